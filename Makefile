@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# nodens: `make help` lists the targets. Everything that is built lies in build/.
+
+CLANG    ?= clang
+CC       ?= gcc
+BPFTOOL  ?= bpftool
+PREFIX   ?= /usr/local
+V        ?= 0
+ifeq ($(V),0)
+Q   := @
+say  = @printf '  %-8s %s\n' "$(1)" "$(2)"
+endif
+
+BUILD    := build
+MULTI    := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -lpthread
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror
+CPPFLAGS += -Iheaders -Iuserspace -I$(BUILD)/bpf -MMD -MP
+# v3 (Linux 5.1) has 32-bit jumps; no CO-RE, so the object runs without a kernel's BTF.
+BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-function \
+	    -I. -Iheaders -I/usr/include/$(MULTI)
+
+SRC      := $(wildcard userspace/*.c)
+OBJ      := $(SRC:userspace/%.c=$(BUILD)/userspace/%.o)
+LIB_OBJ  := $(filter-out $(BUILD)/userspace/main.o,$(OBJ))
+SKEL     := $(BUILD)/bpf/nodens.skel.h
+
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c)) \
+	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help all tests check test bench bench-datapath bench-pod bench-miss bench-bystander \
+	fuzz asan lint format vmlinux install clean
+.DEFAULT_GOAL := all
+
+help:	## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+all: $(BUILD)/nodens ## build/nodens, the one binary
+tests: all $(UNIT) $(BPF_TEST) $(TOOLS) ## every test program
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h headers/*.h) vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BUILD)/userspace/%.o: userspace/%.c | $(SKEL)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/nodens: $(OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# Test programs link with all modules but main: an archive takes what is named.
+$(BUILD)/libnodens.a: $(LIB_OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnodens.a
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) \
+		-lcmocka -lldns -o $@
+
+$(BUILD)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BUILD)/libnodens.a
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit $(CFLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) \
+		$(LIBS) -lldns -o $@
+
+$(BUILD)/tests/tools/%: tests/tools/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) -lpthread -o $@
+
+$(BUILD)/bench/%: bench/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Itests/tools $(CFLAGS) $< $(LDFLAGS) -lpthread -o $@
+
+check: tests ## unit tests and BPF table tests (root)
+	$(Q)tests/run unit bpf
+
+test: tests ## all tests (root)
+	$(Q)scripts/test
+
+bench: bench-datapath bench-pod bench-miss bench-bystander ## every benchmark (root)
+
+bench-datapath: all ## ns per packet by BPF_PROG_RUN
+	$(Q)bench/datapath
+bench-pod: tests ## latency from a pod beside unbound, dnsmasq and plain DNAT
+	$(Q)bench/pod
+bench-miss: tests ## misses per second beside unbound
+	$(Q)bench/miss
+bench-bystander: tests ## iperf3 with and without nodens
+	$(Q)bench/bystander
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -Iheaders -Iuserspace -Itests/unit -I$(BUILD)/bpf -std=gnu11 -D_GNU_SOURCE -O1 -g \
+		-fsanitize=fuzzer,address,undefined $< $(filter-out userspace/main.c,$(SRC)) $(LIBS) -o $@
+
+fuzz: $(FUZZ) ## fuzz targets, a minute each
+	$(Q)for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/fuzz/corpus/$$n; \
+		$$f -max_total_time=60 -print_final_stats=0 -verbosity=0 $(BUILD)/fuzz/corpus/$$n \
+		$$(ls -d tests/fuzz/seeds/$$n 2>/dev/null) || exit 1; done
+
+asan: ## build into build/asan with ASan and UBSan
+	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" tests
+
+lint: ## cppcheck and clang-format, no changes
+	$(Q)cppcheck -q --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=nullPointerRedundantCheck --std=c11 -Iheaders -Iuserspace userspace
+	$(Q)clang-format --dry-run -Werror $$(git ls-files 'bpf/*.[ch]' 'headers/*.h' 'userspace/*.[ch]' 'tests/*.[ch]' 'bench/*.c')
+
+format: ## clang-format in place
+	$(Q)clang-format -i $$(git ls-files 'bpf/*.[ch]' 'headers/*.h' 'userspace/*.[ch]' 'tests/*.[ch]' 'bench/*.c')
+
+vmlinux: ## vmlinux.h anew from the running kernel
+	$(Q)scripts/vmlinux > vmlinux.h.tmp && mv vmlinux.h.tmp vmlinux.h
+
+install: all ## build/nodens to $(PREFIX)/bin
+	install -D -m 0755 $(BUILD)/nodens $(DESTDIR)$(PREFIX)/bin/nodens
+
+clean: ## remove what was built (kernels fetched for tests stay)
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
+
+-include $(OBJ:.o=.d)

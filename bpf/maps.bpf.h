@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The maps and settings that the programs share.
+ *
+ * Contract: sizes that depend on the capacity are set by the agent before it
+ * creates the maps (userspace/kern_maps.c); what a torn read could do is said
+ * at each map.
+ */
+#ifndef NODENS_MAPS_BPF_H
+#define NODENS_MAPS_BPF_H
+
+/*
+ * Question -> slot. Writer: the agent. A value may be reused under a reader
+ * (preallocated elements), so it is trusted only as far as the slot's own
+ * question compares equal.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u64);
+	__type(value, __u32);
+	__uint(max_entries, 1024);
+} nodens_index SEC(".maps");
+
+/*
+ * The slots, one slab a size class. Writer: the agent, and only while a slot
+ * is not published and no program can still hold it; the use marks: the
+ * programs, each store on its own harmless.
+ */
+#define NODENS_SLAB(n)                                                         \
+	struct {                                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                              \
+		__uint(map_flags, BPF_F_MMAPABLE);                             \
+		__uint(max_entries, 16);                                       \
+		__type(key, __u32);                                            \
+		__uint(value_size, NODENS_SIZE_##n);                           \
+	} nodens_slab##n SEC(".maps")
+NODENS_SLAB(0);
+NODENS_SLAB(1);
+NODENS_SLAB(2);
+NODENS_SLAB(3);
+
+/* Writer: the agent. Each field is read on its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nodens_ctl);
+} nodens_ctl SEC(".maps");
+
+/* Writer: the programs, each CPU its own. Readers: the agent and commands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nodens_percpu);
+} nodens_percpu SEC(".maps");
+
+/* Writer: the programs, on a miss; the agent deletes. Reader: tc_return. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__uint(key_size, 16);
+	__type(value, struct nodens_client);
+} nodens_clients SEC(".maps");
+
+/* Writer and reader: the programs. The value is of no meaning. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct nodens_flow);
+	__type(value, __u64);
+} nodens_flows SEC(".maps");
+
+/* tc_nodens -> tc_dns. Writer: the agent, once, before tc_nodens is attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nodens_tail SEC(".maps");
+
+/*
+ * Settings of one loaded instance. A helper newer than the running kernel needs
+ * no setting: the agent replaces the call by the older helper of the same
+ * signature (userspace/kern_progs.c), since before 5.5 the verifier does not
+ * know the value of a constant and walks both branches.
+ */
+const volatile bool cfg_steer = true;	       /* misses go to the agent's namespace */
+const volatile bool cfg_redirect_peer = false; /* answer into the pod, past its qdiscs */
+const volatile bool cfg_behind_xdp = false;    /* tc beside xdp_nodens: steers, counts no outcome */
+const volatile bool cfg_xdp_generic = false;   /* XDP over skbs, which may be CHECKSUM_PARTIAL */
+
+static __always_inline struct nodens_percpu *percpu_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nodens_percpu, &zero);
+}
+
+static __always_inline struct nodens_ctl *ctl_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nodens_ctl, &zero);
+}
+
+static __always_inline void count(enum nodens_counter id)
+{
+	struct nodens_percpu *pc = percpu_get();
+
+	if (pc && (__u32)id < NODENS_CTR_COUNT)
+		pc->counters[id]++;
+}
+
+#endif /* NODENS_MAPS_BPF_H */

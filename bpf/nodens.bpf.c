@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * nodens' programs: xdp_nodens; tc_nodens and, behind its tail call, tc_dns;
+ * tc_return on nd0.
+ *
+ * Contract: a packet is answered, steered to the agent, or passed on
+ * unchanged. Follow one from answer(): pkt.bpf.h (is it DNS for us?),
+ * dns.bpf.h (what does it ask?), store.bpf.h (do we know?), reply.bpf.h (say
+ * so), and for what we do not know steer.bpf.h.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "nodens_abi.h"
+#include "maps.bpf.h"
+#include "pkt.bpf.h"
+#include "dns.bpf.h"
+#include "store.bpf.h"
+#include "reply.bpf.h"
+#include "steer.bpf.h"
+
+/* The two kinds of context; @xdp is a constant wherever these are called. */
+static __always_inline void *ctx_data(void *ctx, bool xdp)
+{
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data :
+		     (void *)(long)((struct __sk_buff *)ctx)->data;
+}
+
+static __always_inline void *ctx_end(void *ctx, bool xdp)
+{
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data_end :
+		     (void *)(long)((struct __sk_buff *)ctx)->data_end;
+}
+
+static __always_inline __u64 ctx_len(void *ctx, bool xdp)
+{
+	return xdp ? (__u64)(ctx_end(ctx, xdp) - ctx_data(ctx, xdp)) :
+		     ((struct __sk_buff *)ctx)->len;
+}
+
+/*
+ * On an skb the packet comes back linear, ours to write, and with no
+ * CHECKSUM_COMPLETE left over: the kernel drops that when it grows a packet,
+ * so one that shrinks or keeps its size is grown by a byte first.
+ */
+static __always_inline bool ctx_resize(void *ctx, bool xdp, __u64 len)
+{
+	__u64 old = ctx_len(ctx, xdp);
+
+	if (xdp)
+		return len == old || !bpf_xdp_adjust_tail(ctx, (int)(len - old));
+	if (len <= old && bpf_skb_change_tail(ctx, old + 1, 0))
+		return false;
+	return !bpf_skb_change_tail(ctx, len, 0);
+}
+
+/* What does the packet ask? GO_ON, or the outcome. */
+static __always_inline int question_read(void *ctx, bool xdp, struct pkt *p,
+					 const struct nodens_ctl *ctl, struct question *q)
+{
+	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+	bool has_additional;
+	int outcome;
+
+	outcome = dns_header(data, end, p, q, &has_additional);
+	if (outcome != GO_ON)
+		return outcome;
+	outcome = dns_scan_name(data, end, p, ctl, q);
+	if (outcome != GO_ON)
+		return outcome;
+	data = ctx_data(ctx, xdp);
+	end = ctx_end(ctx, xdp);
+	outcome = dns_question_tail(data, end, p, ctl, q, has_additional);
+	if (outcome == GO_ON)
+		return GO_ON;
+	if ((outcome == NODENS_CTR_AGENT_EDNS || outcome == NODENS_CTR_AGENT_ECS) &&
+	    !dns_name_ok(data, end, p, q))
+		return NODENS_CTR_QNAME;
+	return outcome;
+}
+
+/* XDP has no help from the stack: the checksum is complete in the packet. */
+static __always_inline bool xdp_checksum(void *data, void *end, const struct pkt *p,
+					 const struct reply_sums *sums, __u16 query_pseudo)
+{
+	struct udphdr *udp = at(data, p->l4);
+	__u16 check;
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	if (cfg_xdp_generic && udp->check == query_pseudo) {
+		/* an skb in CHECKSUM_PARTIAL: the stack completes it, or never looks */
+		udp->check = fold(sums->pseudo);
+		return true;
+	}
+	check = ~fold(sums->pseudo + sums->rest);
+	udp->check = check ? check : 0xffff;
+	return true;
+}
+
+/*
+ * An skb may be CHECKSUM_PARTIAL (then the field holds the pudo header's sum)
+ * or not (then the whole checksum), and a program cannot ask which. So: write
+ * the pseudo header's sum P, then have the kernel replace by a difference that
+ * turns P into the whole checksum; it does so unless the skb is PARTIAL
+ * (inet_proto_csum_replace_by_diff without a pseudo header).
+ */
+static __always_inline bool skb_checksum(struct __sk_buff *skb, void *data, void *end,
+					 const struct pkt *p, const struct reply_sums *sums)
+{
+	struct udphdr *udp = at(data, p->l4);
+	__u16 pseudo = fold(sums->pseudo);
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	udp->check = pseudo;
+	return !bpf_l4_csum_replace(skb, p->l4 + __builtin_offsetof(struct udphdr, check), 0,
+				    fold(sums->rest + 2 * (__u64)pseudo), BPF_F_MARK_MANGLED_0);
+}
+
+/* Pseudo header's sum of the query, as CHECKSUM_PARTIAL keeps it (generic XDP). */
+static __always_inline __u16 query_pseudo_sum(void *data, void *end, const struct pkt *p)
+{
+	__u64 sum = bpf_htons(IPPROTO_UDP) + (__u64)bpf_htons(p->dns_len + sizeof(struct udphdr));
+	__be32 *addr = at(data, p->l3);
+
+	if (p->ip6) {
+		if ((void *)addr + sizeof(struct ipv6hdr) > end)
+			return 0;
+#pragma unroll
+		for (int i = 2; i < 10; i++)
+			sum += addr[i];
+	} else {
+		if ((void *)addr + sizeof(struct iphdr) > end)
+			return 0;
+		sum += (__u64)addr[3] + addr[4];
+	}
+	return fold(sum);
+}
+
+/*
+ * A DNS packet (pkt_parse() said GO_ON, the lengths agree, the address is
+ * served) is answered in place if the store knows: HIT, HIT_TC, or the outcome
+ * under which it goes on unchanged.
+ */
+static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
+{
+	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+	struct nodens_percpu *pc;
+	struct reply_sums sums;
+	__u16 query_pseudo = 0;
+	struct question q;
+	struct reply r;
+	struct found f;
+	__u64 now;
+	int outcome;
+
+	outcome = question_read(ctx, xdp, p, ctl, &q);
+	if (outcome != GO_ON)
+		return outcome;
+	now = now_ns();
+	if ((__s64)(now - ctl->heartbeat_ns) > (__s64)ctl->lease_ns)
+		return NODENS_CTR_DISARMED;
+	data = ctx_data(ctx, xdp);
+	end = ctx_end(ctx, xdp);
+	if (cfg_behind_xdp || !slot_find(q.hash, &f) || !slot_matches(data, end, p, &q, &f) ||
+	    !reply_plan(&q, &f, now, &r))
+		return dns_name_ok(data, end, p, &q) ? NODENS_CTR_MISS : NODENS_CTR_QNAME;
+	if (xdp && cfg_xdp_generic)
+		query_pseudo = query_pseudo_sum(data, end, p);
+
+	if (!ctx_resize(ctx, xdp, p->dns + r.dns_len))
+		return NODENS_CTR_RESIZE;
+	data = ctx_data(ctx, xdp);
+	end = ctx_end(ctx, xdp);
+	/* From here nothing can fail but by a slot that the agent wrote wrong. */
+	if (!reply_write(data, end, p, &q, &f, &r, bpf_htons(ctl->bufsize), &sums))
+		return NODENS_CTR_RESIZE;
+	if (xdp ? !xdp_checksum(data, end, p, &sums, query_pseudo) :
+		  !skb_checksum(ctx, data, end, p, &sums))
+		return NODENS_CTR_RESIZE;
+	pc = percpu_get();
+	if (pc)
+		slot_mark(pc, &f, now);
+	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
+}
+
+SEC("xdp")
+int xdp_nodens(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct nodens_ctl *ctl;
+	struct pkt p;
+	int outcome;
+
+	outcome = pkt_parse(data, end, &p);
+	if (outcome != GO_ON)
+		goto out;
+	outcome = NODENS_CTR_NOT_SERVED;
+	ctl = ctl_get();
+	if (!ctl || !pkt_served(data, end, &p, ctl))
+		goto out;
+	outcome = NODENS_CTR_TCP;
+	if (p.tcp)
+		goto out;
+	outcome = pkt_lengths(data, end, &p, end - data);
+	if (outcome == GO_ON)
+		outcome = answer(ctx, true, &p, ctl);
+out:
+	count(outcome);
+	return outcome == NODENS_CTR_HIT || outcome == NODENS_CTR_HIT_TC ? XDP_TX : XDP_PASS;
+}
+
+/*
+ * The entry on tc: does nothing but look at the port, so that the other traffic
+ * meets neither a large stack frame nor the prologue that makes every cloned
+ * skb private to a program that writes to packets (TCP's are all cloned).
+ */
+SEC("tc")
+int tc_nodens(struct __sk_buff *skb)
+{
+	struct pkt p;
+	int outcome;
+
+	outcome = pkt_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p);
+	if (outcome == NODENS_CTR_SHORT && skb->len > skb->data_end - skb->data) {
+		/* headers in the skb's fragments */
+		bpf_skb_pull_data(skb, skb->len < MAX_HEADERS ? skb->len : MAX_HEADERS);
+		outcome = pkt_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p);
+	}
+	if (outcome == GO_ON) {
+		bpf_tail_call(skb, &nodens_tail, 0);
+		return TC_ACT_UNSPEC;
+	}
+	if (!cfg_behind_xdp)
+		count(outcome);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int tc_reply(struct __sk_buff *skb)
+{
+	/* behind a bridge the query was addressed to the bridge, not to this device */
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	if (cfg_redirect_peer)
+		return bpf_redirect_peer(skb->ifindex, 0);
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+SEC("tc")
+int tc_dns(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct nodens_ctl *ctl;
+	struct pkt p;
+	int outcome;
+
+	outcome = pkt_parse(data, end, &p);
+	if (outcome != GO_ON)
+		goto out;
+	outcome = NODENS_CTR_NOT_SERVED;
+	ctl = ctl_get();
+	if (!ctl || !pkt_served(data, end, &p, ctl))
+		goto out;
+	outcome = NODENS_CTR_TCP;
+	if (p.tcp)
+		goto out;
+	outcome = pkt_lengths(data, end, &p, skb->len);
+	if (outcome != GO_ON)
+		goto out;
+	if (end - data < skb->len) {
+		bpf_skb_pull_data(skb, skb->len);
+		data = (void *)(long)skb->data;
+		end = (void *)(long)skb->data_end;
+	}
+	outcome = answer(skb, false, &p, ctl);
+out:
+	if (!cfg_behind_xdp)
+		count(outcome);
+	switch (outcome) {
+	case NODENS_CTR_HIT:
+	case NODENS_CTR_HIT_TC:
+		return tc_reply(skb);
+	case NODENS_CTR_MISS:
+	case NODENS_CTR_AGENT_EDNS:
+	case NODENS_CTR_AGENT_ECS:
+	case NODENS_CTR_TCP:
+		return cfg_steer ? steer_miss(skb, &p, ctl) : TC_ACT_UNSPEC;
+	}
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tc_return(struct __sk_buff *skb)
+{
+	return steer_return(skb);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The query's packet turned into the reply, in place.
+ *
+ * Contract: reply_plan() is all checks and no change; then the hook resizes the
+ * packet; then reply_write() fills it in. The client's ID, RD, CD and question
+ * bytes are never touched. userspace/reply.c builds the same bytes.
+ */
+#ifndef NODENS_REPLY_BPF_H
+#define NODENS_REPLY_BPF_H
+
+#define REPLY_TTL 64 /* hop limit of a reply, as a host would send it */
+
+struct reply {
+	__u64 blob_len;
+	__u64 dns_len; /* of the whole message */
+	__be32 ttl;    /* of every RR */
+	bool truncated;
+};
+
+/* RFC 1071 sums, not folded, in the byte order of a u16 load. */
+struct reply_sums {
+	__u64 pseudo; /* addresses, protocol, length */
+	__u64 rest;   /* UDP header without its checksum, and the message */
+};
+
+static __always_inline __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* The same bytes at an offset of the other parity (RFC 1071, 2B). */
+static __always_inline __u16 swap_if(__u16 sum, bool odd)
+{
+	return odd ? __builtin_bswap16(sum) : sum;
+}
+
+/*
+ * Seconds left of @ns, rounded up, so that an answer just stored shows its
+ * whole TTL and none that lives shows 0. 4503600 is 2^32 * 2^20 / 10^9: exact
+ * to 1 s in 140 days, and no division.
+ */
+static __always_inline __be32 ttl_left(__u64 ns)
+{
+	__u32 ttl = ((ns >> 20) * 4503600 + 0xffffffff) >> 32;
+
+	return ttl ? bpf_htonl(ttl) : bpf_htonl(1);
+}
+
+/* Sizes and TTL of the reply; false where the slot cannot be right. */
+static __always_inline bool reply_plan(const struct question *q, const struct found *f, __u64 now,
+				       struct reply *r)
+{
+	const struct nodens_slot *slot = f->slot;
+
+	if (slot->expires_ns <= now)
+		return false;
+	r->ttl = ttl_left(slot->expires_ns - now);
+	r->blob_len = slot->blob_len;
+	if (r->blob_len > NODENS_SIZE_3)
+		return false;
+	r->dns_len = DNS_HEADER_LEN + q->name_len + 4 + r->blob_len + (q->edns ? EDNS_OPT_LEN : 0);
+	r->truncated = slot->truncated || r->dns_len > q->limit;
+	if (r->truncated) {
+		r->dns_len -= r->blob_len;
+		r->blob_len = 0;
+	}
+	return true;
+}
+
+/* The stored sections to offset @off; the last word overlaps the one before. */
+static __always_inline bool reply_blob(void *data, void *end, __u64 off, const struct found *f,
+				       const struct reply *r)
+{
+	__u64 from = f->slot->blob_at, word, words = r->blob_len >> 3;
+	void *to = at(data, off);
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < NODENS_SIZE_3 / 8; i++) {
+		if (i == words)
+			break;
+		if (!ROOM(to, 8, end) || !slot_word(f, from, &word))
+			return false;
+		*(__u64 *)to = word;
+		to += 8;
+		from += 8;
+	}
+	if (r->blob_len & 7) {
+		off += r->blob_len - 8;
+		if (off > FRAME_MAX)
+			return false;
+		to = at(data, off);
+		from = f->slot->blob_at + r->blob_len - 8;
+		if (!ROOM(to, 8, end) || !slot_word(f, from, &word))
+			return false;
+		*(__u64 *)to = word;
+	}
+	return true;
+}
+
+static __always_inline bool reply_set_ttls(void *data, void *end, __u64 off, const struct found *f,
+					   __be32 ttl)
+{
+	__u64 from = f->slot->ttls_at, n = f->slot->n_ttl;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < NODENS_MAX_RR; i++, from += 2) {
+		__u8 *to;
+
+		if (i >= n)
+			break;
+		asm volatile("" : "+r"(from));
+		if (from > f->size - 2)
+			return false;
+		to = at(data, off + *(__u16 *)((void *)f->slot + from));
+		if (!ROOM(to, 4, end))
+			return false;
+		*(__be32 *)to = ttl;
+	}
+	return true;
+}
+
+/* The rdata of the A or AAAA set, begun at another RR for each query ID. */
+static __always_inline bool reply_rotate(void *data, void *end, __u64 off, const struct found *f,
+					 __be16 id)
+{
+	const struct nodens_slot *slot = f->slot;
+	__u64 n = slot->rot_count, from = slot->rots_at;
+	__u64 first = nodens_rotation(bpf_ntohs(id), n);
+	void *to = at(data, off + slot->rot_at + 12);
+
+	if (slot->rot_size == 16) {
+		from += first * 4;
+#pragma clang loop unroll(disable)
+		for (__u32 i = 0; i < NODENS_MAX_ROTATE; i++, from += 4, to += 16) {
+			if (i >= n)
+				return true;
+			__u64 rdata_at = from;
+			const __u32 *rdata;
+
+			asm volatile("" : "+r"(rdata_at));
+			if (!ROOM(to, 4, end) || rdata_at > f->size - 4)
+				return false;
+			rdata = (void *)slot + rdata_at;
+			*(__u32 *)to = *rdata;
+		}
+	} else {
+		from += first * 16;
+#pragma clang loop unroll(disable)
+		for (__u32 i = 0; i < NODENS_MAX_ROTATE; i++, from += 16, to += 28) {
+			if (i >= n)
+				return true;
+			__u64 rdata_at = from;
+			const __u64 *rdata;
+
+			asm volatile("" : "+r"(rdata_at));
+			if (!ROOM(to, 16, end) || rdata_at > f->size - 16)
+				return false;
+			rdata = (void *)slot + rdata_at;
+			*(__u64 *)to = rdata[0];
+			*(__u64 *)(to + 8) = rdata[1];
+		}
+	}
+	return true;
+}
+
+/* Our own OPT (RFC 6891, 6.2.3: none of the client's options); its sum at an even offset. */
+static __always_inline bool reply_opt(void *data, void *end, __u64 off, const struct question *q,
+				      __be16 bufsize, __u16 *sum)
+{
+	__be16 flags = q->key_flags & NODENS_KEY_DO ? bpf_htons(EDNS_F_DO) : 0;
+	__u8 *opt = at(data, off);
+
+	if (!ROOM(opt, EDNS_OPT_LEN, end))
+		return false;
+	opt[0] = 0;
+	*(__be16 *)(opt + 1) = bpf_htons(EDNS_OPT);
+	*(__be16 *)(opt + 3) = bufsize;
+	*(__be16 *)(opt + 5) = 0;
+	*(__be16 *)(opt + 7) = flags;
+	*(__be16 *)(opt + 9) = 0;
+	/* the words begin at the second byte */
+	*sum = swap_if(fold((__u64)bpf_htons(EDNS_OPT) + bufsize + flags), true);
+	return true;
+}
+
+/* Sum of all that follows the name, at an even offset: from the slot's own sum. */
+static __always_inline __u16 reply_tail_sum(const struct question *q, const struct found *f,
+					    const struct reply *r)
+{
+	const struct nodens_slot *slot = f->slot;
+	__u64 sum = (q->type_class & 0xffff) + (q->type_class >> 16);
+	__u64 ttl = fold(r->ttl), odd = slot->n_ttl_odd;
+
+	if (r->truncated)
+		return fold(sum);
+	sum += slot->blob_sum + ttl * (slot->n_ttl - odd);
+	sum += (__u64)__builtin_bswap16(ttl) * odd;
+	return fold(sum);
+}
+
+static __always_inline bool reply_dns(void *data, void *end, const struct pkt *p,
+				      const struct question *q, const struct found *f,
+				      const struct reply *r, __be16 bufsize, __u64 *sum)
+{
+	const struct nodens_slot *slot = f->slot;
+	struct dns_hdr *hdr = at(data, p->dns);
+	__u64 off = p->dns + DNS_HEADER_LEN + q->name_len + 4;
+	__be16 flags = slot->flags | (q->flags & bpf_htons(DNS_F_RD | DNS_F_CD));
+	__u16 opt_sum;
+
+	if ((void *)(hdr + 1) > end)
+		return false;
+	if (!(q->flags & bpf_htons(DNS_F_AD)) && !(q->key_flags & NODENS_KEY_DO))
+		flags &= ~bpf_htons(DNS_F_AD);
+	if (r->truncated) {
+		hdr->flags = flags | bpf_htons(DNS_F_TC);
+		hdr->ancount = 0;
+		hdr->nscount = 0;
+		hdr->arcount = q->edns ? bpf_htons(1) : 0;
+	} else {
+		hdr->flags = flags;
+		hdr->ancount = slot->ancount;
+		hdr->nscount = slot->nscount;
+		hdr->arcount = q->edns ? bpf_htons(bpf_ntohs(slot->arcount) + 1) : slot->arcount;
+	}
+	*sum += (__u64)hdr->id + hdr->flags + bpf_htons(1) + hdr->ancount + hdr->nscount +
+		hdr->arcount;
+	*sum += q->sum + swap_if(reply_tail_sum(q, f, r), q->name_len & 1);
+
+	if (r->blob_len) {
+		if (!reply_blob(data, end, off, f, r))
+			return false;
+		if (!reply_set_ttls(data, end, off, f, r->ttl))
+			return false;
+		if (slot->rot_count && !reply_rotate(data, end, off, f, hdr->id))
+			return false;
+	}
+	if (q->edns) {
+		off += r->blob_len;
+		if (off > FRAME_MAX || !reply_opt(data, end, off, q, bufsize, &opt_sum))
+			return false;
+		*sum += swap_if(opt_sum, (q->name_len + r->blob_len) & 1);
+	}
+	return true;
+}
+
+static __always_inline void swap_macs(struct ethhdr *eth)
+{
+	__u32 d4 = *(__u32 *)eth->h_dest, s4 = *(__u32 *)eth->h_source;
+	__u16 d2 = *(__u16 *)(eth->h_dest + 4), s2 = *(__u16 *)(eth->h_source + 4);
+
+	*(__u32 *)eth->h_dest = s4;
+	*(__u16 *)(eth->h_dest + 4) = s2;
+	*(__u32 *)eth->h_source = d4;
+	*(__u16 *)(eth->h_source + 4) = d2;
+}
+
+/* Header checksum by increment (RFC 1624): only length and TTL change. */
+static __always_inline void reply_ip4(struct iphdr *ip, __u64 udp_len, struct reply_sums *sums)
+{
+	__be16 *ttl_proto = (__be16 *)&ip->ttl;
+	__be32 src = ip->saddr;
+	__u64 sum = (__u16)~ip->check + (__u64)(__u16)~ip->tot_len + (__u16)~*ttl_proto;
+
+	ip->tot_len = bpf_htons(udp_len + sizeof(*ip));
+	ip->ttl = REPLY_TTL;
+	sum += (__u64)ip->tot_len + *ttl_proto;
+	ip->check = ~fold(sum);
+	ip->saddr = ip->daddr;
+	ip->daddr = src;
+	sums->pseudo = (__u64)ip->saddr + ip->daddr + bpf_htons(IPPROTO_UDP);
+}
+
+static __always_inline void reply_ip6(struct ipv6hdr *ip, __u64 udp_len, struct reply_sums *sums)
+{
+	__be32 *s = ip->saddr.in6_u.u6_addr32, *d = ip->daddr.in6_u.u6_addr32;
+
+	sums->pseudo = bpf_htons(IPPROTO_UDP);
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++) {
+		__be32 word = s[i];
+
+		sums->pseudo += (__u64)word + d[i];
+		s[i] = d[i];
+		d[i] = word;
+	}
+	ip->payload_len = bpf_htons(udp_len);
+	ip->hop_limit = REPLY_TTL;
+}
+
+/* The whole reply but its UDP checksum, which the hook writes from @sums. */
+static __always_inline bool reply_write(void *data, void *end, const struct pkt *p,
+					const struct question *q, const struct found *f,
+					const struct reply *r, __be16 bufsize,
+					struct reply_sums *sums)
+{
+	__u64 udp_len = sizeof(struct udphdr) + r->dns_len;
+	struct udphdr *udp = at(data, p->l4);
+	struct ethhdr *eth = data;
+
+	if ((void *)(eth + 1) > end || (void *)(udp + 1) > end)
+		return false;
+	swap_macs(eth);
+	if (p->ip6) {
+		struct ipv6hdr *ip = at(data, p->l3);
+
+		if ((void *)(ip + 1) > end)
+			return false;
+		reply_ip6(ip, udp_len, sums);
+	} else {
+		struct iphdr *ip = at(data, p->l3);
+
+		if ((void *)(ip + 1) > end)
+			return false;
+		reply_ip4(ip, udp_len, sums);
+	}
+	udp->dest = udp->source;
+	udp->source = bpf_htons(DNS_PORT);
+	udp->len = bpf_htons(udp_len);
+	sums->pseudo += udp->len;
+	sums->rest = (__u64)udp->source + udp->dest + udp->len;
+	return reply_dns(data, end, p, q, f, r, bufsize, &sums->rest);
+}
+
+#endif /* NODENS_REPLY_BPF_H */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A miss to the agent's private namespace and its packets back, without
+ * netfilter, routes or a rewritten address (tc only).
+ *
+ * Contract: steer_miss() either redirects the packet to nd0 or leaves it as it
+ * came, to go on to the cluster's DNS; it never drops.
+ */
+#ifndef NODENS_STEER_BPF_H
+#define NODENS_STEER_BPF_H
+
+#define TCP_F_SYN 0x02
+#define TCP_F_ACK 0x10
+
+struct address_key {
+	__be32 word[4]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+static __always_inline void key_ip4(__be32 word[4], __be32 addr)
+{
+	word[0] = 0;
+	word[1] = 0;
+	word[2] = bpf_htonl(0xffff);
+	word[3] = addr;
+}
+
+static __always_inline void key_ip6(__be32 word[4], const struct in6_addr *addr)
+{
+	word[0] = addr->in6_u.u6_addr32[0];
+	word[1] = addr->in6_u.u6_addr32[1];
+	word[2] = addr->in6_u.u6_addr32[2];
+	word[3] = addr->in6_u.u6_addr32[3];
+}
+
+/*
+ * Is the agent there? Its UDP socket in its own namespace says so: a dead
+ * process has none from that moment on. bpf_sk_lookup_udp has this on every
+ * kernel since 4.20, so no sockmap and no socket of its own are needed.
+ */
+static __always_inline bool agent_alive(struct __sk_buff *skb, const struct pkt *p,
+					const struct nodens_flow *flow,
+					const struct nodens_ctl *ctl)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+
+	if (p->ip6) {
+		for (__u32 i = 0; i < 4; i++) {
+			tuple.ipv6.saddr[i] = flow->client[i];
+			tuple.ipv6.daddr[i] = flow->served[i];
+		}
+		tuple.ipv6.sport = flow->client_port;
+		tuple.ipv6.dport = bpf_htons(DNS_PORT);
+		sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), (__u32)ctl->netns_id, 0);
+	} else {
+		tuple.ipv4.saddr = flow->client[3];
+		tuple.ipv4.daddr = flow->served[3];
+		tuple.ipv4.sport = flow->client_port;
+		tuple.ipv4.dport = bpf_htons(DNS_PORT);
+		sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u32)ctl->netns_id, 0);
+	}
+	if (!sk)
+		return false;
+	bpf_sk_release(sk);
+	return true;
+}
+
+/* STEERED where the agent will take a query now, else the reason why not. */
+static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *p,
+				       const struct nodens_flow *flow, const struct nodens_ctl *ctl)
+{
+	if (!ctl->steer)
+		return NODENS_CTR_STEER_OFF;
+	/* signed: the coarse clock lags behind the one that the agent writes */
+	if ((__s64)(now_ns() - ctl->heartbeat_ns) > (__s64)ctl->hung_ns)
+		return NODENS_CTR_STEER_HUNG;
+	if (!agent_alive(skb, p, flow, ctl))
+		return NODENS_CTR_STEER_DEAD;
+	if (ctl->shed)
+		return NODENS_CTR_STEER_SHED;
+	return NODENS_CTR_STEERED;
+}
+
+/*
+ * TCP goes to the agent from its SYN on or not at all: a connection that began
+ * at the cluster's DNS stays there.
+ */
+static __always_inline int tcp_ready(struct nodens_flow *flow, __u8 tcp_flags, int ready)
+{
+	__u64 one = 1;
+
+	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN) {
+		if (ready != NODENS_CTR_STEERED) {
+			bpf_map_delete_elem(&nodens_flows, flow);
+			return ready;
+		}
+		return bpf_map_update_elem(&nodens_flows, flow, &one, BPF_ANY) ?
+			       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
+	}
+	if (!bpf_map_lookup_elem(&nodens_flows, flow))
+		return NODENS_CTR_STEER_TCP_FOREIGN;
+	/* an established connection is not shed */
+	return ready == NODENS_CTR_STEER_SHED ? NODENS_CTR_STEERED : ready;
+}
+
+static __always_inline bool same_macs(const struct nodens_client *a, const struct nodens_client *b)
+{
+	const __u32 *x = (const __u32 *)a->client_mac, *y = (const __u32 *)b->client_mac;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/*
+ * Note the way back to the client. An address belongs to the first device that
+ * used it (the agent forgets a device that goes), so that no pod draws
+ * another's answers to itself by sending with its address.
+ */
+static __always_inline int client_note(struct __sk_buff *skb, const struct ethhdr *eth,
+				       const struct nodens_flow *flow)
+{
+	struct nodens_client now = {}, *old;
+
+	now.ifindex = skb->ifindex;
+	now.peer = cfg_redirect_peer;
+	__builtin_memcpy(now.client_mac, eth->h_source, 6);
+	__builtin_memcpy(now.gateway_mac, eth->h_dest, 6);
+	old = bpf_map_lookup_elem(&nodens_clients, flow->client);
+	if (old) {
+		if (old->ifindex != now.ifindex)
+			return NODENS_CTR_STEER_CONFLICT;
+		if (same_macs(old, &now))
+			return NODENS_CTR_STEERED;
+	}
+	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_ANY) ?
+		       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
+}
+
+/* Redirect to nd0, or TC_ACT_UNSPEC with the packet as it came. */
+static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p,
+				      const struct nodens_ctl *ctl)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct nodens_flow flow = {};
+	struct ethhdr *eth = data;
+	__be16 *ports = at(data, p->l4);
+	int ready;
+
+	if (p->l3 != sizeof(*eth) || skb->vlan_present) {
+		count(NODENS_CTR_STEER_VLAN);
+		return TC_ACT_UNSPEC;
+	}
+	if ((void *)(eth + 1) > end || (void *)ports + 14 > end)
+		goto error;
+	if (p->ip6) {
+		struct ipv6hdr *ip = at(data, p->l3);
+
+		if ((void *)(ip + 1) > end)
+			goto error;
+		key_ip6(flow.client, &ip->saddr);
+		key_ip6(flow.served, &ip->daddr);
+	} else {
+		struct iphdr *ip = at(data, p->l3);
+
+		if ((void *)(ip + 1) > end)
+			goto error;
+		key_ip4(flow.client, ip->saddr);
+		key_ip4(flow.served, ip->daddr);
+	}
+	flow.client_port = ports[0];
+	ready = agent_ready(skb, p, &flow, ctl);
+	if (p->tcp)
+		ready = tcp_ready(&flow, *((__u8 *)ports + 13), ready);
+	if (ready == NODENS_CTR_STEERED)
+		ready = client_note(skb, eth, &flow);
+	count(ready);
+	if (ready != NODENS_CTR_STEERED)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(eth->h_dest, ctl->nd1_mac, 6);
+	return bpf_redirect(ctl->nd0_ifindex, 0);
+error:
+	count(NODENS_CTR_STEER_ERROR);
+	return TC_ACT_UNSPEC;
+}
+
+/* On nd0: what the agent's namespace sends goes to the client's device. */
+static __always_inline int steer_return(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct address_key key;
+	struct nodens_client *client;
+
+	if ((void *)(eth + 1) > end)
+		return TC_ACT_UNSPEC;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return TC_ACT_UNSPEC;
+		key_ip4(key.word, ip->daddr);
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return TC_ACT_UNSPEC;
+		key_ip6(key.word, &ip->daddr);
+	} else {
+		return TC_ACT_UNSPEC;
+	}
+	client = bpf_map_lookup_elem(&nodens_clients, &key);
+	if (!client) {
+		count(NODENS_CTR_RETURN_UNKNOWN);
+		return TC_ACT_UNSPEC;
+	}
+	count(NODENS_CTR_RETURNED);
+	__builtin_memcpy(eth->h_dest, client->client_mac, 6);
+	__builtin_memcpy(eth->h_source, client->gateway_mac, 6);
+	if (client->peer)
+		return bpf_redirect_peer(client->ifindex, 0);
+	return bpf_redirect(client->ifindex, 0);
+}
+
+#endif /* NODENS_STEER_BPF_H */

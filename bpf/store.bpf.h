@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * From a question to the slot that answers it, and the slot's use marks.
+ *
+ * Contract: a slot is handed out only after its own name, type and key flags
+ * compared equal to the question and while it has not expired; so neither a
+ * hash collision nor an index value reused under us can answer for another.
+ */
+#ifndef NODENS_STORE_BPF_H
+#define NODENS_STORE_BPF_H
+
+struct found {
+	struct nodens_slot *slot;
+	__u64 size; /* of its class, bytes */
+	__u32 number;
+};
+
+static __always_inline __u64 now_ns(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+
+static __always_inline bool slot_find(__u64 hash, struct found *f)
+{
+	__u32 *number = bpf_map_lookup_elem(&nodens_index, &hash);
+	__u32 index;
+
+	if (!number)
+		return false;
+	f->number = *number;
+	index = NODENS_SLOT_INDEX(f->number);
+	switch (NODENS_SLOT_CLASS(f->number)) {
+	case 0:
+		f->slot = bpf_map_lookup_elem(&nodens_slab0, &index);
+		f->size = NODENS_SIZE_0;
+		break;
+	case 1:
+		f->slot = bpf_map_lookup_elem(&nodens_slab1, &index);
+		f->size = NODENS_SIZE_1;
+		break;
+	case 2:
+		f->slot = bpf_map_lookup_elem(&nodens_slab2, &index);
+		f->size = NODENS_SIZE_2;
+		break;
+	case 3:
+		f->slot = bpf_map_lookup_elem(&nodens_slab3, &index);
+		f->size = NODENS_SIZE_3;
+		break;
+	default:
+		return false;
+	}
+	return f->slot;
+}
+
+/*
+ * Eight bytes of the slot at @at.
+ * VERIFIER(5.10): the barrier keeps the compiler from forming the address out
+ * of another copy of @at than the one that was compared.
+ */
+static __always_inline bool slot_word(const struct found *f, __u64 at, __u64 *word)
+{
+	asm volatile("" : "+r"(at));
+	if (at > f->size - 8)
+		return false;
+	*word = *(__u64 *)((void *)f->slot + at);
+	return true;
+}
+
+/* Does the slot hold this very question? */
+static __always_inline bool slot_matches(void *data, void *end, const struct pkt *p,
+					 const struct question *q, const struct found *f)
+{
+	void *name = at(data, p->dns) + DNS_HEADER_LEN;
+	__u64 stored;
+
+	if (f->slot->qtype != (q->type_class & 0xffff) || f->slot->key_flags != q->key_flags ||
+	    f->slot->name_len != q->name_len)
+		return false;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < DNS_NAME_WORDS; i++, name += 8) {
+		if (!slot_word(f, NODENS_SLOT_HEADER + 8 * i, &stored))
+			return false;
+		if (i == q->n_full)
+			return stored == q->last;
+		if (name + 8 > end || lower8(*(__u64 *)name) != stored)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Count the hit. The slot's line is shared by all CPUs, so it is written once a
+ * second from here, and not at all in a second in which another CPU did; what
+ * comes between is gathered per CPU. Hits of two slots that share a mark within
+ * one second may be lost: the count is a sample, the last use is exact to 1 s.
+ */
+static __always_inline void slot_mark(struct nodens_percpu *pc, const struct found *f, __u64 now)
+{
+	struct nodens_mark *m = &pc->marks[f->number & (NODENS_MARKS - 1)];
+	__u32 sec = now >> 30; /* 1.07 s: good enough to tell "this second", and no division */
+
+	if (m->slot == f->number && m->sec == sec) {
+		m->count++;
+		return;
+	}
+	if (m->slot != f->number) {
+		m->slot = f->number;
+		m->count = 0;
+	}
+	m->count++;
+	m->sec = sec;
+	if (f->slot->last_use == sec)
+		return;
+	f->slot->last_use = sec;
+	__sync_fetch_and_add(&f->slot->hits, m->count);
+	m->count = 0;
+}
+
+#endif /* NODENS_STORE_BPF_H */

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Everything that crosses the boundary between the BPF programs and the agent:
+ * the maps' keys and values, once.
+ *
+ * Contract: plain types only; sizes and offsets are asserted, padding is
+ * explicit and zeroed. A change here changes NODENS_LAYOUT, so that a new agent
+ * never adopts maps that it would misread.
+ */
+#ifndef NODENS_ABI_H
+#define NODENS_ABI_H
+
+#include <linux/types.h>
+
+#include "nodens_counters.h"
+
+#define NODENS_LAYOUT 1
+
+/* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
+#define DNS_MAX_NAME   255
+#define DNS_NAME_WORDS 32 /* of 8 bytes: the longest name, zero-padded */
+
+#define NODENS_MAX_SERVED 16 /* addresses of one family */
+
+/*
+ * The keyed hash of a question: NH (RFC 4418, 5.2.2) over the lower-cased name
+ * in little-endian words of 8 bytes, zero-padded, then over one word more:
+ *
+ *	meta = qtype | key_flags << 16 | name_len << 32
+ *	h = sum over i of lo32(w[i] + key[i]) * hi32(w[i] + key[i])
+ *
+ * with the meta word under key[DNS_NAME_WORDS]. The key is random and secret,
+ * so for any two questions that a pod may choose the chance that they collide
+ * is about 2^-32; a collision costs a miss, never a wrong answer.
+ */
+#define NODENS_HASH_WORDS (DNS_NAME_WORDS + 1)
+
+/* What besides qname and qtype tells two answers apart. */
+#define NODENS_KEY_DO 0x01
+#define NODENS_KEY_CD 0x02
+
+/*
+ * An answer as the programs send it. A slot is written only while no index
+ * entry names it and no program can still be reading it (a grace period);
+ * while published nothing of it changes but the use marks.
+ *
+ *	+0		struct nodens_slot
+ *	+64		qname, lower case, zero-padded to words of 8 bytes
+ *	+blob_at	the message after its question: answer, authority and
+ *			additional sections without OPT; compression pointers
+ *			are valid for a message whose question is this one;
+ *			every TTL field is zero
+ *	+ttls_at	n_ttl offsets (u16, from blob_at) of the TTL fields
+ *	+rots_at	rdata of the RRs to rotate, in order, then once more, so
+ *			that any rotation is one run of it (multiple of 4)
+ *
+ * blob_sum is the RFC 1071 sum (not complemented, folded to 16 bits, in
+ * the byte order of a u16 load) of the blob as if it began at an even offset.
+ */
+struct nodens_slot {
+	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: not in use */
+	__u32 hits;	  /* kernel: hits counted, sampled per second and CPU */
+	__u32 last_use;	  /* kernel: CLOCK_MONOTONIC in units of 2^30 ns, of a recent hit */
+	__be16 flags;	  /* QR, AA, RA, AD, rcode; never RD, CD, TC */
+	__be16 ancount;
+	__be16 nscount;
+	__be16 arcount; /* OPT not counted */
+	__be16 qtype;
+	__u8 key_flags; /* NODENS_KEY_* */
+	__u8 name_len;	/* 1..255, root label included */
+	__u16 blob_at;
+	__u16 blob_len; /* 0, or at least 11 */
+	__u16 ttls_at;
+	__u16 n_ttl;	  /* at most NODENS_MAX_RR */
+	__u16 n_ttl_odd;  /* of them, those at an odd offset in the blob */
+	__u16 blob_sum;
+	__u16 rot_at;	 /* offset in the blob of the first rotating RR */
+	__u8 rot_count;	 /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
+	__u8 rot_size;	 /* bytes of one: 16 (A) or 28 (AAAA) */
+	__u8 truncated;	 /* 1: too large for any slot; always answer TC=1 */
+	__u8 kind;	 /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	__u16 rots_at;	 /* rot_count > 0: their rdata, all of it twice over */
+	__u32 ttl_s;	 /* as stored */
+	__u32 pad1;
+	__u64 stored_ns; /* CLOCK_MONOTONIC, when it was stored */
+	__u8 data[];
+};
+
+_Static_assert(sizeof(struct nodens_slot) == 64, "slot header");
+
+#define NODENS_SLOT_HEADER 64
+#define NODENS_POSITIVE	   0
+#define NODENS_NEGATIVE	   1
+#define NODENS_MAX_RR	   96 /* RRs of one answer; more: not published */
+#define NODENS_MAX_ROTATE  64
+
+/*
+ * Which stored RR's rdata leads the reply to the query with this @id: spread
+ * evenly both for random and for sequential IDs.
+ */
+static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
+{
+	return (((__u32)id * 40503 & 0xffff) * rot_count) >> 16;
+}
+
+/* Size classes; a slot number is class << 28 | index in the class's slab. */
+#define NODENS_CLASSES	   4
+#define NODENS_CLASS_SIZES { 128, 256, 512, 1536 }
+#define NODENS_SIZE_0	   128
+#define NODENS_SIZE_1	   256
+#define NODENS_SIZE_2	   512
+#define NODENS_SIZE_3	   1536
+#define NODENS_SLOT_CLASS(slot) ((slot) >> 28)
+#define NODENS_SLOT_INDEX(slot) ((slot) & 0x0fffffff)
+#define NODENS_SLOT(class, index) ((__u32)(class) << 28 | (index))
+
+/* nodens_index: __u64 hash -> __u32 slot number. */
+
+/*
+ * nodens_ctl, one entry. Writer: the agent. Readers: the programs, `nodens
+ * stats`. Each field stands alone, so a torn view of two of them is harmless.
+ */
+struct nodens_ctl {
+	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the agent's last beat */
+	__u64 hung_ns;	    /* a beat older than this: the agent hangs */
+	__u64 lease_ns;	    /* a beat older than this: programs disarm */
+	__u32 steer;	    /* 1: misses go to the agent's namespace */
+	__u32 shed;	    /* 1: the agent is overloaded */
+	__u32 nd0_ifindex;
+	__s32 netns_id;	    /* of the agent's namespace, seen from the node's */
+	__u8 nd1_mac[6];
+	__u16 bufsize;	    /* largest UDP answer, 512..4096 */
+	__u32 layout;	    /* NODENS_LAYOUT */
+	__u32 agent_pid;
+	__u32 n_served4;
+	__u32 n_served6;
+	__be32 served4[NODENS_MAX_SERVED];
+	__be32 served6[NODENS_MAX_SERVED][4];
+	__u64 hash_key[NODENS_HASH_WORDS];
+	__u64 pad0;
+};
+
+/*
+ * nodens_percpu, one entry a CPU. Writer: the programs. Reader: the agent and
+ * `nodens stats`, which add the CPUs up.
+ *
+ * marks gather hits per slot so that the slot's own cache line, shared by all
+ * CPUs, is written at most about once a second.
+ */
+#define NODENS_MARKS 256
+
+struct nodens_mark {
+	__u32 slot;
+	__u32 sec;   /* unit of 2^30 ns in which this CPU last looked at the slot's marks */
+	__u32 count; /* hits since */
+	__u32 pad0;
+};
+
+struct nodens_percpu {
+	__u64 counters[NODENS_CTR_COUNT];
+	struct nodens_mark marks[NODENS_MARKS];
+};
+
+/*
+ * nodens_clients, LRU hash: a client's address (IPv4 as ::ffff:a.b.c.d) -> the
+ * way back to it. Writer: the programs, on a miss; the agent deletes what
+ * belonged to a device that went. The first device to claim an address keeps
+ * it: a pod that sends with another's address is not steered, and cannot draw
+ * the other's answers to itself.
+ */
+struct nodens_client {
+	__u32 ifindex;
+	__u8 client_mac[6];
+	__u8 gateway_mac[6]; /* what the client sent to */
+	__u32 peer;	     /* 1: bpf_redirect_peer leads into the pod */
+};
+
+_Static_assert(sizeof(struct nodens_client) == 20, "client");
+
+/* nodens_flows, LRU hash: TCP connections whose SYN went to the agent. */
+struct nodens_flow {
+	__be32 client[4];
+	__be32 served[4];
+	__be16 client_port;
+	__u16 pad0;
+};
+
+_Static_assert(sizeof(struct nodens_flow) == 36, "flow");
+
+#endif /* NODENS_ABI_H */

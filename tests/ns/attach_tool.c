@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The attaching half of the agent by hand, for tests/ns/test-attach.
+ *
+ * Contract: one command, its result on stdout, exit status 0 or 1 with the error on stderr;
+ * what it attaches stays when it ends, as with an agent that was killed.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "cmd.h"
+#include "links.h"
+#include "steer.h"
+
+static struct kern_config config = { .capacity = { 1000, 1000 }, .adopt = true };
+static bool steering = true;
+
+static int fail(const struct kern_error *err, int ret)
+{
+	fprintf(stderr, "%s (%s)\n", err->text, strerror(-ret));
+	return 1;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static int cmd_features(void)
+{
+	struct kern_features features;
+	struct kern_error err;
+	int ret = kern_features__probe(&features, config.pretend, &err);
+
+	if (ret)
+		return fail(&err, ret);
+	kern_features__print(&features, stdout);
+	return 0;
+}
+
+/* attach|attach-detach IF HOOK [pod] */
+static int cmd_attach(int argc, char **argv, bool detach)
+{
+	struct attach_request request = { .steer = steering };
+	struct attachment *attachment;
+	struct kern_error err = {};
+	struct kern *kern;
+	char note[256];
+	int ret;
+
+	if (argc < 2 || hook__parse(argv[1], &request.hook))
+		return 2;
+	request.ifindex = if_nametoindex(argv[0]);
+	snprintf(request.ifname, sizeof(request.ifname), "%s", argv[0]);
+	request.pod_veth = argc > 2 && !strcmp(argv[2], "pod");
+	ret = kern__open(&config, &kern, &err);
+	if (ret)
+		return fail(&err, ret);
+	ret = attachment__open(kern, &request, &attachment, note, sizeof(note), &err);
+	if (!ret) {
+		printf("%s | %s | %s\n", attachment__how(attachment), note,
+		       kern__adopted(kern) ? "adopted" : "new");
+		if (detach)
+			attachment__detach(attachment);
+		else
+			attachment__forget(attachment);
+	}
+	kern__close(kern);
+	return ret ? fail(&err, ret) : 0;
+}
+
+static int cmd_counters(void)
+{
+	static const char *const names[] = {
+#define X(id, name, help) name,
+		NODENS_OUTCOMES(X) NODENS_STEERS(X)
+#undef X
+	};
+	uint64_t counters[NODENS_CTR_COUNT];
+	struct kern_error err;
+	struct kern *kern;
+	int i, ret = kern__open_pinned(config.pin_dir, &kern, &err);
+
+	if (ret)
+		return fail(&err, ret);
+	ret = kern__counters(kern, counters);
+	for (i = 0; !ret && i < NODENS_CTR_COUNT; i++)
+		if (counters[i])
+			printf("%s %llu\n", names[i], (unsigned long long)counters[i]);
+	printf("bytes %llu\n", (unsigned long long)kern__bytes(kern));
+	kern__close(kern);
+	return ret ? 1 : 0;
+}
+
+static void on_link(void *ctx, const struct link_info *link, bool gone)
+{
+	(void)ctx;
+	printf("%llu %s %s %s%s%s\n", (unsigned long long)now_ms(), gone ? "gone" : "link",
+	       link->name, link->kind, link->up ? " up" : "", link->foreign_peer ? " foreign" : "");
+	fflush(stdout);
+}
+
+static int cmd_links(double seconds)
+{
+	uint64_t end = now_ms() + seconds * 1000;
+	struct links *links;
+	struct pollfd pfd;
+
+	if (links__open(on_link, NULL, &links) || links__dump(links))
+		return 1;
+	pfd = (struct pollfd){ .fd = links__fd(links), .events = POLLIN };
+	while (now_ms() < end)
+		if (poll(&pfd, 1, 50) > 0 && links__dispatch(links))
+			return 1;
+	links__close(links);
+	return 0;
+}
+
+/* steer SECONDS ADDR...: answers UDP on port 53 inside with what came */
+static int cmd_steer(int argc, char **argv)
+{
+	struct served_addr addrs[8] = {};
+	struct kern_error err = {};
+	struct steer *steer;
+	struct nodens_ctl ctl;
+	int i, ret;
+
+	for (i = 1; i < argc && i <= 8; i++) {
+		addrs[i - 1].family = strchr(argv[i], ':') ? AF_INET6 : AF_INET;
+		if (inet_pton(addrs[i - 1].family, argv[i], &addrs[i - 1].v4) != 1)
+			return 2;
+	}
+	ret = steer__open(addrs, i - 1, &steer, &err);
+	if (ret)
+		return fail(&err, ret);
+	steer__fill_ctl(steer, &ctl);
+	printf("nd0 %d nsid %d note '%s'\n", steer__nd0(steer), ctl.netns_id, steer__note(steer));
+	for (i = 0; i < 4; i++) {
+		ret = steer__socket(steer, i & 1 ? AF_INET6 : AF_INET,
+				    i & 2 ? SOCK_STREAM : SOCK_DGRAM, 53);
+		printf("socket %d: %s\n", i, ret < 0 ? strerror(-ret) : "ok");
+	}
+	fflush(stdout);
+	usleep(strtod(argv[0], NULL) * 1e6);
+	steer__close(steer);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		if (!strcmp(argv[i], "--pretend") && i + 1 < argc)
+			config.pretend = argv[++i];
+		else if (!strcmp(argv[i], "--bpffs") && i + 1 < argc)
+			config.pin_dir = argv[++i];
+		else if (!strcmp(argv[i], "--listen"))
+			steering = false;
+		else if (!strcmp(argv[i], "--new"))
+			config.adopt = false;
+		else
+			return 2;
+	}
+	if (i == argc)
+		return 2;
+	argc -= i;
+	argv += i;
+	if (!strcmp(argv[0], "features"))
+		return cmd_features();
+	if (!strcmp(argv[0], "attach") || !strcmp(argv[0], "attach-detach"))
+		return cmd_attach(argc - 1, argv + 1, argv[0][6]);
+	if (!strcmp(argv[0], "counters"))
+		return cmd_counters();
+	if (!strcmp(argv[0], "links") && argc > 1)
+		return cmd_links(strtod(argv[1], NULL));
+	if (!strcmp(argv[0], "steer") && argc > 1)
+		return cmd_steer(argc - 1, argv + 1);
+	if (!strcmp(argv[0], "detach"))
+		return cmd_detach(argc, argv);
+	return 2;
+}

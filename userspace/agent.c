@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Start, beat and end of the agent. Contract: agent.h.
+ */
+#include "agent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "agent_priv.h"
+#include "clock.h"
+
+#define BEAT_MS		 100
+#define HUNG_NS		 NSEC_PER_SEC
+#define SHED_ABOVE	 4096  /* exchanges under way */
+#define MAX_EXCHANGES	 16384 /* each may hold a socket */
+#define RESERVED_FDS	 2048  /* connections, programs, maps */
+/* At the end: packets may be on their way to us, answers on their way to clients. */
+#define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
+#define STOP_AT_MOST_NS	 NSEC_PER_SEC
+
+static const char *addr_text(const struct sockaddr_storage *addr, char *text, size_t size)
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (addr->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+
+		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
+		snprintf(text, size, "[%s]:%u", ip, ntohs(v6->sin6_port));
+	} else {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+
+		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
+		snprintf(text, size, "%s:%u", ip, ntohs(v4->sin_port));
+	}
+	return text;
+}
+
+static void on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
+{
+	char text[64];
+
+	(void)ctx;
+	if (up)
+		log_info("upstream %s answers again", addr_text(addr, text, sizeof(text)));
+	else
+		log_warn("upstream %s does not answer", addr_text(addr, text, sizeof(text)));
+}
+
+static void on_overload(void *ctx, bool overloaded)
+{
+	struct agent *agent = ctx;
+
+	agent->ctl->shed = overloaded;
+	kern__ctl_commit(agent->kern);
+	log_warn(overloaded ? "overloaded: new queries go on to the cluster's DNS" :
+			      "no longer overloaded");
+}
+
+static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
+		     uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	resolver__query(agent->resolver, client, query, now);
+}
+
+static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+{
+	struct agent *agent = ctx;
+
+	server__reply(agent->server, client, msg, len);
+}
+
+static void set_steer(struct agent *agent, bool on)
+{
+	agent->ctl->steer = on;
+	kern__ctl_commit(agent->kern);
+	agent->steering = on;
+}
+
+static void stop_if_done(struct agent *agent, uint64_t now)
+{
+	uint64_t since = now - agent->stop_ns;
+
+	if (since < STOP_AT_LEAST_NS)
+		return;
+	if (since >= STOP_AT_MOST_NS || !resolver__in_flight(agent->resolver))
+		event_base_loopbreak(agent->base);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+	uint64_t now = clock_now();
+
+	(void)fd;
+	(void)what;
+	agent->ctl->heartbeat_ns = now;
+	kern__ctl_commit(agent->kern);
+	if (agent->stopping) {
+		stop_if_done(agent, now);
+	} else if (agent->steer && !agent->steering && upstreams__answered(agent->upstreams)) {
+		set_steer(agent, true);
+		log_info("an upstream answers: steering");
+	}
+}
+
+/* Sets the addresses only where they changed: meanwhile nothing is served. */
+static void fill_served(struct agent *agent)
+{
+	const struct plan *plan = &agent->plan;
+	struct nodens_ctl *ctl = agent->ctl, want = { 0 };
+
+	for (int i = 0; i < plan->n_served; i++) {
+		const struct served_addr *addr = &plan->served[i];
+
+		if (addr->family == AF_INET)
+			want.served4[want.n_served4++] = addr->v4.s_addr;
+		else
+			memcpy(want.served6[want.n_served6++], &addr->v6, sizeof(addr->v6));
+	}
+	if (ctl->n_served4 == want.n_served4 && ctl->n_served6 == want.n_served6 &&
+	    !memcmp(ctl->served4, want.served4, sizeof(want.served4)) &&
+	    !memcmp(ctl->served6, want.served6, sizeof(want.served6)))
+		return;
+	ctl->n_served4 = ctl->n_served6 = 0;
+	kern__ctl_commit(agent->kern);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(ctl->served4, want.served4, sizeof(want.served4));
+	memcpy(ctl->served6, want.served6, sizeof(want.served6));
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ctl->n_served4 = want.n_served4;
+	ctl->n_served6 = want.n_served6;
+	kern__ctl_commit(agent->kern);
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	store__sweep(agent->store, clock_now());
+	agent_map__sync(&agent->map);
+	if (agent->stopping)
+		return;
+	if (!upstreams__answered(agent->upstreams))
+		upstreams__probe(agent->upstreams);
+	if (agent->plan.wildcard) {
+		plan__local_addrs(&agent->plan);
+		fill_served(agent);
+	}
+	agent_devices__review(agent);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)what;
+	if (fd == SIGHUP) {
+		log_info("SIGHUP: the configuration is not read again; restart to change it");
+		return;
+	}
+	if (agent->stopping) {
+		event_base_loopbreak(agent->base);
+		return;
+	}
+	log_info("%s: %s", fd == SIGTERM ? "SIGTERM" : "SIGINT",
+		 agent->opts->persist ? "leaving, programs and cache stay" : "leaving");
+	agent->stopping = true;
+	agent->stop_ns = clock_now();
+	set_steer(agent, false);
+}
+
+static int open_signals(struct agent *agent)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	signal(SIGPIPE, SIG_IGN);
+	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		agent->signals[i] = evsignal_new(agent->base, numbers[i], on_signal, agent);
+		if (!agent->signals[i] || event_add(agent->signals[i], NULL)) {
+			log_error("cannot handle signals");
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int open_kern(struct agent *agent)
+{
+	struct kern_config config = {
+		.pin_dir = agent->opts->bpffs,
+		.pretend = agent->opts->pretend_kernel,
+		.capacity = { agent->opts->capacity - agent->opts->capacity / 2,
+			      agent->opts->capacity / 2 },
+		.adopt = true,
+	};
+	struct kern_error err = { .text = "" };
+	struct store_config store = { .bufsize = agent->opts->bufsize };
+	struct store_maps maps;
+	int ret;
+
+	ret = kern__open(&config, &agent->kern, &err);
+	if (ret) {
+		log_error("%s", err.text);
+		return ret;
+	}
+	agent->had_pins = kern__adopted(agent->kern);
+	agent->ctl = kern__ctl(agent->kern);
+	/* What a killed agent left says otherwise, and a first beat would make it true. */
+	agent->ctl->steer = agent->ctl->shed = 0;
+	kern__ctl_commit(agent->kern);
+	ret = agent_map__open(&agent->map, agent->kern);
+	if (ret) {
+		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
+		return ret;
+	}
+	kern__store_maps(agent->kern, &maps);
+	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
+	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
+	ret = store__open(&maps, &store, &agent->store);
+	if (ret)
+		log_error("cannot open the store: %s", strerror(-ret));
+	return ret;
+}
+
+static void fill_ctl(struct agent *agent)
+{
+	struct nodens_ctl *ctl = agent->ctl;
+
+	ctl->hung_ns = HUNG_NS;
+	ctl->lease_ns = agent->opts->lease_s * NSEC_PER_SEC;
+	ctl->bufsize = agent->opts->bufsize;
+	ctl->agent_pid = getpid();
+	if (agent->steer)
+		steer__fill_ctl(agent->steer, ctl);
+	fill_served(agent);
+	ctl->heartbeat_ns = clock_now();
+	kern__ctl_commit(agent->kern);
+}
+
+/* Descriptors are what exchanges run out of first. */
+static unsigned int max_exchanges(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 256;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= MAX_EXCHANGES + RESERVED_FDS)
+		return MAX_EXCHANGES;
+	return limit.rlim_cur > RESERVED_FDS + 256 ? limit.rlim_cur - RESERVED_FDS : 256;
+}
+
+static int open_resolver(struct agent *agent)
+{
+	struct upstreams_config upstreams = {
+		.base = agent->base,
+		.stats = agent->map.stats,
+		.bufsize = agent->opts->bufsize,
+		.read_ns = UPSTREAM_READ_NS,
+		.deadline_ns = UPSTREAM_DEADLINE_NS,
+		.changed = on_upstream,
+		.ctx = agent,
+	};
+	struct resolver_config resolver = {
+		.corefile = agent->cf,
+		.store = agent->store,
+		.stats = agent->map.stats,
+		.hash_key = (const uint64_t *)agent->ctl->hash_key,
+		.bufsize = agent->opts->bufsize,
+		.max_exchanges = max_exchanges(),
+		.reply = on_reply,
+		.overload = on_overload,
+		.ctx = agent,
+	};
+	int ret = upstreams__open(&upstreams, &agent->upstreams);
+
+	resolver.upstreams = agent->upstreams;
+	resolver.shed_above = resolver.max_exchanges / 2 < SHED_ABOVE ?
+				      resolver.max_exchanges / 2 :
+				      SHED_ABOVE;
+	if (!ret)
+		ret = resolver__open(&resolver, &agent->resolver);
+	if (ret)
+		log_error("cannot set up the upstreams: %s", strerror(-ret));
+	return ret;
+}
+
+static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
+{
+	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port) :
+				       server__add_tcp(agent->server, fd);
+
+	if (ret) {
+		log_error("out of memory");
+		close(fd);
+	}
+	return ret;
+}
+
+static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
+{
+	const struct sockaddr_storage *addr = &listen->addr;
+	uint16_t port = ntohs(((const struct sockaddr_in *)addr)->sin_port);
+	int fd = server__socket(addr, type);
+	char text[64];
+
+	if (listen->implied && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
+		return 0;
+	if (fd < 0) {
+		log_error("cannot listen on %s over %s: %s%s", addr_text(addr, text, sizeof(text)),
+			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd),
+			  fd == -EADDRINUSE    ? "; another DNS server runs there" :
+			  fd == -EADDRNOTAVAIL ? "; no interface has this address" :
+						 "");
+		return fd;
+	}
+	return add_socket(agent, fd, addr->ss_family, type, port);
+}
+
+static int steer_at(struct agent *agent, int family, int type)
+{
+	int fd = steer__socket(agent->steer, family, type, 53);
+
+	if (fd < 0) {
+		log_error("cannot listen in the private namespace: %s", strerror(-fd));
+		return fd;
+	}
+	return add_socket(agent, fd, family, type, 53);
+}
+
+static bool serves(const struct plan *plan, int family)
+{
+	for (int i = 0; i < plan->n_served; i++) {
+		if (plan->served[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static int open_sockets(struct agent *agent)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct plan *plan = &agent->plan;
+	int ret = 0;
+
+	for (int i = 0; !ret && i < 2 && agent->steer; i++) {
+		if (!serves(plan, families[i]))
+			continue;
+		ret = steer_at(agent, families[i], SOCK_DGRAM);
+		if (!ret)
+			ret = steer_at(agent, families[i], SOCK_STREAM);
+	}
+	for (int i = 0; !ret && i < plan->n_listen; i++) {
+		ret = listen_at(agent, &plan->listen[i], SOCK_DGRAM);
+		if (!ret)
+			ret = listen_at(agent, &plan->listen[i], SOCK_STREAM);
+	}
+	return ret;
+}
+
+static int open_server(struct agent *agent)
+{
+	struct server_config config = {
+		.base = agent->base,
+		.stats = agent->map.stats,
+		.bufsize = agent->opts->bufsize,
+		.tcp_idle_s = SERVER_TCP_IDLE_S,
+		.max_tcp = SERVER_MAX_TCP,
+		.query = on_query,
+		.ctx = agent,
+	};
+	struct kern_error err = { .text = "" };
+	int ret;
+
+	if (agent->opts->mode == MODE_STEER) {
+		ret = steer__open(agent->plan.served, agent->plan.n_served, &agent->steer, &err);
+		if (!ret)
+			ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+		if (ret) {
+			log_error("%s", err.text);
+			return ret;
+		}
+	}
+	ret = server__open(&config, &agent->server);
+	if (ret) {
+		log_error("out of memory");
+		return ret;
+	}
+	return open_sockets(agent);
+}
+
+static int write_pidfile(struct agent *agent)
+{
+	const char *path = agent->opts->pidfile;
+	int fd, ret = 0;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || dprintf(fd, "%d\n", getpid()) < 0) {
+		ret = -errno;
+		log_error("%s: %s", path, strerror(-ret));
+	}
+	agent->pidfile_written = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int open_timers(struct agent *agent)
+{
+	static const struct timeval beat = { 0, BEAT_MS * 1000 }, second = { 1, 0 };
+
+	agent->beat = event_new(agent->base, -1, EV_PERSIST, on_beat, agent);
+	agent->second = event_new(agent->base, -1, EV_PERSIST, on_second, agent);
+	if (!agent->beat || !agent->second || event_add(agent->beat, &beat) ||
+	    event_add(agent->second, &second)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int agent_open(struct agent *agent)
+{
+	int ret;
+
+	agent->base = event_base_new();
+	if (!agent->base) {
+		log_error("cannot make an event loop");
+		return -ENOMEM;
+	}
+	ret = open_signals(agent);
+	if (!ret)
+		ret = open_kern(agent);
+	if (!ret)
+		ret = open_resolver(agent);
+	if (!ret)
+		ret = open_server(agent);
+	if (ret)
+		return ret;
+	plan__local_addrs(&agent->plan);
+	fill_ctl(agent);
+	ret = agent_devices__open(agent);
+	if (!ret)
+		ret = open_timers(agent);
+	return ret ? ret : write_pidfile(agent);
+}
+
+static void unpin(struct agent *agent)
+{
+	struct kern_error err = { .text = "" };
+
+	/* What an older agent attached where this one does not, too. */
+	if (agent->had_pins && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
+		log_warn("%s", err.text);
+	kern__unpin(agent->opts->bpffs);
+}
+
+/* @leave: programs and maps stay as they are. */
+static void agent_close(struct agent *agent, bool detach, bool unpins)
+{
+	if (agent->kern && agent->ctl->steer)
+		set_steer(agent, false);
+	agent_devices__close(agent, detach);
+	resolver__close(agent->resolver);
+	upstreams__close(agent->upstreams);
+	server__close(agent->server);
+	steer__close(agent->steer);
+	store__close(agent->store);
+	agent_map__close(&agent->map);
+	if (agent->kern && unpins)
+		unpin(agent);
+	kern__close(agent->kern);
+	if (agent->beat)
+		event_free(agent->beat);
+	if (agent->second)
+		event_free(agent->second);
+	for (size_t i = 0; i < sizeof(agent->signals) / sizeof(agent->signals[0]); i++) {
+		if (agent->signals[i])
+			event_free(agent->signals[i]);
+	}
+	if (agent->base)
+		event_base_free(agent->base);
+	if (agent->pidfile_written)
+		unlink(agent->opts->pidfile);
+}
+
+int agent__run(const struct run_options *opts, const struct corefile *cf, const struct plan *plan)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int ret;
+
+	if (!agent) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	agent->opts = opts;
+	agent->cf = cf;
+	agent->plan = *plan;
+	agent->map.fd = -1;
+	agent->map.stats = &agent->map.own;
+	list__init(&agent->devices);
+	ret = agent_open(agent);
+	if (ret) {
+		agent_close(agent, true, !agent->had_pins);
+		free(agent);
+		return ret;
+	}
+	log_info("ready, %s %d addresses%s", opts->mode == MODE_STEER ? "steering" : "listening;",
+		 agent->plan.n_served,
+		 agent->steer ? " as soon as an upstream answers" : " served by the programs");
+	upstreams__probe(agent->upstreams);
+	if (event_base_dispatch(agent->base) < 0) {
+		log_error("the event loop failed");
+		ret = -EIO;
+	}
+	agent_close(agent, !opts->persist, !opts->persist);
+	free(agent);
+	return ret;
+}

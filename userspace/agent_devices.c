@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Network devices as they come and go: attached to, left, forgotten.
+ *
+ * Contract: agent_priv.h. One device that cannot be attached to is one line in
+ * the log, once; it is tried again each second.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_priv.h"
+
+struct device {
+	struct list link;
+	struct link_info info;
+	struct attachment *attachment; /* NULL: failed, see the log */
+};
+
+#define CLIENT_KEY_SIZE 16
+#define CLIENTS_A_CALL	512
+
+static bool is_named(const char *globs, const char *name)
+{
+	size_t name_len = strlen(name), len;
+
+	for (const char *at = globs; at; at = at[len] ? at + len + 1 : NULL) {
+		len = strcspn(at, ",");
+		if (len == name_len && !memcmp(at, name, len))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct agent *agent, const struct link_info *info)
+{
+	const struct run_options *opts = agent->opts;
+
+	if (!strcmp(info->name, "lo") || !strcmp(info->name, "nd0") || !strcmp(info->name, "nd1"))
+		return false;
+	if (opts->exclude && glob_list__match(opts->exclude, info->name))
+		return false;
+	if (opts->interfaces)
+		return glob_list__match(opts->interfaces, info->name);
+	if (opts->mode == MODE_STEER)
+		return !strcmp(info->kind, "veth") && info->foreign_peer;
+	return plan__device_holds(&agent->plan, info->name);
+}
+
+static struct device *find(struct agent *agent, int ifindex)
+{
+	struct list *node;
+
+	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+		struct device *device = list_entry(node, struct device, link);
+
+		if (device->info.ifindex == ifindex)
+			return device;
+	}
+	return NULL;
+}
+
+/* @first: say so when it fails. */
+static void device_attach(struct agent *agent, struct device *device, bool first)
+{
+	struct attach_request request = {
+		.ifindex = device->info.ifindex,
+		.hook = agent->opts->hook,
+		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
+		.steer = agent->opts->mode == MODE_STEER,
+	};
+	struct kern_error err = { .text = "" };
+	char note[256] = "";
+	int ret;
+
+	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
+	ret = attachment__open(agent->kern, &request, &device->attachment, note, sizeof(note),
+			       &err);
+	if (!ret) {
+		agent->map.stats->v[AGENT_STAT_DEVICES]++;
+		log_info("%s: attached, %s%s%s", device->info.name,
+			 attachment__how(device->attachment), note[0] ? ": " : "", note);
+		return;
+	}
+	if (!first || ret == -ENODEV)
+		return;
+	log_error("%s: not attached: %s", device->info.name, err.text);
+	if (agent->opts->interfaces && is_named(agent->opts->interfaces, device->info.name))
+		agent->fatal = ret;
+}
+
+static void device_free(struct agent *agent, struct device *device, bool detach)
+{
+	if (device->attachment) {
+		agent->map.stats->v[AGENT_STAT_DEVICES]--;
+		if (detach)
+			attachment__detach(device->attachment);
+		else
+			attachment__forget(device->attachment);
+	}
+	list__del(&device->link);
+	free(device);
+}
+
+/* Without batches (5.6): the next key is taken before this one goes. */
+static void forget_clients_singly(int fd, uint32_t ifindex)
+{
+	uint8_t keys[2][CLIENT_KEY_SIZE];
+	struct nodens_client client;
+	unsigned int at = 0, steps = 0;
+	bool more = !bpf_map_get_next_key(fd, NULL, keys[0]);
+
+	/* An evicted key begins the walk anew: it must end all the same. */
+	while (more && steps++ < 1 << 17) {
+		more = !bpf_map_get_next_key(fd, keys[at], keys[!at]);
+		if (!bpf_map_lookup_elem(fd, keys[at], &client) && client.ifindex == ifindex)
+			bpf_map_delete_elem(fd, keys[at]);
+		at = !at;
+	}
+}
+
+/*
+ * The first device to claim an address keeps it, so what a device that is gone
+ * had claimed must be free for the next pod with its address.
+ */
+static void forget_clients(struct agent *agent, uint32_t ifindex)
+{
+	static uint8_t keys[CLIENTS_A_CALL][CLIENT_KEY_SIZE];
+	static struct nodens_client clients[CLIENTS_A_CALL];
+	int fd = kern__clients_fd(agent->kern), ret;
+	uint32_t bucket = 0, n;
+	bool first = true;
+
+	do {
+		n = CLIENTS_A_CALL;
+		errno = 0;
+		ret = bpf_map_lookup_batch(fd, first ? NULL : &bucket, &bucket, keys, clients, &n,
+					   NULL);
+		if (ret && errno != ENOENT) {
+			forget_clients_singly(fd, ifindex);
+			return;
+		}
+		for (uint32_t i = 0; i < n; i++) {
+			if (clients[i].ifindex == ifindex)
+				bpf_map_delete_elem(fd, keys[i]);
+		}
+		first = false;
+	} while (!ret);
+}
+
+static void on_link(void *ctx, const struct link_info *info, bool gone)
+{
+	struct agent *agent = ctx;
+	struct device *device = find(agent, info->ifindex);
+
+	if (gone) {
+		if (device) {
+			log_info("%s: gone", device->info.name);
+			device_free(agent, device, false);
+			forget_clients(agent, info->ifindex);
+		}
+		return;
+	}
+	if (!wanted(agent, info)) {
+		if (device) {
+			log_info("%s: detached, no longer wanted", info->name);
+			device_free(agent, device, true);
+		}
+		return;
+	}
+	if (device) {
+		device->info = *info;
+		return;
+	}
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return;
+	device->info = *info;
+	list__append(&agent->devices, &device->link);
+	device_attach(agent, device, true);
+}
+
+static void on_links(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	links__dispatch(agent->links);
+}
+
+int agent_devices__open(struct agent *agent)
+{
+	int ret = links__open(on_link, agent, &agent->links);
+
+	if (ret) {
+		log_error("cannot watch network devices: %s", strerror(-ret));
+		return ret;
+	}
+	agent->links_readable = event_new(agent->base, links__fd(agent->links),
+					  EV_READ | EV_PERSIST, on_links, agent);
+	if (!agent->links_readable || event_add(agent->links_readable, NULL)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	ret = links__dump(agent->links);
+	if (ret)
+		log_error("cannot list network devices: %s", strerror(-ret));
+	return ret ? ret : agent->fatal;
+}
+
+void agent_devices__review(struct agent *agent)
+{
+	struct list *node, *next;
+
+	for (node = agent->devices.next; node != &agent->devices; node = next) {
+		struct device *device = list_entry(node, struct device, link);
+
+		next = node->next;
+		if (!wanted(agent, &device->info)) {
+			log_info("%s: detached, no longer wanted", device->info.name);
+			device_free(agent, device, true);
+		} else if (!device->attachment) {
+			device_attach(agent, device, false);
+		}
+	}
+	/* Addresses come without a word about the device. */
+	if (agent->plan.wildcard && !agent->opts->interfaces)
+		links__dump(agent->links);
+}
+
+void agent_devices__close(struct agent *agent, bool detach)
+{
+	while (!list__empty(&agent->devices))
+		device_free(agent, list_entry(agent->devices.next, struct device, link), detach);
+	if (agent->links_readable)
+		event_free(agent->links_readable);
+	agent->links_readable = NULL;
+	links__close(agent->links);
+	agent->links = NULL;
+}

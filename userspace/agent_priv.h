@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What agent.c, agent_devices.c and agent_stats.c share.
+ *
+ * Contract: members are opened in their order here and closed in the reverse;
+ * each is NULL (-1) while it is not open.
+ */
+#ifndef NODENS_AGENT_PRIV_H
+#define NODENS_AGENT_PRIV_H
+
+#include <event2/event.h>
+
+#include "agent.h"
+#include "attach.h"
+#include "links.h"
+#include "list.h"
+#include "log.h"
+#include "resolver.h"
+#include "server.h"
+#include "steer.h"
+
+struct agent_map {
+	struct agent_stats own;	   /* used where the map cannot be mapped */
+	struct agent_stats *stats; /* the map itself, or own */
+	int fd;
+};
+
+struct agent {
+	const struct run_options *opts;
+	const struct corefile *cf;
+	struct plan plan; /* a wildcard's served addresses change */
+	struct event_base *base;
+	struct event *signals[4];
+	struct kern *kern;
+	struct nodens_ctl *ctl;
+	bool had_pins; /* before this start: a start that fails leaves them */
+	struct agent_map map;
+	struct store *store;
+	struct steer *steer;
+	struct upstreams *upstreams;
+	struct resolver *resolver;
+	struct server *server;
+	struct links *links;
+	struct event *links_readable;
+	struct list devices;
+	int fatal; /* -errno: a device the operator named could not be attached to */
+	struct event *beat, *second;
+	bool steering;
+	bool stopping;
+	uint64_t stop_ns;
+	bool pidfile_written;
+};
+
+/* agent_stats.c */
+int agent_map__open(struct agent_map *map, struct kern *kern);
+void agent_map__sync(struct agent_map *map); /* where it is not mapped */
+void agent_map__close(struct agent_map *map);
+
+/* agent_devices.c */
+int agent_devices__open(struct agent *agent);
+/* Devices that could not be attached to are tried again, those no longer wanted are left. */
+void agent_devices__review(struct agent *agent);
+/* @detach: the programs come off the devices; else they stay on them. */
+void agent_devices__close(struct agent *agent, bool detach);
+
+#endif /* NODENS_AGENT_PRIV_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The agent's counters: one list yields the enum, the names in `nodens stats`
+ * and the metrics.
+ *
+ * Contract: they live in a BPF array map, pinned as AGENT_STATS_MAP beside the
+ * store's maps (PIN_DIR/layout-N/): AGENT_STAT_COUNT entries, key u32 = the
+ * enum's value, value one u64. Only the agent writes. With mmapable arrays it
+ * writes the map itself; else it copies its counters there every second and at
+ * its end. The map is a new one, all zero, each time an agent starts; it stays
+ * readable after an agent that was killed.
+ */
+#ifndef NODENS_AGENT_STATS_H
+#define NODENS_AGENT_STATS_H
+
+#include <stdint.h>
+
+#define AGENT_STATS_MAP "nodens_agent"
+
+/* X(id, name, help); a GAUGE may also go down. */
+#define AGENT_STATS(X)                                                                          \
+	X(QUERIES, "queries", "queries received, all transports")                               \
+	X(QUERIES_TCP, "queries_tcp", "of them over TCP")                                       \
+	X(CACHE_HITS, "cache_hits", "answered from the store by the agent")                     \
+	X(CACHE_STORED, "cache_stored", "answers put into the store")                           \
+	X(COALESCED, "coalesced", "queries that joined an exchange already under way")          \
+	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")            \
+	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")          \
+	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                                \
+	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                             \
+	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")   \
+	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")           \
+	X(UPSTREAM_MISMATCHES, "upstream_mismatches", "messages that did not answer what was"   \
+						      " asked: dropped")                        \
+	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP")  \
+	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")           \
+	X(REFUSED, "refused", "answered REFUSED: no block for the name, or too many in flight") \
+	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                     \
+	X(SILENT, "silent", "not answered: too short, or a response")                           \
+	X(SHED, "shed", "turned away because too many were waiting")                            \
+	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")     \
+	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                       \
+	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")
+
+#define AGENT_GAUGES(X)                                                           \
+	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way")           \
+	X(WAITING, "waiting", "queries that wait for them")                       \
+	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")               \
+	X(DEVICES, "devices", "network devices attached to")                      \
+	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams taken for dead")
+
+enum agent_stat {
+#define X(id, name, help) AGENT_STAT_##id,
+	AGENT_STATS(X)
+	AGENT_GAUGES(X)
+#undef X
+	AGENT_STAT_COUNT
+};
+
+#define AGENT_FIRST_GAUGE AGENT_STAT_IN_FLIGHT
+
+struct agent_stats {
+	uint64_t v[AGENT_STAT_COUNT];
+};
+
+#endif /* NODENS_AGENT_STATS_H */

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The life of an answer, and its way into a slot of the kernel's store and back.
+ *
+ * Contract: pure but for malloc. A slot made here is what bpf/reply.bpf.h relies on; a slot read
+ * here is trusted in nothing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer_encode.h"
+
+#define OPT_SIZE    11
+#define MIN_BLOB    11 /* the smallest record */
+#define TTL_TO_RDATA 6 /* a TTL field, RDLENGTH */
+
+#define ROUND_UP(value, to) (((value) + (to)-1) / (to) * (to))
+
+struct answer *answer__alloc(uint16_t n_ttl, uint16_t blob_len)
+{
+	struct answer *answer;
+
+	answer = calloc(1, sizeof(*answer) + n_ttl * sizeof(*answer->ttl_at) + blob_len);
+	if (!answer)
+		return NULL;
+	answer->n_ttl = n_ttl;
+	answer->ttl_at = (uint16_t *)(answer + 1);
+	answer->blob_len = blob_len;
+	answer->blob = (uint8_t *)(answer->ttl_at + n_ttl);
+	return answer;
+}
+
+struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
+			     uint16_t rcode)
+{
+	struct answer *answer = answer__alloc(0, 0);
+
+	if (!answer)
+		return NULL;
+	answer->qname = *qname;
+	dns_name__lower(&answer->qname);
+	answer->qtype = qtype;
+	answer->key_flags = key_flags;
+	answer->flags = DNS_QR | DNS_RA | (rcode & DNS_RCODE);
+	return answer;
+}
+
+void answer__free(struct answer *answer)
+{
+	free(answer);
+}
+
+size_t answer__size(const struct answer *answer, bool edns)
+{
+	return DNS_HEADER + answer->qname.len + 4 + answer->blob_len + (edns ? OPT_SIZE : 0);
+}
+
+/* Where things are in a slot. */
+struct layout {
+	size_t blob_at, ttls_at, size;
+};
+
+static struct layout layout_of(size_t name_len, size_t blob_len, size_t n_ttl)
+{
+	struct layout layout;
+
+	layout.blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
+	layout.ttls_at = ROUND_UP(layout.blob_at + blob_len, 2);
+	layout.size = layout.ttls_at + n_ttl * sizeof(__u16);
+	return layout;
+}
+
+size_t answer__slot_size(const struct answer *answer)
+{
+	struct layout layout = layout_of(answer->qname.len, answer->blob_len, answer->n_ttl);
+
+	if (answer->n_ttl > NODENS_MAX_RR || layout.size > NODENS_SIZE_3)
+		return 0;
+	return layout.size;
+}
+
+/* As the kernel sums: 16 bits at a time, in its own byte order. */
+static uint16_t sum_octets(const uint8_t *octets, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < len; i += 2) {
+		uint16_t word = 0;
+
+		memcpy(&word, octets + i, len - i < 2 ? 1 : 2);
+		sum += word;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
+{
+	struct layout layout = layout_of(answer->qname.len, answer->blob_len, answer->n_ttl);
+	uint8_t *base = (uint8_t *)slot;
+
+	slot->flags = htons(answer->flags);
+	slot->ancount = htons(answer->count[DNS_ANSWER_SECTION]);
+	slot->nscount = htons(answer->count[DNS_AUTHORITY]);
+	slot->arcount = htons(answer->count[DNS_ADDITIONAL]);
+	slot->qtype = htons(answer->qtype);
+	slot->key_flags = answer->key_flags;
+	slot->name_len = answer->qname.len;
+	slot->blob_at = layout.blob_at;
+	slot->blob_len = answer->blob_len;
+	slot->ttls_at = layout.ttls_at;
+	slot->n_ttl = answer->n_ttl;
+	slot->blob_sum = sum_octets(answer->blob, answer->blob_len);
+	slot->truncated = answer->truncated;
+	slot->ttl_s = answer->ttl_s;
+	if (answer->rot_count <= NODENS_MAX_ROTATE) {
+		slot->rot_at = answer->rot_at;
+		slot->rot_count = answer->rot_count;
+		slot->rot_size = answer->rot_size;
+	}
+	for (unsigned int i = 0; i < answer->n_ttl; i++)
+		slot->n_ttl_odd += answer->ttl_at[i] & 1;
+	memcpy(slot->data, answer->qname.wire, answer->qname.len);
+	memcpy(base + layout.blob_at, answer->blob, answer->blob_len);
+	memcpy(base + layout.ttls_at, answer->ttl_at, answer->n_ttl * sizeof(__u16));
+}
+
+/* Labels that fill name_len octets and end with the root's, in lower case. */
+static bool name_valid(const struct nodens_slot *slot)
+{
+	unsigned int at = 0, len = slot->name_len;
+
+	while (at < len && slot->data[at]) {
+		if (slot->data[at] > 63)
+			return false;
+		at += slot->data[at] + 1;
+	}
+	if (at + 1 != len)
+		return false;
+	for (at = 0; at < len; at++)
+		if (slot->data[at] != dns_lower(slot->data[at]))
+			return false;
+	return true;
+}
+
+static bool ttls_valid(const struct nodens_slot *slot)
+{
+	const uint8_t *ttls = (const uint8_t *)slot + slot->ttls_at;
+
+	for (unsigned int i = 0; i < slot->n_ttl; i++) {
+		uint16_t at;
+
+		memcpy(&at, ttls + i * sizeof(at), sizeof(at));
+		if (at + TTL_TO_RDATA > slot->blob_len)
+			return false;
+	}
+	return true;
+}
+
+bool answer__slot_valid(const struct nodens_slot *slot, size_t size)
+{
+	struct layout layout = layout_of(slot->name_len, slot->blob_len, slot->n_ttl);
+
+	if (!slot->name_len || layout.size > size || slot->n_ttl > NODENS_MAX_RR ||
+	    slot->blob_at != layout.blob_at || slot->ttls_at != layout.ttls_at)
+		return false;
+	if (slot->blob_len && slot->blob_len < MIN_BLOB)
+		return false;
+	if (slot->rot_count > NODENS_MAX_ROTATE || slot->rot_count == 1 ||
+	    (slot->rot_count && slot->rot_size != 16 && slot->rot_size != 28) ||
+	    slot->rot_at + slot->rot_count * slot->rot_size > slot->blob_len)
+		return false;
+	return name_valid(slot) && ttls_valid(slot);
+}
+
+struct answer *answer__from_slot(const struct nodens_slot *slot)
+{
+	const uint8_t *base = (const uint8_t *)slot;
+	struct answer *answer;
+
+	if (!answer__slot_valid(slot, NODENS_SIZE_3))
+		return NULL;
+	answer = answer__alloc(slot->n_ttl, slot->blob_len);
+	if (!answer)
+		return NULL;
+	answer->qname.len = slot->name_len;
+	memcpy(answer->qname.wire, slot->data, slot->name_len);
+	answer->qtype = ntohs(slot->qtype);
+	answer->key_flags = slot->key_flags;
+	answer->flags = ntohs(slot->flags);
+	answer->count[DNS_ANSWER_SECTION] = ntohs(slot->ancount);
+	answer->count[DNS_AUTHORITY] = ntohs(slot->nscount);
+	answer->count[DNS_ADDITIONAL] = ntohs(slot->arcount);
+	answer->ttl_s = slot->ttl_s;
+	answer->rot_at = slot->rot_at;
+	answer->rot_count = slot->rot_count;
+	answer->rot_size = slot->rot_size;
+	answer->truncated = slot->truncated;
+	memcpy(answer->ttl_at, base + slot->ttls_at, slot->n_ttl * sizeof(*answer->ttl_at));
+	memcpy(answer->blob, base + slot->blob_at, slot->blob_len);
+	return answer;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * An answer in the one form that nodens keeps: what the slots of the kernel's
+ * store hold, what the agent's own cache holds, and what replies are built of.
+ *
+ * Contract: pure. answer__decode() takes an upstream's bytes apart and writes
+ * them anew (compressed, TTLs zeroed, OPT removed), so nothing of the
+ * upstream's encoding survives.
+ */
+#ifndef NODENS_ANSWER_H
+#define NODENS_ANSWER_H
+
+#include "dns_msg.h"
+
+/* What may be done with an upstream's message (node-cache's rules). */
+enum admission {
+	ADMIT_POSITIVE, /* cache as success */
+	ADMIT_NEGATIVE, /* cache as denial */
+	ADMIT_SERVFAIL, /* cache as denial for the servfail time */
+	ADMIT_PASS,	/* hand to the client, do not cache */
+	ADMIT_DROP,	/* not an answer to this question: count, wait on */
+	ADMIT_TRUNCATED,/* TC=1: ask again over TCP */
+};
+
+#define ANSWER_MAX_RR 4096
+
+/*
+ * An answer. blob is the message after its question, with compression pointers
+ * that are right behind a 12-byte header and this question; ttl_at the offsets
+ * in blob of each TTL field (all zero in blob).
+ */
+struct answer {
+	struct dns_name qname; /* lower case */
+	uint16_t qtype;
+	uint8_t key_flags;
+	uint16_t flags; /* host order: QR, AA, RA, AD, rcode as stored policy says */
+	uint16_t count[DNS_SECTIONS];
+	uint32_t ttl_s; /* one for all RRs: the least of them (RFC 2308 for negatives), not clamped */
+	uint16_t rot_at; /* where the A or AAAA RRs to rotate begin in blob */
+	uint16_t rot_count; /* 0, or 2 and more of rot_size bytes each, contiguous */
+	uint8_t rot_size;
+	bool truncated; /* a slot's: no records here, every reply is TC=1 */
+	uint16_t n_ttl;
+	uint16_t *ttl_at;
+	uint16_t blob_len;
+	uint8_t *blob; /* one allocation with ttl_at behind the struct */
+};
+
+/*
+ * Take apart @msg, which came in reply to (qname, qtype, key_flags).
+ * On ADMIT_DROP and ADMIT_TRUNCATED *out is untouched; else *out is a new
+ * answer (answer__free). Out-of-bailiwick and off-chain records: see admission.
+ * Without records in the message ttl_s is 0.
+ * Errors: -EBADMSG malformed, -ENOMEM, -EMSGSIZE more than ANSWER_MAX_RR records, or written
+ * anew over DNS_MAX_MSG octets; outputs are then untouched.
+ */
+int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		   uint8_t key_flags, enum admission *admission, struct answer **out);
+
+/* An answer with no records and this rcode (SERVFAIL, REFUSED). */
+struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
+			     uint16_t rcode);
+void answer__free(struct answer *answer);
+
+/* Length of the UDP message this answer makes for a client without / with OPT. */
+size_t answer__size(const struct answer *answer, bool edns);
+
+/* Bytes of slot that this answer needs, or 0 where a slot cannot hold it (too
+ * many RRs, too large for the largest class). */
+size_t answer__slot_size(const struct answer *answer);
+/* Fill a zeroed slot of at least that size; expiry and marks are the store's. */
+void answer__to_slot(const struct answer *answer, struct nodens_slot *slot);
+/*
+ * Whether the first @size bytes at @slot are a whole slot whose offsets all lie inside: to ask
+ * before slots found in maps are used; of memory that is being written meanwhile, ask a copy.
+ * @size is at least the header's.
+ */
+bool answer__slot_valid(const struct nodens_slot *slot, size_t size);
+/*
+ * The reverse, for dump and for answering from a slot: a new answer, or NULL (no memory, or not a
+ * slot that answer__to_slot() could have written, whose largest class is then looked at).
+ */
+struct answer *answer__from_slot(const struct nodens_slot *slot);
+
+/* The client's hash of a question, as headers/nodens_abi.h defines it. */
+uint64_t question__hash(const uint64_t key[NODENS_HASH_WORDS], const struct dns_name *qname_lower,
+			uint16_t qtype, uint8_t key_flags);
+
+struct reply_options {
+	size_t limit;	  /* largest message; over it TC=1 and no records */
+	uint32_t ttl_s;	  /* written into every RR */
+	uint32_t rotate;  /* rotation of the A/AAAA set, any number */
+	uint16_t bufsize; /* what our OPT states as our own size (1232) */
+};
+
+/*
+ * Build the reply to @query out of @answer: the client's ID, RD, CD and
+ * question bytes; AD only if stored and the client set AD or DO; OPT only for
+ * a client that sent one, no options. Returns the length, or -ENOSPC.
+ * The kernel's programs build the same bytes (bpf/reply.bpf.h).
+ */
+int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
+		 const struct answer *answer, const struct reply_options *opts);
+/*
+ * The reply to a query that dns_query__parse() refused with @rcode: a 12-byte header; for BADVERS
+ * and REFUSED with the question and, for a client that sent one, OPT. Returns the length, -ENOSPC,
+ * or -EINVAL for a query without a header.
+ */
+int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_len, uint16_t rcode);
+
+#endif /* NODENS_ANSWER_H */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The subcommands of nodens.
+ *
+ * Contract: argv[0] is the subcommand's name; the result is the process' exit
+ * status. Each reports its own errors, one line on stderr.
+ */
+#ifndef NODENS_CMD_H
+#define NODENS_CMD_H
+
+#define NODENS_VERSION "0.1.0"
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_stats(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_flush(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
+
+#endif /* NODENS_CMD_H */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * `nodens run`: the agent in the foreground.
+ *
+ * Contract: everything that flags and Corefile say is checked before the
+ * first kernel object is made. Exit status 0 after SIGTERM or SIGINT, 1 when
+ * it could not start or go on, 2 for wrong flags.
+ */
+#include "cmd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent.h"
+#include "cmd_config.h"
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options opts;
+	struct corefile *cf;
+	struct plan *plan;
+	int status;
+
+	status = cmd_config__load(argc, argv, "run", &opts, &cf, &plan);
+	if (status >= 0)
+		return status;
+	log__set_level(opts.log_level);
+	for (size_t i = 0; i < cf->warnings_len; i++)
+		log_warn("%s", cf->warnings[i]);
+	if (plan->warning[0])
+		log_warn("%s", plan->warning);
+	status = agent__run(&opts, cf, plan) ? EXIT_FAILURE : EXIT_SUCCESS;
+	free(plan);
+	corefile__free(cf);
+	return status;
+}

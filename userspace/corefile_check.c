@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What only the whole configuration can get wrong: two blocks for one zone at one address.
+ * Contract: CoreDNS' rule; a block without `bind` listens everywhere and so overlaps any other.
+ */
+#include "corefile_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct served {
+	const struct corefile_zone *zone;
+	const struct sockaddr_storage *bind; /* NULL: everywhere */
+	size_t order; /* in the file */
+	uint16_t port;
+};
+
+static int compare_zone(const struct served *a, const struct served *b)
+{
+	if (a->port != b->port)
+		return a->port < b->port ? -1 : 1;
+	if (a->zone->wire_len != b->zone->wire_len)
+		return a->zone->wire_len < b->zone->wire_len ? -1 : 1;
+	return memcmp(a->zone->wire, b->zone->wire, a->zone->wire_len);
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct served *a = left, *b = right;
+	int diff = compare_zone(a, b);
+
+	if (!diff && a->bind && b->bind)
+		diff = memcmp(a->bind, b->bind, sizeof(*a->bind));
+	else if (!diff && (a->bind || b->bind))
+		diff = a->bind ? 1 : -1; /* everywhere first, next to what it overlaps */
+	if (!diff)
+		diff = a->order < b->order ? -1 : 1;
+	return diff;
+}
+
+static int fail(struct corefile_parse *p, const struct served *a, const struct served *b)
+{
+	const struct served *first = a->order < b->order ? a : b, *second = first == a ? b : a;
+
+	p->directive = "server block";
+	p->option = NULL;
+	return corefile_fail_at(p, -EINVAL, second->zone->file, second->zone->line,
+				"zone %s port %u is already served at %s:%u; give the two different zones, ports or bind addresses",
+				corefile_show(p, second->zone->text), second->port,
+				corefile_show(p, first->zone->file), first->zone->line);
+}
+
+int corefile_check_overlap(struct corefile_parse *p)
+{
+	struct corefile *cf = p->cf;
+	struct served *list;
+	size_t len = 0;
+
+	for (struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++)
+		len += b->zones_len * (b->binds_len ? b->binds_len : 1);
+	list = corefile_mem_alloc(p->scratch, len * sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	len = 0;
+	for (struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++) {
+		for (size_t z = 0; z < b->zones_len; z++) {
+			for (size_t i = 0; i < b->binds_len || i == 0; i++, len++)
+				list[len] = (struct served){ .zone = &b->zones[z], .order = len, .port = b->port,
+							     .bind = b->binds_len ? &b->binds[i] : NULL };
+		}
+	}
+	qsort(list, len, sizeof(*list), compare);
+	for (size_t i = 1; i < len; i++) {
+		const struct served *a = &list[i - 1], *b = &list[i];
+
+		if (compare_zone(a, b) == 0 && (!a->bind || memcmp(a->bind, b->bind, sizeof(*a->bind)) == 0))
+			return fail(p, a, b);
+	}
+	return 0;
+}

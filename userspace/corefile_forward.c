@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The forward directive and those of its options that are more than a flag or a number.
+ * Contract: rows of corefile_directive.c call these with the number of arguments already checked.
+ */
+#include "corefile_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TO_FORMS "write IP, IP:PORT, [IPV6]:PORT or the path of a file with nameserver lines"
+
+static const char *const policies[] = {
+	[COREFILE_POLICY_RANDOM] = "random",
+	[COREFILE_POLICY_ROUND_ROBIN] = "round_robin",
+	[COREFILE_POLICY_SEQUENTIAL] = "sequential",
+};
+
+const char *corefile_policy_name(enum corefile_policy policy)
+{
+	return policies[policy];
+}
+
+static int add_upstream(struct corefile_parse *p, const struct corefile_token *at, const struct sockaddr_storage *addr)
+{
+	struct corefile_forward *fwd = p->forward;
+	struct sockaddr_storage *list;
+
+	if (fwd->upstreams_len == COREFILE_TO_MAX)
+		return corefile_fail(p, at, "more than %d upstreams are given; write at most %d", COREFILE_TO_MAX,
+				     COREFILE_TO_MAX);
+	list = corefile_mem_grow(p->cf->mem, fwd->upstreams, fwd->upstreams_len, &p->upstreams_cap, sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	list[fwd->upstreams_len++] = *addr;
+	fwd->upstreams = list;
+	return 0;
+}
+
+/* One line of a resolv.conf-like file, which `line` is a copy of. */
+static int add_nameserver(struct corefile_parse *p, const struct corefile_token *at, const char *path, char *line)
+{
+	struct sockaddr_storage addr;
+	char *rest, *word;
+
+	if (*line == '#' || *line == ';')
+		return 0;
+	word = strtok_r(line, " \t\r\v\f", &rest);
+	if (!word || strcmp(word, "nameserver") != 0)
+		return 0;
+	word = strtok_r(NULL, " \t\r\v\f", &rest);
+	if (!word)
+		return 0;
+	/* A resolver passes over what it cannot use; one such line must not take the node's DNS away. */
+	if (corefile_ip(word, COREFILE_PORT_DEFAULT, &addr))
+		return corefile_warn(p, at, "the nameserver '%s' of '%s' is left out: it is not a plain IP address",
+				     corefile_show(p, word), corefile_show(p, path));
+	return add_upstream(p, at, &addr);
+}
+
+static int add_file(struct corefile_parse *p, const struct corefile_token *at, const char *path)
+{
+	char *text = NULL, *line, *rest;
+	size_t len = 0;
+	int err = -ENOENT;
+
+	if (p->options->read_file && *path)
+		err = p->options->read_file(p->options->ctx, path, &text, &len);
+	if (err == -ENOENT || err == -ENOTDIR)
+		return corefile_fail_at(p, p->options->read_file ? err : -EINVAL, at->file, at->line,
+					"'%s' is neither an address nor a file; " TO_FORMS, corefile_show(p, path));
+	if (err)
+		return corefile_fail_at(p, err, at->file, at->line, "cannot read '%s': %s; " TO_FORMS,
+					corefile_show(p, path), strerror(-err));
+	line = corefile_mem_strndup(p->scratch, text, len);
+	free(text);
+	if (!line)
+		return corefile_nomem(p);
+	for (line = strtok_r(line, "\n", &rest); line && !err; line = strtok_r(NULL, "\n", &rest))
+		err = add_nameserver(p, at, path, line);
+	return err;
+}
+
+static int add_to(struct corefile_parse *p, const struct corefile_token *at)
+{
+	const char *scheme = strstr(at->text, "://"), *text = at->text;
+	struct sockaddr_storage addr;
+	int err;
+
+	if (scheme) {
+		if (strncmp(text, "tls://", 6) == 0)
+			return corefile_fail(p, at, "tls:// is not supported yet; " TO_FORMS);
+		if (strncmp(text, "dns://", 6) != 0)
+			return corefile_fail(p, at, "the scheme of '%s' is not supported; " TO_FORMS,
+					     corefile_show(p, text));
+		text = scheme + 3;
+	}
+	err = corefile_address(text, COREFILE_PORT_DEFAULT, &addr);
+	if (err == -ERANGE)
+		return corefile_fail(p, at, "the port of '%s' is out of range; write a number from 1 to 65535",
+				     corefile_show(p, text));
+	return err ? add_file(p, at, text) : add_upstream(p, at, &addr);
+}
+
+/* FROM and except: a key as in a block, of which only the name counts. */
+static int add_zones(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_zones *to)
+{
+	uint16_t port;
+	char *host;
+	int err = corefile_split_key(p, at, at->text, &host, &port);
+
+	if (!err && port)
+		err = corefile_warn(p, at, "the port of '%s' has no meaning here and is ignored",
+				    corefile_show(p, at->text));
+	return err ? err : corefile_zones(p, at, host, to);
+}
+
+static int set_from(struct corefile_parse *p, const struct corefile_token *at)
+{
+	struct corefile_zone *from = NULL;
+	size_t len = 0, cap = 0;
+	int err = add_zones(p, at, &(struct corefile_zones){ .list = &from, .len = &len, .cap = &cap });
+
+	if (err)
+		return err;
+	if (len > 1)
+		return corefile_fail(p, at, "'%s' stands for %zu zones; write one forward for each, or a network that ends at "
+				     "an octet (a nibble for IPv6)", corefile_show(p, at->text), len);
+	p->forward->from = *from;
+	return 0;
+}
+
+/* A second forward of one FROM is only ever asked where the first one's `except` lets names through. */
+static int check_from(struct corefile_parse *p, const struct corefile_token *at)
+{
+	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
+		if (f->from.wire_len != p->forward->from.wire_len || f->except_len ||
+		    memcmp(f->from.wire, p->forward->from.wire, f->from.wire_len) != 0)
+			continue;
+		return corefile_fail(p, at, "%s is already forwarded at line %u; write all upstreams in one forward",
+				     corefile_show(p, f->from.text), f->from.line);
+	}
+	return 0;
+}
+
+int corefile_set_forward(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_block *b = p->block;
+	struct corefile_forward *list;
+	int err;
+
+	list = corefile_mem_grow(p->cf->mem, b->forwards, b->forwards_len, &p->forwards_cap, sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	b->forwards = list;
+	p->forward = &list[b->forwards_len++];
+	p->upstreams_cap = 0;
+	p->except_cap = 0;
+	*p->forward = (struct corefile_forward){
+		.max_fails = 2,
+		.expire_ns = 10000000000,
+		.health_check_ns = 500000000,
+		.health_check_rd = true,
+		.health_check_domain = { .text = ".", .wire_len = 1, .file = stmt->name->file, .line = stmt->name->line },
+	};
+	err = set_from(p, &stmt->args[0]);
+	if (!err)
+		err = check_from(p, &stmt->args[0]);
+	for (size_t i = 1; !err && i < stmt->args_len; i++)
+		err = add_to(p, &stmt->args[i]);
+	if (!err && !p->forward->upstreams_len)
+		err = corefile_fail(p, stmt->name, "'%s' has no nameserver line with an IP address; name at least one upstream",
+				    corefile_show(p, stmt->args[1].text));
+	return err;
+}
+
+int corefile_set_except(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_forward *f = p->forward;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++)
+		err = add_zones(p, &stmt->args[i], &(struct corefile_zones){ .list = &f->except, .len = &f->except_len,
+									     .cap = &p->except_cap });
+	return err;
+}
+
+int corefile_set_policy(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	char allowed[64] = "";
+
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		if (strcmp(stmt->args[0].text, policies[i]) == 0) {
+			p->forward->policy = (enum corefile_policy)i;
+			return 0;
+		}
+		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s", i ? ", " : "", policies[i]);
+	}
+	return corefile_fail(p, &stmt->args[0], "unknown policy '%s'; allowed: %s", corefile_show(p, stmt->args[0].text),
+			     allowed);
+}
+
+static int set_health_check_domain(struct corefile_parse *p, const struct corefile_token *at)
+{
+	struct corefile_zone *zone = NULL;
+	size_t len = 0, cap = 0;
+	int err;
+
+	if (strchr(at->text, '/'))
+		return corefile_fail(p, at, "'%s' is not a name; write health_check DURATION domain NAME",
+				     corefile_show(p, at->text));
+	err = corefile_zones(p, at, at->text, &(struct corefile_zones){ .list = &zone, .len = &len, .cap = &cap });
+	if (!err)
+		p->forward->health_check_domain = *zone;
+	return err;
+}
+
+int corefile_set_health_check(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_token *arg = &stmt->args[0], *end = arg + stmt->args_len;
+	int err = corefile_value_duration(p, arg, &p->forward->health_check_ns);
+
+	for (arg++; !err && arg < end; arg++) {
+		if (strcmp(arg->text, "no_rec") == 0)
+			p->forward->health_check_rd = false;
+		else if (strcmp(arg->text, "domain") == 0 && arg + 1 < end)
+			err = set_health_check_domain(p, ++arg);
+		else if (strcmp(arg->text, "domain") == 0)
+			err = corefile_fail(p, arg, "domain has no name; write health_check DURATION domain NAME");
+		else
+			err = corefile_fail(p, arg, "'%s' is unknown; allowed after the duration: no_rec, domain NAME",
+					    corefile_show(p, arg->text));
+	}
+	return err;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The Corefile parser's way to this machine's files, globs and environment.
+ * Contract: struct corefile_options in corefile.h.
+ */
+#include "corefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int read_file(void *ctx, const char *path, char **text, size_t *len)
+{
+	/* One octet more than allowed, so that a file that is too large is seen as such. */
+	size_t size = COREFILE_TEXT_MAX + 1, n = 0;
+	ssize_t got = 1;
+	char *buf;
+	int fd, err = 0;
+
+	(void)ctx;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	buf = malloc(size);
+	if (!buf)
+		err = -ENOMEM;
+	while (!err && got && n < size) {
+		got = read(fd, buf + n, size - n);
+		if (got > 0)
+			n += (size_t)got;
+		else if (got < 0 && errno != EINTR)
+			err = -errno;
+	}
+	close(fd);
+	if (err) {
+		free(buf);
+		return err;
+	}
+	*text = buf;
+	*len = n;
+	return 0;
+}
+
+static int glob_error(int err)
+{
+	switch (err) {
+	case 0:
+	case GLOB_NOMATCH:
+		return 0;
+	case GLOB_NOSPACE:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static int glob_files(void *ctx, const char *pattern, char ***paths, size_t *len)
+{
+	glob_t found = { 0 };
+	char **list = NULL;
+	size_t n = 0;
+	int err;
+
+	(void)ctx;
+	err = glob_error(glob(pattern, GLOB_ERR, NULL, &found));
+	if (!err && found.gl_pathc) {
+		list = calloc(found.gl_pathc, sizeof(*list));
+		if (!list)
+			err = -ENOMEM;
+	}
+	for (; !err && n < found.gl_pathc; n++) {
+		list[n] = strdup(found.gl_pathv[n]);
+		if (!list[n])
+			err = -ENOMEM;
+	}
+	globfree(&found);
+	if (err) {
+		while (list && n--)
+			free(list[n]);
+		free(list);
+		return err;
+	}
+	*paths = list;
+	*len = n;
+	return 0;
+}
+
+static const char *get_env(void *ctx, const char *name)
+{
+	(void)ctx;
+	return getenv(name);
+}
+
+const struct corefile_options corefile_host_options = {
+	.read_file = read_file,
+	.glob = glob_files,
+	.get_env = get_env,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the files of the Corefile parser share with each other and nobody else.
+ *
+ * A parse runs in three steps: text to tokens (corefile_lex.c), imports and snippets replaced by what they
+ * stand for (corefile_import.c), tokens to configuration (corefile.c, corefile_directive.c). Errors are
+ * recorded where they are found with corefile_fail(), which returns the -errno to pass up.
+ */
+#ifndef NODENS_COREFILE_PRIV_H
+#define NODENS_COREFILE_PRIV_H
+
+#include "corefile.h"
+
+/* Snippets can import each other: a few lines could otherwise ask for any amount of memory. */
+#define COREFILE_TOKENS_MAX (512 * 1024)
+#define COREFILE_IMPORT_DEPTH_MAX 16
+
+struct corefile_token {
+	const char *text;
+	const char *file;
+	unsigned int line;
+	bool starts_line;
+	bool literal; /* quoted or from the environment: never a brace or an import */
+};
+
+struct corefile_tokens {
+	struct corefile_token *list;
+	size_t len, cap;
+};
+
+/* A directive or option with its arguments. */
+struct corefile_statement {
+	const struct corefile_token *name;
+	const struct corefile_token *args;
+	size_t args_len;
+	bool has_block;
+};
+
+struct corefile_snippet {
+	const char *name;
+	const struct corefile_token *def;
+	const struct corefile_token *list;
+	size_t len;
+};
+
+/* The imports being expanded, innermost first. */
+struct corefile_import {
+	const struct corefile_import *outer;
+	const char *what;
+	unsigned int depth;
+};
+
+struct corefile_parse {
+	const struct corefile_options *options;
+	struct corefile_error *err;
+	struct corefile *cf;
+	struct corefile_mem *scratch; /* tokens and what else does not outlive the parse */
+	struct corefile_tokens tokens;
+	size_t at;
+
+	struct corefile_snippet *snippets;
+	size_t snippets_len, snippets_cap;
+	unsigned int brace_depth;
+
+	const char *directive, *option; /* context of messages */
+	struct corefile_block *block; /* being filled */
+	struct corefile_forward *forward;
+	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap;
+	size_t zones_total;
+
+	char shown[4][80];
+	unsigned int shown_next;
+};
+
+/* corefile_mem.c: memory that is freed all at once. NULL when there is none. */
+struct corefile_mem *corefile_mem_new(void);
+void corefile_mem_free(struct corefile_mem *mem);
+void *corefile_mem_alloc(struct corefile_mem *mem, size_t size); /* zeroed */
+char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
+/* Room for one more element after `len` of them: the (possibly moved) array, or NULL. */
+void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap, size_t elem_size);
+
+/* corefile_message.c */
+int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+int corefile_nomem(struct corefile_parse *p);
+int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* `text` fit for a message: short and printable. Good until four calls later. */
+const char *corefile_show(struct corefile_parse *p, const char *text);
+
+/* corefile_lex.c: append the tokens of `text`; `file` must outlive the configuration. */
+int corefile_lex(struct corefile_parse *p, const char *file, const char *text, size_t len,
+		 struct corefile_tokens *out);
+int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens, const struct corefile_token *token);
+bool corefile_is_open(const struct corefile_token *token);
+bool corefile_is_close(const struct corefile_token *token);
+
+/* corefile_import.c: append `in` to `out`, snippets taken out and imports filled in. */
+int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, size_t len,
+		    const struct corefile_import *outer, struct corefile_tokens *out);
+
+/* corefile_directive.c: the statements of one server block, up to its '}' (or the end when not braced). */
+int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key);
+bool corefile_is_directive(const char *name);
+
+/* corefile_forward.c */
+int corefile_set_forward(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_except(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_policy(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_health_check(struct corefile_parse *p, const struct corefile_statement *stmt);
+const char *corefile_policy_name(enum corefile_policy policy);
+
+/* corefile_value.c: one argument to a value; failures are recorded. */
+int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min, uint32_t max,
+		       const char *what, uint32_t *out);
+int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg, uint64_t *ns);
+int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg, struct sockaddr_storage *out);
+/* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its port). */
+int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);
+int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
+bool corefile_port(const char *text, uint16_t *out);
+uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
+
+/* corefile_zone.c: a name or CIDR as the zones it stands for, appended to *list. */
+struct corefile_zones {
+	struct corefile_zone **list;
+	size_t *len, *cap;
+};
+int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
+		   const struct corefile_zones *to);
+/* "[dns://]NAME[:PORT]" split: *host is scratch memory, *port is 0 when there is none. */
+int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key, char **host,
+		       uint16_t *port);
+
+/* corefile_check.c: -EINVAL with a message when two blocks would answer the same zone at the same address. */
+int corefile_check_overlap(struct corefile_parse *p);
+
+#endif

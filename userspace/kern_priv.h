@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the files of the kernel side share with each other and nobody else.
+ *
+ * Contract: pins lie in <dir>: one per map under its own name, tail/ (the program arrays of loaded
+ * instances) and links/ (tcx). Names in bpffs must not hold a dot.
+ */
+#ifndef NODENS_KERN_PRIV_H
+#define NODENS_KERN_PRIV_H
+
+#include <limits.h>
+
+#include <bpf/libbpf.h>
+
+#include "kern.h"
+
+/* The maps that every instance shares. */
+enum kern_map {
+	KERN_INDEX,
+	KERN_SLAB0,
+	KERN_SLAB1,
+	KERN_SLAB2,
+	KERN_SLAB3,
+	KERN_CTL,
+	KERN_PERCPU,
+	KERN_CLIENTS,
+	KERN_FLOWS,
+	KERN_MAPS,
+};
+
+_Static_assert(KERN_SLAB3 - KERN_SLAB0 + 1 == NODENS_CLASSES, "one slab map per class");
+
+extern const char *const kern_map_names[KERN_MAPS];
+
+/* What a map must be like to be adopted, and is made like otherwise. */
+struct kern_map_def {
+	enum bpf_map_type type;
+	uint32_t key_size, value_size, max_entries, flags;
+};
+
+struct nodens_bpf;
+
+struct kern {
+	struct kern_features features;
+	char pin_dir[PATH_MAX / 2];
+	char dir[PATH_MAX / 2 + 32]; /* pin_dir/layout-N */
+	int lock_fd;
+	int map_fd[KERN_MAPS];
+	struct kern_map_def map_def[KERN_MAPS];
+	int grace_fd, grace_inner_fd;
+	bool adopted;
+	bool ctl_mapped;
+	struct nodens_ctl *ctl;
+	int return_link_fd; /* nd0's tcx link; dies with nd0 */
+	struct nodens_bpf *tc[KERN_TC_PROGS][2]; /* [which][steer] */
+};
+
+/* kern_log.c */
+void kern_log__init(void); /* once; silences libbpf and libxdp */
+void kern_log__clear(void);
+const char *kern_log__last(void); /* the line that says most since kern_log__clear(), or "" */
+
+/* kern_features.c: a map or program that may be refused for RLIMIT_MEMLOCK; raises it if it can. */
+void kern_raise_memlock(void);
+const char *kern_refusal(int error); /* what to do about EPERM, ENOMEM, E2BIG of bpf() */
+
+/* kern_maps.c */
+int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern_error *err);
+int kern_maps__adopt(struct kern *kern); /* 0, -ENOENT none, -ESTALE other sizes, ... */
+int kern_maps__create(struct kern *kern, struct kern_error *err);
+int kern_maps__open(struct kern *kern, struct kern_error *err);
+void kern_maps__close(struct kern *kern);
+int kern_grace__create(struct kern *kern, struct kern_error *err);
+
+/* kern_pins.c */
+int kern_pins__prepare(struct kern *kern, struct kern_error *err); /* checks bpffs, makes dirs, locks */
+int kern_pins__pin_maps(struct kern *kern, struct kern_error *err);
+void kern_pins__remove_empty(struct kern *kern); /* directories that hold nothing */
+/* Pins of program arrays that no loaded program uses, and of links whose device went. */
+void kern_pins__sweep(const char *pin_dir);
+
+/* kern_progs.c */
+void kern_progs__close(struct kern *kern);
+int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS]); /* as the object states them */
+
+#endif /* NODENS_KERN_PRIV_H */

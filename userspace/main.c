@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * nodens: which subcommand?
+ *
+ * Contract: exit status 2 for a subcommand that does not exist, else the
+ * subcommand's. Flags alone mean `run`, as node-cache is started.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "cmd_config.h"
+#include "log.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *args, *help;
+} commands[] = {
+	{ "run", cmd_run, "[FLAG...]", "answer DNS on this node until a signal comes" },
+	{ "check", cmd_check, "[FLAG...]", "check flags and Corefile, print what they come to" },
+	{ "stats", cmd_stats, "[--json]", "counters of programs, agent and cache" },
+	{ "dump", cmd_dump, "[--json]", "what is in the cache" },
+	{ "flush", cmd_flush, "[NAME [TYPE]]", "remove from the cache" },
+	{ "detach", cmd_detach, "", "remove every trace of nodens from this node" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void usage(FILE *out)
+{
+	fprintf(out, "nodens " NODENS_VERSION ": the node's name server, answering in the kernel\n"
+		     "\nusage: nodens COMMAND [ARGUMENT...]\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
+		fprintf(out, "  %-22s %s\n", left, commands[i].help);
+	}
+	fprintf(out, "\nFlags of run and check:\n");
+	run_options__help(out);
+}
+
+static bool is_flag(const char *arg, const char *name)
+{
+	return arg[0] == '-' && !strcmp(arg + (arg[1] == '-' ? 2 : 1), name);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (is_flag(argv[1], "help") || is_flag(argv[1], "h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (is_flag(argv[1], "version") || !strcmp(argv[1], "version")) {
+		printf("nodens " NODENS_VERSION "\n");
+		return EXIT_SUCCESS;
+	}
+	if (argv[1][0] == '-')
+		return cmd_run(argc, argv);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	log_error("\"%s\": no such command; see nodens --help", argv[1]);
+	return EXIT_USAGE;
+}

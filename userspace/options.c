@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Command-line flags. Contract: options.h.
+ */
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ROWS 64
+
+static int fail(struct options_error *err, const char *flag, const char *value, const char *why)
+{
+	if (value)
+		snprintf(err->text, sizeof(err->text), "-%s: \"%s\" %s", flag, value, why);
+	else
+		snprintf(err->text, sizeof(err->text), "-%s: %s", flag, why);
+	return -EINVAL;
+}
+
+/* What getopt did not like: argv[optind - 1], without its dashes and value. */
+static int fail_getopt(struct options_error *err, int found, const char *arg)
+{
+	const char *name = arg + strspn(arg, "-");
+	int len = (int)strcspn(name, "=");
+
+	if (found == ':')
+		snprintf(err->text, sizeof(err->text), "-%.*s: needs a value", len, name);
+	else
+		snprintf(err->text, sizeof(err->text), "-%.*s: no such flag; see --help", len,
+			 name);
+	return -EINVAL;
+}
+
+int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
+		   char **argv, int *first, struct options_error *err)
+{
+	struct option longopts[MAX_ROWS + 2] = { 0 };
+	const char *why = "is not valid";
+	int index, found, ret;
+
+	if (n_rows > MAX_ROWS)
+		return -E2BIG;
+	for (size_t i = 0; i < n_rows; i++) {
+		longopts[i].name = rows[i].name;
+		longopts[i].has_arg = rows[i].arg ? required_argument : optional_argument;
+	}
+	longopts[n_rows].name = "help";
+
+	optind = 0; /* glibc: begin anew, also when a test parses twice */
+	opterr = 0;
+	while ((found = getopt_long_only(argc, argv, "+:", longopts, &index)) != -1) {
+		const char *value;
+
+		if (found)
+			return fail_getopt(err, found, argv[optind - 1]);
+		if ((size_t)index == n_rows)
+			return -ECANCELED;
+		value = rows[index].arg || optarg ? optarg : "true";
+		if (!rows[index].arg && strcmp(value, "true") && strcmp(value, "false"))
+			return fail(err, rows[index].name, value, "is neither true nor false");
+		ret = rows[index].set(target, value, &why);
+		if (ret)
+			return fail(err, rows[index].name, value, why);
+	}
+	*first = optind;
+	return 0;
+}
+
+void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out)
+{
+	for (size_t i = 0; i < n_rows; i++) {
+		char flag[64];
+
+		snprintf(flag, sizeof(flag), "-%s%s%s", rows[i].name, rows[i].arg ? " " : "",
+			 rows[i].arg ? rows[i].arg : "");
+		fprintf(out, "  %-26s %s\n", flag, rows[i].help);
+	}
+}
+
+static int parse_number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
+{
+	unsigned long value;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || *end || value < min || value > max)
+		return -EINVAL;
+	*out = value;
+	return 0;
+}
+
+static int parse_addr(const char *text, struct served_addr *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	if (inet_pton(AF_INET, text, &addr->v4) == 1) {
+		addr->family = AF_INET;
+		return addr->v4.s_addr == htonl(INADDR_ANY) ? -EINVAL : 0;
+	}
+	if (inet_pton(AF_INET6, text, &addr->v6) == 1) {
+		addr->family = AF_INET6;
+		return IN6_IS_ADDR_UNSPECIFIED(&addr->v6) || IN6_IS_ADDR_V4MAPPED(&addr->v6) ?
+			       -EINVAL :
+			       0;
+	}
+	return -EINVAL;
+}
+
+static int count_family(const struct run_options *opts, int family)
+{
+	int n = 0;
+
+	for (int i = 0; i < opts->n_localip; i++)
+		n += opts->localip[i].family == family;
+	return n;
+}
+
+static bool have_addr(const struct run_options *opts, const struct served_addr *addr)
+{
+	for (int i = 0; i < opts->n_localip; i++) {
+		if (!memcmp(&opts->localip[i], addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+static int set_localip(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+	char text[INET6_ADDRSTRLEN];
+	struct served_addr addr;
+
+	*why = "is not a list of IP addresses; give them as 169.254.20.10,fd00::10";
+	for (const char *at = value;; at++) {
+		size_t len = strcspn(at, ",");
+
+		/* node-cache trims blanks, and an empty list is its default. */
+		while (len && *at == ' ')
+			at++, len--;
+		if (len >= sizeof(text))
+			return -EINVAL;
+		memcpy(text, at, len);
+		text[len] = '\0';
+		text[strcspn(text, " ")] = '\0';
+		at += len;
+		if (!text[0] && !*at && at == value + len)
+			return 0;
+		if (parse_addr(text, &addr))
+			return -EINVAL;
+		if (!have_addr(opts, &addr)) {
+			if (count_family(opts, addr.family) == NODENS_MAX_SERVED) {
+				*why = "has more than 16 addresses of one family";
+				return -EINVAL;
+			}
+			opts->localip[opts->n_localip++] = addr;
+		}
+		if (!*at)
+			return 0;
+	}
+}
+
+static int set_conf(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is no file name";
+	if (!*value)
+		return -EINVAL;
+	opts->conf = value;
+	return 0;
+}
+
+static int set_mode(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is neither steer nor listen";
+	if (!strcmp(value, "steer"))
+		opts->mode = MODE_STEER;
+	else if (!strcmp(value, "listen"))
+		opts->mode = MODE_LISTEN;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int set_hook(void *target, const char *value, const char **why)
+{
+	static const char *const names[] = {
+		[HOOK_AUTO] = "auto",		  [HOOK_TC] = "tc",
+		[HOOK_XDP] = "xdp",		  [HOOK_XDP_NATIVE] = "xdp-native",
+		[HOOK_XDP_GENERIC] = "xdp-generic",
+	};
+	struct run_options *opts = target;
+
+	*why = "is none of auto, tc, xdp, xdp-native, xdp-generic";
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(value, names[i])) {
+			opts->hook = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int set_interfaces(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "names no interface; give globs as veth*,lxc*";
+	if (!*value)
+		return -EINVAL;
+	opts->interfaces = value;
+	return 0;
+}
+
+static int set_exclude(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	(void)why;
+	opts->exclude = *value ? value : NULL;
+	return 0;
+}
+
+static int set_capacity(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+	unsigned long number;
+
+	*why = "is not a number from 64 to 1000000";
+	if (parse_number(value, 64, OPTIONS_CAPACITY_MAX, &number))
+		return -EINVAL;
+	opts->capacity = number;
+	return 0;
+}
+
+static int set_bufsize(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+	unsigned long number;
+
+	*why = "is not a number of bytes from 512 to 4096";
+	if (parse_number(value, 512, 4096, &number))
+		return -EINVAL;
+	opts->bufsize = number;
+	return 0;
+}
+
+static int set_lease(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+	unsigned long number;
+
+	*why = "is not a number of seconds from 2 to 86400";
+	if (parse_number(value, 2, 86400, &number))
+		return -EINVAL;
+	opts->lease_s = number;
+	return 0;
+}
+
+static int set_persist(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	(void)why;
+	opts->persist = !strcmp(value, "true");
+	return 0;
+}
+
+static int set_bpffs(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is not an absolute path";
+	if (value[0] != '/')
+		return -EINVAL;
+	opts->bpffs = value;
+	return 0;
+}
+
+static int set_pretend(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+	unsigned int major, minor;
+	char extra;
+
+	*why = "is not a kernel version such as 5.4";
+	if (sscanf(value, "%u.%u%c", &major, &minor, &extra) != 2)
+		return -EINVAL;
+	opts->pretend_kernel = value;
+	return 0;
+}
+
+static int set_pidfile(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	(void)why;
+	opts->pidfile = *value ? value : NULL;
+	return 0;
+}
+
+static int set_log_level(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is none of error, warn, info, debug";
+	return log__parse_level(value, &opts->log_level) ? 0 : -EINVAL;
+}
+
+static const struct option_row run_rows[] = {
+	{ "conf", "FILE", "the Corefile (/etc/Corefile)", set_conf },
+	{ "localip", "IP[,IP...]", "addresses to serve, of both families (the blocks' bind)",
+	  set_localip },
+	{ "mode", "steer|listen", "steer: answer at pods' devices; listen: bind the addresses (steer)",
+	  set_mode },
+	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", set_hook },
+	{ "interfaces", "GLOBS", "devices to attach to (every veth whose peer is in another namespace)",
+	  set_interfaces },
+	{ "exclude", "GLOBS", "devices to keep out of", set_exclude },
+	{ "capacity", "N", "answers to keep, half positive, half negative (65536)", set_capacity },
+	{ "bufsize", "BYTES", "largest answer over UDP (1232)", set_bufsize },
+	{ "lease", "SECONDS", "without an agent the programs disarm after this (60)", set_lease },
+	{ "persist", NULL, "at the end leave programs and cache in place", set_persist },
+	{ "bpffs", "DIR", "where maps are pinned (" KERN_PIN_DIR ")", set_bpffs },
+	{ "pretend-kernel", "VERSION", "do without what is newer than this kernel", set_pretend },
+	{ "pidfile", "FILE", "write the process id there", set_pidfile },
+	{ "log-level", "LEVEL", "error, warn, info or debug (info)", set_log_level },
+};
+
+#define N_RUN_ROWS (sizeof(run_rows) / sizeof(run_rows[0]))
+
+void run_options__defaults(struct run_options *opts)
+{
+	*opts = (struct run_options){
+		.conf = "/etc/Corefile",
+		.mode = MODE_STEER,
+		.hook = HOOK_AUTO,
+		.capacity = OPTIONS_CAPACITY_DEFAULT,
+		.bufsize = 1232,
+		.lease_s = 60,
+		.bpffs = KERN_PIN_DIR,
+		.log_level = LOG_LEVEL_INFO,
+	};
+}
+
+int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
+{
+	struct run_options parsed;
+	int first, ret;
+
+	run_options__defaults(&parsed);
+	ret = options__parse(run_rows, N_RUN_ROWS, &parsed, argc, argv, &first, err);
+	if (ret)
+		return ret;
+	if (first < argc) {
+		snprintf(err->text, sizeof(err->text), "\"%s\": only flags are allowed here",
+			 argv[first]);
+		return -EINVAL;
+	}
+	*opts = parsed;
+	return 0;
+}
+
+void run_options__help(FILE *out)
+{
+	options__print_help(run_rows, N_RUN_ROWS, out);
+}

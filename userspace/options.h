@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Command-line flags: one table row per flag feeds the parser, --help and the
+ * documentation.
+ *
+ * Contract: -flag and --flag, "-flag value" and "-flag=value" are the same, as
+ * with node-cache. Everything that can be judged without looking at the
+ * machine is checked here; errors are one line in struct options_error.
+ */
+#ifndef NODENS_OPTIONS_H
+#define NODENS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "attach.h"
+#include "log.h"
+#include "steer.h"
+
+struct options_error {
+	char text[512];
+};
+
+/* For one program's flags; @target is the struct that @set fills. */
+struct option_row {
+	const char *name;
+	const char *arg; /* what its value is called in --help; NULL: a switch */
+	const char *help;
+	/* @value is "true" or "false" for a switch. -EINVAL with *why: what would be right. */
+	int (*set)(void *target, const char *value, const char **why);
+};
+
+/*
+ * Parse argv[1..] into @target. *first is the index of the first argument that
+ * is no flag. -EINVAL with @err; -ECANCELED when --help was given.
+ */
+int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
+		   char **argv, int *first, struct options_error *err);
+void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
+
+enum agent_mode { MODE_STEER, MODE_LISTEN };
+
+#define OPTIONS_MAX_LOCALIP (2 * NODENS_MAX_SERVED)
+#define OPTIONS_CAPACITY_DEFAULT 65536
+#define OPTIONS_CAPACITY_MAX	 1000000
+
+/* What `nodens run` and `nodens check` were told; strings are argv's. */
+struct run_options {
+	const char *conf;
+	struct served_addr localip[OPTIONS_MAX_LOCALIP];
+	int n_localip;
+	enum agent_mode mode;
+	enum hook hook;
+	const char *interfaces; /* globs; NULL: the mode's own rule */
+	const char *exclude;	/* globs; NULL: none */
+	uint32_t capacity;
+	uint16_t bufsize;
+	uint32_t lease_s;
+	bool persist;
+	const char *bpffs;
+	const char *pretend_kernel; /* NULL: the running one */
+	const char *pidfile;	    /* NULL: none */
+	enum log_level log_level;
+};
+
+void run_options__defaults(struct run_options *opts);
+int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err);
+void run_options__help(FILE *out);
+
+#endif /* NODENS_OPTIONS_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What flags and Corefile together ask of this node: which addresses are
+ * served, what is bound.
+ *
+ * Contract: pure but for plan__local_addrs(); made and checked before any
+ * kernel object is. Errors are one line in struct options_error.
+ */
+#ifndef NODENS_PLAN_H
+#define NODENS_PLAN_H
+
+#include "corefile.h"
+#include "options.h"
+
+#define PLAN_MAX_LISTEN 256
+
+struct plan {
+	/* Answered by the programs, on port 53. */
+	struct served_addr served[2 * NODENS_MAX_SERVED];
+	int n_served;
+	/* Listen mode: bound, UDP and TCP. An implied one may fail for want of IPv6. */
+	struct plan_listen {
+		struct sockaddr_storage addr;
+		bool implied;
+	} listen[PLAN_MAX_LISTEN];
+	int n_listen;
+	bool wildcard; /* every address of this machine is served: plan__local_addrs() */
+	/* Something is odd but works; "" if nothing is. */
+	char warning[256];
+};
+
+int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
+	       struct options_error *err);
+
+/* Of a wildcard plan: the machine's own addresses but loopback's, into served. */
+int plan__local_addrs(struct plan *plan);
+
+/* Does the device hold one of the served addresses? */
+bool plan__device_holds(const struct plan *plan, const char *ifname);
+
+#endif /* NODENS_PLAN_H */

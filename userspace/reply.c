@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Replies to clients, out of an answer and the client's own query.
+ *
+ * Contract: pure. reply__build() and the kernel's programs make the same bytes of the same slot:
+ * change both or neither.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "answer.h"
+
+#define OPT_SIZE 11 /* RFC 6891, 6.1.2 */
+#define OPT_DO	 0x8000
+
+#define REFUSE_BUFSIZE 1232 /* the default; whoever is refused has no answers to come */
+
+static uint8_t *put_u16(uint8_t *p, uint16_t value)
+{
+	*p++ = value >> 8;
+	*p++ = value & 0xff;
+	return p;
+}
+
+/* No options: what a client sent is between it and nodens, what an upstream sent is not stored. */
+static uint8_t *put_opt(uint8_t *p, const struct dns_query *query, uint16_t bufsize, uint16_t rcode)
+{
+	*p++ = 0;
+	p = put_u16(p, DNS_TYPE_OPT);
+	p = put_u16(p, bufsize);
+	*p++ = rcode >> 4;
+	*p++ = 0; /* version */
+	p = put_u16(p, query->edns_do ? OPT_DO : 0);
+	return put_u16(p, 0);
+}
+
+static uint8_t *put_question(uint8_t *p, const struct dns_query *query)
+{
+	memcpy(p, query->qname.wire, query->qname.len);
+	p = put_u16(p + query->qname.len, query->qtype);
+	return put_u16(p, query->qclass);
+}
+
+static uint16_t reply_flags(const struct dns_query *query, const struct answer *answer)
+{
+	uint16_t flags = answer->flags | (query->flags & (DNS_RD | DNS_CD));
+
+	if (!query->edns_do && !(query->flags & DNS_AD))
+		flags &= ~DNS_AD;
+	return flags;
+}
+
+/* The rdata of the set moves round under owners, types and TTLs that are all the same. */
+static void rotate(uint8_t *blob, const struct answer *answer, uint32_t by)
+{
+	size_t size = answer->rot_size, rdata_len = size == 16 ? 4 : 16;
+	size_t rdata_at = answer->rot_at + size - rdata_len, n = answer->rot_count;
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(blob + rdata_at + i * size,
+		       answer->blob + rdata_at + (i + by % n) % n * size, rdata_len);
+}
+
+static uint8_t *put_blob(uint8_t *blob, const struct answer *answer,
+			 const struct reply_options *opts)
+{
+	memcpy(blob, answer->blob, answer->blob_len);
+	if (answer->rot_count)
+		rotate(blob, answer, opts->rotate);
+	for (unsigned int i = 0; i < answer->n_ttl; i++) {
+		uint8_t *ttl = put_u16(blob + answer->ttl_at[i], opts->ttl_s >> 16);
+
+		put_u16(ttl, opts->ttl_s & 0xffff);
+	}
+	return blob + answer->blob_len;
+}
+
+int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
+		 const struct answer *answer, const struct reply_options *opts)
+{
+	size_t full = answer__size(answer, query->edns);
+	bool truncated = answer->truncated || full > opts->limit;
+	uint16_t flags = reply_flags(query, answer);
+	uint8_t *p = msg;
+
+	if (size < full - (truncated ? answer->blob_len : 0))
+		return -ENOSPC;
+	p = put_u16(p, query->id);
+	p = put_u16(p, truncated ? flags | DNS_TC : flags);
+	p = put_u16(p, 1);
+	p = put_u16(p, truncated ? 0 : answer->count[DNS_ANSWER_SECTION]);
+	p = put_u16(p, truncated ? 0 : answer->count[DNS_AUTHORITY]);
+	p = put_u16(p, (truncated ? 0 : answer->count[DNS_ADDITIONAL]) + query->edns);
+	p = put_question(p, query);
+	if (!truncated)
+		p = put_blob(p, answer, opts);
+	if (query->edns)
+		p = put_opt(p, query, opts->bufsize, DNS_NOERROR);
+	return p - msg;
+}
+
+int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_len, uint16_t rcode)
+{
+	bool whole = rcode == DNS_BADVERS || rcode == DNS_REFUSED;
+	struct dns_query q = { .edns = false };
+	uint8_t *p = msg;
+	uint16_t flags, unused;
+
+	if (query_len < DNS_HEADER)
+		return -EINVAL;
+	/* A refusal that shows the question needs a query of which the question could be read. */
+	whole = whole && dns_query__parse(query, query_len, &q, &unused) != DNS_SILENCE &&
+		q.qname.len;
+	if (size < DNS_HEADER + (whole ? q.qname.len + 4u + (q.edns ? OPT_SIZE : 0) : 0))
+		return -ENOSPC;
+	flags = query[2] << 8 | query[3];
+	flags = DNS_QR | (flags & (DNS_OPCODE | DNS_RD | DNS_CD)) | (rcode & DNS_RCODE);
+	*p++ = query[0];
+	*p++ = query[1];
+	p = put_u16(p, flags);
+	p = put_u16(p, whole);
+	p = put_u16(p, 0);
+	p = put_u16(p, 0);
+	p = put_u16(p, whole && q.edns);
+	if (!whole)
+		return p - msg;
+	p = put_question(p, &q);
+	if (q.edns)
+		p = put_opt(p, &q, REFUSE_BUFSIZE, rcode);
+	return p - msg;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What the UDP and the TCP side have in common. Contract: server.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server_priv.h"
+
+#define LISTEN_BACKLOG 256
+/* A burst of some thousand queries waits here while the loop does other things. */
+#define RECEIVE_BUFFER (4 * 1024 * 1024)
+
+int server_receive(struct server *server, const struct client *client, const uint8_t *msg,
+		   size_t len, uint8_t *refusal, size_t size, uint64_t now)
+{
+	struct dns_query query;
+	uint16_t rcode;
+	int refusal_len;
+
+	server_count(server, AGENT_STAT_QUERIES);
+	if (client->tcp)
+		server_count(server, AGENT_STAT_QUERIES_TCP);
+	switch (dns_query__parse(msg, len, &query, &rcode)) {
+	case DNS_ANSWER:
+		server->config.query(server->config.ctx, client, &query, now);
+		return -1;
+	case DNS_REFUSE:
+		server_count(server, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED :
+							    AGENT_STAT_FORMERR);
+		refusal_len = reply__refuse(refusal, size, msg, len, rcode);
+		return refusal_len > 0 ? refusal_len : 0;
+	default:
+		server_count(server, AGENT_STAT_SILENT);
+		return 0;
+	}
+}
+
+void server__reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+{
+	(void)ctx;
+	if (client->tcp)
+		tcp_reply(client, msg, len);
+	else if (len)
+		udp_reply(client, msg, len);
+}
+
+static void on_upkeep(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tcp_upkeep(arg, clock_now());
+}
+
+int server__open(const struct server_config *config, struct server **out)
+{
+	static const struct timeval second = { 1, 0 };
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return -ENOMEM;
+	server->config = *config;
+	list__init(&server->udp_listeners);
+	list__init(&server->tcp_listeners);
+	list__init(&server->tcp_clients);
+	server->upkeep = event_new(config->base, -1, EV_PERSIST, on_upkeep, server);
+	if (!server->upkeep || evtimer_add(server->upkeep, &second)) {
+		server__close(server);
+		return -ENOMEM;
+	}
+	*out = server;
+	return 0;
+}
+
+void server__stop(struct server *server)
+{
+	server->stopped = true;
+	udp_stop(server);
+	tcp_stop(server);
+}
+
+void server__close(struct server *server)
+{
+	if (!server)
+		return;
+	udp_close(server);
+	tcp_close(server);
+	if (server->upkeep)
+		event_free(server->upkeep);
+	free(server);
+}
+
+static int set_options(int fd, int family, int type)
+{
+	int on = 1, size = RECEIVE_BUFFER, ret = 0;
+
+	if (type == SOCK_STREAM)
+		ret = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!ret && family == AF_INET6)
+		ret = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (ret || type == SOCK_STREAM)
+		return ret;
+	/* Above net.core.rmem_max where we may, up to it where not. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+}
+
+int server__socket(const struct sockaddr_storage *addr, int type)
+{
+	socklen_t len = addr->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
+						     sizeof(struct sockaddr_in6);
+	int fd = socket(addr->ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (set_options(fd, addr->ss_family, type) ||
+	    bind(fd, (const struct sockaddr *)addr, len) ||
+	    (type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG))) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Clients' queries in, replies out: UDP and TCP.
+ *
+ * Contract: single-threaded, of an event loop; no logging. Malformed queries
+ * are answered here as CoreDNS does; all others go to @query. A UDP reply
+ * leaves from the address that was asked.
+ */
+#ifndef NODENS_SERVER_H
+#define NODENS_SERVER_H
+
+#include <event2/event.h>
+
+#include "resolver.h"
+
+#define SERVER_TCP_IDLE_S    10
+#define SERVER_MAX_TCP	     1024 /* connections */
+#define SERVER_MAX_PIPELINED 128  /* queries of one connection under way */
+#define SERVER_MAX_QUEUED    (1024 * 1024) /* bytes of replies one connection may leave unread */
+
+struct server;
+
+struct server_config {
+	struct event_base *base;
+	struct agent_stats *stats;
+	uint16_t bufsize;
+	unsigned int tcp_idle_s, max_tcp;
+	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
+		      uint64_t now_ns);
+	void *ctx;
+};
+
+int server__open(const struct server_config *config, struct server **out);
+/* The resolver, which may still reply, goes first. */
+void server__close(struct server *server);
+
+/*
+ * Takes over a bound datagram socket with PKTINFO on, or a listening one; on
+ * failure the socket stays the caller's. @port: what it is bound to.
+ */
+int server__add_udp(struct server *server, int fd, int family, uint16_t port);
+int server__add_tcp(struct server *server, int fd);
+/* No new connections, no new queries; replies still leave. */
+void server__stop(struct server *server);
+
+/* The resolver's reply function; @server is its ctx. */
+void server__reply(void *server, const struct client *client, const uint8_t *msg, size_t len);
+
+/* A bound socket as server__add_* wants it. @addr's port is the one to bind. */
+int server__socket(const struct sockaddr_storage *addr, int type);
+
+#endif /* NODENS_SERVER_H */

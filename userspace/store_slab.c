@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Slot memory: the one seam between slabs that are mapped and those that are
+ * written and read by bpf() (kernels before 5.5).
+ *
+ * Contract: see store_priv.h. Without mmap a shadow holds what was written, so
+ * reading a slot is the same in both; only the use marks differ.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "store_priv.h"
+
+static size_t slab_bytes(const struct slab *slab)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	/* sizes are multiples of 8, so the kernel's stride is the size */
+	return ((size_t)slab->entries * slab->size + page - 1) / page * page;
+}
+
+static int map_memory(struct slab *slab)
+{
+	slab->mem_bytes = slab_bytes(slab);
+	slab->mem = mmap(NULL, slab->mem_bytes, PROT_READ | PROT_WRITE,
+			 slab->mapped ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
+			 slab->mapped ? slab->fd : -1, 0);
+	if (slab->mem == MAP_FAILED) {
+		slab->mem = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+int slab__open(struct slab *slab, const struct store_maps *maps, int class)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int err;
+
+	slab->fd = maps->slab_fd[class];
+	slab->mapped = maps->mmapable;
+	slab->entries = maps->slab_entries[class];
+	slab->size = slot_class_size[class];
+	err = bpf_obj_get_info_by_fd(slab->fd, &info, &len);
+	if (err)
+		return err;
+	if (info.value_size != slab->size || info.max_entries != slab->entries ||
+	    slab->entries == 0 || slab->entries > NODENS_SLOT_INDEX(~0u))
+		return -EINVAL;
+	slab->meta = calloc(slab->entries, sizeof(*slab->meta));
+	if (!slab->meta)
+		return -ENOMEM;
+	return map_memory(slab);
+}
+
+void slab__close(struct slab *slab)
+{
+	if (slab->mem)
+		munmap(slab->mem, slab->mem_bytes);
+	free(slab->meta);
+	memset(slab, 0, sizeof(*slab));
+}
+
+struct nodens_slot *slab__slot(const struct slab *slab, uint32_t index)
+{
+	return (struct nodens_slot *)(slab->mem + (size_t)index * slab->size);
+}
+
+int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image)
+{
+	struct nodens_slot *slot = slab__slot(slab, index);
+
+	if (!slab->mapped) {
+		memcpy(slot, image->bytes, slab->size);
+		return bpf_map_update_elem(slab->fd, &index, slot, BPF_ANY);
+	}
+	/*
+	 * No program can come here before the index says so; the order is for
+	 * one that would follow a wrong number, and for the dump command.
+	 */
+	__atomic_store_n(&slot->expires_ns, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy((uint8_t *)slot + sizeof(slot->expires_ns),
+	       image->bytes + sizeof(slot->expires_ns), slab->size - sizeof(slot->expires_ns));
+	__atomic_store_n(&slot->expires_ns, image->slot.expires_ns, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int slab__load(struct slab *slab, uint32_t index)
+{
+	if (slab->mapped)
+		return 0;
+	return bpf_map_lookup_elem(slab->fd, &index, slab__slot(slab, index));
+}
+
+void slab__marks(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use)
+{
+	const struct nodens_slot *slot = slab__slot(slab, index);
+	union slot_buf copy;
+
+	if (!slab->mapped && !bpf_map_lookup_elem(slab->fd, &index, &copy))
+		slot = &copy.slot;
+	*hits = __atomic_load_n(&slot->hits, __ATOMIC_RELAXED);
+	*last_use = __atomic_load_n(&slot->last_use, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Questions to upstreams: who is asked, over what, for how long, and who next.
+ *
+ * Contract: single-threaded, of an event loop; no logging. An answer is only
+ * what came from the asked address and port to the asking socket with its ID
+ * and its question; everything else is dropped, counted and waited over.
+ */
+#ifndef NODENS_UPSTREAM_H
+#define NODENS_UPSTREAM_H
+
+#include <event2/event.h>
+
+#include "agent_stats.h"
+#include "answer.h"
+#include "corefile.h"
+#include "list.h"
+
+#define UPSTREAM_READ_NS     2000000000ull /* one upstream's time to answer, as CoreDNS' */
+#define UPSTREAM_DEADLINE_NS 5000000000ull /* all upstreams' time, as CoreDNS' */
+
+struct upstreams;      /* sockets, timers, state of all upstreams */
+struct upstream_group; /* those of one forward directive */
+struct upstream;
+struct udp_sock;
+struct tcp_conn;
+
+/* One question on its way. The first part is the caller's, the second upstream's own. */
+struct exchange {
+	struct dns_name qname; /* lower case */
+	uint16_t qtype;
+	uint8_t key_flags;
+	/*
+	 * Called once, perhaps before exchange__start() returns. @answer is the
+	 * callee's to free; NULL: no upstream answered.
+	 */
+	void (*done)(struct exchange *exchange, struct answer *answer, enum admission admission);
+
+	struct upstream_group *group;
+	struct list by_deadline, by_attempt;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC: the end of it all */
+	uint64_t attempt_ns;  /* of the attempt under way */
+	uint32_t tried, errored;	  /* bits of the group's upstreams */
+	struct upstream *upstream;	  /* being asked */
+	struct udp_sock *udp;
+	struct tcp_conn *tcp;
+	struct list in_conn;
+	uint16_t id;
+	uint8_t next;	/* where the search for an upstream begins */
+	bool use_tcp;	/* after truncation, or force_tcp */
+	bool again;	/* a kept TCP connection broke: asked anew once */
+	bool probe;	/* asks ->upstream only, once */
+};
+
+struct upstreams_config {
+	struct event_base *base;
+	struct agent_stats *stats;
+	uint16_t bufsize; /* stated in our OPT */
+	uint64_t read_ns, deadline_ns;
+	/* An upstream was given up or came back. May be NULL. */
+	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up);
+	void *ctx;
+};
+
+int upstreams__open(const struct upstreams_config *config, struct upstreams **out);
+/* No exchange may be under way any more. */
+void upstreams__close(struct upstreams *upstreams);
+
+/* @forward must outlive the group, the group its exchanges. Freed with upstreams. */
+int upstream_group__open(struct upstreams *upstreams, const struct corefile_forward *forward,
+			 struct upstream_group **out);
+
+/* Has any upstream of any group ever answered? */
+bool upstreams__answered(const struct upstreams *upstreams);
+/* Ask every upstream that has not answered yet and is not being asked. */
+void upstreams__probe(struct upstreams *upstreams);
+
+/* -EBUSY: max_concurrent of the group is reached, done is not called. */
+int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);
+/* Forget it; done is not called. */
+void exchange__cancel(struct exchange *exchange);
+
+#endif /* NODENS_UPSTREAM_H */

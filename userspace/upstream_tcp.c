@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Queries to upstreams over TCP. Contract: upstream_priv.h.
+ *
+ * Connections are kept and carry several queries at once (RFC 7766, 6.2.1): a
+ * fresh one for each would leave a port in TIME_WAIT per query, and with
+ * force_tcp a few hundred misses a second would use all of them up.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stream.h"
+#include "upstream_priv.h"
+
+#define MAX_CONNS	 16 /* to one upstream */
+#define MAX_PER_CONN	 64 /* queries at once, while another connection may be made */
+#define ID_TRIES	 64
+
+struct tcp_conn {
+	struct upstream *upstream;
+	struct list link;
+	struct stream *stream;
+	struct list exchanges;
+	unsigned int n;
+	bool used;     /* it has brought an answer */
+	bool retiring; /* takes no more queries */
+	uint64_t idle_ns;
+};
+
+static void conn_close(struct tcp_conn *conn)
+{
+	list__del(&conn->link);
+	conn->upstream->n_conns--;
+	stream__free(conn->stream);
+	free(conn);
+}
+
+static struct exchange *conn_find(struct tcp_conn *conn, uint16_t id)
+{
+	for (struct list *node = conn->exchanges.next; node != &conn->exchanges; node = node->next) {
+		struct exchange *ex = list_entry(node, struct exchange, in_conn);
+
+		if (ex->id == id)
+			return ex;
+	}
+	return NULL;
+}
+
+static void on_message(void *ctx, const uint8_t *msg, size_t len)
+{
+	struct tcp_conn *conn = ctx;
+	struct exchange *ex = NULL;
+
+	if (len >= DNS_HEADER)
+		ex = conn_find(conn, msg[0] << 8 | msg[1]);
+	if (!ex) {
+		upstreams_count(conn->upstream->group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+		return;
+	}
+	conn->used = true;
+	upstream__received(ex, msg, len);
+	/* The connection may be gone now. */
+}
+
+static void on_closed(void *ctx, int error)
+{
+	struct tcp_conn *conn = ctx;
+	bool used = conn->used;
+	struct list orphans;
+
+	/* First all are taken out: what they do next may reach this upstream again. */
+	list__init(&orphans);
+	while (!list__empty(&conn->exchanges)) {
+		struct exchange *ex = list_entry(conn->exchanges.next, struct exchange, in_conn);
+
+		list__del(&ex->in_conn);
+		list__append(&orphans, &ex->in_conn);
+		ex->tcp = NULL;
+	}
+	conn_close(conn);
+	while (!list__empty(&orphans)) {
+		struct exchange *ex = list_entry(orphans.next, struct exchange, in_conn);
+
+		list__del(&ex->in_conn);
+		/* Servers close idle connections; the query may just have missed it. */
+		if (used && !ex->again)
+			upstream__again(ex);
+		else
+			upstream__failed(ex, error ? error : -ECONNRESET);
+	}
+}
+
+static int conn_open(struct upstream *upstream, struct tcp_conn **out)
+{
+	static const struct stream_ops ops = { .message = on_message, .closed = on_closed };
+	const struct sockaddr *addr = (const struct sockaddr *)upstream->addr;
+	struct tcp_conn *conn = calloc(1, sizeof(*conn));
+	int fd, ret, on = 1;
+
+	if (!conn)
+		return -ENOMEM;
+	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		ret = -errno;
+		goto out_free;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, addr, upstream->addr_len) && errno != EINPROGRESS) {
+		ret = -errno;
+		goto out_close;
+	}
+	ret = stream__open(upstream->group->owner->config.base, fd, true, &ops, conn,
+			   &conn->stream);
+	if (ret)
+		goto out_close;
+	conn->upstream = upstream;
+	list__init(&conn->exchanges);
+	list__append(&upstream->conns, &conn->link);
+	upstream->n_conns++;
+	*out = conn;
+	return 0;
+
+out_close:
+	close(fd);
+out_free:
+	free(conn);
+	return ret;
+}
+
+static int conn_take(struct upstream *upstream, struct tcp_conn **out)
+{
+	struct tcp_conn *best = NULL;
+
+	for (struct list *node = upstream->conns.next; node != &upstream->conns;
+	     node = node->next) {
+		struct tcp_conn *conn = list_entry(node, struct tcp_conn, link);
+
+		if (!conn->retiring && (!best || conn->n < best->n))
+			best = conn;
+	}
+	if (best && (best->n < MAX_PER_CONN || upstream->n_conns >= MAX_CONNS)) {
+		*out = best;
+		return 0;
+	}
+	return conn_open(upstream, out);
+}
+
+int upstream_tcp__send(struct exchange *ex)
+{
+	struct upstreams *ups = ex->group->owner;
+	uint8_t msg[QUERY_MAX];
+	struct tcp_conn *conn = NULL;
+	int ret, len, id, tries = 0;
+
+	ret = conn_take(ex->upstream, &conn);
+	if (ret)
+		return ret;
+	do {
+		id = upstreams__random16(ups);
+	} while (id >= 0 && conn_find(conn, id) && ++tries < ID_TRIES);
+	if (id < 0 || tries == ID_TRIES)
+		return id < 0 ? id : -EBUSY;
+	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
+			       ups->config.bufsize);
+	if (len < 0)
+		return len;
+	ret = stream__send(conn->stream, msg, len);
+	if (ret)
+		return ret;
+	ex->tcp = conn;
+	ex->id = id;
+	list__append(&conn->exchanges, &ex->in_conn);
+	conn->n++;
+	return 0;
+}
+
+void upstream_tcp__release(struct exchange *ex, bool clean)
+{
+	struct tcp_conn *conn = ex->tcp;
+
+	ex->tcp = NULL;
+	list__del(&ex->in_conn);
+	conn->n--;
+	if (!clean)
+		conn->retiring = true;
+	if (conn->n)
+		return;
+	if (conn->retiring)
+		conn_close(conn);
+	else
+		conn->idle_ns = clock_now();
+}
+
+void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns)
+{
+	struct list *node, *next;
+
+	for (node = upstream->conns.next; node != &upstream->conns; node = next) {
+		struct tcp_conn *conn = list_entry(node, struct tcp_conn, link);
+
+		next = node->next;
+		if (!conn->n && conn->idle_ns <= since_ns)
+			conn_close(conn);
+	}
+}

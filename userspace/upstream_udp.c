@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Queries to upstreams over UDP. Contract: upstream_priv.h.
+ *
+ * Each query leaves from a port of its own that the kernel picks at random, and
+ * the socket is connected, so that only the upstream's datagrams arrive. A
+ * socket that is done is dissolved from address and port (connect to
+ * AF_UNSPEC) and serves again later: that saves making and closing it, and
+ * its place in the event loop, but never a port.
+ */
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "upstream_priv.h"
+
+#define MAX_IDLE 1024
+/* Datagrams read from one socket in one turn: a liar must not keep the loop. */
+#define MAX_READ 16
+
+struct udp_sock {
+	struct upstreams *owner;
+	struct exchange *exchange; /* NULL: idle */
+	struct list idle;
+	struct timeval idle_since; /* the loop's time, read once a turn: see sock_take() */
+	int fd;
+	bool ipv6;
+	struct event event;
+};
+
+static void sock_close(struct udp_sock *sock)
+{
+	if (!sock->exchange) {
+		list__del(&sock->idle);
+		sock->owner->udp_n_idle--;
+	}
+	event_del(&sock->event);
+	close(sock->fd);
+	free(sock);
+}
+
+static void on_idle_readable(struct udp_sock *sock)
+{
+	uint8_t byte;
+
+	/* What came after the answer: late copies, or the leftovers of a liar. */
+	for (int i = 0; i < MAX_READ; i++) {
+		if (recv(sock->fd, &byte, 1, MSG_DONTWAIT) >= 0)
+			continue;
+		if (errno != EAGAIN && errno != EINTR)
+			sock_close(sock);
+		return;
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t msg[DNS_MAX_MSG];
+	struct udp_sock *sock = arg;
+	struct exchange *ex = sock->exchange;
+
+	(void)what;
+	if (!ex) {
+		on_idle_readable(sock);
+		return;
+	}
+	for (int i = 0; i < MAX_READ; i++) {
+		ssize_t n = recv(fd, msg, sizeof(msg), MSG_DONTWAIT);
+
+		if (n < 0) {
+			if (errno != EAGAIN && errno != EINTR)
+				upstream__failed(ex, -errno);
+			return;
+		}
+		if (upstream__received(ex, msg, n))
+			return;
+	}
+}
+
+static int sock_open(struct upstreams *ups, bool ipv6, struct udp_sock **out)
+{
+	struct udp_sock *sock = calloc(1, sizeof(*sock));
+	int ret;
+
+	if (!sock)
+		return -ENOMEM;
+	sock->owner = ups;
+	sock->ipv6 = ipv6;
+	sock->fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (sock->fd < 0) {
+		ret = -errno;
+		goto out_free;
+	}
+	ret = -ENOMEM;
+	if (event_assign(&sock->event, ups->config.base, sock->fd, EV_READ | EV_PERSIST,
+			 on_readable, sock) ||
+	    event_add(&sock->event, NULL))
+		goto out_close;
+	*out = sock;
+	return 0;
+
+out_close:
+	close(sock->fd);
+out_free:
+	free(sock);
+	return ret;
+}
+
+static bool same_turn(struct upstreams *ups, const struct udp_sock *sock)
+{
+	struct timeval turn;
+
+	if (event_base_gettimeofday_cached(ups->config.base, &turn))
+		return true;
+	return turn.tv_sec == sock->idle_since.tv_sec && turn.tv_usec == sock->idle_since.tv_usec;
+}
+
+/*
+ * The longest idle socket, unless it became idle in this very turn: then the
+ * loop has not yet looked whether something is left in it to be thrown away.
+ */
+static int sock_take(struct upstreams *ups, bool ipv6, struct udp_sock **out)
+{
+	struct list *idle = &ups->udp_idle[ipv6];
+	struct udp_sock *sock;
+
+	if (list__empty(idle))
+		return sock_open(ups, ipv6, out);
+	sock = list_entry(idle->next, struct udp_sock, idle);
+	if (same_turn(ups, sock))
+		return sock_open(ups, ipv6, out);
+	list__del(&sock->idle);
+	ups->udp_n_idle--;
+	*out = sock;
+	return 0;
+}
+
+int upstream_udp__send(struct exchange *ex)
+{
+	struct upstream *upstream = ex->upstream;
+	struct upstreams *ups = ex->group->owner;
+	uint8_t msg[QUERY_MAX];
+	struct udp_sock *sock;
+	int ret, len, id;
+
+	id = upstreams__random16(ups);
+	if (id < 0)
+		return id;
+	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
+			       ups->config.bufsize);
+	if (len < 0)
+		return len;
+	ret = sock_take(ups, upstream->addr->ss_family == AF_INET6, &sock);
+	if (ret)
+		return ret;
+	sock->exchange = ex;
+	if (connect(sock->fd, (const struct sockaddr *)upstream->addr, upstream->addr_len) ||
+	    send(sock->fd, msg, len, MSG_DONTWAIT) != len) {
+		ret = errno ? -errno : -EIO;
+		sock_close(sock);
+		return ret;
+	}
+	ex->udp = sock;
+	ex->id = id;
+	return 0;
+}
+
+void upstream_udp__release(struct exchange *ex, bool clean)
+{
+	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	struct udp_sock *sock = ex->udp;
+	struct upstreams *ups = sock->owner;
+
+	ex->udp = NULL;
+	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
+	    connect(sock->fd, &nowhere, sizeof(nowhere)) ||
+	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
+		sock_close(sock);
+		return;
+	}
+	sock->exchange = NULL;
+	list__append(&ups->udp_idle[sock->ipv6], &sock->idle);
+	ups->udp_n_idle++;
+}
+
+void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s)
+{
+	struct timeval now;
+
+	if (event_base_gettimeofday_cached(ups->config.base, &now))
+		return;
+	for (int family = 0; family < 2; family++) {
+		struct list *idle = &ups->udp_idle[family];
+
+		while (!list__empty(idle)) {
+			struct udp_sock *sock = list_entry(idle->next, struct udp_sock, idle);
+			time_t since = sock->idle_since.tv_sec;
+
+			/* A clock that was set back makes sockets young: close those, too. */
+			if (now.tv_sec >= since && now.tv_sec - since < (time_t)idle_s)
+				break;
+			sock_close(sock);
+		}
+	}
+}
