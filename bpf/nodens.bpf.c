@@ -72,13 +72,7 @@ static __always_inline int question_read(void *ctx, bool xdp, struct pkt *p,
 		return outcome;
 	data = ctx_data(ctx, xdp);
 	end = ctx_end(ctx, xdp);
-	outcome = dns_question_tail(data, end, p, ctl, q, has_additional);
-	if (outcome == GO_ON)
-		return GO_ON;
-	if ((outcome == NODENS_CTR_AGENT_EDNS || outcome == NODENS_CTR_AGENT_ECS) &&
-	    !dns_name_ok(data, end, p, q))
-		return NODENS_CTR_QNAME;
-	return outcome;
+	return dns_question_tail(data, end, p, ctl, q, has_additional);
 }
 
 /* XDP has no help from the stack: the checksum is complete in the packet. */
@@ -141,33 +135,25 @@ static __always_inline __u16 query_pseudo_sum(void *data, void *end, const struc
 }
 
 /*
- * A DNS packet (pkt_parse() said GO_ON, the lengths agree, the address is
- * served) is answered in place if the store knows: HIT, HIT_TC, or the outcome
- * under which it goes on unchanged.
+ * Answer in place if the store knows: HIT, HIT_TC, or the outcome under which
+ * the packet goes on unchanged.
  */
-static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
+static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt *p,
+					   const struct nodens_ctl *ctl, const struct question *q)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	struct nodens_percpu *pc;
 	struct reply_sums sums;
 	__u16 query_pseudo = 0;
-	struct question q;
+	__u64 now = now_ns();
 	struct reply r;
 	struct found f;
-	__u64 now;
-	int outcome;
 
-	outcome = question_read(ctx, xdp, p, ctl, &q);
-	if (outcome != GO_ON)
-		return outcome;
-	now = now_ns();
 	if ((__s64)(now - ctl->heartbeat_ns) > (__s64)ctl->lease_ns)
 		return NODENS_CTR_DISARMED;
-	data = ctx_data(ctx, xdp);
-	end = ctx_end(ctx, xdp);
-	if (cfg_behind_xdp || !slot_find(q.hash, &f) || !slot_matches(data, end, p, &q, &f) ||
-	    !reply_plan(&q, &f, now, &r))
-		return dns_name_ok(data, end, p, &q) ? NODENS_CTR_MISS : NODENS_CTR_QNAME;
+	if (cfg_behind_xdp || !slot_find(q->hash, &f) || !slot_matches(data, end, p, q, &f) ||
+	    !reply_plan(q, &f, now, &r))
+		return NODENS_CTR_MISS;
 	if (xdp && cfg_xdp_generic)
 		query_pseudo = query_pseudo_sum(data, end, p);
 
@@ -176,7 +162,7 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 	data = ctx_data(ctx, xdp);
 	end = ctx_end(ctx, xdp);
 	/* From here nothing can fail but by a slot that the agent wrote wrong. */
-	if (!reply_write(data, end, p, &q, &f, &r, bpf_htons(ctl->bufsize), &sums))
+	if (!reply_write(data, end, p, q, &f, &r, bpf_htons(ctl->bufsize), &sums))
 		return NODENS_CTR_RESIZE;
 	if (xdp ? !xdp_checksum(data, end, p, &sums, query_pseudo) :
 		  !skb_checksum(ctx, data, end, p, &sums))
@@ -187,12 +173,31 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 
+/* Of a UDP packet to a served address whose lengths agree: its outcome. */
+static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
+{
+	struct question q = {};
+	int outcome;
+
+	outcome = question_read(ctx, xdp, p, ctl, &q);
+	if (outcome == GO_ON)
+		outcome = question_answer(ctx, xdp, p, ctl, &q);
+	switch (outcome) {
+	case NODENS_CTR_MISS:
+	case NODENS_CTR_AGENT_EDNS:
+	case NODENS_CTR_AGENT_ECS:
+		if (!dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q))
+			return NODENS_CTR_QNAME;
+	}
+	return outcome;
+}
+
 SEC("xdp")
 int xdp_nodens(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct nodens_ctl *ctl;
-	struct pkt p;
+	struct pkt p = {};
 	int outcome;
 
 	outcome = pkt_parse(data, end, &p);
@@ -221,7 +226,7 @@ out:
 SEC("tc")
 int tc_nodens(struct __sk_buff *skb)
 {
-	struct pkt p;
+	struct pkt p = {};
 	int outcome;
 
 	outcome = pkt_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p);
@@ -254,7 +259,7 @@ int tc_dns(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct nodens_ctl *ctl;
-	struct pkt p;
+	struct pkt p = {};
 	int outcome;
 
 	outcome = pkt_parse(data, end, &p);

@@ -171,6 +171,8 @@ static __always_inline int pkt_lengths(void *data, void *end, struct pkt *p, __u
 	if (udp_len != l4_len || p->l4 + udp_len > frame_len ||
 	    udp_len < sizeof(*udp) + DNS_HEADER_LEN)
 		return NODENS_CTR_SHORT;
+	p->l4 = forget(p->l4, udp_len);
+	p->ip6 = forget(p->ip6, udp_len) & 1;
 	p->dns = p->l4 + sizeof(*udp);
 	p->dns_len = udp_len - sizeof(*udp);
 	if (p->dns_len > DNS_MAX_QUERY)

@@ -51,8 +51,6 @@
  *			are valid for a message whose question is this one;
  *			every TTL field is zero
  *	+ttls_at	n_ttl offsets (u16, from blob_at) of the TTL fields
- *	+rots_at	rdata of the RRs to rotate, in order, then once more, so
- *			that any rotation is one run of it (multiple of 4)
  *
  * blob_sum is the RFC 1071 sum (not complemented, folded to 16 bits, in
  * the byte order of a u16 load) of the blob as if it began at an even offset.
@@ -79,7 +77,7 @@ struct nodens_slot {
 	__u8 rot_size;	 /* bytes of one: 16 (A) or 28 (AAAA) */
 	__u8 truncated;	 /* 1: too large for any slot; always answer TC=1 */
 	__u8 kind;	 /* NODENS_POSITIVE, NODENS_NEGATIVE */
-	__u16 rots_at;	 /* rot_count > 0: their rdata, all of it twice over */
+	__u16 pad0;
 	__u32 ttl_s;	 /* as stored */
 	__u32 pad1;
 	__u64 stored_ns; /* CLOCK_MONOTONIC, when it was stored */

@@ -29,7 +29,7 @@ struct judgement {
 	uint16_t count[DNS_SECTIONS];
 	uint16_t final_at, final_count; /* in order: the RRset that was asked for */
 	uint16_t *order; /* the caller's, room for n_rr: indexes of what is kept, by section */
-	bool *taken; /* the caller's, room for n_rr, zeroed */
+	bool *taken;	 /* the caller's, room for n_rr, zeroed */
 };
 
 void admission__judge(const struct message *message, struct judgement *out);

@@ -14,12 +14,12 @@
 
 /* What may be done with an upstream's message (node-cache's rules). */
 enum admission {
-	ADMIT_POSITIVE, /* cache as success */
-	ADMIT_NEGATIVE, /* cache as denial */
-	ADMIT_SERVFAIL, /* cache as denial for the servfail time */
-	ADMIT_PASS,	/* hand to the client, do not cache */
-	ADMIT_DROP,	/* not an answer to this question: count, wait on */
-	ADMIT_TRUNCATED,/* TC=1: ask again over TCP */
+	ADMIT_POSITIVE,	 /* cache as success */
+	ADMIT_NEGATIVE,	 /* cache as denial */
+	ADMIT_SERVFAIL,	 /* cache as denial for the servfail time */
+	ADMIT_PASS,	 /* hand to the client, do not cache */
+	ADMIT_DROP,	 /* not an answer to this question: count, wait on */
+	ADMIT_TRUNCATED, /* TC=1: ask again over TCP */
 };
 
 #define ANSWER_MAX_RR 4096
@@ -35,8 +35,8 @@ struct answer {
 	uint8_t key_flags;
 	uint16_t flags; /* host order: QR, AA, RA, AD, rcode as stored policy says */
 	uint16_t count[DNS_SECTIONS];
-	uint32_t ttl_s; /* one for all RRs: the least of them (RFC 2308 for negatives), not clamped */
-	uint16_t rot_at; /* where the A or AAAA RRs to rotate begin in blob */
+	uint32_t ttl_s;	    /* for all RRs: the least (RFC 2308 for negatives), not clamped */
+	uint16_t rot_at;    /* where the A or AAAA RRs to rotate begin in blob */
 	uint16_t rot_count; /* 0, or 2 and more of rot_size bytes each, contiguous */
 	uint8_t rot_size;
 	bool truncated; /* a slot's: no records here, every reply is TC=1 */
@@ -106,6 +106,7 @@ int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
  * and REFUSED with the question and, for a client that sent one, OPT. Returns the length, -ENOSPC,
  * or -EINVAL for a query without a header.
  */
-int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_len, uint16_t rcode);
+int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_len,
+		  uint16_t rcode);
 
 #endif /* NODENS_ANSWER_H */

@@ -267,8 +267,8 @@ static void remove_others(const struct attachment *at)
 {
 	bool tcx = at->has_tc && at->tcx.link_fd >= 0;
 
-	if (at->kern->features.tcx)
-		tcx__remove_ours(at->ifindex, tcx ? at->tcx.link_id : 0);
+	/* Also where tcx is not to be used, or is not there: an agent before this one may have. */
+	tcx__remove_ours(at->ifindex, tcx ? at->tcx.link_id : 0);
 	clsact__remove_ours(at->ifindex, at->kern->pin_dir,
 			    at->has_tc && !tcx ? &at->clsact : NULL);
 	xdp__remove_ours(at->ifindex, at->xdp.prog_id);

@@ -64,7 +64,7 @@ static int detach(const char *pin_dir)
 	else if (pins)
 		printf("removed %d pins below %s\n", pins, pin_dir);
 	nd0 = remove_nd0();
-	if (!programs && !pins && !nd0)
+	if (!programs && !pins && nd0 != 1)
 		printf("nothing was attached\n");
 	return pins < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
 }

@@ -8,7 +8,6 @@
  * it stands on; it is cut off after twice the map's size.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include <bpf/bpf.h>
@@ -29,7 +28,7 @@ struct index_walk {
 	uint32_t slots[BATCH];
 };
 
-int index_walk__open(int index_fd, struct index_walk **out)
+int index_walk__open(int index_fd, bool by_key, struct index_walk **out)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
@@ -44,6 +43,7 @@ int index_walk__open(int index_fd, struct index_walk **out)
 	if (!walk)
 		return -ENOMEM;
 	walk->fd = index_fd;
+	walk->by_key = by_key;
 	walk->left = 2ull * info.max_entries;
 	*out = walk;
 	return 0;

@@ -9,14 +9,16 @@
 #ifndef NODENS_INDEX_WALK_H
 #define NODENS_INDEX_WALK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct index_walk;
 
-int index_walk__open(int index_fd, struct index_walk **out);
+/* @by_key: as on kernels before 5.6. */
+int index_walk__open(int index_fd, bool by_key, struct index_walk **out);
 void index_walk__close(struct index_walk *walk);
 /*
- * 1 and an element, 0 at the end, -errno. -EAGAIN (before 5.6 only): others
+ * 1 and an element, 0 at the end, -errno. -EAGAIN (by key only): others
  * deleted so much that not all was seen.
  */
 int index_walk__next(struct index_walk *walk, uint64_t *hash, uint32_t *slot);

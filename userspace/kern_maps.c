@@ -205,7 +205,8 @@ static int create_map(struct kern *kern, enum kern_map i, struct kern_error *err
 		fd = -errno;
 		return kern_error__set(err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
 				       kern_map_names[i], def->max_entries,
-				       def->key_size + def->value_size, strerror(-fd),
+				       def->key_size + def->value_size,
+				       fd == -E2BIG ? "too large for the kernel" : strerror(-fd),
 				       kern_refusal(fd));
 	}
 	kern->map_fd[i] = fd;

@@ -39,7 +39,9 @@ static int check_bpffs(const char *path, struct kern_error *err)
 	while (statfs(at, &fs)) {
 		slash = strrchr(at, '/');
 		if (errno != ENOENT || !slash || slash == at)
-			return kern_error__set(err, -errno, "%s: %s", at, strerror(errno));
+			return kern_error__set(err, -errno, "%s: %s%s", at, strerror(errno),
+					       errno == EPERM && strchr(path, '.')
+						       ? " (bpffs allows no dot in a name)" : "");
 		*slash = '\0';
 	}
 	if (fs.f_type == BPF_FS_MAGIC)
@@ -79,9 +81,8 @@ static int take_lock(struct kern *kern, struct kern_error *err)
 	for (i = 0; i < LOCK_TRIES; i++) {
 		ret = make_dirs(kern->pin_dir);
 		if (ret)
-			return kern_error__set(err, ret,
-					       "cannot make %s: %s (bpffs allows no dot in a name)",
-					       kern->pin_dir, strerror(-ret));
+			return kern_error__set(err, ret, "cannot make %s: %s", kern->pin_dir,
+					       strerror(-ret));
 		fd = open(kern->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 && errno != ENOENT)
 			return kern_error__set(err, -errno, "%s: %s", kern->pin_dir,
@@ -313,10 +314,11 @@ static void sweep_layout(const char *dir, const char *name, void *ctx)
 	(void)ctx;
 	if (!is_layout(name) || !join(path, dir, name))
 		return;
-	if (join(sub, path, "tail"))
-		for_each_entry(sub, sweep_tail, NULL);
+	/* A link that goes may be the last to need a program array. */
 	if (join(sub, path, "links"))
 		for_each_entry(sub, sweep_link, NULL);
+	if (join(sub, path, "tail"))
+		for_each_entry(sub, sweep_tail, NULL);
 }
 
 void kern_pins__sweep(const char *pin_dir)

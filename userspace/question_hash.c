@@ -20,8 +20,8 @@ uint64_t question__hash(const uint64_t key[NODENS_HASH_WORDS], const struct dns_
 			uint16_t qtype, uint8_t key_flags)
 {
 	size_t len = qname_lower->len;
-	uint64_t hash = nh(qtype | (uint64_t)key_flags << 16 | (uint64_t)len << 32,
-			   key[DNS_NAME_WORDS]);
+	uint64_t hash =
+		nh(qtype | (uint64_t)key_flags << 16 | (uint64_t)len << 32, key[DNS_NAME_WORDS]);
 
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t word = 0;

@@ -82,7 +82,8 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	uint32_t slot;
 	int err;
 
-	err = index_walk__open(store->maps.index_fd, &walk);
+	/* a kernel without mmap has no batches either */
+	err = index_walk__open(store->maps.index_fd, !store->maps.mmapable, &walk);
 	if (err)
 		return err;
 	while ((err = index_walk__next(walk, &hash, &slot)) > 0) {

@@ -31,8 +31,8 @@
  * With 1/16 + 32 slots a pool that wait for grace periods, an answer of
  * capacity costs 459 bytes (positive) or 357 (negative); with the agent's
  * tables (32 a slot and 8 a table entry) 519 and 407. So slabs and tables for
- * 49,152 + 16,384 take 32 MB, for 65,536 of each kind 61 MB, for 1,000,000 of
- * each 930 MB; the index comes on top with about 80 an answer.
+ * 32,768 of each kind take 30 MB, for 65,536 of each 61 MB, for 1,000,000 of
+ * each 923 MB; the index comes on top with about 80 an element.
  */
 static const uint8_t plan_32[NODENS_CLASSES][STORE_KINDS] = {
 	{ 16, 4 },

@@ -11,7 +11,10 @@
 
 #define IDLE_SOCKET_S 10
 /* Once an upstream is taken for dead, who waited for it this long waits no more. */
-#define GIVE_UP_NS 250000000ull
+#define GIVE_UP_NS (250 * NSEC_PER_MS)
+/* A probe of a dead upstream; then the next is sent, lest its return goes unnoticed for long. */
+#define PROBE_NS NSEC_PER_SEC
+#define PROBE_LEAST_NS (50 * NSEC_PER_MS) /* between probes, whatever health_check says */
 
 static void attempt_next(struct exchange *ex, uint64_t now);
 
@@ -87,6 +90,7 @@ static void probe_start(struct upstream *upstream)
 {
 	struct upstreams *ups = upstream->group->owner;
 	struct exchange *ex = &upstream->probe;
+	uint64_t now = clock_now();
 
 	if (upstream->probing)
 		return;
@@ -98,30 +102,52 @@ static void probe_start(struct upstream *upstream)
 		.done = ex->done,
 		.group = upstream->group,
 		.upstream = upstream,
+		.started_ns = now,
 		.use_tcp = upstream->group->forward->force_tcp,
 		.probe = true,
 	};
-	attempt_next(ex, clock_now());
+	attempt_next(ex, now);
+}
+
+static void probe_again_later(struct upstream *upstream)
+{
+	uint64_t wait_ns = upstream->group->forward->health_check_ns;
+	struct timeval tv;
+
+	if (wait_ns < PROBE_LEAST_NS)
+		wait_ns = PROBE_LEAST_NS;
+	tv.tv_sec = wait_ns / NSEC_PER_SEC;
+	tv.tv_usec = wait_ns % NSEC_PER_SEC / 1000;
+	evtimer_add(upstream->probe_timer, &tv);
 }
 
 static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct upstream *upstream = arg;
+	struct exchange *ex = &upstream->probe;
+
 	(void)fd;
 	(void)what;
-	probe_start(arg);
+	if (!upstream->down)
+		return;
+	probe_again_later(upstream);
+	if (upstream->probing) {
+		if (clock_now() - ex->started_ns < PROBE_NS)
+			return;
+		upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		exchange_unlink(ex);
+		upstream->probing = false;
+	}
+	probe_start(upstream);
 }
 
 static void probe_done(struct exchange *ex, struct answer *answer, enum admission admission)
 {
 	struct upstream *upstream = list_entry(ex, struct upstream, probe);
-	uint64_t wait_us = upstream->group->forward->health_check_ns / 1000;
-	struct timeval tv = { wait_us / 1000000, wait_us % 1000000 };
 
 	(void)admission;
 	answer__free(answer);
 	upstream->probing = false;
-	if (upstream->down)
-		evtimer_add(upstream->probe_timer, &tv);
 }
 
 static void upstream_succeeded(struct upstream *upstream)

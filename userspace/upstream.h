@@ -40,6 +40,7 @@ struct exchange {
 	struct list by_deadline, by_attempt;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: the end of it all */
 	uint64_t attempt_ns;  /* of the attempt under way */
+	uint64_t started_ns;  /* of a probe */
 	uint32_t tried, errored;	  /* bits of the group's upstreams */
 	struct upstream *upstream;	  /* being asked */
 	struct udp_sock *udp;

@@ -14,6 +14,8 @@
 #include "cmd_config.h"
 #include "view.h"
 
+#define READ_TRIES 4
+
 static int set_json(void *target, const char *value, const char **why)
 {
 	(void)why;
@@ -70,7 +72,7 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 	}
 	kern__store_maps(view->kern, &view->maps);
 	view->hash_key = (const uint64_t *)kern__ctl(view->kern)->hash_key;
-	ret = index_walk__open(view->maps.index_fd, &view->walk);
+	ret = index_walk__open(view->maps.index_fd, !view->maps.mmapable, &view->walk);
 	if (!ret)
 		return -1;
 	fprintf(stderr, "nodens %s: cannot read the index: %s\n", command, strerror(-ret));
@@ -86,7 +88,6 @@ void view__close(struct view *view)
 	view->kern = NULL;
 }
 
-/* A slot that was given to another question since the index was read has another hash. */
 static bool read_slot(const struct view *view, struct view_entry *entry)
 {
 	uint32_t class = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
@@ -101,6 +102,24 @@ static bool read_slot(const struct view *view, struct view_entry *entry)
 			      slot->key_flags) == entry->hash;
 }
 
+/*
+ * By now the entry may be in another slot, and this one another question's: the
+ * hash tells, and the index says where it is.
+ */
+static bool find_slot(const struct view *view, struct view_entry *entry)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint32_t before = entry->number;
+
+		if (read_slot(view, entry))
+			return true;
+		if (bpf_map_lookup_elem(view->maps.index_fd, &entry->hash, &entry->number) ||
+		    entry->number == before)
+			return false;
+	}
+	return false;
+}
+
 int view__next(struct view *view, struct view_entry *entry, bool *sound)
 {
 	int ret = index_walk__next(view->walk, &entry->hash, &entry->number);
@@ -112,7 +131,7 @@ int view__next(struct view *view, struct view_entry *entry, bool *sound)
 		fprintf(stderr, "nodens %s: cannot read the index: %s\n", view->command,
 			strerror(-ret));
 	if (ret > 0)
-		*sound = read_slot(view, entry);
+		*sound = find_slot(view, entry);
 	return ret;
 }
 

@@ -10,10 +10,10 @@
 
 #include "answer.h"
 
-#define MUST(condition)          \
-	do {                     \
+#define MUST(condition)           \
+	do {                      \
 		if (!(condition)) \
-			abort(); \
+			abort();  \
 	} while (0)
 
 static void check_name(const struct dns_name *name)

@@ -6,6 +6,8 @@
  * what it attaches stays when it ends, as with an agent that was killed.
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
@@ -15,8 +17,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <xdp/libxdp.h>
 
-#include "attach.h"
+#include "attach_priv.h"
 #include "cmd.h"
 #include "links.h"
 #include "steer.h"
@@ -112,6 +115,73 @@ static void on_link(void *ctx, const struct link_info *link, bool gone)
 	fflush(stdout);
 }
 
+/* hold SECONDS: an agent that runs */
+static int cmd_hold(double seconds)
+{
+	struct kern_error err;
+	struct kern *kern;
+	int ret = kern__open(&config, &kern, &err);
+
+	if (ret)
+		return fail(&err, ret);
+	printf("holding\n");
+	fflush(stdout);
+	usleep(seconds * 1e6);
+	kern__close(kern);
+	return 0;
+}
+
+/* Another's program onto a device, first of its chain. foreign-tcx IF OBJ PIN */
+static int cmd_foreign_tcx(char **argv)
+{
+	struct bpf_object *obj = bpf_object__open(argv[1]);
+	struct bpf_program *prog;
+	int link;
+
+	if (!obj)
+		return 1;
+	bpf_object__for_each_program(prog, obj)
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), "count_tc"));
+	prog = bpf_object__find_program_by_name(obj, "count_tc");
+	if (!prog || bpf_object__load(obj))
+		return 1;
+	link = tcx_link__create(bpf_program__fd(prog), if_nametoindex(argv[0]));
+	if (link < 0 || bpf_obj_pin(link, argv[2])) {
+		fprintf(stderr, "tcx: %s\n", strerror(link < 0 ? -link : errno));
+		return 1;
+	}
+	return 0;
+}
+
+/* The same by libxdp. foreign-xdp IF OBJ PRIO; prints "shared" or "single" */
+static int cmd_foreign_xdp(char **argv)
+{
+	struct bpf_object *obj = bpf_object__open(argv[1]);
+	LIBBPF_OPTS(xdp_program_opts, opts, .obj = obj, .prog_name = "count_xdp");
+	int ifindex = if_nametoindex(argv[0]), ret;
+	struct xdp_multiprog *mp;
+	struct bpf_program *other;
+	struct xdp_program *prog;
+
+	if (!obj)
+		return 1;
+	bpf_object__for_each_program(other, obj)
+		bpf_program__set_autoload(other, !strcmp(bpf_program__name(other), "count_xdp"));
+	prog = xdp_program__create(&opts);
+	if (libxdp_get_error(prog))
+		return 1;
+	xdp_program__set_run_prio(prog, atoi(argv[2]));
+	xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
+	ret = xdp_program__attach(prog, ifindex, XDP_MODE_SKB, 0);
+	if (ret) {
+		fprintf(stderr, "xdp: %s\n", strerror(-ret));
+		return 1;
+	}
+	mp = xdp_multiprog__get_from_ifindex(ifindex);
+	printf("%s\n", !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp) ? "shared" : "single");
+	return 0;
+}
+
 static int cmd_links(double seconds)
 {
 	uint64_t end = now_ms() + seconds * 1000;
@@ -171,6 +241,8 @@ int main(int argc, char **argv)
 			steering = false;
 		else if (!strcmp(argv[i], "--new"))
 			config.adopt = false;
+		else if (!strcmp(argv[i], "--capacity") && i + 1 < argc)
+			config.capacity[0] = config.capacity[1] = strtoul(argv[++i], NULL, 10);
 		else
 			return 2;
 	}
@@ -188,6 +260,12 @@ int main(int argc, char **argv)
 		return cmd_links(strtod(argv[1], NULL));
 	if (!strcmp(argv[0], "steer") && argc > 1)
 		return cmd_steer(argc - 1, argv + 1);
+	if (!strcmp(argv[0], "hold") && argc > 1)
+		return cmd_hold(strtod(argv[1], NULL));
+	if (!strcmp(argv[0], "foreign-tcx") && argc > 3)
+		return cmd_foreign_tcx(argv + 1);
+	if (!strcmp(argv[0], "foreign-xdp") && argc > 3)
+		return cmd_foreign_xdp(argv + 1);
 	if (!strcmp(argv[0], "detach"))
 		return cmd_detach(argc, argv);
 	return 2;

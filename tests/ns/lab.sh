@@ -260,8 +260,8 @@ lab_dns_alive() {
 lab_upstream_queries() {
 	local server n=0
 	for server in $LAB_SERVERS; do
-		n=$((n + $(knotc -s "$LAB/$server/ctl" -f stats mod-stats.server-operation.query |
-			awk -F'= ' '{ s += $2 } END { print s + 0 }')))
+		n=$((n + $(knotc -s "$LAB/$server/ctl" stats mod-stats.server-operation |
+			awk -F' = ' '/\[query\]/ { print $2 }')))
 	done
 	echo $n
 }

@@ -76,10 +76,14 @@ static uint16_t plain_sum(const uint8_t *octets, size_t len)
 
 static void random_query(const struct sample *s, struct dns_query *query)
 {
-	*query = (struct dns_query){ .id = rnd(65536), .qname = s->qname, .qtype = s->qtype,
-				     .qclass = DNS_CLASS_IN, .edns = rnd(2) };
+	*query = (struct dns_query){.id = rnd(65536),
+				    .qname = s->qname,
+				    .qtype = s->qtype,
+				    .qclass = DNS_CLASS_IN,
+				    .edns = rnd(2)};
 	for (size_t i = 0; i < query->qname.len; i++)
-		if (dns_lower(query->qname.wire[i]) >= 'a' && dns_lower(query->qname.wire[i]) <= 'z')
+		if (dns_lower(query->qname.wire[i]) >= 'a' &&
+		    dns_lower(query->qname.wire[i]) <= 'z')
 			query->qname.wire[i] ^= rnd(2) << 5;
 	query->flags = (rnd(2) ? DNS_RD : 0) | (rnd(2) ? DNS_CD : 0) | (rnd(2) ? DNS_AD : 0);
 	query->edns_do = query->edns && rnd(2);
@@ -184,7 +188,7 @@ static void check_idempotent(const struct sample *s, const uint8_t *msg, int len
 
 static void check_sample(const struct sample *s, unsigned int *slots)
 {
-	struct reply_options opts = { .limit = DNS_MAX_MSG, .ttl_s = rnd(1u << 31), .bufsize = 1400 };
+	struct reply_options opts = {.limit = DNS_MAX_MSG, .ttl_s = rnd(1u << 31), .bufsize = 1400};
 	static union {
 		struct nodens_slot slot;
 		uint8_t octets[NODENS_SIZE_3];
@@ -196,8 +200,8 @@ static void check_sample(const struct sample *s, unsigned int *slots)
 	int len;
 
 	random_query(s, &query);
-	assert_int_equal(answer__decode(s->wire, s->len, &s->qname, s->qtype, 2, &admission, &answer),
-			 0);
+	assert_int_equal(
+		answer__decode(s->wire, s->len, &s->qname, s->qtype, 2, &admission, &answer), 0);
 	assert_int_equal(admission, s->want);
 	assert_int_equal(answer->key_flags, 2);
 	if (answer->rot_count)

@@ -361,6 +361,30 @@ static void test_second_chance(void **state)
 	assert_int_equal(stats(w).entries[0], 40);
 }
 
+/* A use that no eviction has looked at yet outlives the answer's refresh; an old one does not. */
+static void test_refresh_keeps_use(void **state)
+{
+	struct world *w = *state;
+	uint32_t number;
+	union slot_buf slot;
+	char text[32];
+
+	open_world(w, 20, 20);
+	put(w, "hot.", NODENS_POSITIVE);
+	kernel_slot(&w->maps, hash_of(w, "hot."), &number, &slot);
+	kernel_mark(&w->maps, number, 9, 9);
+	for (int round = 0; round < 2; round++) {
+		put(w, "hot.", NODENS_POSITIVE);
+		for (int i = 0; i < 25; i++) {
+			snprintf(text, sizeof(text), "n%d.%d.", round, i);
+			put(w, text, NODENS_POSITIVE);
+			grace_period();
+		}
+		assert_int_equal(kernel_slot(&w->maps, hash_of(w, "hot."), &number, &slot),
+				 round == 0);
+	}
+}
+
 /* With all entries in use somebody has to go all the same, after a bounded search. */
 static void test_all_used(void **state)
 {
@@ -636,6 +660,32 @@ static void test_adopt(void **state)
 	assert_int_equal(index_count(&w->maps), 0);
 }
 
+/* Slots that were not adopted, below one that was, can be had again. */
+static void test_adopt_gaps(void **state)
+{
+	struct world *w = *state;
+	unsigned int n[2] = {};
+	char text[32];
+
+	for (int round = 0; round < 2; round++) {
+		if (round == 0)
+			open_world(w, 100, 100);
+		else
+			reopen(w);
+		while (put(w, "again.", NODENS_POSITIVE) == 0)
+			n[round]++;
+		assert_true(n[round] > 100);
+		grace_period();
+		store__flush(w->store, NULL, 0);
+		for (int i = 0; i < 60; i++) {
+			snprintf(text, sizeof(text), "n%d.", i);
+			store__put(w->store, fixture_answer(text, 1, 1), 0, i < 59 ? 1 : 60,
+				   w->now - 30 * NSEC);
+		}
+	}
+	assert_in_range(n[1], n[0] - 2, n[0]);
+}
+
 /* Whatever the maps hold: no crash, and the index names only sound slots of ours afterwards. */
 static void test_adopt_garbage(void **state)
 {
@@ -729,6 +779,7 @@ int main(void)
 		both(test_put_get),	 both(test_bad_input),	    both(test_longest_name),
 		both(test_replace),	 both(test_grace),	    both(test_capacity),
 		both(test_plan),	 both(test_second_chance),  both(test_all_used),
+		both(test_refresh_keeps_use), both(test_adopt_gaps),
 		both(test_expired_first), both(test_sweep),	    both(test_collision),
 		both(test_truncated),	 both(test_agent_only),	    both(test_heap_bound),
 		both(test_flush),	 both(test_foreign_flush),  both(test_adopt),

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Tests of stats, dump and flush over pinned maps, beside a live store as the agent has it: what
+ * they print, what they remove, what they say to bad arguments and where there is nothing.
+ *
+ * Contract: needs root; mounts a bpffs of its own in a mount namespace of its own.
+ */
+#include "store_fixture.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <bpf/libbpf.h>
+
+#include "agent_stats.h"
+#include "cmd.h"
+#include "kern.h"
+
+
+static char mount_point[64], pin_dir[96];
+static char out[65536], err[65536]; /* what the last command printed */
+
+static bool private_bpffs(void)
+{
+	snprintf(mount_point, sizeof(mount_point), "/tmp/nodens-test-XXXXXX");
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    !mkdtemp(mount_point))
+		return false;
+	if (mount("bpf", mount_point, "bpf", 0, NULL)) {
+		rmdir(mount_point);
+		return false;
+	}
+	snprintf(pin_dir, sizeof(pin_dir), "%s/nodens", mount_point);
+	return true;
+}
+
+/* Redirects @fd to a file; returns what it was. */
+static int redirect(int fd, FILE *to)
+{
+	int saved = dup(fd);
+
+	assert_true(saved >= 0 && dup2(fileno(to), fd) >= 0);
+	return saved;
+}
+
+static void restore(int fd, int saved, FILE *from, char *text, size_t size)
+{
+	size_t n;
+
+	dup2(saved, fd);
+	close(saved);
+	rewind(from);
+	n = fread(text, 1, size - 1, from);
+	text[n] = '\0';
+	fclose(from);
+}
+
+/* Runs a command line, split at spaces; "DIR" stands for the pin directory. */
+static int run(const char *line)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = { { "stats", cmd_stats }, { "dump", cmd_dump }, { "flush", cmd_flush } };
+	FILE *out_file = tmpfile(), *err_file = tmpfile();
+	char copy[1024], *argv[16], *save = NULL;
+	int argc = 0, status = -1, saved_out, saved_err;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		argv[argc++] = strcmp(word, "DIR") ? word : pin_dir;
+	argv[argc] = NULL;
+	fflush(NULL);
+	saved_out = redirect(STDOUT_FILENO, out_file);
+	saved_err = redirect(STDERR_FILENO, err_file);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[0], commands[i].name))
+			status = commands[i].run(argc, argv);
+	fflush(NULL);
+	restore(STDOUT_FILENO, saved_out, out_file, out, sizeof(out));
+	restore(STDERR_FILENO, saved_err, err_file, err, sizeof(err));
+	return status;
+}
+
+static unsigned int lines(const char *text)
+{
+	unsigned int n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* The number behind "key": inside of "section": {...}; fails where there is none. */
+static unsigned long long json_number(const char *section, const char *key)
+{
+	char pattern[64];
+	const char *at;
+
+	snprintf(pattern, sizeof(pattern), "\"%s\": {", section);
+	at = strstr(out, pattern);
+	assert_non_null(at);
+	snprintf(pattern, sizeof(pattern), "\"%s\": ", key);
+	at = strstr(at, pattern);
+	assert_non_null(at);
+	return strtoull(at + strlen(pattern), NULL, 10);
+}
+
+struct world {
+	struct kern *kern;
+	struct store_maps maps;
+	struct store *store;
+};
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct kern_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
+	struct store_config store = { .capacity = { 1000, 500 }, .bufsize = 1232 };
+	struct kern_error error = { .text = "" };
+
+	*state = w;
+	if (kern__open(&config, &w->kern, &error)) {
+		print_message("%s\n", error.text);
+		return -1;
+	}
+	kern__store_maps(w->kern, &w->maps);
+	store.hash_key = (const uint64_t *)kern__ctl(w->kern)->hash_key;
+	return store__open(&w->maps, &store, &w->store);
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	store__close(w->store);
+	kern__close(w->kern);
+	kern__unpin(pin_dir);
+	free(w);
+	return 0;
+}
+
+static void put(struct world *w, const char *text, uint16_t type, uint8_t flags, uint16_t rcode,
+		unsigned int n)
+{
+	struct answer *answer = fixture_answer(text, n, 1);
+
+	answer->qtype = type;
+	answer->key_flags = flags;
+	answer->flags |= rcode;
+	assert_int_equal(store__put(w->store, answer, rcode ? NODENS_NEGATIVE : NODENS_POSITIVE,
+				    100, fixture_now()), 0);
+}
+
+static bool has(struct world *w, const char *text, uint16_t type, uint8_t flags)
+{
+	struct dns_name name = fixture_name(text);
+	uint32_t ttl_s;
+
+	return store__get(w->store, &name, type, flags, fixture_now(), &ttl_s);
+}
+
+static void fill(struct world *w)
+{
+	put(w, "a.example.", DNS_TYPE_A, 0, 0, 2);
+	put(w, "a.example.", DNS_TYPE_AAAA, 0, 0, 1);
+	put(w, "a.example.", DNS_TYPE_A, NODENS_KEY_DO, 0, 1);
+	put(w, "a.example.", 65280, NODENS_KEY_DO | NODENS_KEY_CD, 0, 1);
+	put(w, "nx.example.", DNS_TYPE_A, 0, DNS_NXDOMAIN, 0);
+	put(w, "big.example.", DNS_TYPE_A, 0, 0, 200);
+	put(w, "we\\\"ird\\\\\\007\\255\\.x.example.", DNS_TYPE_TXT, 0, 0, 1);
+	put(w, ".", 2, 0, 0, 1);
+}
+
+static void test_nothing_there(void **state)
+{
+	(void)state;
+	assert_int_equal(run("stats -bpffs DIR"), 1);
+	assert_non_null(strstr(err, "nodens is not running here: no maps under /tmp/"));
+	assert_int_equal(lines(err), 1);
+	assert_string_equal(out, "");
+	assert_int_equal(run("stats --json --bpffs=/nowhere/at/all"), 1);
+	assert_string_equal(err, "nodens is not running here: no maps under /nowhere/at/all\n");
+	assert_int_equal(run("dump --bpffs DIR"), 1);
+	assert_int_equal(lines(err), 1);
+	assert_int_equal(run("flush --bpffs DIR"), 1);
+	assert_int_equal(lines(err), 1);
+}
+
+static void test_bad_arguments(void **state)
+{
+	static const char *const bad[] = {
+		"stats x", "stats --frobnicate", "stats --json=maybe", "stats --bpffs",
+		"stats --bpffs relative/dir", "dump x", "dump --no", "flush a b c", "flush a..b",
+		"flush a NOTYPE", "flush a TYPE65536", "flush a TYPE", "flush a TYPE1x",
+		"flush a\\999.b", "flush --json",
+		"flush aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(run(bad[i]), 2);
+		assert_int_equal(lines(err), 1);
+		assert_string_equal(out, "");
+	}
+	assert_int_equal(run("stats --help"), 0);
+	assert_non_null(strstr(out, "hits_truncated"));
+	assert_int_equal(run("dump -help"), 0);
+	assert_int_equal(run("flush --help"), 0);
+}
+
+static void test_dump(void **state)
+{
+	struct world *w = *state;
+
+	fill(w);
+	assert_int_equal(run("dump --bpffs DIR"), 0);
+	assert_int_equal(lines(out), 9);
+	assert_non_null(strstr(out, "nx.example."));
+	assert_non_null(strstr(out, "NXDOMAIN"));
+	assert_non_null(strstr(out, "TYPE65280"));
+	assert_non_null(strstr(out, "DO,CD"));
+	assert_int_equal(run("dump --bpffs DIR --json"), 0);
+	assert_int_equal(lines(out), 10);
+	assert_non_null(strstr(out, "{\"name\":\"nx.example.\",\"type\":\"A\",\"rcode\":\"NXDOMAIN\","
+				    "\"ttl\":100,\"hits\":0,\"kind\":\"negative\",\"do\":false,"
+				    "\"cd\":false,\"truncated\":false}"));
+	assert_non_null(strstr(out, "{\"name\":\"big.example.\",\"type\":\"A\",\"rcode\":\"NOERROR\","
+				    "\"ttl\":100,\"hits\":0,\"kind\":\"positive\",\"do\":false,"
+				    "\"cd\":false,\"truncated\":true}"));
+	assert_non_null(strstr(out, "{\"name\":\".\",\"type\":\"NS\""));
+	/* escaped for DNS, and that for JSON */
+	assert_non_null(strstr(out, "{\"name\":\"we\\\\\\\"ird\\\\\\\\\\\\007\\\\255\\\\.x.example.\""));
+}
+
+static void test_dump_empty(void **state)
+{
+	(void)state;
+	assert_int_equal(run("dump --bpffs DIR --json"), 0);
+	assert_string_equal(out, "[\n]\n");
+	assert_int_equal(run("dump --bpffs DIR"), 0);
+	assert_int_equal(lines(out), 1);
+}
+
+static void test_flush(void **state)
+{
+	struct world *w = *state;
+
+	fill(w);
+	assert_int_equal(run("flush --bpffs DIR nosuch.example"), 0);
+	assert_string_equal(out, "flushed 0\n");
+	assert_int_equal(run("flush --bpffs DIR A.Example. aaaa"), 0);
+	assert_string_equal(out, "flushed 1\n");
+	assert_false(has(w, "a.example.", DNS_TYPE_AAAA, 0));
+	assert_true(has(w, "a.example.", DNS_TYPE_A, 0));
+	assert_int_equal(run("flush --bpffs DIR a.example"), 0);
+	assert_string_equal(out, "flushed 3\n");
+	assert_false(has(w, "a.example.", DNS_TYPE_A, 0));
+	assert_false(has(w, "a.example.", DNS_TYPE_A, NODENS_KEY_DO));
+	assert_true(has(w, "nx.example.", DNS_TYPE_A, 0));
+	assert_int_equal(run("flush --bpffs DIR big.example TYPE1"), 0);
+	assert_string_equal(out, "flushed 1\n");
+	assert_false(has(w, "big.example.", DNS_TYPE_A, 0));
+	assert_int_equal(run("flush --bpffs DIR ."), 0);
+	assert_string_equal(out, "flushed 1\n");
+	assert_int_equal(run("flush --bpffs DIR"), 0);
+	assert_string_equal(out, "flushed 2\n");
+	assert_int_equal(index_count(&w->maps), 0);
+	assert_int_equal(run("flush --bpffs DIR"), 0);
+	assert_string_equal(out, "flushed 0\n");
+	fill(w);
+	assert_true(has(w, "big.example.", DNS_TYPE_A, 0));
+}
+
+static void test_stats(void **state)
+{
+	struct world *w = *state;
+	struct nodens_percpu *percpu;
+	int n_cpus = libbpf_num_possible_cpus(), fd;
+	uint32_t zero = 0;
+	char path[160];
+
+	fill(w);
+	snprintf(path, sizeof(path), "%s/nodens_percpu", kern__dir(w->kern));
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	percpu = calloc(n_cpus, sizeof(*percpu));
+	for (int i = 0; i < n_cpus; i++) {
+		percpu[i].counters[NODENS_CTR_HIT] = 1000;
+		percpu[i].counters[NODENS_CTR_HIT_TC] = 1;
+		percpu[i].counters[NODENS_CTR_RETURN_UNKNOWN] = 7;
+	}
+	assert_int_equal(bpf_map_update_elem(fd, &zero, percpu, BPF_ANY), 0);
+	free(percpu);
+	close(fd);
+
+	assert_int_equal(run("stats --bpffs DIR --json"), 0);
+	assert_int_equal(json_number("kernel", "hits"), 1001 * n_cpus);
+	assert_int_equal(json_number("kernel", "hits_truncated"), n_cpus);
+	assert_int_equal(json_number("kernel", "misses"), 0);
+	assert_int_equal(json_number("kernel", "return_unknown"), 7 * n_cpus);
+	assert_int_equal(json_number("agent", "running"), 1);
+	assert_int_equal(json_number("cache", "entries"), 8);
+	assert_int_equal(json_number("cache", "positive_entries"), 7);
+	assert_int_equal(json_number("cache", "negative_entries"), 1);
+	assert_true(json_number("cache", "bytes") > 500000);
+	assert_int_equal(run("stats --bpffs DIR"), 0);
+	assert_non_null(strstr(out, "kernel\n  hits "));
+	assert_non_null(strstr(out, "cache\n  entries "));
+	assert_null(strstr(out, "pass_vlan"));
+}
+
+static void test_agent_stats(void **state)
+{
+	struct world *w = *state;
+	uint32_t key = AGENT_STAT_COALESCED;
+	uint64_t value = 0x123456789;
+	char path[160];
+	int fd;
+
+	fd = fixture_map(BPF_MAP_TYPE_ARRAY, AGENT_STATS_MAP, 4, 8, AGENT_STAT_COUNT - 1, 0);
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, kern__dir(w->kern));
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	close(fd);
+	assert_int_equal(run("stats --bpffs DIR --json"), 0);
+	assert_true(json_number("agent", "coalesced") == value);
+	assert_int_equal(json_number("agent", "queries"), 0);
+}
+
+/* The agent is gone: all is as it was. */
+static void test_without_agent(void **state)
+{
+	struct world *w = *state;
+
+	fill(w);
+	store__close(w->store);
+	w->store = NULL;
+	kern__close(w->kern);
+	w->kern = NULL;
+	assert_int_equal(run("stats --bpffs DIR --json"), 0);
+	assert_int_equal(json_number("agent", "running"), 0);
+	assert_int_equal(json_number("cache", "entries"), 8);
+	assert_int_equal(run("dump --bpffs DIR"), 0);
+	assert_int_equal(lines(out), 9);
+	assert_int_equal(run("flush --bpffs DIR a.example"), 0);
+	assert_string_equal(out, "flushed 4\n");
+	assert_int_equal(run("dump --bpffs DIR"), 0);
+	assert_int_equal(lines(out), 5);
+}
+
+/* An index that names what is no slot of ours: left out, and flushed with all. */
+static void test_garbage(void **state)
+{
+	struct world *w = *state;
+	uint32_t number, index = 3;
+	union slot_buf slot;
+
+	fill(w);
+	memset(&slot, 0xff, sizeof(slot));
+	assert_int_equal(bpf_map_update_elem(w->maps.slab_fd[1], &index, slot.bytes, BPF_ANY), 0);
+	for (uint64_t hash = 1; hash < 100; hash++) {
+		number = hash == 1 ? NODENS_SLOT(1, 3) : (uint32_t)(hash * 0x0fedcba9);
+		bpf_map_update_elem(w->maps.index_fd, &hash, &number, BPF_ANY);
+	}
+	assert_int_equal(run("dump --bpffs DIR --json"), 0);
+	assert_int_equal(lines(out), 10);
+	assert_int_equal(run("stats --bpffs DIR --json"), 0);
+	assert_int_equal(json_number("cache", "entries"), 8);
+	assert_int_equal(run("flush --bpffs DIR a.example"), 0);
+	assert_string_equal(out, "flushed 4\n");
+	assert_int_equal(run("flush --bpffs DIR"), 0);
+	assert_string_equal(out, "flushed 103\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_there),
+		cmocka_unit_test(test_bad_arguments),
+		cmocka_unit_test_setup_teardown(test_dump, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_agent_stats, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_agent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
+	};
+	int ret;
+
+	if (!private_bpffs()) {
+		printf("1..0 # SKIP no permission to mount a bpffs\n");
+		return 0;
+	}
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	umount2(mount_point, MNT_DETACH);
+	rmdir(mount_point);
+	return ret;
+}
