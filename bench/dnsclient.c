@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A DNS client that measures: one query outstanding, an open loop at a fixed rate, or a window of many.
+ * A DNS client that measures: one query outstanding, an open loop at a fixed rate, or a window of
+ * many.
  *
- * Contract: one thread, one connected UDP socket (or one per query, -S), blocking like a real client. Each
- * query's fate is known: answered, answered wrongly (another question, another address), refused (rcode other
- * than NOERROR) or lost; prints one line of key=value; times in µs. Exit status 0 unless it could not run.
+ * Contract: one thread, one connected UDP socket (or one per query, -S), blocking like a real
+ * client. Each query's fate is known: answered, answered wrongly (another question, another
+ * address), refused (rcode other than NOERROR) or lost; prints one line of key=value; times in µs.
+ * Exit status 0 unless it could not run.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -31,13 +33,13 @@ static struct {
 	uint64_t timeout_ns;
 	bool expect;
 	uint8_t base[16];
-} opt = { .port = 53,
-	  .type = DNSQ_A,
-	  .mode = "one",
-	  .seconds = 1,
-	  .rate = 10000,
-	  .window = 100,
-	  .timeout_ns = 1000000000 };
+} opt = {.port = 53,
+	 .type = DNSQ_A,
+	 .mode = "one",
+	 .seconds = 1,
+	 .rate = 10000,
+	 .window = 100,
+	 .timeout_ns = 1000000000};
 
 static struct {
 	uint64_t sent, answered, lost, wrong, refused, senderr, behind;
@@ -76,8 +78,8 @@ static void on_signal(int sig)
 
 static int open_socket(void)
 {
-	struct timeval tv = { .tv_sec = opt.timeout_ns / 1000000000,
-			      .tv_usec = opt.timeout_ns / 1000 % 1000000 };
+	struct timeval tv = {.tv_sec = opt.timeout_ns / 1000000000,
+			     .tv_usec = opt.timeout_ns / 1000 % 1000000};
 	struct sockaddr_storage addr;
 	socklen_t len;
 	int fd, size = 4 << 20;
@@ -125,8 +127,8 @@ static struct query *make_query(void)
 		query->sent_ns = 0;
 		outstanding--;
 	}
-	query->index = opt.unique ? opt.first + next_seq :
-				    opt.first + rnd() % (opt.last - opt.first + 1);
+	query->index =
+		opt.unique ? opt.first + next_seq : opt.first + rnd() % (opt.last - opt.first + 1);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(name, sizeof(name), opt.name, query->index);
@@ -166,8 +168,8 @@ static struct query *take_reply(const uint8_t *msg, size_t len)
 		res.wrong++;
 	else if (msg[3] & 0x0f)
 		res.refused++;
-	else if (opt.expect &&
-		 !dnsq_first_is(msg, len, query->len, opt.type, opt.base, opt.unique ? 0 : query->index))
+	else if (opt.expect && !dnsq_first_is(msg, len, query->len, opt.type, opt.base,
+					      opt.unique ? 0 : query->index))
 		res.wrong++;
 	else
 		res.answered++;
@@ -229,7 +231,7 @@ static void run_one(int fd, uint64_t end)
 /* Wait for input, at most until @when. */
 static void wait_until(int fd, uint64_t when)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	uint64_t now = dnsq_now_ns();
 	struct timespec ts;
 
@@ -293,7 +295,8 @@ static double percentile(double p)
 static void report(double seconds)
 {
 	qsort(res.sample, res.samples, sizeof(*res.sample), by_value);
-	printf("sent=%lu answered=%lu lost=%lu wrong=%lu refused=%lu senderr=%lu behind=%lu qps=%.0f"
+	printf("sent=%lu answered=%lu lost=%lu wrong=%lu refused=%lu senderr=%lu behind=%lu "
+	       "qps=%.0f"
 	       " p50=%.2f p90=%.2f p99=%.2f p99.9=%.2f max=%.2f gap_ms=%.1f",
 	       res.sent, res.answered, res.lost, res.wrong, res.refused, res.senderr, res.behind,
 	       res.samples / seconds, percentile(.5), percentile(.9), percentile(.99),
@@ -318,7 +321,8 @@ static void usage(void)
 		"  -w COUNT     outstanding queries of the window (100)\n"
 		"  -d SECONDS   how long (1)\n"
 		"  -T MS        when a query counts as lost (1000)\n"
-		"  -x ADDRESS   the first address of an answer must be this, plus the index without -u\n"
+		"  -x ADDRESS   the first address of an answer must be this, plus the index "
+		"without -u\n"
 		"  -p PORT      (53)\n");
 	exit(2);
 }
@@ -329,28 +333,51 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "s:n:i:ut:m:Sr:w:d:T:x:p:")) >= 0) {
 		switch (c) {
-		case 's': opt.server = optarg; break;
-		case 'n': opt.name = optarg; break;
+		case 's':
+			opt.server = optarg;
+			break;
+		case 'n':
+			opt.name = optarg;
+			break;
 		case 'i':
 			if (sscanf(optarg, "%u-%u", &opt.first, &opt.last) < 1)
 				usage();
 			break;
-		case 'u': opt.unique = true; break;
-		case 't': opt.type = strcmp(optarg, "AAAA") ? DNSQ_A : DNSQ_AAAA; break;
-		case 'm': opt.mode = optarg; break;
-		case 'S': opt.new_socket = true; break;
-		case 'r': opt.rate = atof(optarg); break;
-		case 'w': opt.window = atoi(optarg); break;
-		case 'd': opt.seconds = atof(optarg); break;
-		case 'T': opt.timeout_ns = atol(optarg) * 1000000; break;
+		case 'u':
+			opt.unique = true;
+			break;
+		case 't':
+			opt.type = strcmp(optarg, "AAAA") ? DNSQ_A : DNSQ_AAAA;
+			break;
+		case 'm':
+			opt.mode = optarg;
+			break;
+		case 'S':
+			opt.new_socket = true;
+			break;
+		case 'r':
+			opt.rate = atof(optarg);
+			break;
+		case 'w':
+			opt.window = atoi(optarg);
+			break;
+		case 'd':
+			opt.seconds = atof(optarg);
+			break;
+		case 'T':
+			opt.timeout_ns = atol(optarg) * 1000000;
+			break;
 		case 'x':
 			opt.expect = inet_pton(strchr(optarg, ':') ? AF_INET6 : AF_INET, optarg,
 					       opt.base) == 1;
 			if (!opt.expect)
 				usage();
 			break;
-		case 'p': opt.port = atoi(optarg); break;
-		default: usage();
+		case 'p':
+			opt.port = atoi(optarg);
+			break;
+		default:
+			usage();
 		}
 	}
 	if (opt.last < opt.first)

@@ -186,7 +186,11 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 	case NODENS_CTR_MISS:
 	case NODENS_CTR_AGENT_EDNS:
 	case NODENS_CTR_AGENT_ECS:
-		if (!dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q))
+	case NODENS_CTR_SHORT:
+	case NODENS_CTR_QCLASS:
+	case NODENS_CTR_ADDITIONAL:
+		/* what follows a name was looked for where the name seemed to end */
+		if (q.name_len && !dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q))
 			return NODENS_CTR_QNAME;
 	}
 	return outcome;

@@ -40,14 +40,16 @@ static __always_inline __u16 swap_if(__u16 sum, bool odd)
 }
 
 /*
- * Seconds left of @ns, rounded up, so that an answer just stored shows its
- * whole TTL and none that lives shows 0. 4503600 is 2^32 * 2^20 / 10^9: exact
- * to 1 s in 140 days, and no division.
+ * Seconds left of @ns, rounded up, 1 at least and at most what was stored (the
+ * coarse clock lags, so an answer just stored seems to have more). 4503600 is
+ * 2^32 * 2^20 / 10^9: exact to 1 s in 140 days, and no division.
  */
-static __always_inline __be32 ttl_left(__u64 ns)
+static __always_inline __be32 ttl_left(__u64 ns, __u32 stored_s)
 {
 	__u32 ttl = ((ns >> 20) * 4503600 + 0xffffffff) >> 32;
 
+	if (ttl > stored_s)
+		ttl = stored_s;
 	return ttl ? bpf_htonl(ttl) : bpf_htonl(1);
 }
 
@@ -59,7 +61,7 @@ static __always_inline bool reply_plan(const struct question *q, const struct fo
 
 	if (slot->expires_ns <= now)
 		return false;
-	r->ttl = ttl_left(slot->expires_ns - now);
+	r->ttl = ttl_left(slot->expires_ns - now, slot->ttl_s);
 	r->blob_len = slot->blob_len;
 	if (r->blob_len > NODENS_SIZE_3)
 		return false;

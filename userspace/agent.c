@@ -106,6 +106,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	agent->ctl->heartbeat_ns = now;
 	kern__ctl_commit(agent->kern);
+	agent_map__sync(&agent->map);
 	if (agent->stopping) {
 		stop_if_done(agent, now);
 	} else if (agent->steer && !agent->steering && upstreams__answered(agent->upstreams)) {
@@ -150,7 +151,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	store__sweep(agent->store, clock_now());
-	agent_map__sync(&agent->map);
 	if (agent->stopping)
 		return;
 	if (!upstreams__answered(agent->upstreams))

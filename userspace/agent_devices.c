@@ -149,26 +149,27 @@ static void forget_clients(struct agent *agent, uint32_t ifindex)
 	} while (!ret);
 }
 
+static void device_leave(struct agent *agent, struct device *device, const char *why, bool detach)
+{
+	uint32_t ifindex = device->info.ifindex;
+
+	log_info("%s: %s", device->info.name, why);
+	device_free(agent, device, detach);
+	forget_clients(agent, ifindex);
+}
+
 static void on_link(void *ctx, const struct link_info *info, bool gone)
 {
 	struct agent *agent = ctx;
 	struct device *device = find(agent, info->ifindex);
 
-	if (gone) {
-		if (device) {
-			log_info("%s: gone", device->info.name);
-			device_free(agent, device, false);
-			forget_clients(agent, info->ifindex);
-		}
+	/* A veth that goes first loses its peer, and is unwanted before it is gone. */
+	if (device && (gone || !wanted(agent, info))) {
+		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
 		return;
 	}
-	if (!wanted(agent, info)) {
-		if (device) {
-			log_info("%s: detached, no longer wanted", info->name);
-			device_free(agent, device, true);
-		}
+	if (gone || !wanted(agent, info))
 		return;
-	}
 	if (device) {
 		device->info = *info;
 		return;
@@ -218,12 +219,10 @@ void agent_devices__review(struct agent *agent)
 		struct device *device = list_entry(node, struct device, link);
 
 		next = node->next;
-		if (!wanted(agent, &device->info)) {
-			log_info("%s: detached, no longer wanted", device->info.name);
-			device_free(agent, device, true);
-		} else if (!device->attachment) {
+		if (!wanted(agent, &device->info))
+			device_leave(agent, device, "detached, no longer wanted", true);
+		else if (!device->attachment)
 			device_attach(agent, device, false);
-		}
 	}
 	/* Addresses come without a word about the device. */
 	if (agent->plan.wildcard && !agent->opts->interfaces)

@@ -6,8 +6,8 @@
  * Contract: they live in a BPF array map, pinned as AGENT_STATS_MAP beside the
  * store's maps (PIN_DIR/layout-N/): AGENT_STAT_COUNT entries, key u32 = the
  * enum's value, value one u64. Only the agent writes. With mmapable arrays it
- * writes the map itself; else it copies its counters there every second and at
- * its end. The map is a new one, all zero, each time an agent starts; it stays
+ * writes the map itself; else it copies its counters there with each heartbeat
+ * and at its end. The map is a new one, all zero, each time an agent starts; it stays
  * readable after an agent that was killed.
  */
 #ifndef NODENS_AGENT_STATS_H
@@ -27,6 +27,8 @@
 	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")            \
 	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")          \
 	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                                \
+	X(UPSTREAM_RESENT, "upstream_resent", "queries sent once more before the first had"    \
+					     " timed out")                              \
 	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                             \
 	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")   \
 	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")           \

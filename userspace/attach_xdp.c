@@ -219,6 +219,20 @@ static int remove_single(int ifindex, uint32_t keep)
 	return !ret;
 }
 
+/* A dispatcher is of one mode; one of ours alone there makes room for another. */
+static void make_room(int ifindex, bool generic)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	bool other;
+
+	if (libxdp_get_error(mp))
+		return;
+	other = xdp_multiprog__attach_mode(mp) != (generic ? XDP_MODE_SKB : XDP_MODE_NATIVE);
+	xdp_multiprog__close(mp);
+	if (other && !remove_shared(ifindex, 0))
+		remove_single(ifindex, 0);
+}
+
 int xdp__remove_ours(int ifindex, uint32_t keep)
 {
 	bool generic;
@@ -251,6 +265,7 @@ int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_re
 		return ret;
 	kern_log__clear();
 	if (kern->features.xdp_dispatcher) {
+		make_room(request->ifindex, generic);
 		ret = attach_shared(part, obj, request->ifindex, generic, &reason);
 		/* One of ours that is alone there cannot be taken into a dispatcher. */
 		if (ret == -EBUSY && remove_single(request->ifindex, 0)) {

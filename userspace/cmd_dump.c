@@ -102,17 +102,19 @@ static int dump(struct view *view, bool json)
 	return ret < 0 ? ret : 0;
 }
 
+static const char about[] =
+	"Prints the live answers in the cache: name, type, response code, seconds left,\n"
+	"hits (sampled: up to a second late), kind, and for which queries (DO, CD; TC: too\n"
+	"large for UDP, answered with TC=1).";
+
 int cmd_dump(int argc, char **argv)
 {
 	struct view_options opts;
 	struct view view;
 	int first, ret;
 
-	ret = view__options(argc, argv, "",
-			    "Prints the live answers in the cache: name, type, response code, seconds left,\n"
-			    "hits (sampled: up to a second late), kind, and for which queries (DO, CD; TC: too\n"
-			    "large for UDP, answered with TC=1).",
-			    "one JSON array, an object an answer", &opts, &first);
+	ret = view__options(argc, argv, "", about, "one JSON array, an object an answer", &opts,
+			    &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {

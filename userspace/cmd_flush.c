@@ -39,8 +39,10 @@ static int parse(int argc, char **argv, struct selection *sel)
 	}
 	if (argc > 1) {
 		if (rrtype__parse(argv[1], &sel->type)) {
-			fprintf(stderr, "nodens flush: \"%s\" is not a record type: A, AAAA... or"
-					" TYPE1\n", argv[1]);
+			fprintf(stderr,
+				"nodens flush: \"%s\" is not a record type: A, AAAA... or"
+				" TYPE1\n",
+				argv[1]);
 			return -EINVAL;
 		}
 		sel->by_type = true;
@@ -81,6 +83,10 @@ static long flush(struct view *view, const struct selection *sel)
 	return ret < 0 ? ret : n;
 }
 
+static const char about[] =
+	"Removes the answers for NAME (of TYPE, or of all types), or all answers, from the\n"
+	"kernel's cache and the agent's, and prints how many there were.";
+
 int cmd_flush(int argc, char **argv)
 {
 	struct selection sel = {};
@@ -89,10 +95,7 @@ int cmd_flush(int argc, char **argv)
 	int first, ret;
 	long n;
 
-	ret = view__options(argc, argv, " [NAME [TYPE]]",
-			    "Removes the answers for NAME (of TYPE, or of all types), or all answers, from the\n"
-			    "kernel's cache and the agent's, and prints how many there were.",
-			    NULL, &opts, &first);
+	ret = view__options(argc, argv, " [NAME [TYPE]]", about, NULL, &opts, &first);
 	if (ret >= 0)
 		return ret;
 	if (parse(argc - first, argv + first, &sel))

@@ -47,8 +47,7 @@ static int kernel_section(struct view *view, struct section *section)
 		const char *name, *help;
 	} counters[] = {
 #define X(id, name, help) [NODENS_CTR_##id] = { name, help },
-		NODENS_OUTCOMES(X)
-		NODENS_STEERS(X)
+		NODENS_OUTCOMES(X) NODENS_STEERS(X)
 #undef X
 	};
 	uint64_t values[NODENS_CTR_COUNT];
@@ -81,8 +80,7 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 		const char *name, *help;
 	} stats[] = {
 #define X(id, name, help) [AGENT_STAT_##id] = { name, help },
-		AGENT_STATS(X)
-		AGENT_GAUGES(X)
+		AGENT_STATS(X) AGENT_GAUGES(X)
 #undef X
 	};
 	char path[PATH_MAX];
@@ -190,6 +188,13 @@ static int collect(struct view *view, const char *bpffs, struct section sections
 	return cache_section(view, &sections[2]);
 }
 
+static const char about[] =
+	"Prints the counters of the programs in the kernel, of the agent, and the cache's\n"
+	"size. \"hits\" are all queries answered in the kernel; \"hits_truncated\" says how\n"
+	"many of them with TC=1. The steer_* and returned counters say what became of\n"
+	"packets that are counted above as misses, tcp or agent_*. Counters at 0 are left\n"
+	"out of the text, not of JSON.";
+
 int cmd_stats(int argc, char **argv)
 {
 	struct section sections[3] = {};
@@ -197,13 +202,8 @@ int cmd_stats(int argc, char **argv)
 	struct view view;
 	int first, ret;
 
-	ret = view__options(argc, argv, "",
-			    "Prints the counters of the programs in the kernel, of the agent, and the cache's\n"
-			    "size. \"hits\" are all queries answered in the kernel; \"hits_truncated\" says how\n"
-			    "many of them with TC=1. The steer_* and returned counters say what became of\n"
-			    "packets that are counted above as misses, tcp or agent_*. Counters at 0 are left\n"
-			    "out of the text, not of JSON.",
-			    "one JSON object of objects of numbers", &opts, &first);
+	ret = view__options(argc, argv, "", about, "one JSON object of objects of numbers", &opts,
+			    &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {

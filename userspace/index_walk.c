@@ -89,7 +89,9 @@ static int fill(struct index_walk *walk)
 	if (walk->by_key)
 		return fill_by_key(walk);
 	err = bpf_map_lookup_batch(walk->fd, walk->begun ? &walk->bucket : NULL, &walk->bucket,
-				   walk->hashes, walk->slots, &n, NULL) ? -errno : 0;
+				   walk->hashes, walk->slots, &n, NULL)
+		      ? -errno
+		      : 0;
 	if (err && err != -ENOENT && !walk->begun) {
 		/* not known here (EINVAL, or the kernel's own ENOTSUPP of 524) */
 		walk->by_key = true;

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -307,6 +309,17 @@ static void sweep_link(const char *dir, const char *name, void *ctx)
 	close(fd);
 }
 
+/* The mark of a clsact qdisc, by attach_tc.c: <device>-<ifindex>. */
+static void sweep_mark(const char *dir, const char *name, void *ctx)
+{
+	const char *dash = strrchr(name, '-');
+	char path[PATH_MAX], ifname[IF_NAMESIZE];
+
+	(void)ctx;
+	if (dash && !if_indextoname(strtoul(dash + 1, NULL, 10), ifname) && join(path, dir, name))
+		rmdir(path);
+}
+
 static void sweep_layout(const char *dir, const char *name, void *ctx)
 {
 	char path[PATH_MAX], sub[PATH_MAX];
@@ -317,6 +330,8 @@ static void sweep_layout(const char *dir, const char *name, void *ctx)
 	/* A link that goes may be the last to need a program array. */
 	if (join(sub, path, "links"))
 		for_each_entry(sub, sweep_link, NULL);
+	if (join(sub, path, "clsact"))
+		for_each_entry(sub, sweep_mark, NULL);
 	if (join(sub, path, "tail"))
 		for_each_entry(sub, sweep_tail, NULL);
 }

@@ -27,8 +27,8 @@ static int open_parts(struct store *store)
 {
 	int err;
 
-	for (int class = 0; class < NODENS_CLASSES; class++) {
-		err = slab__open(&store->slab[class], &store->maps, class);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		err = slab__open(&store->slab[cls], &store->maps, cls);
 		if (err)
 			return err;
 	}
@@ -79,8 +79,8 @@ void store__close(struct store *store)
 	free_current(store);
 	heap__close(&store->heap);
 	table__close(&store->table);
-	for (int class = 0; class < NODENS_CLASSES; class++)
-		slab__close(&store->slab[class]);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++)
+		slab__close(&store->slab[cls]);
 	free(store);
 }
 
@@ -302,8 +302,7 @@ static bool still_published(const struct store *store, uint64_t hash, uint32_t s
 }
 
 const struct answer *store__get(struct store *store, const struct dns_name *qname_lower,
-				uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
-				uint32_t *ttl_s)
+				uint16_t qtype, uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s)
 {
 	uint64_t hash = question__hash(store->hash_key, qname_lower, qtype, key_flags);
 	uint32_t ref = table__find(store, hash), slot;
@@ -316,8 +315,8 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 	slot = ref_slot(store, ref);
 	if (!same_question(store_slot(store, slot), qname_lower, qtype, key_flags))
 		return NULL;
-	expires_ns = ref_is_heap(ref) ? store->heap.items[NODENS_SLOT_INDEX(ref)].expires_ns :
-					store_slot(store, slot)->expires_ns;
+	expires_ns = ref_is_heap(ref) ? store->heap.items[NODENS_SLOT_INDEX(ref)].expires_ns
+				      : store_slot(store, slot)->expires_ns;
 	if (expires_ns <= now_ns)
 		return NULL;
 	if (!still_published(store, hash, slot)) {
@@ -342,8 +341,8 @@ int store__flush(struct store *store, const struct dns_name *qname_lower, uint16
 	int n = 0;
 
 	free_current(store);
-	for (int class = 0; class < NODENS_CLASSES; class++) {
-		struct slab *slab = &store->slab[class];
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		struct slab *slab = &store->slab[cls];
 
 		for (uint32_t i = 0; i < slab->entries; i++) {
 			const struct nodens_slot *slot = slab__slot(slab, i);
@@ -352,10 +351,10 @@ int store__flush(struct store *store, const struct dns_name *qname_lower, uint16
 				continue;
 			if (qtype && slot->qtype != htobe16(qtype))
 				continue;
-			if (qname_lower &&
-			    !same_question(slot, qname_lower, be16toh(slot->qtype), slot->key_flags))
+			if (qname_lower && !same_question(slot, qname_lower, be16toh(slot->qtype),
+							  slot->key_flags))
 				continue;
-			if (!store__remove(store, NODENS_SLOT(class, i)))
+			if (!store__remove(store, NODENS_SLOT(cls, i)))
 				n++;
 		}
 	}
@@ -368,8 +367,8 @@ void store__sweep(struct store *store, uint64_t now_ns)
 
 	free_current(store);
 	pool__reclaim(store);
-	for (int class = 0; class < NODENS_CLASSES; class++)
-		total += store->slab[class].entries;
+	for (int cls = 0; cls < NODENS_CLASSES; cls++)
+		total += store->slab[cls].entries;
 	while (looked < SWEEP_LOOK && looked < total && withdrawn < SWEEP_WITHDRAW) {
 		struct slab *slab = &store->slab[store->sweep_class];
 		uint32_t at = store->sweep_at++;
@@ -380,7 +379,8 @@ void store__sweep(struct store *store, uint64_t now_ns)
 			store->sweep_at = 0;
 			continue;
 		}
-		if (slab->meta[at].state == SLOT_LIVE && slab->meta[at].expires_s <= now_ns / NSEC &&
+		if (slab->meta[at].state == SLOT_LIVE &&
+		    slab->meta[at].expires_s <= now_ns / NSEC &&
 		    !store__remove(store, NODENS_SLOT(store->sweep_class, at))) {
 			store->stats.expired++;
 			withdrawn++;
@@ -392,9 +392,9 @@ void store__stats(const struct store *store, struct store_stats *stats)
 {
 	*stats = store->stats;
 	stats->bytes = (store->table.mask + 1ull) * sizeof(*store->table.refs);
-	for (int class = 0; class < NODENS_CLASSES; class++)
-		stats->bytes += store->slab[class].mem_bytes +
-				store->slab[class].entries * sizeof(struct slot_meta);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++)
+		stats->bytes += store->slab[cls].mem_bytes +
+				store->slab[cls].entries * sizeof(struct slot_meta);
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
 		stats->entries[kind] = store->live[kind];
 		stats->capacity[kind] = store->capacity[kind];

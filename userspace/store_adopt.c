@@ -27,21 +27,21 @@ static uint64_t now(void)
 
 static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_t now_ns)
 {
-	uint32_t class = NODENS_SLOT_CLASS(slot), index = NODENS_SLOT_INDEX(slot), kind;
+	uint32_t cls = NODENS_SLOT_CLASS(slot), index = NODENS_SLOT_INDEX(slot), kind;
 	struct dns_name name;
 	struct slab *slab;
 	union slot_buf copy;
 
-	if (class >= NODENS_CLASSES || index >= store->slab[class].entries)
+	if (cls >= NODENS_CLASSES || index >= store->slab[cls].entries)
 		return false;
-	slab = &store->slab[class];
+	slab = &store->slab[cls];
 	if (slab->meta[index].state != SLOT_FREE || slab__load(slab, index))
 		return false;
 	memcpy(copy.bytes, slab__slot(slab, index), slab->size);
 	if (!slot__check(&copy.slot, slab->size) || copy.slot.expires_ns <= now_ns)
 		return false;
 	kind = copy.slot.kind;
-	if (pool__of(store, slot) != &store->pool[class][kind] ||
+	if (pool__of(store, slot) != &store->pool[cls][kind] ||
 	    store->live[kind] >= store->capacity[kind])
 		return false;
 	slot__name(&copy.slot, &name);
@@ -58,11 +58,11 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 /* All slots below the highest adopted one that are not live become free. */
 static void free_gaps(struct store *store)
 {
-	for (int class = 0; class < NODENS_CLASSES; class++) {
-		const struct slot_meta *meta = store->slab[class].meta;
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		const struct slot_meta *meta = store->slab[cls].meta;
 
 		for (int kind = 0; kind < STORE_KINDS; kind++) {
-			struct pool *pool = &store->pool[class][kind];
+			struct pool *pool = &store->pool[cls][kind];
 
 			pool->unused = pool->end;
 			while (pool->unused > pool->first &&
@@ -70,7 +70,7 @@ static void free_gaps(struct store *store)
 				pool->unused--;
 			for (uint32_t i = pool->first; i < pool->unused; i++)
 				if (meta[i].state == SLOT_FREE)
-					pool__untake(store, NODENS_SLOT(class, i));
+					pool__untake(store, NODENS_SLOT(cls, i));
 		}
 	}
 }

@@ -44,9 +44,9 @@ static const uint8_t plan_32[NODENS_CLASSES][STORE_KINDS] = {
 #define PLAN_MIN   16
 #define PLAN_SPARE 32
 
-static uint32_t plan_pool(int class, int kind, uint32_t capacity)
+static uint32_t plan_pool(int cls, int kind, uint32_t capacity)
 {
-	uint64_t want = ((uint64_t)capacity * plan_32[class][kind] + 31) / 32;
+	uint64_t want = ((uint64_t)capacity * plan_32[cls][kind] + 31) / 32;
 
 	if (want < PLAN_MIN)
 		want = PLAN_MIN;
@@ -55,9 +55,9 @@ static uint32_t plan_pool(int class, int kind, uint32_t capacity)
 
 void store__plan(const uint32_t capacity[STORE_KINDS], uint32_t slab_entries[NODENS_CLASSES])
 {
-	for (int class = 0; class < NODENS_CLASSES; class++)
-		slab_entries[class] = plan_pool(class, NODENS_POSITIVE, capacity[NODENS_POSITIVE]) +
-				      plan_pool(class, NODENS_NEGATIVE, capacity[NODENS_NEGATIVE]);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++)
+		slab_entries[cls] = plan_pool(cls, NODENS_POSITIVE, capacity[NODENS_POSITIVE]) +
+				    plan_pool(cls, NODENS_NEGATIVE, capacity[NODENS_NEGATIVE]);
 }
 
 static void pool_init(struct pool *pool, uint32_t first, uint32_t end)
@@ -79,16 +79,16 @@ static void pool_init(struct pool *pool, uint32_t first, uint32_t end)
 
 void pool__split(struct store *store, const uint32_t capacity[STORE_KINDS])
 {
-	for (int class = 0; class < NODENS_CLASSES; class++) {
-		uint64_t n = store->slab[class].entries;
-		uint64_t positive = plan_pool(class, NODENS_POSITIVE, capacity[NODENS_POSITIVE]);
-		uint64_t negative = plan_pool(class, NODENS_NEGATIVE, capacity[NODENS_NEGATIVE]);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		uint64_t n = store->slab[cls].entries;
+		uint64_t positive = plan_pool(cls, NODENS_POSITIVE, capacity[NODENS_POSITIVE]);
+		uint64_t negative = plan_pool(cls, NODENS_NEGATIVE, capacity[NODENS_NEGATIVE]);
 
 		/* maps made for another capacity are divided in proportion */
 		if (positive + negative != n)
 			positive = n * positive / (positive + negative);
-		pool_init(&store->pool[class][NODENS_POSITIVE], 0, positive);
-		pool_init(&store->pool[class][NODENS_NEGATIVE], positive, n);
+		pool_init(&store->pool[cls][NODENS_POSITIVE], 0, positive);
+		pool_init(&store->pool[cls][NODENS_NEGATIVE], positive, n);
 	}
 }
 
@@ -104,16 +104,16 @@ static uint32_t pool_ready(const struct pool *pool)
 	return pool->ready + (pool->end - pool->unused);
 }
 
-static uint32_t take_free(struct store *store, int class, uint32_t kind)
+static uint32_t take_free(struct store *store, int cls, uint32_t kind)
 {
-	struct pool *pool = &store->pool[class][kind];
+	struct pool *pool = &store->pool[cls][kind];
 	uint32_t slot = pool->free;
 
 	if (slot != STORE_NONE) {
 		pool->free = store_meta(store, slot)->next;
 		pool->ready--;
 	} else if (pool->unused < pool->end) {
-		slot = NODENS_SLOT(class, pool->unused++);
+		slot = NODENS_SLOT(cls, pool->unused++);
 	}
 	return slot;
 }
@@ -234,9 +234,9 @@ static bool expired(const struct slot_meta *meta, uint64_t now_ns)
 }
 
 /* Withdraw the first expired one among the next few of a pool; true if there was one. */
-static bool evict_expired(struct store *store, int class, uint32_t kind, uint64_t now_ns)
+static bool evict_expired(struct store *store, int cls, uint32_t kind, uint64_t now_ns)
 {
-	struct pool *pool = &store->pool[class][kind];
+	struct pool *pool = &store->pool[cls][kind];
 	uint32_t n = pool->unused - pool->first;
 
 	for (uint32_t i = 0; i < STORE_LOOK && i < n; i++) {
@@ -244,8 +244,8 @@ static bool evict_expired(struct store *store, int class, uint32_t kind, uint64_
 
 		if (pool->cursor >= pool->unused)
 			pool->cursor = pool->first;
-		if (expired(&store->slab[class].meta[at], now_ns) &&
-		    !store__remove(store, NODENS_SLOT(class, at))) {
+		if (expired(&store->slab[cls].meta[at], now_ns) &&
+		    !store__remove(store, NODENS_SLOT(cls, at))) {
 			store->stats.expired++;
 			return true;
 		}
@@ -270,30 +270,30 @@ static int evict_slot(struct store *store, uint32_t slot, uint64_t now_ns)
 }
 
 /* The oldest entry of @kind, of all classes or of one. */
-static uint32_t oldest(struct store *store, int class, uint32_t kind)
+static uint32_t oldest(struct store *store, int cls, uint32_t kind)
 {
 	uint32_t best = STORE_NONE;
 
-	if (class >= 0)
-		return store->pool[class][kind].head;
+	if (cls >= 0)
+		return store->pool[cls][kind].head;
 	for (int c = 0; c < NODENS_CLASSES; c++) {
 		uint32_t head = store->pool[c][kind].head;
 
 		if (head == STORE_NONE)
 			continue;
 		/* stamps wrap */
-		if (best == STORE_NONE || (int32_t)(store_meta(store, head)->stamp -
-						    store_meta(store, best)->stamp) < 0)
+		if (best == STORE_NONE ||
+		    (int32_t)(store_meta(store, head)->stamp - store_meta(store, best)->stamp) < 0)
 			best = head;
 	}
 	return best;
 }
 
 /* Evict the oldest that was not used since the last look, or the oldest after all. */
-static int evict_oldest(struct store *store, int class, uint32_t kind, uint64_t now_ns)
+static int evict_oldest(struct store *store, int cls, uint32_t kind, uint64_t now_ns)
 {
 	for (int i = 0; i < STORE_LOOK; i++) {
-		uint32_t slot = oldest(store, class, kind);
+		uint32_t slot = oldest(store, cls, kind);
 		struct pool *pool;
 
 		if (slot == STORE_NONE)
@@ -304,13 +304,13 @@ static int evict_oldest(struct store *store, int class, uint32_t kind, uint64_t 
 		queue_remove(store, pool, slot);
 		queue_push(store, pool, slot);
 	}
-	return evict_slot(store, oldest(store, class, kind), now_ns);
+	return evict_slot(store, oldest(store, cls, kind), now_ns);
 }
 
 int pool__evict_kind(struct store *store, uint32_t kind, uint64_t now_ns)
 {
-	for (int class = 0; class < NODENS_CLASSES; class++)
-		if (evict_expired(store, class, kind, now_ns))
+	for (int cls = 0; cls < NODENS_CLASSES; cls++)
+		if (evict_expired(store, cls, kind, now_ns))
 			return 0;
 	return evict_oldest(store, -1, kind, now_ns);
 }
@@ -336,11 +336,11 @@ bool pool__starved(struct store *store, uint32_t kind, size_t size)
 {
 	bool waiting = false;
 
-	for (int class = 0; class < NODENS_CLASSES; class++) {
-		const struct pool *pool = &store->pool[class][kind];
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		const struct pool *pool = &store->pool[cls][kind];
 		uint32_t ready = pool_ready(pool);
 
-		if (slot_class_size[class] < size)
+		if (slot_class_size[cls] < size)
 			continue;
 		if (ready)
 			return false;
@@ -354,27 +354,27 @@ bool pool__starved(struct store *store, uint32_t kind, size_t size)
 uint32_t pool__take(struct store *store, uint32_t kind, size_t size, uint64_t now_ns)
 {
 	struct pool *pool;
-	int class = 0;
+	int cls = 0;
 
-	while (class < NODENS_CLASSES && slot_class_size[class] < size)
-		class++;
-	if (class == NODENS_CLASSES)
+	while (cls < NODENS_CLASSES && slot_class_size[cls] < size)
+		cls++;
+	if (cls == NODENS_CLASSES)
 		return STORE_NONE;
-	pool = &store->pool[class][kind];
-	if (pool->live >= pool->limit && !evict_expired(store, class, kind, now_ns)) {
+	pool = &store->pool[cls][kind];
+	if (pool->live >= pool->limit && !evict_expired(store, cls, kind, now_ns)) {
 		/* there is capacity left for this kind, so first look for room elsewhere */
-		for (int c = class + 1; c < NODENS_CLASSES; c++) {
+		for (int c = cls + 1; c < NODENS_CLASSES; c++) {
 			struct pool *other = &store->pool[c][kind];
 
 			if (other->live < other->limit && pool_ready(other))
 				return take_free(store, c, kind);
 		}
-		evict_oldest(store, class, kind, now_ns);
+		evict_oldest(store, cls, kind, now_ns);
 	}
 	if (pool_ready(pool) <= (pool->end - pool->first - pool->limit) / 4)
 		grace__hurry(store->grace);
-	for (; class < NODENS_CLASSES; class++) {
-		uint32_t slot = take_free(store, class, kind);
+	for (; cls < NODENS_CLASSES; cls++) {
+		uint32_t slot = take_free(store, cls, kind);
 
 		if (slot != STORE_NONE)
 			return slot;

@@ -58,9 +58,9 @@ _Static_assert(sizeof(struct slot_meta) == 32, "memory is stated from this");
 
 struct slab {
 	int fd;
-	bool mapped;	  /* mem is the map itself; else a shadow of it */
+	bool mapped; /* mem is the map itself; else a shadow of it */
 	uint32_t entries;
-	uint32_t size;	  /* of a value */
+	uint32_t size; /* of a value */
 	uint8_t *mem;
 	size_t mem_bytes;
 	struct slot_meta *meta;
@@ -69,7 +69,7 @@ struct slab {
 /* The slots of one class for one kind of answer: slots [first, end) of a slab. */
 struct pool {
 	uint32_t first, end;
-	uint32_t limit;	     /* most that live: the rest waits for its grace period */
+	uint32_t limit; /* most that live: the rest waits for its grace period */
 	uint32_t live;
 	uint32_t unused;     /* next slot that was never taken; end: none */
 	uint32_t free;	     /* list of those that came back */
@@ -124,7 +124,7 @@ struct store {
 };
 
 /* store_slab.c: memory of slots */
-int slab__open(struct slab *slab, const struct store_maps *maps, int class);
+int slab__open(struct slab *slab, const struct store_maps *maps, int cls);
 void slab__close(struct slab *slab);
 /* The bytes as last written or, mapped, as they are. */
 struct nodens_slot *slab__slot(const struct slab *slab, uint32_t index);

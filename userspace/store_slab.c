@@ -37,16 +37,16 @@ static int map_memory(struct slab *slab)
 	return 0;
 }
 
-int slab__open(struct slab *slab, const struct store_maps *maps, int class)
+int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 	int err;
 
-	slab->fd = maps->slab_fd[class];
+	slab->fd = maps->slab_fd[cls];
 	slab->mapped = maps->mmapable;
-	slab->entries = maps->slab_entries[class];
-	slab->size = slot_class_size[class];
+	slab->entries = maps->slab_entries[cls];
+	slab->size = slot_class_size[cls];
 	err = bpf_obj_get_info_by_fd(slab->fd, &info, &len);
 	if (err)
 		return err;
@@ -86,8 +86,8 @@ int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image)
 	 */
 	__atomic_store_n(&slot->expires_ns, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy((uint8_t *)slot + sizeof(slot->expires_ns),
-	       image->bytes + sizeof(slot->expires_ns), slab->size - sizeof(slot->expires_ns));
+	memcpy((uint8_t *)slot + sizeof(slot->expires_ns), image->bytes + sizeof(slot->expires_ns),
+	       slab->size - sizeof(slot->expires_ns));
 	__atomic_store_n(&slot->expires_ns, image->slot.expires_ns, __ATOMIC_RELEASE);
 	return 0;
 }

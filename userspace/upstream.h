@@ -5,6 +5,11 @@
  * Contract: single-threaded, of an event loop; no logging. An answer is only
  * what came from the asked address and port to the asking socket with its ID
  * and its question; everything else is dropped, counted and waited over.
+ *
+ * An upstream that does not answer within 2 s has failed, and the next is
+ * asked, until 5 s are over. Nobody waits idly that long: where an upstream is
+ * known to be faster, the next one (or the same again, from another port) is
+ * asked after half a second and then each second, and the first answer counts.
  */
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
@@ -16,14 +21,30 @@
 #include "corefile.h"
 #include "list.h"
 
-#define UPSTREAM_READ_NS     2000000000ull /* one upstream's time to answer, as CoreDNS' */
-#define UPSTREAM_DEADLINE_NS 5000000000ull /* all upstreams' time, as CoreDNS' */
+#define UPSTREAM_READ_NS     2000000000ull /* one query's time to be answered, as CoreDNS' */
+#define UPSTREAM_DEADLINE_NS 5000000000ull /* all queries' time, as CoreDNS' */
 
 struct upstreams;      /* sockets, timers, state of all upstreams */
 struct upstream_group; /* those of one forward directive */
 struct upstream;
 struct udp_sock;
 struct tcp_conn;
+
+/* Queries of one exchange that may be open at once: each lives 2 s, one more is sent each second. */
+#define EXCHANGE_ATTEMPTS 4
+
+/* One query to one upstream. */
+struct attempt {
+	struct exchange *exchange;
+	struct upstream *upstream; /* NULL: not in use */
+	struct list by_end;
+	uint64_t sent_ns;
+	struct udp_sock *udp;
+	struct tcp_conn *tcp;
+	struct list in_conn;
+	uint16_t id;
+	bool again; /* a kept TCP connection broke under it: asked anew once */
+};
 
 /* One question on its way. The first part is the caller's, the second upstream's own. */
 struct exchange {
@@ -37,20 +58,14 @@ struct exchange {
 	void (*done)(struct exchange *exchange, struct answer *answer, enum admission admission);
 
 	struct upstream_group *group;
-	struct list by_deadline, by_attempt;
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC: the end of it all */
-	uint64_t attempt_ns;  /* of the attempt under way */
-	uint64_t started_ns;  /* of a probe */
-	uint32_t tried, errored;	  /* bits of the group's upstreams */
-	struct upstream *upstream;	  /* being asked */
-	struct udp_sock *udp;
-	struct tcp_conn *tcp;
-	struct list in_conn;
-	uint16_t id;
-	uint8_t next;	/* where the search for an upstream begins */
-	bool use_tcp;	/* after truncation, or force_tcp */
-	bool again;	/* a kept TCP connection broke: asked anew once */
-	bool probe;	/* asks ->upstream only, once */
+	struct list by_deadline, by_resend;
+	uint64_t deadline_ns, resend_ns;
+	uint32_t tried, errored; /* bits of the group's upstreams */
+	uint8_t next;		 /* where the search for an upstream begins */
+	uint8_t n_open;		 /* attempts in use */
+	bool use_tcp;		 /* after truncation, or force_tcp */
+	bool probe;		 /* asks one upstream, once */
+	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 
 struct upstreams_config {

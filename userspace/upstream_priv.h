@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What upstream.c, upstream_udp.c and upstream_tcp.c share.
+ * What upstream.c, exchange.c, upstream_udp.c and upstream_tcp.c share.
  *
- * Contract: upstream.c decides whom to ask and judges what came back; the two
- * transports carry bytes. A transport that could begin an attempt reports its
- * end with upstream__received() or upstream__failed(), each at most once.
+ * Contract: upstream.c knows the upstreams and their health, exchange.c decides
+ * what is sent when and judges what came back, the two transports carry bytes.
+ * A transport that could send reports the end of the attempt with
+ * attempt__received() or attempt__failed(), at most once.
  */
 #ifndef NODENS_UPSTREAM_PRIV_H
 #define NODENS_UPSTREAM_PRIV_H
@@ -19,9 +20,11 @@ struct upstream {
 	struct upstream_group *group;
 	const struct sockaddr_storage *addr;
 	socklen_t addr_len;
-	unsigned int fails; /* consecutive */
-	bool down;	    /* not asked before a probe was answered */
-	bool answered;	    /* ever */
+	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
+	uint64_t heard_ns;	     /* when it answered last */
+	unsigned int fails;	     /* consecutive */
+	bool down;		     /* not asked before a probe was answered */
+	bool told;		     /* config.changed was told so */
 	bool probing;
 	struct exchange probe;
 	struct event *probe_timer;
@@ -42,12 +45,16 @@ struct upstream_group {
 
 #define RANDOM_IDS 1024
 
+/* After how long of silence a further query is sent. */
+enum resend { RESEND_SOON, RESEND_LATE, RESENDS };
+
 struct upstreams {
 	struct upstreams_config config;
 	struct upstream_group *groups;
-	struct list by_deadline, by_attempt;
+	/* Each sorted, because all in it have the same time. */
+	struct list by_deadline, by_end, by_resend[RESENDS];
 	struct event *timer;
-	bool timer_set;
+	uint64_t timer_ns; /* when it fires; UINT64_MAX: not set */
 	bool answered;
 
 	uint16_t random[RANDOM_IDS];
@@ -66,26 +73,43 @@ static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 /* Unpredictable (getrandom), or -errno. */
 int upstreams__random16(struct upstreams *ups);
 
-/*
- * @msg came for @exchange. True: the exchange took it, or is over; the
- * transport has been told to let go. False: not an answer, wait on.
- */
-bool upstream__received(struct exchange *exchange, const uint8_t *msg, size_t len);
-/* The attempt broke (-errno). The next upstream is asked, or done is called. */
-void upstream__failed(struct exchange *exchange, int error);
-/* A kept connection was closed under it: ask the same upstream on another. */
-void upstream__again(struct exchange *exchange);
+static inline unsigned int upstream_index(const struct upstream *upstream)
+{
+	return upstream - upstream->group->list;
+}
 
-/* Begin an attempt at exchange->upstream; 0 or -errno. */
-int upstream_udp__send(struct exchange *exchange);
+/* upstream.c */
+void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t now);
+/* May move other exchanges on, or end them: the caller's own is not at this upstream any more. */
+void upstream_has_failed(struct upstream *upstream, uint64_t now);
+void upstream_probe_ended(struct upstream *upstream);
+size_t upstream_first_choice(struct upstream_group *group);
+struct upstream *upstream_choose(struct exchange *exchange);
+
+/* exchange.c */
+void exchange_probe(struct upstream *upstream, uint64_t now);
+void exchange_unlink(struct exchange *exchange);
+void exchanges_abandon(struct upstream *upstream, uint64_t now);
+void exchanges_timer(evutil_socket_t fd, short what, void *upstreams);
+/*
+ * @msg came for @attempt. True: it was taken, and the transport has been told
+ * to let go. False: it is no answer to this query, wait on.
+ */
+bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len);
+void attempt__failed(struct attempt *attempt, int error);
+/* A kept connection was closed under it: ask the same upstream on another. */
+void attempt__again(struct attempt *attempt);
+
+/* Send to attempt->upstream; 0 or -errno. */
+int upstream_udp__send(struct attempt *attempt);
 /* Let go of the socket; @clean: it may serve again. */
-void upstream_udp__release(struct exchange *exchange, bool clean);
+void upstream_udp__release(struct attempt *attempt, bool clean);
 /* Close what has been idle for @idle_s and longer. */
 void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s);
 
-int upstream_tcp__send(struct exchange *exchange);
+int upstream_tcp__send(struct attempt *attempt);
 /* @clean: the connection may serve others on. */
-void upstream_tcp__release(struct exchange *exchange, bool clean);
+void upstream_tcp__release(struct attempt *attempt, bool clean);
 /* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer. */
 void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns);
 

@@ -24,7 +24,7 @@ struct tcp_conn {
 	struct upstream *upstream;
 	struct list link;
 	struct stream *stream;
-	struct list exchanges;
+	struct list attempts;
 	unsigned int n;
 	bool used;     /* it has brought an answer */
 	bool retiring; /* takes no more queries */
@@ -39,13 +39,13 @@ static void conn_close(struct tcp_conn *conn)
 	free(conn);
 }
 
-static struct exchange *conn_find(struct tcp_conn *conn, uint16_t id)
+static struct attempt *conn_find(struct tcp_conn *conn, uint16_t id)
 {
-	for (struct list *node = conn->exchanges.next; node != &conn->exchanges; node = node->next) {
-		struct exchange *ex = list_entry(node, struct exchange, in_conn);
+	for (struct list *node = conn->attempts.next; node != &conn->attempts; node = node->next) {
+		struct attempt *attempt = list_entry(node, struct attempt, in_conn);
 
-		if (ex->id == id)
-			return ex;
+		if (attempt->id == id)
+			return attempt;
 	}
 	return NULL;
 }
@@ -53,16 +53,16 @@ static struct exchange *conn_find(struct tcp_conn *conn, uint16_t id)
 static void on_message(void *ctx, const uint8_t *msg, size_t len)
 {
 	struct tcp_conn *conn = ctx;
-	struct exchange *ex = NULL;
+	struct attempt *attempt = NULL;
 
 	if (len >= DNS_HEADER)
-		ex = conn_find(conn, msg[0] << 8 | msg[1]);
-	if (!ex) {
+		attempt = conn_find(conn, msg[0] << 8 | msg[1]);
+	if (!attempt) {
 		upstreams_count(conn->upstream->group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
 		return;
 	}
 	conn->used = true;
-	upstream__received(ex, msg, len);
+	attempt__received(attempt, msg, len);
 	/* The connection may be gone now. */
 }
 
@@ -74,23 +74,23 @@ static void on_closed(void *ctx, int error)
 
 	/* First all are taken out: what they do next may reach this upstream again. */
 	list__init(&orphans);
-	while (!list__empty(&conn->exchanges)) {
-		struct exchange *ex = list_entry(conn->exchanges.next, struct exchange, in_conn);
+	while (!list__empty(&conn->attempts)) {
+		struct attempt *attempt = list_entry(conn->attempts.next, struct attempt, in_conn);
 
-		list__del(&ex->in_conn);
-		list__append(&orphans, &ex->in_conn);
-		ex->tcp = NULL;
+		list__del(&attempt->in_conn);
+		list__append(&orphans, &attempt->in_conn);
+		attempt->tcp = NULL;
 	}
 	conn_close(conn);
 	while (!list__empty(&orphans)) {
-		struct exchange *ex = list_entry(orphans.next, struct exchange, in_conn);
+		struct attempt *attempt = list_entry(orphans.next, struct attempt, in_conn);
 
-		list__del(&ex->in_conn);
+		list__del(&attempt->in_conn);
 		/* Servers close idle connections; the query may just have missed it. */
-		if (used && !ex->again)
-			upstream__again(ex);
+		if (used && !attempt->again)
+			attempt__again(attempt);
 		else
-			upstream__failed(ex, error ? error : -ECONNRESET);
+			attempt__failed(attempt, error ? error : -ECONNRESET);
 	}
 }
 
@@ -118,7 +118,7 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 	if (ret)
 		goto out_close;
 	conn->upstream = upstream;
-	list__init(&conn->exchanges);
+	list__init(&conn->attempts);
 	list__append(&upstream->conns, &conn->link);
 	upstream->n_conns++;
 	*out = conn;
@@ -149,14 +149,15 @@ static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 	return conn_open(upstream, out);
 }
 
-int upstream_tcp__send(struct exchange *ex)
+int upstream_tcp__send(struct attempt *attempt)
 {
-	struct upstreams *ups = ex->group->owner;
+	const struct exchange *ex = attempt->exchange;
+	struct upstreams *ups = attempt->upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
 	struct tcp_conn *conn = NULL;
 	int ret, len, id, tries = 0;
 
-	ret = conn_take(ex->upstream, &conn);
+	ret = conn_take(attempt->upstream, &conn);
 	if (ret)
 		return ret;
 	do {
@@ -171,19 +172,19 @@ int upstream_tcp__send(struct exchange *ex)
 	ret = stream__send(conn->stream, msg, len);
 	if (ret)
 		return ret;
-	ex->tcp = conn;
-	ex->id = id;
-	list__append(&conn->exchanges, &ex->in_conn);
+	attempt->tcp = conn;
+	attempt->id = id;
+	list__append(&conn->attempts, &attempt->in_conn);
 	conn->n++;
 	return 0;
 }
 
-void upstream_tcp__release(struct exchange *ex, bool clean)
+void upstream_tcp__release(struct attempt *attempt, bool clean)
 {
-	struct tcp_conn *conn = ex->tcp;
+	struct tcp_conn *conn = attempt->tcp;
 
-	ex->tcp = NULL;
-	list__del(&ex->in_conn);
+	attempt->tcp = NULL;
+	list__del(&attempt->in_conn);
 	conn->n--;
 	if (!clean)
 		conn->retiring = true;

@@ -23,7 +23,7 @@
 
 struct udp_sock {
 	struct upstreams *owner;
-	struct exchange *exchange; /* NULL: idle */
+	struct attempt *attempt; /* NULL: idle */
 	struct list idle;
 	struct timeval idle_since; /* the loop's time, read once a turn: see sock_take() */
 	int fd;
@@ -33,7 +33,7 @@ struct udp_sock {
 
 static void sock_close(struct udp_sock *sock)
 {
-	if (!sock->exchange) {
+	if (!sock->attempt) {
 		list__del(&sock->idle);
 		sock->owner->udp_n_idle--;
 	}
@@ -60,10 +60,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	static uint8_t msg[DNS_MAX_MSG];
 	struct udp_sock *sock = arg;
-	struct exchange *ex = sock->exchange;
+	struct attempt *attempt = sock->attempt;
 
 	(void)what;
-	if (!ex) {
+	if (!attempt) {
 		on_idle_readable(sock);
 		return;
 	}
@@ -72,10 +72,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				upstream__failed(ex, -errno);
+				attempt__failed(attempt, -errno);
 			return;
 		}
-		if (upstream__received(ex, msg, n))
+		if (attempt__received(attempt, msg, n))
 			return;
 	}
 }
@@ -138,10 +138,11 @@ static int sock_take(struct upstreams *ups, bool ipv6, struct udp_sock **out)
 	return 0;
 }
 
-int upstream_udp__send(struct exchange *ex)
+int upstream_udp__send(struct attempt *attempt)
 {
-	struct upstream *upstream = ex->upstream;
-	struct upstreams *ups = ex->group->owner;
+	const struct exchange *ex = attempt->exchange;
+	struct upstream *upstream = attempt->upstream;
+	struct upstreams *ups = upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
 	struct udp_sock *sock;
 	int ret, len, id;
@@ -156,32 +157,32 @@ int upstream_udp__send(struct exchange *ex)
 	ret = sock_take(ups, upstream->addr->ss_family == AF_INET6, &sock);
 	if (ret)
 		return ret;
-	sock->exchange = ex;
+	sock->attempt = attempt;
 	if (connect(sock->fd, (const struct sockaddr *)upstream->addr, upstream->addr_len) ||
 	    send(sock->fd, msg, len, MSG_DONTWAIT) != len) {
 		ret = errno ? -errno : -EIO;
 		sock_close(sock);
 		return ret;
 	}
-	ex->udp = sock;
-	ex->id = id;
+	attempt->udp = sock;
+	attempt->id = id;
 	return 0;
 }
 
-void upstream_udp__release(struct exchange *ex, bool clean)
+void upstream_udp__release(struct attempt *attempt, bool clean)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
-	struct udp_sock *sock = ex->udp;
+	struct udp_sock *sock = attempt->udp;
 	struct upstreams *ups = sock->owner;
 
-	ex->udp = NULL;
+	attempt->udp = NULL;
 	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
 	    connect(sock->fd, &nowhere, sizeof(nowhere)) ||
 	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
 		sock_close(sock);
 		return;
 	}
-	sock->exchange = NULL;
+	sock->attempt = NULL;
 	list__append(&ups->udp_idle[sock->ipv6], &sock->idle);
 	ups->udp_n_idle++;
 }

@@ -90,12 +90,12 @@ void view__close(struct view *view)
 
 static bool read_slot(const struct view *view, struct view_entry *entry)
 {
-	uint32_t class = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
+	uint32_t cls = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
 	const struct nodens_slot *slot = &entry->copy.slot;
 
-	if (class >= NODENS_CLASSES || index >= view->maps.slab_entries[class] ||
-	    bpf_map_lookup_elem(view->maps.slab_fd[class], &index, entry->copy.bytes) ||
-	    !slot__check(slot, slot_class_size[class]))
+	if (cls >= NODENS_CLASSES || index >= view->maps.slab_entries[cls] ||
+	    bpf_map_lookup_elem(view->maps.slab_fd[cls], &index, entry->copy.bytes) ||
+	    !slot__check(slot, slot_class_size[cls]))
 		return false;
 	slot__name(slot, &entry->name);
 	return question__hash(view->hash_key, &entry->name, be16toh(slot->qtype),

@@ -2,9 +2,9 @@
 #
 # nodens in the lab: start, stop, ask it for its numbers. Sourced by lab.sh.
 
-# Where nodens answers and who is asked whether it does; test of --mode listen change them.
+# Where nodens answers, who asks it whether it does, and what that counts as; --mode listen has its own.
 LAB_SERVE="$LAB_DNS4 $LAB_DNS6"
-LAB_PROBE_POD=p1
+LAB_PROBE_POD=p1 LAB_READY_KEY=kernel.steered
 
 # lab_corefile [TTL]: the Corefile in use. The minimum of 1 s lets short TTLs run out.
 lab_corefile() {
@@ -43,12 +43,13 @@ lab_run_nodens() {
 	disown
 }
 
+# Asked with a name that nobody knows: the agent has to answer it. The kernel's counters tell at once.
 lab_nodens_ready() {
 	local before after
-	before=$(lab_stats agent.queries 2>/dev/null) || return 1
+	before=$(lab_stats $LAB_READY_KEY 2>/dev/null) || return 1
 	in_pod $LAB_PROBE_POD dig +short +time=1 +tries=1 "@${LAB_SERVE%% *}" "ready-$RANDOM.wild.example.org" |
 		grep -q 192.0.2.99 || return 1
-	after=$(lab_stats agent.queries)
+	after=$(lab_stats $LAB_READY_KEY)
 	[ "${after:-0}" -gt "${before:-0}" ]
 }
 
@@ -78,10 +79,21 @@ lab_stop_nodens() {
 lab_stats() { "$NODENS" stats --json | jq -e ".$1"; }
 lab_hits() { lab_stats kernel.hits; }
 
-# Programs of nodens on devices of this node ("veth1234 tc", sorted). Counted by their names.
+# lab_attached DEVICE: whether a program of nodens is on it. A tcx link (which older bpftools cannot show) is
+# known by its pin.
+lab_attached() {
+	[ -n "$(find /sys/fs/bpf -path '*nodens*' -name "$1-*" 2>/dev/null)" ] ||
+		tc filter show dev "$1" ingress 2>/dev/null | grep -q nodens ||
+		ip link show dev "$1" | grep -q ' xdp\|xdpgeneric'
+}
+
+# What is attached to devices of this node, one line for each program or tcx link ("veth1234 tc", sorted).
 lab_programs() {
-	bpftool -j net show 2>/dev/null | jq -r '.[0] | (.tc // [] | .[] | select(.name | test("nodens")) |
-		"\(.devname) tc"), (.xdp // [] | .[] | "\(.devname) xdp")' | sort
+	{
+		bpftool -j net show 2>/dev/null | jq -r '.[0] | (.tc // [] | .[] | select(.name | test("nodens|tc_return")) |
+			"\(.devname) tc"), (.xdp // [] | .[] | "\(.devname) xdp")'
+		find /sys/fs/bpf -path '*nodens*/links/*' -printf '%f tcx\n' 2>/dev/null
+	} | sort
 }
 
 # What nodens must not leave behind: programs on devices, pins, its veth, loaded programs and maps.

@@ -16,8 +16,8 @@
 #	in_pod p1 dig n1.default.svc.cluster.local
 
 LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-NODENS=${NODENS:-$LAB_ROOT/build/nodens}
-LAB_TOOLS=${NODENS_TOOLS:-$LAB_ROOT/build/tools}
+LAB_BUILD=${NODENS_BUILD:-$LAB_ROOT/build}
+NODENS=${NODENS:-$LAB_BUILD/nodens}
 
 LAB_DNS4=10.96.0.10 LAB_DNS6=fd00:10:96::a	   # kube-dns, what pods ask
 LAB_UP4=10.96.0.11 LAB_UP6=fd00:10:96::b	   # kube-dns-upstream, what nodens asks
@@ -329,16 +329,19 @@ now_ms() {
 	echo $((${up%.*} * 1000 + 10#${up#*.} * 10))
 }
 
-# The C helper NAME, built from where its source lies when it is older than that.
+# The C helper NAME of tests/tools or bench, built (as make does it) when it is not there or older than its source.
 lab_tool() {
-	local name=$1 src bin=$LAB_TOOLS/$1
-	src=$(ls "$LAB_ROOT/tests/tools/$name.c" "$LAB_ROOT/bench/$name.c" 2>/dev/null | head -1)
-	[ -n "$src" ] || lab_die "no such tool: $name"
+	local dir src bin
+	for dir in tests/tools bench; do
+		src=$LAB_ROOT/$dir/$1.c bin=$LAB_BUILD/$dir/$1
+		[ -e "$src" ] && break
+	done
+	[ -e "$src" ] || lab_die "no such tool: $1"
 	if [ ! -x "$bin" ] || [ "$src" -nt "$bin" ] || [ "$LAB_ROOT/tests/tools/dnsq.h" -nt "$bin" ]; then
-		mkdir -p "$LAB_TOOLS"
+		mkdir -p "${bin%/*}"
 		gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -pthread -I"$LAB_ROOT/tests/tools" -o "$bin" "$src" >&2 ||
-			lab_die "cannot build $name"
-		chown --reference="$LAB_ROOT" "$LAB_TOOLS" "$bin"
+			lab_die "cannot build $1"
+		chown --reference="$LAB_ROOT" "${bin%/*}" "$bin"
 	fi
 	echo "$bin"
 }

@@ -2,8 +2,8 @@
 /*
  * Just enough DNS for the test and bench clients: build a query, check its reply.
  *
- * Contract: independent of nodens' own code on purpose, so that a client never agrees with an agent by
- * sharing its mistakes. Names are plain host names (no escapes).
+ * Contract: independent of nodens' own code on purpose, so that a client never agrees with an agent
+ * by sharing its mistakes. Names are plain host names (no escapes).
  */
 #ifndef DNSQ_H
 #define DNSQ_H
@@ -23,7 +23,7 @@
 /* RFC 1035, 4.1.1 and 4.1.2; RD set, class IN. Returns the length; 0: not a host name. */
 static inline size_t dnsq_build(uint8_t *buf, uint16_t id, const char *name, uint16_t type)
 {
-	static const uint8_t counts[] = { 0, 1, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t counts[] = {0, 1, 0, 0, 0, 0, 0, 0};
 	size_t at = 12;
 
 	if (strlen(name) > 253)
@@ -65,8 +65,8 @@ static inline bool dnsq_replies_to(const uint8_t *reply, size_t reply_len, const
 }
 
 /*
- * Whether the address of the first A or AAAA record is @base plus @index (in its last four bytes). The
- * question of @query_len bytes is known to be in front.
+ * Whether the address of the first A or AAAA record is @base plus @index (in its last four bytes).
+ * The question of @query_len bytes is known to be in front.
  */
 static inline bool dnsq_first_is(const uint8_t *reply, size_t reply_len, size_t query_len,
 				 uint16_t type, const uint8_t base[16], uint32_t index)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A and AAAA of one name at one instant from one new socket, many times over: what glibc does, and what
- * conntrack's race makes of it.
+ * A and AAAA of one name at one instant from one new socket, many times over: what glibc does, and
+ *what conntrack's race makes of it.
  *
- * Contract: each pair has a source port of its own; no query is sent again, so an answer lost stays lost.
- * Prints pairs=, complete= (both answers), half=, none=, wrong=.
+ * Contract: each pair has a source port of its own; no query is sent again, so an answer lost stays
+ *lost. Prints pairs=, complete= (both answers), half=, none=, wrong=.
  *
  *	pairs [-m] SERVER NAME COUNT [CONCURRENT]	(%u in NAME becomes the number of the pair)
  */
@@ -35,9 +35,10 @@ static struct pair pairs[MAX_OPEN];
 static unsigned long complete, half, none, wrong;
 
 /*
- * The second sender, on a CPU of its own: both queries reach conntrack at the same time, as they do where a
- * resolver's threads or a node's softirqs meet. One sendmmsg() call (-m) sends them a few hundred ns apart, on
- * one CPU, which hardly ever clashes. Spinning, because a futex takes longer to wake than a query to send.
+ * The second sender, on a CPU of its own: both queries reach conntrack at the same time, as they do
+ * where a resolver's threads or a node's softirqs meet. One sendmmsg() call (-m) sends them a few
+ * hundred ns apart, on one CPU, which hardly ever clashes. Spinning, because a futex takes longer
+ * to wake than a query to send.
  */
 static struct pair *shared;
 static _Atomic unsigned int go, done;
@@ -68,12 +69,12 @@ static void *second_sender(void *arg)
 static void send_pair(struct pair *pair)
 {
 	struct iovec iov[2];
-	struct mmsghdr msgs[2] = { 0 };
+	struct mmsghdr msgs[2] = {0};
 	unsigned int turn;
 
 	if (one_call) {
 		for (int i = 0; i < 2; i++) {
-			iov[i] = (struct iovec){ pair->query[i], pair->len[i] };
+			iov[i] = (struct iovec){pair->query[i], pair->len[i]};
 			msgs[i].msg_hdr.msg_iov = &iov[i];
 			msgs[i].msg_hdr.msg_iovlen = 1;
 		}
@@ -121,8 +122,8 @@ static int start_pair(struct pair *pair, unsigned int number)
 		return -1;
 	}
 	for (int i = 0; i < 2; i++) {
-		pair->len[i] = dnsq_build(pair->query[i], number * 2 + i, name,
-					  i ? DNSQ_AAAA : DNSQ_A);
+		pair->len[i] =
+			dnsq_build(pair->query[i], number * 2 + i, name, i ? DNSQ_AAAA : DNSQ_A);
 		if (!pair->len[i])
 			return -1;
 	}
@@ -152,7 +153,8 @@ static void read_pair(struct pair *pair)
 
 	while ((len = recv(pair->fd, msg, sizeof(msg), 0)) >= 0) {
 		which = len >= 12 ? msg[1] & 1 : 0;
-		if (dnsq_replies_to(msg, len, pair->query[which], pair->len[which]) && !(msg[3] & 0x0f))
+		if (dnsq_replies_to(msg, len, pair->query[which], pair->len[which]) &&
+		    !(msg[3] & 0x0f))
 			pair->have |= 1 << which;
 		else
 			wrong++;
@@ -167,7 +169,7 @@ static int turn(int n, bool block)
 	int open = 0;
 
 	for (int i = 0; i < n; i++)
-		pfd[i] = (struct pollfd){ .fd = pairs[i].fd, .events = POLLIN };
+		pfd[i] = (struct pollfd){.fd = pairs[i].fd, .events = POLLIN};
 	poll(pfd, n, block ? 10 : 0);
 	now = dnsq_now_ns();
 	for (int i = 0; i < n; i++) {
@@ -217,8 +219,7 @@ int main(int argc, char **argv)
 	concurrent = argc > 4 ? atoi(argv[4]) : 64;
 	if (!count || !concurrent || concurrent > MAX_OPEN)
 		return 2;
-	if (!one_call &&
-	    (pthread_create(&thread, NULL, second_sender, NULL) || separate(thread))) {
+	if (!one_call && (pthread_create(&thread, NULL, second_sender, NULL) || separate(thread))) {
 		fprintf(stderr, "pairs: needs two CPUs (or -m)\n");
 		return 2;
 	}

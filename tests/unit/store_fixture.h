@@ -120,28 +120,28 @@ static inline struct answer *fixture_answer(const char *text, unsigned int n, ui
 static inline bool kernel_slot(const struct store_maps *maps, uint64_t hash, uint32_t *number,
 			union slot_buf *slot)
 {
-	uint32_t class, index;
+	uint32_t cls, index;
 
 	if (bpf_map_lookup_elem(maps->index_fd, &hash, number))
 		return false;
-	class = NODENS_SLOT_CLASS(*number);
+	cls = NODENS_SLOT_CLASS(*number);
 	index = NODENS_SLOT_INDEX(*number);
 	memset(slot, 0, sizeof(*slot));
-	return class < NODENS_CLASSES &&
-	       !bpf_map_lookup_elem(maps->slab_fd[class], &index, slot->bytes);
+	return cls < NODENS_CLASSES &&
+	       !bpf_map_lookup_elem(maps->slab_fd[cls], &index, slot->bytes);
 }
 
 /* What a program does on a hit. */
 static inline void kernel_mark(const struct store_maps *maps, uint32_t number, uint32_t hits,
 			uint32_t last_use)
 {
-	uint32_t class = NODENS_SLOT_CLASS(number), index = NODENS_SLOT_INDEX(number);
+	uint32_t cls = NODENS_SLOT_CLASS(number), index = NODENS_SLOT_INDEX(number);
 	union slot_buf slot;
 
-	assert_int_equal(bpf_map_lookup_elem(maps->slab_fd[class], &index, slot.bytes), 0);
+	assert_int_equal(bpf_map_lookup_elem(maps->slab_fd[cls], &index, slot.bytes), 0);
 	slot.slot.hits += hits;
 	slot.slot.last_use = last_use;
-	assert_int_equal(bpf_map_update_elem(maps->slab_fd[class], &index, slot.bytes, 0), 0);
+	assert_int_equal(bpf_map_update_elem(maps->slab_fd[cls], &index, slot.bytes, 0), 0);
 }
 
 static inline unsigned int index_count(const struct store_maps *maps)

@@ -10,7 +10,7 @@
 
 #include "grace.h"
 
-#define WAIT_MS 3000
+#define WAIT_MS 30000 /* a guest without KVM is slow */
 
 struct world {
 	int outer, inner;
@@ -134,8 +134,7 @@ static void test_errors(void **state)
 }
 
 struct runner {
-	int prog;
-	bool started, ended;
+	int prog, map;
 };
 
 static void *run_program(void *arg)
@@ -145,17 +144,18 @@ static void *run_program(void *arg)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet, .data_size_in = sizeof(packet),
 		    .repeat = 1);
 
-	__atomic_store_n(&r->started, true, __ATOMIC_SEQ_CST);
 	bpf_prog_test_run_opts(r->prog, &opts);
-	__atomic_store_n(&r->ended, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
 /*
- * A program that runs for some 100 ms: it copies 64 KiB from one entry of an array to the other,
- * LONG_ROUNDS times, which the verifier walks through one by one.
+ * A program that runs for some 20 ms and more: it copies 64 KiB from one entry of an array to the other,
+ * LONG_ROUNDS times, which the verifier walks through one by one. The first entry begins with how
+ * far it has come.
  */
-#define LONG_ROUNDS 30000
+enum { NOT_BEGUN, RUNNING, ENDED };
+
+#define LONG_ROUNDS 10000
 #define LONG_VALUE  65536
 
 #define LD_MAP(reg, fd)                                                                         \
@@ -165,57 +165,67 @@ static void *run_program(void *arg)
 #define MOV_K(reg, value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = reg, .imm = value }
 #define MOV_X(reg, from)  { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = reg, .src_reg = from }
 #define ADD_K(reg, value) { .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = reg, .imm = value }
-#define ST_W(at, value)   { .code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = 10, .off = at, .imm = value }
+#define ST_W(reg, at, value)                                                                    \
+	{ .code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = reg, .off = at, .imm = value }
 #define CALL(func)	  { .code = BPF_JMP | BPF_CALL, .imm = func }
 #define EXIT		  { .code = BPF_JMP | BPF_EXIT }
 
 static int load_long_program(int map)
 {
 	const struct bpf_insn insns[] = {
-		ST_W(-4, 0), ST_W(-8, 1),
+		ST_W(10, -4, 0), ST_W(10, -8, 1),
 		LD_MAP(1, map), MOV_X(2, 10), ADD_K(2, -4), CALL(BPF_FUNC_map_lookup_elem),
 		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 0, .imm = 0, .off = 1 },
 		EXIT,
-		MOV_X(6, 0), MOV_K(7, 0),
+		MOV_X(6, 0), MOV_K(7, 0), ST_W(6, 0, RUNNING),
 		/* the loop: 8 instructions, and a jump back over them */
 		LD_MAP(1, map), MOV_X(2, 10), ADD_K(2, -8), MOV_X(3, 6), MOV_K(4, 0),
 		CALL(BPF_FUNC_map_update_elem), ADD_K(7, 1),
 		{ .code = BPF_JMP | BPF_JLT | BPF_K, .dst_reg = 7, .imm = LONG_ROUNDS, .off = -9 },
-		MOV_K(0, 0), EXIT,
+		ST_W(6, 0, ENDED), MOV_K(0, 0), EXIT,
 	};
 
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "t_long", "GPL", insns, ARRAY_SIZE(insns),
 			     NULL);
 }
 
+static uint32_t progress(const struct runner *r)
+{
+	static uint32_t value[LONG_VALUE / 4];
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(r->map, &zero, value), 0);
+	return value[0];
+}
+
 static void test_waits_for_program(void **state)
 {
+	static const uint32_t fresh[LONG_VALUE / 4];
 	struct world *w = *state;
-	int map = fixture_map(BPF_MAP_TYPE_ARRAY, "t_long", 4, LONG_VALUE, 2, 0), caught = 0;
-	struct runner r = {};
-	pthread_t thread;
-	uint64_t ticket;
+	struct runner r = { .map = fixture_map(BPF_MAP_TYPE_ARRAY, "t_long", 4, LONG_VALUE, 2, 0) };
+	uint32_t zero = 0;
+	int caught = 0;
 
 	open_grace(w);
-	r.prog = load_long_program(map);
+	r.prog = load_long_program(r.map);
 	assert_true(r.prog >= 0);
-	for (int i = 0; i < 3; i++) {
-		r.started = r.ended = false;
+	for (int i = 0; i < 20 && caught < 3; i++) {
+		pthread_t thread;
+		bool running;
+
+		assert_int_equal(bpf_map_update_elem(r.map, &zero, fresh, BPF_ANY), 0);
 		assert_int_equal(pthread_create(&thread, NULL, run_program, &r), 0);
-		while (!__atomic_load_n(&r.started, __ATOMIC_SEQ_CST))
+		while (progress(&r) == NOT_BEGUN)
 			usleep(100);
-		usleep(3000); /* well inside by now */
-		ticket = grace__ticket(w->grace);
-		if (!__atomic_load_n(&r.ended, __ATOMIC_SEQ_CST)) {
-			wait_for(w->grace, ticket);
-			assert_true(__atomic_load_n(&r.ended, __ATOMIC_SEQ_CST));
-			caught++;
-		}
+		running = progress(&r) == RUNNING;
+		wait_for(w->grace, grace__ticket(w->grace));
+		assert_int_equal(progress(&r), ENDED);
+		caught += running;
 		pthread_join(thread, NULL);
 	}
-	assert_true(caught > 0);
+	assert_int_equal(caught, 3);
 	close(r.prog);
-	close(map);
+	close(r.map);
 }
 
 int main(void)

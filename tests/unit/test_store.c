@@ -300,6 +300,30 @@ static void test_capacity(void **state)
 	assert_int_equal(stats(w).entries[1], 20);
 }
 
+/* While nothing but grace periods can help, nobody is evicted in vain. */
+static void test_refused_evicts_nobody(void **state)
+{
+	struct world *w = *state;
+	unsigned int i = 0, evicted;
+	char text[32];
+
+	open_world(w, 200, 20);
+	do {
+		snprintf(text, sizeof(text), "n%u.", i++);
+	} while (put(w, text, NODENS_POSITIVE) == 0);
+	evicted = stats(w).evicted[0];
+	assert_true(evicted > 0);
+	for (int k = 0; k < 100; k++) {
+		snprintf(text, sizeof(text), "n%u.", i++);
+		assert_int_equal(put(w, text, NODENS_POSITIVE), -ENOSPC);
+	}
+	assert_int_equal(stats(w).evicted[0], evicted);
+	assert_int_equal(put(w, "other.", NODENS_NEGATIVE), 0);
+	grace_period();
+	assert_int_equal(put(w, text, NODENS_POSITIVE), 0);
+	assert_int_equal(stats(w).entries[0], 200);
+}
+
 /* A kind's capacity holds, whatever the class of its answers up to 256 bytes. */
 static void test_plan(void **state)
 {
@@ -613,10 +637,11 @@ static void test_adopt(void **state)
 	char text[32];
 
 	open_world(w, 1000, 1000);
+	/* a third expired in the first second after boot */
 	for (int i = 0; i < 900; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
-		store__put(w->store, fixture_answer(text, i % 50 ? 1 + i % 9 : 70, i), i & 1, i % 3 ? 300 : 1,
-			   w->now - 10 * NSEC);
+		store__put(w->store, fixture_answer(text, i % 50 ? 1 + i % 9 : 70, i), i & 1,
+			   i % 3 ? 300 : 1, i % 3 ? w->now : 0);
 	}
 	put_n(w, "big.", NODENS_POSITIVE, 200, 1);
 	reopen(w);
@@ -679,8 +704,7 @@ static void test_adopt_gaps(void **state)
 		store__flush(w->store, NULL, 0);
 		for (int i = 0; i < 60; i++) {
 			snprintf(text, sizeof(text), "n%d.", i);
-			store__put(w->store, fixture_answer(text, 1, 1), 0, i < 59 ? 1 : 60,
-				   w->now - 30 * NSEC);
+			store__put(w->store, fixture_answer(text, 1, 1), 0, 1, i < 59 ? 0 : w->now + 60 * NSEC);
 		}
 	}
 	assert_in_range(n[1], n[0] - 2, n[0]);
@@ -701,13 +725,13 @@ static void test_adopt_garbage(void **state)
 		for (int i = 0; i < 20; i++) {
 			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed) :
 							    hash_of(w, "abc.example.");
-			uint32_t class = rand_r(&seed) % 4, index = rand_r(&seed) % 64;
+			uint32_t cls = rand_r(&seed) % 4, index = rand_r(&seed) % 64;
 
 			slot = good;
 			for (int k = rand_r(&seed) % 4; k > 0; k--)
 				slot.bytes[rand_r(&seed) % 120] ^= 1 << rand_r(&seed) % 8;
-			bpf_map_update_elem(w->maps.slab_fd[class], &index, slot.bytes, 0);
-			number = rand_r(&seed) % 8 ? NODENS_SLOT(class, index) :
+			bpf_map_update_elem(w->maps.slab_fd[cls], &index, slot.bytes, 0);
+			number = rand_r(&seed) % 8 ? NODENS_SLOT(cls, index) :
 						     (uint32_t)rand_r(&seed) * 3;
 			bpf_map_update_elem(w->maps.index_fd, &hash, &number, 0);
 		}
@@ -780,6 +804,7 @@ int main(void)
 		both(test_replace),	 both(test_grace),	    both(test_capacity),
 		both(test_plan),	 both(test_second_chance),  both(test_all_used),
 		both(test_refresh_keeps_use), both(test_adopt_gaps),
+		both(test_refused_evicts_nobody),
 		both(test_expired_first), both(test_sweep),	    both(test_collision),
 		both(test_truncated),	 both(test_agent_only),	    both(test_heap_bound),
 		both(test_flush),	 both(test_foreign_flush),  both(test_adopt),

@@ -2,8 +2,8 @@
 /*
  * Another's programs, for the test of coexistence: they count packets and let them pass.
  *
- * Contract: count_tc returns TC_ACT_OK, as many CNIs' filters do, which ends the chain. The counter is the one
- * entry of count_packets.
+ * Contract: count_tc returns TC_ACT_OK, as many CNIs' filters do, which ends the chain. The counter
+ * is the one entry of count_packets.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
