@@ -89,7 +89,7 @@ bench_run() {
 	before=$(bench_busy)
 	LINE=$("$@") || lab_die "failed: $*"
 	BUSY=$(awk -v b="$(bench_busy)" -v a="$before" -v i="$IDLE" -v s="$seconds" 'BEGIN { b -= a + i * s
-		print b > 0 ? b : 0 }')
+		print (b > 0 ? b : 0) }')
 }
 
 # A key's value in LINE.

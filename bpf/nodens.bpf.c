@@ -142,7 +142,6 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 					   const struct nodens_ctl *ctl, const struct question *q)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
-	struct nodens_percpu *pc;
 	struct reply_sums sums;
 	__u16 query_pseudo = 0;
 	__u64 now = now_ns();
@@ -167,9 +166,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	if (xdp ? !xdp_checksum(data, end, p, &sums, query_pseudo) :
 		  !skb_checksum(ctx, data, end, p, &sums))
 		return NODENS_CTR_RESIZE;
-	pc = percpu_get();
-	if (pc)
-		slot_mark(pc, &f, now);
+	slot_mark(&f, now);
 	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 

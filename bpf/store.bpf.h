@@ -94,11 +94,15 @@ static __always_inline bool slot_matches(void *data, void *end, const struct pkt
  * comes between is gathered per CPU. Hits of two slots that share a mark within
  * one second may be lost: the count is a sample, the last use is exact to 1 s.
  */
-static __always_inline void slot_mark(struct nodens_percpu *pc, const struct found *f, __u64 now)
+static __always_inline void slot_mark(const struct found *f, __u64 now)
 {
-	struct nodens_mark *m = &pc->marks[f->number & (NODENS_MARKS - 1)];
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_mark *m;
 	__u32 sec = now >> 30; /* 1.07 s: good enough to tell "this second", and no division */
 
+	if (!pc)
+		return;
+	m = &pc->marks[f->number & (NODENS_MARKS - 1)];
 	if (m->slot == f->number && m->sec == sec) {
 		m->count++;
 		return;

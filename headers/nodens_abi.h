@@ -135,8 +135,11 @@ struct nodens_ctl {
 	__be32 served4[NODENS_MAX_SERVED];
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
-	__u64 pad0;
+	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
 };
+
+_Static_assert(sizeof(struct nodens_ctl) == 56 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 8,
+	       "control block");
 
 /*
  * nodens_percpu, one entry a CPU. Writer: the programs. Reader: the agent and

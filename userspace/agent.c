@@ -524,9 +524,14 @@ int agent__run(const struct run_options *opts, const struct corefile *cf, const 
 		free(agent);
 		return ret;
 	}
-	log_info("ready, %s %d addresses%s", opts->mode == MODE_STEER ? "steering" : "listening;",
-		 agent->plan.n_served,
-		 agent->steer ? " as soon as an upstream answers" : " served by the programs");
+	/* Not before: a start that fails says why in one line. */
+	for (size_t i = 0; i < cf->warnings_len; i++)
+		log_warn("%s", cf->warnings[i]);
+	if (plan->warning[0])
+		log_warn("%s", plan->warning);
+	log_info("ready: addresses served: %d, devices attached to: %llu%s", agent->plan.n_served,
+		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
+		 agent->steer ? "; steering begins when an upstream answers" : "");
 	upstreams__probe(agent->upstreams);
 	if (event_base_dispatch(agent->base) < 0) {
 		log_error("the event loop failed");

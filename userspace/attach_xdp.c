@@ -73,8 +73,8 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 	if (old) {
 		prog_name_of(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
-			return kern_error__set(err, -EBUSY, "XDP program %s (id %u) is there and this"
-					       " kernel has no way to share", name, old);
+			return kern_error__set(err, -EBUSY, "XDP program %s (id %u) is there, and cannot"
+					       " be shared with", name, old);
 	}
 	fd = load_single(obj);
 	if (fd < 0)
@@ -250,41 +250,75 @@ void xdp__forget(struct xdp_part *part, int ifindex, bool gone)
 	memset(part, 0, sizeof(*part));
 }
 
+static int try_single(struct xdp_part *part, struct kern *kern,
+		      const struct attach_request *request, bool generic, struct kern_error *err)
+{
+	struct bpf_object *obj;
+	int ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
+
+	if (ret)
+		return ret;
+	remove_shared(request->ifindex, 0);
+	kern_log__clear();
+	ret = attach_single(part, obj, request->ifindex, generic, err);
+	bpf_object__close(obj);
+	return ret;
+}
+
+static int try_shared(struct xdp_part *part, struct kern *kern,
+		      const struct attach_request *request, bool generic, struct kern_error *err)
+{
+	struct bpf_object *obj;
+	int ret, tries;
+
+	make_room(request->ifindex, generic);
+	for (tries = 0; tries < 2; tries++) {
+		ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
+		if (ret)
+			return ret;
+		kern_log__clear();
+		ret = attach_shared(part, obj, request->ifindex, generic, err);
+		bpf_object__close(obj);
+		/* One of ours that is alone there cannot be taken into a dispatcher. */
+		if (ret != -EBUSY || !remove_single(request->ifindex, 0))
+			break;
+	}
+	return ret;
+}
+
+/*
+ * libxdp's dispatcher may be refused for more reasons than its own check knows: since 2025 the
+ * kernels (also stable ones) want a dispatcher that says that it changes packets, which libxdp's has
+ * done only from 1.5 on; before 5.15 a program that is there cannot always be taken over. Then
+ * ours goes onto the device alone, if it is free.
+ */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct kern_error *err)
 {
-	const char *mode = generic ? "generic" : "native";
-	struct bpf_object *obj = NULL;
-	struct kern_error reason;
-	int ret;
+	const char *mode = generic ? "generic" : "native", *text;
+	struct kern_error shared = { .text = "" }, single = { .text = "" };
+	int ret = -EOPNOTSUPP;
 
 	why[0] = '\0';
 	choose_bpffs(kern);
-	ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
-	if (ret)
-		return ret;
-	kern_log__clear();
-	if (kern->features.xdp_dispatcher) {
-		make_room(request->ifindex, generic);
-		ret = attach_shared(part, obj, request->ifindex, generic, &reason);
-		/* One of ours that is alone there cannot be taken into a dispatcher. */
-		if (ret == -EBUSY && remove_single(request->ifindex, 0)) {
-			bpf_object__close(obj);
-			ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
-			if (ret)
-				return ret;
-			ret = attach_shared(part, obj, request->ifindex, generic, &reason);
-		}
-	} else {
-		remove_shared(request->ifindex, 0);
-		ret = attach_single(part, obj, request->ifindex, generic, &reason);
+	if (kern->features.xdp_dispatcher && !kern->xdp_single)
+		ret = try_shared(part, kern, request, generic, &shared);
+	if (ret && ret != -EBUSY && ret != -ENODEV) {
+		ret = try_single(part, kern, request, generic, &single);
+		/* That is so for every device: no need to try it again. */
+		if (!ret)
+			kern->xdp_single = true;
 	}
-	bpf_object__close(obj);
-	if (ret)
-		return kern_error__set(err, ret, "%s: cannot attach XDP (%s): %s", request->ifname,
-				       mode, reason.text);
+	if (ret) {
+		text = single.text[0] ? single.text : shared.text;
+		return kern_error__set(err, ret, "%s: cannot attach XDP (%s): %.200s%s%.200s%s",
+				       request->ifname, mode, text,
+				       shared.text[0] && text != shared.text ? " (shared: " : "",
+				       text != shared.text ? shared.text : "",
+				       shared.text[0] && text != shared.text ? ")" : "");
+	}
 	if (!part->shared)
-		snprintf(why, why_size, "the only XDP program that %s can have on this kernel",
-			 request->ifname);
+		snprintf(why, why_size, "the only XDP program that %s can have on this kernel%s%s",
+			 request->ifname, shared.text[0] ? ": " : "", shared.text);
 	return 0;
 }

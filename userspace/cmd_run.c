@@ -26,10 +26,6 @@ int cmd_run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	log__set_level(opts.log_level);
-	for (size_t i = 0; i < cf->warnings_len; i++)
-		log_warn("%s", cf->warnings[i]);
-	if (plan->warning[0])
-		log_warn("%s", plan->warning);
 	status = agent__run(&opts, cf, plan) ? EXIT_FAILURE : EXIT_SUCCESS;
 	free(plan);
 	corefile__free(cf);

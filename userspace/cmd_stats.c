@@ -137,7 +137,7 @@ static int cache_section(struct view *view, struct section *section)
 	if (ret < 0)
 		return ret;
 	/* written by the agent beside its settings: positive, negative */
-	memcpy(capacity, &kern__ctl(view->kern)->pad0, sizeof(capacity));
+	memcpy(capacity, kern__ctl(view->kern)->capacity, sizeof(capacity));
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);

@@ -172,9 +172,10 @@ static bool attempt_next(struct exchange *ex, uint64_t now)
 	struct upstream *upstream;
 	uint32_t refused = 0;
 	bool sent = false;
-	int ret = 0;
 
-	while (!sent && !own_fault(ret) && (upstream = upstream_choose(ex))) {
+	while ((upstream = upstream_choose(ex))) {
+		int ret;
+
 		ex->tried |= 1u << upstream_index(upstream);
 		ex->next = (upstream_index(upstream) + 1) % group->n;
 		ret = attempt_send(ex, upstream, false, now);
@@ -182,8 +183,9 @@ static bool attempt_next(struct exchange *ex, uint64_t now)
 		if (sent)
 			break;
 		upstreams_count(group->owner, AGENT_STAT_UPSTREAM_ERRORS);
-		if (!own_fault(ret))
-			refused |= 1u << upstream_index(upstream);
+		if (own_fault(ret))
+			break;
+		refused |= 1u << upstream_index(upstream);
 		ex->errored |= refused;
 	}
 	if (!ex->n_open)

@@ -82,6 +82,7 @@ int kern__open(const struct kern_config *config, struct kern **out, struct kern_
 	}
 	kern_pins__sweep(kern->pin_dir);
 	kern->ctl->agent_pid = getpid();
+	memcpy(kern->ctl->capacity, config->capacity, sizeof(kern->ctl->capacity));
 	kern__ctl_commit(kern);
 	*out = kern;
 	return 0;

@@ -33,7 +33,7 @@ int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern
 {
 	struct kern_map_def *def = kern->map_def;
 	uint32_t entries[NODENS_CLASSES];
-	uint64_t sum = INDEX_SPARE;
+	uint64_t sum = 0;
 	int i, ret;
 
 	ret = kern_progs__map_defs(def);
@@ -48,7 +48,9 @@ int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern
 	if (sum > NODENS_SLOT_INDEX(UINT32_MAX))
 		return kern_error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
 				       capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
-	def[KERN_INDEX].max_entries = sum;
+	/* An element for each answer; a slot waiting for its grace period has none. */
+	def[KERN_INDEX].max_entries = capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE] +
+				      INDEX_SPARE;
 	if (!kern->features.mmapable)
 		for (i = 0; i < KERN_MAPS; i++)
 			def[i].flags &= ~BPF_F_MMAPABLE;

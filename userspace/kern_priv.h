@@ -51,6 +51,7 @@ struct kern {
 	bool adopted;
 	bool ctl_mapped;
 	struct nodens_ctl *ctl;
+	bool xdp_single;    /* libxdp's dispatcher was tried and is refused here */
 	int return_link_fd; /* nd0's tcx link; dies with nd0 */
 	struct nodens_bpf *tc[KERN_TC_PROGS][2]; /* [which][steer] */
 };

@@ -1,138 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Tests of the store over real maps, mapped and not: what is kept, who has to go, what an earlier
- * agent left. Grace periods are made here, so that each test says when one is over.
+ * Tests of the store over real maps, mapped and not: what is kept, who has to go, and what the
+ * programs find of it.
  */
-#include "store_fixture.h"
-
-#include "grace.h"
-
-/* In place of grace.c. */
-static struct {
-	uint64_t started, passed;
-	unsigned int hurried;
-} clock_of_grace;
-
-int grace__open(int outer_fd, int inner_fd, struct grace **out)
-{
-	assert_true(outer_fd >= 0 && inner_fd >= 0);
-	*out = (struct grace *)&clock_of_grace;
-	return 0;
-}
-
-void grace__close(struct grace *grace)
-{
-	(void)grace;
-}
-
-uint64_t grace__ticket(struct grace *grace)
-{
-	(void)grace;
-	return clock_of_grace.started + 1;
-}
-
-uint64_t grace__passed(struct grace *grace)
-{
-	(void)grace;
-	return clock_of_grace.passed;
-}
-
-void grace__hurry(struct grace *grace)
-{
-	(void)grace;
-	clock_of_grace.hurried++;
-}
-
-static void grace_period(void)
-{
-	clock_of_grace.passed = ++clock_of_grace.started;
-}
-
-struct world {
-	bool mapped;
-	struct store_maps maps;
-	struct store_config config;
-	struct store *store;
-	uint64_t now;
-	uint64_t key[NODENS_HASH_WORDS];
-};
-
-static void open_world(struct world *w, uint32_t positive, uint32_t negative)
-{
-	w->config = (struct store_config){
-		.capacity = { positive, negative },
-		.bufsize = 1232,
-		.hash_key = w->key,
-	};
-	w->now = fixture_now();
-	if (!fixture_maps(&w->maps, w->config.capacity, w->mapped)) {
-		print_message("no permission to make maps\n");
-		skip();
-	}
-	assert_int_equal(store__open(&w->maps, &w->config, &w->store), 0);
-}
-
-static void reopen(struct world *w)
-{
-	store__close(w->store);
-	w->store = NULL;
-	assert_int_equal(store__open(&w->maps, &w->config, &w->store), 0);
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->mapped = *(bool *)*state;
-	for (int i = 0; i < NODENS_HASH_WORDS; i++)
-		w->key[i] = 0x0123456789abcdefull * (2 * i + 1);
-	memset(&clock_of_grace, 0, sizeof(clock_of_grace));
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	store__close(w->store);
-	fixture_close(&w->maps);
-	free(w);
-	return 0;
-}
-
-static uint64_t hash_of(const struct world *w, const char *text)
-{
-	struct dns_name name = fixture_name(text);
-
-	return question__hash(w->key, &name, DNS_TYPE_A, 0);
-}
-
-static const struct answer *get(struct world *w, const char *text)
-{
-	struct dns_name name = fixture_name(text);
-	uint32_t ttl_s;
-
-	return store__get(w->store, &name, DNS_TYPE_A, 0, w->now, &ttl_s);
-}
-
-static int put_n(struct world *w, const char *text, int kind, unsigned int n, uint8_t last)
-{
-	return store__put(w->store, fixture_answer(text, n, last), kind, 30, w->now);
-}
-
-static int put(struct world *w, const char *text, int kind)
-{
-	return put_n(w, text, kind, 1, 1);
-}
-
-static struct store_stats stats(const struct world *w)
-{
-	struct store_stats s;
-
-	store__stats(w->store, &s);
-	return s;
-}
+#include "store_world.h"
 
 static void test_put_get(void **state)
 {
@@ -318,6 +189,7 @@ static void test_refused_evicts_nobody(void **state)
 		assert_int_equal(put(w, text, NODENS_POSITIVE), -ENOSPC);
 	}
 	assert_int_equal(stats(w).evicted[0], evicted);
+	assert_int_equal(stats(w).entries[0], 200);
 	assert_int_equal(put(w, "other.", NODENS_NEGATIVE), 0);
 	grace_period();
 	assert_int_equal(put(w, text, NODENS_POSITIVE), 0);
@@ -631,184 +503,19 @@ static void test_foreign_flush(void **state)
 	assert_int_equal(index_count(&w->maps), 0);
 }
 
-static void test_adopt(void **state)
-{
-	struct world *w = *state;
-	char text[32];
-
-	open_world(w, 1000, 1000);
-	/* a third expired in the first second after boot */
-	for (int i = 0; i < 900; i++) {
-		snprintf(text, sizeof(text), "n%d.", i);
-		store__put(w->store, fixture_answer(text, i % 50 ? 1 + i % 9 : 70, i), i & 1,
-			   i % 3 ? 300 : 1, i % 3 ? w->now : 0);
-	}
-	put_n(w, "big.", NODENS_POSITIVE, 200, 1);
-	reopen(w);
-	assert_int_equal(stats(w).entries[0], 301);
-	assert_int_equal(stats(w).entries[1], 300);
-	assert_int_equal(index_count(&w->maps), 601);
-	for (int i = 0; i < 900; i++) {
-		const struct answer *answer;
-
-		snprintf(text, sizeof(text), "n%d.", i);
-		answer = get(w, text);
-		assert_int_equal(!!answer, i % 3 != 0);
-		if (answer)
-			assert_int_equal(answer->blob[15], (uint8_t)i);
-	}
-	/* its records went with the agent; the programs go on to answer TC=1 */
-	assert_null(get(w, "big."));
-	put_n(w, "big.", NODENS_POSITIVE, 200, 1);
-	assert_non_null(get(w, "big."));
-	/* every slot can be had */
-	for (int i = 0; i < 5000; i++) {
-		snprintf(text, sizeof(text), "m%d.", i);
-		assert_int_equal(put_n(w, text, i & 1, 1, i), 0);
-		grace_period();
-	}
-	assert_int_equal(stats(w).entries[0] + stats(w).entries[1], 2000);
-	reopen(w);
-	assert_int_equal(index_count(&w->maps), 2000);
-	assert_int_equal(stats(w).entries[0], 1000);
-	/* a smaller capacity over the same maps */
-	w->config.capacity[0] = 10;
-	w->config.capacity[1] = 0;
-	reopen(w);
-	assert_true(stats(w).entries[0] <= 10);
-	assert_int_equal(stats(w).entries[1], 0);
-	assert_int_equal(index_count(&w->maps), stats(w).entries[0]);
-	/* another key: nothing is what it says */
-	w->key[3]++;
-	w->key[DNS_NAME_WORDS]++;
-	reopen(w);
-	assert_int_equal(index_count(&w->maps), 0);
-}
-
-/* Slots that were not adopted, below one that was, can be had again. */
-static void test_adopt_gaps(void **state)
-{
-	struct world *w = *state;
-	unsigned int n[2] = {};
-	char text[32];
-
-	for (int round = 0; round < 2; round++) {
-		if (round == 0)
-			open_world(w, 100, 100);
-		else
-			reopen(w);
-		while (put(w, "again.", NODENS_POSITIVE) == 0)
-			n[round]++;
-		assert_true(n[round] > 100);
-		grace_period();
-		store__flush(w->store, NULL, 0);
-		for (int i = 0; i < 60; i++) {
-			snprintf(text, sizeof(text), "n%d.", i);
-			store__put(w->store, fixture_answer(text, 1, 1), 0, 1, i < 59 ? 0 : w->now + 60 * NSEC);
-		}
-	}
-	assert_in_range(n[1], n[0] - 2, n[0]);
-}
-
-/* Whatever the maps hold: no crash, and the index names only sound slots of ours afterwards. */
-static void test_adopt_garbage(void **state)
-{
-	struct world *w = *state;
-	union slot_buf good, slot;
-	uint32_t number, adopted = 0;
-	unsigned int seed = 4711;
-
-	open_world(w, 300, 300);
-	put_n(w, "abc.example.", NODENS_POSITIVE, 3, 1);
-	assert_true(kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &good));
-	for (int round = 0; round < 300; round++) {
-		for (int i = 0; i < 20; i++) {
-			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed) :
-							    hash_of(w, "abc.example.");
-			uint32_t cls = rand_r(&seed) % 4, index = rand_r(&seed) % 64;
-
-			slot = good;
-			for (int k = rand_r(&seed) % 4; k > 0; k--)
-				slot.bytes[rand_r(&seed) % 120] ^= 1 << rand_r(&seed) % 8;
-			bpf_map_update_elem(w->maps.slab_fd[cls], &index, slot.bytes, 0);
-			number = rand_r(&seed) % 8 ? NODENS_SLOT(cls, index) :
-						     (uint32_t)rand_r(&seed) * 3;
-			bpf_map_update_elem(w->maps.index_fd, &hash, &number, 0);
-		}
-		reopen(w);
-		assert_true(stats(w).entries[0] + stats(w).entries[1] <= 1);
-		assert_int_equal(index_count(&w->maps), stats(w).entries[0] + stats(w).entries[1]);
-		if (stats(w).entries[0]) {
-			adopted++;
-			assert_true(kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &slot));
-			assert_true(slot__check(&slot.slot, sizeof(slot)));
-			get(w, "abc.example.");
-		}
-	}
-	assert_true(adopted > 20);
-}
-
-/* Maps of another shape than they should have are refused. */
-static void test_wrong_maps(void **state)
-{
-	struct world *w = *state;
-	struct store_maps maps;
-	struct store *store = NULL;
-
-	open_world(w, 100, 100);
-	maps = w->maps;
-	maps.slab_entries[2]++;
-	assert_int_equal(store__open(&maps, &w->config, &store), -EINVAL);
-	maps = w->maps;
-	maps.slab_fd[1] = maps.slab_fd[2];
-	assert_int_equal(store__open(&maps, &w->config, &store), -EINVAL);
-	maps = w->maps;
-	maps.index_fd = maps.slab_fd[0];
-	assert_int_equal(store__open(&maps, &w->config, &store), -EINVAL);
-	maps = w->maps;
-	maps.index_fd = -1;
-	assert_int_equal(store__open(&maps, &w->config, &store), -EBADFD);
-	maps.slab_fd[3] = -1;
-	assert_int_equal(store__open(&maps, &w->config, &store), -EBADFD);
-	assert_null(store);
-}
-
-/* An index smaller than the capacity: entries go for others, nothing breaks. */
-static void test_small_index(void **state)
-{
-	struct world *w = *state;
-	char text[32];
-
-	open_world(w, 100, 100);
-	store__close(w->store);
-	close(w->maps.index_fd);
-	w->maps.index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, 20, 0);
-	assert_int_equal(store__open(&w->maps, &w->config, &w->store), 0);
-	for (int i = 0; i < 300; i++) {
-		snprintf(text, sizeof(text), "n%d.", i);
-		assert_int_equal(put(w, text, NODENS_POSITIVE), 0);
-		assert_non_null(get(w, text));
-		grace_period();
-	}
-	assert_int_equal(index_count(&w->maps), stats(w).entries[0]);
-}
-
-#define both(test)                                                                    \
-	{ #test " (mapped)", test, setup, teardown, (void *)&(bool){ true } },        \
-	{ #test " (not mapped)", test, setup, teardown, (void *)&(bool){ false } }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both(test_put_get),	 both(test_bad_input),	    both(test_longest_name),
-		both(test_replace),	 both(test_grace),	    both(test_capacity),
-		both(test_plan),	 both(test_second_chance),  both(test_all_used),
-		both(test_refresh_keeps_use), both(test_adopt_gaps),
-		both(test_refused_evicts_nobody),
-		both(test_expired_first), both(test_sweep),	    both(test_collision),
-		both(test_truncated),	 both(test_agent_only),	    both(test_heap_bound),
-		both(test_flush),	 both(test_foreign_flush),  both(test_adopt),
-		both(test_adopt_garbage), both(test_wrong_maps),    both(test_small_index),
+		both(test_put_get),	   both(test_bad_input),
+		both(test_longest_name),   both(test_replace),
+		both(test_grace),	   both(test_capacity),
+		both(test_plan),	   both(test_refused_evicts_nobody),
+		both(test_second_chance),  both(test_refresh_keeps_use),
+		both(test_all_used),	   both(test_expired_first),
+		both(test_sweep),	   both(test_collision),
+		both(test_truncated),	   both(test_agent_only),
+		both(test_heap_bound),	   both(test_flush),
+		both(test_foreign_flush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What one packet costs in the programs: BPF_PROG_RUN, a wrapper that restores
+ * the query, the wrapper's own cost taken off. Medians of alternated rounds.
+ *
+ * Taken off is what the wrapper costs around a program that does nothing, and,
+ * for a reply that is larger than its query, what cutting the packet back costs:
+ * half of what it costs more around a program that only grows it by as much. So
+ * the growth of the packet stays in the figure, the cut does not.
+ */
+#include "harness.h"
+#include "wire.h"
+#include "wrap.skel.h"
+
+#define ROUNDS 9
+#define REPEAT 200000
+
+static struct env env;
+static struct wrap_bpf *wrap;
+
+static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const char *answer,
+		       const char *authority)
+{
+	struct wire_message m = { .id = 1, .flags = DNS_QR | DNS_RA | rcode, .qname = qname,
+				  .qtype = qtype, .section = { answer, authority } };
+	static uint8_t wire[DNS_MAX_MSG];
+	struct dns_name name = wire__name(qname);
+	enum admission admission;
+	struct answer *a = NULL;
+
+	if (answer__decode(wire, wire__build(wire, &m), &name, qtype, 0, &admission, &a) ||
+	    store__put(env.store, a, answer ? NODENS_POSITIVE : NODENS_NEGATIVE, 3600, mono_ns()))
+		die(qname);
+}
+
+static size_t query(uint8_t *msg, const char *qname, uint16_t qtype, bool edns)
+{
+	struct dns_name name = wire__name(qname);
+	size_t n = 12;
+
+	memset(msg, 0, 12);
+	put16(msg, 0x1d1e);
+	msg[2] = 1;
+	msg[5] = 1;
+	msg[11] = edns;
+	memcpy(msg + n, name.wire, name.len);
+	n += name.len;
+	put16(msg + n, qtype);
+	put16(msg + n + 2, 1);
+	n += 4;
+	if (edns) {
+		static const uint8_t opt[11] = { 0, 0, 41, 0x04, 0xd0 };
+
+		memcpy(msg + n, opt, 11);
+		n += 11;
+	}
+	return n;
+}
+
+static size_t out_len;
+
+static double round_ns(enum test_hook hook, int next_fd, const struct frame *in, uint32_t want)
+{
+	static uint8_t out[FRAME_ROOM];
+	struct { uint32_t len, pad; uint8_t bytes[512]; } q = { .len = in->len };
+	struct bpf_map *next = hook == TEST_XDP ? wrap->maps.wrap_xdp_next : wrap->maps.wrap_tc_next;
+	int prog = bpf_program__fd(hook == TEST_XDP ? wrap->progs.wrap_xdp : wrap->progs.wrap_tc);
+	uint32_t zero = 0;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->at, .data_size_in = in->len,
+		    .data_out = out, .data_size_out = sizeof(out), .repeat = REPEAT);
+
+	memcpy(q.bytes, in->at, in->len);
+	if (bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_query), &zero, &q, 0) ||
+	    bpf_map_update_elem(bpf_map__fd(next), &zero, &next_fd, 0) ||
+	    bpf_prog_test_run_opts(prog, &opts))
+		die(strerror(errno));
+	if (opts.retval != want) {
+		printf("unexpected action %d\n", (int)opts.retval);
+		exit(1);
+	}
+	out_len = opts.data_size_out;
+	return opts.duration;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median of the differences: each round measures the wrapper and the program in turn. */
+static double net_ns(enum test_hook hook, const struct frame *in, uint32_t want)
+{
+	int null_fd = bpf_program__fd(hook == TEST_XDP ? wrap->progs.null_xdp : wrap->progs.null_tc);
+	int grow_fd = bpf_program__fd(hook == TEST_XDP ? wrap->progs.grow_xdp : wrap->progs.grow_tc);
+	double net[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		double base, total;
+		uint32_t zero = 0, by;
+
+		env__beat(&env);
+		base = round_ns(hook, null_fd, in, passed_on(hook));
+		total = round_ns(hook, env.fd[hook], in, want);
+		by = out_len - in->len;
+		if (by) {
+			bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_grow), &zero, &by, 0);
+			base += (round_ns(hook, grow_fd, in, passed_on(hook)) - base) / 2;
+		}
+		net[i] = total - base;
+	}
+	qsort(net, ROUNDS, sizeof(net[0]), by_value);
+	return net[ROUNDS / 2];
+}
+
+static const struct row {
+	const char *what, *qname;
+	uint16_t qtype;
+	bool ip6, edns, hit;
+	void (*mutate)(struct frame *f);
+} *row;
+
+static void to_tcp(struct frame *f)
+{
+	f->at[f->l3 + 9] = 6;
+	put16(f->at + f->l4 + 2, 443);
+}
+
+static void to_other_port(struct frame *f)
+{
+	put16(f->at + f->l4 + 2, 443);
+}
+
+static const struct row rows[] = {
+	{ "one A, name of 36 characters", "api.payments-production.example.com.", 1, 0, 0, 1, NULL },
+	{ "four A, rotated", "four.payments-productn.example.com.", 1, 0, 0, 1, NULL },
+	{ "AAAA over IPv6", "api.payments-production.example.com.", 28, 1, 0, 1, NULL },
+	{ "one A, EDNS", "api.payments-production.example.com.", 1, 0, 1, 1, NULL },
+	{ "NXDOMAIN", "example.com.payments.svc.cluster.local.", 1, 0, 0, 1, NULL },
+	{ "one A, name of 86 characters",
+	  "a-very-long-service-name-for-a-change.in-a-namespace-as-long.svc.cluster-1.example.org.",
+	  1, 0, 0, 1, NULL },
+	{ "miss", "not-there.payments-prod.example.com.", 1, 0, 0, 0, NULL },
+	{ "TCP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_tcp },
+	{ "UDP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_other_port },
+};
+
+int main(void)
+{
+	char text[512];
+
+	env__open(&env, NULL, 65536);
+	wrap = wrap_bpf__open_and_load();
+	if (!wrap)
+		die("wrapper does not load");
+	store_text(rows[0].qname, 1, 0, "api.payments-production.example.com. 0 IN A 192.0.2.1", NULL);
+	store_text(rows[0].qname, 28, 0, "api.payments-production.example.com. 0 IN AAAA 2001:db8::1", NULL);
+	store_text(rows[1].qname, 1, 0,
+		   "four.payments-productn.example.com. 0 IN A 192.0.2.1\n"
+		   "four.payments-productn.example.com. 0 IN A 192.0.2.2\n"
+		   "four.payments-productn.example.com. 0 IN A 192.0.2.3\n"
+		   "four.payments-productn.example.com. 0 IN A 192.0.2.4", NULL);
+	store_text(rows[4].qname, 1, DNS_NXDOMAIN, NULL,
+		   "cluster.local. 0 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 "
+		   "86400 30");
+	snprintf(text, sizeof(text), "%s 0 IN A 192.0.2.1", rows[5].qname);
+	store_text(rows[5].qname, 1, 0, text, NULL);
+
+	printf("net ns per packet (median of %d rounds of %d)\n", ROUNDS, REPEAT);
+	printf("%-34s %8s %8s\n", "", "tc", "xdp");
+	for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+		static uint8_t msg[512];
+		struct frame_spec spec = { .ip6 = row->ip6, .dns = msg,
+			.dns_len = query(msg, row->qname, row->qtype, row->edns) };
+		struct frame in;
+
+		frame__build(&in, &spec);
+		if (row->mutate)
+			row->mutate(&in);
+		printf("%-34s", row->what);
+		for (int hook = 0; hook < TEST_HOOKS; hook++) {
+			if (env.fd[hook] < 0) {
+				printf(" %8s", "-");
+				continue;
+			}
+			printf(" %8.1f", net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook)));
+			fflush(stdout);
+		}
+		printf("\n");
+	}
+	wrap_bpf__destroy(wrap);
+	env__close(&env);
+	return 0;
+}
