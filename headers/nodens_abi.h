@@ -138,7 +138,7 @@ struct nodens_ctl {
 	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
 };
 
-_Static_assert(sizeof(struct nodens_ctl) == 56 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 8,
+_Static_assert(sizeof(struct nodens_ctl) == 64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 8,
 	       "control block");
 
 /*
