@@ -33,13 +33,14 @@ static struct {
 	uint64_t timeout_ns;
 	bool expect;
 	uint8_t base[16];
-} opt = {.port = 53,
-	 .type = DNSQ_A,
-	 .mode = "one",
-	 .seconds = 1,
-	 .rate = 10000,
-	 .window = 100,
-	 .timeout_ns = 1000000000};
+	FILE *lost_log; /* when each lost query was sent, ms */
+} opt = { .port = 53,
+	  .type = DNSQ_A,
+	  .mode = "one",
+	  .seconds = 1,
+	  .rate = 10000,
+	  .window = 100,
+	  .timeout_ns = 1000000000 };
 
 static struct {
 	uint64_t sent, answered, lost, wrong, refused, senderr, behind;
@@ -78,8 +79,8 @@ static void on_signal(int sig)
 
 static int open_socket(void)
 {
-	struct timeval tv = {.tv_sec = opt.timeout_ns / 1000000000,
-			     .tv_usec = opt.timeout_ns / 1000 % 1000000};
+	struct timeval tv = { .tv_sec = opt.timeout_ns / 1000000000,
+			      .tv_usec = opt.timeout_ns / 1000 % 1000000 };
 	struct sockaddr_storage addr;
 	socklen_t len;
 	int fd, size = 4 << 20;
@@ -114,6 +115,8 @@ static void note_lost(const struct query *query)
 	if (!res.lost_first_ns)
 		res.lost_first_ns = query->sent_ns;
 	res.lost_last_ns = query->sent_ns;
+	if (opt.lost_log)
+		fprintf(opt.lost_log, "%lu\n", query->sent_ns / 1000000);
 }
 
 /* Make the next query in the ring; the clock starts in send_query(). */
@@ -231,7 +234,7 @@ static void run_one(int fd, uint64_t end)
 /* Wait for input, at most until @when. */
 static void wait_until(int fd, uint64_t when)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	uint64_t now = dnsq_now_ns();
 	struct timespec ts;
 
@@ -323,6 +326,7 @@ static void usage(void)
 		"  -T MS        when a query counts as lost (1000)\n"
 		"  -x ADDRESS   the first address of an answer must be this, plus the index "
 		"without -u\n"
+		"  -L FILE      write there when each lost query was sent (ms, as /proc/uptime)\n"
 		"  -p PORT      (53)\n");
 	exit(2);
 }
@@ -331,7 +335,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:i:ut:m:Sr:w:d:T:x:p:")) >= 0) {
+	while ((c = getopt(argc, argv, "s:n:i:ut:m:Sr:w:d:T:x:L:p:")) >= 0) {
 		switch (c) {
 		case 's':
 			opt.server = optarg;
@@ -372,6 +376,13 @@ static void parse(int argc, char **argv)
 					       opt.base) == 1;
 			if (!opt.expect)
 				usage();
+			break;
+		case 'L':
+			opt.lost_log = fopen(optarg, "w");
+			if (!opt.lost_log) {
+				perror(optarg);
+				exit(2);
+			}
 			break;
 		case 'p':
 			opt.port = atoi(optarg);
@@ -420,5 +431,5 @@ int main(int argc, char **argv)
 	}
 	expire(UINT64_MAX);
 	report((end - start) / 1e9);
-	return 0;
+	return opt.lost_log && fclose(opt.lost_log) ? 2 : 0;
 }

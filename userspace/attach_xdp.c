@@ -287,10 +287,10 @@ static int try_shared(struct xdp_part *part, struct kern *kern,
 }
 
 /*
- * libxdp's dispatcher may be refused for more reasons than its own check knows: since 2025 the
- * kernels (also stable ones) want a dispatcher that says that it changes packets, which libxdp's has
- * done only from 1.5 on; before 5.15 a program that is there cannot always be taken over. Then
- * ours goes onto the device alone, if it is free.
+ * libxdp's dispatcher may be refused for more reasons than its own check knows. Kernels since 6.13
+ * (and stable ones, seen on 6.12) let a program that changes packets replace only a function that
+ * does, and the dispatcher of libxdp 1.3 has none (kernel commit 81f6d0530ba0); 5.10 refuses to take
+ * over a program that is there. Then ours goes onto the device alone, if it is free.
  */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct kern_error *err)
@@ -313,7 +313,7 @@ int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_re
 		text = single.text[0] ? single.text : shared.text;
 		return kern_error__set(err, ret, "%s: cannot attach XDP (%s): %.200s%s%.200s%s",
 				       request->ifname, mode, text,
-				       shared.text[0] && text != shared.text ? " (shared: " : "",
+				       shared.text[0] && text != shared.text ? " (libxdp: " : "",
 				       text != shared.text ? shared.text : "",
 				       shared.text[0] && text != shared.text ? ")" : "");
 	}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Readers on every CPU while the store is rewritten, expires and is evicted
+ * from at full rate: no answer for another name, no answer mixed of two.
+ *
+ * Each answer tells on itself: every A record holds the name's number, the
+ * version of this answer and the record's place; the version says how many
+ * records there are, so answers of one name move between all size classes.
+ *
+ * Usage: test_concurrent [SECONDS [KERNEL]]
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "harness.h"
+#include "wire.h"
+
+#define NAMES	 96 /* more than the store holds: it evicts all the time */
+#define NAME_LEN (1 + 8 + 1 + 10 + 1 + 4 + 1)
+
+static struct env env;
+static atomic_bool stop;
+static atomic_ulong n_replies, n_misses, n_wrong, n_writes, n_refused;
+static atomic_int versions_seen[256];
+
+static int records_of(unsigned int version)
+{
+	return 1 + version * 7 % 60;
+}
+
+static size_t make_query(uint8_t *msg, int name)
+{
+	uint8_t *p = msg + 12;
+
+	memset(msg, 0, 12);
+	put16(msg, rand());
+	msg[2] = 1;
+	msg[5] = 1;
+	msg[11] = 1;
+	p += sprintf((char *)p, "%cname-%03d%cconcurrent%ctest", 8, name, 10, 4) + 1;
+	put16(p, 1);
+	put16(p + 2, 1);
+	memcpy(p + 4, "\0\0\x29\x04\xd0\0\0\0\0\0\0", 11);
+	return p + 4 + 11 - msg;
+}
+
+/* An upstream's message by hand: fast enough to write at full rate. */
+static size_t make_answer(uint8_t *msg, int name, unsigned int version)
+{
+	size_t len = make_query(msg, name) - 11;
+	int n = records_of(version);
+
+	msg[2] = 0x81;
+	msg[3] = 0x80;
+	put16(msg + 6, n);
+	put16(msg + 10, 0);
+	for (int i = 0; i < n; i++) {
+		uint8_t *rr = msg + len;
+
+		memcpy(rr, "\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4", 12);
+		rr[12] = name;
+		put16(rr + 13, version);
+		rr[15] = i;
+		len += 16;
+	}
+	return len;
+}
+
+/* Is the reply whole, of this name, and of one version? */
+static bool reply_right(const uint8_t *msg, size_t len, int name)
+{
+	const uint8_t *rr = msg + 12 + NAME_LEN + 4;
+	int n = get16(msg + 6), version = get16(rr + 13);
+	uint64_t places = 0;
+
+	if (len != 12u + NAME_LEN + 4 + 16 * n + 11 || n != records_of(version))
+		return false;
+	for (int i = 0; i < n; i++, rr += 16) {
+		if (get16(rr) != 0xc00c || get16(rr + 10) != 4 || rr[12] != name ||
+		    get16(rr + 13) != version || rr[15] >= n)
+			return false;
+		places |= 1ull << rr[15];
+	}
+	atomic_fetch_add(&versions_seen[version & 255], 1);
+	return places == (1ull << n) - 1;
+}
+
+static void *reader(void *arg)
+{
+	int fd = env.fd[(long)arg % TEST_HOOKS] >= 0 ? env.fd[(long)arg % TEST_HOOKS] : env.fd[TEST_TC];
+	static __thread uint8_t msg[512], out[FRAME_ROOM];
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((long)arg / TEST_HOOKS % sysconf(_SC_NPROCESSORS_ONLN), &cpus);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	while (!stop) {
+		int name = rand() % NAMES;
+		struct frame_spec spec = { .dns = msg, .dns_len = make_query(msg, name) };
+		struct frame in;
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_out = out, .data_size_out = sizeof(out));
+
+		frame__build(&in, &spec);
+		opts.data_in = in.at;
+		opts.data_size_in = in.len;
+		if (bpf_prog_test_run_opts(fd, &opts))
+			die(strerror(errno));
+		if (opts.retval != 3 && opts.retval != 7) {
+			n_misses++;
+			continue;
+		}
+		n_replies++;
+		if (!reply_right(out + in.dns, opts.data_size_out - in.dns, name))
+			n_wrong++;
+	}
+	return NULL;
+}
+
+static void write_for(int seconds)
+{
+	static uint8_t msg[2048];
+	uint64_t end = mono_ns() + seconds * 1000000000ull, next_sweep = 0;
+	unsigned int version = 0;
+
+	while (mono_ns() < end) {
+		int name = rand() % NAMES;
+		char text[64];
+		struct dns_name qname;
+		struct answer *answer = NULL;
+		enum admission admission;
+		uint64_t now = mono_ns();
+
+		sprintf(text, "name-%03d.concurrent.test.", name);
+		qname = wire__name(text);
+		if (answer__decode(msg, make_answer(msg, name, version & 0xffff), &qname, 1, 0,
+				   &admission, &answer) || admission != ADMIT_POSITIVE)
+			die("decode");
+		/* a third expires within 50 ms */
+		if (store__put(env.store, answer, NODENS_POSITIVE, 1,
+			       rand() % 3 ? now : now - 950000000))
+			n_refused++;
+		n_writes++;
+		version++;
+		if (now > next_sweep) {
+			store__sweep(env.store, now);
+			env__beat(&env);
+			next_sweep = now + 20000000;
+		}
+		if (version % 4096 == 0)
+			store__flush(env.store, NULL, 0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int seconds = argc > 1 ? atoi(argv[1]) : 4, threads, versions = 0;
+	pthread_t thread[256];
+	struct store_stats stats;
+
+	env__open(&env, argc > 2 ? argv[2] : NULL, 64);
+	threads = sysconf(_SC_NPROCESSORS_ONLN) * TEST_HOOKS;
+	for (long i = 0; i < threads; i++)
+		pthread_create(&thread[i], NULL, reader, (void *)i);
+	write_for(seconds);
+	stop = true;
+	for (int i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+	store__stats(env.store, &stats);
+	for (int i = 0; i < 256; i++)
+		versions += !!versions_seen[i];
+	printf("concurrent: %lu writes (%lu refused), %lu evicted, %lu expired; %lu replies, %lu misses, "
+	       "%lu wrong\n", n_writes, n_refused, (unsigned long)stats.evicted[0],
+	       (unsigned long)stats.expired, n_replies, n_misses, n_wrong);
+	verdict(n_wrong == 0, "%lu wrong answers", n_wrong);
+	verdict(n_replies > 10000 && versions > 200, "too few replies to tell: %lu of %d versions",
+		n_replies, versions);
+	env__close(&env);
+	return closing_line();
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Whatever an upstream sends, once stored by the agent's code, comes out of the
+ * kernel as ldns reads it in the upstream's own message, TTLs and what nodens
+ * leaves out aside; and byte for byte as the agent itself would have answered.
+ *
+ * Usage: test_property [ROUNDS [SEED]]: repeatable; a failure names its seed.
+ */
+#include "harness.h"
+#include "records.h"
+#include "sample.h"
+
+static struct env env;
+static unsigned int n_hits, n_truncated, n_unpublished;
+
+static void random_query(const struct sample *s, struct dns_query *query)
+{
+	*query = (struct dns_query){ .id = rnd(65536), .qname = s->qname, .qtype = s->qtype,
+				     .qclass = 1, .edns = rnd(2) };
+	for (size_t i = 0; i < query->qname.len; i++)
+		if (dns_lower(query->qname.wire[i]) >= 'a' && dns_lower(query->qname.wire[i]) <= 'z')
+			query->qname.wire[i] ^= rnd(2) << 5;
+	query->flags = (rnd(2) ? DNS_RD : 0) | (rnd(2) ? DNS_CD : 0) | (rnd(2) ? DNS_AD : 0);
+	query->edns_do = query->edns && rnd(2);
+	query->edns_size = query->edns ? rnd(3) ? rnd(1500) : rnd(65536) : 0;
+	query->key_flags = (query->edns_do ? NODENS_KEY_DO : 0) |
+			   (query->flags & DNS_CD ? NODENS_KEY_CD : 0);
+}
+
+static size_t write_query(const struct dns_query *q, uint8_t *msg)
+{
+	uint8_t *p = msg + 12;
+
+	put16(msg, q->id);
+	put16(msg + 2, q->flags);
+	put16(msg + 4, 1);
+	put16(msg + 6, 0);
+	put16(msg + 8, 0);
+	put16(msg + 10, q->edns);
+	memcpy(p, q->qname.wire, q->qname.len);
+	p += q->qname.len;
+	put16(p, q->qtype);
+	put16(p + 2, 1);
+	p += 4;
+	if (q->edns) {
+		*p = 0;
+		put16(p + 1, 41);
+		put16(p + 3, q->edns_size);
+		put16(p + 5, 0);
+		put16(p + 7, q->edns_do ? 0x8000 : 0);
+		put16(p + 9, 0);
+		p += 11;
+	}
+	return p - msg;
+}
+
+static size_t limit_of(const struct dns_query *q)
+{
+	size_t size = q->edns_size < 1232 ? q->edns_size : 1232;
+
+	return size > 512 ? size : 512;
+}
+
+/*
+ * A zero octet inside a label ends the program's scan early: such a name, which
+ * nothing but a test asks for, goes on as it came.
+ */
+static bool zero_inside(const struct dns_name *name)
+{
+	return memchr(name->wire, 0, name->len) != name->wire + name->len - 1;
+}
+
+/* NULL, or what is wrong with the whole reply as ldns reads it. */
+static const char *whole_wrong(const struct sample *s, const uint8_t *msg, size_t len)
+{
+	ldns_pkt *pkt = wire__parse(msg, len);
+	const char *wrong = NULL;
+
+	if (!pkt)
+		return "ldns cannot read it";
+	if (!records__same(ldns_pkt_answer(s->expected), ldns_pkt_answer(pkt)))
+		wrong = "answer section";
+	else if (!records__same(ldns_pkt_authority(s->expected), ldns_pkt_authority(pkt)))
+		wrong = "authority section";
+	else if (!records__same(ldns_pkt_additional(s->expected), ldns_pkt_additional(pkt)))
+		wrong = "additional section";
+	ldns_pkt_free(pkt);
+	return wrong;
+}
+
+static const char *check_hook(enum test_hook hook, const struct sample *s,
+			      const struct dns_query *query, const struct answer *answer,
+			      uint32_t ttl_s, bool published)
+{
+	static uint8_t msg[1024], want[DNS_MAX_MSG];
+	struct reply_options opts = { .limit = limit_of(query), .ttl_s = ttl_s, .bufsize = 1232 };
+	struct frame_spec spec = { .dns = msg, .ip6 = rnd(2), .vlans = rnd(3) ? 0 : rnd(3) };
+	static char why[256];
+	struct frame in;
+	struct run run;
+	bool truncated = answer__size(answer, query->edns) > opts.limit;
+	int len;
+
+	spec.dns_len = write_query(query, msg);
+	frame__build(&in, &spec);
+	run_frame(&env, hook, &in, &run);
+	if (zero_inside(&query->qname))
+		return run.moved[NODENS_CTR_QNAME] == 1 && unchanged(&in, &run) ? NULL : "zero inside";
+	if (!published)
+		return run.moved[NODENS_CTR_MISS] == 1 && unchanged(&in, &run) ? NULL : "no miss";
+	if (!counted(&run, truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT, -1, why, sizeof(why)))
+		return why;
+	if (run.retval != sent_back(hook))
+		return "action";
+	if (answer->rot_count)
+		opts.rotate = nodens_rotation(query->id, answer->rot_count);
+	if (answer->rot_count > NODENS_MAX_ROTATE)
+		opts.rotate = 0;
+	len = reply__build(want, sizeof(want), query, answer, &opts);
+	if (len < 0 || !reply_frame_ok(&in, &run, len, why, sizeof(why)))
+		return len < 0 ? "reply__build" : why;
+	if (memcmp(want, run.out.at + in.dns, len))
+		return "not the bytes that the agent would send";
+	return truncated ? NULL : whole_wrong(s, run.out.at + in.dns, len);
+}
+
+static void one_round(uint64_t seed)
+{
+	static struct sample s;
+	enum admission admission;
+	struct answer *answer = NULL, *copy = NULL;
+	struct dns_query query;
+	struct dns_name lower;
+	uint32_t ttl_s;
+	bool published;
+	int kind;
+
+	sample__make(&s, seed);
+	random_query(&s, &query);
+	lower = s.qname;
+	dns_name__lower(&lower);
+	ttl_s = 2 + rnd(100000);
+	if (answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &admission, &answer) ||
+	    answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &admission, &copy) ||
+	    admission != s.want) {
+		verdict(false, "seed %lu: decode", (unsigned long)seed);
+		sample__free(&s);
+		return;
+	}
+	kind = admission == ADMIT_POSITIVE ? NODENS_POSITIVE : NODENS_NEGATIVE;
+	published = answer__size(copy, true) > 1232 || answer__slot_size(copy) != 0;
+	if (store__put(env.store, answer, kind, ttl_s, mono_ns()))
+		published = false;
+	for (int hook = 0; hook < TEST_HOOKS; hook++) {
+		const char *wrong;
+
+		if (env.fd[hook] < 0)
+			continue;
+		env__beat(&env);
+		env.ctl->steer = 0;
+		wrong = check_hook(hook, &s, &query, copy, ttl_s, published);
+		/* STEER_OFF counts beside the miss; counted() is for hits only here */
+		verdict(!wrong, "%s, seed %lu, type %u: %s", hook_name[hook], (unsigned long)seed,
+			s.qtype, wrong ? wrong : "");
+	}
+	n_unpublished += !published;
+	n_truncated += published && answer__size(copy, query.edns) > limit_of(&query);
+	n_hits += published;
+	answer__free(copy);
+	sample__free(&s);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 4000;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+
+	env__open(&env, NULL, 65536);
+	for (unsigned int i = 0; i < rounds && n_failed < 20; i++) {
+		one_round(seed + i);
+		if (i % 256 == 255) /* let retired slots through their grace period */
+			store__sweep(env.store, mono_ns());
+	}
+	printf("property: %u stored and asked for, %u of them truncated, %u not published\n", n_hits,
+	       n_truncated, n_unpublished);
+	if (n_hits < rounds / 2 || n_truncated < rounds / 50)
+		verdict(false, "the samples do not exercise the kernel");
+	env__close(&env);
+	return closing_line();
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Exchanges with upstreams that answer, lie, are silent or closed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "upstream_fixture.h"
+
+#define READ_NS	    (300 * NSEC_PER_MS)
+#define DEADLINE_NS (1000 * NSEC_PER_MS)
+
+#define SEQUENTIAL "{\n policy sequential\n}"
+
+struct question {
+	struct exchange exchange;
+	struct upstream_fixture *fixture;
+	unsigned int done;
+	bool answered;
+	enum admission admission;
+	uint64_t ended_ns;
+};
+
+static void on_done(struct exchange *exchange, struct answer *answer, enum admission admission)
+{
+	struct question *q = (struct question *)exchange;
+
+	q->done++;
+	q->answered = answer;
+	q->admission = admission;
+	q->ended_ns = clock_now();
+	answer__free(answer);
+	event_base_loopbreak(q->fixture->base);
+}
+
+static void question_set(struct question *q, struct upstream_fixture *f, const char *name)
+{
+	memset(q, 0, sizeof(*q));
+	assert_int_equal(dns_name__from_text(&q->exchange.qname, name), 0);
+	q->exchange.qtype = DNS_TYPE_A;
+	q->exchange.done = on_done;
+	q->fixture = f;
+}
+
+static struct upstream_group *open_group(struct upstream_fixture *f, const char *text)
+{
+	struct upstream_group *group = NULL;
+
+	assert_int_equal(fixture_open(f, text, READ_NS, DEADLINE_NS), 0);
+	assert_int_equal(upstream_group__open(f->ups, &f->cf->blocks[0].forwards[0], &group), 0);
+	return group;
+}
+
+/* Asks and waits. */
+static void ask(struct upstream_fixture *f, struct upstream_group *group, struct question *q)
+{
+	question_set(q, f, "www.example.");
+	assert_int_equal(exchange__start(group, &q->exchange, clock_now()), 0);
+	assert_true(fixture_run(f, &q->done, 1));
+	assert_int_equal(q->done, 1);
+}
+
+static void test_answer(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	assert_false(upstreams__answered(f.ups));
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(q.admission, ADMIT_POSITIVE);
+	assert_true(upstreams__answered(f.ups));
+	assert_int_equal(f.stats.v[AGENT_STAT_EXCHANGES], 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_UDP], 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_close(&f);
+}
+
+/* Sockets serve again; ports do not: RFC 5452, 9.2. */
+static void test_ports_and_ids_are_random(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	unsigned int ids = 0, last_id = 0;
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		ask(&f, group, &q);
+		ids += f.fake[0].last_id != last_id;
+		last_id = f.fake[0].last_id;
+	}
+	/* 500 of 28,000: about 4 twice. */
+	assert_true(f.fake[0].n_ports > 470);
+	assert_true(ids > 490);
+	fixture_close(&f);
+}
+
+/* What arrives late for one query is never taken for the next one's answer, nor counted there. */
+static void test_leftovers_are_thrown_away(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_TWICE;
+	for (int i = 0; i < 200; i++) {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+	}
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
+	fixture_close(&f);
+}
+
+static void test_lies_are_waited_over(void **state)
+{
+	static const enum behaviour lies[] = { FAKE_WRONG_ID_FIRST, FAKE_WRONG_QUESTION_FIRST };
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		f.fake[0].behaviour = lies[i];
+		ask(&f, group, &q);
+		assert_true(q.answered);
+		assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], i + 1);
+	}
+	assert_int_equal(f.fake[0].queries, 2);
+	fixture_close(&f);
+}
+
+/* A stranger cannot even deliver: the socket is connected. */
+static void test_a_strangers_answer(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct question q;
+	uint8_t msg[512];
+	int len;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SILENT;
+	question_set(&q, &f, "www.example.");
+	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+	fixture_run_for(&f, 20);
+	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A, 0,
+			       0);
+	len = fake_answer(msg, len, 0);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(f.fake[0].last_port);
+	sendto(f.fake[1].fd, msg, len, 0, (struct sockaddr *)&to, sizeof(to));
+	fixture_run_for(&f, 20);
+	assert_int_equal(q.done, 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
+	sendto(f.fake[0].fd, msg, len, 0, (struct sockaddr *)&to, sizeof(to));
+	assert_true(fixture_run(&f, &q.done, 1));
+	assert_true(q.answered);
+	fixture_close(&f);
+}
+
+static void test_silence_leads_to_the_next(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n");
+	uint64_t begin = clock_now();
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SILENT;
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_true(q.ended_ns - begin >= READ_NS);
+	assert_int_equal(f.fake[1].queries, 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TIMEOUTS], 1);
+	/* The second failure in a row: from now on the other is asked first. */
+	ask(&f, group, &q);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 1);
+	begin = clock_now();
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_true(q.ended_ns - begin < READ_NS / 2);
+	assert_int_equal(f.fake[0].queries, 2);
+	/* A probe finds it back. */
+	f.fake[0].behaviour = FAKE_ANSWERS;
+	fixture_run_for(&f, 1200);
+	assert_true(f.fake[0].probes > 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 0);
+	assert_int_equal(f.came_up, f.went_down);
+	ask(&f, group, &q);
+	assert_int_equal(f.fake[0].queries, 3);
+	fixture_close(&f);
+}
+
+static void test_all_silent(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1 %2\n}\n");
+	uint64_t begin = clock_now();
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = f.fake[1].behaviour = FAKE_SILENT;
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_true(q.ended_ns - begin >= DEADLINE_NS);
+	assert_true(q.ended_ns - begin < DEADLINE_NS + 300 * NSEC_PER_MS);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_close(&f);
+}
+
+/* An upstream that answered fast before is not waited for until it has failed. */
+static void test_a_lost_query_is_sent_again(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = NULL;
+	struct question q;
+	uint64_t begin;
+
+	(void)state;
+	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
+				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
+	ask(&f, group, &q);
+	f.fake[0].behaviour = FAKE_SILENT;
+	begin = clock_now();
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_true(q.ended_ns - begin >= 450 * NSEC_PER_MS);
+	assert_true(q.ended_ns - begin < 900 * NSEC_PER_MS);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
+	fixture_close(&f);
+}
+
+static void test_closed_ports(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 %2 %3 " SEQUENTIAL "\n}\n");
+	uint64_t begin = clock_now();
+	struct question q;
+
+	(void)state;
+	fake_close(&f.fake[0]);
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(f.fake[1].queries, 1);
+	fake_close(&f.fake[1]);
+	fake_close(&f.fake[2]);
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_true(clock_now() - begin < READ_NS);
+	assert_true(f.stats.v[AGENT_STAT_UPSTREAM_ERRORS] >= 3);
+	fixture_close(&f);
+}
+
+static void test_a_broken_answer_leads_to_the_next(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_CUT;
+	for (int i = 0; i < 5; i++) {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+	}
+	assert_int_equal(f.fake[0].queries, 5);
+	assert_int_equal(f.fake[1].queries, 5);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 0);
+	fixture_close(&f);
+}
+
+/* SERVFAIL is an answer; nobody else is asked. */
+static void test_servfail_is_passed_on(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SERVFAIL;
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_int_equal(f.fake[1].queries, 0);
+	fixture_close(&f);
+}
+
+/* The fakes have no TCP: a closed port there. */
+static void test_truncation_goes_to_tcp(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_TRUNCATES;
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TRUNCATED], 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TCP], 1);
+	fixture_close(&f);
+}
+
+static void test_policies(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int least, most; /* of 90 queries, at each */
+	} cases[] = {
+		{ ".:53 {\n forward . %1 %2 %3 {\n policy round_robin\n}\n}\n", 30, 30 },
+		{ ".:53 {\n forward . %1 %2 %3 {\n policy random\n}\n}\n", 10, 60 },
+	};
+	struct upstream_group *group;
+	struct upstream_fixture f;
+	struct question q;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		group = open_group(&f, cases[i].text);
+		for (int n = 0; n < 90; n++)
+			ask(&f, group, &q);
+		for (int k = 0; k < FAKES; k++)
+			assert_in_range(f.fake[k].queries, cases[i].least, cases[i].most);
+		fixture_close(&f);
+	}
+}
+
+static void test_max_concurrent(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 {\n max_concurrent 2\n}\n}\n");
+	struct question q[3];
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 3; i++)
+		question_set(&q[i], &f, "www.example.");
+	assert_int_equal(exchange__start(group, &q[0].exchange, clock_now()), 0);
+	assert_int_equal(exchange__start(group, &q[1].exchange, clock_now()), 0);
+	assert_int_equal(exchange__start(group, &q[2].exchange, clock_now()), -EBUSY);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 2);
+	exchange__cancel(&q[0].exchange);
+	assert_int_equal(exchange__start(group, &q[2].exchange, clock_now()), 0);
+	exchange__cancel(&q[1].exchange);
+	exchange__cancel(&q[2].exchange);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_run_for(&f, 50);
+	assert_int_equal(q[0].done + q[1].done + q[2].done, 0);
+	fixture_close(&f);
+}
+
+/* Whoever waits for an upstream when it is given up is moved on, each exactly once. */
+static void test_many_waiting_when_one_dies(void **state)
+{
+	enum { MANY = 300 };
+	struct upstream_fixture f;
+	struct upstream_group *group = NULL;
+	struct question *q = calloc(MANY, sizeof(*q));
+	uint64_t begin;
+
+	(void)state;
+	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
+				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
+	f.fake[0].behaviour = FAKE_SILENT;
+	begin = clock_now();
+	for (int i = 0; i < MANY; i++) {
+		question_set(&q[i], &f, "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+	}
+	for (int i = 0; i < MANY; i++) {
+		assert_true(fixture_run(&f, &q[i].done, 1));
+		assert_true(q[i].answered);
+	}
+	assert_true(clock_now() - begin < UPSTREAM_READ_NS + NSEC_PER_SEC);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(q[i].done, 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_close(&f);
+	free(q);
+}
+
+static void test_probe(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1 %2\n}\n");
+
+	(void)state;
+	(void)group;
+	f.fake[0].behaviour = FAKE_SILENT;
+	f.fake[1].behaviour = FAKE_SERVFAIL; /* that, too, is an answer */
+	upstreams__probe(f.ups);
+	upstreams__probe(f.ups); /* one at a time */
+	fixture_run_for(&f, 50);
+	assert_true(upstreams__answered(f.ups));
+	assert_int_equal(f.fake[0].probes, 1);
+	assert_int_equal(f.fake[1].probes, 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_EXCHANGES], 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_close(&f); /* with a probe under way */
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_ports_and_ids_are_random),
+		cmocka_unit_test(test_leftovers_are_thrown_away),
+		cmocka_unit_test(test_lies_are_waited_over),
+		cmocka_unit_test(test_a_strangers_answer),
+		cmocka_unit_test(test_silence_leads_to_the_next),
+		cmocka_unit_test(test_all_silent),
+		cmocka_unit_test(test_a_lost_query_is_sent_again),
+		cmocka_unit_test(test_closed_ports),
+		cmocka_unit_test(test_a_broken_answer_leads_to_the_next),
+		cmocka_unit_test(test_servfail_is_passed_on),
+		cmocka_unit_test(test_truncation_goes_to_tcp),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_max_concurrent),
+		cmocka_unit_test(test_many_waiting_when_one_dies),
+		cmocka_unit_test(test_probe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

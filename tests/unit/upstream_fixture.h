@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Upstreams on the loopback interface, in the test's own event loop.
+ *
+ * Contract: each answers, over UDP only, as its behaviour says; the loop runs
+ * until a condition holds or 5 s have passed.
+ */
+#ifndef NODENS_UPSTREAM_FIXTURE_H
+#define NODENS_UPSTREAM_FIXTURE_H
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "corefile.h"
+#include "upstream.h"
+
+#define FAKES 3
+
+enum behaviour {
+	FAKE_ANSWERS,
+	FAKE_SILENT,
+	FAKE_WRONG_ID_FIRST,
+	FAKE_WRONG_QUESTION_FIRST,
+	FAKE_CUT,	/* half of the answer */
+	FAKE_TRUNCATES, /* TC=1 */
+	FAKE_TWICE,	/* the answer, and once more */
+	FAKE_SERVFAIL,
+};
+
+struct fake {
+	int fd;
+	uint16_t port;
+	struct event *event;
+	enum behaviour behaviour;
+	unsigned int queries; /* but no probes */
+	unsigned int probes;
+	uint16_t last_port, last_id;
+	uint8_t seen_ports[65536 / 8];
+	unsigned int n_ports; /* different ones */
+};
+
+static inline size_t fake_answer(uint8_t *msg, size_t len, uint16_t rcode)
+{
+	static const uint8_t record[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1 };
+	size_t end = DNS_HEADER;
+
+	while (end < len && msg[end])
+		end += msg[end] + 1;
+	end += 5;
+	msg[2] = 0x81;
+	msg[3] = 0x80 | rcode;
+	memset(msg + 6, 0, 6);
+	if (rcode)
+		return end;
+	msg[7] = 1;
+	memcpy(msg + end, record, sizeof(record));
+	return end + sizeof(record);
+}
+
+static inline void fake_note(struct fake *fake, const uint8_t *msg, uint16_t port)
+{
+	if (msg[DNS_HEADER] == 0) { /* the root: a probe */
+		fake->probes++;
+		return;
+	}
+	fake->queries++;
+	fake->last_port = port;
+	fake->last_id = msg[0] << 8 | msg[1];
+	if (!(fake->seen_ports[port / 8] & 1 << port % 8))
+		fake->n_ports++;
+	fake->seen_ports[port / 8] |= 1 << port % 8;
+}
+
+static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
+{
+	struct fake *fake = arg;
+	struct sockaddr_in peer;
+	socklen_t peer_len = sizeof(peer);
+	uint8_t msg[2048], false_msg[2048];
+	ssize_t n = recvfrom(fd, msg, sizeof(msg) - 64, MSG_DONTWAIT, (struct sockaddr *)&peer,
+			     &peer_len);
+	size_t len;
+
+	(void)what;
+	if (n < DNS_HEADER)
+		return;
+	fake_note(fake, msg, ntohs(peer.sin_port));
+	len = fake_answer(msg, n, fake->behaviour == FAKE_SERVFAIL ? DNS_SERVFAIL : 0);
+	memcpy(false_msg, msg, len);
+	switch (fake->behaviour) {
+	case FAKE_SILENT:
+		return;
+	case FAKE_WRONG_ID_FIRST:
+		false_msg[0] ^= 1;
+		sendto(fd, false_msg, len, 0, (struct sockaddr *)&peer, peer_len);
+		break;
+	case FAKE_WRONG_QUESTION_FIRST:
+		false_msg[DNS_HEADER + 1] ^= 1;
+		sendto(fd, false_msg, len, 0, (struct sockaddr *)&peer, peer_len);
+		break;
+	case FAKE_CUT:
+		len -= 3;
+		break;
+	case FAKE_TRUNCATES:
+		msg[2] |= 0x02;
+		break;
+	case FAKE_TWICE:
+		sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+		break;
+	default:
+		break;
+	}
+	sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+}
+
+static inline int fake_open(struct fake *fake, struct event_base *base)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+
+	memset(fake, 0, sizeof(*fake));
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fake->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (fake->fd < 0 || bind(fake->fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    getsockname(fake->fd, (struct sockaddr *)&addr, &len))
+		return -1;
+	fake->port = ntohs(addr.sin_port);
+	fake->event = event_new(base, fake->fd, EV_READ | EV_PERSIST, fake_on_query, fake);
+	return fake->event ? event_add(fake->event, NULL) : -1;
+}
+
+/* Its port is closed from here on. */
+static inline void fake_close(struct fake *fake)
+{
+	if (!fake->event)
+		return;
+	event_free(fake->event);
+	close(fake->fd);
+	fake->event = NULL;
+}
+
+/* Everything an upstream test needs. */
+struct upstream_fixture {
+	struct event_base *base;
+	struct fake fake[FAKES];
+	struct agent_stats stats;
+	struct corefile *cf;
+	struct upstreams *ups;
+	unsigned int went_down, came_up;
+};
+
+static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up)
+{
+	struct upstream_fixture *f = ctx;
+
+	(void)addr;
+	if (up)
+		f->came_up++;
+	else
+		f->went_down++;
+}
+
+/* @text: a Corefile in which %1 to %3 stand for the fakes' addresses. */
+static inline struct corefile *fixture_corefile(struct upstream_fixture *f, const char *text)
+{
+	char out[2048] = "", *at = out;
+	struct corefile_error err = { "" };
+	struct corefile *cf = NULL;
+
+	for (; *text && at < out + sizeof(out) - 32; text++) {
+		if (*text == '%' && text[1] >= '1' && text[1] <= '3')
+			at += sprintf(at, "127.0.0.1:%u", f->fake[*++text - '1'].port);
+		else
+			*at++ = *text;
+	}
+	if (corefile__parse("test", out, at - out, &cf, &err))
+		fprintf(stderr, "%s\n", err.text);
+	return cf;
+}
+
+static inline int fixture_open(struct upstream_fixture *f, const char *text, uint64_t read_ns,
+			       uint64_t deadline_ns)
+{
+	struct upstreams_config config = {
+		.stats = &f->stats,
+		.bufsize = 1232,
+		.read_ns = read_ns,
+		.deadline_ns = deadline_ns,
+		.changed = fixture_changed,
+		.ctx = f,
+	};
+
+	memset(f, 0, sizeof(*f));
+	f->base = config.base = event_base_new();
+	for (int i = 0; i < FAKES; i++) {
+		if (!f->base || fake_open(&f->fake[i], f->base))
+			return -1;
+	}
+	f->cf = fixture_corefile(f, text);
+	return f->cf ? upstreams__open(&config, &f->ups) : -1;
+}
+
+static inline void fixture_close(struct upstream_fixture *f)
+{
+	upstreams__close(f->ups);
+	corefile__free(f->cf);
+	for (int i = 0; i < FAKES; i++)
+		fake_close(&f->fake[i]);
+	event_base_free(f->base);
+}
+
+/* Runs the loop until *flag reaches @value. False: it did not within 5 s. */
+static inline bool fixture_run(struct upstream_fixture *f, const unsigned int *flag,
+			       unsigned int value)
+{
+	static const struct timeval step = { 0, 5000 };
+	uint64_t end = clock_now() + 5 * NSEC_PER_SEC;
+
+	while (*flag < value && clock_now() < end) {
+		event_base_loopexit(f->base, &step);
+		event_base_dispatch(f->base);
+	}
+	return *flag >= value;
+}
+
+static inline void fixture_run_for(struct upstream_fixture *f, unsigned int ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_loopexit(f->base, &tv);
+	event_base_dispatch(f->base);
+}
+
+#endif /* NODENS_UPSTREAM_FIXTURE_H */
