@@ -73,8 +73,8 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 	if (old) {
 		prog_name_of(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
-			return kern_error__set(err, -EBUSY, "XDP program %s (id %u) is there, and cannot"
-					       " be shared with", name, old);
+			return kern_error__set(err, -EBUSY, "XDP program %s (id %u) holds the device", name,
+					       old);
 	}
 	fd = load_single(obj);
 	if (fd < 0)

@@ -64,24 +64,22 @@ static void resend_set(struct exchange *ex, enum resend after, uint64_t now)
 {
 	struct upstreams *ups = owner(ex);
 
-	list__del(&ex->by_resend);
 	ex->resend_ns = now + resend_after_ns[after];
 	list__append(&ups->by_resend[after], &ex->by_resend);
 }
 
-/* The first time: soon, unless this upstream is slower than that or taken for dead. */
+/* The first time: soon, unless this upstream is slower than that, unknown, or taken for dead. */
 static void resend_plan(struct exchange *ex, const struct upstream *upstream, uint64_t now)
 {
 	uint64_t usual_ns = upstream->rtt_ns + 4 * upstream->rtt_var_ns;
 
-	if (ex->probe || ex->use_tcp || upstream->down || !upstream->rtt_ns)
+	list__del(&ex->by_resend);
+	if (ex->probe || ex->use_tcp || upstream->down)
 		return;
-	for (int i = 0; i < RESENDS; i++) {
-		if (usual_ns <= resend_after_ns[i]) {
-			resend_set(ex, i, now);
-			return;
-		}
-	}
+	if (ex->n_open == 1 && upstream->rtt_ns && usual_ns <= resend_after_ns[RESEND_SOON])
+		resend_set(ex, RESEND_SOON, now);
+	else if (usual_ns <= resend_after_ns[RESEND_LATE])
+		resend_set(ex, RESEND_LATE, now);
 }
 
 /* ---- attempts ---- */
@@ -188,7 +186,9 @@ static bool attempt_next(struct exchange *ex, uint64_t now)
 		refused |= 1u << upstream_index(upstream);
 		ex->errored |= refused;
 	}
-	if (!ex->n_open)
+	if (sent)
+		resend_plan(ex, upstream, now);
+	else if (!ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	failed_all(group, refused, now); /* from here on the exchange may be gone */
 	return sent;
@@ -276,10 +276,8 @@ static void exchange_resend(struct exchange *ex, uint64_t now)
 	list__del(&ex->by_resend);
 	if (ex->use_tcp || ex->n_open == EXCHANGE_ATTEMPTS)
 		return;
-	if (attempt_next(ex, now)) {
+	if (attempt_next(ex, now))
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
-		resend_set(ex, RESEND_LATE, now);
-	}
 }
 
 void exchanges_timer(evutil_socket_t fd, short what, void *arg)
@@ -487,10 +485,8 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 	ex->deadline_ns = now + ups->config.deadline_ns;
 	ex->next = upstream_first_choice(group);
 	list__append(&ups->by_deadline, &ex->by_deadline);
-	if (attempt_next(ex, now)) {
-		resend_plan(ex, ex->attempts[0].upstream, now);
+	if (attempt_next(ex, now))
 		timer_set(ups, now);
-	}
 	return 0;
 }
 

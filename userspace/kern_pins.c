@@ -40,11 +40,11 @@ static int check_bpffs(const char *path, struct kern_error *err)
 	snprintf(at, sizeof(at), "%s", path);
 	while (statfs(at, &fs)) {
 		slash = strrchr(at, '/');
-		if (errno != ENOENT || !slash || slash == at)
+		if (errno != ENOENT || !slash)
 			return kern_error__set(err, -errno, "%s: %s%s", at, strerror(errno),
 					       errno == EPERM && strchr(path, '.')
 						       ? " (bpffs allows no dot in a name)" : "");
-		*slash = '\0';
+		slash[slash == at] = '\0';
 	}
 	if (fs.f_type == BPF_FS_MAGIC)
 		return 0;
@@ -138,7 +138,7 @@ void kern_pins__remove_empty(struct kern *kern)
 int kern_pins__pin_maps(struct kern *kern, struct kern_error *err)
 {
 	char path[PATH_MAX], temp[PATH_MAX];
-	int i, ret = 0;
+	int i, renamed = 0, ret = 0;
 
 	for (i = 0; i < KERN_MAPS; i++) {
 		snprintf(temp, sizeof(temp), "%s/new-%s", kern->dir, kern_map_names[i]);
@@ -155,9 +155,17 @@ int kern_pins__pin_maps(struct kern *kern, struct kern_error *err)
 			ret = -errno;
 		if (ret)
 			unlink(temp);
+		else
+			renamed = i + 1;
 	}
-	return ret ? kern_error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir,
-				     strerror(-ret)) : 0;
+	if (!ret)
+		return 0;
+	/* What an older set had under these names is gone; half a set is worse than none. */
+	for (i = 0; i < renamed; i++) {
+		snprintf(path, sizeof(path), "%s/%s", kern->dir, kern_map_names[i]);
+		unlink(path);
+	}
+	return kern_error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir, strerror(-ret));
 }
 
 static bool join(char path[PATH_MAX], const char *dir, const char *name)

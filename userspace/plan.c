@@ -237,6 +237,44 @@ static int check_one_view(const struct corefile *cf, const struct sockaddr_stora
 	return 0;
 }
 
+/* As it mostly is: then there is one view, however many zones there are. */
+static bool all_listen_alike(const struct corefile *cf)
+{
+	const struct corefile_block *first = &cf->blocks[0];
+
+	for (size_t i = 1; i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+
+		if (block->port != first->port || block->binds_len != first->binds_len)
+			return false;
+		for (size_t k = 0; k < block->binds_len; k++) {
+			struct served_addr a = make_served(&block->binds[k]);
+			struct served_addr b = make_served(&first->binds[k]);
+
+			if (memcmp(&a, &b, sizeof(a)))
+				return false;
+		}
+	}
+	return true;
+}
+
+static int check_views(const struct plan *plan, const struct corefile *cf,
+		       struct options_error *err)
+{
+	int ret = 0;
+
+	if (all_listen_alike(cf))
+		return 0;
+	for (int i = 0; !ret && i < plan->n_listen; i++)
+		ret = check_one_view(cf, &plan->listen[i].addr, err);
+	for (int i = 0; !ret && i < plan->n_served; i++) {
+		struct sockaddr_storage local = make_sockaddr(&plan->served[i], DNS_PORT);
+
+		ret = check_one_view(cf, &local, err);
+	}
+	return ret;
+}
+
 static void warn_unanswered(struct plan *plan, const struct corefile *cf)
 {
 	for (int i = 0; i < plan->n_served && !plan->warning[0]; i++) {
@@ -268,13 +306,8 @@ int plan__make(const struct run_options *opts, const struct corefile *cf, struct
 		ret = plan_steer(&made, opts, cf, err);
 	else
 		ret = plan_listen(&made, opts, cf, err);
-	for (int i = 0; !ret && i < made.n_listen; i++)
-		ret = check_one_view(cf, &made.listen[i].addr, err);
-	for (int i = 0; !ret && i < made.n_served; i++) {
-		struct sockaddr_storage local = make_sockaddr(&made.served[i], DNS_PORT);
-
-		ret = check_one_view(cf, &local, err);
-	}
+	if (!ret)
+		ret = check_views(&made, cf, err);
 	if (ret)
 		return ret;
 	warn_unanswered(&made, cf);

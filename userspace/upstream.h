@@ -7,8 +7,8 @@
  * and its question; everything else is dropped, counted and waited over.
  *
  * An upstream that does not answer within 2 s has failed, and the next is
- * asked, until 5 s are over. Nobody waits idly that long: where an upstream is
- * known to be faster, the next one (or the same again, from another port) is
+ * asked, until 5 s are over. Nobody waits idly that long: unless an upstream is
+ * known to be slow, the next one (or the same again, from another port) is
  * asked after half a second and then each second, and the first answer counts.
  */
 #ifndef NODENS_UPSTREAM_H

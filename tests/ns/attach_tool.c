@@ -150,6 +150,7 @@ static int cmd_foreign_tcx(char **argv)
 		fprintf(stderr, "tcx: %s\n", strerror(link < 0 ? -link : errno));
 		return 1;
 	}
+	bpf_object__close(obj);
 	return 0;
 }
 
@@ -179,6 +180,9 @@ static int cmd_foreign_xdp(char **argv)
 	}
 	mp = xdp_multiprog__get_from_ifindex(ifindex);
 	printf("%s\n", !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp) ? "shared" : "single");
+	xdp_multiprog__close(mp);
+	xdp_program__close(prog);
+	bpf_object__close(obj);
 	return 0;
 }
 

@@ -19,7 +19,6 @@
 
 struct question {
 	struct exchange exchange;
-	struct upstream_fixture *fixture;
 	unsigned int done;
 	bool answered;
 	enum admission admission;
@@ -35,16 +34,14 @@ static void on_done(struct exchange *exchange, struct answer *answer, enum admis
 	q->admission = admission;
 	q->ended_ns = clock_now();
 	answer__free(answer);
-	event_base_loopbreak(q->fixture->base);
 }
 
-static void question_set(struct question *q, struct upstream_fixture *f, const char *name)
+static void question_set(struct question *q, const char *name)
 {
 	memset(q, 0, sizeof(*q));
 	assert_int_equal(dns_name__from_text(&q->exchange.qname, name), 0);
 	q->exchange.qtype = DNS_TYPE_A;
 	q->exchange.done = on_done;
-	q->fixture = f;
 }
 
 static struct upstream_group *open_group(struct upstream_fixture *f, const char *text)
@@ -59,7 +56,9 @@ static struct upstream_group *open_group(struct upstream_fixture *f, const char 
 /* Asks and waits. */
 static void ask(struct upstream_fixture *f, struct upstream_group *group, struct question *q)
 {
-	question_set(q, f, "www.example.");
+	question_set(q, "www.example.");
+	/* A turn of the loop between two queries: each query of a client comes in a turn of its own. */
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
 	assert_int_equal(exchange__start(group, &q->exchange, clock_now()), 0);
 	assert_true(fixture_run(f, &q->done, 1));
 	assert_int_equal(q->done, 1);
@@ -150,7 +149,7 @@ static void test_a_strangers_answer(void **state)
 
 	(void)state;
 	f.fake[0].behaviour = FAKE_SILENT;
-	question_set(&q, &f, "www.example.");
+	question_set(&q, "www.example.");
 	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
 	fixture_run_for(&f, 20);
 	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A, 0,
@@ -350,7 +349,7 @@ static void test_max_concurrent(void **state)
 	(void)state;
 	f.fake[0].behaviour = FAKE_SILENT;
 	for (int i = 0; i < 3; i++)
-		question_set(&q[i], &f, "www.example.");
+		question_set(&q[i], "www.example.");
 	assert_int_equal(exchange__start(group, &q[0].exchange, clock_now()), 0);
 	assert_int_equal(exchange__start(group, &q[1].exchange, clock_now()), 0);
 	assert_int_equal(exchange__start(group, &q[2].exchange, clock_now()), -EBUSY);
@@ -381,14 +380,14 @@ static void test_many_waiting_when_one_dies(void **state)
 	f.fake[0].behaviour = FAKE_SILENT;
 	begin = clock_now();
 	for (int i = 0; i < MANY; i++) {
-		question_set(&q[i], &f, "www.example.");
+		question_set(&q[i], "www.example.");
 		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
 	}
 	for (int i = 0; i < MANY; i++) {
 		assert_true(fixture_run(&f, &q[i].done, 1));
 		assert_true(q[i].answered);
 	}
-	assert_true(clock_now() - begin < UPSTREAM_READ_NS + NSEC_PER_SEC);
+	assert_true(clock_now() - begin < UPSTREAM_READ_NS + 2 * NSEC_PER_SEC);
 	for (int i = 0; i < MANY; i++)
 		assert_int_equal(q[i].done, 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);

@@ -215,26 +215,39 @@ static inline void fixture_close(struct upstream_fixture *f)
 	event_base_free(f->base);
 }
 
-/* Runs the loop until *flag reaches @value. False: it did not within 5 s. */
+static inline void fixture_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* Runs the loop until *flag reaches @value. False: it did not within @ms. */
+static inline bool fixture_run_until(struct upstream_fixture *f, const unsigned int *flag,
+				     unsigned int value, unsigned int ms)
+{
+	static const struct timeval step = { 0, 2000 };
+	uint64_t end = clock_now() + ms * NSEC_PER_MS;
+	struct event *tick = event_new(f->base, -1, EV_PERSIST, fixture_tick, NULL);
+
+	event_add(tick, &step);
+	while (*flag < value && clock_now() < end)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	event_free(tick);
+	return *flag >= value;
+}
+
 static inline bool fixture_run(struct upstream_fixture *f, const unsigned int *flag,
 			       unsigned int value)
 {
-	static const struct timeval step = { 0, 5000 };
-	uint64_t end = clock_now() + 5 * NSEC_PER_SEC;
-
-	while (*flag < value && clock_now() < end) {
-		event_base_loopexit(f->base, &step);
-		event_base_dispatch(f->base);
-	}
-	return *flag >= value;
+	return fixture_run_until(f, flag, value, 6000);
 }
 
 static inline void fixture_run_for(struct upstream_fixture *f, unsigned int ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	static const unsigned int never;
 
-	event_base_loopexit(f->base, &tv);
-	event_base_dispatch(f->base);
+	fixture_run_until(f, &never, 1, ms);
 }
 
 #endif /* NODENS_UPSTREAM_FIXTURE_H */

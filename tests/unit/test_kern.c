@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * kern: probes, maps made and adopted, programs of every variant.
+ *
+ * Contract: needs root; works in a mount namespace with a bpffs of its own, so nothing of it stays.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+
+#include "kern.h"
+
+#define MOUNT	"/tmp"
+#define PIN_DIR MOUNT "/nodens"
+#define LAYOUT	PIN_DIR "/layout-1"
+
+static bool ready;
+static struct kern_error err;
+
+_Static_assert(NODENS_LAYOUT == 1, "LAYOUT above");
+
+static int setup(void **state)
+{
+	(void)state;
+	ready = !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		!mount("bpf", MOUNT, "bpf", 0, NULL);
+	return 0;
+}
+
+static void begin(void)
+{
+	if (!ready) {
+		print_message("SKIP: needs root\n");
+		skip();
+	}
+	assert_true(kern__unpin(PIN_DIR) >= 0);
+	memset(&err, 0, sizeof(err));
+}
+
+static struct kern_config config(const char *pretend)
+{
+	return (struct kern_config){ .pin_dir = PIN_DIR, .pretend = pretend,
+				     .capacity = { 1000, 500 }, .adopt = true };
+}
+
+static struct kern *open_kern(const char *pretend)
+{
+	struct kern_config c = config(pretend);
+	struct kern *kern = NULL;
+	int ret = kern__open(&c, &kern, &err);
+
+	if (ret)
+		fail_msg("%d: %s", ret, err.text);
+	return kern;
+}
+
+static void test_pretend(void **state)
+{
+	static const char *const bad[] = { "", "5", "5.", ".4", "5.4.1", "4.19", "-5.4", "5.4x", "six",
+					   "99999999999.1", "5.999" };
+	struct kern_features now, old, before = { .tcx = true };
+	size_t i;
+
+	(void)state;
+	begin();
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		old = before;
+		err.text[0] = '\0';
+		assert_int_equal(kern_features__probe(&old, bad[i], &err), -EINVAL);
+		assert_string_not_equal(err.text, "");
+		assert_memory_equal(&old, &before, sizeof(old));
+	}
+	assert_int_equal(kern_features__probe(&now, NULL, &err), 0);
+	assert_int_equal(kern_features__probe(&old, "5.4", &err), 0);
+	assert_false(old.mmapable || old.coarse_clock || old.xdp_grow || old.redirect_peer ||
+		     old.tcx || old.memcg || old.xdp_dispatcher);
+	assert_int_equal(kern_features__probe(&old, "5.10", &err), 0);
+	assert_int_equal(old.mmapable, now.mmapable);
+	assert_int_equal(old.redirect_peer, now.redirect_peer);
+	assert_false(old.coarse_clock || old.tcx || old.memcg);
+	assert_int_equal(kern_features__probe(&old, "99.0", &err), 0);
+	assert_memory_equal(&old, &now, sizeof(old));
+}
+
+/* The probe lowers RLIMIT_MEMLOCK for a moment. */
+static void test_probe_leaves_limits(void **state)
+{
+	struct kern_features features;
+	struct rlimit before, after;
+
+	(void)state;
+	begin();
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+	assert_int_equal(kern_features__probe(&features, NULL, NULL), 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &after), 0);
+	if (features.memcg)
+		assert_int_equal(before.rlim_cur, after.rlim_cur);
+}
+
+static void adopt_keeps(const char *pretend)
+{
+	uint64_t key[NODENS_HASH_WORDS], hash = 42;
+	uint32_t slot = NODENS_SLOT(1, 7), zero = 0, got;
+	struct nodens_client client = { .ifindex = 77 };
+	uint8_t address[16] = { 1 };
+	struct store_maps maps;
+	struct nodens_ctl in_map;
+	struct kern *kern;
+	int ctl_fd;
+
+	kern = open_kern(pretend);
+	assert_false(kern__adopted(kern));
+	assert_int_equal(kern__ctl(kern)->layout, NODENS_LAYOUT);
+	assert_int_equal(kern__ctl(kern)->agent_pid, getpid());
+	memcpy(key, kern__ctl(kern)->hash_key, sizeof(key));
+	kern__ctl(kern)->steer = 1;
+	kern__ctl(kern)->bufsize = 1400;
+	assert_int_equal(kern__ctl_commit(kern), 0);
+	kern__store_maps(kern, &maps);
+	assert_int_equal(bpf_map_update_elem(maps.index_fd, &hash, &slot, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(kern__clients_fd(kern), address, &client, BPF_ANY), 0);
+	kern__close(kern);
+
+	kern = open_kern(pretend);
+	assert_true(kern__adopted(kern));
+	assert_memory_equal(key, kern__ctl(kern)->hash_key, sizeof(key));
+	assert_int_equal(kern__ctl(kern)->bufsize, 1400);
+	assert_int_equal(kern__ctl(kern)->steer, 0);
+	kern__store_maps(kern, &maps);
+	assert_int_equal(bpf_map_lookup_elem(maps.index_fd, &hash, &got), 0);
+	assert_int_equal(got, slot);
+	/* Devices may have gone since: nobody has an address any more. */
+	assert_true(bpf_map_get_next_key(kern__clients_fd(kern), NULL, address) < 0);
+	/* What the programs see is what was committed. */
+	ctl_fd = bpf_obj_get(LAYOUT "/nodens_ctl");
+	assert_true(ctl_fd >= 0);
+	assert_int_equal(bpf_map_lookup_elem(ctl_fd, &zero, &in_map), 0);
+	assert_memory_equal(&in_map, kern__ctl(kern), sizeof(in_map));
+	close(ctl_fd);
+	kern__close(kern);
+}
+
+static void test_adopt(void **state)
+{
+	(void)state;
+	begin();
+	adopt_keeps(NULL);
+	begin();
+	adopt_keeps("5.4");
+}
+
+static void test_new_key(void **state)
+{
+	uint64_t key[NODENS_HASH_WORDS];
+	struct kern_config c = config(NULL);
+	struct kern *kern;
+
+	(void)state;
+	begin();
+	kern = open_kern(NULL);
+	memcpy(key, kern__ctl(kern)->hash_key, sizeof(key));
+	kern__close(kern);
+	c.adopt = false;
+	assert_int_equal(kern__open(&c, &kern, &err), 0);
+	assert_false(kern__adopted(kern));
+	assert_memory_not_equal(key, kern__ctl(kern)->hash_key, sizeof(key));
+	kern__close(kern);
+}
+
+/* Maps of another size, of another layout, or not all of them, are not adopted. */
+static void test_not_adopted(void **state)
+{
+	struct kern_config c = config(NULL);
+	struct kern *kern;
+	int fd;
+
+	(void)state;
+	begin();
+	kern__close(open_kern(NULL));
+	c.capacity[1] *= 4;
+	assert_int_equal(kern__open(&c, &kern, &err), 0);
+	assert_false(kern__adopted(kern));
+	kern__ctl(kern)->layout = 99;
+	kern__close(kern);
+	assert_int_equal(kern__open(&c, &kern, &err), 0);
+	assert_false(kern__adopted(kern));
+	kern__close(kern);
+	assert_int_equal(unlink(LAYOUT "/nodens_flows"), 0);
+	assert_int_equal(kern__open(&c, &kern, &err), 0);
+	assert_false(kern__adopted(kern));
+	kern__close(kern);
+	assert_int_equal(unlink(LAYOUT "/nodens_percpu"), 0);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 8, 1, NULL);
+	assert_int_equal(bpf_obj_pin(fd, LAYOUT "/nodens_percpu"), 0);
+	close(fd);
+	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), -ESTALE);
+	assert_int_equal(kern__open(&c, &kern, &err), 0);
+	assert_false(kern__adopted(kern));
+	kern__close(kern);
+}
+
+static void test_maps(void **state)
+{
+	static const uint32_t capacity[2] = { 1000, 500 };
+	uint32_t plan[NODENS_CLASSES], len, zero = 0;
+	struct bpf_map_info info = {};
+	struct store_maps maps;
+	struct kern *kern;
+	int i;
+
+	(void)state;
+	begin();
+	kern = open_kern(NULL);
+	kern__store_maps(kern, &maps);
+	store__plan(capacity, plan);
+	for (i = 0; i < NODENS_CLASSES; i++)
+		assert_int_equal(maps.slab_entries[i], plan[i] ? plan[i] : 1);
+	len = sizeof(info);
+	assert_int_equal(bpf_obj_get_info_by_fd(maps.index_fd, &info, &len), 0);
+	assert_true(info.max_entries >= capacity[0] + capacity[1]);
+	assert_int_equal(info.map_flags & BPF_F_NO_PREALLOC, 0);
+	assert_int_equal(maps.mmapable, kern__features(kern)->mmapable);
+	assert_int_equal(bpf_map_update_elem(maps.grace_fd, &zero, &maps.grace_inner_fd, BPF_ANY), 0);
+	assert_true(kern__bytes(kern) > 64 * 1024);
+	kern__close(kern);
+	/* Without mmapable arrays. */
+	begin();
+	kern = open_kern("5.4");
+	kern__store_maps(kern, &maps);
+	assert_false(maps.mmapable);
+	len = sizeof(info);
+	assert_int_equal(bpf_obj_get_info_by_fd(maps.slab_fd[0], &info, &len), 0);
+	assert_int_equal(info.map_flags & BPF_F_MMAPABLE, 0);
+	kern__close(kern);
+}
+
+static void test_counters(void **state)
+{
+	int cpus = libbpf_num_possible_cpus(), cpu, fd;
+	uint64_t counters[NODENS_CTR_COUNT];
+	struct nodens_percpu *values;
+	uint32_t zero = 0;
+	struct kern *kern;
+
+	(void)state;
+	begin();
+	kern__close(open_kern(NULL));
+	values = calloc(cpus, sizeof(*values));
+	for (cpu = 0; cpu < cpus; cpu++) {
+		values[cpu].counters[0] = 10 + cpu;
+		values[cpu].counters[NODENS_CTR_COUNT - 1] = 1;
+	}
+	fd = bpf_obj_get(LAYOUT "/nodens_percpu");
+	assert_int_equal(bpf_map_update_elem(fd, &zero, values, BPF_ANY), 0);
+	close(fd);
+	free(values);
+	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), 0);
+	assert_int_equal(kern__counters(kern, counters), 0);
+	assert_int_equal(counters[0], 10 * cpus + cpus * (cpus - 1) / 2);
+	assert_int_equal(counters[NODENS_CTR_COUNT - 1], cpus);
+	assert_int_equal(counters[1], 0);
+	kern__close(kern);
+	kern__close(NULL);
+}
+
+static void load_all(const char *pretend)
+{
+	struct bpf_object *obj;
+	struct kern *kern = open_kern(pretend);
+	int which, steer, fd;
+
+	for (which = 0; which < KERN_TC_PROGS; which++)
+		for (steer = 0; steer < 2; steer++) {
+			fd = kern__tc_prog_fd(kern, which, steer, &err);
+			if (fd < 0)
+				fail_msg("program %d: %s", which, err.text);
+			assert_int_equal(kern__tc_prog_fd(kern, which, steer, &err), fd);
+		}
+	if (kern__features(kern)->xdp_grow) {
+		assert_int_equal(kern__xdp_object(kern, true, true, &obj, &err), 0);
+		assert_int_equal(bpf_object__load(obj), 0);
+		bpf_object__close(obj);
+	}
+	kern__close(kern);
+}
+
+static void test_programs(void **state)
+{
+	(void)state;
+	begin();
+	load_all(NULL);
+	begin();
+	load_all("5.10");
+	begin();
+	load_all("5.4");
+}
+
+static void test_pinned_only(void **state)
+{
+	struct kern *kern = NULL;
+	pid_t pid;
+
+	(void)state;
+	begin();
+	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), -ENOENT);
+	assert_null(kern);
+	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 0);
+	kern = open_kern(NULL);
+	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 1);
+	assert_int_equal(pid, getpid());
+	kern__close(kern);
+	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 0);
+	assert_int_equal(kern__unpin(PIN_DIR), 9);
+	assert_int_equal(kern__unpin(PIN_DIR), 0);
+	assert_int_equal(access(PIN_DIR, F_OK), -1);
+}
+
+/* What is not below a layout's directory is not ours. */
+static void test_foreign_pin_stays(void **state)
+{
+	int fd;
+
+	(void)state;
+	begin();
+	kern__close(open_kern(NULL));
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 8, 1, NULL);
+	assert_int_equal(bpf_obj_pin(fd, PIN_DIR "/other"), 0);
+	close(fd);
+	assert_int_equal(mkdir(PIN_DIR "/layout-x", 0700), 0);
+	kern__unpin(PIN_DIR);
+	assert_int_equal(access(PIN_DIR "/other", F_OK), 0);
+	assert_int_equal(access(PIN_DIR "/layout-x", F_OK), 0);
+	assert_int_equal(access(LAYOUT, F_OK), -1);
+	unlink(PIN_DIR "/other");
+	rmdir(PIN_DIR "/layout-x");
+}
+
+/* A pin cannot take the place of a directory: the start fails when half of them are there. */
+static void test_half_way(void **state)
+{
+	struct kern_config c = config(NULL);
+	struct kern *kern = NULL;
+
+	(void)state;
+	begin();
+	assert_int_equal(mkdir(PIN_DIR, 0700), 0);
+	assert_int_equal(mkdir(LAYOUT, 0700), 0);
+	assert_int_equal(mkdir(LAYOUT "/nodens_clients", 0700), 0);
+	assert_true(kern__open(&c, &kern, &err) < 0);
+	assert_null(kern);
+	assert_non_null(strstr(err.text, "cannot pin"));
+	assert_int_equal(rmdir(LAYOUT "/nodens_clients"), 0);
+	/* Nothing else is in there. */
+	assert_int_equal(rmdir(LAYOUT), 0);
+	assert_int_equal(rmdir(PIN_DIR), 0);
+	kern__close(open_kern(NULL));
+}
+
+static void test_bad_config(void **state)
+{
+	static const struct {
+		const char *pin_dir, *pretend;
+		uint32_t capacity;
+		int ret;
+	} rows[] = {
+		{ "relative", NULL, 100, -EINVAL },
+		{ "/proc/nodens", NULL, 100, -ENODEV },
+		{ "/nonexistent/nodens", NULL, 100, -ENODEV },
+		{ MOUNT "/with.dot", NULL, 100, -EPERM },
+		{ PIN_DIR, "4.4", 100, -EINVAL },
+		{ PIN_DIR, NULL, UINT32_MAX, -E2BIG },
+	};
+	struct kern *kern = NULL;
+	size_t i;
+
+	(void)state;
+	begin();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kern_config c = { .pin_dir = rows[i].pin_dir, .pretend = rows[i].pretend,
+					 .capacity = { rows[i].capacity, rows[i].capacity } };
+
+		err.text[0] = '\0';
+		assert_int_equal(kern__open(&c, &kern, &err), rows[i].ret);
+		assert_null(kern);
+		assert_string_not_equal(err.text, "");
+		assert_null(strchr(err.text, '\n'));
+	}
+	assert_int_equal(access(PIN_DIR, F_OK), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pretend),	     cmocka_unit_test(test_probe_leaves_limits),
+		cmocka_unit_test(test_adopt),	     cmocka_unit_test(test_new_key),
+		cmocka_unit_test(test_not_adopted),  cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_counters),     cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_pinned_only),  cmocka_unit_test(test_foreign_pin_stays),
+		cmocka_unit_test(test_half_way),     cmocka_unit_test(test_bad_config),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * From query to reply: blocks, coalescing, limits, what is kept for how long.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "resolver.h"
+#include "upstream_fixture.h"
+
+#define MAX_REPLIES 64
+
+struct reply {
+	void *owner;
+	size_t len;
+	uint8_t msg[4096];
+};
+
+struct fixture {
+	struct upstream_fixture up;
+	struct resolver *resolver;
+	uint64_t hash_key[NODENS_HASH_WORDS];
+	struct reply replies[MAX_REPLIES];
+	unsigned int n;
+	bool overloaded;
+};
+
+static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+{
+	struct fixture *f = ctx;
+	struct reply *reply = &f->replies[f->n];
+
+	assert_in_range(f->n, 0, MAX_REPLIES - 1);
+	assert_true(len <= sizeof(reply->msg));
+	reply->owner = client->owner;
+	reply->len = len;
+	if (len)
+		memcpy(reply->msg, msg, len);
+	f->n++;
+}
+
+static void on_overload(void *ctx, bool overloaded)
+{
+	((struct fixture *)ctx)->overloaded = overloaded;
+}
+
+static void open_fixture(struct fixture *f, const char *text, unsigned int max_exchanges,
+			 unsigned int shed_above)
+{
+	struct resolver_config config = {
+		.stats = &f->up.stats,
+		.hash_key = f->hash_key,
+		.bufsize = 1232,
+		.max_exchanges = max_exchanges,
+		.shed_above = shed_above,
+		.reply = on_reply,
+		.overload = on_overload,
+		.ctx = f,
+	};
+
+	memset(f, 0, sizeof(*f));
+	assert_int_equal(fixture_open(&f->up, text, UPSTREAM_READ_NS, NSEC_PER_SEC), 0);
+	for (int i = 0; i < NODENS_HASH_WORDS; i++)
+		f->hash_key[i] = 0x9e3779b97f4a7c15ull * (i + 1);
+	config.corefile = f->up.cf;
+	config.upstreams = f->up.ups;
+	assert_int_equal(resolver__open(&config, &f->resolver), 0);
+}
+
+static void close_fixture(struct fixture *f)
+{
+	resolver__close(f->resolver);
+	fixture_close(&f->up);
+}
+
+/* @id tells clients apart: it is the query's ID and the client's owner. */
+static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)
+{
+	struct client client = { .owner = (void *)(uintptr_t)id };
+	struct dns_query q = {
+		.id = id,
+		.flags = DNS_RD | (key_flags & NODENS_KEY_CD ? DNS_CD : 0),
+		.qtype = DNS_TYPE_A,
+		.qclass = DNS_CLASS_IN,
+		.edns = key_flags & NODENS_KEY_DO,
+		.edns_do = key_flags & NODENS_KEY_DO,
+		.edns_size = key_flags & NODENS_KEY_DO ? 1232 : 0,
+		.key_flags = key_flags,
+	};
+
+	client.local.v4.sin_family = AF_INET;
+	client.local.v4.sin_port = htons(53);
+	client.local.v4.sin_addr.s_addr = htonl(0x0a000001);
+	assert_int_equal(dns_name__from_text(&q.qname, name), 0);
+	resolver__query(f->resolver, &client, &q, clock_now());
+}
+
+static unsigned int rcode(const struct reply *reply)
+{
+	assert_true(reply->len >= DNS_HEADER);
+	return reply->msg[3] & 15;
+}
+
+static void test_identical_queries_are_one_exchange(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 100, 100);
+	for (int i = 0; i < 20; i++)
+		query(&f, i % 2 ? "www.EXAMPLE." : "WWW.example.", i, 0);
+	assert_int_equal(resolver__in_flight(f.resolver), 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 20);
+	assert_true(fixture_run(&f.up, &f.n, 20));
+	for (int i = 0; i < 20; i++) {
+		const struct reply *reply = &f.replies[i];
+
+		assert_int_equal((uintptr_t)reply->owner, i);
+		assert_int_equal(reply->msg[0] << 8 | reply->msg[1], i);
+		assert_int_equal(rcode(reply), 0);
+		/* Each has its own case of the question. */
+		assert_memory_equal(reply->msg + 13, i % 2 ? "www" : "WWW", 3);
+		assert_memory_equal(reply->msg + 17, i % 2 ? "EXAMPLE" : "example", 7);
+	}
+	assert_int_equal(f.up.fake[0].queries, 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_COALESCED], 19);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 0);
+	assert_int_equal(resolver__in_flight(f.resolver), 0);
+	close_fixture(&f);
+}
+
+static void test_do_and_cd_are_others(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 100, 100);
+	for (int i = 0; i < 8; i++)
+		query(&f, "www.example.", i, i % 4);
+	assert_true(fixture_run(&f.up, &f.n, 8));
+	assert_int_equal(f.up.fake[0].queries, 4);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_COALESCED], 4);
+	close_fixture(&f);
+}
+
+static void test_blocks(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, "a.test:53 {\n forward . %1\n}\nb.test:53 {\n forward . %2\n}\nc.test:53 {\n"
+			 " errors\n}\n", 100, 100);
+	query(&f, "x.a.test.", 0, 0);
+	query(&f, "x.B.test.", 1, 0);
+	query(&f, "x.c.test.", 2, 0); /* nothing in it answers */
+	query(&f, "x.d.test.", 3, 0); /* no block */
+	assert_int_equal(f.n, 2);
+	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
+	assert_int_equal(rcode(&f.replies[1]), DNS_REFUSED);
+	assert_true(fixture_run(&f.up, &f.n, 4));
+	assert_int_equal(f.up.fake[0].queries, 1);
+	assert_int_equal(f.up.fake[1].queries, 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_REFUSED], 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SERVFAIL], 1);
+	close_fixture(&f);
+}
+
+static void test_no_upstream_answers(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "www.example.", 1, 0);
+	query(&f, "www.example.", 2, 0);
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
+	assert_int_equal(rcode(&f.replies[1]), DNS_SERVFAIL);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SERVFAIL], 2);
+	close_fixture(&f);
+}
+
+static void test_too_many(void **state)
+{
+	struct fixture f;
+	char name[32];
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "n%d.example.", i);
+		query(&f, name, i, 0);
+		assert_int_equal(f.overloaded, i >= 8);
+	}
+	assert_int_equal(f.n, 2);
+	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 2);
+	/* Who asks what is asked already still joins. */
+	query(&f, "n3.example.", 100, 0);
+	assert_int_equal(f.n, 2);
+	assert_true(fixture_run(&f.up, &f.n, 13));
+	assert_false(f.overloaded);
+	close_fixture(&f);
+}
+
+/* What is under way at the end is let go, each once. */
+static void test_close_with_queries_under_way(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 5; i++)
+		query(&f, i % 2 ? "www.example." : "other.example.", i, 0);
+	resolver__close(f.resolver);
+	assert_int_equal(f.n, 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(f.replies[i].len, 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	fixture_close(&f.up);
+}
+
+static void test_max_concurrent_is_refused(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1 {\n max_concurrent 1\n}\n}\n", 100, 100);
+	query(&f, "a.example.", 1, 0);
+	query(&f, "b.example.", 2, 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(rcode(&f.replies[0]), DNS_REFUSED);
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	close_fixture(&f);
+}
+
+static void test_udp_limit(void **state)
+{
+	static const struct {
+		bool edns;
+		uint16_t size, bufsize;
+		size_t limit;
+	} cases[] = {
+		{ false, 0, 1232, 512 },  { true, 0, 1232, 512 },	{ true, 511, 1232, 512 },
+		{ true, 512, 1232, 512 }, { true, 600, 1232, 600 },	{ true, 1232, 1232, 1232 },
+		{ true, 4096, 1232, 1232 }, { true, 65535, 4096, 4096 }, { true, 4096, 512, 512 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dns_query q = { .edns = cases[i].edns, .edns_size = cases[i].size };
+
+		assert_int_equal(resolver__udp_limit(&q, cases[i].bufsize), cases[i].limit);
+	}
+}
+
+static void test_keep(void **state)
+{
+	static const struct corefile_cache usual = {
+		.enabled = true,
+		.success = { .capacity = 9984, .ttl_s = 30, .min_ttl_s = 5 },
+		.denial = { .capacity = 9984, .ttl_s = 10, .min_ttl_s = 5 },
+	}, least_0 = {
+		.enabled = true,
+		.success = { .capacity = 9984, .ttl_s = 30 },
+		.denial = { .capacity = 0, .ttl_s = 10, .min_ttl_s = 5 },
+	}, off = {
+		.success = { .capacity = 9984, .ttl_s = 30, .min_ttl_s = 5 },
+	};
+	static const struct {
+		const struct corefile_cache *cache;
+		uint32_t ttl_s;
+		enum admission admission;
+		bool store;
+		int kind;
+		uint32_t want_ttl_s;
+	} cases[] = {
+		{ &usual, 20, ADMIT_POSITIVE, true, NODENS_POSITIVE, 20 },
+		{ &usual, 3600, ADMIT_POSITIVE, true, NODENS_POSITIVE, 30 },
+		{ &usual, 0, ADMIT_POSITIVE, true, NODENS_POSITIVE, 5 },
+		{ &usual, 20, ADMIT_NEGATIVE, true, NODENS_NEGATIVE, 10 },
+		{ &usual, 7, ADMIT_NEGATIVE, true, NODENS_NEGATIVE, 7 },
+		{ &usual, 0, ADMIT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
+		{ &usual, 900, ADMIT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
+		{ &usual, 300, ADMIT_PASS, false, -1, 300 },
+		{ &least_0, 0, ADMIT_POSITIVE, false, -1, 0 },
+		{ &least_0, 1, ADMIT_POSITIVE, true, NODENS_POSITIVE, 1 },
+		{ &least_0, 300, ADMIT_NEGATIVE, false, -1, 300 },
+		{ &least_0, 0, ADMIT_SERVFAIL, false, -1, 0 },
+		{ &off, 300, ADMIT_POSITIVE, false, -1, 300 },
+		{ &off, 1, ADMIT_POSITIVE, false, -1, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct answer answer = { .ttl_s = cases[i].ttl_s };
+		struct keep keep = resolver__keep(cases[i].cache, &answer, cases[i].admission);
+
+		assert_int_equal(keep.store, cases[i].store);
+		assert_int_equal(keep.ttl_s, cases[i].want_ttl_s);
+		if (keep.store)
+			assert_int_equal(keep.kind, cases[i].kind);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identical_queries_are_one_exchange),
+		cmocka_unit_test(test_do_and_cd_are_others),
+		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_no_upstream_answers),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_close_with_queries_under_way),
+		cmocka_unit_test(test_max_concurrent_is_refused),
+		cmocka_unit_test(test_udp_limit),
+		cmocka_unit_test(test_keep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
