@@ -15,7 +15,7 @@ BUILD    := build
 MULTI    := $(shell $(CC) -print-multiarch 2>/dev/null)
 LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -lpthread
 CFLAGS   ?= -O2 -g
-CFLAGS   += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror
+C_FLAGS  := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(CFLAGS)
 CPPFLAGS += -Iheaders -Iuserspace -I$(BUILD)/bpf -MMD -MP
 # v3 (Linux 5.1) has 32-bit jumps; no CO-RE, so the object runs without a kernel's BTF.
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-function \
@@ -56,11 +56,11 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/userspace/%.o: userspace/%.c | $(SKEL)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) -c $< -o $@
 
 $(BUILD)/nodens: $(OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(C_FLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Test programs link with all modules but main: an archive takes what is named.
 $(BUILD)/libnodens.a: $(LIB_OBJ)
@@ -70,19 +70,29 @@ $(BUILD)/libnodens.a: $(LIB_OBJ)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnodens.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) \
+	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(C_FLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) \
 		-lcmocka -lldns -o $@
+
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(BUILD)/tests/bpf/%.skel.h: $(BUILD)/tests/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BUILD)/tests/bpf/bench_datapath: $(BUILD)/tests/bpf/wrap.skel.h
 
 $(BUILD)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BUILD)/libnodens.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit $(CFLAGS) -Wno-missing-field-initializers $< $(BUILD)/libnodens.a $(LDFLAGS) \
+	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit -I$(BUILD)/tests/bpf $(C_FLAGS) -Wno-missing-field-initializers $< $(BUILD)/libnodens.a $(LDFLAGS) \
 		$(LIBS) -lldns -o $@
 
 $(BUILD)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) -lpthread -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) $< $(LDFLAGS) -lpthread -o $@
 
 $(BUILD)/bench/%: bench/%.c
 	$(call say,CC,$@)
@@ -97,13 +107,14 @@ test: tests ## all tests (root)
 
 bench: bench-datapath bench-pod bench-miss bench-bystander ## every benchmark (root)
 
-bench-datapath: all ## ns per packet by BPF_PROG_RUN
-	$(Q)bench/datapath
-bench-pod: tests ## latency from a pod beside unbound, dnsmasq and plain DNAT
+bench-datapath: $(BUILD)/tests/bpf/bench_datapath ## ns per packet by BPF_PROG_RUN (root)
+	$(Q)$<
+	$(Q)tests/bpf/budget
+bench-pod: all $(TOOLS) ## latency from a pod beside unbound, dnsmasq and plain DNAT
 	$(Q)bench/pod
-bench-miss: tests ## misses per second beside unbound
+bench-miss: all $(TOOLS) ## misses per second beside unbound
 	$(Q)bench/miss
-bench-bystander: tests ## iperf3 with and without nodens
+bench-bystander: all $(TOOLS) ## iperf3 with and without nodens
 	$(Q)bench/bystander
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL)
