@@ -78,7 +78,7 @@ void device_path(char *path, size_t size, const char *dir, const char *sub, int 
 	char clean[IFNAMSIZ];
 	size_t i;
 
-	for (i = 0; ifname[i] && i < sizeof(clean) - 1; i++)
+	for (i = 0; i < sizeof(clean) - 1 && ifname[i]; i++)
 		clean[i] = ifname[i] == '.' ? '+' : ifname[i];
 	clean[i] = '\0';
 	snprintf(path, size, "%s/%s/%s-%d", dir, sub, clean, ifindex);
@@ -98,9 +98,8 @@ static int on_kind(const struct nlattr *attr, void *ctx)
 
 	if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
 		return MNL_CB_OK;
-	mnl_attr_for_each_nested(nested, attr)
-		if (mnl_attr_get_type(nested) == IFLA_INFO_KIND)
-			snprintf(kind->name, sizeof(kind->name), "%s", mnl_attr_get_str(nested));
+	mnl_attr_for_each_nested(nested, attr) if (mnl_attr_get_type(nested) == IFLA_INFO_KIND)
+		snprintf(kind->name, sizeof(kind->name), "%s", mnl_attr_get_str(nested));
 	return MNL_CB_OK;
 }
 
@@ -139,8 +138,8 @@ static void device_kind(int ifindex, struct kind *kind)
  * into it passes native XDP by, but not generic XDP, and native XDP there would clear GSO on the
  * peer. XDP without growth of the tail (before 5.8) cannot hold an answer.
  */
-static int choose(const struct kern *kern, const struct attach_request *request,
-		  enum hook order[3], const char **why, struct kern_error *err)
+static int choose(const struct kern *kern, const struct attach_request *request, enum hook order[3],
+		  const char **why, struct kern_error *err)
 {
 	bool grow = kern->features.xdp_grow;
 	struct kind kind;
@@ -155,7 +154,8 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	case HOOK_XDP_GENERIC:
 	case HOOK_XDP:
 		if (!grow)
-			return kern_error__set(err, -EOPNOTSUPP, "%s: XDP cannot grow packets on this"
+			return kern_error__set(err, -EOPNOTSUPP,
+					       "%s: XDP cannot grow packets on this"
 					       " kernel (Linux 5.8 can): use --hook tc",
 					       request->ifname);
 		if (request->hook != HOOK_XDP_GENERIC)
@@ -174,7 +174,7 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	if (!grow) {
 		*why = "XDP cannot grow packets on this kernel";
 	} else if (kind.loopback) {
-		*why = "XDP cannot send on the loopback";
+		*why = "the loopback has no native XDP";
 	} else if (!strcmp(kind.name, "veth")) {
 		*why = "native XDP on a veth misses what is redirected into it";
 		order[n++] = HOOK_XDP_GENERIC;
@@ -199,8 +199,8 @@ static int attach_tc(struct attachment *at, const struct attach_request *request
 {
 	/* In listen mode a veth with a foreign peer is as well the pod's own end. */
 	enum kern_prog which = request->pod_veth && request->steer
-		? (behind ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD)
-		: (behind ? KERN_TC_NIC_BEHIND_XDP : KERN_TC_NIC);
+				       ? (behind ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD)
+				       : (behind ? KERN_TC_NIC_BEHIND_XDP : KERN_TC_NIC);
 	char text[160] = "", other[16];
 	int fd, ret;
 
@@ -275,8 +275,7 @@ static void remove_others(const struct attachment *at)
 }
 
 int attachment__open(struct kern *kern, const struct attach_request *request,
-		     struct attachment **out, char *note, size_t note_size,
-		     struct kern_error *err)
+		     struct attachment **out, char *note, size_t note_size, struct kern_error *err)
 {
 	struct kern_error first = {};
 	struct attachment *at;

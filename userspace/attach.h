@@ -34,10 +34,10 @@ struct attachment; /* one device */
  * and does not share, or what the kernel said.
  */
 int attachment__open(struct kern *kern, const struct attach_request *request,
-		     struct attachment **out, char *note, size_t note_size,
-		     struct kern_error *err);
+		     struct attachment **out, char *note, size_t note_size, struct kern_error *err);
 void attachment__detach(struct attachment *attachment); /* removes from the device, frees */
-void attachment__forget(struct attachment *attachment); /* frees; the device went, or stays attached */
+void attachment__forget(
+	struct attachment *attachment); /* frees; the device went, or stays attached */
 /* "tcx", "clsact prio 1", "xdp native, shared", "xdp generic + tcx": for logs. */
 const char *attachment__how(const struct attachment *attachment);
 

@@ -29,7 +29,8 @@ struct tcx_part {
 	char pin[PATH_MAX];
 };
 
-/* Replaces the program of a link of ours that is there, or makes one. @other: who runs before, or "". */
+/* Replaces the program of a link of ours that is there, or makes one. @other: who runs before, or
+ * "". */
 int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
 		int prog_fd, char other[16], struct kern_error *err);
 void tcx__detach(struct tcx_part *part);

@@ -69,10 +69,9 @@ static void read_bpf_options(struct filter *f, const struct nlattr *options)
 	uint32_t id = 0;
 	char name[16];
 
-	mnl_attr_for_each_nested(attr, options)
-		if (mnl_attr_get_type(attr) == TCA_BPF_ID &&
-		    mnl_attr_get_payload_len(attr) >= sizeof(id))
-			id = mnl_attr_get_u32(attr);
+	mnl_attr_for_each_nested(attr, options) if (mnl_attr_get_type(attr) == TCA_BPF_ID &&
+						    mnl_attr_get_payload_len(attr) >= sizeof(id))
+		id = mnl_attr_get_u32(attr);
 	if (!id)
 		return;
 	prog_name_of(id, name);
@@ -197,8 +196,10 @@ static void say_order(const struct filters *filters, const struct clsact_part *p
 			}
 		return;
 	}
-	snprintf(note, size, "filter %s (priority %u) runs before nodens: what it answers, drops or"
-		 " accepts never reaches nodens", first->name, first->prio);
+	snprintf(note, size,
+		 "filter %s (priority %u) runs before nodens: what it answers, drops or"
+		 " accepts never reaches nodens",
+		 first->name, first->prio);
 }
 
 static int attach_filter(struct nl *nl, struct clsact_part *part, int ifindex, int prog_fd)
@@ -240,9 +241,9 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 	made = make_qdisc(ifindex);
 	if (made < 0) {
 		nl__close(&nl);
-		return kern_error__set(err, made, "%s: cannot make a clsact qdisc: %s%s", ifname,
-				       strerror(-made), made == -ENODEV ? "" :
-				       " (is CONFIG_NET_SCH_INGRESS there?)");
+		return kern_error__set(
+			err, made, "%s: cannot make a clsact qdisc: %s%s", ifname, strerror(-made),
+			made == -ENODEV ? "" : " (is CONFIG_NET_SCH_INGRESS there?)");
 	}
 	if (dir) {
 		device_path(new.marker, sizeof(new.marker), dir, "clsact", ifindex, ifname);
@@ -318,8 +319,7 @@ int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_pa
 	for (i = 0; i < filters.count; i++) {
 		const struct filter *f = &filters.list[i];
 
-		if (!f->ours ||
-		    (keep && f->prio == keep->prio && f->handle == keep->handle) ||
+		if (!f->ours || (keep && f->prio == keep->prio && f->handle == keep->handle) ||
 		    detach_filter(ifindex, f->prio, f->handle))
 			left++;
 		else

@@ -19,7 +19,7 @@
 #include "kern_priv.h"
 
 /* include/uapi/linux/bpf.h as of kernel commit e420bed02507, newer than the build's headers. */
-#define TCX_INGRESS	46 /* BPF_TCX_INGRESS */
+#define TCX_INGRESS	46	  /* BPF_TCX_INGRESS */
 #define TCX_FLAG_BEFORE (1u << 3) /* BPF_F_BEFORE; relative to nothing: first */
 
 /* The query part of union bpf_attr with the fields that commit added. */
@@ -88,7 +88,7 @@ static int link_id(int fd, uint32_t *id)
 /* Puts another program into the device's own link, atomically. -ENOENT: no link of ours there. */
 static int update_present(int ifindex, int prog_fd, struct tcx_part *part)
 {
-	struct tcx_list list;
+	struct tcx_list list = {};
 	uint32_t i;
 	int fd;
 
@@ -134,7 +134,7 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 		int prog_fd, char other[16], struct kern_error *err)
 {
 	struct tcx_part new = { .link_fd = -1 };
-	struct tcx_list list;
+	struct tcx_list list = {};
 	bool made = false;
 	int ret;
 
@@ -142,8 +142,8 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 	if (ret) {
 		new.link_fd = tcx_link__create(prog_fd, ifindex);
 		if (new.link_fd < 0)
-			return kern_error__set(err, new.link_fd, "%s: cannot attach by tcx: %s", ifname,
-					       strerror(-new.link_fd));
+			return kern_error__set(err, new.link_fd, "%s: cannot attach by tcx: %s",
+					       ifname, strerror(-new.link_fd));
 		made = true;
 		ret = link_id(new.link_fd, &new.link_id);
 	}
@@ -184,7 +184,7 @@ void tcx__detach(struct tcx_part *part)
 
 int tcx__remove_ours(int ifindex, uint32_t keep)
 {
-	struct tcx_list list;
+	struct tcx_list list = {};
 	int fd, count = 0;
 	uint32_t i;
 

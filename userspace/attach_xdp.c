@@ -73,8 +73,8 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 	if (old) {
 		prog_name_of(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
-			return kern_error__set(err, -EBUSY, "XDP program %s (id %u) holds the device", name,
-					       old);
+			return kern_error__set(
+				err, -EBUSY, "XDP program %s (id %u) holds the device", name, old);
 	}
 	fd = load_single(obj);
 	if (fd < 0)
@@ -89,8 +89,8 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 	} else {
 		/* The kernel has no two modes at once, so changing it does have a gap. */
 		if (old)
-			bpf_xdp_detach(ifindex, old_generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE,
-				       NULL);
+			bpf_xdp_detach(ifindex,
+				       old_generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, NULL);
 		ret = bpf_xdp_attach(ifindex, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	}
 	if (ret)
@@ -151,8 +151,7 @@ static void choose_bpffs(const struct kern *kern)
 	char *slash;
 	struct stat st, up;
 
-	if (getenv(XDP_BPFFS_ENVVAR) ||
-	    (!statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC))
+	if (getenv(XDP_BPFFS_ENVVAR) || (!statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC))
 		return;
 	/* The mount point is the highest directory of the same device. */
 	snprintf(at, sizeof(at), "%s", kern->pin_dir);
@@ -213,8 +212,9 @@ static int remove_single(int ifindex, uint32_t keep)
 	opts.old_prog_fd = bpf_prog_get_fd_by_id(id);
 	if (opts.old_prog_fd < 0)
 		return 0;
-	ret = bpf_xdp_detach(ifindex, (generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE) |
-			     XDP_FLAGS_REPLACE, &opts);
+	ret = bpf_xdp_detach(
+		ifindex, (generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE) | XDP_FLAGS_REPLACE,
+		&opts);
 	close(opts.old_prog_fd);
 	return !ret;
 }
@@ -289,8 +289,8 @@ static int try_shared(struct xdp_part *part, struct kern *kern,
 /*
  * libxdp's dispatcher may be refused for more reasons than its own check knows. Kernels since 6.13
  * (and stable ones, seen on 6.12) let a program that changes packets replace only a function that
- * does, and the dispatcher of libxdp 1.3 has none (kernel commit 81f6d0530ba0); 5.10 refuses to take
- * over a program that is there. Then ours goes onto the device alone, if it is free.
+ * does, and the dispatcher of libxdp 1.3 has none (kernel commit 81f6d0530ba0); 5.10 refuses to
+ * take over a program that is there. Then ours goes onto the device alone, if it is free.
  */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct kern_error *err)

@@ -38,7 +38,8 @@ static int remove_nd0(void)
 		printf("removed nd0, left by an agent that was killed\n");
 	/* A live agent's goes with it, and somebody else's is no business of ours. */
 	return ret < 0 && ret != -EBUSY && ret != -EEXIST
-		? (fprintf(stderr, "nodens detach: %s\n", err.text), ret) : ret;
+		       ? (fprintf(stderr, "nodens detach: %s\n", err.text), ret)
+		       : ret;
 }
 
 static int detach(const char *pin_dir)
@@ -50,7 +51,8 @@ static int detach(const char *pin_dir)
 	running = kern__agent_runs(pin_dir, &pid);
 	if (running > 0 && pid)
 		printf("the agent (pid %d) is running: it does not attach again what is detached"
-		       " now\n", (int)pid);
+		       " now\n",
+		       (int)pid);
 	else if (running > 0)
 		printf("an agent is running: it does not attach again what is detached now\n");
 	programs = attach__detach_all(pin_dir, print_removed, &err);

@@ -24,7 +24,8 @@ struct kern_error {
 int kern_error__set(struct kern_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* libbpf's and libxdp's own messages, line by line; they are silent until this is set (NULL: again). */
+/* libbpf's and libxdp's own messages, line by line; they are silent until this is set (NULL:
+ * again). */
 void kern__on_debug(void (*print)(const char *line));
 
 /* One row per feature newer than 5.4; found by probing, not by version. */
@@ -76,7 +77,7 @@ int kern__unpin(const char *pin_dir);
 int kern__agent_runs(const char *pin_dir, pid_t *pid);
 
 const struct kern_features *kern__features(const struct kern *kern);
-bool kern__adopted(const struct kern *kern); /* the maps were found, not made */
+bool kern__adopted(const struct kern *kern);	/* the maps were found, not made */
 const char *kern__dir(const struct kern *kern); /* of the pins: PIN_DIR/layout-N */
 void kern__store_maps(const struct kern *kern, struct store_maps *maps);
 /*
@@ -97,8 +98,8 @@ uint64_t kern__bytes(const struct kern *kern);
  * first use and kept. Returned fds stay the object's.
  */
 enum kern_prog {
-	KERN_TC_POD,	      /* tc ingress of a pod's veth: answers by redirect to the peer */
-	KERN_TC_NIC,	      /* tc ingress of another device: answers by redirect to itself */
+	KERN_TC_POD,		/* tc ingress of a pod's veth: answers by redirect to the peer */
+	KERN_TC_NIC,		/* tc ingress of another device: answers by redirect to itself */
 	KERN_TC_POD_BEHIND_XDP, /* tc beside XDP on one device: steers misses only */
 	KERN_TC_NIC_BEHIND_XDP,
 	KERN_TC_RETURN, /* tc ingress of nd0: back to the client */

@@ -21,9 +21,9 @@
 #include "attach_priv.h"
 #include "kern_priv.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
 #define VERSION(major, minor) ((major) << 8 | (minor))
-#define OLDEST VERSION(5, 4)
+#define OLDEST		      VERSION(5, 4)
 
 #define INSN(c, d, s, o, i) \
 	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
@@ -154,8 +154,10 @@ static const struct feature_row {
 	bool (*probe)(void);
 	const char *with, *without;
 } rows[] = {
-#define ROW(field, since, with, without) \
-	{ #field, since, offsetof(struct kern_features, field), probe_##field, with, without }
+#define ROW(field, since, with, without)                                                           \
+	{                                                                                          \
+#field, since, offsetof(struct kern_features, field), probe_##field, with, without \
+	}
 	ROW(mmapable, VERSION(5, 5), "slots are written through mmap",
 	    "slots are written by bpf()"),
 	ROW(xdp_grow, VERSION(5, 8), "XDP answers in place", "tc in place of XDP"),
@@ -256,9 +258,9 @@ static int parse_version(const char *text, unsigned int *version, struct kern_er
 		return kern_error__set(err, -EINVAL,
 				       "pretended kernel '%s': want a version such as 5.4", text);
 	if (VERSION(major, minor) < OLDEST)
-		return kern_error__set(err, -EINVAL,
-				       "pretended kernel '%s': the oldest that nodens runs on is 5.4",
-				       text);
+		return kern_error__set(
+			err, -EINVAL,
+			"pretended kernel '%s': the oldest that nodens runs on is 5.4", text);
 	*version = VERSION(major, minor);
 	return 0;
 }

@@ -16,10 +16,10 @@
 #include "kern_priv.h"
 
 const char *const kern_map_names[KERN_MAPS] = {
-	[KERN_INDEX] = "nodens_index",	   [KERN_SLAB0] = "nodens_slab0",
-	[KERN_SLAB1] = "nodens_slab1",	   [KERN_SLAB2] = "nodens_slab2",
-	[KERN_SLAB3] = "nodens_slab3",	   [KERN_CTL] = "nodens_ctl",
-	[KERN_PERCPU] = "nodens_percpu",   [KERN_CLIENTS] = "nodens_clients",
+	[KERN_INDEX] = "nodens_index",	 [KERN_SLAB0] = "nodens_slab0",
+	[KERN_SLAB1] = "nodens_slab1",	 [KERN_SLAB2] = "nodens_slab2",
+	[KERN_SLAB3] = "nodens_slab3",	 [KERN_CTL] = "nodens_ctl",
+	[KERN_PERCPU] = "nodens_percpu", [KERN_CLIENTS] = "nodens_clients",
 	[KERN_FLOWS] = "nodens_flows",
 };
 
@@ -49,8 +49,8 @@ int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern
 		return kern_error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
 				       capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
 	/* An element for each answer; a slot waiting for its grace period has none. */
-	def[KERN_INDEX].max_entries = capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE] +
-				      INDEX_SPARE;
+	def[KERN_INDEX].max_entries =
+		capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE] + INDEX_SPARE;
 	if (!kern->features.mmapable)
 		for (i = 0; i < KERN_MAPS; i++)
 			def[i].flags &= ~BPF_F_MMAPABLE;
@@ -187,7 +187,8 @@ int kern_maps__open(struct kern *kern, struct kern_error *err)
 		return 0;
 	kern_maps__close(kern);
 	if (ret == -ENOENT)
-		return kern_error__set(err, ret, "no nodens maps below %s: is `nodens run` running?",
+		return kern_error__set(err, ret,
+				       "no nodens maps below %s: is `nodens run` running?",
 				       kern->pin_dir);
 	if (ret == -ESTALE)
 		return kern_error__set(err, ret, "the maps below %s are of another nodens version",
@@ -205,11 +206,11 @@ static int create_map(struct kern *kern, enum kern_map i, struct kern_error *err
 
 	if (fd < 0) {
 		fd = -errno;
-		return kern_error__set(err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
-				       kern_map_names[i], def->max_entries,
-				       def->key_size + def->value_size,
-				       fd == -E2BIG ? "too large for the kernel" : strerror(-fd),
-				       kern_refusal(fd));
+		return kern_error__set(
+			err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
+			kern_map_names[i], def->max_entries, def->key_size + def->value_size,
+			fd == -E2BIG ? "too large for the kernel" : strerror(-fd),
+			kern_refusal(fd));
 	}
 	kern->map_fd[i] = fd;
 	return 0;
@@ -242,7 +243,8 @@ out:
 	return ret;
 }
 
-/* An update of a map of maps returns only when no program can hold the old one (synchronize_rcu). */
+/* An update of a map of maps returns only when no program can hold the old one (synchronize_rcu).
+ */
 int kern_grace__create(struct kern *kern, struct kern_error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);

@@ -43,14 +43,16 @@ static int check_bpffs(const char *path, struct kern_error *err)
 		if (errno != ENOENT || !slash)
 			return kern_error__set(err, -errno, "%s: %s%s", at, strerror(errno),
 					       errno == EPERM && strchr(path, '.')
-						       ? " (bpffs allows no dot in a name)" : "");
+						       ? " (bpffs allows no dot in a name)"
+						       : "");
 		slash[slash == at] = '\0';
 	}
 	if (fs.f_type == BPF_FS_MAGIC)
 		return 0;
 	return kern_error__set(err, -ENODEV,
 			       "%s is not in a bpffs: mount -t bpf bpf /sys/fs/bpf (in a container:"
-			       " mount the host's)", path);
+			       " mount the host's)",
+			       path);
 }
 
 static int make_dirs(const char *path)
@@ -165,7 +167,8 @@ int kern_pins__pin_maps(struct kern *kern, struct kern_error *err)
 		snprintf(path, sizeof(path), "%s/%s", kern->dir, kern_map_names[i]);
 		unlink(path);
 	}
-	return kern_error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir, strerror(-ret));
+	return kern_error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir,
+			       strerror(-ret));
 }
 
 static bool join(char path[PATH_MAX], const char *dir, const char *name)
@@ -263,7 +266,7 @@ int kern__agent_runs(const char *pin_dir, pid_t *pid)
 /* Does any loaded tc_nodens use this program array? */
 static bool tail_in_use(uint32_t map_id)
 {
-	uint32_t id = 0, maps[64], len, i;
+	uint32_t id = 0, maps[64] = {}, len, i;
 	struct bpf_prog_info info;
 	bool found = false;
 	int fd;

@@ -74,7 +74,8 @@ void kern_maps__close(struct kern *kern);
 int kern_grace__create(struct kern *kern, struct kern_error *err);
 
 /* kern_pins.c */
-int kern_pins__prepare(struct kern *kern, struct kern_error *err); /* checks bpffs, makes dirs, locks */
+int kern_pins__prepare(struct kern *kern,
+		       struct kern_error *err); /* checks bpffs, makes dirs, locks */
 int kern_pins__pin_maps(struct kern *kern, struct kern_error *err);
 void kern_pins__remove_empty(struct kern *kern); /* directories that hold nothing */
 /* Pins of program arrays that no loaded program uses, and of links whose device went. */

@@ -87,10 +87,10 @@ int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS])
 			ret = -ENOENT;
 			break;
 		}
-		defs[i] = (struct kern_map_def){ bpf_map__type(map), bpf_map__key_size(map),
-						 bpf_map__value_size(map),
-						 bpf_map__max_entries(map),
-						 bpf_map__map_flags(map) };
+		defs[i] =
+			(struct kern_map_def){ bpf_map__type(map), bpf_map__key_size(map),
+					       bpf_map__value_size(map), bpf_map__max_entries(map),
+					       bpf_map__map_flags(map) };
 	}
 	nodens_bpf__destroy(skel);
 	return ret;
@@ -135,8 +135,7 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 	skel->rodata->cfg_redirect_peer = set->redirect_peer;
 	skel->rodata->cfg_behind_xdp = set->behind_xdp;
 	skel->rodata->cfg_xdp_generic = set->xdp_generic;
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, false);
+	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, false);
 	ret = share_maps(kern, skel->obj);
 	if (ret)
 		goto fail;

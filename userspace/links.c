@@ -21,7 +21,7 @@
 #define RECEIVE_BUFFER (8 << 20)
 /* Datagrams for one call, so that a storm of devices does not hold up the event loop. */
 #define DISPATCH_MAX 64
-#define DUMP_TRIES 5
+#define DUMP_TRIES   5
 
 #ifndef RTEXT_FILTER_SKIP_STATS
 #define RTEXT_FILTER_SKIP_STATS (1 << 3)
@@ -54,7 +54,8 @@ static int on_linkinfo(const struct nlattr *attr, void *ctx)
 {
 	struct parsed *parsed = ctx;
 
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
 		snprintf(parsed->info.kind, sizeof(parsed->info.kind), "%s",
 			 mnl_attr_get_str(attr));
 	return MNL_CB_OK;
@@ -95,7 +96,8 @@ static bool parse(const struct nlmsghdr *nlh, struct parsed *parsed)
 
 	if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*ifi)))
 		return false;
-	/* AF_BRIDGE: the device as a bridge's port. Its RTM_DELLINK says that it left the bridge. */
+	/* AF_BRIDGE: the device as a bridge's port. Its RTM_DELLINK says that it left the bridge.
+	 */
 	if (ifi->ifi_family != AF_UNSPEC)
 		return false;
 	memset(parsed, 0, sizeof(*parsed));
@@ -167,8 +169,8 @@ static int get_links(struct links *links, int ifindex)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, ifindex ? 0 : NLM_F_DUMP, sizeof(*ifi),
-					 (void **)&ifi);
+	struct nlmsghdr *nlh =
+		nl__begin(buf, RTM_GETLINK, ifindex ? 0 : NLM_F_DUMP, sizeof(*ifi), (void **)&ifi);
 
 	ifi->ifi_index = ifindex;
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -218,8 +220,7 @@ static int on_event(const struct nlmsghdr *nlh, void *ctx)
 	if (known)
 		tell_gone(links, known);
 	/* It may have moved into another namespace, of which its peer here is told nothing. */
-	if (parsed.veth && !parsed.info.foreign_peer && parsed.peer > 0 &&
-	    find(links, parsed.peer))
+	if (parsed.veth && !parsed.info.foreign_peer && parsed.peer > 0 && find(links, parsed.peer))
 		get_links(links, parsed.peer);
 	return MNL_CB_OK;
 }

@@ -15,7 +15,7 @@
 struct link_info {
 	int ifindex;
 	char name[16];
-	char kind[16];	 /* "veth", "bridge", "" */
+	char kind[16]; /* "veth", "bridge", "" */
 	bool up;
 	bool foreign_peer; /* veth whose peer is in another namespace (IFLA_LINK_NETNSID) */
 	uint8_t mac[6];

@@ -57,7 +57,8 @@ static int on_message(const struct nlattr *attr, void *ctx)
 {
 	struct nl *nl = ctx;
 
-	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_STRING) > 0)
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+	    mnl_attr_validate(attr, MNL_TYPE_STRING) > 0)
 		snprintf(nl->message, sizeof(nl->message), "%s", mnl_attr_get_str(attr));
 	return MNL_CB_OK;
 }

@@ -211,7 +211,8 @@ static int remove_stale(struct nl *nl, struct kern_error *err)
 	if (ret)
 		return kern_error__set(err, ret, "cannot look for " ND0 ": %s", strerror(-ret));
 	if (strcmp(alias, ND0_ALIAS))
-		return kern_error__set(err, -EEXIST, "a device " ND0 " is there that is not nodens':"
+		return kern_error__set(err, -EEXIST,
+				       "a device " ND0 " is there that is not nodens':"
 				       " rename or remove it");
 	ret = delete_link(nl, ifindex);
 	if (ret)
@@ -278,8 +279,8 @@ static int make_pair(struct nl *nl, int netns_fd)
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct nlattr *info, *data, *peer;
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifi),
-					 (void **)&ifi);
+	struct nlmsghdr *nlh =
+		nl__begin(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifi), (void **)&ifi);
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, ND0);
 	mnl_attr_put(nlh, IFLA_ADDRESS, ETH_ALEN, nd0_mac);
@@ -351,12 +352,15 @@ static int make_veth(struct steer *steer, struct nl *nl, struct kern_error *err)
 		int no6 = sysctl__write("/proc/sys/net/ipv6/conf/" ND0 "/disable_ipv6", "1");
 
 		if (no6 && no6 != -ENOENT)
-			steer_note(steer->note, sizeof(steer->note), "IPv6 stays on at " ND0 ", without an address"
-				   " (/proc/sys: %s)", strerror(-no6));
+			steer_note(steer->note, sizeof(steer->note),
+				   "IPv6 stays on at " ND0 ", without an address"
+				   " (/proc/sys: %s)",
+				   strerror(-no6));
 		ret = nd0_up(nl, steer->nd0_ifindex);
 	}
 	return ret ? kern_error__set(err, ret, "cannot make the veth pair " ND0 ": %s%s%s",
-				     strerror(-ret), nl->message[0] ? ": " : "", nl->message) : 0;
+				     strerror(-ret), nl->message[0] ? ": " : "", nl->message)
+		   : 0;
 }
 
 static int check_addrs(const struct served_addr *addrs, int n, struct kern_error *err)
@@ -368,13 +372,18 @@ static int check_addrs(const struct served_addr *addrs, int n, struct kern_error
 		uint32_t a = v4 ? ntohl(addrs[i].v4.s_addr) : 0;
 
 		if (!v4 && addrs[i].family != AF_INET6)
-			return kern_error__set(err, -EINVAL, "served address %d: neither IPv4 nor"
-					       " IPv6", i + 1);
+			return kern_error__set(err, -EINVAL,
+					       "served address %d: neither IPv4 nor"
+					       " IPv6",
+					       i + 1);
 		if (v4 ? !a || IN_MULTICAST(a) || a == INADDR_BROADCAST
 		       : IN6_IS_ADDR_UNSPECIFIED(&addrs[i].v6) ||
-			 IN6_IS_ADDR_MULTICAST(&addrs[i].v6) || IN6_IS_ADDR_LINKLOCAL(&addrs[i].v6))
-			return kern_error__set(err, -EINVAL, "served address %d: want a unicast address"
-					       " (of IPv6 none of fe80::/10)", i + 1);
+				    IN6_IS_ADDR_MULTICAST(&addrs[i].v6) ||
+				    IN6_IS_ADDR_LINKLOCAL(&addrs[i].v6))
+			return kern_error__set(err, -EINVAL,
+					       "served address %d: want a unicast address"
+					       " (of IPv6 none of fe80::/10)",
+					       i + 1);
 	}
 	return 0;
 }
@@ -389,12 +398,14 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	for (i = 0; (ret = take_lock(&steer->lock_fd)) == -EBUSY && i < STALE_TRIES; i++)
 		usleep(STALE_WAIT_US);
 	if (ret == -EBUSY)
-		return kern_error__set(err, ret, "another nodens agent runs in this network namespace");
+		return kern_error__set(err, ret,
+				       "another nodens agent runs in this network namespace");
 	if (ret)
 		return kern_error__set(err, ret, "socket: %s", strerror(-ret));
 	ret = netns__run(-1, open_own_netns, &steer->netns_fd);
 	if (ret)
-		return kern_error__set(err, ret, "cannot make a network namespace: %s%s", strerror(-ret),
+		return kern_error__set(err, ret, "cannot make a network namespace: %s%s",
+				       strerror(-ret),
 				       ret == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
 	ret = nl__open(&nl);
 	if (ret)
@@ -402,7 +413,8 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	/* Before there is a device in it whose announcement would give it another id. */
 	ret = set_netns_id(&nl, steer->netns_fd, &steer->netns_id);
 	if (ret)
-		kern_error__set(err, ret, "cannot give the network namespace an id: %s", strerror(-ret));
+		kern_error__set(err, ret, "cannot give the network namespace an id: %s",
+				strerror(-ret));
 	else
 		ret = make_veth(steer, &nl, err);
 	nl__close(&nl);

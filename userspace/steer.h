@@ -45,7 +45,8 @@ const char *steer__note(const struct steer *steer);
 int steer__socket(struct steer *steer, int family, int type, uint16_t port);
 
 int steer__nd0(const struct steer *steer); /* ifindex */
-void steer__fill_ctl(const struct steer *steer, struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */
+void steer__fill_ctl(const struct steer *steer,
+		     struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */
 
 /* Removes a stale nd0 of our own. 1: removed, 0: none there, -EEXIST: it is not ours. */
 int steer__remove_stale(struct kern_error *err);

@@ -12,8 +12,8 @@
 #include "netlink.h"
 #include "steer.h"
 
-#define ND0 "nd0"
-#define ND1 "nd1"
+#define ND0	  "nd0"
+#define ND1	  "nd1"
 #define ND0_ALIAS "nodens: private veth of the agent"
 
 /* Locally administered, fixed: a tool that sees them knows whose they are. */

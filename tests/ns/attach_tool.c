@@ -179,7 +179,8 @@ static int cmd_foreign_xdp(char **argv)
 		return 1;
 	}
 	mp = xdp_multiprog__get_from_ifindex(ifindex);
-	printf("%s\n", !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp) ? "shared" : "single");
+	printf("%s\n",
+	       !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp) ? "shared" : "single");
 	xdp_multiprog__close(mp);
 	xdp_program__close(prog);
 	bpf_object__close(obj);

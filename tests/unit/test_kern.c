@@ -53,8 +53,9 @@ static void begin(void)
 
 static struct kern_config config(const char *pretend)
 {
-	return (struct kern_config){ .pin_dir = PIN_DIR, .pretend = pretend,
-				     .capacity = { 1000, 500 }, .adopt = true };
+	return (struct kern_config){
+		.pin_dir = PIN_DIR, .pretend = pretend, .capacity = { 1000, 500 }, .adopt = true
+	};
 }
 
 static struct kern *open_kern(const char *pretend)
@@ -70,8 +71,9 @@ static struct kern *open_kern(const char *pretend)
 
 static void test_pretend(void **state)
 {
-	static const char *const bad[] = { "", "5", "5.", ".4", "5.4.1", "4.19", "-5.4", "5.4x", "six",
-					   "99999999999.1", "5.999" };
+	static const char *const bad[] = { "",	   "5",	   "5.",   ".4",  "5.4.1",
+					   "4.19", "-5.4", "5.4x", "six", "99999999999.1",
+					   "5.999" };
 	struct kern_features now, old, before = { .tcx = true };
 	size_t i;
 
@@ -234,7 +236,8 @@ static void test_maps(void **state)
 	assert_true(info.max_entries >= capacity[0] + capacity[1]);
 	assert_int_equal(info.map_flags & BPF_F_NO_PREALLOC, 0);
 	assert_int_equal(maps.mmapable, kern__features(kern)->mmapable);
-	assert_int_equal(bpf_map_update_elem(maps.grace_fd, &zero, &maps.grace_inner_fd, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(maps.grace_fd, &zero, &maps.grace_inner_fd, BPF_ANY),
+			 0);
 	assert_true(kern__bytes(kern) > 64 * 1024);
 	kern__close(kern);
 	/* Without mmapable arrays. */
@@ -390,7 +393,8 @@ static void test_bad_config(void **state)
 	(void)state;
 	begin();
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct kern_config c = { .pin_dir = rows[i].pin_dir, .pretend = rows[i].pretend,
+		struct kern_config c = { .pin_dir = rows[i].pin_dir,
+					 .pretend = rows[i].pretend,
 					 .capacity = { rows[i].capacity, rows[i].capacity } };
 
 		err.text[0] = '\0';
@@ -405,12 +409,12 @@ static void test_bad_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pretend),	     cmocka_unit_test(test_probe_leaves_limits),
-		cmocka_unit_test(test_adopt),	     cmocka_unit_test(test_new_key),
-		cmocka_unit_test(test_not_adopted),  cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_counters),     cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_pinned_only),  cmocka_unit_test(test_foreign_pin_stays),
-		cmocka_unit_test(test_half_way),     cmocka_unit_test(test_bad_config),
+		cmocka_unit_test(test_pretend),	    cmocka_unit_test(test_probe_leaves_limits),
+		cmocka_unit_test(test_adopt),	    cmocka_unit_test(test_new_key),
+		cmocka_unit_test(test_not_adopted), cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_counters),    cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_pinned_only), cmocka_unit_test(test_foreign_pin_stays),
+		cmocka_unit_test(test_half_way),    cmocka_unit_test(test_bad_config),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

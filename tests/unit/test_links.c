@@ -23,7 +23,7 @@
 
 #include "links.h"
 
-#define PAIRS 50
+#define PAIRS	  50
 #define PROMPT_MS 100 /* within which a new device is to be reported */
 
 static bool private_netns;
@@ -328,9 +328,9 @@ static void test_lost_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_globs),	     cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_many),	     cmocka_unit_test(test_prompt),
-		cmocka_unit_test(test_peer_moves),   cmocka_unit_test(test_bridge_port),
+		cmocka_unit_test(test_globs),	      cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_many),	      cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_peer_moves),    cmocka_unit_test(test_bridge_port),
 		cmocka_unit_test(test_lost_messages),
 	};
 
