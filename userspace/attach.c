@@ -91,15 +91,19 @@ struct kind {
 	bool loopback;
 };
 
-static int on_kind(const struct nlattr *attr, void *ctx)
+static int on_linkinfo(const struct nlattr *attr, void *ctx)
 {
-	const struct nlattr *nested;
 	struct kind *kind = ctx;
 
-	if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
-		return MNL_CB_OK;
-	mnl_attr_for_each_nested(nested, attr) if (mnl_attr_get_type(nested) == IFLA_INFO_KIND)
-		snprintf(kind->name, sizeof(kind->name), "%s", mnl_attr_get_str(nested));
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		snprintf(kind->name, sizeof(kind->name), "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int on_attr(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+		mnl_attr_parse_nested(attr, on_linkinfo, ctx);
 	return MNL_CB_OK;
 }
 
@@ -111,7 +115,7 @@ static int on_link(const struct nlmsghdr *nlh, void *ctx)
 	if (nlh->nlmsg_type != RTM_NEWLINK || ifi->ifi_index != kind->ifindex)
 		return MNL_CB_OK;
 	kind->loopback = ifi->ifi_flags & IFF_LOOPBACK;
-	return mnl_attr_parse(nlh, sizeof(*ifi), on_kind, kind);
+	return mnl_attr_parse(nlh, sizeof(*ifi), on_attr, kind);
 }
 
 static void device_kind(int ifindex, struct kind *kind)

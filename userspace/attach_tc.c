@@ -63,15 +63,21 @@ static int on_tca(const struct nlattr *attr, void *ctx)
 	return MNL_CB_OK;
 }
 
+static int on_bpf_option(const struct nlattr *attr, void *ctx)
+{
+	uint32_t *id = ctx;
+
+	if (mnl_attr_get_type(attr) == TCA_BPF_ID && mnl_attr_get_payload_len(attr) >= sizeof(*id))
+		*id = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
 static void read_bpf_options(struct filter *f, const struct nlattr *options)
 {
-	const struct nlattr *attr;
 	uint32_t id = 0;
 	char name[16];
 
-	mnl_attr_for_each_nested(attr, options) if (mnl_attr_get_type(attr) == TCA_BPF_ID &&
-						    mnl_attr_get_payload_len(attr) >= sizeof(id))
-		id = mnl_attr_get_u32(attr);
+	mnl_attr_parse_nested(options, on_bpf_option, &id);
 	if (!id)
 		return;
 	prog_name_of(id, name);

@@ -118,7 +118,7 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 			 struct kern_error *err)
 {
 	struct nodens_bpf *skel = NULL;
-	struct bpf_program *prog;
+	struct bpf_program *prog = NULL;
 	int ret;
 
 	kern_log__clear();
@@ -135,7 +135,8 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 	skel->rodata->cfg_redirect_peer = set->redirect_peer;
 	skel->rodata->cfg_behind_xdp = set->behind_xdp;
 	skel->rodata->cfg_xdp_generic = set->xdp_generic;
-	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, false);
+	while ((prog = bpf_object__next_program(skel->obj, prog)))
+		bpf_program__set_autoload(prog, false);
 	ret = share_maps(kern, skel->obj);
 	if (ret)
 		goto fail;

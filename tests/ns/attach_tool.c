@@ -135,12 +135,12 @@ static int cmd_hold(double seconds)
 static int cmd_foreign_tcx(char **argv)
 {
 	struct bpf_object *obj = bpf_object__open(argv[1]);
-	struct bpf_program *prog;
+	struct bpf_program *prog = NULL;
 	int link;
 
 	if (!obj)
 		return 1;
-	bpf_object__for_each_program(prog, obj)
+	while ((prog = bpf_object__next_program(obj, prog)))
 		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), "count_tc"));
 	prog = bpf_object__find_program_by_name(obj, "count_tc");
 	if (!prog || bpf_object__load(obj))
@@ -161,12 +161,12 @@ static int cmd_foreign_xdp(char **argv)
 	LIBBPF_OPTS(xdp_program_opts, opts, .obj = obj, .prog_name = "count_xdp");
 	int ifindex = if_nametoindex(argv[0]), ret;
 	struct xdp_multiprog *mp;
-	struct bpf_program *other;
+	struct bpf_program *other = NULL;
 	struct xdp_program *prog;
 
 	if (!obj)
 		return 1;
-	bpf_object__for_each_program(other, obj)
+	while ((other = bpf_object__next_program(obj, other)))
 		bpf_program__set_autoload(other, !strcmp(bpf_program__name(other), "count_xdp"));
 	prog = xdp_program__create(&opts);
 	if (libxdp_get_error(prog))
