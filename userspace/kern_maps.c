@@ -243,8 +243,7 @@ out:
 	return ret;
 }
 
-/* An update of a map of maps returns only when no program can hold the old one (synchronize_rcu).
- */
+/* An update of a map of maps returns only when no program can hold the old map (an RCU wait). */
 int kern_grace__create(struct kern *kern, struct kern_error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);

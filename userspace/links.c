@@ -96,8 +96,7 @@ static bool parse(const struct nlmsghdr *nlh, struct parsed *parsed)
 
 	if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*ifi)))
 		return false;
-	/* AF_BRIDGE: the device as a bridge's port. Its RTM_DELLINK says that it left the bridge.
-	 */
+	/* AF_BRIDGE: as a bridge's port. Its RTM_DELLINK says that it left the bridge. */
 	if (ifi->ifi_family != AF_UNSPEC)
 		return false;
 	memset(parsed, 0, sizeof(*parsed));

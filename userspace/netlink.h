@@ -25,8 +25,7 @@ struct nl {
 int nl__open(struct nl *nl);
 void nl__close(struct nl *nl);
 
-/* A request in @buf (of at least MNL_SOCKET_BUFFER_SIZE bytes) with @extra bytes of zeroed header.
- */
+/* A request in @buf (MNL_SOCKET_BUFFER_SIZE bytes or more) with @extra bytes of zeroed header. */
 struct nlmsghdr *nl__begin(void *buf, uint16_t type, uint16_t flags, size_t extra, void **header);
 
 /* Send and wait for the acknowledgement: 0 or -errno. */

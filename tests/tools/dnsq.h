@@ -23,7 +23,7 @@
 /* RFC 1035, 4.1.1 and 4.1.2; RD set, class IN. Returns the length; 0: not a host name. */
 static inline size_t dnsq_build(uint8_t *buf, uint16_t id, const char *name, uint16_t type)
 {
-	static const uint8_t counts[] = {0, 1, 0, 0, 0, 0, 0, 0};
+	static const uint8_t counts[] = { 0, 1, 0, 0, 0, 0, 0, 0 };
 	size_t at = 12;
 
 	if (strlen(name) > 253)

@@ -29,7 +29,7 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	int count = argc == 3 ? atoi(argv[2]) : 0;
 	struct addrinfo *list;
 	double *us;

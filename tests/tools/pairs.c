@@ -69,12 +69,12 @@ static void *second_sender(void *arg)
 static void send_pair(struct pair *pair)
 {
 	struct iovec iov[2];
-	struct mmsghdr msgs[2] = {0};
+	struct mmsghdr msgs[2] = { 0 };
 	unsigned int turn;
 
 	if (one_call) {
 		for (int i = 0; i < 2; i++) {
-			iov[i] = (struct iovec){pair->query[i], pair->len[i]};
+			iov[i] = (struct iovec){ pair->query[i], pair->len[i] };
 			msgs[i].msg_hdr.msg_iov = &iov[i];
 			msgs[i].msg_hdr.msg_iovlen = 1;
 		}
@@ -169,7 +169,7 @@ static int turn(int n, bool block)
 	int open = 0;
 
 	for (int i = 0; i < n; i++)
-		pfd[i] = (struct pollfd){.fd = pairs[i].fd, .events = POLLIN};
+		pfd[i] = (struct pollfd){ .fd = pairs[i].fd, .events = POLLIN };
 	poll(pfd, n, block ? 10 : 0);
 	now = dnsq_now_ns();
 	for (int i = 0; i < n; i++) {
