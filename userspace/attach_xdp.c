@@ -49,16 +49,8 @@ static uint32_t single_prog(int ifindex, bool *generic)
 	return opts.prog_id;
 }
 
-static int load_single(struct bpf_object *obj)
-{
-	struct bpf_program *prog = bpf_object__find_program_by_name(obj, XDP_PROG_NAME);
-	int ret = prog ? bpf_object__load(obj) : -ENOENT;
-
-	return ret ? ret : bpf_program__fd(prog);
-}
-
 /* Without the dispatcher: straight onto the device, in place of ours only. */
-static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifindex, bool generic,
+static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generic,
 			 struct kern_error *err)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
@@ -67,7 +59,7 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 	uint32_t len = sizeof(info), old;
 	bool old_generic = generic;
 	char name[16];
-	int fd, ret;
+	int ret;
 
 	old = single_prog(ifindex, &old_generic);
 	if (old) {
@@ -76,9 +68,6 @@ static int attach_single(struct xdp_part *part, struct bpf_object *obj, int ifin
 			return kern_error__set(
 				err, -EBUSY, "XDP program %s (id %u) holds the device", name, old);
 	}
-	fd = load_single(obj);
-	if (fd < 0)
-		return kern_error__set(err, fd, "%s: %s", strerror(-fd), kern_log__last());
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return kern_error__set(err, -errno, "%s", strerror(errno));
 	if (old && old_generic == generic) {
@@ -253,16 +242,14 @@ void xdp__forget(struct xdp_part *part, int ifindex, bool gone)
 static int try_single(struct xdp_part *part, struct kern *kern,
 		      const struct attach_request *request, bool generic, struct kern_error *err)
 {
-	struct bpf_object *obj;
-	int ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
+	int fd = kern_progs__xdp_alone_fd(kern, request->steer, generic, err);
 
-	if (ret)
-		return ret;
-	remove_shared(request->ifindex, 0);
-	kern_log__clear();
-	ret = attach_single(part, obj, request->ifindex, generic, err);
-	bpf_object__close(obj);
-	return ret;
+	if (fd < 0)
+		return fd;
+	/* libxdp is slow to say that nothing is there. */
+	if (single_prog(request->ifindex, &(bool){ false }))
+		remove_shared(request->ifindex, 0);
+	return attach_single(part, fd, request->ifindex, generic, err);
 }
 
 static int try_shared(struct xdp_part *part, struct kern *kern,

@@ -52,6 +52,7 @@ struct kern {
 	bool ctl_mapped;
 	struct nodens_ctl *ctl;
 	bool xdp_single;    /* libxdp's dispatcher was tried and is refused here */
+	struct bpf_object *xdp_alone[2][2]; /* by steer, generic: loaded once, for many devices */
 	int return_link_fd; /* nd0's tcx link; dies with nd0 */
 	struct nodens_bpf *tc[KERN_TC_PROGS][2]; /* [which][steer] */
 };
@@ -82,6 +83,7 @@ void kern_pins__remove_empty(struct kern *kern); /* directories that hold nothin
 void kern_pins__sweep(const char *pin_dir);
 
 /* kern_progs.c */
+int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct kern_error *err);
 void kern_progs__close(struct kern *kern);
 int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS]); /* as the object states them */
 

@@ -237,6 +237,30 @@ int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_obj
 	return 0;
 }
 
+/* XDP without libxdp's dispatcher: one loaded program serves every device. */
+int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct kern_error *err)
+{
+	struct bpf_object **obj = &kern->xdp_alone[steer][generic];
+	struct bpf_program *prog;
+	int ret;
+
+	if (!*obj) {
+		ret = kern__xdp_object(kern, steer, generic, obj, err);
+		if (ret)
+			return ret;
+		kern_log__clear();
+		ret = bpf_object__load(*obj);
+		if (ret) {
+			bpf_object__close(*obj);
+			*obj = NULL;
+			return kern_error__set(err, ret, "this kernel refuses the XDP program: %s: %s",
+					       strerror(-ret), kern_log__last());
+		}
+	}
+	prog = bpf_object__find_program_by_name(*obj, "xdp_nodens");
+	return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
 void kern_progs__close(struct kern *kern)
 {
 	int i, j;
@@ -245,5 +269,10 @@ void kern_progs__close(struct kern *kern)
 		for (j = 0; j < 2; j++) {
 			nodens_bpf__destroy(kern->tc[i][j]);
 			kern->tc[i][j] = NULL;
+		}
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 2; j++) {
+			bpf_object__close(kern->xdp_alone[i][j]);
+			kern->xdp_alone[i][j] = NULL;
 		}
 }
