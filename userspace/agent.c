@@ -4,7 +4,6 @@
  */
 #include "agent.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,33 +25,15 @@
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
 
-static const char *addr_text(const struct sockaddr_storage *addr, char *text, size_t size)
-{
-	char ip[INET6_ADDRSTRLEN] = "?";
-
-	if (addr->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
-
-		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
-		snprintf(text, size, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
-
-		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
-		snprintf(text, size, "%s:%u", ip, ntohs(v4->sin_port));
-	}
-	return text;
-}
-
 static void on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
 {
 	char text[64];
 
 	(void)ctx;
 	if (up)
-		log_info("upstream %s answers again", addr_text(addr, text, sizeof(text)));
+		log_info("upstream %s answers again", agent__addr_text(addr, text, sizeof(text)));
 	else
-		log_warn("upstream %s does not answer", addr_text(addr, text, sizeof(text)));
+		log_warn("upstream %s does not answer", agent__addr_text(addr, text, sizeof(text)));
 }
 
 static void on_overload(void *ctx, bool overloaded)
@@ -63,14 +44,6 @@ static void on_overload(void *ctx, bool overloaded)
 	kern__ctl_commit(agent->kern);
 	log_warn(overloaded ? "overloaded: new queries go on to the cluster's DNS" :
 			      "no longer overloaded");
-}
-
-static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
-		     uint64_t now)
-{
-	struct agent *agent = ctx;
-
-	resolver__query(agent->resolver, client, query, now);
 }
 
 static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
@@ -302,110 +275,6 @@ static int open_resolver(struct agent *agent)
 	return ret;
 }
 
-static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
-{
-	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port) :
-				       server__add_tcp(agent->server, fd);
-
-	if (ret) {
-		log_error("out of memory");
-		close(fd);
-	}
-	return ret;
-}
-
-static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
-{
-	const struct sockaddr_storage *addr = &listen->addr;
-	uint16_t port = ntohs(((const struct sockaddr_in *)addr)->sin_port);
-	int fd = server__socket(addr, type);
-	char text[64];
-
-	if (listen->implied && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
-		return 0;
-	if (fd < 0) {
-		log_error("cannot listen on %s over %s: %s%s", addr_text(addr, text, sizeof(text)),
-			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd),
-			  fd == -EADDRINUSE    ? "; another DNS server runs there" :
-			  fd == -EADDRNOTAVAIL ? "; no interface has this address" :
-						 "");
-		return fd;
-	}
-	return add_socket(agent, fd, addr->ss_family, type, port);
-}
-
-static int steer_at(struct agent *agent, int family, int type)
-{
-	int fd = steer__socket(agent->steer, family, type, 53);
-
-	if (fd < 0) {
-		log_error("cannot listen in the private namespace: %s", strerror(-fd));
-		return fd;
-	}
-	return add_socket(agent, fd, family, type, 53);
-}
-
-static bool serves(const struct plan *plan, int family)
-{
-	for (int i = 0; i < plan->n_served; i++) {
-		if (plan->served[i].family == family)
-			return true;
-	}
-	return false;
-}
-
-static int open_sockets(struct agent *agent)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	struct plan *plan = &agent->plan;
-	int ret = 0;
-
-	for (int i = 0; !ret && i < 2 && agent->steer; i++) {
-		if (!serves(plan, families[i]))
-			continue;
-		ret = steer_at(agent, families[i], SOCK_DGRAM);
-		if (!ret)
-			ret = steer_at(agent, families[i], SOCK_STREAM);
-	}
-	for (int i = 0; !ret && i < plan->n_listen; i++) {
-		ret = listen_at(agent, &plan->listen[i], SOCK_DGRAM);
-		if (!ret)
-			ret = listen_at(agent, &plan->listen[i], SOCK_STREAM);
-	}
-	return ret;
-}
-
-static int open_server(struct agent *agent)
-{
-	struct server_config config = {
-		.base = agent->base,
-		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize,
-		.tcp_idle_s = SERVER_TCP_IDLE_S,
-		.max_tcp = SERVER_MAX_TCP,
-		.query = on_query,
-		.ctx = agent,
-	};
-	struct kern_error err = { .text = "" };
-	int ret;
-
-	if (agent->opts->mode == MODE_STEER) {
-		ret = steer__open(agent->plan.served, agent->plan.n_served, &agent->steer, &err);
-		if (!ret)
-			ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
-		if (ret) {
-			log_error("%s", err.text);
-			return ret;
-		}
-	}
-	ret = server__open(&config, &agent->server);
-	if (ret) {
-		log_error("out of memory");
-		return ret;
-	}
-	return open_sockets(agent);
-}
-
 static int write_pidfile(struct agent *agent)
 {
 	const char *path = agent->opts->pidfile;
@@ -453,7 +322,7 @@ static int agent_open(struct agent *agent)
 	if (!ret)
 		ret = open_resolver(agent);
 	if (!ret)
-		ret = open_server(agent);
+		ret = agent_sockets__open(agent);
 	if (ret)
 		return ret;
 	plan__local_addrs(&agent->plan);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What agent.c, agent_devices.c and agent_stats.c share.
+ * What agent.c and agent_*.c share.
  *
  * Contract: members are opened in their order here and closed in the reverse;
  * each is NULL (-1) while it is not open.
@@ -50,6 +50,11 @@ struct agent {
 	uint64_t stop_ns;
 	bool pidfile_written;
 };
+
+/* agent_sockets.c */
+const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size);
+/* The private namespace, if steering; the server with its sockets. */
+int agent_sockets__open(struct agent *agent);
 
 /* agent_stats.c */
 int agent_map__open(struct agent_map *map, struct kern *kern);
