@@ -191,6 +191,30 @@ static void on_links(evutil_socket_t fd, short what, void *arg)
 	links__dispatch(agent->links);
 }
 
+/* Names without wildcards that led to nothing: a slip of the pen, or a device yet to come. */
+static void warn_missing(struct agent *agent)
+{
+	const char *at = agent->opts->interfaces;
+	char name[64];
+	size_t len;
+
+	for (; at; at = at[len] ? at + len + 1 : NULL) {
+		bool found = false;
+
+		len = strcspn(at, ",");
+		if (!len || len >= sizeof(name) || strcspn(at, "*?[") < len)
+			continue;
+		memcpy(name, at, len);
+		name[len] = '\0';
+		for (struct list *node = agent->devices.next; node != &agent->devices;
+		     node = node->next)
+			found |= !strcmp(list_entry(node, struct device, link)->info.name, name);
+		if (!found)
+			log_warn("-interfaces: %s: no such device that could be attached to, as yet",
+				 name);
+	}
+}
+
 int agent_devices__open(struct agent *agent)
 {
 	int ret = links__open(on_link, agent, &agent->links);
@@ -208,6 +232,8 @@ int agent_devices__open(struct agent *agent)
 	ret = links__dump(agent->links);
 	if (ret)
 		log_error("cannot list network devices: %s", strerror(-ret));
+	else if (!agent->fatal)
+		warn_missing(agent);
 	return ret ? ret : agent->fatal;
 }
 
