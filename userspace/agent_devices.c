@@ -158,6 +158,17 @@ static void device_leave(struct agent *agent, struct device *device, const char 
 	forget_clients(agent, ifindex);
 }
 
+/*
+ * What a killed agent with other -interfaces had attached to. Only at the start, while the first
+ * list of devices comes in; nd0's program is this agent's own by then.
+ */
+static void leave_behind(struct agent *agent, const struct link_info *info)
+{
+	if (strcmp(info->name, "nd0") &&
+	    attach__leave(agent->kern, info->ifindex, info->name) > 0)
+		log_info("%s: detached, an earlier agent had attached to it", info->name);
+}
+
 static void on_link(void *ctx, const struct link_info *info, bool gone)
 {
 	struct agent *agent = ctx;
@@ -168,6 +179,8 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
 		return;
 	}
+	if (!gone && !wanted(agent, info) && !agent->links_readable)
+		leave_behind(agent, info);
 	if (gone || !wanted(agent, info))
 		return;
 	if (device) {
@@ -219,6 +232,8 @@ int agent_devices__open(struct agent *agent)
 {
 	int ret = links__open(on_link, agent, &agent->links);
 
+	if (!ret)
+		ret = links__dump(agent->links);
 	if (ret) {
 		log_error("cannot watch network devices: %s", strerror(-ret));
 		return ret;
@@ -229,12 +244,9 @@ int agent_devices__open(struct agent *agent)
 		log_error("out of memory");
 		return -ENOMEM;
 	}
-	ret = links__dump(agent->links);
-	if (ret)
-		log_error("cannot list network devices: %s", strerror(-ret));
-	else if (!agent->fatal)
+	if (!agent->fatal)
 		warn_missing(agent);
-	return ret ? ret : agent->fatal;
+	return agent->fatal;
 }
 
 void agent_devices__review(struct agent *agent)

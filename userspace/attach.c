@@ -8,6 +8,7 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -381,28 +382,54 @@ int attach__return(struct kern *kern, int ifindex, struct kern_error *err)
 	return 0;
 }
 
+/* What is ours on one device, and what that was, for a line of text. */
+static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
+		       const char **tcx_text, const char **tc_text)
+{
+	int xdp = xdp__remove_ours(ifindex, 0);
+	int tcx = tcx__remove_ours(ifindex, 0);
+	int tc = clsact__remove_ours(ifindex, pin_dir ? pin_dir : KERN_PIN_DIR, NULL);
+
+	*xdp_text = xdp ? " XDP program" : "";
+	*tcx_text = tcx ? " tcx link" : "";
+	*tc_text = tc ? " tc filter" : "";
+	return xdp + tcx + tc;
+}
+
+int attach__leave(const struct kern *kern, int ifindex, const char *ifname)
+{
+	const char *xdp, *tcx, *tc;
+	int n = remove_from(ifindex, kern->pin_dir, &xdp, &tcx, &tc);
+	char pin[PATH_MAX];
+
+	if (n) {
+		device_path(pin, sizeof(pin), kern->dir, "links", ifindex, ifname);
+		unlink(pin);
+	}
+	return n;
+}
+
 int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
 		       struct kern_error *err)
 {
+	const char *xdp, *tcx, *tc;
 	struct if_nameindex *list, *dev;
-	int total = 0, tcx, tc, xdp;
 	char line[160];
+	int total = 0;
 
 	kern_log__init();
 	list = if_nameindex();
 	if (!list)
 		return kern_error__set(err, -errno, "cannot list the devices: %s", strerror(errno));
 	for (dev = list; dev->if_index; dev++) {
-		xdp = xdp__remove_ours(dev->if_index, 0);
-		tcx = tcx__remove_ours(dev->if_index, 0);
-		tc = clsact__remove_ours(dev->if_index, pin_dir ? pin_dir : KERN_PIN_DIR, NULL);
-		if (!xdp && !tcx && !tc)
+		int n = remove_from(dev->if_index, pin_dir, &xdp, &tcx, &tc);
+
+		if (!n)
 			continue;
-		snprintf(line, sizeof(line), "%s:%s%s%s", dev->if_name, xdp ? " XDP program" : "",
-			 tcx ? " tcx link" : "", tc ? " tc filter" : "");
+		snprintf(line, sizeof(line), "%s:%s%s%s", dev->if_name, xdp, tcx, tc);
 		if (removed)
 			removed(line);
-		total += xdp + tcx + tc;
+		total += n;
 	}
 	if_freenameindex(list);
 	return total;

@@ -44,6 +44,9 @@ const char *attachment__how(const struct attachment *attachment);
 /* nd0's own program (KERN_TC_RETURN). It goes with nd0. */
 int attach__return(struct kern *kern, int ifindex, struct kern_error *err);
 
+/* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
+int attach__leave(const struct kern *kern, int ifindex, const char *ifname);
+
 /*
  * Detach nodens' programs from every device of this namespace, and remove the clsact qdiscs that
  * are known (below @pin_dir) to be of its making and are empty. @removed is called with one line
