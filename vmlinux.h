@@ -22,7 +22,10 @@ typedef __u64 u64;
 #define TC_ACT_UNSPEC	 (-1)
 #define BPF_F_MMAPABLE	 (1U << 10)
 #define BPF_F_MARK_MANGLED_0 (1ULL << 5)
-#define BPF_ANY		 0
+#define TC_ACT_SHOT	 2
+#define BPF_F_NO_PREALLOC (1U << 0)
+#define BPF_NOEXIST	 1
+#define BPF_EXIST	 2
 
 struct __sk_buff {
 	__u32 len;

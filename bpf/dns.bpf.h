@@ -219,7 +219,7 @@ static __always_inline int dns_question_tail(void *data, void *end, const struct
 	}
 	q->edns = forget(q->edns, q->type_class) & 1;
 	q->key_flags = forget(q->key_flags, q->type_class) & (NODENS_KEY_DO | NODENS_KEY_CD);
-	q->limit = forget(q->limit, q->type_class) & 4095;
+	q->limit = forget(q->limit, q->type_class) & 8191; /* bufsize is 4096 at most */
 	meta = bpf_ntohs(q->type_class & 0xffff) | (__u64)q->key_flags << 16 | q->name_len << 32;
 	q->hash += hash_word(meta, ctl->hash_key[DNS_NAME_WORDS]);
 	return GO_ON;

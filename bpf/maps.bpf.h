@@ -56,21 +56,25 @@ struct {
 	__type(value, struct nodens_percpu);
 } nodens_percpu SEC(".maps");
 
-/* Writer: the programs, on a miss; the agent deletes. Reader: tc_return. */
+/*
+ * Writer: the programs, on a miss; the agent deletes. Reader: tc_return. Nothing
+ * is evicted: an address that could be pushed out could be taken over.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NODENS_CLIENTS);
 	__uint(key_size, 16);
 	__type(value, struct nodens_client);
 } nodens_clients SEC(".maps");
 
-/* Writer and reader: the programs. The value is of no meaning. */
+/* Writer: the programs, one atomic addition a claim; the agent deletes. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct nodens_flow);
-	__type(value, __u64);
-} nodens_flows SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NODENS_DEVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} nodens_claims SEC(".maps");
 
 /* tc_nodens -> tc_dns. Writer: the agent, once, before tc_nodens is attached. */
 struct {

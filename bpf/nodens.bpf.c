@@ -75,17 +75,19 @@ static __always_inline int question_read(void *ctx, bool xdp, struct pkt *p,
 	return dns_question_tail(data, end, p, ctl, q, has_additional);
 }
 
-/* XDP has no help from the stack: the checksum is complete in the packet. */
+/*
+ * XDP has no help from the stack: the checksum is complete in the packet; but
+ * for an skb in CHECKSUM_PARTIAL, which the stack completes, or never looks at.
+ */
 static __always_inline bool xdp_checksum(void *data, void *end, const struct pkt *p,
-					 const struct reply_sums *sums, __u16 query_pseudo)
+					 const struct reply_sums *sums, bool partial)
 {
 	struct udphdr *udp = at(data, p->l4);
 	__u16 check;
 
 	if ((void *)(udp + 1) > end)
 		return false;
-	if (cfg_xdp_generic && udp->check == query_pseudo) {
-		/* an skb in CHECKSUM_PARTIAL: the stack completes it, or never looks */
+	if (partial) {
 		udp->check = fold(sums->pseudo);
 		return true;
 	}
@@ -95,7 +97,7 @@ static __always_inline bool xdp_checksum(void *data, void *end, const struct pkt
 }
 
 /*
- * An skb may be CHECKSUM_PARTIAL (then the field holds the pudo header's sum)
+ * An skb may be CHECKSUM_PARTIAL (then the field holds the pseudo header's sum)
  * or not (then the whole checksum), and a program cannot ask which. So: write
  * the pseudo header's sum P, then have the kernel replace by a difference that
  * turns P into the whole checksum; it does so unless the skb is PARTIAL
@@ -114,8 +116,8 @@ static __always_inline bool skb_checksum(struct __sk_buff *skb, void *data, void
 				    fold(sums->rest + 2 * (__u64)pseudo), BPF_F_MARK_MANGLED_0);
 }
 
-/* Pseudo header's sum of the query, as CHECKSUM_PARTIAL keeps it (generic XDP). */
-static __always_inline __u16 query_pseudo_sum(void *data, void *end, const struct pkt *p)
+/* Pseudo header's sum of the query, as CHECKSUM_PARTIAL keeps it in the field. */
+static __always_inline __u64 query_pseudo_sum(void *data, void *end, const struct pkt *p)
 {
 	__u64 sum = bpf_htons(IPPROTO_UDP) + (__u64)bpf_htons(p->dns_len + sizeof(struct udphdr));
 	__be32 *addr = at(data, p->l3);
@@ -131,7 +133,38 @@ static __always_inline __u16 query_pseudo_sum(void *data, void *end, const struc
 			return 0;
 		sum += (__u64)addr[3] + addr[4];
 	}
-	return fold(sum);
+	return sum;
+}
+
+enum query_checksum { QUERY_COMPLETE, QUERY_PARTIAL, QUERY_EITHER };
+
+/*
+ * Generic XDP: is the skb in CHECKSUM_PARTIAL? If its checksum field is not the
+ * pseudo header's sum, no. If it is, and would be wrong as a whole checksum,
+ * yes. One query in 2^16 could be either: that one is not answered here.
+ */
+static __always_inline enum query_checksum query_checksum(void *data, void *end,
+							  const struct pkt *p)
+{
+	__u64 pseudo = query_pseudo_sum(data, end, p), sum = pseudo;
+	__u64 words = (p->dns_len + sizeof(struct udphdr)) >> 1;
+	struct udphdr *udp = at(data, p->l4);
+	__u8 *last = at(data, p->dns + p->dns_len - 1);
+	__be16 *word = at(data, p->l4);
+
+	if ((void *)(udp + 1) > end || !ROOM(last, 1, end) || udp->check != fold(pseudo))
+		return QUERY_COMPLETE;
+	if (p->dns_len & 1)
+		sum += *last;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < (DNS_MAX_QUERY + sizeof(struct udphdr)) / 2; i++, word++) {
+		if (i >= words)
+			break;
+		if (!ROOM(word, 2, end))
+			return QUERY_EITHER;
+		sum += *word;
+	}
+	return fold(sum) == 0xffff ? QUERY_EITHER : QUERY_PARTIAL;
 }
 
 /*
@@ -143,7 +176,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	struct reply_sums sums;
-	__u16 query_pseudo = 0;
+	bool partial = false;
 	__u64 now = now_ns();
 	struct reply r;
 	struct found f;
@@ -153,8 +186,13 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	if (cfg_behind_xdp || !slot_find(q->hash, &f) || !slot_matches(data, end, p, q, &f) ||
 	    !reply_plan(q, &f, now, &r))
 		return NODENS_CTR_MISS;
-	if (xdp && cfg_xdp_generic)
-		query_pseudo = query_pseudo_sum(data, end, p);
+	if (xdp && cfg_xdp_generic) {
+		enum query_checksum kind = query_checksum(data, end, p);
+
+		if (kind == QUERY_EITHER)
+			return NODENS_CTR_MISS;
+		partial = kind == QUERY_PARTIAL;
+	}
 
 	if (!ctx_resize(ctx, xdp, p->dns + r.dns_len))
 		return NODENS_CTR_RESIZE;
@@ -163,7 +201,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	/* From here nothing can fail but by a slot that the agent wrote wrong. */
 	if (!reply_write(data, end, p, q, &f, &r, bpf_htons(ctl->bufsize), &sums))
 		return NODENS_CTR_RESIZE;
-	if (xdp ? !xdp_checksum(data, end, p, &sums, query_pseudo) :
+	if (xdp ? !xdp_checksum(data, end, p, &sums, partial) :
 		  !skb_checksum(ctx, data, end, p, &sums))
 		return NODENS_CTR_RESIZE;
 	slot_mark(&f, now);
@@ -238,7 +276,7 @@ int tc_nodens(struct __sk_buff *skb)
 	}
 	if (outcome == GO_ON) {
 		bpf_tail_call(skb, &nodens_tail, 0);
-		return TC_ACT_UNSPEC;
+		outcome = NODENS_CTR_DISARMED;
 	}
 	if (!cfg_behind_xdp)
 		count(outcome);
@@ -266,6 +304,11 @@ int tc_dns(struct __sk_buff *skb)
 	outcome = pkt_parse(data, end, &p);
 	if (outcome != GO_ON)
 		goto out;
+	/* the outermost tag is not in the packet: with two more it had three */
+	outcome = NODENS_CTR_VLAN;
+	if (skb->vlan_present && p.l3 == sizeof(struct ethhdr) + 8)
+		goto out;
+	p.l3 = forget(p.l3, skb->len);
 	outcome = NODENS_CTR_NOT_SERVED;
 	ctl = ctl_get();
 	if (!ctl || !pkt_served(data, end, &p, ctl))

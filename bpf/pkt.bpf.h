@@ -108,12 +108,13 @@ static __always_inline int pkt_ip6(void *data, void *end, struct pkt *p)
 	return pkt_ports(data, end, p, ip->nexthdr);
 }
 
-/* Is it TCP or UDP to port 53? Sets l3, l4, ip6, tcp. */
+/* Is it TCP or UDP to port 53, to this station? Sets l3, l4, ip6, tcp. */
 static __always_inline int pkt_parse(void *data, void *end, struct pkt *p)
 {
 	struct ethhdr *eth = data;
 	__be16 proto;
 	__u64 l3 = sizeof(*eth);
+	int outcome;
 
 	if ((void *)(eth + 1) > end)
 		return NODENS_CTR_SHORT;
@@ -136,11 +137,13 @@ static __always_inline int pkt_parse(void *data, void *end, struct pkt *p)
 		l3 = forget(l3, proto) & 31;
 	}
 	p->l3 = l3;
-	if (proto == bpf_htons(ETH_P_IP))
-		return pkt_ip4(data, end, p);
-	if (proto == bpf_htons(ETH_P_IPV6))
-		return pkt_ip6(data, end, p);
-	return NODENS_CTR_NOT_IP;
+	if (proto != bpf_htons(ETH_P_IP) && proto != bpf_htons(ETH_P_IPV6))
+		return NODENS_CTR_NOT_IP;
+	outcome = proto == bpf_htons(ETH_P_IP) ? pkt_ip4(data, end, p) : pkt_ip6(data, end, p);
+	/* a reply would have the group as its source */
+	if (outcome == GO_ON && eth->h_dest[0] & 1)
+		return NODENS_CTR_MULTICAST;
+	return outcome;
 }
 
 /*

@@ -3,14 +3,22 @@
  * A miss to the agent's private namespace and its packets back, without
  * netfilter, routes or a rewritten address (tc only).
  *
- * Contract: steer_miss() either redirects the packet to nd0 or leaves it as it
- * came, to go on to the cluster's DNS; it never drops.
+ * Contract: steer_miss() either redirects the packet to nd0, as its last step,
+ * or leaves it as it came, to go on to the cluster's DNS.
  */
 #ifndef NODENS_STEER_BPF_H
 #define NODENS_STEER_BPF_H
 
-#define TCP_F_SYN 0x02
-#define TCP_F_ACK 0x10
+#define TCP_F_SYN  0x02
+#define TCP_F_ACK  0x10
+#define TCP_LISTEN 10 /* enum in include/net/tcp_states.h, the UAPI's BPF_TCP_LISTEN */
+
+/* Who asks whom. */
+struct flow {
+	__be32 client[4]; /* IPv4 as ::ffff:a.b.c.d */
+	__be32 served[4];
+	__be16 client_port;
+};
 
 struct address_key {
 	__be32 word[4]; /* IPv4 as ::ffff:a.b.c.d */
@@ -32,42 +40,68 @@ static __always_inline void key_ip6(__be32 word[4], const struct in6_addr *addr)
 	word[3] = addr->in6_u.u6_addr32[3];
 }
 
+static __always_inline __u32 flow_tuple(const struct pkt *p, const struct flow *flow,
+					struct bpf_sock_tuple *tuple)
+{
+	if (p->ip6) {
+		for (__u32 i = 0; i < 4; i++) {
+			tuple->ipv6.saddr[i] = flow->client[i];
+			tuple->ipv6.daddr[i] = flow->served[i];
+		}
+		tuple->ipv6.sport = flow->client_port;
+		tuple->ipv6.dport = bpf_htons(DNS_PORT);
+		return sizeof(tuple->ipv6);
+	}
+	tuple->ipv4.saddr = flow->client[3];
+	tuple->ipv4.daddr = flow->served[3];
+	tuple->ipv4.sport = flow->client_port;
+	tuple->ipv4.dport = bpf_htons(DNS_PORT);
+	return sizeof(tuple->ipv4);
+}
+
 /*
  * Is the agent there? Its UDP socket in its own namespace says so: a dead
  * process has none from that moment on. bpf_sk_lookup_udp has this on every
  * kernel since 4.20, so no sockmap and no socket of its own are needed.
  */
 static __always_inline bool agent_alive(struct __sk_buff *skb, const struct pkt *p,
-					const struct nodens_flow *flow,
-					const struct nodens_ctl *ctl)
+					const struct flow *flow, const struct nodens_ctl *ctl)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 
-	if (p->ip6) {
-		for (__u32 i = 0; i < 4; i++) {
-			tuple.ipv6.saddr[i] = flow->client[i];
-			tuple.ipv6.daddr[i] = flow->served[i];
-		}
-		tuple.ipv6.sport = flow->client_port;
-		tuple.ipv6.dport = bpf_htons(DNS_PORT);
+	if (flow_tuple(p, flow, &tuple) == sizeof(tuple.ipv6))
 		sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), (__u32)ctl->netns_id, 0);
-	} else {
-		tuple.ipv4.saddr = flow->client[3];
-		tuple.ipv4.daddr = flow->served[3];
-		tuple.ipv4.sport = flow->client_port;
-		tuple.ipv4.dport = bpf_htons(DNS_PORT);
+	else
 		sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), (__u32)ctl->netns_id, 0);
-	}
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
 	return true;
 }
 
+/* Does the agent hold this TCP connection (open, half open or closing)? */
+static __always_inline bool agent_connected(struct __sk_buff *skb, const struct pkt *p,
+					    const struct flow *flow, const struct nodens_ctl *ctl)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	bool listens;
+
+	if (flow_tuple(p, flow, &tuple) == sizeof(tuple.ipv6))
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), (__u32)ctl->netns_id, 0);
+	else
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), (__u32)ctl->netns_id, 0);
+	if (!sk)
+		return false;
+	listens = sk->state == TCP_LISTEN;
+	bpf_sk_release(sk);
+	return !listens;
+}
+
 /* STEERED where the agent will take a query now, else the reason why not. */
 static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *p,
-				       const struct nodens_flow *flow, const struct nodens_ctl *ctl)
+				       const struct flow *flow, const struct nodens_ctl *ctl)
 {
 	if (!ctl->steer)
 		return NODENS_CTR_STEER_OFF;
@@ -83,24 +117,20 @@ static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *
 
 /*
  * TCP goes to the agent from its SYN on or not at all: a connection that began
- * at the cluster's DNS stays there.
+ * at the cluster's DNS stays there. The agent's own sockets say which is which,
+ * so there is no state here that a pod could fill up or forge.
  */
-static __always_inline int tcp_ready(struct nodens_flow *flow, __u8 tcp_flags, int ready)
+static __always_inline int tcp_ready(struct __sk_buff *skb, const struct pkt *p,
+				     const struct flow *flow, const struct nodens_ctl *ctl,
+				     __u8 tcp_flags, int ready)
 {
-	__u64 one = 1;
-
-	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN) {
-		if (ready != NODENS_CTR_STEERED) {
-			bpf_map_delete_elem(&nodens_flows, flow);
-			return ready;
-		}
-		return bpf_map_update_elem(&nodens_flows, flow, &one, BPF_ANY) ?
-			       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
-	}
-	if (!bpf_map_lookup_elem(&nodens_flows, flow))
-		return NODENS_CTR_STEER_TCP_FOREIGN;
+	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN)
+		return ready;
+	if (ready != NODENS_CTR_STEERED && ready != NODENS_CTR_STEER_SHED)
+		return ready;
 	/* an established connection is not shed */
-	return ready == NODENS_CTR_STEER_SHED ? NODENS_CTR_STEERED : ready;
+	return agent_connected(skb, p, flow, ctl) ? NODENS_CTR_STEERED :
+						    NODENS_CTR_STEER_TCP_FOREIGN;
 }
 
 static __always_inline bool same_macs(const struct nodens_client *a, const struct nodens_client *b)
@@ -110,28 +140,46 @@ static __always_inline bool same_macs(const struct nodens_client *a, const struc
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
+/* One address more for the device; false where it has its share. */
+static __always_inline bool claim(__u32 ifindex)
+{
+	__u32 one = 1, *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
+
+	if (!claims)
+		return !bpf_map_update_elem(&nodens_claims, &ifindex, &one, BPF_NOEXIST);
+	if (*claims >= NODENS_DEVICE_CLIENTS)
+		return false;
+	__sync_fetch_and_add(claims, 1);
+	return true;
+}
+
 /*
- * Note the way back to the client. An address belongs to the first device that
- * used it (the agent forgets a device that goes), so that no pod draws
- * another's answers to itself by sending with its address.
+ * Note the way back to the client, or find it noted (headers/nodens_abi.h says
+ * who may claim an address). IPv6 that says it is IPv4 would claim IPv4's.
  */
-static __always_inline int client_note(struct __sk_buff *skb, const struct ethhdr *eth,
-				       const struct nodens_flow *flow)
+static __always_inline int client_note(struct __sk_buff *skb, const struct pkt *p,
+				       const struct ethhdr *eth, const struct flow *flow)
 {
 	struct nodens_client now = {}, *old;
 
+	if (p->ip6 && !flow->client[0] && !flow->client[1])
+		return NODENS_CTR_STEER_CONFLICT;
 	now.ifindex = skb->ifindex;
 	now.peer = cfg_redirect_peer;
 	__builtin_memcpy(now.client_mac, eth->h_source, 6);
 	__builtin_memcpy(now.gateway_mac, eth->h_dest, 6);
 	old = bpf_map_lookup_elem(&nodens_clients, flow->client);
-	if (old) {
-		if (old->ifindex != now.ifindex)
-			return NODENS_CTR_STEER_CONFLICT;
-		if (same_macs(old, &now))
-			return NODENS_CTR_STEERED;
+	if (!old) {
+		if (!claim(now.ifindex))
+			return NODENS_CTR_STEER_FULL;
+		return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_NOEXIST) ?
+			       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
 	}
-	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_ANY) ?
+	if (old->ifindex != now.ifindex)
+		return NODENS_CTR_STEER_CONFLICT;
+	if (same_macs(old, &now))
+		return NODENS_CTR_STEERED;
+	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_EXIST) ?
 		       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
 }
 
@@ -140,7 +188,7 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p
 				      const struct nodens_ctl *ctl)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct nodens_flow flow = {};
+	struct flow flow = {};
 	struct ethhdr *eth = data;
 	__be16 *ports = at(data, p->l4);
 	int ready;
@@ -169,9 +217,9 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p
 	flow.client_port = ports[0];
 	ready = agent_ready(skb, p, &flow, ctl);
 	if (p->tcp)
-		ready = tcp_ready(&flow, *((__u8 *)ports + 13), ready);
+		ready = tcp_ready(skb, p, &flow, ctl, *((__u8 *)ports + 13), ready);
 	if (ready == NODENS_CTR_STEERED)
-		ready = client_note(skb, eth, &flow);
+		ready = client_note(skb, p, eth, &flow);
 	count(ready);
 	if (ready != NODENS_CTR_STEERED)
 		return TC_ACT_UNSPEC;
@@ -182,7 +230,12 @@ error:
 	return TC_ACT_UNSPEC;
 }
 
-/* On nd0: what the agent's namespace sends goes to the client's device. */
+/*
+ * On nd0: what the agent's namespace sends goes to the client's device. The one
+ * place that drops: nothing but the agent's packets comes here, and what the
+ * node's stack made of one without a client would be conntrack entries for
+ * addresses that a pod chose.
+ */
 static __always_inline int steer_return(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -191,26 +244,26 @@ static __always_inline int steer_return(struct __sk_buff *skb)
 	struct nodens_client *client;
 
 	if ((void *)(eth + 1) > end)
-		return TC_ACT_UNSPEC;
+		return TC_ACT_SHOT;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = (void *)(eth + 1);
 
 		if ((void *)(ip + 1) > end)
-			return TC_ACT_UNSPEC;
+			return TC_ACT_SHOT;
 		key_ip4(key.word, ip->daddr);
 	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = (void *)(eth + 1);
 
 		if ((void *)(ip + 1) > end)
-			return TC_ACT_UNSPEC;
+			return TC_ACT_SHOT;
 		key_ip6(key.word, &ip->daddr);
 	} else {
-		return TC_ACT_UNSPEC;
+		return TC_ACT_SHOT;
 	}
 	client = bpf_map_lookup_elem(&nodens_clients, &key);
 	if (!client) {
 		count(NODENS_CTR_RETURN_UNKNOWN);
-		return TC_ACT_UNSPEC;
+		return TC_ACT_SHOT;
 	}
 	count(NODENS_CTR_RETURNED);
 	__builtin_memcpy(eth->h_dest, client->client_mac, 6);

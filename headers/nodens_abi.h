@@ -163,12 +163,20 @@ struct nodens_percpu {
 };
 
 /*
- * nodens_clients, LRU hash: a client's address (IPv4 as ::ffff:a.b.c.d) -> the
- * way back to it. Writer: the programs, on a miss; the agent deletes what
- * belonged to a device that went. The first device to claim an address keeps
- * it: a pod that sends with another's address is not steered, and cannot draw
- * the other's answers to itself.
+ * nodens_clients, hash without eviction: a client's address (IPv4 as
+ * ::ffff:a.b.c.d) -> the way back to it. Writer: the programs, on a miss; the
+ * agent deletes what belonged to a device that went. The first device to claim
+ * an address keeps it, and one device may claim NODENS_DEVICE_CLIENTS: so a pod
+ * that sends with another's address can at most make the other's misses go to
+ * the cluster's DNS; it cannot have the other's answers sent to itself.
+ *
+ * nodens_claims, hash: ifindex -> __u32 addresses claimed. Writers: the
+ * programs; the agent deletes that of a device that went.
  */
+#define NODENS_CLIENTS	      65536
+#define NODENS_DEVICES	      4096
+#define NODENS_DEVICE_CLIENTS 256
+
 struct nodens_client {
 	__u32 ifindex;
 	__u8 client_mac[6];
@@ -177,15 +185,5 @@ struct nodens_client {
 };
 
 _Static_assert(sizeof(struct nodens_client) == 20, "client");
-
-/* nodens_flows, LRU hash: TCP connections whose SYN went to the agent. */
-struct nodens_flow {
-	__be32 client[4];
-	__be32 served[4];
-	__be16 client_port;
-	__u16 pad0;
-};
-
-_Static_assert(sizeof(struct nodens_flow) == 36, "flow");
 
 #endif /* NODENS_ABI_H */

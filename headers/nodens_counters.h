@@ -3,8 +3,8 @@
  * The kernel side's counters: one list yields the enum, the names in
  * `nodens stats`, the metrics and the rows of docs/architecture.md.
  *
- * Contract: every packet that a program sees adds to exactly one OUTCOME
- * counter. STEER counters say what became of a packet counted as a miss, an
+ * Contract: every packet that nodens sees on a device adds to exactly one
+ * OUTCOME counter (where XDP and tc sit on one device, XDP's). STEER counters say what became of a packet counted as a miss, an
  * agent_* outcome or tcp; they are a second view of the same packets.
  */
 #ifndef NODENS_COUNTERS_H
@@ -37,7 +37,9 @@
 	X(ADDITIONAL, "pass_additional", "the additional record is no OPT, or" \
 					 " bytes follow it")                   \
 	X(LARGE, "pass_oversized", "a query longer than 512 bytes of DNS")     \
-	X(DISARMED, "pass_disarmed", "the agent's lease has run out")          \
+	X(MULTICAST, "pass_multicast", "sent to a group of stations")          \
+	X(DISARMED, "pass_disarmed", "the agent's lease has run out, or its"   \
+				     " program is gone")                       \
 	X(RESIZE, "pass_resize", "the packet could not be grown in place")
 
 #define NODENS_STEERS(X)                                                       \
@@ -49,8 +51,9 @@
 				    " DNS")                                    \
 	X(STEER_CONFLICT, "steer_conflict", "the client's address belongs to"  \
 					    " another device")                 \
-	X(STEER_TCP_FOREIGN, "steer_tcp_foreign", "a TCP connection that did"  \
-						  " not begin at the agent")   \
+	X(STEER_TCP_FOREIGN, "steer_tcp_foreign", "a TCP connection that is"   \
+						  " not the agent's")   \
+	X(STEER_FULL, "steer_full", "the device claims too many addresses")    \
 	X(STEER_VLAN, "steer_vlan", "tagged frames are not steered")           \
 	X(STEER_ERROR, "steer_error", "a map or a helper refused")             \
 	X(RETURNED, "returned", "agent's packets brought back to a client")    \

@@ -60,6 +60,35 @@ static void set_steer(struct agent *agent, bool on)
 	agent->steering = on;
 }
 
+/*
+ * Network managers take down what they do not know. Without nd0 up a steered query would be lost,
+ * and the programs cannot see that: so none is steered until it is up again; without nd0 at all,
+ * this agent's namespace is of no use, and the next one makes another.
+ */
+void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
+{
+	if (agent->stopping)
+		return;
+	if (gone) {
+		set_steer(agent, false);
+		log_error("nd0 was deleted, and with it the way to the agent: leaving");
+		agent->fatal = -ENODEV;
+		event_base_loopbreak(agent->base);
+		return;
+	}
+	if (info->up == !agent->nd0_down)
+		return;
+	agent->nd0_down = !info->up;
+	if (info->up) {
+		log_info("nd0 is up again");
+		return;
+	}
+	set_steer(agent, false);
+	log_warn("nd0 was taken down: not steering until it is up again");
+	if (steer__bring_up(agent->steer))
+		log_warn("nd0 cannot be brought up");
+}
+
 static void stop_if_done(struct agent *agent, uint64_t now)
 {
 	uint64_t since = now - agent->stop_ns;
@@ -82,7 +111,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	agent_map__sync(&agent->map);
 	if (agent->stopping) {
 		stop_if_done(agent, now);
-	} else if (agent->steer && !agent->steering && upstreams__answered(agent->upstreams)) {
+	} else if (agent->steer && !agent->steering && !agent->nd0_down &&
+		   upstreams__answered(agent->upstreams)) {
 		set_steer(agent, true);
 		log_info("an upstream answers: steering");
 	}
@@ -337,8 +367,11 @@ static void unpin(struct agent *agent)
 {
 	struct kern_error err = { .text = "" };
 
-	/* What an older agent attached where this one does not, too. */
-	if (agent->had_pins && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
+	/*
+	 * What a first pass could not take off: XDP comes off a bridge's port only after it is off
+	 * the bridge.
+	 */
+	if (agent->links_opened && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
 		log_warn("%s", err.text);
 	kern__unpin(agent->opts->bpffs);
 }
@@ -353,6 +386,8 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	upstreams__close(agent->upstreams);
 	server__close(agent->server);
 	steer__close(agent->steer);
+	if (agent->lock_fd >= 0)
+		close(agent->lock_fd);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
 	if (agent->kern && unpins)
@@ -385,6 +420,7 @@ int agent__run(const struct run_options *opts, const struct corefile *cf, const 
 	agent->cf = cf;
 	agent->plan = *plan;
 	agent->map.fd = -1;
+	agent->lock_fd = -1;
 	agent->map.stats = &agent->map.own;
 	list__init(&agent->devices);
 	ret = agent_open(agent);
@@ -406,6 +442,8 @@ int agent__run(const struct run_options *opts, const struct corefile *cf, const 
 		log_error("the event loop failed");
 		ret = -EIO;
 	}
+	if (agent->fatal)
+		ret = agent->fatal;
 	agent_close(agent, !opts->persist, !opts->persist);
 	free(agent);
 	return ret;

@@ -81,6 +81,10 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 		agent->map.stats->v[AGENT_STAT_DEVICES]++;
 		log_info("%s: attached, %s%s%s", device->info.name,
 			 attachment__how(device->attachment), note[0] ? ": " : "", note);
+		if (!strcmp(device->info.kind, "bridge"))
+			log_warn("%s: a bridge: what netfilter rewrites at its ports is not seen "
+				 "here; attach to the ports",
+				 device->info.name);
 		return;
 	}
 	if (!first || ret == -ENODEV)
@@ -90,15 +94,21 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 		agent->fatal = ret;
 }
 
+static void device_unattach(struct agent *agent, struct device *device, bool detach)
+{
+	if (!device->attachment)
+		return;
+	agent->map.stats->v[AGENT_STAT_DEVICES]--;
+	if (detach)
+		attachment__detach(device->attachment);
+	else
+		attachment__forget(device->attachment);
+	device->attachment = NULL;
+}
+
 static void device_free(struct agent *agent, struct device *device, bool detach)
 {
-	if (device->attachment) {
-		agent->map.stats->v[AGENT_STAT_DEVICES]--;
-		if (detach)
-			attachment__detach(device->attachment);
-		else
-			attachment__forget(device->attachment);
-	}
+	device_unattach(agent, device, detach);
 	list__del(&device->link);
 	free(device);
 }
@@ -156,6 +166,7 @@ static void device_leave(struct agent *agent, struct device *device, const char 
 	log_info("%s: %s", device->info.name, why);
 	device_free(agent, device, detach);
 	forget_clients(agent, ifindex);
+	bpf_map_delete_elem(kern__claims_fd(agent->kern), &ifindex);
 }
 
 /*
@@ -174,6 +185,10 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 	struct agent *agent = ctx;
 	struct device *device = find(agent, info->ifindex);
 
+	if (agent->steer && info->ifindex == steer__nd0(agent->steer)) {
+		agent__on_nd0(agent, info, gone);
+		return;
+	}
 	/* A veth that goes first loses its peer, and is unwanted before it is gone. */
 	if (device && (gone || !wanted(agent, info))) {
 		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
@@ -184,7 +199,14 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 	if (gone || !wanted(agent, info))
 		return;
 	if (device) {
+		bool moved = device->info.foreign_peer != info->foreign_peer;
+
 		device->info = *info;
+		/* answers go another way to a peer in another namespace */
+		if (moved && device->attachment) {
+			device_unattach(agent, device, false);
+			device_attach(agent, device, true);
+		}
 		return;
 	}
 	device = calloc(1, sizeof(*device));
@@ -232,6 +254,7 @@ int agent_devices__open(struct agent *agent)
 {
 	int ret = links__open(on_link, agent, &agent->links);
 
+	agent->links_opened = !ret;
 	if (!ret)
 		ret = links__dump(agent->links);
 	if (ret) {

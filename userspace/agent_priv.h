@@ -37,19 +37,25 @@ struct agent {
 	struct agent_map map;
 	struct store *store;
 	struct steer *steer;
+	int lock_fd; /* listen mode's; steer holds its own */
 	struct upstreams *upstreams;
 	struct resolver *resolver;
 	struct server *server;
 	struct links *links;
+	bool links_opened; /* devices may have been attached to */
 	struct event *links_readable;
 	struct list devices;
 	int fatal; /* -errno: a device the operator named could not be attached to */
 	struct event *beat, *second;
 	bool steering;
+	bool nd0_down; /* somebody took the way to the private namespace down */
 	bool stopping;
 	uint64_t stop_ns;
 	bool pidfile_written;
 };
+
+/* agent.c: nd0 itself changed or went. */
+void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone);
 
 /* agent_sockets.c */
 const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size);

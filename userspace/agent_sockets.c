@@ -136,6 +136,12 @@ int agent_sockets__open(struct agent *agent)
 			log_error("%s", err.text);
 			return ret;
 		}
+	} else {
+		agent->lock_fd = steer__lock(&err);
+		if (agent->lock_fd < 0) {
+			log_error("%s", err.text);
+			return agent->lock_fd;
+		}
 	}
 	ret = server__open(&config, &agent->server);
 	if (ret) {

@@ -199,6 +199,11 @@ int kern__clients_fd(const struct kern *kern)
 	return kern->map_fd[KERN_CLIENTS];
 }
 
+int kern__claims_fd(const struct kern *kern)
+{
+	return kern->map_fd[KERN_CLAIMS];
+}
+
 static uint64_t map_bytes(int fd)
 {
 	unsigned long long bytes = 0;

@@ -90,6 +90,7 @@ int kern__ctl_commit(struct kern *kern);
 /* Sum over CPUs of every counter. */
 int kern__counters(struct kern *kern, uint64_t counters[NODENS_CTR_COUNT]);
 int kern__clients_fd(const struct kern *kern);
+int kern__claims_fd(const struct kern *kern);
 /* Bytes of memory of all maps, as the kernel states it (fdinfo memlock). */
 uint64_t kern__bytes(const struct kern *kern);
 

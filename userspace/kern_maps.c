@@ -20,14 +20,14 @@ const char *const kern_map_names[KERN_MAPS] = {
 	[KERN_SLAB1] = "nodens_slab1",	 [KERN_SLAB2] = "nodens_slab2",
 	[KERN_SLAB3] = "nodens_slab3",	 [KERN_CTL] = "nodens_ctl",
 	[KERN_PERCPU] = "nodens_percpu", [KERN_CLIENTS] = "nodens_clients",
-	[KERN_FLOWS] = "nodens_flows",
+	[KERN_CLAIMS] = "nodens_claims",
 };
 
 /* Room in the index for what is being replaced, so that a full store can still swap entries. */
 #define INDEX_SPARE 256
 
 /* Programs of an agent before this one may still add to a map while it is emptied. */
-#define FORGET_MAX 65536
+#define FORGET_MAX (2 * NODENS_CLIENTS)
 
 int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern_error *err)
 {
@@ -134,17 +134,16 @@ static int open_pins(struct kern *kern, struct kern_map_def found[KERN_MAPS])
 }
 
 /*
- * Clients and TCP flows belong to an agent's life: devices may have come and gone since, and an
+ * Clients and their claims belong to an agent's life: devices may have come and gone since, and an
  * address is kept for the device that had it first.
  */
 static void forget_all(int fd)
 {
-	struct nodens_flow key;
+	__be32 key[4]; /* the longer of both keys */
 	uint32_t n;
 
-	_Static_assert(sizeof(key) >= sizeof(__be32[4]), "the longer of both keys");
-	for (n = 0; n < FORGET_MAX && !bpf_map_get_next_key(fd, NULL, &key); n++)
-		bpf_map_delete_elem(fd, &key);
+	for (n = 0; n < FORGET_MAX && !bpf_map_get_next_key(fd, NULL, key); n++)
+		bpf_map_delete_elem(fd, key);
 }
 
 int kern_maps__adopt(struct kern *kern)
@@ -166,7 +165,7 @@ int kern_maps__adopt(struct kern *kern)
 	kern->ctl->steer = 0;
 	kern__ctl_commit(kern);
 	forget_all(kern->map_fd[KERN_CLIENTS]);
-	forget_all(kern->map_fd[KERN_FLOWS]);
+	forget_all(kern->map_fd[KERN_CLAIMS]);
 	kern->adopted = true;
 	return 0;
 }

@@ -24,7 +24,7 @@ enum kern_map {
 	KERN_CTL,
 	KERN_PERCPU,
 	KERN_CLIENTS,
-	KERN_FLOWS,
+	KERN_CLAIMS,
 	KERN_MAPS,
 };
 

@@ -330,6 +330,18 @@ static int nd0_up(struct nl *nl, int ifindex)
 	return ret;
 }
 
+int steer__bring_up(struct steer *steer)
+{
+	struct nl nl;
+	int ret = nl__open(&nl);
+
+	if (ret)
+		return ret;
+	ret = nd0_up(&nl, steer->nd0_ifindex);
+	nl__close(&nl);
+	return ret;
+}
+
 static int make_veth(struct steer *steer, struct nl *nl, struct kern_error *err)
 {
 	int ret = 0, i;
@@ -388,20 +400,31 @@ static int check_addrs(const struct served_addr *addrs, int n, struct kern_error
 	return 0;
 }
 
-static int open_steer(struct steer *steer, const struct served_addr *addrs, int n_addrs,
-		      struct kern_error *err)
+int steer__lock(struct kern_error *err)
 {
-	struct steer_inside inside = { addrs, n_addrs, steer->note, sizeof(steer->note), err };
-	struct nl nl = {};
-	int ret, i;
+	int fd, ret, i;
 
-	for (i = 0; (ret = take_lock(&steer->lock_fd)) == -EBUSY && i < STALE_TRIES; i++)
+	for (i = 0; (ret = take_lock(&fd)) == -EBUSY && i < STALE_TRIES; i++)
 		usleep(STALE_WAIT_US);
 	if (ret == -EBUSY)
 		return kern_error__set(err, ret,
 				       "another nodens agent runs in this network namespace");
 	if (ret)
 		return kern_error__set(err, ret, "socket: %s", strerror(-ret));
+	return fd;
+}
+
+static int open_steer(struct steer *steer, const struct served_addr *addrs, int n_addrs,
+		      struct kern_error *err)
+{
+	struct steer_inside inside = { addrs, n_addrs, steer->note, sizeof(steer->note), err };
+	struct nl nl = {};
+	int ret;
+
+	ret = steer__lock(err);
+	if (ret < 0)
+		return ret;
+	steer->lock_fd = ret;
 	ret = netns__run(-1, open_own_netns, &steer->netns_fd);
 	if (ret)
 		return kern_error__set(err, ret, "cannot make a network namespace: %s%s",

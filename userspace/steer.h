@@ -27,6 +27,13 @@ struct served_addr {
 };
 
 /*
+ * One agent in a network namespace, in whatever mode: programs on devices are known by their names,
+ * so a second one would take the first one's. Returns a descriptor to hold (steer__open holds one
+ * of its own), or -EBUSY after a wait for one that is ending.
+ */
+int steer__lock(struct kern_error *err);
+
+/*
  * Makes the namespace and the veth pair (removing a stale nd0 of our own).
  * Errors: -EBUSY another agent has its namespace here, -EEXIST a foreign nd0,
  * -EINVAL an address that cannot be served, -EPERM.
@@ -44,6 +51,7 @@ const char *steer__note(const struct steer *steer);
  */
 int steer__socket(struct steer *steer, int family, int type, uint16_t port);
 
+int steer__bring_up(struct steer *steer); /* nd0, after somebody took it down */
 int steer__nd0(const struct steer *steer); /* ifindex */
 void steer__fill_ctl(const struct steer *steer,
 		     struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */

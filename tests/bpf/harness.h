@@ -161,7 +161,7 @@ struct frame_spec {
 	const uint8_t *dns;
 	size_t dns_len;
 	uint16_t client_port; /* 0: 40000 */
-	uint8_t client;	      /* last octet of the client's address; 0: 2 */
+	uint16_t client;      /* last two octets of the client's address; 0: as below */
 	const char *to4;      /* NULL: 10.96.0.10 */
 };
 
@@ -229,7 +229,7 @@ static inline void frame__build(struct frame *f, const struct frame_spec *spec)
 		p[7] = 63;
 		inet_pton(AF_INET6, "fd00:1::2", p + 8);
 		if (spec->client)
-			p[23] = spec->client;
+			put16(p + 22, spec->client);
 		inet_pton(AF_INET6, "fd00:10:96::a", p + 24);
 		p += 40;
 	} else {
@@ -241,7 +241,7 @@ static inline void frame__build(struct frame *f, const struct frame_spec *spec)
 		p[9] = 17;
 		inet_pton(AF_INET, "10.244.1.2", p + 12);
 		if (spec->client)
-			p[15] = spec->client;
+			put16(p + 14, spec->client);
 		inet_pton(AF_INET, spec->to4 ? spec->to4 : "10.96.0.10", p + 16);
 		put16(p + 10, ~plain_fold(plain_sum(0, p, 20)));
 		p += 20;

@@ -201,7 +201,7 @@ static void test_not_adopted(void **state)
 	assert_int_equal(kern__open(&c, &kern, &err), 0);
 	assert_false(kern__adopted(kern));
 	kern__close(kern);
-	assert_int_equal(unlink(LAYOUT "/nodens_flows"), 0);
+	assert_int_equal(unlink(LAYOUT "/nodens_claims"), 0);
 	assert_int_equal(kern__open(&c, &kern, &err), 0);
 	assert_false(kern__adopted(kern));
 	kern__close(kern);
