@@ -47,7 +47,7 @@ struct question {
 	bool edns;
 };
 
-#define BYTES(x) ((x) * 0x0101010101010101ULL)
+#define BYTES(x) ((x)*0x0101010101010101ULL)
 
 /*
  * Lower-case the A-Z among eight bytes. Label lengths (0..63) lie below 'A', so

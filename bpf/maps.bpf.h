@@ -26,13 +26,13 @@ struct {
  * is not published and no program can still hold it; the use marks: the
  * programs, each store on its own harmless.
  */
-#define NODENS_SLAB(n)                                                         \
-	struct {                                                               \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                              \
-		__uint(map_flags, BPF_F_MMAPABLE);                             \
-		__uint(max_entries, 16);                                       \
-		__type(key, __u32);                                            \
-		__uint(value_size, NODENS_SIZE_##n);                           \
+#define NODENS_SLAB(n)                               \
+	struct {                                     \
+		__uint(type, BPF_MAP_TYPE_ARRAY);    \
+		__uint(map_flags, BPF_F_MMAPABLE);   \
+		__uint(max_entries, 16);             \
+		__type(key, __u32);                  \
+		__uint(value_size, NODENS_SIZE_##n); \
 	} nodens_slab##n SEC(".maps")
 NODENS_SLAB(0);
 NODENS_SLAB(1);

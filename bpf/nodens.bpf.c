@@ -24,20 +24,20 @@
 /* The two kinds of context; @xdp is a constant wherever these are called. */
 static __always_inline void *ctx_data(void *ctx, bool xdp)
 {
-	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data :
-		     (void *)(long)((struct __sk_buff *)ctx)->data;
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data
+		   : (void *)(long)((struct __sk_buff *)ctx)->data;
 }
 
 static __always_inline void *ctx_end(void *ctx, bool xdp)
 {
-	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data_end :
-		     (void *)(long)((struct __sk_buff *)ctx)->data_end;
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data_end
+		   : (void *)(long)((struct __sk_buff *)ctx)->data_end;
 }
 
 static __always_inline __u64 ctx_len(void *ctx, bool xdp)
 {
-	return xdp ? (__u64)(ctx_end(ctx, xdp) - ctx_data(ctx, xdp)) :
-		     ((struct __sk_buff *)ctx)->len;
+	return xdp ? (__u64)(ctx_end(ctx, xdp) - ctx_data(ctx, xdp))
+		   : ((struct __sk_buff *)ctx)->len;
 }
 
 /*
@@ -201,8 +201,8 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	/* From here nothing can fail but by a slot that the agent wrote wrong. */
 	if (!reply_write(data, end, p, q, &f, &r, bpf_htons(ctl->bufsize), &sums))
 		return NODENS_CTR_RESIZE;
-	if (xdp ? !xdp_checksum(data, end, p, &sums, partial) :
-		  !skb_checksum(ctx, data, end, p, &sums))
+	if (xdp ? !xdp_checksum(data, end, p, &sums, partial)
+		: !skb_checksum(ctx, data, end, p, &sums))
 		return NODENS_CTR_RESIZE;
 	slot_mark(&f, now);
 	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;

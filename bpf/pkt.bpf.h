@@ -52,10 +52,10 @@ static __always_inline void *at(void *data, __u64 off)
  * VERIFIER(5.10): the barrier keeps the compiler from accessing the bytes
  * through another copy of the pointer than the one that was compared.
  */
-#define ROOM(ptr, bytes, end)                                                  \
-	({                                                                     \
-		asm volatile("" : "+r"(ptr));                                  \
-		(void *)(ptr) + (bytes) <= (end);                              \
+#define ROOM(ptr, bytes, end)                     \
+	({                                        \
+		asm volatile("" : "+r"(ptr));     \
+		(void *)(ptr) + (bytes) <= (end); \
 	})
 
 static __always_inline int pkt_ports(void *data, void *end, struct pkt *p, __u8 proto)

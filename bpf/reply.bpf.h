@@ -271,7 +271,7 @@ static __always_inline void reply_ip4(struct iphdr *ip, __u64 udp_len, struct re
 {
 	__be16 *ttl_proto = (__be16 *)&ip->ttl;
 	__be32 src = ip->saddr;
-	__u64 sum = (__u16)~ip->check + (__u64)(__u16)~ip->tot_len + (__u16)~*ttl_proto;
+	__u64 sum = (__u16)~ip->check + (__u64)(__u16)~ip->tot_len + (__u16) ~*ttl_proto;
 
 	ip->tot_len = bpf_htons(udp_len + sizeof(*ip));
 	ip->ttl = REPLY_TTL;

@@ -129,8 +129,8 @@ static __always_inline int tcp_ready(struct __sk_buff *skb, const struct pkt *p,
 	if (ready != NODENS_CTR_STEERED && ready != NODENS_CTR_STEER_SHED)
 		return ready;
 	/* an established connection is not shed */
-	return agent_connected(skb, p, flow, ctl) ? NODENS_CTR_STEERED :
-						    NODENS_CTR_STEER_TCP_FOREIGN;
+	return agent_connected(skb, p, flow, ctl) ? NODENS_CTR_STEERED
+						  : NODENS_CTR_STEER_TCP_FOREIGN;
 }
 
 static __always_inline bool same_macs(const struct nodens_client *a, const struct nodens_client *b)
@@ -172,15 +172,17 @@ static __always_inline int client_note(struct __sk_buff *skb, const struct pkt *
 	if (!old) {
 		if (!claim(now.ifindex))
 			return NODENS_CTR_STEER_FULL;
-		return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_NOEXIST) ?
-			       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
+		return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_NOEXIST)
+			       ? NODENS_CTR_STEER_ERROR
+			       : NODENS_CTR_STEERED;
 	}
 	if (old->ifindex != now.ifindex)
 		return NODENS_CTR_STEER_CONFLICT;
 	if (same_macs(old, &now))
 		return NODENS_CTR_STEERED;
-	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_EXIST) ?
-		       NODENS_CTR_STEER_ERROR : NODENS_CTR_STEERED;
+	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_EXIST)
+		       ? NODENS_CTR_STEER_ERROR
+		       : NODENS_CTR_STEERED;
 }
 
 /* Redirect to nd0, or TC_ACT_UNSPEC with the packet as it came. */

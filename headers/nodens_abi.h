@@ -69,16 +69,16 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u16 n_ttl;	  /* at most NODENS_MAX_RR */
-	__u16 n_ttl_odd;  /* of them, those at an odd offset in the blob */
+	__u16 n_ttl;	 /* at most NODENS_MAX_RR */
+	__u16 n_ttl_odd; /* of them, those at an odd offset in the blob */
 	__u16 blob_sum;
-	__u16 rot_at;	 /* offset in the blob of the first rotating RR */
-	__u8 rot_count;	 /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
-	__u8 rot_size;	 /* bytes of one: 16 (A) or 28 (AAAA) */
-	__u8 truncated;	 /* 1: too large for any slot; always answer TC=1 */
-	__u8 kind;	 /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	__u16 rot_at;	/* offset in the blob of the first rotating RR */
+	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
+	__u8 rot_size;	/* bytes of one: 16 (A) or 28 (AAAA) */
+	__u8 truncated; /* 1: too large for any slot; always answer TC=1 */
+	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
 	__u16 pad0;
-	__u32 ttl_s;	 /* as stored */
+	__u32 ttl_s; /* as stored */
 	__u32 pad1;
 	__u64 stored_ns; /* CLOCK_MONOTONIC, when it was stored */
 	__u8 data[];
@@ -102,14 +102,17 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
 }
 
 /* Size classes; a slot number is class << 28 | index in the class's slab. */
-#define NODENS_CLASSES	   4
-#define NODENS_CLASS_SIZES { 128, 256, 512, 1536 }
-#define NODENS_SIZE_0	   128
-#define NODENS_SIZE_1	   256
-#define NODENS_SIZE_2	   512
-#define NODENS_SIZE_3	   1536
-#define NODENS_SLOT_CLASS(slot) ((slot) >> 28)
-#define NODENS_SLOT_INDEX(slot) ((slot) & 0x0fffffff)
+#define NODENS_CLASSES 4
+#define NODENS_CLASS_SIZES          \
+	{                           \
+		128, 256, 512, 1536 \
+	}
+#define NODENS_SIZE_0		  128
+#define NODENS_SIZE_1		  256
+#define NODENS_SIZE_2		  512
+#define NODENS_SIZE_3		  1536
+#define NODENS_SLOT_CLASS(slot)	  ((slot) >> 28)
+#define NODENS_SLOT_INDEX(slot)	  ((slot)&0x0fffffff)
 #define NODENS_SLOT(class, index) ((__u32)(class) << 28 | (index))
 
 /* nodens_index: __u64 hash -> __u32 slot number. */
@@ -125,10 +128,10 @@ struct nodens_ctl {
 	__u32 steer;	    /* 1: misses go to the agent's namespace */
 	__u32 shed;	    /* 1: the agent is overloaded */
 	__u32 nd0_ifindex;
-	__s32 netns_id;	    /* of the agent's namespace, seen from the node's */
+	__s32 netns_id; /* of the agent's namespace, seen from the node's */
 	__u8 nd1_mac[6];
-	__u16 bufsize;	    /* largest UDP answer, 512..4096 */
-	__u32 layout;	    /* NODENS_LAYOUT */
+	__u16 bufsize; /* largest UDP answer, 512..4096 */
+	__u32 layout;  /* NODENS_LAYOUT */
 	__u32 agent_pid;
 	__u32 n_served4;
 	__u32 n_served6;

@@ -11,8 +11,8 @@
 #include "admission.h"
 #include "dns_rdata.h"
 
-#define MAX_CHAIN 16	/* names; BIND stops at 16 as well, unbound and Go before */
-#define MAX_APEXES 8	/* zones that DNSSEC records of one answer come from */
+#define MAX_CHAIN   16	/* names; BIND stops at 16 as well, unbound and Go before */
+#define MAX_APEXES  8	/* zones that DNSSEC records of one answer come from */
 #define MAX_TARGETS 128 /* above NODENS_MAX_RR: answers with more are no slot's */
 
 struct judge {
@@ -332,7 +332,7 @@ static void take_all(struct judge *j)
 
 void admission__judge(const struct message *message, struct judgement *out)
 {
-	struct judge j = {.m = message, .out = out, .n_chain = 1};
+	struct judge j = { .m = message, .out = out, .n_chain = 1 };
 
 	for (unsigned int i = 0; i < message->n_rr; i++) {
 		const struct dns_rr *rr = &message->rr[i];

@@ -16,11 +16,11 @@
 #include "agent_priv.h"
 #include "clock.h"
 
-#define BEAT_MS		 100
-#define HUNG_NS		 NSEC_PER_SEC
-#define SHED_ABOVE	 4096  /* exchanges under way */
-#define MAX_EXCHANGES	 16384 /* each may hold a socket */
-#define RESERVED_FDS	 2048  /* connections, programs, maps */
+#define BEAT_MS	      100
+#define HUNG_NS	      NSEC_PER_SEC
+#define SHED_ABOVE    4096  /* exchanges under way */
+#define MAX_EXCHANGES 16384 /* each may hold a socket */
+#define RESERVED_FDS  2048  /* connections, programs, maps */
 /* At the end: packets may be on their way to us, answers on their way to clients. */
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
@@ -42,8 +42,8 @@ static void on_overload(void *ctx, bool overloaded)
 
 	agent->ctl->shed = overloaded;
 	kern__ctl_commit(agent->kern);
-	log_warn(overloaded ? "overloaded: new queries go on to the cluster's DNS" :
-			      "no longer overloaded");
+	log_warn(overloaded ? "overloaded: new queries go on to the cluster's DNS"
+			    : "no longer overloaded");
 }
 
 static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
@@ -295,9 +295,8 @@ static int open_resolver(struct agent *agent)
 	int ret = upstreams__open(&upstreams, &agent->upstreams);
 
 	resolver.upstreams = agent->upstreams;
-	resolver.shed_above = resolver.max_exchanges / 2 < SHED_ABOVE ?
-				      resolver.max_exchanges / 2 :
-				      SHED_ABOVE;
+	resolver.shed_above =
+		resolver.max_exchanges / 2 < SHED_ABOVE ? resolver.max_exchanges / 2 : SHED_ABOVE;
 	if (!ret)
 		ret = resolver__open(&resolver, &agent->resolver);
 	if (ret)

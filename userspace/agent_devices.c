@@ -175,8 +175,7 @@ static void device_leave(struct agent *agent, struct device *device, const char 
  */
 static void leave_behind(struct agent *agent, const struct link_info *info)
 {
-	if (strcmp(info->name, "nd0") &&
-	    attach__leave(agent->kern, info->ifindex, info->name) > 0)
+	if (strcmp(info->name, "nd0") && attach__leave(agent->kern, info->ifindex, info->name) > 0)
 		log_info("%s: detached, an earlier agent had attached to it", info->name);
 }
 
@@ -245,8 +244,9 @@ static void warn_missing(struct agent *agent)
 		     node = node->next)
 			found |= !strcmp(list_entry(node, struct device, link)->info.name, name);
 		if (!found)
-			log_warn("-interfaces: %s: no such device that could be attached to, as yet",
-				 name);
+			log_warn(
+				"-interfaces: %s: no such device that could be attached to, as yet",
+				name);
 	}
 }
 

@@ -43,8 +43,8 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
 {
-	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port) :
-				       server__add_tcp(agent->server, fd);
+	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port)
+				     : server__add_tcp(agent->server, fd);
 
 	if (ret) {
 		log_error("out of memory");
@@ -63,11 +63,12 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 	if (listen->implied && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
 		return 0;
 	if (fd < 0) {
-		log_error("cannot listen on %s over %s: %s%s", agent__addr_text(addr, text, sizeof(text)),
+		log_error("cannot listen on %s over %s: %s%s",
+			  agent__addr_text(addr, text, sizeof(text)),
 			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd),
-			  fd == -EADDRINUSE    ? "; another DNS server runs there" :
-			  fd == -EADDRNOTAVAIL ? "; no interface has this address" :
-						 "");
+			  fd == -EADDRINUSE	 ? "; another DNS server runs there"
+			  : fd == -EADDRNOTAVAIL ? "; no interface has this address"
+						 : "");
 		return fd;
 	}
 	return add_socket(agent, fd, addr->ss_family, type, port);

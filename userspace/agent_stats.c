@@ -47,8 +47,8 @@ int agent_map__open(struct agent_map *map, struct kern *kern)
 	void *mapped;
 	int fd, ret;
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, AGENT_STATS_MAP, sizeof(uint32_t),
-			    sizeof(uint64_t), AGENT_STAT_COUNT, &opts);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, AGENT_STATS_MAP, sizeof(uint32_t), sizeof(uint64_t),
+			    AGENT_STAT_COUNT, &opts);
 	if (fd < 0)
 		return -errno;
 	ret = pin(fd, kern__dir(kern));

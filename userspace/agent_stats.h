@@ -27,13 +27,15 @@
 	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")            \
 	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")          \
 	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                                \
-	X(UPSTREAM_RESENT, "upstream_resent", "queries sent once more before the first had"    \
-					     " timed out")                              \
+	X(UPSTREAM_RESENT, "upstream_resent",                                                   \
+	  "queries sent once more before the first had"                                         \
+	  " timed out")                                                                         \
 	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                             \
 	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")   \
 	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")           \
-	X(UPSTREAM_MISMATCHES, "upstream_mismatches", "messages that did not answer what was"   \
-						      " asked: dropped")                        \
+	X(UPSTREAM_MISMATCHES, "upstream_mismatches",                                           \
+	  "messages that did not answer what was"                                               \
+	  " asked: dropped")                                                                    \
 	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP")  \
 	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")           \
 	X(REFUSED, "refused", "answered REFUSED: no block for the name, or too many in flight") \
@@ -44,19 +46,18 @@
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                       \
 	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")
 
-#define AGENT_GAUGES(X)                                                           \
-	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way")           \
-	X(WAITING, "waiting", "queries that wait for them")                       \
-	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")               \
-	X(DEVICES, "devices", "network devices attached to")                      \
+#define AGENT_GAUGES(X)                                                 \
+	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way") \
+	X(WAITING, "waiting", "queries that wait for them")             \
+	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")     \
+	X(DEVICES, "devices", "network devices attached to")            \
 	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams taken for dead")
 
 enum agent_stat {
 #define X(id, name, help) AGENT_STAT_##id,
-	AGENT_STATS(X)
-	AGENT_GAUGES(X)
+	AGENT_STATS(X) AGENT_GAUGES(X)
 #undef X
-	AGENT_STAT_COUNT
+		AGENT_STAT_COUNT
 };
 
 #define AGENT_FIRST_GAUGE AGENT_STAT_IN_FLIGHT

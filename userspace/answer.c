@@ -12,9 +12,9 @@
 
 #include "answer_encode.h"
 
-#define OPT_SIZE 11
-#define MIN_BLOB 11    /* the smallest record */
-#define TTL_TO_RDATA 6 /* a TTL field, RDLENGTH */
+#define OPT_SIZE     11
+#define MIN_BLOB     11 /* the smallest record */
+#define TTL_TO_RDATA 6	/* a TTL field, RDLENGTH */
 
 #define ROUND_UP(value, to) (((value) + (to)-1) / (to) * (to))
 

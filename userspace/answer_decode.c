@@ -118,8 +118,8 @@ int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname,
 		   uint8_t key_flags, enum admission *admission, struct answer **out)
 {
 	struct dns_name lower = *qname;
-	struct message message = {.len = len, .qname = &lower, .qtype = qtype};
-	struct judgement judgement = {.ttl_s = 0};
+	struct message message = { .len = len, .qname = &lower, .qtype = qtype };
+	struct judgement judgement = { .ttl_s = 0 };
 	enum admission first;
 	uint16_t count[DNS_SECTIONS];
 	struct work *work = NULL;

@@ -14,14 +14,14 @@
 #include "answer_encode.h"
 #include "dns_rdata.h"
 
-#define MAX_POINTEE 0x4000 /* RFC 1035, 4.1.4: an offset has 14 bits */
-#define MAX_LABELS 127
+#define MAX_POINTEE  0x4000 /* RFC 1035, 4.1.4: an offset has 14 bits */
+#define MAX_LABELS   127
 #define POINTER_SIZE 2
-#define OPT_SIZE 11 /* what a reply may still need */
-#define RR_FIXED 10 /* type, class, TTL, RDLENGTH */
+#define OPT_SIZE     11 /* what a reply may still need */
+#define RR_FIXED     10 /* type, class, TTL, RDLENGTH */
 
-#define TABLE_MIN 64
-#define TABLE_MAX 2048
+#define TABLE_MIN  64
+#define TABLE_MAX  2048
 #define MAX_PROBES 8
 #define CMP_BUDGET (1 << 22) /* octets: some milliseconds; 8,192 names of 255 octets need half */
 
@@ -53,7 +53,7 @@ static void put(struct encoder *enc, const void *from, size_t len)
 
 static void put_u16(struct encoder *enc, uint16_t value)
 {
-	uint8_t octets[2] = {value >> 8, value & 0xff};
+	uint8_t octets[2] = { value >> 8, value & 0xff };
 
 	put(enc, octets, 2);
 }

@@ -13,7 +13,8 @@
 
 #define EXIT_USAGE 2
 
-/* -1: all is well, *cf and *plan (malloc'd) are filled in; else an exit status, and it has been said why. */
+/* -1: all is well, *cf and *plan (malloc'd) are filled in; else an exit status, and it has been
+ * said why. */
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
 		     struct corefile **cf, struct plan **plan);
 

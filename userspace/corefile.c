@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY_DEFAULT 9984
+#define CAPACITY_DEFAULT    9984
 #define TTL_SUCCESS_DEFAULT 3600
-#define TTL_DENIAL_DEFAULT 1800
-#define MIN_TTL_DEFAULT 5
+#define TTL_DENIAL_DEFAULT  1800
+#define MIN_TTL_DEFAULT	    5
 
 /* The keys of the block being read: what zones they stand for, and the port of each zone. */
 struct keys {
@@ -24,21 +24,25 @@ struct keys {
 	size_t ports_len, ports_cap;
 };
 
-static int add_key(struct corefile_parse *p, const struct corefile_token *at, const char *key, struct keys *keys)
+static int add_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
+		   struct keys *keys)
 {
 	uint16_t port, *ports;
 	char *host;
 	int err = corefile_split_key(p, at, key, &host, &port);
 
 	if (!err)
-		err = corefile_zones(p, at, host, &(struct corefile_zones){ .list = &keys->zones, .len = &keys->len,
-									    .cap = &keys->cap });
+		err = corefile_zones(p, at, host,
+				     &(struct corefile_zones){ .list = &keys->zones,
+							       .len = &keys->len,
+							       .cap = &keys->cap });
 	if (err)
 		return err;
 	if (!port)
 		port = p->options->default_port ? p->options->default_port : COREFILE_PORT_DEFAULT;
 	while (keys->ports_len < keys->len) {
-		ports = corefile_mem_grow(p->scratch, keys->ports, keys->ports_len, &keys->ports_cap, sizeof(*ports));
+		ports = corefile_mem_grow(p->scratch, keys->ports, keys->ports_len,
+					  &keys->ports_cap, sizeof(*ports));
 		if (!ports)
 			return corefile_nomem(p);
 		ports[keys->ports_len++] = port;
@@ -48,10 +52,11 @@ static int add_key(struct corefile_parse *p, const struct corefile_token *at, co
 }
 
 /*
- * One word of the key line, which commas may divide further. *comma says whether the last thing read was a
- * comma, after which another zone must come, on the next line if need be.
+ * One word of the key line, which commas may divide further. *comma says whether the last thing
+ * read was a comma, after which another zone must come, on the next line if need be.
  */
-static int read_key(struct corefile_parse *p, const struct corefile_token *at, struct keys *keys, bool *comma)
+static int read_key(struct corefile_parse *p, const struct corefile_token *at, struct keys *keys,
+		    bool *comma)
 {
 	const char *s = at->text;
 	size_t len;
@@ -61,7 +66,9 @@ static int read_key(struct corefile_parse *p, const struct corefile_token *at, s
 	do {
 		len = strcspn(s, ",");
 		if (!len && (!*s || *comma || !keys->len))
-			return corefile_fail(p, at, "a zone is missing in '%s'; write names divided by one comma or by blanks",
+			return corefile_fail(p, at,
+					     "a zone is missing in '%s'; write names divided by "
+					     "one comma or by blanks",
 					     corefile_show(p, at->text));
 		if (len) {
 			key = corefile_mem_strndup(p->scratch, s, len);
@@ -90,10 +97,13 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 		if (corefile_is_open(t) || (t != first && t->starts_line && !comma))
 			break;
 		if (corefile_is_close(t))
-			return corefile_fail(p, t, "'}' closes nothing; take it out or write the '{' that it closes");
+			return corefile_fail(
+				p, t,
+				"'}' closes nothing; take it out or write the '{' that it closes");
 		len = strlen(t->text);
 		if (!t->literal && len > 1 && t->text[len - 1] == '{')
-			return corefile_fail(p, t, "'%s' ends in '{'; put a blank before the '{'", corefile_show(p, t->text));
+			return corefile_fail(p, t, "'%s' ends in '{'; put a blank before the '{'",
+					     corefile_show(p, t->text));
 		err = read_key(p, t, keys, &comma);
 		if (err)
 			return err;
@@ -101,14 +111,16 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 	if (comma)
 		return corefile_fail(p, t, "no zone follows the last comma; take the comma out");
 	if (!keys->len)
-		return corefile_fail(p, first, "it has no zone; write names before '{', or '.' for every name");
+		return corefile_fail(
+			p, first, "it has no zone; write names before '{', or '.' for every name");
 	return 0;
 }
 
 static int add_block(struct corefile_parse *p, const struct corefile_block *block)
 {
 	struct corefile *cf = p->cf;
-	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len, &p->blocks_cap, sizeof(*list));
+	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len,
+							&p->blocks_cap, sizeof(*list));
 
 	if (!list)
 		return corefile_nomem(p);
@@ -117,8 +129,10 @@ static int add_block(struct corefile_parse *p, const struct corefile_block *bloc
 	return 0;
 }
 
-/* One block per port that the keys name: those share what was read, but do not listen in the same place. */
-static int add_blocks(struct corefile_parse *p, const struct corefile_block *read, const struct keys *keys)
+/* One block per port that the keys name: those share what was read, but do not listen in the same
+ * place. */
+static int add_blocks(struct corefile_parse *p, const struct corefile_block *read,
+		      const struct keys *keys)
 {
 	bool *done = corefile_mem_alloc(p->scratch, keys->len * sizeof(*done));
 	int err = 0;
@@ -135,7 +149,8 @@ static int add_blocks(struct corefile_parse *p, const struct corefile_block *rea
 		for (size_t j = i; j < keys->len; j++)
 			zones += keys->ports[j] == block.port;
 		block.zones = corefile_mem_alloc(p->cf->mem, zones * sizeof(*block.zones));
-		block.binds = corefile_mem_alloc(p->cf->mem, block.binds_len * sizeof(*block.binds));
+		block.binds =
+			corefile_mem_alloc(p->cf->mem, block.binds_len * sizeof(*block.binds));
 		if (!block.zones || !block.binds)
 			return corefile_nomem(p);
 		for (size_t j = i; j < keys->len; j++) {
@@ -185,14 +200,19 @@ static int read_block(struct corefile_parse *p)
 	/* A file may hold a single block without braces, which then ends with the file. */
 	braced = p->at < p->tokens.len && corefile_is_open(&p->tokens.list[p->at]);
 	if (!braced && p->cf->blocks_len)
-		return corefile_fail(p, key, "it has no '{'; only a block that is alone in its file may leave the braces out");
+		return corefile_fail(p, key,
+				     "it has no '{'; only a block that is alone in its file may "
+				     "leave the braces out");
 	if (!braced && corefile_is_directive(key->text))
-		return corefile_fail(p, key, "'%s' is a directive and stands before any block; write it between '. {' and '}'",
+		return corefile_fail(p, key,
+				     "'%s' is a directive and stands before any block; write it "
+				     "between '. {' and '}'",
 				     corefile_show(p, key->text));
 	p->at += braced;
 	err = corefile_directives(p, braced, key);
 	if (!err && !block.forwards_len)
-		err = corefile_warn(p, key, "it has no forward; every query for its zones is refused");
+		err = corefile_warn(p, key,
+				    "it has no forward; every query for its zones is refused");
 	cap_min_ttl(&block.cache.success);
 	cap_min_ttl(&block.cache.denial);
 	return err ? err : add_blocks(p, &block, &keys);
@@ -216,13 +236,15 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 		return err;
 	if (!p->cf->blocks_len) {
 		p->directive = NULL;
-		return corefile_fail_at(p, -EINVAL, file, 1, "it has no server block; write '. {', 'forward . IP' and '}' on three lines");
+		return corefile_fail_at(p, -EINVAL, file, 1,
+					"it has no server block; write '. {', 'forward . IP' and "
+					"'}' on three lines");
 	}
 	return corefile_check_overlap(p);
 }
 
-int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text, size_t len,
-			 struct corefile **out, struct corefile_error *err)
+int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
+			 size_t len, struct corefile **out, struct corefile_error *err)
 {
 	struct corefile_error unused;
 	struct corefile_parse p = {
@@ -248,8 +270,8 @@ int corefile__parse_with(const struct corefile_options *options, const char *pat
 	return 0;
 }
 
-int corefile__load_with(const struct corefile_options *options, const char *path, struct corefile **out,
-			struct corefile_error *err)
+int corefile__load_with(const struct corefile_options *options, const char *path,
+			struct corefile **out, struct corefile_error *err)
 {
 	struct corefile_error unused;
 	struct corefile_parse p = { .err = err ? err : &unused };
@@ -258,13 +280,16 @@ int corefile__load_with(const struct corefile_options *options, const char *path
 	int ret = options->read_file ? options->read_file(options->ctx, path, &text, &len) : -EPERM;
 
 	if (ret)
-		return corefile_fail_at(&p, ret, path, 0, "cannot be read: %s; name a readable Corefile", strerror(-ret));
+		return corefile_fail_at(&p, ret, path, 0,
+					"cannot be read: %s; name a readable Corefile",
+					strerror(-ret));
 	ret = corefile__parse_with(options, path, text, len, out, err);
 	free(text);
 	return ret;
 }
 
-int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out, struct corefile_error *err)
+int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
+		    struct corefile_error *err)
 {
 	return corefile__parse_with(&corefile_host_options, path, text, len, out, err);
 }

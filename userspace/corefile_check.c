@@ -13,7 +13,7 @@
 struct served {
 	const struct corefile_zone *zone;
 	const struct sockaddr_storage *bind; /* NULL: everywhere */
-	size_t order; /* in the file */
+	size_t order;			     /* in the file */
 	uint16_t port;
 };
 
@@ -47,7 +47,8 @@ static int fail(struct corefile_parse *p, const struct served *a, const struct s
 	p->directive = "server block";
 	p->option = NULL;
 	return corefile_fail_at(p, -EINVAL, second->zone->file, second->zone->line,
-				"zone %s port %u is already served at %s:%u; give the two different zones, ports or bind addresses",
+				"zone %s port %u is already served at %s:%u; give the two "
+				"different zones, ports or bind addresses",
 				corefile_show(p, second->zone->text), second->port,
 				corefile_show(p, first->zone->file), first->zone->line);
 }
@@ -67,15 +68,19 @@ int corefile_check_overlap(struct corefile_parse *p)
 	for (struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++) {
 		for (size_t z = 0; z < b->zones_len; z++) {
 			for (size_t i = 0; i < b->binds_len || i == 0; i++, len++)
-				list[len] = (struct served){ .zone = &b->zones[z], .order = len, .port = b->port,
-							     .bind = b->binds_len ? &b->binds[i] : NULL };
+				list[len] = (struct served){ .zone = &b->zones[z],
+							     .order = len,
+							     .port = b->port,
+							     .bind = b->binds_len ? &b->binds[i]
+										  : NULL };
 		}
 	}
 	qsort(list, len, sizeof(*list), compare);
 	for (size_t i = 1; i < len; i++) {
 		const struct served *a = &list[i - 1], *b = &list[i];
 
-		if (compare_zone(a, b) == 0 && (!a->bind || memcmp(a->bind, b->bind, sizeof(*a->bind)) == 0))
+		if (compare_zone(a, b) == 0 &&
+		    (!a->bind || memcmp(a->bind, b->bind, sizeof(*a->bind)) == 0))
 			return fail(p, a, b);
 	}
 	return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * The tables of directives and their options, and the loop that reads statements by them.
- * Contract: one row per directive or option feeds the parser and the "allowed" part of its messages.
+ * Contract: one row per directive or option feeds the parser and the "allowed" part of its
+ * messages.
  */
 #include "corefile_priv.h"
 
@@ -14,23 +15,23 @@
 
 /* A TTL has 31 bits (RFC 2181, 8), and a capacity above that is a slip. */
 #define COUNT_MAX INT32_MAX
-#define TTL_MAX INT32_MAX
+#define TTL_MAX	  INT32_MAX
 
 enum {
-	ONCE = 1 << 0, /* a second one is an error */
-	WARN = 1 << 1, /* held and checked, with a warning that nothing comes of it yet */
+	ONCE = 1 << 0,	/* a second one is an error */
+	WARN = 1 << 1,	/* held and checked, with a warning that nothing comes of it yet */
 	LATER = 1 << 2, /* CoreDNS has it; an error of its own until it is acted on */
 };
 
 enum kind {
-	KIND_CALL, /* set() */
-	KIND_FLAG, /* bool at offset */
-	KIND_U32, /* uint32_t at offset */
+	KIND_CALL,     /* set() */
+	KIND_FLAG,     /* bool at offset */
+	KIND_U32,      /* uint32_t at offset */
 	KIND_DURATION, /* uint64_t nanoseconds at offset */
 };
 
 enum base {
-	BASE_BLOCK, /* offsets count from the block */
+	BASE_BLOCK,   /* offsets count from the block */
 	BASE_FORWARD, /* from the forward just read */
 };
 
@@ -61,11 +62,16 @@ static int set_denial(struct corefile_parse *p, const struct corefile_statement 
 static int set_health(struct corefile_parse *p, const struct corefile_statement *stmt);
 static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt);
 
-#define BLOCK(field) offsetof(struct corefile_block, field)
+#define BLOCK(field)   offsetof(struct corefile_block, field)
 #define FORWARD(field) offsetof(struct corefile_forward, field)
-#define TABLE(name, base_, what_) \
-	static const struct table name = { .what = what_, .base = base_, .rows = name##_rows, .len = ARRAY_SIZE(name##_rows) }
-#define NOT_YET(name_) { .name = name_, .flags = LATER }
+#define TABLE(name, base_, what_)                                                                 \
+	static const struct table name = {                                                        \
+		.what = what_, .base = base_, .rows = name##_rows, .len = ARRAY_SIZE(name##_rows) \
+	}
+#define NOT_YET(name_)                        \
+	{                                     \
+		.name = name_, .flags = LATER \
+	}
 
 static const struct row bind_options_rows[] = {
 	NOT_YET("except"),
@@ -75,31 +81,45 @@ TABLE(bind_options, BASE_BLOCK, "option");
 static const struct row cache_options_rows[] = {
 	{ "denial", "denial CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_denial },
 	{ "success", "success CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_success },
-	NOT_YET("disable"), NOT_YET("keepttl"), NOT_YET("prefetch"), NOT_YET("serve_stale"), NOT_YET("servfail"),
+	NOT_YET("disable"),
+	NOT_YET("keepttl"),
+	NOT_YET("prefetch"),
+	NOT_YET("serve_stale"),
+	NOT_YET("servfail"),
 };
 TABLE(cache_options, BASE_BLOCK, "option");
 
 static const struct row errors_options_rows[] = {
-	NOT_YET("consolidate"), NOT_YET("stacktrace"),
+	NOT_YET("consolidate"),
+	NOT_YET("stacktrace"),
 };
 TABLE(errors_options, BASE_BLOCK, "option");
 
 static const struct row forward_options_rows[] = {
 	{ "except", "except ZONE...", 0, 1, SIZE_MAX, .set = corefile_set_except },
-	{ "expire", "expire DURATION", ONCE, 1, 1, .kind = KIND_DURATION, .offset = FORWARD(expire_ns) },
+	{ "expire", "expire DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = FORWARD(expire_ns) },
 	{ "force_tcp", "force_tcp", ONCE, 0, 0, .kind = KIND_FLAG, .offset = FORWARD(force_tcp) },
-	{ "health_check", "health_check DURATION [no_rec] [domain NAME]", ONCE, 1, 4, .set = corefile_set_health_check },
-	{ "max_concurrent", "max_concurrent N", ONCE, 1, 1, .kind = KIND_U32, .offset = FORWARD(max_concurrent) },
+	{ "health_check", "health_check DURATION [no_rec] [domain NAME]", ONCE, 1, 4,
+	  .set = corefile_set_health_check },
+	{ "max_concurrent", "max_concurrent N", ONCE, 1, 1, .kind = KIND_U32,
+	  .offset = FORWARD(max_concurrent) },
 	{ "max_fails", "max_fails N", ONCE, 1, 1, .kind = KIND_U32, .offset = FORWARD(max_fails) },
-	{ "policy", "policy random|round_robin|sequential", ONCE, 1, 1, .set = corefile_set_policy },
-	{ "prefer_udp", "prefer_udp", ONCE, 0, 0, .kind = KIND_FLAG, .offset = FORWARD(prefer_udp) },
-	NOT_YET("failfast_all_unhealthy_upstreams"), NOT_YET("max_connect_attempts"), NOT_YET("next"), NOT_YET("tls"),
+	{ "policy", "policy random|round_robin|sequential", ONCE, 1, 1,
+	  .set = corefile_set_policy },
+	{ "prefer_udp", "prefer_udp", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = FORWARD(prefer_udp) },
+	NOT_YET("failfast_all_unhealthy_upstreams"),
+	NOT_YET("max_connect_attempts"),
+	NOT_YET("next"),
+	NOT_YET("tls"),
 	NOT_YET("tls_servername"),
 };
 TABLE(forward_options, BASE_FORWARD, "option");
 
 static const struct row health_options_rows[] = {
-	{ "lameduck", "lameduck DURATION", ONCE, 1, 1, .kind = KIND_DURATION, .offset = BLOCK(health_lameduck_ns) },
+	{ "lameduck", "lameduck DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(health_lameduck_ns) },
 };
 TABLE(health_options, BASE_BLOCK, "option");
 
@@ -112,14 +132,30 @@ static const struct row directives_rows[] = {
 	{ "bind", "bind IP...", 0, 1, SIZE_MAX, .set = set_bind, .options = &bind_options },
 	{ "cache", "cache [TTL] [{ success ... denial ... }]", ONCE, 0, SIZE_MAX, .set = set_cache,
 	  .options = &cache_options },
-	{ "errors", "errors", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors), .options = &errors_options },
-	{ "forward", "forward FROM TO...", 0, 2, SIZE_MAX, .set = corefile_set_forward, .options = &forward_options },
-	{ "health", "health [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_health, .options = &health_options },
-	{ "log", "log", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(log), .options = &log_options },
+	{ "errors", "errors", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors),
+	  .options = &errors_options },
+	{ "forward", "forward FROM TO...", 0, 2, SIZE_MAX, .set = corefile_set_forward,
+	  .options = &forward_options },
+	{ "health", "health [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_health,
+	  .options = &health_options },
+	{ "log", "log", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(log),
+	  .options = &log_options },
 	{ "prometheus", "prometheus [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_prometheus },
-	NOT_YET("bufsize"), NOT_YET("debug"), NOT_YET("dns64"), NOT_YET("dnstap"), NOT_YET("hosts"),
-	NOT_YET("loadbalance"), NOT_YET("loop"), NOT_YET("metadata"), NOT_YET("pprof"), NOT_YET("ready"),
-	NOT_YET("reload"), NOT_YET("rewrite"), NOT_YET("template"), NOT_YET("timeouts"), NOT_YET("trace"),
+	NOT_YET("bufsize"),
+	NOT_YET("debug"),
+	NOT_YET("dns64"),
+	NOT_YET("dnstap"),
+	NOT_YET("hosts"),
+	NOT_YET("loadbalance"),
+	NOT_YET("loop"),
+	NOT_YET("metadata"),
+	NOT_YET("pprof"),
+	NOT_YET("ready"),
+	NOT_YET("reload"),
+	NOT_YET("rewrite"),
+	NOT_YET("template"),
+	NOT_YET("timeouts"),
+	NOT_YET("trace"),
 	NOT_YET("whoami"),
 };
 TABLE(directives, BASE_BLOCK, "directive");
@@ -134,15 +170,21 @@ static int set_bind(struct corefile_parse *p, const struct corefile_statement *s
 		bool known = false;
 
 		if (corefile_ip(arg->text, 0, &addr))
-			return corefile_fail(p, arg, "'%s' is not an IP address; interface names are not supported yet, write "
-					     "bind IP...", corefile_show(p, arg->text));
+			return corefile_fail(p, arg,
+					     "'%s' is not an IP address; interface names are not "
+					     "supported yet, write "
+					     "bind IP...",
+					     corefile_show(p, arg->text));
 		for (size_t j = 0; j < b->binds_len; j++)
 			known |= memcmp(&b->binds[j], &addr, sizeof(addr)) == 0;
 		if (known) /* as in CoreDNS, which is given the same address twice by templates */
 			continue;
 		if (b->binds_len == COREFILE_BIND_MAX)
-			return corefile_fail(p, arg, "more than %d addresses are given; write fewer", COREFILE_BIND_MAX);
-		list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap, sizeof(*list));
+			return corefile_fail(p, arg,
+					     "more than %d addresses are given; write fewer",
+					     COREFILE_BIND_MAX);
+		list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap,
+					 sizeof(*list));
 		if (!list)
 			return corefile_nomem(p);
 		list[b->binds_len++] = addr;
@@ -151,7 +193,8 @@ static int set_bind(struct corefile_parse *p, const struct corefile_statement *s
 	return 0;
 }
 
-/* CoreDNS reads a first argument that is no number as a zone; but "30s" is no zone that anyone has. */
+/* CoreDNS reads a first argument that is no number as a zone; but "30s" is no zone that anyone has.
+ */
 static bool is_meant_as_ttl(const char *text)
 {
 	return *text && strchr("+-0123456789", *text) && !strpbrk(text, "./");
@@ -175,8 +218,11 @@ static int set_cache(struct corefile_parse *p, const struct corefile_statement *
 		zones = 1;
 	}
 	if (stmt->args_len > zones)
-		return corefile_fail(p, &stmt->args[zones], "'%s' is not a TTL in seconds, and zones are not supported yet; "
-				     "write cache [TTL]", corefile_show(p, stmt->args[zones].text));
+		return corefile_fail(
+			p, &stmt->args[zones],
+			"'%s' is not a TTL in seconds, and zones are not supported yet; "
+			"write cache [TTL]",
+			corefile_show(p, stmt->args[zones].text));
 	return 0;
 }
 
@@ -187,12 +233,16 @@ static int set_cache_side(struct corefile_parse *p, const struct corefile_statem
 	int err = corefile_value_u32(p, &stmt->args[0], 0, COUNT_MAX, "capacity", &new.capacity);
 
 	if (!err && stmt->args_len > 1)
-		err = corefile_value_u32(p, &stmt->args[1], 1, TTL_MAX, "TTL in seconds", &new.ttl_s);
+		err = corefile_value_u32(p, &stmt->args[1], 1, TTL_MAX, "TTL in seconds",
+					 &new.ttl_s);
 	if (!err && stmt->args_len > 2)
-		err = corefile_value_u32(p, &stmt->args[2], 0, TTL_MAX, "least TTL in seconds", &new.min_ttl_s);
+		err = corefile_value_u32(p, &stmt->args[2], 0, TTL_MAX, "least TTL in seconds",
+					 &new.min_ttl_s);
 	if (!err && stmt->args_len > 2 && new.min_ttl_s > new.ttl_s)
-		err = corefile_fail(p, &stmt->args[2], "the least TTL %u is above the TTL %u; write it at most as large",
-				    new.min_ttl_s, new.ttl_s);
+		err = corefile_fail(
+			p, &stmt->args[2],
+			"the least TTL %u is above the TTL %u; write it at most as large",
+			new.min_ttl_s, new.ttl_s);
 	if (!err)
 		*side = new;
 	return err;
@@ -208,11 +258,11 @@ static int set_denial(struct corefile_parse *p, const struct corefile_statement 
 	return set_cache_side(p, stmt, &p->block->cache.denial);
 }
 
-static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt, const char *host,
-		      uint16_t port, struct corefile_listen *out)
+static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt,
+		      const char *host, uint16_t port, struct corefile_listen *out)
 {
-	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr) :
-				   corefile_ip(host, port, &out->addr);
+	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
+				 : corefile_ip(host, port, &out->addr);
 
 	out->enabled = !err;
 	return err;
@@ -235,13 +285,14 @@ static const char *allowed(const struct table *table, char *out, size_t size)
 	snprintf(out, size, "nothing");
 	for (size_t i = 0; i < table->len && n < size; i++) {
 		if (!(table->rows[i].flags & LATER))
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", table->rows[i].name);
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
+					      table->rows[i].name);
 	}
 	return out;
 }
 
-static int find_row(struct corefile_parse *p, const struct table *table, const struct corefile_token *name,
-		    const struct row **out)
+static int find_row(struct corefile_parse *p, const struct table *table,
+		    const struct corefile_token *name, const struct row **out)
 {
 	char list[256];
 
@@ -251,14 +302,17 @@ static int find_row(struct corefile_parse *p, const struct table *table, const s
 		if (strcmp(row->name, name->text) != 0)
 			continue;
 		if (row->flags & LATER)
-			return corefile_fail(p, name, "not supported yet; allowed: %s", allowed(table, list, sizeof(list)));
+			return corefile_fail(p, name, "not supported yet; allowed: %s",
+					     allowed(table, list, sizeof(list)));
 		*out = row;
 		return 0;
 	}
-	return corefile_fail(p, name, "unknown %s; allowed: %s", table->what, allowed(table, list, sizeof(list)));
+	return corefile_fail(p, name, "unknown %s; allowed: %s", table->what,
+			     allowed(table, list, sizeof(list)));
 }
 
-static int apply(struct corefile_parse *p, const struct row *row, enum base base, const struct corefile_statement *stmt)
+static int apply(struct corefile_parse *p, const struct row *row, enum base base,
+		 const struct corefile_statement *stmt)
 {
 	char *to = base == BASE_FORWARD ? (char *)p->forward : (char *)p->block;
 
@@ -267,7 +321,8 @@ static int apply(struct corefile_parse *p, const struct row *row, enum base base
 		*(bool *)(to + row->offset) = true;
 		return 0;
 	case KIND_U32:
-		return corefile_value_u32(p, &stmt->args[0], 0, UINT32_MAX, "number", (uint32_t *)(to + row->offset));
+		return corefile_value_u32(p, &stmt->args[0], 0, UINT32_MAX, "number",
+					  (uint32_t *)(to + row->offset));
 	case KIND_DURATION:
 		return corefile_value_duration(p, &stmt->args[0], (uint64_t *)(to + row->offset));
 	case KIND_CALL:
@@ -279,21 +334,26 @@ static int apply(struct corefile_parse *p, const struct row *row, enum base base
 /* The tokens from p->at on as one line: name, arguments, '{' or not; p->at moves past it. */
 static int next_statement(struct corefile_parse *p, struct corefile_statement *stmt)
 {
-	const struct corefile_token *first = &p->tokens.list[p->at], *end = p->tokens.list + p->tokens.len;
+	const struct corefile_token *first = &p->tokens.list[p->at],
+				    *end = p->tokens.list + p->tokens.len;
 	const struct corefile_token *last = first, *t;
 	size_t len;
 
 	for (t = first + 1; t < end && !t->starts_line && !corefile_is_open(t); last = t++) {
 		if (corefile_is_close(t))
-			return corefile_fail(p, t, "'}' follows other words; write it on a line of its own");
+			return corefile_fail(
+				p, t, "'}' follows other words; write it on a line of its own");
 	}
 	for (const struct corefile_token *arg = first + 1; arg <= last; arg++) {
 		if (!*arg->text)
-			return corefile_fail(p, arg, "an argument is empty; write a value, or set the variable that it comes from");
+			return corefile_fail(p, arg,
+					     "an argument is empty; write a value, or set the "
+					     "variable that it comes from");
 	}
 	len = strlen(last->text);
 	if (!last->literal && len > 1 && last->text[len - 1] == '{' && last->text[len - 2] != '{')
-		return corefile_fail(p, last, "'%s' ends in '{'; put a blank before the '{'", corefile_show(p, last->text));
+		return corefile_fail(p, last, "'%s' ends in '{'; put a blank before the '{'",
+				     corefile_show(p, last->text));
 	*stmt = (struct corefile_statement){
 		.name = first,
 		.args = first + 1,
@@ -301,15 +361,17 @@ static int next_statement(struct corefile_parse *p, struct corefile_statement *s
 		.has_block = t < end && !t->starts_line && corefile_is_open(t),
 	};
 	if (t < end && t->starts_line && corefile_is_open(t))
-		return corefile_fail(p, t, "'{' starts a line; write it at the end of the line before");
+		return corefile_fail(p, t,
+				     "'{' starts a line; write it at the end of the line before");
 	p->at = (size_t)(t - p->tokens.list) + stmt->has_block;
 	return 0;
 }
 
-static int read_statements(struct corefile_parse *p, const struct table *table, const struct corefile_token *opener,
-			   bool braced);
+static int read_statements(struct corefile_parse *p, const struct table *table,
+			   const struct corefile_token *opener, bool braced);
 
-static int read_statement(struct corefile_parse *p, const struct table *table, const struct corefile_token **seen)
+static int read_statement(struct corefile_parse *p, const struct table *table,
+			  const struct corefile_token **seen)
 {
 	const struct corefile_token *name = &p->tokens.list[p->at];
 	struct corefile_statement stmt;
@@ -317,7 +379,8 @@ static int read_statement(struct corefile_parse *p, const struct table *table, c
 	int err;
 
 	if (corefile_is_open(name))
-		return corefile_fail(p, name, "'{' has nothing before it; write it after a directive");
+		return corefile_fail(p, name,
+				     "'{' has nothing before it; write it after a directive");
 	*(table == &directives ? &p->directive : &p->option) = name->text;
 	err = find_row(p, table, name, &row);
 	if (!err)
@@ -325,7 +388,8 @@ static int read_statement(struct corefile_parse *p, const struct table *table, c
 	if (err)
 		return err;
 	if ((row->flags & ONCE) && seen[row - table->rows])
-		return corefile_fail(p, name, "already given at line %u; write it once", seen[row - table->rows]->line);
+		return corefile_fail(p, name, "already given at line %u; write it once",
+				     seen[row - table->rows]->line);
 	seen[row - table->rows] = name;
 	if (stmt.args_len < row->args_min || stmt.args_len > row->args_max)
 		return corefile_fail(p, name, "%zu argument%s given; write %s", stmt.args_len,
@@ -341,26 +405,32 @@ static int read_statement(struct corefile_parse *p, const struct table *table, c
 	return err;
 }
 
-static int read_statements(struct corefile_parse *p, const struct table *table, const struct corefile_token *opener,
-			   bool braced)
+static int read_statements(struct corefile_parse *p, const struct table *table,
+			   const struct corefile_token *opener, bool braced)
 {
 	const struct corefile_token *seen[ARRAY_SIZE(directives_rows)] = { NULL };
 	const char *directive = p->directive;
 	const struct corefile_token *t;
 	int err;
 
-	_Static_assert(ARRAY_SIZE(forward_options_rows) <= ARRAY_SIZE(directives_rows), "seen[] holds the longest table");
-	_Static_assert(ARRAY_SIZE(cache_options_rows) <= ARRAY_SIZE(directives_rows), "seen[] holds the longest table");
+	_Static_assert(ARRAY_SIZE(forward_options_rows) <= ARRAY_SIZE(directives_rows),
+		       "seen[] holds the longest table");
+	_Static_assert(ARRAY_SIZE(cache_options_rows) <= ARRAY_SIZE(directives_rows),
+		       "seen[] holds the longest table");
 
 	while (p->at < p->tokens.len) {
 		t = &p->tokens.list[p->at];
 		if (corefile_is_close(t)) {
 			if (!braced)
-				return corefile_fail(p, t, "'}' closes nothing; take it out or write the '{' that it closes");
+				return corefile_fail(p, t,
+						     "'}' closes nothing; take it out or write the "
+						     "'{' that it closes");
 			p->at++;
-			if (table != &directives && p->at < p->tokens.len && !t[1].starts_line && !corefile_is_close(&t[1]))
-				return corefile_fail(p, &t[1], "'%s' follows '}'; write it on a line of its own",
-						     corefile_show(p, t[1].text));
+			if (table != &directives && p->at < p->tokens.len && !t[1].starts_line &&
+			    !corefile_is_close(&t[1]))
+				return corefile_fail(
+					p, &t[1], "'%s' follows '}'; write it on a line of its own",
+					corefile_show(p, t[1].text));
 			return 0;
 		}
 		err = read_statement(p, table, seen);
@@ -370,7 +440,9 @@ static int read_statements(struct corefile_parse *p, const struct table *table, 
 		p->option = NULL;
 	}
 	if (braced)
-		return corefile_fail(p, opener, "its '{' has no '}' before the end; close it with '}' on a line of its own");
+		return corefile_fail(p, opener,
+				     "its '{' has no '}' before the end; close it with '}' on a "
+				     "line of its own");
 	return 0;
 }
 

@@ -23,15 +23,17 @@ const char *corefile_policy_name(enum corefile_policy policy)
 	return policies[policy];
 }
 
-static int add_upstream(struct corefile_parse *p, const struct corefile_token *at, const struct sockaddr_storage *addr)
+static int add_upstream(struct corefile_parse *p, const struct corefile_token *at,
+			const struct sockaddr_storage *addr)
 {
 	struct corefile_forward *fwd = p->forward;
 	struct sockaddr_storage *list;
 
 	if (fwd->upstreams_len == COREFILE_TO_MAX)
-		return corefile_fail(p, at, "more than %d upstreams are given; write at most %d", COREFILE_TO_MAX,
-				     COREFILE_TO_MAX);
-	list = corefile_mem_grow(p->cf->mem, fwd->upstreams, fwd->upstreams_len, &p->upstreams_cap, sizeof(*list));
+		return corefile_fail(p, at, "more than %d upstreams are given; write at most %d",
+				     COREFILE_TO_MAX, COREFILE_TO_MAX);
+	list = corefile_mem_grow(p->cf->mem, fwd->upstreams, fwd->upstreams_len, &p->upstreams_cap,
+				 sizeof(*list));
 	if (!list)
 		return corefile_nomem(p);
 	list[fwd->upstreams_len++] = *addr;
@@ -40,7 +42,8 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 }
 
 /* One line of a resolv.conf-like file, which `line` is a copy of. */
-static int add_nameserver(struct corefile_parse *p, const struct corefile_token *at, const char *path, char *line)
+static int add_nameserver(struct corefile_parse *p, const struct corefile_token *at,
+			  const char *path, char *line)
 {
 	struct sockaddr_storage addr;
 	char *rest, *word;
@@ -53,10 +56,13 @@ static int add_nameserver(struct corefile_parse *p, const struct corefile_token 
 	word = strtok_r(NULL, " \t\r\v\f", &rest);
 	if (!word)
 		return 0;
-	/* A resolver passes over what it cannot use; one such line must not take the node's DNS away. */
+	/* A resolver passes over what it cannot use; one such line must not take the node's DNS
+	 * away. */
 	if (corefile_ip(word, COREFILE_PORT_DEFAULT, &addr))
-		return corefile_warn(p, at, "the nameserver '%s' of '%s' is left out: it is not a plain IP address",
-				     corefile_show(p, word), corefile_show(p, path));
+		return corefile_warn(
+			p, at,
+			"the nameserver '%s' of '%s' is left out: it is not a plain IP address",
+			corefile_show(p, word), corefile_show(p, path));
 	return add_upstream(p, at, &addr);
 }
 
@@ -69,11 +75,13 @@ static int add_file(struct corefile_parse *p, const struct corefile_token *at, c
 	if (p->options->read_file && *path)
 		err = p->options->read_file(p->options->ctx, path, &text, &len);
 	if (err == -ENOENT || err == -ENOTDIR)
-		return corefile_fail_at(p, p->options->read_file ? err : -EINVAL, at->file, at->line,
-					"'%s' is neither an address nor a file; " TO_FORMS, corefile_show(p, path));
+		return corefile_fail_at(
+			p, p->options->read_file ? err : -EINVAL, at->file, at->line,
+			"'%s' is neither an address nor a file; " TO_FORMS, corefile_show(p, path));
 	if (err)
-		return corefile_fail_at(p, err, at->file, at->line, "cannot read '%s': %s; " TO_FORMS,
-					corefile_show(p, path), strerror(-err));
+		return corefile_fail_at(p, err, at->file, at->line,
+					"cannot read '%s': %s; " TO_FORMS, corefile_show(p, path),
+					strerror(-err));
 	line = corefile_mem_strndup(p->scratch, text, len);
 	free(text);
 	if (!line)
@@ -93,19 +101,22 @@ static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 		if (strncmp(text, "tls://", 6) == 0)
 			return corefile_fail(p, at, "tls:// is not supported yet; " TO_FORMS);
 		if (strncmp(text, "dns://", 6) != 0)
-			return corefile_fail(p, at, "the scheme of '%s' is not supported; " TO_FORMS,
+			return corefile_fail(p, at,
+					     "the scheme of '%s' is not supported; " TO_FORMS,
 					     corefile_show(p, text));
 		text = scheme + 3;
 	}
 	err = corefile_address(text, COREFILE_PORT_DEFAULT, &addr);
 	if (err == -ERANGE)
-		return corefile_fail(p, at, "the port of '%s' is out of range; write a number from 1 to 65535",
-				     corefile_show(p, text));
+		return corefile_fail(
+			p, at, "the port of '%s' is out of range; write a number from 1 to 65535",
+			corefile_show(p, text));
 	return err ? add_file(p, at, text) : add_upstream(p, at, &addr);
 }
 
 /* FROM and except: a key as in a block, of which only the name counts. */
-static int add_zones(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_zones *to)
+static int add_zones(struct corefile_parse *p, const struct corefile_token *at,
+		     const struct corefile_zones *to)
 {
 	uint16_t port;
 	char *host;
@@ -121,26 +132,33 @@ static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	struct corefile_zone *from = NULL;
 	size_t len = 0, cap = 0;
-	int err = add_zones(p, at, &(struct corefile_zones){ .list = &from, .len = &len, .cap = &cap });
+	int err = add_zones(p, at,
+			    &(struct corefile_zones){ .list = &from, .len = &len, .cap = &cap });
 
 	if (err)
 		return err;
 	if (len > 1)
-		return corefile_fail(p, at, "'%s' stands for %zu zones; write one forward for each, or a network that ends at "
-				     "an octet (a nibble for IPv6)", corefile_show(p, at->text), len);
+		return corefile_fail(p, at,
+				     "'%s' stands for %zu zones; write one forward for each, or a "
+				     "network that ends at "
+				     "an octet (a nibble for IPv6)",
+				     corefile_show(p, at->text), len);
 	p->forward->from = *from;
 	return 0;
 }
 
-/* A second forward of one FROM is only ever asked where the first one's `except` lets names through. */
+/* A second forward of one FROM is only ever asked where the first one's `except` lets names
+ * through. */
 static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
 		if (f->from.wire_len != p->forward->from.wire_len || f->except_len ||
 		    memcmp(f->from.wire, p->forward->from.wire, f->from.wire_len) != 0)
 			continue;
-		return corefile_fail(p, at, "%s is already forwarded at line %u; write all upstreams in one forward",
-				     corefile_show(p, f->from.text), f->from.line);
+		return corefile_fail(
+			p, at,
+			"%s is already forwarded at line %u; write all upstreams in one forward",
+			corefile_show(p, f->from.text), f->from.line);
 	}
 	return 0;
 }
@@ -151,7 +169,8 @@ int corefile_set_forward(struct corefile_parse *p, const struct corefile_stateme
 	struct corefile_forward *list;
 	int err;
 
-	list = corefile_mem_grow(p->cf->mem, b->forwards, b->forwards_len, &p->forwards_cap, sizeof(*list));
+	list = corefile_mem_grow(p->cf->mem, b->forwards, b->forwards_len, &p->forwards_cap,
+				 sizeof(*list));
 	if (!list)
 		return corefile_nomem(p);
 	b->forwards = list;
@@ -163,7 +182,10 @@ int corefile_set_forward(struct corefile_parse *p, const struct corefile_stateme
 		.expire_ns = 10000000000,
 		.health_check_ns = 500000000,
 		.health_check_rd = true,
-		.health_check_domain = { .text = ".", .wire_len = 1, .file = stmt->name->file, .line = stmt->name->line },
+		.health_check_domain = { .text = ".",
+					 .wire_len = 1,
+					 .file = stmt->name->file,
+					 .line = stmt->name->line },
 	};
 	err = set_from(p, &stmt->args[0]);
 	if (!err)
@@ -171,7 +193,9 @@ int corefile_set_forward(struct corefile_parse *p, const struct corefile_stateme
 	for (size_t i = 1; !err && i < stmt->args_len; i++)
 		err = add_to(p, &stmt->args[i]);
 	if (!err && !p->forward->upstreams_len)
-		err = corefile_fail(p, stmt->name, "'%s' has no nameserver line with an IP address; name at least one upstream",
+		err = corefile_fail(p, stmt->name,
+				    "'%s' has no nameserver line with an IP address; name at least "
+				    "one upstream",
 				    corefile_show(p, stmt->args[1].text));
 	return err;
 }
@@ -182,8 +206,10 @@ int corefile_set_except(struct corefile_parse *p, const struct corefile_statemen
 	int err = 0;
 
 	for (size_t i = 0; !err && i < stmt->args_len; i++)
-		err = add_zones(p, &stmt->args[i], &(struct corefile_zones){ .list = &f->except, .len = &f->except_len,
-									     .cap = &p->except_cap });
+		err = add_zones(p, &stmt->args[i],
+				&(struct corefile_zones){ .list = &f->except,
+							  .len = &f->except_len,
+							  .cap = &p->except_cap });
 	return err;
 }
 
@@ -196,10 +222,11 @@ int corefile_set_policy(struct corefile_parse *p, const struct corefile_statemen
 			p->forward->policy = (enum corefile_policy)i;
 			return 0;
 		}
-		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s", i ? ", " : "", policies[i]);
+		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s",
+			 i ? ", " : "", policies[i]);
 	}
-	return corefile_fail(p, &stmt->args[0], "unknown policy '%s'; allowed: %s", corefile_show(p, stmt->args[0].text),
-			     allowed);
+	return corefile_fail(p, &stmt->args[0], "unknown policy '%s'; allowed: %s",
+			     corefile_show(p, stmt->args[0].text), allowed);
 }
 
 static int set_health_check_domain(struct corefile_parse *p, const struct corefile_token *at)
@@ -209,9 +236,11 @@ static int set_health_check_domain(struct corefile_parse *p, const struct corefi
 	int err;
 
 	if (strchr(at->text, '/'))
-		return corefile_fail(p, at, "'%s' is not a name; write health_check DURATION domain NAME",
+		return corefile_fail(p, at,
+				     "'%s' is not a name; write health_check DURATION domain NAME",
 				     corefile_show(p, at->text));
-	err = corefile_zones(p, at, at->text, &(struct corefile_zones){ .list = &zone, .len = &len, .cap = &cap });
+	err = corefile_zones(p, at, at->text,
+			     &(struct corefile_zones){ .list = &zone, .len = &len, .cap = &cap });
 	if (!err)
 		p->forward->health_check_domain = *zone;
 	return err;
@@ -228,10 +257,14 @@ int corefile_set_health_check(struct corefile_parse *p, const struct corefile_st
 		else if (strcmp(arg->text, "domain") == 0 && arg + 1 < end)
 			err = set_health_check_domain(p, ++arg);
 		else if (strcmp(arg->text, "domain") == 0)
-			err = corefile_fail(p, arg, "domain has no name; write health_check DURATION domain NAME");
+			err = corefile_fail(
+				p, arg,
+				"domain has no name; write health_check DURATION domain NAME");
 		else
-			err = corefile_fail(p, arg, "'%s' is unknown; allowed after the duration: no_rec, domain NAME",
-					    corefile_show(p, arg->text));
+			err = corefile_fail(
+				p, arg,
+				"'%s' is unknown; allowed after the duration: no_rec, domain NAME",
+				corefile_show(p, arg->text));
 	}
 	return err;
 }

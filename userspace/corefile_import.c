@@ -9,23 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int import_one(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_import *outer,
-		      const char *what, const struct corefile_token *list, size_t len, struct corefile_tokens *out)
+static int import_one(struct corefile_parse *p, const struct corefile_token *at,
+		      const struct corefile_import *outer, const char *what,
+		      const struct corefile_token *list, size_t len, struct corefile_tokens *out)
 {
-	struct corefile_import frame = { .outer = outer, .what = what, .depth = outer ? outer->depth + 1 : 1 };
+	struct corefile_import frame = { .outer = outer,
+					 .what = what,
+					 .depth = outer ? outer->depth + 1 : 1 };
 
 	for (const struct corefile_import *i = outer; i; i = i->outer) {
 		if (strcmp(i->what, what) == 0)
-			return corefile_fail(p, at, "'%s' imports itself; take the import out", corefile_show(p, what));
+			return corefile_fail(p, at, "'%s' imports itself; take the import out",
+					     corefile_show(p, what));
 	}
 	if (frame.depth > COREFILE_IMPORT_DEPTH_MAX)
-		return corefile_fail(p, at, "imports are nested more than %d deep; import less deeply",
+		return corefile_fail(p, at,
+				     "imports are nested more than %d deep; import less deeply",
 				     COREFILE_IMPORT_DEPTH_MAX);
 	return corefile_expand(p, list, len, &frame, out);
 }
 
-static int import_file(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_import *outer,
-		       const char *path, struct corefile_tokens *out)
+static int import_file(struct corefile_parse *p, const struct corefile_token *at,
+		       const struct corefile_import *outer, const char *path,
+		       struct corefile_tokens *out)
 {
 	const char *name = corefile_mem_strndup(p->cf->mem, path, strlen(path));
 	struct corefile_tokens tokens = { 0 };
@@ -41,10 +47,12 @@ static int import_file(struct corefile_parse *p, const struct corefile_token *at
 	err = p->options->read_file(p->options->ctx, path, &text, &len);
 	if (err == -ENOENT)
 		return corefile_fail_at(p, err, at->file, at->line,
-					"there is no snippet and no file '%s'; define the snippet before its import or name a file",
+					"there is no snippet and no file '%s'; define the snippet "
+					"before its import or name a file",
 					corefile_show(p, at[1].text));
 	if (err)
-		return corefile_fail_at(p, err, at->file, at->line, "cannot read '%s': %s; name a readable file",
+		return corefile_fail_at(p, err, at->file, at->line,
+					"cannot read '%s': %s; name a readable file",
 					corefile_show(p, path), strerror(-err));
 	p->directive = "syntax";
 	err = corefile_lex(p, name, text, len, &tokens);
@@ -55,8 +63,9 @@ static int import_file(struct corefile_parse *p, const struct corefile_token *at
 	return err;
 }
 
-static int import_glob(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_import *outer,
-		       const char *pattern, struct corefile_tokens *out)
+static int import_glob(struct corefile_parse *p, const struct corefile_token *at,
+		       const struct corefile_import *outer, const char *pattern,
+		       struct corefile_tokens *out)
 {
 	char **paths = NULL;
 	size_t len = 0;
@@ -65,7 +74,8 @@ static int import_glob(struct corefile_parse *p, const struct corefile_token *at
 	if (p->options->glob)
 		err = p->options->glob(p->options->ctx, pattern, &paths, &len);
 	if (err)
-		return corefile_fail_at(p, err, at->file, at->line, "cannot look up '%s': %s; name a readable directory",
+		return corefile_fail_at(p, err, at->file, at->line,
+					"cannot look up '%s': %s; name a readable directory",
 					corefile_show(p, pattern), strerror(-err));
 	if (!len)
 		err = corefile_warn(p, at, "no file matches '%s'", corefile_show(p, pattern));
@@ -101,18 +111,24 @@ static const struct corefile_snippet *find_snippet(const struct corefile_parse *
 	return NULL;
 }
 
-static int import(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_token *end,
-		  const struct corefile_import *outer, struct corefile_tokens *out)
+static int import(struct corefile_parse *p, const struct corefile_token *at,
+		  const struct corefile_token *end, const struct corefile_import *outer,
+		  struct corefile_tokens *out)
 {
 	const struct corefile_snippet *snippet;
 	const char *what, *star;
 	char *path;
 
-	if (at + 1 >= end || at[1].starts_line || corefile_is_open(&at[1]) || corefile_is_close(&at[1]) || !*at[1].text)
-		return corefile_fail(p, at, "nothing to import is given; write import NAME, import FILE or import GLOB");
+	if (at + 1 >= end || at[1].starts_line || corefile_is_open(&at[1]) ||
+	    corefile_is_close(&at[1]) || !*at[1].text)
+		return corefile_fail(p, at,
+				     "nothing to import is given; write import NAME, import FILE "
+				     "or import GLOB");
 	if (at + 2 < end && !at[2].starts_line)
-		return corefile_fail(p, at, "'%s' is one too many; write import NAME, import FILE or import GLOB",
-				     corefile_show(p, at[2].text));
+		return corefile_fail(
+			p, at,
+			"'%s' is one too many; write import NAME, import FILE or import GLOB",
+			corefile_show(p, at[2].text));
 	what = at[1].text;
 	snippet = find_snippet(p, what);
 	if (snippet)
@@ -123,8 +139,9 @@ static int import(struct corefile_parse *p, const struct corefile_token *at, con
 		return corefile_nomem(p);
 	star = strpbrk(what, "*?");
 	if (strpbrk(what, "[]") || (star && strpbrk(star + 1, "*?")))
-		return corefile_fail(p, at, "'%s' has more than one wildcard; write one '*' or '?' at most",
-				     corefile_show(p, what));
+		return corefile_fail(
+			p, at, "'%s' has more than one wildcard; write one '*' or '?' at most",
+			corefile_show(p, what));
 	return star ? import_glob(p, at, outer, path, out) : import_file(p, at, outer, path, out);
 }
 
@@ -132,13 +149,13 @@ static bool is_snippet(const struct corefile_token *at, const struct corefile_to
 {
 	size_t len = strlen(at->text);
 
-	return at->starts_line && !at->literal && len >= 2 && at->text[0] == '(' && at->text[len - 1] == ')' &&
-	       at + 1 < end && corefile_is_open(&at[1]);
+	return at->starts_line && !at->literal && len >= 2 && at->text[0] == '(' &&
+	       at->text[len - 1] == ')' && at + 1 < end && corefile_is_open(&at[1]);
 }
 
 /* Keeps the tokens between the braces for later; *next is what follows the closing one. */
-static int define_snippet(struct corefile_parse *p, const struct corefile_token *at, const struct corefile_token *end,
-			  const struct corefile_token **next)
+static int define_snippet(struct corefile_parse *p, const struct corefile_token *at,
+			  const struct corefile_token *end, const struct corefile_token **next)
 {
 	const struct corefile_snippet *same;
 	struct corefile_snippet *list;
@@ -153,18 +170,23 @@ static int define_snippet(struct corefile_parse *p, const struct corefile_token 
 			break;
 	}
 	if (t == end)
-		return corefile_fail(p, at, "the snippet's '{' has no '}'; close it with '}' on a line of its own");
+		return corefile_fail(
+			p, at,
+			"the snippet's '{' has no '}'; close it with '}' on a line of its own");
 	name = corefile_mem_strndup(p->scratch, at->text + 1, strlen(at->text) - 2);
-	list = corefile_mem_grow(p->scratch, p->snippets, p->snippets_len, &p->snippets_cap, sizeof(*list));
+	list = corefile_mem_grow(p->scratch, p->snippets, p->snippets_len, &p->snippets_cap,
+				 sizeof(*list));
 	if (!name || !list)
 		return corefile_nomem(p);
 	p->snippets = list;
 	same = find_snippet(p, name);
 	if (same)
-		return corefile_fail(p, at, "the snippet is already defined at line %u; give it another name",
-				     same->def->line);
-	list[p->snippets_len++] = (struct corefile_snippet){ .name = name, .def = at, .list = at + 2,
-							     .len = (size_t)(t - at - 2) };
+		return corefile_fail(
+			p, at, "the snippet is already defined at line %u; give it another name",
+			same->def->line);
+	list[p->snippets_len++] = (struct corefile_snippet){
+		.name = name, .def = at, .list = at + 2, .len = (size_t)(t - at - 2)
+	};
 	*next = t + 1;
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Corefile text to tokens: blanks, comments, quotes, environment variables.
- * Contract: the grammar of CoreDNS' lexer, with its silent cases (NUL, a quote never closed) made errors.
+ * Contract: the grammar of CoreDNS' lexer, with its silent cases (NUL, a quote never closed) made
+ * errors.
  */
 #include "corefile_priv.h"
 
@@ -15,7 +16,7 @@ struct lexer {
 	const char *at, *end;
 	unsigned int line;
 	bool new_line; /* nothing but blanks since the last line break */
-	char *buf; /* the token being read; as large as the text, so it always fits */
+	char *buf;     /* the token being read; as large as the text, so it always fits */
 	size_t buf_len;
 };
 
@@ -29,14 +30,19 @@ bool corefile_is_close(const struct corefile_token *token)
 	return !token->literal && strcmp(token->text, "}") == 0;
 }
 
-int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens, const struct corefile_token *token)
+int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
+			 const struct corefile_token *token)
 {
 	struct corefile_token *list;
 
 	if (tokens->len >= COREFILE_TOKENS_MAX)
-		return corefile_fail(p, token, "the configuration has more than %d words with all imports filled in; "
-				     "import less", COREFILE_TOKENS_MAX);
-	list = corefile_mem_grow(p->scratch, tokens->list, tokens->len, &tokens->cap, sizeof(*list));
+		return corefile_fail(
+			p, token,
+			"the configuration has more than %d words with all imports filled in; "
+			"import less",
+			COREFILE_TOKENS_MAX);
+	list = corefile_mem_grow(p->scratch, tokens->list, tokens->len, &tokens->cap,
+				 sizeof(*list));
 	if (!list)
 		return corefile_nomem(p);
 	list[tokens->len++] = *token;
@@ -44,7 +50,8 @@ int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *token
 	return 0;
 }
 
-/* Octets of the white space at `at`, 0 if it is none. NBSP and NEL are blanks in CoreDNS, and get pasted. */
+/* Octets of the white space at `at`, 0 if it is none. NBSP and NEL are blanks in CoreDNS, and get
+ * pasted. */
 static size_t blank_len(const char *at, const char *end)
 {
 	if (*at == ' ' || (*at >= '\t' && *at <= '\r'))
@@ -85,7 +92,8 @@ static int read_quoted(struct lexer *l)
 			return 0;
 		}
 		if (*l->at == '\0')
-			return corefile_fail(l->p, &start, "the text has a NUL octet; write plain text");
+			return corefile_fail(l->p, &start,
+					     "the text has a NUL octet; write plain text");
 		if (*l->at == '\n')
 			l->line++;
 		if (*l->at == '\\' && l->end - l->at >= 2 && l->at[1]) {
@@ -97,7 +105,8 @@ static int read_quoted(struct lexer *l)
 		}
 		l->buf[l->buf_len++] = *l->at;
 	}
-	return corefile_fail(l->p, &start, "the quote that starts here never ends; close it with \"");
+	return corefile_fail(l->p, &start,
+			     "the quote that starts here never ends; close it with \"");
 }
 
 static int read_plain(struct lexer *l)
@@ -106,16 +115,20 @@ static int read_plain(struct lexer *l)
 
 	while (l->at < l->end && !blank_len(l->at, l->end) && *l->at != '#') {
 		if (*l->at == '\0')
-			return corefile_fail(l->p, &start, "the text has a NUL octet; write plain text");
+			return corefile_fail(l->p, &start,
+					     "the text has a NUL octet; write plain text");
 		l->buf[l->buf_len++] = *l->at++;
 	}
 	return 0;
 }
 
-/* The next {$NAME} or {%NAME%} in `text`: its start, name and what follows; NULL if there is none. */
-static const char *find_variable(const char *text, const char **name, size_t *name_len, const char **after)
+/* The next {$NAME} or {%NAME%} in `text`: its start, name and what follows; NULL if there is none.
+ */
+static const char *find_variable(const char *text, const char **name, size_t *name_len,
+				 const char **after)
 {
-	bool percent = true; /* whether a "%}" may still follow: looking for it again each time would be quadratic */
+	bool percent = true; /* whether a "%}" may still follow: looking for it again each time
+				would be quadratic */
 	const char *start, *end;
 
 	for (start = strchr(text, '{'); start; start = strchr(start + 1, '{')) {
@@ -136,8 +149,8 @@ static const char *find_variable(const char *text, const char **name, size_t *na
 	return NULL;
 }
 
-static int append_variable(struct lexer *l, const struct corefile_token *token, FILE *out, const char *name,
-			   size_t name_len)
+static int append_variable(struct lexer *l, const struct corefile_token *token, FILE *out,
+			   const char *name, size_t name_len)
 {
 	const struct corefile_options *options = l->p->options;
 	char *copy = corefile_mem_strndup(l->p->scratch, name, name_len);
@@ -147,11 +160,15 @@ static int append_variable(struct lexer *l, const struct corefile_token *token, 
 		return corefile_nomem(l->p);
 	value = options->get_env ? options->get_env(options->ctx, copy) : NULL;
 	if (!value)
-		return corefile_warn(l->p, token, "the environment variable %s is not set; taken as empty",
+		return corefile_warn(l->p, token,
+				     "the environment variable %s is not set; taken as empty",
 				     corefile_show(l->p, copy));
 	if (strlen(value) > COREFILE_TEXT_MAX || ftell(out) > COREFILE_TEXT_MAX)
-		return corefile_fail(l->p, token, "the value of environment variables makes a word longer than %d octets; "
-				     "shorten it", COREFILE_TEXT_MAX);
+		return corefile_fail(
+			l->p, token,
+			"the value of environment variables makes a word longer than %d octets; "
+			"shorten it",
+			COREFILE_TEXT_MAX);
 	fputs(value, out);
 	return 0;
 }
@@ -209,14 +226,20 @@ static int next_token(struct lexer *l, struct corefile_tokens *out)
 	return err ? err : corefile_tokens_push(l->p, out, &token);
 }
 
-int corefile_lex(struct corefile_parse *p, const char *file, const char *text, size_t len, struct corefile_tokens *out)
+int corefile_lex(struct corefile_parse *p, const char *file, const char *text, size_t len,
+		 struct corefile_tokens *out)
 {
-	struct lexer l = { .p = p, .file = file, .at = text, .end = text + len, .line = 1, .new_line = true };
+	struct lexer l = {
+		.p = p, .file = file, .at = text, .end = text + len, .line = 1, .new_line = true
+	};
 	int err = 0;
 
 	if (len > COREFILE_TEXT_MAX)
-		return corefile_fail_at(p, -EFBIG, file, 0, "the file is larger than %d octets; split it or leave out what is "
-					"not configuration", COREFILE_TEXT_MAX);
+		return corefile_fail_at(
+			p, -EFBIG, file, 0,
+			"the file is larger than %d octets; split it or leave out what is "
+			"not configuration",
+			COREFILE_TEXT_MAX);
 	l.buf = malloc(len + 1);
 	if (!l.buf)
 		return corefile_nomem(p);

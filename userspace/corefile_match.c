@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Which block, and which of its forwards, a name belongs to.
- * Contract: names are wire form, lower case; the longest zone wins, the first in the file among equals.
+ * Contract: names are wire form, lower case; the longest zone wins, the first in the file among
+ * equals.
  */
 #include "corefile.h"
 
@@ -13,9 +14,11 @@ static bool same_ip(const struct sockaddr_storage *a, const struct sockaddr_stor
 	if (a->ss_family != b->ss_family)
 		return false;
 	if (a->ss_family == AF_INET6)
-		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
+		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+			      &((const struct sockaddr_in6 *)b)->sin6_addr,
 			      sizeof(struct in6_addr)) == 0;
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+	       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
 }
 
 static bool is_wildcard(const struct sockaddr_storage *addr)
@@ -27,8 +30,9 @@ static bool is_wildcard(const struct sockaddr_storage *addr)
 
 static bool listens_on(const struct corefile_block *block, const struct sockaddr_storage *local)
 {
-	uint16_t port = local->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)local)->sin6_port :
-						       ((const struct sockaddr_in *)local)->sin_port;
+	uint16_t port = local->ss_family == AF_INET6
+				? ((const struct sockaddr_in6 *)local)->sin6_port
+				: ((const struct sockaddr_in *)local)->sin_port;
 
 	if (htons(block->port) != port)
 		return false;
@@ -44,8 +48,8 @@ static bool above(const struct corefile_zone *zone, const uint8_t *qname, size_t
 	return zone__contains(zone->wire, zone->wire_len, qname, len);
 }
 
-const struct corefile_block *corefile__block_at(const struct corefile *cf, const uint8_t *qname, size_t len,
-						const struct sockaddr_storage *local)
+const struct corefile_block *corefile__block_at(const struct corefile *cf, const uint8_t *qname,
+						size_t len, const struct sockaddr_storage *local)
 {
 	const struct corefile_block *best = NULL;
 	size_t longest = 0;
@@ -63,7 +67,8 @@ const struct corefile_block *corefile__block_at(const struct corefile *cf, const
 	return best;
 }
 
-const struct corefile_block *corefile__block_for(const struct corefile *cf, const uint8_t *qname, size_t len)
+const struct corefile_block *corefile__block_for(const struct corefile *cf, const uint8_t *qname,
+						 size_t len)
 {
 	return corefile__block_at(cf, qname, len, NULL);
 }
@@ -77,16 +82,16 @@ static bool excepted(const struct corefile_forward *forward, const uint8_t *qnam
 	return false;
 }
 
-const struct corefile_forward *corefile__forward_for(const struct corefile_block *block, const uint8_t *qname,
-						     size_t len)
+const struct corefile_forward *corefile__forward_for(const struct corefile_block *block,
+						     const uint8_t *qname, size_t len)
 {
 	const struct corefile_forward *best = NULL;
 
 	for (size_t i = 0; i < block->forwards_len; i++) {
 		const struct corefile_forward *f = &block->forwards[i];
 
-		if ((!best || f->from.wire_len > best->from.wire_len) && above(&f->from, qname, len) &&
-		    !excepted(f, qname, len))
+		if ((!best || f->from.wire_len > best->from.wire_len) &&
+		    above(&f->from, qname, len) && !excepted(f, qname, len))
 			best = f;
 	}
 	return best;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far above any real configuration; a runaway import or variable ends here and not in the OOM killer. */
+/* Far above any real configuration; a runaway import or variable ends here and not in the OOM
+ * killer. */
 #define MEM_MAX (256 * 1024 * 1024)
 
 struct piece {
@@ -63,7 +64,8 @@ char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len)
 	return copy;
 }
 
-void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap, size_t elem_size)
+void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
+			size_t elem_size)
 {
 	size_t want = *cap ? *cap * 2 : 1; /* most lists hold one */
 	void *bigger;

@@ -41,8 +41,8 @@ const char *corefile_show(struct corefile_parse *p, const char *text)
 	return shown;
 }
 
-static void format(struct corefile_parse *p, char *out, size_t size, const char *file, unsigned int line,
-		   const char *fmt, va_list args)
+static void format(struct corefile_parse *p, char *out, size_t size, const char *file,
+		   unsigned int line, const char *fmt, va_list args)
 {
 	char path[PATH_SHOWN_MAX + 8], context[sizeof(p->shown[0])];
 	size_t len = strlen(file);
@@ -64,7 +64,8 @@ static void format(struct corefile_parse *p, char *out, size_t size, const char 
 	vsnprintf(out + n, size - (size_t)n, fmt, args);
 }
 
-int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line, const char *fmt, ...)
+int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line,
+		     const char *fmt, ...)
 {
 	va_list args;
 
@@ -86,7 +87,8 @@ int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, con
 
 int corefile_nomem(struct corefile_parse *p)
 {
-	snprintf(p->err->text, sizeof(p->err->text), "out of memory while reading the configuration");
+	snprintf(p->err->text, sizeof(p->err->text),
+		 "out of memory while reading the configuration");
 	return -ENOMEM;
 }
 
@@ -102,7 +104,8 @@ int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, con
 	va_end(args);
 
 	copy = corefile_mem_strndup(p->cf->mem, text, strlen(text));
-	list = corefile_mem_grow(p->cf->mem, p->cf->warnings, p->cf->warnings_len, &p->warnings_cap, sizeof(*list));
+	list = corefile_mem_grow(p->cf->mem, p->cf->warnings, p->cf->warnings_len, &p->warnings_cap,
+				 sizeof(*list));
 	if (!copy || !list)
 		return corefile_nomem(p);
 	list[p->cf->warnings_len++] = copy;

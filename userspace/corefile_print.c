@@ -12,8 +12,9 @@
 static void print_ip(const struct sockaddr_storage *addr, FILE *out)
 {
 	char text[INET6_ADDRSTRLEN] = "";
-	const void *ip = addr->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr :
-						       (const void *)&((const struct sockaddr_in *)addr)->sin_addr;
+	const void *ip = addr->ss_family == AF_INET6
+				 ? (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr
+				 : (const void *)&((const struct sockaddr_in *)addr)->sin_addr;
 
 	inet_ntop(addr->ss_family, ip, text, sizeof(text));
 	fputs(text, out);
@@ -73,7 +74,8 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 	print_duration(f->expire_ns, out);
 	fputs("\n        health_check ", out);
 	print_duration(f->health_check_ns, out);
-	fprintf(out, "%s domain %s\n    }\n", f->health_check_rd ? "" : " no_rec", f->health_check_domain.text);
+	fprintf(out, "%s domain %s\n    }\n", f->health_check_rd ? "" : " no_rec",
+		f->health_check_domain.text);
 }
 
 static void print_block(const struct corefile_block *b, FILE *out)

@@ -2,9 +2,10 @@
 /*
  * What the files of the Corefile parser share with each other and nobody else.
  *
- * A parse runs in three steps: text to tokens (corefile_lex.c), imports and snippets replaced by what they
- * stand for (corefile_import.c), tokens to configuration (corefile.c, corefile_directive.c). Errors are
- * recorded where they are found with corefile_fail(), which returns the -errno to pass up.
+ * A parse runs in three steps: text to tokens (corefile_lex.c), imports and snippets replaced by
+ * what they stand for (corefile_import.c), tokens to configuration (corefile.c,
+ * corefile_directive.c). Errors are recorded where they are found with corefile_fail(), which
+ * returns the -errno to pass up.
  */
 #ifndef NODENS_COREFILE_PRIV_H
 #define NODENS_COREFILE_PRIV_H
@@ -12,7 +13,7 @@
 #include "corefile.h"
 
 /* Snippets can import each other: a few lines could otherwise ask for any amount of memory. */
-#define COREFILE_TOKENS_MAX (512 * 1024)
+#define COREFILE_TOKENS_MAX	  (512 * 1024)
 #define COREFILE_IMPORT_DEPTH_MAX 16
 
 struct corefile_token {
@@ -63,7 +64,7 @@ struct corefile_parse {
 	unsigned int brace_depth;
 
 	const char *directive, *option; /* context of messages */
-	struct corefile_block *block; /* being filled */
+	struct corefile_block *block;	/* being filled */
 	struct corefile_forward *forward;
 	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap;
 	size_t zones_total;
@@ -78,13 +79,14 @@ void corefile_mem_free(struct corefile_mem *mem);
 void *corefile_mem_alloc(struct corefile_mem *mem, size_t size); /* zeroed */
 char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
 /* Room for one more element after `len` of them: the (possibly moved) array, or NULL. */
-void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap, size_t elem_size);
+void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
+			size_t elem_size);
 
 /* corefile_message.c */
 int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line,
+		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 int corefile_nomem(struct corefile_parse *p);
 int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -94,7 +96,8 @@ const char *corefile_show(struct corefile_parse *p, const char *text);
 /* corefile_lex.c: append the tokens of `text`; `file` must outlive the configuration. */
 int corefile_lex(struct corefile_parse *p, const char *file, const char *text, size_t len,
 		 struct corefile_tokens *out);
-int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens, const struct corefile_token *token);
+int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
+			 const struct corefile_token *token);
 bool corefile_is_open(const struct corefile_token *token);
 bool corefile_is_close(const struct corefile_token *token);
 
@@ -102,7 +105,8 @@ bool corefile_is_close(const struct corefile_token *token);
 int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, size_t len,
 		    const struct corefile_import *outer, struct corefile_tokens *out);
 
-/* corefile_directive.c: the statements of one server block, up to its '}' (or the end when not braced). */
+/* corefile_directive.c: the statements of one server block, up to its '}' (or the end when not
+ * braced). */
 int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key);
 bool corefile_is_directive(const char *name);
 
@@ -114,11 +118,14 @@ int corefile_set_health_check(struct corefile_parse *p, const struct corefile_st
 const char *corefile_policy_name(enum corefile_policy policy);
 
 /* corefile_value.c: one argument to a value; failures are recorded. */
-int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min, uint32_t max,
-		       const char *what, uint32_t *out);
-int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg, uint64_t *ns);
-int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg, struct sockaddr_storage *out);
-/* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its port). */
+int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,
+		       uint32_t max, const char *what, uint32_t *out);
+int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg,
+			    uint64_t *ns);
+int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
+			  struct sockaddr_storage *out);
+/* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its
+ * port). */
 int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);
 int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
 bool corefile_port(const char *text, uint16_t *out);
@@ -132,10 +139,11 @@ struct corefile_zones {
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
 		   const struct corefile_zones *to);
 /* "[dns://]NAME[:PORT]" split: *host is scratch memory, *port is 0 when there is none. */
-int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key, char **host,
-		       uint16_t *port);
+int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
+		       char **host, uint16_t *port);
 
-/* corefile_check.c: -EINVAL with a message when two blocks would answer the same zone at the same address. */
+/* corefile_check.c: -EINVAL with a message when two blocks would answer the same zone at the same
+ * address. */
 int corefile_check_overlap(struct corefile_parse *p);
 
 #endif

@@ -33,8 +33,8 @@ static int digits(const char **s, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min, uint32_t max,
-		       const char *what, uint32_t *out)
+int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,
+		       uint32_t max, const char *what, uint32_t *out)
 {
 	const char *s = arg->text + (*arg->text == '+'); /* Go's Atoi takes the sign */
 	uint64_t n;
@@ -51,14 +51,9 @@ static const struct unit {
 	uint64_t ns;
 } units[] = {
 	/* Longest first where one starts with another. */
-	{ "ns", 1 },
-	{ "us", 1000 },
-	{ "\xc2\xb5s", 1000 }, /* micro sign */
-	{ "\xce\xbcs", 1000 }, /* Greek mu */
-	{ "ms", 1000000 },
-	{ "s", 1000000000 },
-	{ "m", 60000000000 },
-	{ "h", 3600000000000 },
+	{ "ns", 1 },	       { "us", 1000 },	    { "\xc2\xb5s", 1000 }, /* micro sign */
+	{ "\xce\xbcs", 1000 },						   /* Greek mu */
+	{ "ms", 1000000 },     { "s", 1000000000 }, { "m", 60000000000 },  { "h", 3600000000000 },
 };
 
 static const struct unit *unit_at(const char **s)
@@ -120,9 +115,11 @@ static int duration(const char *s, uint64_t *ns)
 		unit = unit_at(&s);
 		if (!unit)
 			return -EINVAL;
-		/* part < 10^9 and an hour is below 2^42 ns: the product of the two needs 128 bits. */
+		/* part < 10^9 and an hour is below 2^42 ns: the product of the two needs 128 bits.
+		 */
 		part = (uint64_t)((unsigned __int128)part * unit->ns / scale);
-		if (__builtin_mul_overflow(whole, unit->ns, &value) || __builtin_add_overflow(value, part, &value) ||
+		if (__builtin_mul_overflow(whole, unit->ns, &value) ||
+		    __builtin_add_overflow(value, part, &value) ||
 		    __builtin_add_overflow(total, value, &total) || total > INT64_MAX)
 			return -ERANGE;
 	}
@@ -131,16 +128,21 @@ out:
 	return 0;
 }
 
-int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg, uint64_t *ns)
+int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg,
+			    uint64_t *ns)
 {
 	int err = duration(arg->text, ns);
 
 	if (err == -ERANGE)
-		return corefile_fail(p, arg, "the duration '%s' is too long; write less than 290 years",
+		return corefile_fail(p, arg,
+				     "the duration '%s' is too long; write less than 290 years",
 				     corefile_show(p, arg->text));
 	if (err)
-		return corefile_fail(p, arg, "'%s' is not a duration; write a number with a unit (ns, us, ms, s, m, h), "
-				     "as in 500ms or 1h30m", corefile_show(p, arg->text));
+		return corefile_fail(
+			p, arg,
+			"'%s' is not a duration; write a number with a unit (ns, us, ms, s, m, h), "
+			"as in 500ms or 1h30m",
+			corefile_show(p, arg->text));
 	return 0;
 }
 
@@ -156,8 +158,8 @@ bool corefile_port(const char *text, uint16_t *out)
 
 uint16_t *corefile_port_of(struct sockaddr_storage *addr)
 {
-	return addr->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)addr)->sin6_port :
-					     &((struct sockaddr_in *)addr)->sin_port;
+	return addr->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)addr)->sin6_port
+					   : &((struct sockaddr_in *)addr)->sin_port;
 }
 
 int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out)
@@ -170,7 +172,8 @@ int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out)
 	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
 		addr.ss_family = AF_INET;
 	} else if (inet_pton(AF_INET6, text, &ip) == 1) {
-		/* ::ffff:a.b.c.d is an IPv4 address to Go, and no use on an IPv6 socket that is IPv6 only. */
+		/* ::ffff:a.b.c.d is an IPv4 address to Go, and no use on an IPv6 socket that is
+		 * IPv6 only. */
 		if (IN6_IS_ADDR_V4MAPPED(&ip)) {
 			addr.ss_family = AF_INET;
 			memcpy(&v4->sin_addr, ip.s6_addr + 12, 4);
@@ -219,7 +222,8 @@ int corefile_address(const char *text, uint16_t default_port, struct sockaddr_st
 	return 0;
 }
 
-int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg, struct sockaddr_storage *out)
+int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
+			  struct sockaddr_storage *out)
 {
 	static const char localhost[] = "localhost:";
 	struct sockaddr_storage addr;
@@ -227,19 +231,24 @@ int corefile_value_listen(struct corefile_parse *p, const struct corefile_token 
 	int err = -EINVAL;
 
 	if (*arg->text == ':') {
-		err = corefile_port(arg->text + 1, &port) ? corefile_ip("::", port, &addr) : -ERANGE;
+		err = corefile_port(arg->text + 1, &port) ? corefile_ip("::", port, &addr)
+							  : -ERANGE;
 	} else if (strncmp(arg->text, localhost, sizeof(localhost) - 1) == 0) {
-		err = corefile_port(arg->text + sizeof(localhost) - 1, &port) ? corefile_ip("127.0.0.1", port, &addr) :
-										-ERANGE;
+		err = corefile_port(arg->text + sizeof(localhost) - 1, &port)
+			      ? corefile_ip("127.0.0.1", port, &addr)
+			      : -ERANGE;
 	} else {
 		err = corefile_address(arg->text, 0, &addr);
 	}
 	if (err == -ERANGE)
-		return corefile_fail(p, arg, "the port of '%s' is out of range; write a number from 1 to 65535",
-				     corefile_show(p, arg->text));
+		return corefile_fail(
+			p, arg, "the port of '%s' is out of range; write a number from 1 to 65535",
+			corefile_show(p, arg->text));
 	if (err || !*corefile_port_of(&addr))
-		return corefile_fail(p, arg, "'%s' is not an address to listen on; write :PORT, IP:PORT or [IPV6]:PORT",
-				     corefile_show(p, arg->text));
+		return corefile_fail(
+			p, arg,
+			"'%s' is not an address to listen on; write :PORT, IP:PORT or [IPV6]:PORT",
+			corefile_show(p, arg->text));
 	*out = addr;
 	return 0;
 }

@@ -16,7 +16,7 @@
  */
 #define MAX_POINTERS 127
 
-#define LABEL_KIND 0xc0 /* RFC 1035, 4.1.4 */
+#define LABEL_KIND    0xc0 /* RFC 1035, 4.1.4 */
 #define LABEL_POINTER 0xc0
 
 void dns_cursor__init(struct dns_cursor *cur, const uint8_t *msg, size_t len)

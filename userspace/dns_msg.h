@@ -51,19 +51,19 @@ enum dns_rcode {
 };
 
 #define DNS_CLASS_IN 1
-#define DNS_HEADER 12
-#define DNS_MAX_MSG 65535
+#define DNS_HEADER   12
+#define DNS_MAX_MSG  65535
 
 /* Header flags (RFC 1035, 4.1.1; RFC 4035 for AD and CD), host order. */
-#define DNS_QR 0x8000
+#define DNS_QR	   0x8000
 #define DNS_OPCODE 0x7800
-#define DNS_AA 0x0400
-#define DNS_TC 0x0200
-#define DNS_RD 0x0100
-#define DNS_RA 0x0080
-#define DNS_AD 0x0020
-#define DNS_CD 0x0010
-#define DNS_RCODE 0x000f
+#define DNS_AA	   0x0400
+#define DNS_TC	   0x0200
+#define DNS_RD	   0x0100
+#define DNS_RA	   0x0080
+#define DNS_AD	   0x0020
+#define DNS_CD	   0x0010
+#define DNS_RCODE  0x000f
 
 /* A name in wire form, uncompressed; len counts the root label (1..255). */
 struct dns_name {

@@ -126,7 +126,7 @@ static int get_escaped(const char **text)
 
 int dns_name__from_text(struct dns_name *name, const char *text)
 {
-	struct dns_name out = {.len = 0};
+	struct dns_name out = { .len = 0 };
 	size_t label = 0, len = 1; /* where the label's length goes; octets with it */
 
 	if (!strcmp(text, ".")) {

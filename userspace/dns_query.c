@@ -10,7 +10,7 @@
 #include "dns_msg.h"
 
 #define OPT_SIZE 11 /* root, type, class, TTL, RDLEN (RFC 6891, 6.1.2) */
-#define OPT_DO 0x8000
+#define OPT_DO	 0x8000
 
 /* Records that a query may have, as CoreDNS' accepts them: IXFR's SOA, OPT and TSIG. */
 #define MAX_ANCOUNT 1
@@ -72,7 +72,7 @@ static bool read_sections(struct dns_cursor *cur, const uint16_t count[DNS_SECTI
 enum dns_verdict dns_query__parse(const uint8_t *msg, size_t len, struct dns_query *query,
 				  uint16_t *rcode)
 {
-	struct dns_query q = {.edns = false};
+	struct dns_query q = { .edns = false };
 	uint16_t count[DNS_SECTIONS], qdcount;
 	struct dns_cursor cur;
 

@@ -19,33 +19,33 @@ static const struct layout {
 	uint16_t type, class;
 	const char *format;
 } layouts[] = {
-	{DNS_TYPE_A, DNS_CLASS_IN, "4"},
-	{DNS_TYPE_NS, CLASS_INDEPENDENT, "N"},
-	{3, CLASS_INDEPENDENT, "N"}, /* MD */
-	{4, CLASS_INDEPENDENT, "N"}, /* MF */
-	{DNS_TYPE_CNAME, CLASS_INDEPENDENT, "N"},
-	{DNS_TYPE_SOA, CLASS_INDEPENDENT, "NNk"},
-	{7, CLASS_INDEPENDENT, "N"}, /* MB */
-	{8, CLASS_INDEPENDENT, "N"}, /* MG */
-	{9, CLASS_INDEPENDENT, "N"}, /* MR */
-	{DNS_TYPE_PTR, CLASS_INDEPENDENT, "N"},
-	{14, CLASS_INDEPENDENT, "NN"}, /* MINFO */
-	{DNS_TYPE_MX, CLASS_INDEPENDENT, "2N"},
-	{17, CLASS_INDEPENDENT, "nn"},	/* RP, RFC 1183; also the next two */
-	{18, CLASS_INDEPENDENT, "2n"},	/* AFSDB */
-	{21, CLASS_INDEPENDENT, "2n"},	/* RT */
-	{24, CLASS_INDEPENDENT, "in*"}, /* SIG, RFC 2535 */
-	{26, CLASS_INDEPENDENT, "2nn"}, /* PX, RFC 2163 */
-	{DNS_TYPE_AAAA, DNS_CLASS_IN, "g"},
-	{30, CLASS_INDEPENDENT, "n*"},		    /* NXT, RFC 2535 */
-	{DNS_TYPE_SRV, CLASS_INDEPENDENT, "6n"},    /* RFC 2782 */
-	{35, CLASS_INDEPENDENT, "4sssn"},	    /* NAPTR, RFC 3403 */
-	{36, CLASS_INDEPENDENT, "2n"},		    /* KX, RFC 2230 */
-	{DNS_TYPE_DNAME, CLASS_INDEPENDENT, "n"},   /* RFC 6672 */
-	{DNS_TYPE_RRSIG, CLASS_INDEPENDENT, "in*"}, /* RFC 4034 */
-	{DNS_TYPE_NSEC, CLASS_INDEPENDENT, "n*"},
-	{64, CLASS_INDEPENDENT, "2n*"}, /* SVCB, RFC 9460 */
-	{65, CLASS_INDEPENDENT, "2n*"}, /* HTTPS */
+	{ DNS_TYPE_A, DNS_CLASS_IN, "4" },
+	{ DNS_TYPE_NS, CLASS_INDEPENDENT, "N" },
+	{ 3, CLASS_INDEPENDENT, "N" }, /* MD */
+	{ 4, CLASS_INDEPENDENT, "N" }, /* MF */
+	{ DNS_TYPE_CNAME, CLASS_INDEPENDENT, "N" },
+	{ DNS_TYPE_SOA, CLASS_INDEPENDENT, "NNk" },
+	{ 7, CLASS_INDEPENDENT, "N" }, /* MB */
+	{ 8, CLASS_INDEPENDENT, "N" }, /* MG */
+	{ 9, CLASS_INDEPENDENT, "N" }, /* MR */
+	{ DNS_TYPE_PTR, CLASS_INDEPENDENT, "N" },
+	{ 14, CLASS_INDEPENDENT, "NN" }, /* MINFO */
+	{ DNS_TYPE_MX, CLASS_INDEPENDENT, "2N" },
+	{ 17, CLASS_INDEPENDENT, "nn" },  /* RP, RFC 1183; also the next two */
+	{ 18, CLASS_INDEPENDENT, "2n" },  /* AFSDB */
+	{ 21, CLASS_INDEPENDENT, "2n" },  /* RT */
+	{ 24, CLASS_INDEPENDENT, "in*" }, /* SIG, RFC 2535 */
+	{ 26, CLASS_INDEPENDENT, "2nn" }, /* PX, RFC 2163 */
+	{ DNS_TYPE_AAAA, DNS_CLASS_IN, "g" },
+	{ 30, CLASS_INDEPENDENT, "n*" },	      /* NXT, RFC 2535 */
+	{ DNS_TYPE_SRV, CLASS_INDEPENDENT, "6n" },    /* RFC 2782 */
+	{ 35, CLASS_INDEPENDENT, "4sssn" },	      /* NAPTR, RFC 3403 */
+	{ 36, CLASS_INDEPENDENT, "2n" },	      /* KX, RFC 2230 */
+	{ DNS_TYPE_DNAME, CLASS_INDEPENDENT, "n" },   /* RFC 6672 */
+	{ DNS_TYPE_RRSIG, CLASS_INDEPENDENT, "in*" }, /* RFC 4034 */
+	{ DNS_TYPE_NSEC, CLASS_INDEPENDENT, "n*" },
+	{ 64, CLASS_INDEPENDENT, "2n*" }, /* SVCB, RFC 9460 */
+	{ 65, CLASS_INDEPENDENT, "2n*" }, /* HTTPS */
 };
 
 static const char *format_of(const struct dns_rr *rr)

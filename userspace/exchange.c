@@ -289,8 +289,8 @@ void exchanges_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	ups->timer_ns = UINT64_MAX;
 	while (!list__empty(&ups->by_deadline)) {
-		struct exchange *ex = list_entry(ups->by_deadline.next, struct exchange,
-						 by_deadline);
+		struct exchange *ex =
+			list_entry(ups->by_deadline.next, struct exchange, by_deadline);
 
 		if (ex->deadline_ns > now)
 			break;
@@ -305,8 +305,8 @@ void exchanges_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	for (int i = 0; i < RESENDS; i++) {
 		while (!list__empty(&ups->by_resend[i])) {
-			struct exchange *ex = list_entry(ups->by_resend[i].next, struct exchange,
-							 by_resend);
+			struct exchange *ex =
+				list_entry(ups->by_resend[i].next, struct exchange, by_resend);
 
 			if (ex->resend_ns > now)
 				break;

@@ -253,7 +253,8 @@ int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct
 		if (ret) {
 			bpf_object__close(*obj);
 			*obj = NULL;
-			return kern_error__set(err, ret, "this kernel refuses the XDP program: %s: %s",
+			return kern_error__set(err, ret,
+					       "this kernel refuses the XDP program: %s: %s",
 					       strerror(-ret), kern_log__last());
 		}
 	}

@@ -105,9 +105,9 @@ static int parse_addr(const char *text, struct served_addr *addr)
 	}
 	if (inet_pton(AF_INET6, text, &addr->v6) == 1) {
 		addr->family = AF_INET6;
-		return IN6_IS_ADDR_UNSPECIFIED(&addr->v6) || IN6_IS_ADDR_V4MAPPED(&addr->v6) ?
-			       -EINVAL :
-			       0;
+		return IN6_IS_ADDR_UNSPECIFIED(&addr->v6) || IN6_IS_ADDR_V4MAPPED(&addr->v6)
+			       ? -EINVAL
+			       : 0;
 	}
 	return -EINVAL;
 }
@@ -193,8 +193,10 @@ static int set_mode(void *target, const char *value, const char **why)
 static int set_hook(void *target, const char *value, const char **why)
 {
 	static const char *const names[] = {
-		[HOOK_AUTO] = "auto",		  [HOOK_TC] = "tc",
-		[HOOK_XDP] = "xdp",		  [HOOK_XDP_NATIVE] = "xdp-native",
+		[HOOK_AUTO] = "auto",
+		[HOOK_TC] = "tc",
+		[HOOK_XDP] = "xdp",
+		[HOOK_XDP_NATIVE] = "xdp-native",
 		[HOOK_XDP_GENERIC] = "xdp-generic",
 	};
 	struct run_options *opts = target;
@@ -319,11 +321,11 @@ static const struct option_row run_rows[] = {
 	{ "conf", "FILE", "the Corefile (/etc/Corefile)", set_conf },
 	{ "localip", "IP[,IP...]", "addresses to serve, of both families (the blocks' bind)",
 	  set_localip },
-	{ "mode", "steer|listen", "steer: answer at pods' devices; listen: bind the addresses (steer)",
-	  set_mode },
+	{ "mode", "steer|listen",
+	  "steer: answer at pods' devices; listen: bind the addresses (steer)", set_mode },
 	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", set_hook },
-	{ "interfaces", "GLOBS", "devices to attach to (every veth whose peer is in another namespace)",
-	  set_interfaces },
+	{ "interfaces", "GLOBS",
+	  "devices to attach to (every veth whose peer is in another namespace)", set_interfaces },
 	{ "exclude", "GLOBS", "devices to keep out of", set_exclude },
 	{ "capacity", "N", "answers to keep, half positive, half negative (65536)", set_capacity },
 	{ "bufsize", "BYTES", "largest answer over UDP (1232)", set_bufsize },

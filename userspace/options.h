@@ -42,7 +42,7 @@ void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out
 
 enum agent_mode { MODE_STEER, MODE_LISTEN };
 
-#define OPTIONS_MAX_LOCALIP (2 * NODENS_MAX_SERVED)
+#define OPTIONS_MAX_LOCALIP	 (2 * NODENS_MAX_SERVED)
 #define OPTIONS_CAPACITY_DEFAULT 65536
 #define OPTIONS_CAPACITY_MAX	 1000000
 

@@ -35,8 +35,8 @@ static bool is_any(const struct sockaddr_storage *addr)
 
 static uint16_t port_of(const struct sockaddr_storage *addr)
 {
-	return ntohs(addr->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)addr)->sin6_port :
-						   ((const struct sockaddr_in *)addr)->sin_port);
+	return ntohs(addr->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)addr)->sin6_port
+						 : ((const struct sockaddr_in *)addr)->sin_port);
 }
 
 static struct sockaddr_storage make_sockaddr(const struct served_addr *addr, uint16_t port)
@@ -151,8 +151,8 @@ static int add_block(struct plan *plan, const struct run_options *opts,
 	return ret ? ret : add_listen(plan, &addr, true);
 }
 
-static int plan_listen(struct plan *plan, const struct run_options *opts,
-		       const struct corefile *cf, struct options_error *err)
+static int plan_listen(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
+		       struct options_error *err)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
@@ -324,8 +324,8 @@ static bool to_served(const struct ifaddrs *ifa, struct served_addr *addr)
 	if (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6)
 		return false;
 	memcpy(&storage, ifa->ifa_addr,
-	       ifa->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) :
-						     sizeof(struct sockaddr_in6));
+	       ifa->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6));
 	*addr = make_served(&storage);
 	return true;
 }

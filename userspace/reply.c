@@ -11,7 +11,7 @@
 #include "answer.h"
 
 #define OPT_SIZE 11 /* RFC 6891, 6.1.2 */
-#define OPT_DO 0x8000
+#define OPT_DO	 0x8000
 
 #define REFUSE_BUFSIZE 1232 /* the default; whoever is refused has no answers to come */
 
@@ -102,7 +102,7 @@ int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
 int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_len, uint16_t rcode)
 {
 	bool whole = rcode == DNS_BADVERS || rcode == DNS_REFUSED;
-	struct dns_query q = {.edns = false};
+	struct dns_query q = { .edns = false };
 	uint8_t *p = msg;
 	uint16_t flags, unused;
 

@@ -10,7 +10,7 @@
 
 #include "clock.h"
 
-#define SERVFAIL_TTL_S 5 /* as CoreDNS */
+#define SERVFAIL_TTL_S 5     /* as CoreDNS */
 #define MAX_WAITERS    16384 /* all exchanges together; some 400 bytes each */
 #define BUCKETS	       8192
 
@@ -111,8 +111,8 @@ struct keep resolver__keep(const struct corefile_cache *cache, const struct answ
 static void judge_load(struct resolver *resolver)
 {
 	const struct resolver_config *config = &resolver->config;
-	bool overloaded = resolver->n_pending > (resolver->overloaded ? config->shed_above / 2 :
-									config->shed_above);
+	bool overloaded = resolver->n_pending >
+			  (resolver->overloaded ? config->shed_above / 2 : config->shed_above);
 
 	if (overloaded == resolver->overloaded)
 		return;
@@ -134,8 +134,7 @@ static void pending_unlink(struct pending *pending)
 	resolver->config.stats->v[AGENT_STAT_WAITING] = resolver->n_waiters;
 }
 
-static void pending_done(struct exchange *exchange, struct answer *answer,
-			 enum admission admission)
+static void pending_done(struct exchange *exchange, struct answer *answer, enum admission admission)
 {
 	struct pending *pending = (struct pending *)exchange;
 	struct resolver *resolver = pending->resolver;
@@ -154,8 +153,7 @@ static void pending_done(struct exchange *exchange, struct answer *answer,
 		free(waiter);
 	}
 	if (keep.store && resolver->config.store) {
-		if (!store__put(resolver->config.store, answer, keep.kind, keep.ttl_s,
-				clock_now()))
+		if (!store__put(resolver->config.store, answer, keep.kind, keep.ttl_s, clock_now()))
 			count(resolver, AGENT_STAT_CACHE_STORED);
 	} else {
 		answer__free(answer);
@@ -176,9 +174,8 @@ static struct pending *pending_find(struct resolver *resolver, uint64_t hash,
 	for (; pending; pending = pending->next) {
 		const struct exchange *ex = &pending->exchange;
 
-		if (pending->hash == hash && pending->block == block &&
-		    ex->qtype == query->qtype && ex->key_flags == query->key_flags &&
-		    ex->qname.len == qname_lower->len &&
+		if (pending->hash == hash && pending->block == block && ex->qtype == query->qtype &&
+		    ex->key_flags == query->key_flags && ex->qname.len == qname_lower->len &&
 		    !memcmp(ex->qname.wire, qname_lower->wire, qname_lower->len))
 			return pending;
 	}
@@ -257,7 +254,8 @@ static void resolve(struct resolver *resolver, const struct corefile_block *bloc
 	uint64_t hash;
 
 	hash = question__hash(resolver->config.hash_key, qname_lower, query->qtype,
-			      query->key_flags) + index;
+			      query->key_flags) +
+	       index;
 	pending = pending_find(resolver, hash, block, qname_lower, query);
 	if (pending) {
 		if (pending_join(pending, client, query))
@@ -277,8 +275,8 @@ static void resolve(struct resolver *resolver, const struct corefile_block *bloc
 		pending_drop(pending);
 		goto shed;
 	}
-	if (exchange__start(resolver->groups[index][forward - block->forwards],
-			    &pending->exchange, now)) {
+	if (exchange__start(resolver->groups[index][forward - block->forwards], &pending->exchange,
+			    now)) {
 		pending_drop(pending);
 		rcode = DNS_REFUSED; /* max_concurrent, as CoreDNS */
 		goto refuse;
@@ -340,9 +338,9 @@ static int open_groups(struct resolver *resolver)
 		if (!resolver->groups[i])
 			return -ENOMEM;
 		for (size_t j = 0; j < block->forwards_len; j++) {
-			int ret = upstream_group__open(resolver->config.upstreams,
-						       &block->forwards[j],
-						       &resolver->groups[i][j]);
+			int ret =
+				upstream_group__open(resolver->config.upstreams,
+						     &block->forwards[j], &resolver->groups[i][j]);
 
 			if (ret)
 				return ret;

@@ -28,8 +28,8 @@ int server_receive(struct server *server, const struct client *client, const uin
 		server->config.query(server->config.ctx, client, &query, now);
 		return -1;
 	case DNS_REFUSE:
-		server_count(server, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED :
-							    AGENT_STAT_FORMERR);
+		server_count(server,
+			     rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_FORMERR);
 		refusal_len = reply__refuse(refusal, size, msg, len, rcode);
 		return refusal_len > 0 ? refusal_len : 0;
 	default:
@@ -112,8 +112,8 @@ static int set_options(int fd, int family, int type)
 
 int server__socket(const struct sockaddr_storage *addr, int type)
 {
-	socklen_t len = addr->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
-						     sizeof(struct sockaddr_in6);
+	socklen_t len = addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6);
 	int fd = socket(addr->ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int ret;
 

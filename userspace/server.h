@@ -14,8 +14,8 @@
 #include "resolver.h"
 
 #define SERVER_TCP_IDLE_S    10
-#define SERVER_MAX_TCP	     1024 /* connections */
-#define SERVER_MAX_PIPELINED 128  /* queries of one connection under way */
+#define SERVER_MAX_TCP	     1024	   /* connections */
+#define SERVER_MAX_PIPELINED 128	   /* queries of one connection under way */
 #define SERVER_MAX_QUEUED    (1024 * 1024) /* bytes of replies one connection may leave unread */
 
 struct server;

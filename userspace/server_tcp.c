@@ -266,15 +266,15 @@ void tcp_stop(struct server *server)
 void tcp_close(struct server *server)
 {
 	while (!list__empty(&server->tcp_clients)) {
-		struct tcp_client *client = list_entry(server->tcp_clients.next, struct tcp_client,
-						       link);
+		struct tcp_client *client =
+			list_entry(server->tcp_clients.next, struct tcp_client, link);
 
 		client->under_way = 0;
 		client_close(client);
 	}
 	while (!list__empty(&server->tcp_listeners)) {
-		struct tcp_listener *listener = list_entry(server->tcp_listeners.next,
-							   struct tcp_listener, link);
+		struct tcp_listener *listener =
+			list_entry(server->tcp_listeners.next, struct tcp_listener, link);
 
 		list__del(&listener->link);
 		event_del(&listener->readable);

@@ -14,9 +14,9 @@
 
 #include "server_priv.h"
 
-#define BATCH	    64
-#define QUERY_SIZE  2048 /* no query of class IN needs more; a longer one is cut and FORMERR */
-#define REPLY_SIZE  4096 /* the largest bufsize */
+#define BATCH	     64
+#define QUERY_SIZE   2048 /* no query of class IN needs more; a longer one is cut and FORMERR */
+#define REPLY_SIZE   4096 /* the largest bufsize */
 #define CONTROL_SIZE 64
 
 struct udp_out {
@@ -155,8 +155,8 @@ static void put_reply(struct udp_listener *listener, const union sockaddr_any *p
 	listener->out_iov[listener->n_out] = (struct iovec){ out->msg, len };
 	*hdr = (struct msghdr){
 		.msg_name = &out->peer,
-		.msg_namelen = listener->family == AF_INET ? sizeof(out->peer.v4) :
-							     sizeof(out->peer.v6),
+		.msg_namelen =
+			listener->family == AF_INET ? sizeof(out->peer.v4) : sizeof(out->peer.v6),
 		.msg_iov = &listener->out_iov[listener->n_out],
 		.msg_iovlen = 1,
 	};
@@ -247,8 +247,8 @@ void udp_stop(struct server *server)
 void udp_close(struct server *server)
 {
 	while (!list__empty(&server->udp_listeners)) {
-		struct udp_listener *listener = list_entry(server->udp_listeners.next,
-							   struct udp_listener, link);
+		struct udp_listener *listener =
+			list_entry(server->udp_listeners.next, struct udp_listener, link);
 
 		list__del(&listener->link);
 		flush(listener);

@@ -51,7 +51,7 @@ const char *steer__note(const struct steer *steer);
  */
 int steer__socket(struct steer *steer, int family, int type, uint16_t port);
 
-int steer__bring_up(struct steer *steer); /* nd0, after somebody took it down */
+int steer__bring_up(struct steer *steer);  /* nd0, after somebody took it down */
 int steer__nd0(const struct steer *steer); /* ifindex */
 void steer__fill_ctl(const struct steer *steer,
 		     struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */

@@ -11,7 +11,7 @@
 
 #define IDLE_SOCKET_S 10
 /* A probe of a dead upstream; then the next is sent, lest its return goes unnoticed for long. */
-#define PROBE_NS NSEC_PER_SEC
+#define PROBE_NS       NSEC_PER_SEC
 #define PROBE_LEAST_NS (50 * NSEC_PER_MS) /* between probes, whatever health_check says */
 
 int upstreams__random16(struct upstreams *ups)
@@ -289,9 +289,9 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 
 		upstream->group = group;
 		upstream->addr = &forward->upstreams[i];
-		upstream->addr_len = upstream->addr->ss_family == AF_INET ?
-					     sizeof(struct sockaddr_in) :
-					     sizeof(struct sockaddr_in6);
+		upstream->addr_len = upstream->addr->ss_family == AF_INET
+					     ? sizeof(struct sockaddr_in)
+					     : sizeof(struct sockaddr_in6);
 		upstream->probe_timer = evtimer_new(ups->config.base, on_probe_timer, upstream);
 		if (!upstream->probe_timer) {
 			group_close(group);

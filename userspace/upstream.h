@@ -30,7 +30,8 @@ struct upstream;
 struct udp_sock;
 struct tcp_conn;
 
-/* Queries of one exchange that may be open at once: each lives 2 s, one more is sent each second. */
+/* Queries of one exchange that may be open at once: each lives 2 s, one more is sent each second.
+ */
 #define EXCHANGE_ATTEMPTS 4
 
 /* One query to one upstream. */

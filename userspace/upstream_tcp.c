@@ -16,9 +16,9 @@
 #include "stream.h"
 #include "upstream_priv.h"
 
-#define MAX_CONNS	 16 /* to one upstream */
-#define MAX_PER_CONN	 64 /* queries at once, while another connection may be made */
-#define ID_TRIES	 64
+#define MAX_CONNS    16 /* to one upstream */
+#define MAX_PER_CONN 64 /* queries at once, while another connection may be made */
+#define ID_TRIES     64
 
 struct tcp_conn {
 	struct upstream *upstream;

@@ -176,8 +176,7 @@ void upstream_udp__release(struct attempt *attempt, bool clean)
 	struct upstreams *ups = sock->owner;
 
 	attempt->udp = NULL;
-	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
-	    connect(sock->fd, &nowhere, sizeof(nowhere)) ||
+	if (!clean || ups->udp_n_idle >= MAX_IDLE || connect(sock->fd, &nowhere, sizeof(nowhere)) ||
 	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
 		sock_close(sock);
 		return;

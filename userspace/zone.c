@@ -10,7 +10,9 @@
 #include <string.h>
 
 #define BAD_CIDR "it is not ADDRESS/BITS; write it as 10.0.0.0/8 or 2001:db8::/32"
-#define BAD_CHARACTER "it has a character other than letters, digits, '-', '_', '*' and '.'; write that one as \\DDD"
+#define BAD_CHARACTER                                                                              \
+	"it has a character other than letters, digits, '-', '_', '*' and '.'; write that one as " \
+	"\\DDD"
 
 static uint8_t lower(uint8_t c)
 {
@@ -31,8 +33,8 @@ static int reject(const char **why, const char *reason)
 /* Octets that read the same everywhere: hostnames, underscore labels, a wildcard's asterisk. */
 static bool is_plain(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '_' || c == '*';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_' || c == '*';
 }
 
 /* "\DDD" or "\X" at *s (which points at the backslash); moves *s past it. */
@@ -50,7 +52,8 @@ static int unescape(const char **s, uint8_t *out)
 	}
 	if (!is_digit(p[1]) || !is_digit(p[2]))
 		return -EINVAL;
-	value = (unsigned int)(p[0] - '0') * 100 + (unsigned int)(p[1] - '0') * 10 + (unsigned int)(p[2] - '0');
+	value = (unsigned int)(p[0] - '0') * 100 + (unsigned int)(p[1] - '0') * 10 +
+		(unsigned int)(p[2] - '0');
 	if (value > 255)
 		return -EINVAL;
 	*out = (uint8_t)value;
@@ -71,7 +74,8 @@ int zone__from_text(const char *text, uint8_t wire[ZONE_WIRE_MAX], const char **
 
 		if (c == '.') {
 			if (len == label + 1)
-				return reject(why, "it has an empty label; write one dot between labels");
+				return reject(
+					why, "it has an empty label; write one dot between labels");
 			name[label] = (uint8_t)(len - label - 1);
 			label = len++;
 			s++;
@@ -82,7 +86,9 @@ int zone__from_text(const char *text, uint8_t wire[ZONE_WIRE_MAX], const char **
 		}
 		if (c == '\\') {
 			if (unescape(&s, &c))
-				return reject(why, "it has a broken escape; write \\DDD (000 to 255) or \\X");
+				return reject(
+					why,
+					"it has a broken escape; write \\DDD (000 to 255) or \\X");
 		} else if (c >= 0x80) {
 			return reject(why, "it is not ASCII; write its xn-- form");
 		} else if (!is_plain(c)) {
@@ -150,10 +156,10 @@ int zone__parse_cidr(const char *text, struct zone_reverse *out, const char **wh
 	for (s = slash + 1; is_digit(*s) && bits <= max; s++)
 		bits = bits * 10 + (unsigned int)(*s - '0');
 	if (s == slash + 1 || *s || bits > max)
-		return reject(why, rev.ipv6 ? "its length is out of range; write 0 to 128" :
-						  "its length is out of range; write 0 to 32");
+		return reject(why, rev.ipv6 ? "its length is out of range; write 0 to 128"
+					    : "its length is out of range; write 0 to 32");
 	for (unsigned int i = bits; i < max; i++) /* host bits mean nothing here */
-		rev.addr[i / 8] &= (uint8_t)~(0x80 >> (i % 8));
+		rev.addr[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
 	rev.prefix = (uint8_t)bits;
 	rev.units = (uint8_t)((bits + step - 1) / step);
 	rev.count = (uint8_t)(1u << (rev.units * step - bits));
@@ -161,14 +167,16 @@ int zone__parse_cidr(const char *text, struct zone_reverse *out, const char **wh
 	return 0;
 }
 
-int zone__reverse_at(const struct zone_reverse *rev, unsigned int index, uint8_t wire[ZONE_WIRE_MAX])
+int zone__reverse_at(const struct zone_reverse *rev, unsigned int index,
+		     uint8_t wire[ZONE_WIRE_MAX])
 {
 	char text[16 * 4 + sizeof("ip6.arpa.") + 32], *t = text;
 	uint8_t addr[16];
 	const char *why;
 
 	memcpy(addr, rev->addr, sizeof(addr));
-	/* The bits between the prefix and the boundary lie in the last unit, which one octet holds. */
+	/* The bits between the prefix and the boundary lie in the last unit, which one octet holds.
+	 */
 	if (rev->units) {
 		unsigned int last = rev->ipv6 ? (rev->units - 1u) / 2 : rev->units - 1u;
 		unsigned int shift = rev->ipv6 && (rev->units & 1) ? 4 : 0;

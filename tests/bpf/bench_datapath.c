@@ -21,8 +21,11 @@ static struct wrap_bpf *wrap;
 static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const char *answer,
 		       const char *authority)
 {
-	struct wire_message m = { .id = 1, .flags = DNS_QR | DNS_RA | rcode, .qname = qname,
-				  .qtype = qtype, .section = { answer, authority } };
+	struct wire_message m = { .id = 1,
+				  .flags = DNS_QR | DNS_RA | rcode,
+				  .qname = qname,
+				  .qtype = qtype,
+				  .section = { answer, authority } };
 	static uint8_t wire[DNS_MAX_MSG];
 	struct dns_name name = wire__name(qname);
 	enum admission admission;
@@ -62,8 +65,12 @@ static size_t out_len;
 static double round_ns(enum test_hook hook, int next_fd, const struct frame *in, uint32_t want)
 {
 	static uint8_t out[FRAME_ROOM];
-	struct { uint32_t len, pad; uint8_t bytes[512]; } q = { .len = in->len };
-	struct bpf_map *next = hook == TEST_XDP ? wrap->maps.wrap_xdp_next : wrap->maps.wrap_tc_next;
+	struct {
+		uint32_t len, pad;
+		uint8_t bytes[512];
+	} q = { .len = in->len };
+	struct bpf_map *next =
+		hook == TEST_XDP ? wrap->maps.wrap_xdp_next : wrap->maps.wrap_tc_next;
 	int prog = bpf_program__fd(hook == TEST_XDP ? wrap->progs.wrap_xdp : wrap->progs.wrap_tc);
 	uint32_t zero = 0;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->at, .data_size_in = in->len,
@@ -92,8 +99,10 @@ static int by_value(const void *a, const void *b)
 /* Median of the differences: each round measures the wrapper and the program in turn. */
 static double net_ns(enum test_hook hook, const struct frame *in, uint32_t want)
 {
-	int null_fd = bpf_program__fd(hook == TEST_XDP ? wrap->progs.null_xdp : wrap->progs.null_tc);
-	int grow_fd = bpf_program__fd(hook == TEST_XDP ? wrap->progs.grow_xdp : wrap->progs.grow_tc);
+	int null_fd =
+		bpf_program__fd(hook == TEST_XDP ? wrap->progs.null_xdp : wrap->progs.null_tc);
+	int grow_fd =
+		bpf_program__fd(hook == TEST_XDP ? wrap->progs.grow_xdp : wrap->progs.grow_tc);
 	double net[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
@@ -119,7 +128,7 @@ static const struct row {
 	uint16_t qtype;
 	bool ip6, edns, hit;
 	void (*mutate)(struct frame *f);
-} *row;
+} * row;
 
 static void to_tcp(struct frame *f)
 {
@@ -133,7 +142,8 @@ static void to_other_port(struct frame *f)
 }
 
 static const struct row rows[] = {
-	{ "one A, name of 36 characters", "api.payments-production.example.com.", 1, 0, 0, 1, NULL },
+	{ "one A, name of 36 characters", "api.payments-production.example.com.", 1, 0, 0, 1,
+	  NULL },
 	{ "four A, rotated", "four.payments-productn.example.com.", 1, 0, 0, 1, NULL },
 	{ "AAAA over IPv6", "api.payments-production.example.com.", 28, 1, 0, 1, NULL },
 	{ "one A, EDNS", "api.payments-production.example.com.", 1, 0, 1, 1, NULL },
@@ -154,15 +164,19 @@ int main(void)
 	wrap = wrap_bpf__open_and_load();
 	if (!wrap)
 		die("wrapper does not load");
-	store_text(rows[0].qname, 1, 0, "api.payments-production.example.com. 0 IN A 192.0.2.1", NULL);
-	store_text(rows[0].qname, 28, 0, "api.payments-production.example.com. 0 IN AAAA 2001:db8::1", NULL);
+	store_text(rows[0].qname, 1, 0, "api.payments-production.example.com. 0 IN A 192.0.2.1",
+		   NULL);
+	store_text(rows[0].qname, 28, 0,
+		   "api.payments-production.example.com. 0 IN AAAA 2001:db8::1", NULL);
 	store_text(rows[1].qname, 1, 0,
 		   "four.payments-productn.example.com. 0 IN A 192.0.2.1\n"
 		   "four.payments-productn.example.com. 0 IN A 192.0.2.2\n"
 		   "four.payments-productn.example.com. 0 IN A 192.0.2.3\n"
-		   "four.payments-productn.example.com. 0 IN A 192.0.2.4", NULL);
+		   "four.payments-productn.example.com. 0 IN A 192.0.2.4",
+		   NULL);
 	store_text(rows[4].qname, 1, DNS_NXDOMAIN, NULL,
-		   "cluster.local. 0 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 "
+		   "cluster.local. 0 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 "
+		   "1800 "
 		   "86400 30");
 	snprintf(text, sizeof(text), "%s 0 IN A 192.0.2.1", rows[5].qname);
 	store_text(rows[5].qname, 1, 0, text, NULL);
@@ -171,8 +185,10 @@ int main(void)
 	printf("%-34s %8s %8s\n", "", "tc", "xdp");
 	for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
 		static uint8_t msg[512];
-		struct frame_spec spec = { .ip6 = row->ip6, .dns = msg,
-			.dns_len = query(msg, row->qname, row->qtype, row->edns) };
+		struct frame_spec spec = { .ip6 = row->ip6,
+					   .dns = msg,
+					   .dns_len =
+						   query(msg, row->qname, row->qtype, row->edns) };
 		struct frame in;
 
 		frame__build(&in, &spec);
@@ -184,7 +200,8 @@ int main(void)
 				printf(" %8s", "-");
 				continue;
 			}
-			printf(" %8.1f", net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook)));
+			printf(" %8.1f",
+			       net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook)));
 			fflush(stdout);
 		}
 		printf("\n");

@@ -90,9 +90,9 @@ static inline void env__beat(struct env *env)
 
 static inline void env__open(struct env *env, const char *pretend, uint32_t capacity)
 {
-	struct kern_config config = {
-		.pin_dir = env->pin_dir, .pretend = pretend, .capacity = { capacity, capacity }
-	};
+	struct kern_config config = { .pin_dir = env->pin_dir,
+				      .pretend = pretend,
+				      .capacity = { capacity, capacity } };
 	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 1232 };
 	struct store_maps maps;
 	struct kern_error err;
@@ -127,8 +127,8 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 			die(err.text);
 		if (bpf_object__load(env->xdp))
 			die("xdp_nodens does not load");
-		env->fd[TEST_XDP] = bpf_program__fd(
-			bpf_object__find_program_by_name(env->xdp, "xdp_nodens"));
+		env->fd[TEST_XDP] =
+			bpf_program__fd(bpf_object__find_program_by_name(env->xdp, "xdp_nodens"));
 	} else {
 		printf("skip xdp: this kernel cannot grow a packet there\n");
 		n_skipped++;

@@ -87,7 +87,8 @@ static bool reply_right(const uint8_t *msg, size_t len, int name)
 
 static void *reader(void *arg)
 {
-	int fd = env.fd[(long)arg % TEST_HOOKS] >= 0 ? env.fd[(long)arg % TEST_HOOKS] : env.fd[TEST_TC];
+	int fd = env.fd[(long)arg % TEST_HOOKS] >= 0 ? env.fd[(long)arg % TEST_HOOKS]
+						     : env.fd[TEST_TC];
 	static __thread uint8_t msg[512], out[FRAME_ROOM];
 	cpu_set_t cpus;
 
@@ -133,7 +134,8 @@ static void write_for(int seconds)
 		sprintf(text, "name-%03d.concurrent.test.", name);
 		qname = wire__name(text);
 		if (answer__decode(msg, make_answer(msg, name, version & 0xffff), &qname, 1, 0,
-				   &admission, &answer) || admission != ADMIT_POSITIVE)
+				   &admission, &answer) ||
+		    admission != ADMIT_POSITIVE)
 			die("decode");
 		/* a third expires within 50 ms */
 		if (store__put(env.store, answer, NODENS_POSITIVE, 1,
@@ -168,9 +170,11 @@ int main(int argc, char **argv)
 	store__stats(env.store, &stats);
 	for (int i = 0; i < 256; i++)
 		versions += !!versions_seen[i];
-	printf("concurrent: %lu writes (%lu refused), %lu evicted, %lu expired; %lu replies, %lu misses, "
-	       "%lu wrong\n", n_writes, n_refused, (unsigned long)stats.evicted[0],
-	       (unsigned long)stats.expired, n_replies, n_misses, n_wrong);
+	printf("concurrent: %lu writes (%lu refused), %lu evicted, %lu expired; %lu replies, %lu "
+	       "misses, "
+	       "%lu wrong\n",
+	       n_writes, n_refused, (unsigned long)stats.evicted[0], (unsigned long)stats.expired,
+	       n_replies, n_misses, n_wrong);
 	verdict(n_wrong == 0, "%lu wrong answers", n_wrong);
 	verdict(n_replies > 10000 && versions > 200, "too few replies to tell: %lu of %d versions",
 		n_replies, versions);

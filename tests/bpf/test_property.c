@@ -15,16 +15,18 @@ static unsigned int n_hits, n_truncated, n_unpublished;
 
 static void random_query(const struct sample *s, struct dns_query *query)
 {
-	*query = (struct dns_query){ .id = rnd(65536), .qname = s->qname, .qtype = s->qtype,
-				     .qclass = 1, .edns = rnd(2) };
+	*query = (struct dns_query){
+		.id = rnd(65536), .qname = s->qname, .qtype = s->qtype, .qclass = 1, .edns = rnd(2)
+	};
 	for (size_t i = 0; i < query->qname.len; i++)
-		if (dns_lower(query->qname.wire[i]) >= 'a' && dns_lower(query->qname.wire[i]) <= 'z')
+		if (dns_lower(query->qname.wire[i]) >= 'a' &&
+		    dns_lower(query->qname.wire[i]) <= 'z')
 			query->qname.wire[i] ^= rnd(2) << 5;
 	query->flags = (rnd(2) ? DNS_RD : 0) | (rnd(2) ? DNS_CD : 0) | (rnd(2) ? DNS_AD : 0);
 	query->edns_do = query->edns && rnd(2);
 	query->edns_size = query->edns ? rnd(3) ? rnd(1500) : rnd(65536) : 0;
-	query->key_flags = (query->edns_do ? NODENS_KEY_DO : 0) |
-			   (query->flags & DNS_CD ? NODENS_KEY_CD : 0);
+	query->key_flags =
+		(query->edns_do ? NODENS_KEY_DO : 0) | (query->flags & DNS_CD ? NODENS_KEY_CD : 0);
 }
 
 static size_t write_query(const struct dns_query *q, uint8_t *msg)
@@ -105,7 +107,8 @@ static const char *check_hook(enum test_hook hook, const struct sample *s,
 	frame__build(&in, &spec);
 	run_frame(&env, hook, &in, &run);
 	if (zero_inside(&query->qname))
-		return run.moved[NODENS_CTR_QNAME] == 1 && unchanged(&in, &run) ? NULL : "zero inside";
+		return run.moved[NODENS_CTR_QNAME] == 1 && unchanged(&in, &run) ? NULL
+										: "zero inside";
 	if (!published)
 		return run.moved[NODENS_CTR_MISS] == 1 && unchanged(&in, &run) ? NULL : "no miss";
 	if (!counted(&run, truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT, -1, why, sizeof(why)))
@@ -181,8 +184,8 @@ int main(int argc, char **argv)
 		if (i % 256 == 255) /* let retired slots through their grace period */
 			store__sweep(env.store, mono_ns());
 	}
-	printf("property: %u stored and asked for, %u of them truncated, %u not published\n", n_hits,
-	       n_truncated, n_unpublished);
+	printf("property: %u stored and asked for, %u of them truncated, %u not published\n",
+	       n_hits, n_truncated, n_unpublished);
 	if (n_hits < rounds / 2 || n_truncated < rounds / 50)
 		verdict(false, "the samples do not exercise the kernel");
 	env__close(&env);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Fuzz target of the Corefile parser, without files: any text is a configuration or one line of error,
- * and what is printed of a configuration parses to the same.
- * clang -fsanitize=fuzzer,address,undefined; seeds: tests/data/corefile, words: fuzz_corefile.dict.
+ * Fuzz target of the Corefile parser, without files: any text is a configuration or one line of
+ * error, and what is printed of a configuration parses to the same. clang
+ * -fsanitize=fuzzer,address,undefined; seeds: tests/data/corefile, words: fuzz_corefile.dict.
  */
 #include "corefile.h"
 
@@ -31,7 +31,8 @@ static void check_lookups(const struct corefile *cf)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_zone *zone = &cf->blocks[i].zones[0];
-		const struct corefile_block *found = corefile__block_for(cf, zone->wire, zone->wire_len);
+		const struct corefile_block *found =
+			corefile__block_for(cf, zone->wire, zone->wire_len);
 
 		if (!found)
 			abort();

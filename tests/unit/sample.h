@@ -117,7 +117,7 @@ static inline void push(struct sample *s, ldns_pkt_section section, ldns_rr *rr,
 static inline void push_plain(struct sample *s, ldns_pkt_section section,
 			      const struct dns_name *owner, uint16_t type, bool expected)
 {
-	struct rdata rdata = {.len = 0};
+	struct rdata rdata = { .len = 0 };
 
 	if (type == DNS_TYPE_TXT)
 		for (int strings = 1 + rnd(3); strings > 0; strings--)
@@ -131,7 +131,7 @@ static inline void push_naming(struct sample *s, ldns_pkt_section section,
 			       const struct dns_name *owner, uint16_t type,
 			       const struct dns_name *target, bool expected)
 {
-	struct rdata rdata = {.len = 0};
+	struct rdata rdata = { .len = 0 };
 
 	add_octets(&rdata, type == DNS_TYPE_SRV ? 6 : type == DNS_TYPE_MX ? 2 : 0);
 	if (type == 35) { /* NAPTR */
@@ -161,15 +161,15 @@ static inline void shuffle_answer(struct sample *s)
 	}
 }
 
-static const struct dns_name root = {.len = 1};
+static const struct dns_name root = { .len = 1 };
 
 /* Final records of one type at @owner, and what goes with them. */
 static inline void push_final(struct sample *s, const struct dns_name *owner,
 			      const struct dns_name *names)
 {
-	static const uint16_t types[] = {DNS_TYPE_A,	 DNS_TYPE_A,  DNS_TYPE_AAAA, DNS_TYPE_TXT,
-					 DNS_TYPE_SRV,	 DNS_TYPE_MX, DNS_TYPE_NS,   DNS_TYPE_PTR,
-					 35 /* NAPTR */, 65280 /* private use */};
+	static const uint16_t types[] = { DNS_TYPE_A,	  DNS_TYPE_A,  DNS_TYPE_AAAA, DNS_TYPE_TXT,
+					  DNS_TYPE_SRV,	  DNS_TYPE_MX, DNS_TYPE_NS,   DNS_TYPE_PTR,
+					  35 /* NAPTR */, 65280 /* private use */ };
 	/* Seldom so many that offsets outgrow a pointer. */
 	int n = rnd(10) ? 1 + rnd(8) : rnd(8) ? 1 + rnd(110) : 111 + rnd(290);
 
@@ -197,7 +197,7 @@ static inline void push_final(struct sample *s, const struct dns_name *owner,
 }
 
 /* A name that no name of a sample is below, or refers to. */
-static const struct dns_name foreign = {.len = 9, .wire = "\7f.f.f.f"};
+static const struct dns_name foreign = { .len = 9, .wire = "\7f.f.f.f" };
 
 static inline void make_sample(struct sample *s)
 {

@@ -28,7 +28,7 @@
 #include "store.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NSEC 1000000000ull
+#define NSEC	      1000000000ull
 
 static inline uint64_t fixture_now(void)
 {
@@ -38,8 +38,8 @@ static inline uint64_t fixture_now(void)
 	return t.tv_sec * NSEC + t.tv_nsec;
 }
 
-static inline int fixture_map(enum bpf_map_type type, const char *name, uint32_t key, uint32_t value,
-		       uint32_t entries, uint32_t flags)
+static inline int fixture_map(enum bpf_map_type type, const char *name, uint32_t key,
+			      uint32_t value, uint32_t entries, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 
@@ -57,8 +57,7 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	maps->index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, n, 0);
 	for (int i = 0; i < NODENS_CLASSES; i++) {
 		maps->slab_fd[i] = fixture_map(BPF_MAP_TYPE_ARRAY, "t_slab", 4, slot_class_size[i],
-					       maps->slab_entries[i],
-					       mapped ? BPF_F_MMAPABLE : 0);
+					       maps->slab_entries[i], mapped ? BPF_F_MMAPABLE : 0);
 		if (maps->slab_fd[i] < 0)
 			return false;
 	}
@@ -118,7 +117,7 @@ static inline struct answer *fixture_answer(const char *text, unsigned int n, ui
 
 /* What a program would find: false where the index or the slot has nothing. */
 static inline bool kernel_slot(const struct store_maps *maps, uint64_t hash, uint32_t *number,
-			union slot_buf *slot)
+			       union slot_buf *slot)
 {
 	uint32_t cls, index;
 
@@ -133,7 +132,7 @@ static inline bool kernel_slot(const struct store_maps *maps, uint64_t hash, uin
 
 /* What a program does on a hit. */
 static inline void kernel_mark(const struct store_maps *maps, uint32_t number, uint32_t hits,
-			uint32_t last_use)
+			       uint32_t last_use)
 {
 	uint32_t cls = NODENS_SLOT_CLASS(number), index = NODENS_SLOT_INDEX(number);
 	union slot_buf slot;

@@ -139,8 +139,13 @@ static inline struct store_stats stats(const struct world *w)
 	return s;
 }
 
-#define both(test)                                                                    \
-	{ #test " (mapped)", test, setup, teardown, (void *)&(bool){ true } },        \
-	{ #test " (not mapped)", test, setup, teardown, (void *)&(bool){ false } }
+#define both(test)                                                             \
+	{ #test " (mapped)", test, setup, teardown, (void *)&(bool){ true } }, \
+	{                                                                      \
+#test " (not mapped)", test, setup, teardown, (void *)&(bool)  \
+		{                                                              \
+			false                                                  \
+		}                                                              \
+	}
 
 #endif /* STORE_WORLD_H */

@@ -15,7 +15,7 @@
 #include "wire.h"
 
 #define RESPONSE (DNS_QR | DNS_RD | DNS_RA)
-#define SAME "="
+#define SAME	 "="
 
 #define SOA_TEST "test. 300 IN SOA ns.test. root.test. 1 2 3 4 60"
 
@@ -257,11 +257,11 @@ static const char *canonical(const char *text, char *buf, size_t size)
 
 static void check_reply(const struct row *row, const struct answer *answer)
 {
-	struct reply_options opts = {.limit = DNS_MAX_MSG, .ttl_s = answer->ttl_s};
-	struct dns_query query = {.flags = DNS_RD,
-				  .qname = wire__name(row->qname),
-				  .qtype = row->qtype,
-				  .qclass = DNS_CLASS_IN};
+	struct reply_options opts = { .limit = DNS_MAX_MSG, .ttl_s = answer->ttl_s };
+	struct dns_query query = { .flags = DNS_RD,
+				   .qname = wire__name(row->qname),
+				   .qtype = row->qtype,
+				   .qclass = DNS_CLASS_IN };
 	static uint8_t msg[DNS_MAX_MSG];
 	int len = reply__build(msg, sizeof(msg), &query, answer, &opts);
 	ldns_pkt *pkt;
@@ -272,8 +272,8 @@ static void check_reply(const struct row *row, const struct answer *answer)
 	for (int i = 0; i < 3; i++) {
 		const char *want =
 			row->out[i] && !strcmp(row->out[i], SAME) ? row->in[i] : row->out[i];
-		ldns_rr_list *lists[] = {ldns_pkt_answer(pkt), ldns_pkt_authority(pkt),
-					 ldns_pkt_additional(pkt)};
+		ldns_rr_list *lists[] = { ldns_pkt_answer(pkt), ldns_pkt_authority(pkt),
+					  ldns_pkt_additional(pkt) };
 		char got_text[8192], want_text[8192];
 
 		wire__section_text(lists[i], true, got_text, sizeof(got_text));
@@ -289,11 +289,11 @@ static void test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *row = &rows[i];
-		struct wire_message m = {1,
-					 row->flags,
-					 row->qname,
-					 row->qtype,
-					 {row->in[0], row->in[1], row->in[2]}};
+		struct wire_message m = { 1,
+					  row->flags,
+					  row->qname,
+					  row->qtype,
+					  { row->in[0], row->in[1], row->in[2] } };
 		struct dns_name qname = wire__name(row->qname);
 		enum admission got = ADMIT_DROP;
 		struct answer *answer = NULL;
@@ -319,23 +319,25 @@ static void test_not_an_answer(void **state)
 		uint16_t qtype, flags;
 		enum admission want;
 	} cases[] = {
-		{"as asked", "a.test.", 1, RESPONSE, ADMIT_PASS},
-		{"other case", "A.tESt.", 1, RESPONSE, ADMIT_PASS},
-		{"a query", "a.test.", 1, DNS_RD, ADMIT_DROP},
-		{"another name", "b.test.", 1, RESPONSE, ADMIT_DROP},
-		{"a longer name", "a.a.test.", 1, RESPONSE, ADMIT_DROP},
-		{"another type", "a.test.", 28, RESPONSE, ADMIT_DROP},
-		{"NOTIFY", "a.test.", 1, RESPONSE | 4 << 11, ADMIT_DROP},
-		{"UPDATE", "a.test.", 1, RESPONSE | 5 << 11, ADMIT_DROP},
-		{"truncated", "a.test.", 1, RESPONSE | DNS_TC, ADMIT_TRUNCATED},
-		{"truncated, another name", "b.test.", 1, RESPONSE | DNS_TC, ADMIT_DROP},
+		{ "as asked", "a.test.", 1, RESPONSE, ADMIT_PASS },
+		{ "other case", "A.tESt.", 1, RESPONSE, ADMIT_PASS },
+		{ "a query", "a.test.", 1, DNS_RD, ADMIT_DROP },
+		{ "another name", "b.test.", 1, RESPONSE, ADMIT_DROP },
+		{ "a longer name", "a.a.test.", 1, RESPONSE, ADMIT_DROP },
+		{ "another type", "a.test.", 28, RESPONSE, ADMIT_DROP },
+		{ "NOTIFY", "a.test.", 1, RESPONSE | 4 << 11, ADMIT_DROP },
+		{ "UPDATE", "a.test.", 1, RESPONSE | 5 << 11, ADMIT_DROP },
+		{ "truncated", "a.test.", 1, RESPONSE | DNS_TC, ADMIT_TRUNCATED },
+		{ "truncated, another name", "b.test.", 1, RESPONSE | DNS_TC, ADMIT_DROP },
 	};
 	struct dns_name qname = wire__name("a.test.");
 	static uint8_t msg[DNS_MAX_MSG];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_message m = {1, cases[i].flags, cases[i].qname, cases[i].qtype, {0}};
+		struct wire_message m = {
+			1, cases[i].flags, cases[i].qname, cases[i].qtype, { 0 }
+		};
 		enum admission got = ADMIT_POSITIVE;
 		struct answer *answer = (void *)&got;
 		size_t len = wire__build(msg, &m);
@@ -352,7 +354,7 @@ static void test_not_an_answer(void **state)
 
 static void test_header_counts(void **state)
 {
-	struct wire_message m = {1, RESPONSE, "a.test.", 1, {"a.test. 30 IN A 192.0.2.1"}};
+	struct wire_message m = { 1, RESPONSE, "a.test.", 1, { "a.test. 30 IN A 192.0.2.1" } };
 	struct dns_name qname = wire__name("a.test.");
 	enum admission got = ADMIT_POSITIVE;
 	struct answer *answer = NULL;
@@ -392,45 +394,45 @@ static void test_rdata(void **state)
 		const char *rdata;
 		int want;
 	} cases[] = {
-		{1, 4, "\1\2\3\4", 0},
-		{1, 3, "\1\2\3\4", -EBADMSG},
-		{1, 5, "\1\2\3\4\5", -EBADMSG},
-		{1, 0, "", -EBADMSG},
-		{28, 15, "123456789012345", -EBADMSG},
-		{2, 2, "\300\14", 0},
-		{2, 3, "\1x\0", 0},
-		{2, 4, "\1x\0\0", -EBADMSG},
-		{2, 2, "\1x\0", -EBADMSG}, /* a name that goes on behind its rdata */
-		{2, 1, "\300\14", -EBADMSG},
-		{2, 0, "", -EBADMSG},
-		{15, 3, "\0\1\0", 0},
-		{15, 2, "\0\1", -EBADMSG},
-		{6, 22,
-		 "\0\0"
-		 "12345678901234567890",
-		 0},
-		{6, 21,
-		 "\0\0"
-		 "1234567890123456789",
-		 -EBADMSG},
-		{33, 6, "123456", -EBADMSG},
-		{33, 7, "123456\0", 0},
-		{35, 8, "1234\0\0\0\0", 0},
-		{35, 9, "1234\0\1x\0\0", 0},
-		{35, 7, "1234\0\0\0", -EBADMSG},
-		{35, 6, "1234\0\377", -EBADMSG},
-		{35, 4, "1234", -EBADMSG},
-		{46, 19, "123456789012345678\0", 0},
-		{46, 18, "123456789012345678", -EBADMSG},
-		{65, 3, "\0\1\0", 0},
-		{65, 2, "\0\1", -EBADMSG},
-		{16, 0, "", 0}, /* not looked into */
-		{999, 0, "", 0},
+		{ 1, 4, "\1\2\3\4", 0 },
+		{ 1, 3, "\1\2\3\4", -EBADMSG },
+		{ 1, 5, "\1\2\3\4\5", -EBADMSG },
+		{ 1, 0, "", -EBADMSG },
+		{ 28, 15, "123456789012345", -EBADMSG },
+		{ 2, 2, "\300\14", 0 },
+		{ 2, 3, "\1x\0", 0 },
+		{ 2, 4, "\1x\0\0", -EBADMSG },
+		{ 2, 2, "\1x\0", -EBADMSG }, /* a name that goes on behind its rdata */
+		{ 2, 1, "\300\14", -EBADMSG },
+		{ 2, 0, "", -EBADMSG },
+		{ 15, 3, "\0\1\0", 0 },
+		{ 15, 2, "\0\1", -EBADMSG },
+		{ 6, 22,
+		  "\0\0"
+		  "12345678901234567890",
+		  0 },
+		{ 6, 21,
+		  "\0\0"
+		  "1234567890123456789",
+		  -EBADMSG },
+		{ 33, 6, "123456", -EBADMSG },
+		{ 33, 7, "123456\0", 0 },
+		{ 35, 8, "1234\0\0\0\0", 0 },
+		{ 35, 9, "1234\0\1x\0\0", 0 },
+		{ 35, 7, "1234\0\0\0", -EBADMSG },
+		{ 35, 6, "1234\0\377", -EBADMSG },
+		{ 35, 4, "1234", -EBADMSG },
+		{ 46, 19, "123456789012345678\0", 0 },
+		{ 46, 18, "123456789012345678", -EBADMSG },
+		{ 65, 3, "\0\1\0", 0 },
+		{ 65, 2, "\0\1", -EBADMSG },
+		{ 16, 0, "", 0 }, /* not looked into */
+		{ 999, 0, "", 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_message m = {1, RESPONSE, "a.test.", cases[i].type, {0}};
+		struct wire_message m = { 1, RESPONSE, "a.test.", cases[i].type, { 0 } };
 		struct dns_name qname = wire__name("a.test.");
 		enum admission got = ADMIT_DROP;
 		struct answer *answer = NULL;
@@ -458,9 +460,9 @@ static void test_rdata(void **state)
 /* Records about the transport never reach a client; an extended rcode is no NOERROR. */
 static void test_opt(void **state)
 {
-	struct wire_message m = {1, RESPONSE, "a.test.", 1, {"a.test. 30 IN A 192.0.2.1"}};
-	static const uint8_t opt[] = {0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0,
-				      8, 0, 10, 0, 4,	 1, 2, 3,    4};
+	struct wire_message m = { 1, RESPONSE, "a.test.", 1, { "a.test. 30 IN A 192.0.2.1" } };
+	static const uint8_t opt[] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0,
+				       8, 0, 10, 0, 4,	  1, 2, 3,    4 };
 	struct dns_name qname = wire__name("a.test.");
 	enum admission got;
 	struct answer *answer = NULL;

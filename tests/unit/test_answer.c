@@ -34,11 +34,11 @@ static uint16_t plain_sum(const uint8_t *octets, size_t len)
 
 static void random_query(const struct sample *s, struct dns_query *query)
 {
-	*query = (struct dns_query){.id = rnd(65536),
-				    .qname = s->qname,
-				    .qtype = s->qtype,
-				    .qclass = DNS_CLASS_IN,
-				    .edns = rnd(2)};
+	*query = (struct dns_query){ .id = rnd(65536),
+				     .qname = s->qname,
+				     .qtype = s->qtype,
+				     .qclass = DNS_CLASS_IN,
+				     .edns = rnd(2) };
 	for (size_t i = 0; i < query->qname.len; i++)
 		if (dns_lower(query->qname.wire[i]) >= 'a' &&
 		    dns_lower(query->qname.wire[i]) <= 'z')
@@ -146,7 +146,9 @@ static void check_idempotent(const struct sample *s, const uint8_t *msg, int len
 
 static void check_sample(const struct sample *s, unsigned int *slots)
 {
-	struct reply_options opts = {.limit = DNS_MAX_MSG, .ttl_s = rnd(1u << 31), .bufsize = 1400};
+	struct reply_options opts = { .limit = DNS_MAX_MSG,
+				      .ttl_s = rnd(1u << 31),
+				      .bufsize = 1400 };
 	static union {
 		struct nodens_slot slot;
 		uint8_t octets[NODENS_SIZE_3];

@@ -17,7 +17,6 @@
 #include "cmd.h"
 #include "kern.h"
 
-
 static char mount_point[64], pin_dir[96];
 static char out[65536], err[65536]; /* what the last command printed */
 
@@ -150,7 +149,8 @@ static void put(struct world *w, const char *text, uint16_t type, uint8_t flags,
 	answer->key_flags = flags;
 	answer->flags |= rcode;
 	assert_int_equal(store__put(w->store, answer, rcode ? NODENS_NEGATIVE : NODENS_POSITIVE,
-				    100, fixture_now()), 0);
+				    100, fixture_now()),
+			 0);
 }
 
 static bool has(struct world *w, const char *text, uint16_t type, uint8_t flags)
@@ -191,10 +191,21 @@ static void test_nothing_there(void **state)
 static void test_bad_arguments(void **state)
 {
 	static const char *const bad[] = {
-		"stats x", "stats --frobnicate", "stats --json=maybe", "stats --bpffs",
-		"stats --bpffs relative/dir", "dump x", "dump --no", "flush a b c", "flush a..b",
-		"flush a NOTYPE", "flush a TYPE65536", "flush a TYPE", "flush a TYPE1x",
-		"flush a\\999.b", "flush --json",
+		"stats x",
+		"stats --frobnicate",
+		"stats --json=maybe",
+		"stats --bpffs",
+		"stats --bpffs relative/dir",
+		"dump x",
+		"dump --no",
+		"flush a b c",
+		"flush a..b",
+		"flush a NOTYPE",
+		"flush a TYPE65536",
+		"flush a TYPE",
+		"flush a TYPE1x",
+		"flush a\\999.b",
+		"flush --json",
 		"flush aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
 	};
 
@@ -223,15 +234,18 @@ static void test_dump(void **state)
 	assert_non_null(strstr(out, "DO,CD"));
 	assert_int_equal(run("dump --bpffs DIR --json"), 0);
 	assert_int_equal(lines(out), 10);
-	assert_non_null(strstr(out, "{\"name\":\"nx.example.\",\"type\":\"A\",\"rcode\":\"NXDOMAIN\","
-				    "\"ttl\":100,\"hits\":0,\"kind\":\"negative\",\"do\":false,"
-				    "\"cd\":false,\"truncated\":false}"));
-	assert_non_null(strstr(out, "{\"name\":\"big.example.\",\"type\":\"A\",\"rcode\":\"NOERROR\","
-				    "\"ttl\":100,\"hits\":0,\"kind\":\"positive\",\"do\":false,"
-				    "\"cd\":false,\"truncated\":true}"));
+	assert_non_null(strstr(out,
+			       "{\"name\":\"nx.example.\",\"type\":\"A\",\"rcode\":\"NXDOMAIN\","
+			       "\"ttl\":100,\"hits\":0,\"kind\":\"negative\",\"do\":false,"
+			       "\"cd\":false,\"truncated\":false}"));
+	assert_non_null(strstr(out,
+			       "{\"name\":\"big.example.\",\"type\":\"A\",\"rcode\":\"NOERROR\","
+			       "\"ttl\":100,\"hits\":0,\"kind\":\"positive\",\"do\":false,"
+			       "\"cd\":false,\"truncated\":true}"));
 	assert_non_null(strstr(out, "{\"name\":\".\",\"type\":\"NS\""));
 	/* escaped for DNS, and that for JSON */
-	assert_non_null(strstr(out, "{\"name\":\"we\\\\\\\"ird\\\\\\\\\\\\007\\\\255\\\\.x.example.\""));
+	assert_non_null(
+		strstr(out, "{\"name\":\"we\\\\\\\"ird\\\\\\\\\\\\007\\\\255\\\\.x.example.\""));
 }
 
 static void test_dump_empty(void **state)

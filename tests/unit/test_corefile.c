@@ -22,18 +22,21 @@
 #endif
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define FORWARD "forward . 192.0.2.1\n"
+#define FORWARD	      "forward . 192.0.2.1\n"
 
 /* The world of a test: a few files and variables, and nothing of this machine. */
 static const struct {
 	const char *path, *text;
 	int err;
 } files[] = {
-	{ "/etc/resolv.conf", "# none\nsearch a b\nnameserver 192.0.2.53\n;nameserver 192.0.2.54\n"
-			      "  nameserver\t2001:db8::53 x\r\n"
-			      "nameserver fe80::1%eth0\noptions ndots:5", 0 },
+	{ "/etc/resolv.conf",
+	  "# none\nsearch a b\nnameserver 192.0.2.53\n;nameserver 192.0.2.54\n"
+	  "  nameserver\t2001:db8::53 x\r\n"
+	  "nameserver fe80::1%eth0\noptions ndots:5",
+	  0 },
 	{ "/etc/empty.conf", "search example.org\n", 0 },
-	{ "/etc/many.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n", 0 },
+	{ "/etc/many.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n",
+	  0 },
 	{ "/etc/secret.conf", "", -EACCES },
 	{ "good.conf", FORWARD, 0 },
 	{ "bad.conf", "\nfrobnicate\n", 0 },
@@ -96,11 +99,13 @@ static void assert_addr(const struct sockaddr_storage *addr, const char *ip, uns
 	char text[INET6_ADDRSTRLEN];
 
 	if (addr->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, text, sizeof(text));
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, text,
+			  sizeof(text));
 		assert_int_equal(ntohs(((const struct sockaddr_in6 *)addr)->sin6_port), port);
 	} else {
 		assert_int_equal(addr->ss_family, AF_INET);
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, text, sizeof(text));
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, text,
+			  sizeof(text));
 		assert_int_equal(ntohs(((const struct sockaddr_in *)addr)->sin_port), port);
 	}
 	assert_string_equal(text, ip);
@@ -199,7 +204,8 @@ static void test_node_local(void **state)
 	assert_addr(&cf->blocks[3].forwards[0].upstreams[1], "2001:db8::53", 53);
 	assert_int_equal(cf->blocks[4].cache.denial.ttl_s, 30);
 	assert_int_equal(cf->warnings_len, 10);
-	assert_string_equal(cf->warnings[2], TEST_DATA "node-local.Corefile:13: health: accepted, not acted on yet");
+	assert_string_equal(cf->warnings[2],
+			    TEST_DATA "node-local.Corefile:13: health: accepted, not acted on yet");
 	assert_round_trip(cf);
 }
 
@@ -226,7 +232,8 @@ static void test_syntax(void **state)
 	assert_int_equal(cf->blocks[2].forwards_len, 2);
 	assert_addr(&cf->blocks[2].forwards[1].upstreams[1], "2001:db8::9", 5300);
 	assert_string_equal(cf->blocks[2].forwards[1].except[1].text, "a\\046b.internal.example.");
-	assert_string_equal(cf->warnings[0], TEST_DATA "fragments/a.block:1: errors: accepted, not acted on yet");
+	assert_string_equal(cf->warnings[0],
+			    TEST_DATA "fragments/a.block:1: errors: accepted, not acted on yet");
 	assert_round_trip(cf);
 
 	assert_int_equal(corefile__load(TEST_DATA "no-braces.Corefile", &cf, NULL), 0);
@@ -239,7 +246,8 @@ static void test_syntax(void **state)
 
 static void test_defaults(void **state)
 {
-	static const struct corefile_cache_side success = { 9984, 3600, 5 }, denial = { 9984, 1800, 5 };
+	static const struct corefile_cache_side success = { 9984, 3600, 5 },
+						denial = { 9984, 1800, 5 };
 	struct corefile *cf = parse(". {\ncache\nhealth\nprometheus\n" FORWARD "}\n");
 	const struct corefile_block *b = &cf->blocks[0];
 
@@ -264,10 +272,13 @@ static const char *const accepted[] = {
 	".\n{\n" FORWARD "}\n",
 	"a, b ,\nc,d {\n" FORWARD "}\n",
 	". { cache 3\n" FORWARD "}",
-	". {\n\"forward\" \".\" \"192.0.2.1\" {\nexpire 0\nmax_fails 0\nhealth_check 1h1m1.5s1ms2us3ns\n}\n}",
+	". {\n\"forward\" \".\" \"192.0.2.1\" {\nexpire 0\nmax_fails 0\nhealth_check "
+	"1h1m1.5s1ms2us3ns\n}\n}",
 	". {\nforward . {$UPSTREAM} {%UPSTREAM%}:54\n}",
-	". {\nforward . /etc/resolv.conf dns://192.0.2.9 [2001:db8::1] [2001:db8::2]:54 ::ffff:192.0.2.3\n}",
-	". {\nforward a 192.0.2.1\nforward b 192.0.2.1\nforward c:53 192.0.2.2 {\nexcept 10.0.0.0/9 x.c\n}\n}",
+	". {\nforward . /etc/resolv.conf dns://192.0.2.9 [2001:db8::1] [2001:db8::2]:54 "
+	"::ffff:192.0.2.3\n}",
+	". {\nforward a 192.0.2.1\nforward b 192.0.2.1\nforward c:53 192.0.2.2 {\nexcept "
+	"10.0.0.0/9 x.c\n}\n}",
 	". {\nforward a 192.0.2.1 {\nexcept x.a\n}\nforward a 192.0.2.2\n}",
 	". {\nbind 192.0.2.1 ::1\nbind 192.0.2.1\n"
 	"health localhost:1 {\nlameduck 5s\n}\nprometheus [::1]:2\nlog\nerrors {\n}\n}",
@@ -276,7 +287,8 @@ static const char *const accepted[] = {
 	"0.0.0.0/0 ::/0 192.0.2.1/32 2001:db8::1/128 128.0.0.0/1 2001:db8::/33 10.1.2.3/8:54 {\n}",
 	"\\032\\.\\\\\\034.x_-* {\n}",
 	". {\nimport *.absent\nforward . 192.0.2.1 {\nprefer_udp\nmax_concurrent 1000\n}\n}",
-	"a\xc2\xa0" "b {\n}", /* a pasted no-break space */
+	"a\xc2\xa0"
+	"b {\n}", /* a pasted no-break space */
 	"(unused) {\nfrob {\n}\n}\n. {\nimport good.conf\n}",
 };
 
@@ -307,14 +319,16 @@ static void test_details(void **state)
 	assert_int_equal(cf->blocks[0].forwards[0].upstreams_len, 6);
 	assert_addr(&cf->blocks[0].forwards[0].upstreams[1], "2001:db8::53", 53);
 	assert_addr(&cf->blocks[0].forwards[0].upstreams[5], "192.0.2.3", 53);
-	assert_string_equal(cf->warnings[0], "Corefile:2: forward: the nameserver 'fe80::1%eth0' of '/etc/resolv.conf' is "
-					     "left out: it is not a plain IP address");
+	assert_string_equal(
+		cf->warnings[0],
+		"Corefile:2: forward: the nameserver 'fe80::1%eth0' of '/etc/resolv.conf' is "
+		"left out: it is not a plain IP address");
 	corefile__free(cf);
 
 	cf = parse(accepted[14]);
 	assert_string_equal(cf->blocks[0].zones[0].text, "\\032\\046\\092\\034.x_-*.");
-	assert_string_equal(cf->warnings[0],
-			    "Corefile:1: server block: it has no forward; every query for its zones is refused");
+	assert_string_equal(cf->warnings[0], "Corefile:1: server block: it has no forward; every "
+					     "query for its zones is refused");
 	corefile__free(cf);
 
 	text = ". {\n" FORWARD "}\nx:54 {\n" FORWARD "}\n";
@@ -328,12 +342,14 @@ static void test_details(void **state)
 
 static void test_lookup(void **state)
 {
-	struct corefile *cf = parse("example.org {\nforward a.example.org 192.0.2.1\n"
-				    "forward example.org 192.0.2.2 {\nexcept x.example.org\n}\n}\n"
-				    "Sub.Example.org {\nbind 192.0.2.10\n}\n.:54 {\n" FORWARD "}\n");
+	struct corefile *cf =
+		parse("example.org {\nforward a.example.org 192.0.2.1\n"
+		      "forward example.org 192.0.2.2 {\nexcept x.example.org\n}\n}\n"
+		      "Sub.Example.org {\nbind 192.0.2.10\n}\n.:54 {\n" FORWARD "}\n");
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(53) };
 	struct sockaddr_storage addr = { 0 };
-	const struct corefile_block *org = &cf->blocks[0], *sub = &cf->blocks[1], *root = &cf->blocks[2];
+	const struct corefile_block *org = &cf->blocks[0], *sub = &cf->blocks[1],
+				    *root = &cf->blocks[2];
 
 	(void)state;
 #define WIRE(s) (const uint8_t *)(s), sizeof(s)
@@ -357,7 +373,8 @@ static void test_lookup(void **state)
 	assert_ptr_equal(corefile__block_at(cf, WIRE("\3sub\7example\3org"), &addr), sub);
 
 	assert_ptr_equal(corefile__forward_for(org, WIRE("\1b\7example\3org")), &org->forwards[1]);
-	assert_ptr_equal(corefile__forward_for(org, WIRE("\1b\1a\7example\3org")), &org->forwards[0]);
+	assert_ptr_equal(corefile__forward_for(org, WIRE("\1b\1a\7example\3org")),
+			 &org->forwards[0]);
 	assert_null(corefile__forward_for(org, WIRE("\1b\1x\7example\3org")));
 	assert_null(corefile__forward_for(sub, WIRE("\3sub\7example\3org")));
 	corefile__free(cf);
@@ -381,10 +398,13 @@ static void test_errors(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		struct corefile_error err = { "" };
 		struct corefile *cf = (struct corefile *)state;
-		int ret = corefile__parse_with(&fake, "Corefile", errors[i].text, strlen(errors[i].text), &cf, &err);
+		int ret = corefile__parse_with(&fake, "Corefile", errors[i].text,
+					       strlen(errors[i].text), &cf, &err);
 
-		if (ret >= 0 || strcmp(err.text, errors[i].message) != 0 || cf != (struct corefile *)state) {
-			print_error("--- %s\nwant %s\ngot  %s (%d)\n", errors[i].text, errors[i].message, err.text, ret);
+		if (ret >= 0 || strcmp(err.text, errors[i].message) != 0 ||
+		    cf != (struct corefile *)state) {
+			print_error("--- %s\nwant %s\ngot  %s (%d)\n", errors[i].text,
+				    errors[i].message, err.text, ret);
 			wrong++;
 		}
 	}
@@ -399,7 +419,9 @@ static void test_unreadable(void **state)
 
 	(void)state;
 	assert_int_equal(corefile__load(TEST_DATA "absent", &cf, &err), -ENOENT);
-	assert_string_equal(err.text, TEST_DATA "absent: cannot be read: No such file or directory; name a readable Corefile");
+	assert_string_equal(
+		err.text, TEST_DATA
+		"absent: cannot be read: No such file or directory; name a readable Corefile");
 	assert_int_equal(corefile__load(TEST_DATA, &cf, &err), -EISDIR);
 
 	memset(text, ' ', sizeof(text));
@@ -411,15 +433,18 @@ static void test_unreadable(void **state)
 	memset(path, 'p', sizeof(path));
 	strcpy(path + sizeof(path) - 6, "/file");
 	assert_int_equal(corefile__parse(path, ". {\nfrob\n}", 10, &cf, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "/file:2: frob: unknown directive; allowed: bind, cache, errors, forward, "
-					 "health, log, prometheus"));
+	assert_non_null(
+		strstr(err.text,
+		       "/file:2: frob: unknown directive; allowed: bind, cache, errors, forward, "
+		       "health, log, prometheus"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_node_local), cmocka_unit_test(test_syntax), cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_accepted),   cmocka_unit_test(test_details), cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_node_local), cmocka_unit_test(test_syntax),
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_details),	   cmocka_unit_test(test_lookup),
 		cmocka_unit_test(test_errors),	   cmocka_unit_test(test_unreadable),
 	};
 

@@ -23,28 +23,28 @@ static void test_name_text(void **state)
 		const char *in, *out; /* out NULL: refused */
 		size_t len;
 	} cases[] = {
-		{".", ".", 1},
-		{"a", "a.", 3},
-		{"a.", "a.", 3},
-		{"A.b-C.", "A.b-C.", 7},
-		{"a\\.b.c.", "a\\.b.c.", 7},
-		{"a\\046b.", "a\\.b.", 5},
-		{"\\000\\255.", "\\000\\255.", 4},
-		{"\\ \\\\\\\".", "\\032\\\\\\\".", 5},
-		{"*._tcp.x.", "*._tcp.x.", 10},
-		{"", NULL, 0},
-		{"..", NULL, 0},
-		{".a", NULL, 0},
-		{"a..b", NULL, 0},
-		{"a\\", NULL, 0},
-		{"a\\2", NULL, 0},
-		{"a\\256", NULL, 0},
-		{"a\\25x", NULL, 0},
+		{ ".", ".", 1 },
+		{ "a", "a.", 3 },
+		{ "a.", "a.", 3 },
+		{ "A.b-C.", "A.b-C.", 7 },
+		{ "a\\.b.c.", "a\\.b.c.", 7 },
+		{ "a\\046b.", "a\\.b.", 5 },
+		{ "\\000\\255.", "\\000\\255.", 4 },
+		{ "\\ \\\\\\\".", "\\032\\\\\\\".", 5 },
+		{ "*._tcp.x.", "*._tcp.x.", 10 },
+		{ "", NULL, 0 },
+		{ "..", NULL, 0 },
+		{ ".a", NULL, 0 },
+		{ "a..b", NULL, 0 },
+		{ "a\\", NULL, 0 },
+		{ "a\\2", NULL, 0 },
+		{ "a\\256", NULL, 0 },
+		{ "a\\25x", NULL, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct dns_name name = {.len = 77};
+		struct dns_name name = { .len = 77 };
 		int err = dns_name__from_text(&name, cases[i].in);
 		char text[1024];
 
@@ -108,20 +108,20 @@ static void test_name_compare(void **state)
 		const char *a, *b;
 		bool equal, within;
 	} cases[] = {
-		{"www.example.com", "WWW.Example.COM", true, true},
-		{"www.example.com", "example.com", false, true},
-		{"www.example.com", "com", false, true},
-		{"www.example.com", ".", false, true},
-		{".", ".", true, true},
-		{".", "com", false, false},
-		{"example.com", "www.example.com", false, false},
-		{"wwwexample.com", "example.com", false, false},
-		{"\\003com.test", "com.test", false, false},
-		{"a\\003com", "com", false, false},
-		{"[.test", "{.test", false, false},
-		{"@`.test", "`@.test", false, false},
-		{"\\193.test", "\\225.test", false, false},
-		{"abcdefgh\\200Z.test", "ABCDEFGH\\200z.test", true, true},
+		{ "www.example.com", "WWW.Example.COM", true, true },
+		{ "www.example.com", "example.com", false, true },
+		{ "www.example.com", "com", false, true },
+		{ "www.example.com", ".", false, true },
+		{ ".", ".", true, true },
+		{ ".", "com", false, false },
+		{ "example.com", "www.example.com", false, false },
+		{ "wwwexample.com", "example.com", false, false },
+		{ "\\003com.test", "com.test", false, false },
+		{ "a\\003com", "com", false, false },
+		{ "[.test", "{.test", false, false },
+		{ "@`.test", "`@.test", false, false },
+		{ "\\193.test", "\\225.test", false, false },
+		{ "abcdefgh\\200Z.test", "ABCDEFGH\\200z.test", true, true },
 	};
 
 	(void)state;
@@ -139,7 +139,7 @@ static void test_name_compare(void **state)
 	/* The same octet by octet, at every place of a word. */
 	for (int c = 0; c < 256; c++) {
 		for (int d = 0; d < 256; d++) {
-			struct dns_name a = {20, "\022aaaaaaaaaaaaaaaaaa"};
+			struct dns_name a = { 20, "\022aaaaaaaaaaaaaaaaaa" };
 			struct dns_name b = a;
 			int at = 1 + (c + d) % 18;
 
@@ -170,30 +170,30 @@ static void test_cursor_names(void **state)
 		const char *want; /* NULL: malformed */
 		size_t end;
 	} cases[] = {
-		{OCTETS("\1a\0"), 12, "a.", 15},
-		{OCTETS("\0"), 12, ".", 13},
-		{OCTETS("\1a\0\1b\xc0\x0c"), 15, "b.a.", 19},
-		{OCTETS("\1a\0\xc0\x0c"), 15, "a.", 17},
-		{OCTETS("\1a\0\1b\xc0\x0c\xc0\x0f"), 19, "b.a.", 21},
-		{OCTETS("\1a\0\xc0\x0e"), 15, ".", 17},
+		{ OCTETS("\1a\0"), 12, "a.", 15 },
+		{ OCTETS("\0"), 12, ".", 13 },
+		{ OCTETS("\1a\0\1b\xc0\x0c"), 15, "b.a.", 19 },
+		{ OCTETS("\1a\0\xc0\x0c"), 15, "a.", 17 },
+		{ OCTETS("\1a\0\1b\xc0\x0c\xc0\x0f"), 19, "b.a.", 21 },
+		{ OCTETS("\1a\0\xc0\x0e"), 15, ".", 17 },
 		/* forwards, to itself, into its own labels, into the header */
-		{OCTETS("\xc0\x0e\1a\0"), 12, NULL, 0},
-		{OCTETS("\xc0\x0c"), 12, NULL, 0},
-		{OCTETS("\1a\xc0\x0c"), 12, NULL, 0},
-		{OCTETS("\1a\xc0\x0d"), 12, NULL, 0},
-		{OCTETS("\xc0\x04"), 12, NULL, 0},
-		{OCTETS("\3\1a\0\xc0\x0d"), 12, NULL, 0},
+		{ OCTETS("\xc0\x0e\1a\0"), 12, NULL, 0 },
+		{ OCTETS("\xc0\x0c"), 12, NULL, 0 },
+		{ OCTETS("\1a\xc0\x0c"), 12, NULL, 0 },
+		{ OCTETS("\1a\xc0\x0d"), 12, NULL, 0 },
+		{ OCTETS("\xc0\x04"), 12, NULL, 0 },
+		{ OCTETS("\3\1a\0\xc0\x0d"), 12, NULL, 0 },
 		/* cut short */
-		{OCTETS(""), 12, NULL, 0},
-		{OCTETS("\1"), 12, NULL, 0},
-		{OCTETS("\1a"), 12, NULL, 0},
-		{OCTETS("\5ab\0"), 12, NULL, 0},
-		{OCTETS("\1a\0\xc0"), 15, NULL, 0},
+		{ OCTETS(""), 12, NULL, 0 },
+		{ OCTETS("\1"), 12, NULL, 0 },
+		{ OCTETS("\1a"), 12, NULL, 0 },
+		{ OCTETS("\5ab\0"), 12, NULL, 0 },
+		{ OCTETS("\1a\0\xc0"), 15, NULL, 0 },
 		/* label kinds that there are none of */
-		{OCTETS("\x40" LABEL_64 "\0"), 12, NULL, 0},
-		{OCTETS("\x80" LABEL_64 LABEL_64 "\0"), 12, NULL, 0},
-		{OCTETS("\x3f" LABEL_64 "\0"), 12, NULL, 0},
-		{OCTETS("\x3f" LABEL_63 "\0"), 12, LABEL_63 ".", 77},
+		{ OCTETS("\x40" LABEL_64 "\0"), 12, NULL, 0 },
+		{ OCTETS("\x80" LABEL_64 LABEL_64 "\0"), 12, NULL, 0 },
+		{ OCTETS("\x3f" LABEL_64 "\0"), 12, NULL, 0 },
+		{ OCTETS("\x3f" LABEL_63 "\0"), 12, LABEL_63 ".", 77 },
 	};
 
 	(void)state;
@@ -225,7 +225,7 @@ static void test_cursor_names(void **state)
 
 static void test_cursor_name_bounds(void **state)
 {
-	uint8_t msg[1024] = {0};
+	uint8_t msg[1024] = { 0 };
 	struct dns_cursor cur;
 	struct dns_name name;
 	size_t at = DNS_HEADER;
@@ -296,11 +296,11 @@ static void test_cursor_rr(void **state)
 }
 
 #define HEADER(flags, counts) "\x12\x34" flags counts
-#define ONE "\0\1\0\0\0\0\0\0"
-#define ONE_OPT "\0\1\0\0\0\0\0\1"
-#define Q "\1A\1b\0\0\1\0\1"
-#define OPT(ttl, rdata) "\0\0\x29\4\xd0" ttl rdata
-#define RD "\1\0"
+#define ONE		      "\0\1\0\0\0\0\0\0"
+#define ONE_OPT		      "\0\1\0\0\0\0\0\1"
+#define Q		      "\1A\1b\0\0\1\0\1"
+#define OPT(ttl, rdata)	      "\0\0\x29\4\xd0" ttl rdata
+#define RD		      "\1\0"
 
 static const struct {
 	const char *name;
@@ -308,61 +308,61 @@ static const struct {
 	enum dns_verdict want;
 	uint16_t rcode;
 } queries[] = {
-	{"plain", OCTETS(HEADER(RD, ONE) Q), DNS_ANSWER, 0},
-	{"trailing octets", OCTETS(HEADER(RD, ONE) Q "xyz"), DNS_ANSWER, 0},
-	{"the root", OCTETS(HEADER(RD, ONE) "\0\0\2\0\1"), DNS_ANSWER, 0},
-	{"EDNS", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\0")), DNS_ANSWER, 0},
-	{"a cookie", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\6\0\12\0\2ab")), DNS_ANSWER,
-	 0},
-	{"client subnet", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\4\0\10\0\0")),
-	 DNS_ANSWER, 0},
-	{"another additional record", OCTETS(HEADER(RD, ONE_OPT) Q "\0\0\1\0\1\0\0\0\0\0\0"),
-	 DNS_ANSWER, 0},
+	{ "plain", OCTETS(HEADER(RD, ONE) Q), DNS_ANSWER, 0 },
+	{ "trailing octets", OCTETS(HEADER(RD, ONE) Q "xyz"), DNS_ANSWER, 0 },
+	{ "the root", OCTETS(HEADER(RD, ONE) "\0\0\2\0\1"), DNS_ANSWER, 0 },
+	{ "EDNS", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\0")), DNS_ANSWER, 0 },
+	{ "a cookie", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\6\0\12\0\2ab")), DNS_ANSWER,
+	  0 },
+	{ "client subnet", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\4\0\10\0\0")),
+	  DNS_ANSWER, 0 },
+	{ "another additional record", OCTETS(HEADER(RD, ONE_OPT) Q "\0\0\1\0\1\0\0\0\0\0\0"),
+	  DNS_ANSWER, 0 },
 
-	{"nothing", OCTETS(""), DNS_SILENCE, 0},
-	{"11 octets", OCTETS("\0\0\1\0\0\1\0\0\0\0\0"), DNS_SILENCE, 0},
-	{"a response", OCTETS(HEADER("\x81\0", ONE) Q), DNS_SILENCE, 0},
-	{"a response, malformed", OCTETS(HEADER("\x80\0", "\0\7\0\0\0\0\0\0")), DNS_SILENCE, 0},
+	{ "nothing", OCTETS(""), DNS_SILENCE, 0 },
+	{ "11 octets", OCTETS("\0\0\1\0\0\1\0\0\0\0\0"), DNS_SILENCE, 0 },
+	{ "a response", OCTETS(HEADER("\x81\0", ONE) Q), DNS_SILENCE, 0 },
+	{ "a response, malformed", OCTETS(HEADER("\x80\0", "\0\7\0\0\0\0\0\0")), DNS_SILENCE, 0 },
 
-	{"STATUS", OCTETS(HEADER("\x10\0", "\0\0\0\0\0\0\0\0")), DNS_REFUSE, DNS_NOTIMP},
-	{"NOTIFY", OCTETS(HEADER("\x20\0", ONE) Q), DNS_REFUSE, DNS_NOTIMP},
-	{"UPDATE", OCTETS(HEADER("\x28\0", ONE) Q), DNS_REFUSE, DNS_NOTIMP},
+	{ "STATUS", OCTETS(HEADER("\x10\0", "\0\0\0\0\0\0\0\0")), DNS_REFUSE, DNS_NOTIMP },
+	{ "NOTIFY", OCTETS(HEADER("\x20\0", ONE) Q), DNS_REFUSE, DNS_NOTIMP },
+	{ "UPDATE", OCTETS(HEADER("\x28\0", ONE) Q), DNS_REFUSE, DNS_NOTIMP },
 
-	{"no question", OCTETS(HEADER(RD, "\0\0\0\0\0\0\0\0")), DNS_REFUSE, DNS_FORMERR},
-	{"two questions", OCTETS(HEADER(RD, "\0\2\0\0\0\0\0\0") Q Q), DNS_REFUSE, DNS_FORMERR},
-	{"a header alone", OCTETS(HEADER(RD, ONE)), DNS_REFUSE, DNS_FORMERR},
-	{"half a name", OCTETS(HEADER(RD, ONE) "\1A\1"), DNS_REFUSE, DNS_FORMERR},
-	{"no class", OCTETS(HEADER(RD, ONE) "\1A\0\0\1"), DNS_REFUSE, DNS_FORMERR},
-	{"a pointer to itself", OCTETS(HEADER(RD, ONE) "\xc0\x0c\0\1\0\1"), DNS_REFUSE,
-	 DNS_FORMERR},
-	{"a pointer into the header", OCTETS(HEADER(RD, ONE) "\1A\xc0\4\0\1\0\1"), DNS_REFUSE,
-	 DNS_FORMERR},
-	{"an odd label",
-	 OCTETS(HEADER(RD, ONE) "\x41"
-				"A\0\0\1\0\1"),
-	 DNS_REFUSE, DNS_FORMERR},
-	{"OPT missing", OCTETS(HEADER(RD, ONE_OPT) Q), DNS_REFUSE, DNS_FORMERR},
-	{"OPT cut", OCTETS(HEADER(RD, ONE_OPT) Q "\0\0\x29\4\xd0"), DNS_REFUSE, DNS_FORMERR},
-	{"OPT of a name", OCTETS(HEADER(RD, ONE_OPT) Q "\1x" OPT("\0\0\0\0", "\0\0")), DNS_REFUSE,
-	 DNS_FORMERR},
-	{"OPT's options too short", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\3\0\12\0")),
-	 DNS_REFUSE, DNS_FORMERR},
-	{"an option too long", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\4\0\12\0\1")),
-	 DNS_REFUSE, DNS_FORMERR},
-	{"two OPTs",
-	 OCTETS(HEADER(RD, "\0\1\0\0\0\0\0\2") Q OPT("\0\0\0\0", "\0\0") OPT("\0\0\0\0", "\0\0")),
-	 DNS_REFUSE, DNS_FORMERR},
-	{"OPT as an answer", OCTETS(HEADER(RD, "\0\1\0\1\0\0\0\0") Q OPT("\0\0\0\0", "\0\0")),
-	 DNS_REFUSE, DNS_FORMERR},
-	{"two answers",
-	 OCTETS(HEADER(RD, "\0\1\0\2\0\0\0\0") Q "\0\0\1\0\1\0\0\0\0\0\0"
-						 "\0\0\1\0\1\0\0\0\0\0\0"),
-	 DNS_REFUSE, DNS_FORMERR},
+	{ "no question", OCTETS(HEADER(RD, "\0\0\0\0\0\0\0\0")), DNS_REFUSE, DNS_FORMERR },
+	{ "two questions", OCTETS(HEADER(RD, "\0\2\0\0\0\0\0\0") Q Q), DNS_REFUSE, DNS_FORMERR },
+	{ "a header alone", OCTETS(HEADER(RD, ONE)), DNS_REFUSE, DNS_FORMERR },
+	{ "half a name", OCTETS(HEADER(RD, ONE) "\1A\1"), DNS_REFUSE, DNS_FORMERR },
+	{ "no class", OCTETS(HEADER(RD, ONE) "\1A\0\0\1"), DNS_REFUSE, DNS_FORMERR },
+	{ "a pointer to itself", OCTETS(HEADER(RD, ONE) "\xc0\x0c\0\1\0\1"), DNS_REFUSE,
+	  DNS_FORMERR },
+	{ "a pointer into the header", OCTETS(HEADER(RD, ONE) "\1A\xc0\4\0\1\0\1"), DNS_REFUSE,
+	  DNS_FORMERR },
+	{ "an odd label",
+	  OCTETS(HEADER(RD, ONE) "\x41"
+				 "A\0\0\1\0\1"),
+	  DNS_REFUSE, DNS_FORMERR },
+	{ "OPT missing", OCTETS(HEADER(RD, ONE_OPT) Q), DNS_REFUSE, DNS_FORMERR },
+	{ "OPT cut", OCTETS(HEADER(RD, ONE_OPT) Q "\0\0\x29\4\xd0"), DNS_REFUSE, DNS_FORMERR },
+	{ "OPT of a name", OCTETS(HEADER(RD, ONE_OPT) Q "\1x" OPT("\0\0\0\0", "\0\0")), DNS_REFUSE,
+	  DNS_FORMERR },
+	{ "OPT's options too short", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\3\0\12\0")),
+	  DNS_REFUSE, DNS_FORMERR },
+	{ "an option too long", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\0\0\0", "\0\4\0\12\0\1")),
+	  DNS_REFUSE, DNS_FORMERR },
+	{ "two OPTs",
+	  OCTETS(HEADER(RD, "\0\1\0\0\0\0\0\2") Q OPT("\0\0\0\0", "\0\0") OPT("\0\0\0\0", "\0\0")),
+	  DNS_REFUSE, DNS_FORMERR },
+	{ "OPT as an answer", OCTETS(HEADER(RD, "\0\1\0\1\0\0\0\0") Q OPT("\0\0\0\0", "\0\0")),
+	  DNS_REFUSE, DNS_FORMERR },
+	{ "two answers",
+	  OCTETS(HEADER(RD, "\0\1\0\2\0\0\0\0") Q "\0\0\1\0\1\0\0\0\0\0\0"
+						  "\0\0\1\0\1\0\0\0\0\0\0"),
+	  DNS_REFUSE, DNS_FORMERR },
 
-	{"EDNS version 1", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\1\0\0", "\0\0")), DNS_REFUSE,
-	 DNS_BADVERS},
-	{"class CH", OCTETS(HEADER(RD, ONE) "\1A\0\0\x10\0\3"), DNS_REFUSE, DNS_REFUSED},
-	{"class ANY", OCTETS(HEADER(RD, ONE) "\1A\0\0\x10\0\xff"), DNS_REFUSE, DNS_REFUSED},
+	{ "EDNS version 1", OCTETS(HEADER(RD, ONE_OPT) Q OPT("\0\1\0\0", "\0\0")), DNS_REFUSE,
+	  DNS_BADVERS },
+	{ "class CH", OCTETS(HEADER(RD, ONE) "\1A\0\0\x10\0\3"), DNS_REFUSE, DNS_REFUSED },
+	{ "class ANY", OCTETS(HEADER(RD, ONE) "\1A\0\0\x10\0\xff"), DNS_REFUSE, DNS_REFUSED },
 };
 
 static void test_query_verdicts(void **state)
@@ -370,7 +370,7 @@ static void test_query_verdicts(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(queries); i++) {
 		uint8_t *msg = malloc(queries[i].msg.len + 1);
-		struct dns_query query = {.id = 1};
+		struct dns_query query = { .id = 1 };
 		uint16_t rcode = 0;
 		enum dns_verdict got;
 

@@ -149,40 +149,74 @@ static void *run_program(void *arg)
 }
 
 /*
- * A program that runs for some 20 ms and more: it copies 64 KiB from one entry of an array to the other,
- * LONG_ROUNDS times, which the verifier walks through one by one. The first entry begins with how
- * far it has come.
+ * A program that runs for some 20 ms and more: it copies 64 KiB from one entry of an array to the
+ * other, LONG_ROUNDS times, which the verifier walks through one by one. The first entry begins
+ * with how far it has come.
  */
 enum { NOT_BEGUN, RUNNING, ENDED };
 
 #define LONG_ROUNDS 10000
 #define LONG_VALUE  65536
 
-#define LD_MAP(reg, fd)                                                                         \
-	{ .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = reg, .src_reg = BPF_PSEUDO_MAP_FD,      \
-	  .imm = fd },                                                                          \
-	{ .code = 0 }
-#define MOV_K(reg, value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = reg, .imm = value }
-#define MOV_X(reg, from)  { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = reg, .src_reg = from }
-#define ADD_K(reg, value) { .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = reg, .imm = value }
-#define ST_W(reg, at, value)                                                                    \
-	{ .code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = reg, .off = at, .imm = value }
-#define CALL(func)	  { .code = BPF_JMP | BPF_CALL, .imm = func }
-#define EXIT		  { .code = BPF_JMP | BPF_EXIT }
+#define LD_MAP(reg, fd)                      \
+	{ .code = BPF_LD | BPF_DW | BPF_IMM, \
+	  .dst_reg = reg,                    \
+	  .src_reg = BPF_PSEUDO_MAP_FD,      \
+	  .imm = fd },                       \
+	{                                    \
+		.code = 0                    \
+	}
+#define MOV_K(reg, value)                                                         \
+	{                                                                         \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = reg, .imm = value \
+	}
+#define MOV_X(reg, from)                                                             \
+	{                                                                            \
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = reg, .src_reg = from \
+	}
+#define ADD_K(reg, value)                                                         \
+	{                                                                         \
+		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = reg, .imm = value \
+	}
+#define ST_W(reg, at, value)                                                              \
+	{                                                                                 \
+		.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = reg, .off = at, .imm = value \
+	}
+#define CALL(func)                                      \
+	{                                               \
+		.code = BPF_JMP | BPF_CALL, .imm = func \
+	}
+#define EXIT                               \
+	{                                  \
+		.code = BPF_JMP | BPF_EXIT \
+	}
 
 static int load_long_program(int map)
 {
 	const struct bpf_insn insns[] = {
-		ST_W(10, -4, 0), ST_W(10, -8, 1),
-		LD_MAP(1, map), MOV_X(2, 10), ADD_K(2, -4), CALL(BPF_FUNC_map_lookup_elem),
+		ST_W(10, -4, 0),
+		ST_W(10, -8, 1),
+		LD_MAP(1, map),
+		MOV_X(2, 10),
+		ADD_K(2, -4),
+		CALL(BPF_FUNC_map_lookup_elem),
 		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 0, .imm = 0, .off = 1 },
 		EXIT,
-		MOV_X(6, 0), MOV_K(7, 0), ST_W(6, 0, RUNNING),
+		MOV_X(6, 0),
+		MOV_K(7, 0),
+		ST_W(6, 0, RUNNING),
 		/* the loop: 8 instructions, and a jump back over them */
-		LD_MAP(1, map), MOV_X(2, 10), ADD_K(2, -8), MOV_X(3, 6), MOV_K(4, 0),
-		CALL(BPF_FUNC_map_update_elem), ADD_K(7, 1),
+		LD_MAP(1, map),
+		MOV_X(2, 10),
+		ADD_K(2, -8),
+		MOV_X(3, 6),
+		MOV_K(4, 0),
+		CALL(BPF_FUNC_map_update_elem),
+		ADD_K(7, 1),
 		{ .code = BPF_JMP | BPF_JLT | BPF_K, .dst_reg = 7, .imm = LONG_ROUNDS, .off = -9 },
-		ST_W(6, 0, ENDED), MOV_K(0, 0), EXIT,
+		ST_W(6, 0, ENDED),
+		MOV_K(0, 0),
+		EXIT,
 	};
 
 	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "t_long", "GPL", insns, ARRAY_SIZE(insns),

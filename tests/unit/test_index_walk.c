@@ -120,9 +120,14 @@ static void test_wrong_map(void **state)
 	index_walk__close(NULL);
 }
 
-#define both(test)                                                       \
+#define both(test)                                                          \
 	{ #test " (batches)", test, NULL, NULL, (void *)&(bool){ false } }, \
-	{ #test " (by key)", test, NULL, NULL, (void *)&(bool){ true } }
+	{                                                                   \
+#test " (by key)", test, NULL, NULL, (void *)&(bool)        \
+		{                                                           \
+			true                                                \
+		}                                                           \
+	}
 
 int main(void)
 {

@@ -53,7 +53,10 @@ static void test_defaults(void **state)
 static void test_one_and_two_dashes(void **state)
 {
 	static const char *const forms[][3] = {
-		{ "-conf", "/x" }, { "--conf", "/x" }, { "-conf=/x" }, { "--conf=/x" },
+		{ "-conf", "/x" },
+		{ "--conf", "/x" },
+		{ "-conf=/x" },
+		{ "--conf=/x" },
 	};
 	struct run_options opts;
 	struct options_error err;
@@ -113,7 +116,8 @@ static void test_all_flags(void **state)
 	(void)state;
 	assert_int_equal(PARSE(&opts, &err, "--mode=listen", "--hook=xdp-generic",
 			       "--interfaces=veth*,lxc*", "--exclude=veth0", "--capacity=1000000",
-			       "--bufsize=4096", "--lease=2", "--persist"), 0);
+			       "--bufsize=4096", "--lease=2", "--persist"),
+			 0);
 	assert_int_equal(opts.mode, MODE_LISTEN);
 	assert_int_equal(opts.hook, HOOK_XDP_GENERIC);
 	assert_string_equal(opts.interfaces, "veth*,lxc*");
@@ -205,12 +209,9 @@ static void test_help(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_one_and_two_dashes),
-		cmocka_unit_test(test_localip),
-		cmocka_unit_test(test_too_many_addresses),
-		cmocka_unit_test(test_all_flags),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_one_and_two_dashes),
+		cmocka_unit_test(test_localip),	  cmocka_unit_test(test_too_many_addresses),
+		cmocka_unit_test(test_all_flags), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_help),
 	};
 

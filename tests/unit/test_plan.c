@@ -30,8 +30,9 @@ static void print(const struct plan *plan, char *served, char *bound)
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
 
 		inet_ntop(addr->ss_family,
-			  addr->ss_family == AF_INET ? (const void *)&v4->sin_addr :
-						       (const void *)&v6->sin6_addr, ip, sizeof(ip));
+			  addr->ss_family == AF_INET ? (const void *)&v4->sin_addr
+						     : (const void *)&v6->sin6_addr,
+			  ip, sizeof(ip));
 		sprintf(bound + strlen(bound), "%s%s:%u%s", i ? " " : "", ip, ntohs(v4->sin_port),
 			plan->listen[i].implied ? "?" : "");
 	}
@@ -102,8 +103,10 @@ static void test_listen(void **state)
 		{ "", ".:53 {" FORWARD "}\n", "", "0.0.0.0:53 :::53?", true },
 		{ "", ".:53 {\n bind ::" FORWARD "}\n", "", ":::53 0.0.0.0:53?", true },
 		{ "", ".:53 {\n bind 0.0.0.0" FORWARD "}\n", "", "0.0.0.0:53", true },
-		{ "", "a:53 {\n bind 10.0.0.1 10.0.0.1" FORWARD "}\nb:53 {\n bind 10.0.0.1" FORWARD
-		      "}\n", "10.0.0.1", "10.0.0.1:53", false },
+		{ "",
+		  "a:53 {\n bind 10.0.0.1 10.0.0.1" FORWARD "}\nb:53 {\n bind 10.0.0.1" FORWARD
+		  "}\n",
+		  "10.0.0.1", "10.0.0.1:53", false },
 		/* Both cannot be bound, and the wildcard takes all. */
 		{ "", "a:53 {\n bind 10.0.0.1" FORWARD "}\nb:53 {\n bind 0.0.0.0" FORWARD "}\n", "",
 		  "0.0.0.0:53", true },
@@ -136,12 +139,16 @@ static void test_refused(void **state)
 		{ "", false, ".:53 {\n bind 0.0.0.0" FORWARD "}\n", "no address to serve" },
 		{ "10.0.0.1", false, "\n.:5300 {" FORWARD "}\n", "Corefile:2: port 5300" },
 		/* One name, two answers, one cache. */
-		{ "", true, ".:53 {\n bind 10.0.0.1\n cache" FORWARD "}\n.:53 {\n bind 10.0.0.2" FORWARD
-			    "}\n", "Corefile:6: zone ." },
+		{ "", true,
+		  ".:53 {\n bind 10.0.0.1\n cache" FORWARD "}\n.:53 {\n bind 10.0.0.2" FORWARD
+		  "}\n",
+		  "Corefile:6: zone ." },
 		{ "", true, ".:53 {\n bind 10.0.0.1" FORWARD "}\n.:5300 {\n cache" FORWARD "}\n",
 		  "one cache" },
-		{ "", false, "a.b {\n bind 10.0.0.1\n cache" FORWARD "}\n. {\n bind 10.0.0.1 10.0.0.2"
-			     FORWARD "}\n", "zone a.b." },
+		{ "", false,
+		  "a.b {\n bind 10.0.0.1\n cache" FORWARD "}\n. {\n bind 10.0.0.1 10.0.0.2" FORWARD
+		  "}\n",
+		  "zone a.b." },
 	};
 	struct options_error err;
 	struct plan plan, before;
@@ -150,8 +157,9 @@ static void test_refused(void **state)
 	memset(&plan, 0x5a, sizeof(plan));
 	before = plan;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(make(cases[i].localip, cases[i].listen, cases[i].text, &plan, &err),
-				 -EINVAL);
+		assert_int_equal(
+			make(cases[i].localip, cases[i].listen, cases[i].text, &plan, &err),
+			-EINVAL);
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("%zu: \"%s\" does not hold \"%s\"", i, err.text, cases[i].said);
 		assert_memory_equal(&plan, &before, sizeof(plan));
@@ -165,8 +173,11 @@ static void test_two_views_without_cache(void **state)
 	struct plan plan;
 
 	(void)state;
-	assert_int_equal(make("", true, ".:53 {\n bind 10.0.0.1" FORWARD "}\n.:53 {\n bind 10.0.0.2"
-					FORWARD "}\n", &plan, &err), 0);
+	assert_int_equal(make("", true,
+			      ".:53 {\n bind 10.0.0.1" FORWARD "}\n.:53 {\n bind 10.0.0.2" FORWARD
+			      "}\n",
+			      &plan, &err),
+			 0);
 	assert_int_equal(plan.n_listen, 2);
 }
 

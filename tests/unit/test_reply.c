@@ -17,7 +17,7 @@
 #include "wire.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define RESPONSE (DNS_QR | DNS_RD | DNS_RA)
+#define RESPONSE     (DNS_QR | DNS_RD | DNS_RA)
 
 static struct answer *decode(const uint8_t *msg, size_t len, const char *qname, uint16_t qtype)
 {
@@ -33,7 +33,7 @@ static struct answer *decode(const uint8_t *msg, size_t len, const char *qname, 
 static struct answer *answer_of(const char *qname, uint16_t qtype, uint16_t flags,
 				const char *records)
 {
-	struct wire_message m = {1, flags, qname, qtype, {records}};
+	struct wire_message m = { 1, flags, qname, qtype, { records } };
 	static uint8_t msg[DNS_MAX_MSG];
 
 	return decode(msg, wire__build(msg, &m), qname, qtype);
@@ -41,11 +41,11 @@ static struct answer *answer_of(const char *qname, uint16_t qtype, uint16_t flag
 
 static struct dns_query query_for(const char *qname, uint16_t qtype, uint16_t flags)
 {
-	return (struct dns_query){.id = 0xabcd,
-				  .flags = flags,
-				  .qname = wire__name(qname),
-				  .qtype = qtype,
-				  .qclass = DNS_CLASS_IN};
+	return (struct dns_query){ .id = 0xabcd,
+				   .flags = flags,
+				   .qname = wire__name(qname),
+				   .qtype = qtype,
+				   .qclass = DNS_CLASS_IN };
 }
 
 /* Every octet of a reply, once. */
@@ -60,7 +60,8 @@ static void test_octets(void **state)
 					  "ab.c. 5 IN A 192.0.2.1\nab.c. 6 IN A 192.0.2.2");
 	struct dns_query query = query_for("Ab.c.", 1, DNS_RD);
 	struct reply_options opts = {
-		.limit = 512, .ttl_s = 0x01020304, .rotate = 3, .bufsize = 1232};
+		.limit = 512, .ttl_s = 0x01020304, .rotate = 3, .bufsize = 1232
+	};
 	uint8_t msg[512];
 	int len = sizeof(want) - 1;
 
@@ -82,15 +83,15 @@ static void test_flags(void **state)
 		bool edns_do;
 		uint16_t want;
 	} cases[] = {
-		{DNS_RA, 0, false, DNS_AA | DNS_RA},
-		{DNS_RA, DNS_RD | DNS_CD, false, DNS_AA | DNS_RA | DNS_RD | DNS_CD},
-		{0, DNS_RD, false, DNS_AA | DNS_RD},
-		{DNS_RA, DNS_AD, false, DNS_AA | DNS_RA},
-		{DNS_RA | DNS_AD, 0, false, DNS_AA | DNS_RA},
-		{DNS_RA | DNS_AD, DNS_AD, false, DNS_AA | DNS_RA | DNS_AD},
-		{DNS_RA | DNS_AD, 0, true, DNS_AA | DNS_RA | DNS_AD},
+		{ DNS_RA, 0, false, DNS_AA | DNS_RA },
+		{ DNS_RA, DNS_RD | DNS_CD, false, DNS_AA | DNS_RA | DNS_RD | DNS_CD },
+		{ 0, DNS_RD, false, DNS_AA | DNS_RD },
+		{ DNS_RA, DNS_AD, false, DNS_AA | DNS_RA },
+		{ DNS_RA | DNS_AD, 0, false, DNS_AA | DNS_RA },
+		{ DNS_RA | DNS_AD, DNS_AD, false, DNS_AA | DNS_RA | DNS_AD },
+		{ DNS_RA | DNS_AD, 0, true, DNS_AA | DNS_RA | DNS_AD },
 		/* What a client has no business to set. */
-		{DNS_RA, DNS_TC | DNS_AA | DNS_RA | DNS_RCODE | 0x40, false, DNS_AA | DNS_RA},
+		{ DNS_RA, DNS_TC | DNS_AA | DNS_RA | DNS_RCODE | 0x40, false, DNS_AA | DNS_RA },
 	};
 
 	(void)state;
@@ -98,7 +99,7 @@ static void test_flags(void **state)
 		struct answer *answer =
 			answer_of("a.", 1, DNS_QR | cases[i].stored, "a. 5 IN A 192.0.2.1");
 		struct dns_query query = query_for("a.", 1, cases[i].asked);
-		struct reply_options opts = {.limit = 512};
+		struct reply_options opts = { .limit = 512 };
 		uint8_t msg[512];
 
 		query.edns = query.edns_do = cases[i].edns_do;
@@ -112,7 +113,7 @@ static void test_limit(void **state)
 {
 	struct answer *answer = answer_of("a.", 1, RESPONSE, "a. 5 IN A 192.0.2.1");
 	struct dns_query query = query_for("A.", 1, DNS_RD);
-	struct reply_options opts = {.bufsize = 512};
+	struct reply_options opts = { .bufsize = 512 };
 	uint8_t msg[512];
 
 	(void)state;
@@ -143,7 +144,7 @@ static void test_empty(void **state)
 	struct dns_name name = wire__name("Ab.");
 	struct answer *answer = answer__empty(&name, 28, NODENS_KEY_CD, DNS_SERVFAIL);
 	struct dns_query query = query_for("Ab.", 28, DNS_RD);
-	struct reply_options opts = {.limit = 512};
+	struct reply_options opts = { .limit = 512 };
 	uint8_t msg[512];
 
 	(void)state;
@@ -167,18 +168,18 @@ static void test_refuse(void **state)
 		const char *want;
 		size_t want_len;
 	} cases[] = {
-		{BYTES("\1\2\1\0\0\2\0\0\0\0\0\0"), DNS_FORMERR,
-		 BYTES("\1\2\x81\1\0\0\0\0\0\0\0\0")},
-		{BYTES("\1\2\x28\0\0\1\0\0\0\0\0\0\0\0\6\0\1"), DNS_NOTIMP,
-		 BYTES("\1\2\xa8\4\0\0\0\0\0\0\0\0")},
-		{BYTES("\1\2\1\x10\0\1\0\0\0\0\0\0\1A\0\0\x10\0\3"), DNS_REFUSED,
-		 BYTES("\1\2\x81\x15\0\1\0\0\0\0\0\0\1A\0\0\x10\0\3")},
-		{BYTES("\1\2\1\0\0\1\0\0\0\0\0\1\1A\0\0\1\0\1\0\0\x29\2\0\0\1\x80\0\0\0"),
-		 DNS_BADVERS,
-		 BYTES("\1\2\x81\0\0\1\0\0\0\0\0\1\1A\0\0\1\0\1\0\0\x29\4\xd0\1\0\x80\0\0\0")},
+		{ BYTES("\1\2\1\0\0\2\0\0\0\0\0\0"), DNS_FORMERR,
+		  BYTES("\1\2\x81\1\0\0\0\0\0\0\0\0") },
+		{ BYTES("\1\2\x28\0\0\1\0\0\0\0\0\0\0\0\6\0\1"), DNS_NOTIMP,
+		  BYTES("\1\2\xa8\4\0\0\0\0\0\0\0\0") },
+		{ BYTES("\1\2\1\x10\0\1\0\0\0\0\0\0\1A\0\0\x10\0\3"), DNS_REFUSED,
+		  BYTES("\1\2\x81\x15\0\1\0\0\0\0\0\0\1A\0\0\x10\0\3") },
+		{ BYTES("\1\2\1\0\0\1\0\0\0\0\0\1\1A\0\0\1\0\1\0\0\x29\2\0\0\1\x80\0\0\0"),
+		  DNS_BADVERS,
+		  BYTES("\1\2\x81\0\0\1\0\0\0\0\0\1\1A\0\0\1\0\1\0\0\x29\4\xd0\1\0\x80\0\0\0") },
 		/* Nothing to show a question of. */
-		{BYTES("\1\2\1\0\0\1\0\0\0\0\0\0\1"), DNS_REFUSED,
-		 BYTES("\1\2\x81\5\0\0\0\0\0\0\0\0")},
+		{ BYTES("\1\2\1\0\0\1\0\0\0\0\0\0\1"), DNS_REFUSED,
+		  BYTES("\1\2\x81\5\0\0\0\0\0\0\0\0") },
 	};
 	uint8_t msg[512];
 
@@ -217,12 +218,12 @@ static void test_slot_limits(void **state)
 		size_t size; /* 0: no slot */
 		unsigned int rotating;
 	} cases[] = {
-		{1, 72 + 16 + 2, 0},
-		{2, 72 + 32 + 4, 2},
-		{64, 72 + 64 * 18, 64},
-		{65, 72 + 65 * 18, 0},
-		{81, 72 + 81 * 18, 0}, /* 1,530 */
-		{82, 0, 0},
+		{ 1, 72 + 16 + 2, 0 },
+		{ 2, 72 + 32 + 4, 2 },
+		{ 64, 72 + 64 * 18, 64 },
+		{ 65, 72 + 65 * 18, 0 },
+		{ 81, 72 + 81 * 18, 0 }, /* 1,530 */
+		{ 82, 0, 0 },
 	};
 	static union {
 		struct nodens_slot slot;
@@ -275,7 +276,7 @@ static void test_slot_hostile(void **state)
 		struct nodens_slot slot;
 		uint8_t octets[NODENS_SIZE_3];
 	} good, bad;
-	struct reply_options opts = {.limit = DNS_MAX_MSG, .rotate = 1};
+	struct reply_options opts = { .limit = DNS_MAX_MSG, .rotate = 1 };
 	struct dns_query query = query_for("a.", 1, 0);
 
 	(void)state;
@@ -343,7 +344,7 @@ static void test_case(void **state)
 				  "\xc0\x0c\0\5\0\1\0\0\0\1\0\4\1X\xc0\x0e";
 	static const char whole[] = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\1b\0\0\x05\0\1"
 				    "\xc0\x0c\0\5\0\1\0\0\0\1\0\5\1X\1B\0";
-	struct reply_options opts = {.limit = 512};
+	struct reply_options opts = { .limit = 512 };
 	struct dns_query query = query_for("a.b.", 5, 0);
 	uint8_t octets[sizeof(msg) - 1], out[512];
 	struct answer *answer;
@@ -371,11 +372,11 @@ static void test_compression(void **state)
 		const char *records;
 		size_t blob_len;
 	} cases[] = {
-		{5, "a.b. 5 IN CNAME c.b.", 12 + 4},
-		{15, "a.b. 5 IN MX 1 c.d.b.\na.b. 5 IN MX 2 e.c.d.b.", 12 + 2 + 6 + 12 + 2 + 4},
-		{33, "a.b. 5 IN SRV 1 2 3 c.b.\na.b. 5 IN SRV 1 2 3 c.b.", 2 * (12 + 6 + 5)},
-		{39, "a.b. 5 IN DNAME a.b.", 12 + 5},
-		{65, "a.b. 5 IN HTTPS 1 a.b.", 12 + 2 + 5},
+		{ 5, "a.b. 5 IN CNAME c.b.", 12 + 4 },
+		{ 15, "a.b. 5 IN MX 1 c.d.b.\na.b. 5 IN MX 2 e.c.d.b.", 12 + 2 + 6 + 12 + 2 + 4 },
+		{ 33, "a.b. 5 IN SRV 1 2 3 c.b.\na.b. 5 IN SRV 1 2 3 c.b.", 2 * (12 + 6 + 5) },
+		{ 39, "a.b. 5 IN DNAME a.b.", 12 + 5 },
+		{ 65, "a.b. 5 IN HTTPS 1 a.b.", 12 + 2 + 5 },
 	};
 
 	(void)state;
@@ -475,7 +476,7 @@ static void test_cost(void **state)
 	(void)state;
 	for (int kind = 0; kind < HOSTILITIES; kind++) {
 		size_t len = hostile(msg, kind);
-		struct dns_name name = {.len = 2 * LONG_LABELS + 1};
+		struct dns_name name = { .len = 2 * LONG_LABELS + 1 };
 		struct answer *answer = NULL;
 		enum admission admission = ADMIT_DROP;
 		clock_t start = clock();

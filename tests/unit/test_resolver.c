@@ -153,8 +153,10 @@ static void test_blocks(void **state)
 	struct fixture f;
 
 	(void)state;
-	open_fixture(&f, "a.test:53 {\n forward . %1\n}\nb.test:53 {\n forward . %2\n}\nc.test:53 {\n"
-			 " errors\n}\n", 100, 100);
+	open_fixture(&f,
+		     "a.test:53 {\n forward . %1\n}\nb.test:53 {\n forward . %2\n}\nc.test:53 {\n"
+		     " errors\n}\n",
+		     100, 100);
 	query(&f, "x.a.test.", 0, 0);
 	query(&f, "x.B.test.", 1, 0);
 	query(&f, "x.c.test.", 2, 0); /* nothing in it answers */
@@ -249,8 +251,8 @@ static void test_udp_limit(void **state)
 		uint16_t size, bufsize;
 		size_t limit;
 	} cases[] = {
-		{ false, 0, 1232, 512 },  { true, 0, 1232, 512 },	{ true, 511, 1232, 512 },
-		{ true, 512, 1232, 512 }, { true, 600, 1232, 600 },	{ true, 1232, 1232, 1232 },
+		{ false, 0, 1232, 512 },    { true, 0, 1232, 512 },	 { true, 511, 1232, 512 },
+		{ true, 512, 1232, 512 },   { true, 600, 1232, 600 },	 { true, 1232, 1232, 1232 },
 		{ true, 4096, 1232, 1232 }, { true, 65535, 4096, 4096 }, { true, 4096, 512, 512 },
 	};
 

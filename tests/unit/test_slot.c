@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Tests of the check of a slot's bytes: whatever passes is harmless, and damage that a program would
- * send on does not pass.
+ * Tests of the check of a slot's bytes: whatever passes is harmless, and damage that a program
+ * would send on does not pass.
  */
 #include "store_fixture.h"
 
@@ -40,11 +40,11 @@ static void test_each_field(void **state)
 	size_t size = make(&good, "abc.example.", 3);
 
 	(void)state;
-#define BAD(statement)                                                   \
-	do {                                                             \
-		buf = good;                                              \
-		statement;                                               \
-		assert_false(slot__check(&buf.slot, size));              \
+#define BAD(statement)                                      \
+	do {                                                \
+		buf = good;                                 \
+		statement;                                  \
+		assert_false(slot__check(&buf.slot, size)); \
 	} while (0)
 	BAD(buf.slot.name_len = 0);
 	BAD(buf.slot.name_len++);
@@ -70,7 +70,7 @@ static void test_each_field(void **state)
 	BAD(buf.slot.data[1] = 'A');
 	BAD(buf.slot.data[0] = 2);
 	BAD(buf.slot.data[0] = 64);
-	BAD(buf.slot.data[13] = 1); /* padding of the name */
+	BAD(buf.slot.data[13] = 1);		    /* padding of the name */
 	BAD(buf.bytes[buf.slot.blob_at + 15] ^= 1); /* an address */
 	BAD(buf.bytes[buf.slot.ttls_at] = 255);
 #undef BAD

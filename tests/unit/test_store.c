@@ -47,7 +47,8 @@ static void test_bad_input(void **state)
 	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), -1, 1, w->now), -EINVAL);
 	assert_int_equal(put(w, "a.", NODENS_NEGATIVE), -ENOSPC); /* no capacity at all */
 	assert_int_equal(stats(w).refused, 1);
-	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), 0, UINT32_MAX, w->now), 0);
+	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), 0, UINT32_MAX, w->now),
+			 0);
 	assert_non_null(get(w, "a."));
 	assert_int_equal(index_count(&w->maps), 1);
 	store__close(NULL);
@@ -70,7 +71,8 @@ static void test_longest_name(void **state)
 		answer = fixture_answer("x.", n, n);
 		answer->qname = name;
 		assert_int_equal(store__put(w->store, answer, 0, 30, w->now), 0);
-		answer = (struct answer *)store__get(w->store, &name, DNS_TYPE_A, 0, w->now, &ttl_s);
+		answer =
+			(struct answer *)store__get(w->store, &name, DNS_TYPE_A, 0, w->now, &ttl_s);
 		assert_non_null(answer);
 		assert_int_equal(answer->count[0], n);
 		grace_period();
@@ -506,15 +508,15 @@ static void test_foreign_flush(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both(test_put_get),	   both(test_bad_input),
-		both(test_longest_name),   both(test_replace),
-		both(test_grace),	   both(test_capacity),
-		both(test_plan),	   both(test_refused_evicts_nobody),
-		both(test_second_chance),  both(test_refresh_keeps_use),
-		both(test_all_used),	   both(test_expired_first),
-		both(test_sweep),	   both(test_collision),
-		both(test_truncated),	   both(test_agent_only),
-		both(test_heap_bound),	   both(test_flush),
+		both(test_put_get),	  both(test_bad_input),
+		both(test_longest_name),  both(test_replace),
+		both(test_grace),	  both(test_capacity),
+		both(test_plan),	  both(test_refused_evicts_nobody),
+		both(test_second_chance), both(test_refresh_keeps_use),
+		both(test_all_used),	  both(test_expired_first),
+		both(test_sweep),	  both(test_collision),
+		both(test_truncated),	  both(test_agent_only),
+		both(test_heap_bound),	  both(test_flush),
 		both(test_foreign_flush),
 	};
 

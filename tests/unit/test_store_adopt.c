@@ -78,7 +78,8 @@ static void test_adopt_gaps(void **state)
 		store__flush(w->store, NULL, 0);
 		for (int i = 0; i < 60; i++) {
 			snprintf(text, sizeof(text), "n%d.", i);
-			store__put(w->store, fixture_answer(text, 1, 1), 0, 1, i < 59 ? 0 : w->now + 60 * NSEC);
+			store__put(w->store, fixture_answer(text, 1, 1), 0, 1,
+				   i < 59 ? 0 : w->now + 60 * NSEC);
 		}
 	}
 	assert_in_range(n[1], n[0] - 2, n[0]);
@@ -97,16 +98,16 @@ static void test_adopt_garbage(void **state)
 	assert_true(kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &good));
 	for (int round = 0; round < 300; round++) {
 		for (int i = 0; i < 20; i++) {
-			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed) :
-							    hash_of(w, "abc.example.");
+			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed)
+							  : hash_of(w, "abc.example.");
 			uint32_t cls = rand_r(&seed) % 4, index = rand_r(&seed) % 64;
 
 			slot = good;
 			for (int k = rand_r(&seed) % 4; k > 0; k--)
 				slot.bytes[rand_r(&seed) % 120] ^= 1 << rand_r(&seed) % 8;
 			bpf_map_update_elem(w->maps.slab_fd[cls], &index, slot.bytes, 0);
-			number = rand_r(&seed) % 8 ? NODENS_SLOT(cls, index) :
-						     (uint32_t)rand_r(&seed) * 3;
+			number = rand_r(&seed) % 8 ? NODENS_SLOT(cls, index)
+						   : (uint32_t)rand_r(&seed) * 3;
 			bpf_map_update_elem(w->maps.index_fd, &hash, &number, 0);
 		}
 		reopen(w);
@@ -114,7 +115,8 @@ static void test_adopt_garbage(void **state)
 		assert_int_equal(index_count(&w->maps), stats(w).entries[0] + stats(w).entries[1]);
 		if (stats(w).entries[0]) {
 			adopted++;
-			assert_true(kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &slot));
+			assert_true(
+				kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &slot));
 			assert_true(slot__check(&slot.slot, sizeof(slot)));
 			get(w, "abc.example.");
 		}

@@ -89,7 +89,8 @@ static void read_slot(const struct model *m, uint32_t number, union slot_buf *sl
 
 	memset(slot, 0, sizeof(*slot));
 	assert_int_equal(bpf_map_lookup_elem(m->maps.slab_fd[NODENS_SLOT_CLASS(number)], &index,
-					     slot->bytes), 0);
+					     slot->bytes),
+			 0);
 }
 
 static void assert_unchanged(const struct model *m, const struct watched *w)

@@ -57,7 +57,8 @@ static struct upstream_group *open_group(struct upstream_fixture *f, const char 
 static void ask(struct upstream_fixture *f, struct upstream_group *group, struct question *q)
 {
 	question_set(q, "www.example.");
-	/* A turn of the loop between two queries: each query of a client comes in a turn of its own. */
+	/* A turn of the loop between two queries: each query of a client comes in a turn of its
+	 * own. */
 	event_base_loop(f->base, EVLOOP_NONBLOCK);
 	assert_int_equal(exchange__start(group, &q->exchange, clock_now()), 0);
 	assert_true(fixture_run(f, &q->done, 1));
@@ -152,8 +153,8 @@ static void test_a_strangers_answer(void **state)
 	question_set(&q, "www.example.");
 	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
 	fixture_run_for(&f, 20);
-	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A, 0,
-			       0);
+	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A,
+			       0, 0);
 	len = fake_answer(msg, len, 0);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons(f.fake[0].last_port);
@@ -228,7 +229,8 @@ static void test_a_lost_query_is_sent_again(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
-				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+			 0);
 	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
 	ask(&f, group, &q);
 	f.fake[0].behaviour = FAKE_SILENT;
@@ -375,7 +377,8 @@ static void test_many_waiting_when_one_dies(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
-				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+			 0);
 	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
 	f.fake[0].behaviour = FAKE_SILENT;
 	begin = clock_now();

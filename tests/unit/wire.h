@@ -63,8 +63,8 @@ static inline size_t wire__from_pkt(uint8_t *buf, const ldns_pkt *pkt, uint16_t 
 
 static inline size_t wire__build(uint8_t *buf, const struct wire_message *m)
 {
-	static const ldns_pkt_section sections[] = {LDNS_SECTION_ANSWER, LDNS_SECTION_AUTHORITY,
-						    LDNS_SECTION_ADDITIONAL};
+	static const ldns_pkt_section sections[] = { LDNS_SECTION_ANSWER, LDNS_SECTION_AUTHORITY,
+						     LDNS_SECTION_ADDITIONAL };
 	ldns_pkt *pkt = ldns_pkt_new();
 	ldns_rr *question = ldns_rr_new();
 	size_t len;

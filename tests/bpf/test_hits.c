@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What a hit depends on beside the question: time, the query's ID, the hash, the
+ * slot's marks, the reply's size, the checksum's kind.
+ *
+ * Usage: test_hits [KERNEL]: with KERNEL ("5.4") the fallbacks for it are used.
+ */
+#include "cases.h"
+
+static void test_time(enum test_hook hook)
+{
+	static const struct {
+		uint32_t ttl_s;
+		uint64_t age_ms;
+		uint32_t want;
+	} ages[] = {
+		{ 30, 0, 30 },	   { 30, 500, 30 },	 { 30, 1500, 29 },
+		{ 30, 12500, 18 }, { 30, 28500, 2 },	 { 30, 29500, 1 },
+		{ 30, 30500, 0 },  { 3600, 3598500, 2 }, { 86400, 43200500, 43200 },
+	};
+	struct stored s = { "aged.example.org.",
+			    1,
+			    DNS_QR | DNS_RA,
+			    0,
+			    { "aged.example.org. 0 IN A 192.0.2.1" },
+			    0 };
+	struct frame in;
+	struct run run;
+
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		bool hit;
+
+		store__put(env.store, decode(&s), NODENS_POSITIVE, ages[i].ttl_s,
+			   mono_ns() - ages[i].age_ms * 1000000);
+		hit = ask(hook, s.qname, 0, &in, &run);
+		verdict(hit == !!ages[i].want && (!hit || ttl_of(&run, in.dns) == ages[i].want),
+			"%s: TTL %u after %lu ms is %u (want %u)", hook_name[hook], ages[i].ttl_s,
+			(unsigned long)ages[i].age_ms, hit ? ttl_of(&run, in.dns) : 0,
+			ages[i].want);
+	}
+
+	env.ctl->heartbeat_ns = mono_ns() - 61000000000ull;
+	env.ctl->lease_ns = 60000000000ull;
+	kern__ctl_commit(env.kern);
+	verdict(!ask(hook, "one.example.org.", 0, &in, &run) && run.moved[C(DISARMED)] == 1 &&
+			unchanged(&in, &run),
+		"%s: disarmed after the lease", hook_name[hook]);
+	env__beat(&env);
+}
+
+/* The rdata order over many IDs: each RR leads about as often as any other. */
+static void test_rotation(enum test_hook hook)
+{
+	static uint8_t msg[1024];
+	int led[4] = { 0 };
+
+	for (int id = 0; id < 400; id++) {
+		struct frame_spec spec = { .dns = msg,
+					   .dns_len = build_query(msg, "four.example.org.", 1,
+								  DNS_RD, NULL) };
+		struct frame in;
+		struct run run;
+		uint8_t *rr;
+
+		put16(msg, id);
+		frame__build(&in, &spec);
+		run_frame(&env, hook, &in, &run);
+		rr = run.out.at + in.len;
+		led[(rr[15] - 1) & 3]++;
+		for (int i = 1; i < 4; i++) /* the order is kept, it only begins elsewhere */
+			if ((rr[16 * i + 15] - 1) % 4 != (rr[15] - 1 + i) % 4)
+				led[0] = -1000;
+	}
+	verdict(led[0] > 80 && led[1] > 80 && led[2] > 80 && led[3] > 80,
+		"%s: four A rotate (%d %d %d %d of 400)", hook_name[hook], led[0], led[1], led[2],
+		led[3]);
+}
+
+/*
+ * Another question's hash pointed at a slot: as if the two collided. The slot's
+ * own name decides: a miss.
+ */
+static void test_collision(enum test_hook hook)
+{
+	struct dns_name a = wire__name("one.example.org."), b = wire__name("collides.example.org.");
+	uint64_t ha = question__hash((const uint64_t *)env.ctl->hash_key, &a, 1, 0);
+	uint64_t hb = question__hash((const uint64_t *)env.ctl->hash_key, &b, 1, 0);
+	uint64_t ht = question__hash((const uint64_t *)env.ctl->hash_key, &a, 16, 0);
+	uint64_t hd = question__hash((const uint64_t *)env.ctl->hash_key, &a, 1, NODENS_KEY_CD);
+	struct store_maps maps;
+	struct frame in;
+	struct run run;
+	uint32_t slot, wild = NODENS_SLOT(3, 0x0fffffff), class_wild = 0xf0000000;
+	static uint8_t msg[512];
+	struct frame_spec spec = { .dns = msg };
+
+	kern__store_maps(env.kern, &maps);
+	if (bpf_map_lookup_elem(maps.index_fd, &ha, &slot))
+		die("the index does not hold what was stored");
+	bpf_map_update_elem(maps.index_fd, &hb, &slot, BPF_ANY);
+	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
+		"%s: another name with the same hash misses", hook_name[hook]);
+	bpf_map_update_elem(maps.index_fd, &ht, &slot, BPF_ANY);
+	spec.dns_len = build_query(msg, "one.example.org.", 16, DNS_RD, NULL);
+	frame__build(&in, &spec);
+	run_frame(&env, hook, &in, &run);
+	verdict(run.moved[C(MISS)] == 1, "%s: another type with the same hash misses",
+		hook_name[hook]);
+	bpf_map_update_elem(maps.index_fd, &hd, &slot, BPF_ANY);
+	spec.dns_len = build_query(msg, "one.example.org.", 1, DNS_RD | DNS_CD, NULL);
+	frame__build(&in, &spec);
+	run_frame(&env, hook, &in, &run);
+	verdict(run.moved[C(MISS)] == 1, "%s: another CD with the same hash misses",
+		hook_name[hook]);
+	bpf_map_update_elem(maps.index_fd, &hb, &wild, BPF_ANY);
+	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
+		"%s: a slot beyond the slab misses", hook_name[hook]);
+	bpf_map_update_elem(maps.index_fd, &hb, &class_wild, BPF_ANY);
+	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
+		"%s: a class that is none misses", hook_name[hook]);
+	bpf_map_delete_elem(maps.index_fd, &hb);
+	bpf_map_delete_elem(maps.index_fd, &ht);
+	bpf_map_delete_elem(maps.index_fd, &hd);
+}
+
+/* The client's size counts up to bufsize, 4096 at most. */
+static void test_bufsize(enum test_hook hook)
+{
+	static const uint16_t sizes[] = { 512, 1232, 4095, 4096, 65535 };
+	static uint8_t msg[512];
+
+	env.ctl->bufsize = 4096;
+	kern__ctl_commit(env.kern);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct edns edns = { .size = sizes[i] };
+		struct frame_spec spec = { .dns = msg,
+					   .dns_len = build_query(msg, "one.example.org.", 1,
+								  DNS_RD, &edns) };
+		struct frame in;
+		struct run run;
+
+		frame__build(&in, &spec);
+		run_frame(&env, hook, &in, &run);
+		verdict(run.moved[C(HIT)] == 1, "%s: bufsize 4096, client's size %u",
+			hook_name[hook], sizes[i]);
+	}
+	env.ctl->bufsize = 1232;
+	kern__ctl_commit(env.kern);
+}
+
+/*
+ * Generic XDP sees skbs. A query whose checksum field is the pseudo header's sum
+ * is CHECKSUM_PARTIAL, and so is its reply; if that sum is right as a whole
+ * checksum too, nobody can tell, and it goes on.
+ */
+static void test_generic_xdp(void)
+{
+	static uint8_t msg[512];
+	struct frame_spec spec = { .dns = msg };
+	struct kern_error err;
+	struct bpf_object *obj;
+	int native = env.fd[TEST_XDP], either = 0, wrong = 0, partial = 0;
+
+	if (native < 0)
+		return;
+	if (kern__xdp_object(env.kern, true, true, &obj, &err) || bpf_object__load(obj))
+		die("generic xdp_nodens does not load");
+	env.fd[TEST_XDP] = bpf_program__fd(bpf_object__find_program_by_name(obj, "xdp_nodens"));
+	spec.dns_len = build_query(msg, "one.example.org.", 1, DNS_RD, NULL);
+	for (int id = 0; id < 65536; id++) {
+		struct frame in;
+		struct run run;
+		uint16_t pseudo, whole;
+
+		put16(msg, id);
+		spec.ip6 = id & 1;
+		frame__build(&in, &spec);
+		whole = get16(in.at + in.l4 + 6);
+		pseudo = plain_fold((in.ip6 ? plain_sum(0, in.at + in.l3 + 8, 32)
+					    : plain_sum(0, in.at + in.l3 + 12, 8)) +
+				    17 + 8 + spec.dns_len);
+		if (id % 16 == 2) /* as a pod's veth has it */
+			put16(in.at + in.l4 + 6, pseudo);
+		run_frame(&env, TEST_XDP, &in, &run);
+		if (whole == pseudo) {
+			either++;
+			wrong += run.moved[C(MISS)] != 1 || !unchanged(&in, &run);
+		} else if (id % 16 == 2) {
+			uint8_t *field = run.out.at + in.l4 + 6;
+			uint16_t reply_pseudo = pseudo; /* of the reply only the length differs */
+
+			reply_pseudo = plain_fold(reply_pseudo + run.out.len - in.len);
+			partial++;
+			wrong += run.moved[C(HIT)] != 1 || get16(field) != reply_pseudo;
+		} else {
+			wrong += run.moved[C(HIT)] != 1 || udp_sum(&run.out) != 0xffff;
+		}
+	}
+	verdict(!wrong && either && partial > 4000,
+		"generic xdp: %d wrong of 65536, %d partial, %d that could be either", wrong,
+		partial, either);
+	env.fd[TEST_XDP] = native;
+	bpf_object__close(obj);
+}
+
+/* Hits move the marks; what a CPU still held for the slot's last tenant may come with them. */
+static void test_marks(enum test_hook hook)
+{
+	struct dns_name name = wire__name("marks.example.org.");
+	uint64_t hash = question__hash((const uint64_t *)env.ctl->hash_key, &name, 1, 0);
+	union {
+		struct nodens_slot slot;
+		uint8_t bytes[NODENS_SIZE_3];
+	} buf;
+	struct store_maps maps;
+	struct frame in;
+	struct run run;
+	uint32_t number, index, before;
+	struct stored s = { "marks.example.org.",
+			    1,
+			    DNS_QR | DNS_RA,
+			    0,
+			    { "marks.example.org. 0 IN A 192.0.2.1" },
+			    30 };
+	int fd;
+
+	store__put(env.store, decode(&s), NODENS_POSITIVE, 30, mono_ns());
+
+	kern__store_maps(env.kern, &maps);
+	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
+		die("the index does not hold what was stored");
+	fd = maps.slab_fd[NODENS_SLOT_CLASS(number)];
+	index = NODENS_SLOT_INDEX(number);
+	bpf_map_lookup_elem(fd, &index, &buf);
+	before = buf.slot.hits;
+	for (int i = 0; i < 50; i++)
+		ask(hook, "marks.example.org.", 0, &in, &run);
+	usleep(1200000);
+	for (int i = 0; i < 2; i++)
+		ask(hook, "marks.example.org.", 0, &in, &run);
+	bpf_map_lookup_elem(fd, &index, &buf);
+	verdict(buf.slot.hits > before && buf.slot.hits - before <= 2 * 52 &&
+			(mono_ns() >> 30) - buf.slot.last_use <= 2,
+		"%s: marks: %u hits noted of 52", hook_name[hook], buf.slot.hits - before);
+}
+
+static void store_text(const char *name, const char *records)
+{
+	struct stored s = { name, 1, DNS_QR | DNS_RA, 0, { records }, 30 };
+
+	if (store__put(env.store, decode(&s), NODENS_POSITIVE, 3600, mono_ns()))
+		die(name);
+}
+
+int main(int argc, char **argv)
+{
+	env__open(&env, argc > 1 ? argv[1] : NULL, 1024);
+	store_text("one.example.org.", "one.example.org. 0 IN A 192.0.2.1");
+	store_text("four.example.org.",
+		   "four.example.org. 0 IN A 192.0.2.1\nfour.example.org. 0 IN A 192.0.2.2\n"
+		   "four.example.org. 0 IN A 192.0.2.3\nfour.example.org. 0 IN A 192.0.2.4");
+	for (int hook = 0; hook < TEST_HOOKS; hook++) {
+		if (env.fd[hook] < 0)
+			continue;
+		test_time(hook);
+		test_rotation(hook);
+		test_collision(hook);
+		test_marks(hook);
+		test_bufsize(hook);
+	}
+	test_generic_xdp();
+	env__close(&env);
+	return closing_line();
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Steering: who is sent to the agent, and who goes on to the cluster's DNS.
+ *
+ * Usage: test_steering [KERNEL]: with KERNEL ("5.4") the fallbacks for it are used.
+ */
+#include "cases.h"
+
+static void tcp_segment(struct frame *in, uint8_t flags, uint16_t port, bool ip6)
+{
+	static uint8_t msg[32];
+	struct frame_spec spec = { .ip6 = ip6, .dns = msg, .dns_len = 32, .client_port = port };
+
+	frame__build(in, &spec);
+	in->at[in->l3 + (ip6 ? 6 : 9)] = 6;
+	in->at[in->l4 + 13] = flags;
+}
+
+struct steer_want {
+	const char *name;
+	int outcome, steer;
+	bool redirected;
+};
+
+static void check_steer(const struct frame *in, const struct run *run, const struct steer_want *w)
+{
+	struct frame want = *in;
+	char why[256] = "action or bytes";
+	bool ok;
+
+	if (w->redirected)
+		memcpy(want.at, env.ctl->nd1_mac, 6);
+	ok = run->retval == (w->redirected ? 7u : (uint32_t)-1) && unchanged(&want, run);
+	ok = ok && counted(run, w->outcome, w->steer, why, sizeof(why));
+	verdict(ok, "tc: %s%s%s", w->name, ok ? "" : ": ", ok ? "" : why);
+}
+
+static void steer_query(const struct steer_want *w, bool ip6, uint32_t ifindex, uint16_t client)
+{
+	static uint8_t msg[512];
+	struct frame_spec spec = { .ip6 = ip6,
+				   .dns = msg,
+				   .client = client,
+				   .dns_len =
+					   build_query(msg, "new.example.org.", 1, DNS_RD, NULL) };
+	struct frame in;
+	struct run run;
+
+	frame__build(&in, &spec);
+	run_frame_on(&env, TEST_TC, &in, ifindex, &run);
+	check_steer(&in, &run, w);
+}
+
+static void steer_tcp(const struct steer_want *w, uint8_t flags, uint16_t port, bool ip6)
+{
+	struct frame in;
+	struct run run;
+
+	tcp_segment(&in, flags, port, ip6);
+	run_frame(&env, TEST_TC, &in, &run);
+	check_steer(&in, &run, w);
+}
+
+#define W(name, outcome, steer, redirected)                                \
+	&(struct steer_want)                                               \
+	{                                                                  \
+		name, NODENS_CTR_##outcome, NODENS_CTR_##steer, redirected \
+	}
+
+/* A device has its share of addresses; what calls itself IPv4 in IPv6 has none. */
+static void test_claims(void)
+{
+	static uint8_t msg[512];
+	struct frame_spec spec = { .ip6 = true,
+				   .dns = msg,
+				   .dns_len =
+					   build_query(msg, "new.example.org.", 1, DNS_RD, NULL) };
+	struct frame in;
+	struct run run;
+	int steered = 0;
+
+	frame__build(&in, &spec);
+	inet_pton(AF_INET6, "::ffff:10.244.1.9", in.at + in.l3 + 8);
+	run_frame(&env, TEST_TC, &in, &run);
+	check_steer(&in, &run,
+		    W("an IPv4 address in IPv6 claims nothing", MISS, STEER_CONFLICT, false));
+	spec.ip6 = false;
+	for (int i = 0; i < 2 * NODENS_DEVICE_CLIENTS; i++) {
+		spec.client = 0x4000 + i;
+		frame__build(&in, &spec);
+		run_frame(&env, TEST_TC, &in, &run);
+		steered += run.moved[C(STEERED)];
+	}
+	/* two addresses were claimed before */
+	verdict(steered == NODENS_DEVICE_CLIENTS - 2 && run.moved[C(STEER_FULL)] == 1 &&
+			unchanged(&in, &run),
+		"tc: %d addresses claimed, of %d at most", steered, NODENS_DEVICE_CLIENTS - 2);
+	steer_query(W("who has one keeps it", MISS, STEERED, true), false, 0, 0);
+}
+
+static void test_steering(void)
+{
+	struct served_addr addrs[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
+	struct kern_error err;
+	struct steer *steer;
+	struct frame in;
+	struct run run;
+	int udp4, udp6, tcp4, tcp6;
+
+	inet_pton(AF_INET, "10.96.0.10", &addrs[0].v4);
+	inet_pton(AF_INET6, "fd00:10:96::a", &addrs[1].v6);
+	if (steer__open(addrs, 2, &steer, &err))
+		die(err.text);
+	steer__fill_ctl(steer, env.ctl);
+	env.ctl->steer = 1;
+	kern__ctl_commit(env.kern);
+	steer_query(W("no socket: the agent is dead", MISS, STEER_DEAD, false), false, 0, 0);
+	steer_tcp(W("no socket: SYN goes on", TCP, STEER_DEAD, false), 2, 1000, false);
+
+	udp4 = steer__socket(steer, AF_INET, SOCK_DGRAM, 53);
+	udp6 = steer__socket(steer, AF_INET6, SOCK_DGRAM, 53);
+	tcp4 = steer__socket(steer, AF_INET, SOCK_STREAM, 53);
+	tcp6 = steer__socket(steer, AF_INET6, SOCK_STREAM, 53);
+	if (udp4 < 0 || udp6 < 0 || tcp4 < 0 || tcp6 < 0)
+		die("steer__socket");
+	steer_query(W("a miss is steered", MISS, STEERED, true), false, 0, 0);
+	steer_query(W("a miss is steered again", MISS, STEERED, true), false, 0, 0);
+	steer_query(W("a miss is steered, IPv6", MISS, STEERED, true), true, 0, 0);
+	steer_tcp(W("SYN is steered", TCP, STEERED, true), 2, 1000, false);
+	steer_tcp(W("SYN is steered, IPv6", TCP, STEERED, true), 2, 1000, true);
+	/* the agent listens, but holds no such connection; tests/ns has those that it holds */
+	steer_tcp(W("a connection begun elsewhere stays there", TCP, STEER_TCP_FOREIGN, false), 16,
+		  1000, false);
+	steer_tcp(
+		W("a connection begun elsewhere stays there, IPv6", TCP, STEER_TCP_FOREIGN, false),
+		16, 1000, true);
+	env.ctl->shed = 1;
+	kern__ctl_commit(env.kern);
+	steer_query(W("overloaded: goes on", MISS, STEER_SHED, false), false, 0, 0);
+	steer_tcp(W("overloaded: SYN goes on", TCP, STEER_SHED, false), 2, 1002, false);
+	env.ctl->shed = 0;
+	env.ctl->hung_ns = 1000000000;
+	env.ctl->heartbeat_ns = mono_ns() - 1500000000;
+	kern__ctl_commit(env.kern);
+	steer_query(W("hung: goes on", MISS, STEER_HUNG, false), false, 0, 0);
+	env__beat(&env);
+	ask(TEST_TC, "two.example.org.", 1, &in, &run);
+	check_steer(&in, &run, W("tagged frames go on", MISS, STEER_VLAN, false));
+
+	if (system("ip link add vt0 type veth peer name vt1 && ip link set vt0 up && ip link set "
+		   "vt1 up"))
+		die("cannot make a veth pair");
+	/* lo holds 10.244.1.2 and fd00:1::2 from above */
+	/* 10.244.1.2 was first seen on lo, where BPF_PROG_RUN has its packets come from */
+	steer_query(W("an address of another device goes on", MISS, STEER_CONFLICT, false), false,
+		    if_nametoindex("vt0"), 0);
+	test_claims();
+	close(tcp4);
+	close(tcp6);
+	close(udp4);
+	close(udp6);
+	steer_query(W("the socket closed: dead at once", MISS, STEER_DEAD, false), false, 0, 0);
+	steer__close(steer);
+	env.ctl->steer = 0;
+	kern__ctl_commit(env.kern);
+}
+
+int main(int argc, char **argv)
+{
+	env__open(&env, argc > 1 ? argv[1] : NULL, 1024);
+	test_steering();
+	env__close(&env);
+	return closing_line();
+}
