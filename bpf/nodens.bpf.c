@@ -231,28 +231,44 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 	return outcome;
 }
 
+/*
+ * The core of both hooks: what becomes of a packet, answered in place or not
+ * touched. *p and *ctl are set as far as it came.
+ */
+static __always_inline int packet(void *ctx, bool xdp, struct pkt *p, struct nodens_ctl **ctl)
+{
+	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+	int outcome;
+
+	outcome = pkt_parse(data, end, p);
+	if (outcome != GO_ON)
+		return outcome;
+	if (!xdp) {
+		/* the outermost tag is not in the packet: with two more it had three */
+		if (((struct __sk_buff *)ctx)->vlan_present && p->l3 == sizeof(struct ethhdr) + 8)
+			return NODENS_CTR_VLAN;
+		p->l3 = forget(p->l3, ctx_len(ctx, xdp));
+	}
+	*ctl = ctl_get();
+	if (!*ctl || !pkt_served(data, end, p, *ctl))
+		return NODENS_CTR_NOT_SERVED;
+	if (p->tcp)
+		return NODENS_CTR_TCP;
+	outcome = pkt_lengths(data, end, p, ctx_len(ctx, xdp));
+	if (outcome != GO_ON)
+		return outcome;
+	if (!xdp && (__u64)(end - data) < ctx_len(ctx, xdp))
+		bpf_skb_pull_data(ctx, ctx_len(ctx, xdp));
+	return answer(ctx, xdp, p, *ctl);
+}
+
 SEC("xdp")
 int xdp_nodens(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct nodens_ctl *ctl;
+	struct nodens_ctl *ctl = NULL;
 	struct pkt p = {};
-	int outcome;
+	int outcome = packet(ctx, true, &p, &ctl);
 
-	outcome = pkt_parse(data, end, &p);
-	if (outcome != GO_ON)
-		goto out;
-	outcome = NODENS_CTR_NOT_SERVED;
-	ctl = ctl_get();
-	if (!ctl || !pkt_served(data, end, &p, ctl))
-		goto out;
-	outcome = NODENS_CTR_TCP;
-	if (p.tcp)
-		goto out;
-	outcome = pkt_lengths(data, end, &p, end - data);
-	if (outcome == GO_ON)
-		outcome = answer(ctx, true, &p, ctl);
-out:
 	count(outcome);
 	return outcome == NODENS_CTR_HIT || outcome == NODENS_CTR_HIT_TC ? XDP_TX : XDP_PASS;
 }
@@ -296,36 +312,10 @@ static __always_inline int tc_reply(struct __sk_buff *skb)
 SEC("tc")
 int tc_dns(struct __sk_buff *skb)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct nodens_ctl *ctl;
+	struct nodens_ctl *ctl = NULL;
 	struct pkt p = {};
-	int outcome;
+	int outcome = packet(skb, false, &p, &ctl);
 
-	outcome = pkt_parse(data, end, &p);
-	if (outcome != GO_ON)
-		goto out;
-	/* the outermost tag is not in the packet: with two more it had three */
-	outcome = NODENS_CTR_VLAN;
-	if (skb->vlan_present && p.l3 == sizeof(struct ethhdr) + 8)
-		goto out;
-	p.l3 = forget(p.l3, skb->len);
-	outcome = NODENS_CTR_NOT_SERVED;
-	ctl = ctl_get();
-	if (!ctl || !pkt_served(data, end, &p, ctl))
-		goto out;
-	outcome = NODENS_CTR_TCP;
-	if (p.tcp)
-		goto out;
-	outcome = pkt_lengths(data, end, &p, skb->len);
-	if (outcome != GO_ON)
-		goto out;
-	if (end - data < skb->len) {
-		bpf_skb_pull_data(skb, skb->len);
-		data = (void *)(long)skb->data;
-		end = (void *)(long)skb->data_end;
-	}
-	outcome = answer(skb, false, &p, ctl);
-out:
 	if (!cfg_behind_xdp)
 		count(outcome);
 	switch (outcome) {
@@ -336,7 +326,8 @@ out:
 	case NODENS_CTR_AGENT_EDNS:
 	case NODENS_CTR_AGENT_ECS:
 	case NODENS_CTR_TCP:
-		return cfg_steer ? steer_miss(skb, &p, ctl) : TC_ACT_UNSPEC;
+		if (ctl && cfg_steer)
+			return steer_miss(skb, &p, ctl);
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -200,6 +200,21 @@ static int open_signals(struct agent *agent)
 	return 0;
 }
 
+static void log_features(const struct kern_features *features)
+{
+	char *text = NULL, *line, *save;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	kern_features__print(features, out);
+	fclose(out);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		log_debug("%s", line);
+	free(text);
+}
+
 static int open_kern(struct agent *agent)
 {
 	struct kern_config config = {
@@ -219,6 +234,7 @@ static int open_kern(struct agent *agent)
 		log_error("%s", err.text);
 		return ret;
 	}
+	log_features(kern__features(agent->kern));
 	agent->had_pins = kern__adopted(agent->kern);
 	agent->ctl = kern__ctl(agent->kern);
 	/* What a killed agent left says otherwise, and a first beat would make it true. */
