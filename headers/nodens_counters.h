@@ -66,7 +66,7 @@
 	X(RETURNED, "returned", "agent's packets brought back to a client")  \
 	X(RETURN_UNKNOWN, "return_unknown",                                  \
 	  "agent's packets for no known"                                     \
-	  " client")
+	  " client: dropped")
 
 enum nodens_counter {
 #define X(id, name, help) NODENS_CTR_##id,
