@@ -3,8 +3,8 @@
  * nodens' programs: xdp_nodens; tc_nodens and, behind its tail call, tc_dns;
  * tc_return on nd0.
  *
- * Contract: a packet is answered, steered to the agent, or passed on
- * unchanged. Follow one from answer(): pkt.bpf.h (is it DNS for us?),
+ * Contract: a packet is answered, steered to the agent, or passed on unchanged
+ * (but on nd0, see steer_return()). Follow one from packet(): pkt.bpf.h (is it DNS for us?),
  * dns.bpf.h (what does it ask?), store.bpf.h (do we know?), reply.bpf.h (say
  * so), and for what we do not know steer.bpf.h.
  */
@@ -232,6 +232,25 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 }
 
 /*
+ * tc_nodens has parsed the headers; what it found goes to tc_dns with the skb,
+ * in the control block that tc programs have for such.
+ */
+static __always_inline void tc_hand_over(struct __sk_buff *skb, const struct pkt *p)
+{
+	skb->cb[0] = p->l3 | p->l4 << 8 | (__u32)p->ip6 << 16 | (__u32)p->tcp << 17;
+}
+
+static __always_inline void tc_take(struct __sk_buff *skb, struct pkt *p)
+{
+	__u32 found = skb->cb[0];
+
+	p->l3 = found & 0xff;
+	p->l4 = found >> 8 & 0xff;
+	p->ip6 = found >> 16 & 1;
+	p->tcp = found >> 17 & 1;
+}
+
+/*
  * The core of both hooks: what becomes of a packet, answered in place or not
  * touched. *p and *ctl are set as far as it came.
  */
@@ -240,14 +259,12 @@ static __always_inline int packet(void *ctx, bool xdp, struct pkt *p, struct nod
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	int outcome;
 
-	outcome = pkt_parse(data, end, p);
-	if (outcome != GO_ON)
-		return outcome;
-	if (!xdp) {
-		/* the outermost tag is not in the packet: with two more it had three */
-		if (((struct __sk_buff *)ctx)->vlan_present && p->l3 == sizeof(struct ethhdr) + 8)
-			return NODENS_CTR_VLAN;
-		p->l3 = forget(p->l3, ctx_len(ctx, xdp));
+	if (xdp) {
+		outcome = pkt_parse(data, end, p);
+		if (outcome != GO_ON)
+			return outcome;
+	} else {
+		tc_take(ctx, p);
 	}
 	*ctl = ctl_get();
 	if (!*ctl || !pkt_served(data, end, p, *ctl))
@@ -290,7 +307,11 @@ int tc_nodens(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, skb->len < MAX_HEADERS ? skb->len : MAX_HEADERS);
 		outcome = pkt_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p);
 	}
+	/* the outermost tag is not in the packet: with two more it had three */
+	if (outcome == GO_ON && skb->vlan_present && p.l3 == sizeof(struct ethhdr) + 8)
+		outcome = NODENS_CTR_VLAN;
 	if (outcome == GO_ON) {
+		tc_hand_over(skb, &p);
 		bpf_tail_call(skb, &nodens_tail, 0);
 		outcome = NODENS_CTR_DISARMED;
 	}
