@@ -13,7 +13,7 @@ endif
 
 BUILD    := build
 MULTI    := $(shell $(CC) -print-multiarch 2>/dev/null)
-LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -lpthread
+LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -lssl -lcrypto -lpcre2-8 -lldns -ljansson -lpthread
 CFLAGS   ?= -O2 -g
 C_FLAGS  := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(CFLAGS)
 CPPFLAGS += -Iheaders -Iuserspace -I$(BUILD)/bpf -MMD -MP

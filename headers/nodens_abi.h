@@ -14,7 +14,7 @@
 
 #include "nodens_counters.h"
 
-#define NODENS_LAYOUT 1
+#define NODENS_LAYOUT 2
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -38,6 +38,15 @@
 /* What besides qname and qtype tells two answers apart. */
 #define NODENS_KEY_DO 0x01
 #define NODENS_KEY_CD 0x02
+/* Kept for the agent alone: no query has it, so no program finds the entry. */
+#define NODENS_KEY_AGENT 0x40
+/*
+ * A cut: nothing exists at or below the name (RFC 8020), or it was taken off the net by
+ * configuration. An entry like any other, NXDOMAIN, of qtype 0, but that its blob holds no
+ * compression pointer out of itself: it goes behind questions of any length. The programs look for
+ * cuts above a name that they do not hold.
+ */
+#define NODENS_KEY_CUT 0x80
 
 /*
  * An answer as the programs send it. A slot is written only while no index
@@ -77,9 +86,14 @@ struct nodens_slot {
 	__u8 rot_size;	/* bytes of one: 16 (A) or 28 (AAAA) */
 	__u8 truncated; /* 1: too large for any slot; always answer TC=1 */
 	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
-	__u16 pad0;
+	__u8 keep_ttl;	/* 1: every reply says ttl_s, not what is left of it */
+	__u8 pad0;
 	__u32 ttl_s; /* as stored */
-	__u32 pad1;
+	/*
+	 * For so many seconds after expires_ns a program still answers with this, with a TTL of 0
+	 * (RFC 8767).
+	 */
+	__u32 stale_s;
 	__u64 stored_ns; /* CLOCK_MONOTONIC, when it was stored */
 	__u8 data[];
 };
@@ -139,9 +153,11 @@ struct nodens_ctl {
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
 	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
+	__u64 cut_depths;  /* bit n: some cut has n labels, 1..63 */
 };
 
-_Static_assert(sizeof(struct nodens_ctl) == 64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 8,
+_Static_assert(sizeof(struct nodens_ctl) ==
+		       64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 16,
 	       "control block");
 
 /*

@@ -46,6 +46,12 @@
 	  " program is gone")                                                \
 	X(RESIZE, "pass_resize", "the packet could not be grown in place")
 
+/* Of the hits, those that were: a further view of the same packets. */
+#define NODENS_HIT_KINDS(X)                                        \
+	X(HIT_IP6, "hits_ip6", "over IPv6")                        \
+	X(HIT_CUT, "hits_cut", "NXDOMAIN by a cut above the name") \
+	X(HIT_STALE, "hits_stale", "expired, served with a TTL of 0")
+
 #define NODENS_STEERS(X)                                                     \
 	X(STEERED, "steered", "sent to the agent")                           \
 	X(STEER_OFF, "steer_off", "steering not begun")                      \
@@ -70,11 +76,12 @@
 
 enum nodens_counter {
 #define X(id, name, help) NODENS_CTR_##id,
-	NODENS_OUTCOMES(X) NODENS_STEERS(X)
+	NODENS_OUTCOMES(X) NODENS_HIT_KINDS(X) NODENS_STEERS(X)
 #undef X
 		NODENS_CTR_COUNT
 };
 
-#define NODENS_FIRST_STEER NODENS_CTR_STEERED
+#define NODENS_FIRST_HIT_KIND NODENS_CTR_HIT_IP6
+#define NODENS_FIRST_STEER    NODENS_CTR_STEERED
 
 #endif /* NODENS_COUNTERS_H */

@@ -47,7 +47,7 @@ static int kernel_section(struct view *view, struct section *section)
 		const char *name, *help;
 	} counters[] = {
 #define X(id, name, help) [NODENS_CTR_##id] = { name, help },
-		NODENS_OUTCOMES(X) NODENS_STEERS(X)
+		NODENS_OUTCOMES(X) NODENS_HIT_KINDS(X) NODENS_STEERS(X)
 #undef X
 	};
 	uint64_t values[NODENS_CTR_COUNT];

@@ -15,6 +15,7 @@
 #define TTL_SUCCESS_DEFAULT 3600
 #define TTL_DENIAL_DEFAULT  1800
 #define MIN_TTL_DEFAULT	    5
+#define SERVFAIL_DEFAULT    5
 
 /* The keys of the block being read: what zones they stand for, and the port of each zone. */
 struct keys {
@@ -33,9 +34,9 @@ static int add_key(struct corefile_parse *p, const struct corefile_token *at, co
 
 	if (!err)
 		err = corefile_zones(p, at, host,
-				     &(struct corefile_zones){ .list = &keys->zones,
-							       .len = &keys->len,
-							       .cap = &keys->cap });
+				     &(struct corefile_zone_list){ .list = &keys->zones,
+								   .len = &keys->len,
+								   .cap = &keys->cap });
 	if (err)
 		return err;
 	if (!port)
@@ -181,9 +182,11 @@ static int read_block(struct corefile_parse *p)
 	struct corefile_block block = {
 		.file = key->file,
 		.line = key->line,
+		.nxdomain_cut = true,
 		.cache = {
 			.success = { CAPACITY_DEFAULT, TTL_SUCCESS_DEFAULT, MIN_TTL_DEFAULT },
 			.denial = { CAPACITY_DEFAULT, TTL_DENIAL_DEFAULT, MIN_TTL_DEFAULT },
+			.servfail_s = SERVFAIL_DEFAULT,
 		},
 	};
 	struct keys keys = { 0 };

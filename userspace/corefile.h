@@ -17,66 +17,16 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "zone.h"
+#include "corefile_plugin.h"
 
 #define COREFILE_PORT_DEFAULT 53
 #define COREFILE_TEXT_MAX     (1024 * 1024) /* octets of one file: a ConfigMap cannot hold more */
-#define COREFILE_TO_MAX	      15	    /* upstreams of one forward, as in CoreDNS */
 #define COREFILE_BIND_MAX     64	    /* addresses of one block */
 #define COREFILE_ZONES_MAX    65536	    /* zones of the whole configuration */
 
 /* One line, "FILE:LINE: DIRECTIVE: what is wrong; what would be right", without a newline. */
 struct corefile_error {
 	char text[512];
-};
-
-struct corefile_zone {
-	const char *text;	     /* lower case, trailing dot, \DDD for anything unusual */
-	uint8_t wire_len;	     /* 1 (the root) to ZONE_WIRE_MAX */
-	uint8_t wire[ZONE_WIRE_MAX]; /* lower case */
-	const char *file;	     /* where it was written */
-	unsigned int line;
-};
-
-struct corefile_cache_side {
-	uint32_t capacity;  /* answers; 0 keeps none */
-	uint32_t ttl_s;	    /* longest time kept; at least 1 */
-	uint32_t min_ttl_s; /* shortest time kept; never above ttl_s */
-};
-
-struct corefile_cache {
-	bool enabled; /* without it the sides hold the defaults all the same */
-	struct corefile_cache_side success;
-	struct corefile_cache_side denial;
-};
-
-enum corefile_policy {
-	COREFILE_POLICY_RANDOM, /* CoreDNS' default */
-	COREFILE_POLICY_ROUND_ROBIN,
-	COREFILE_POLICY_SEQUENTIAL,
-};
-
-struct corefile_forward {
-	struct corefile_zone from;
-	struct sockaddr_storage *upstreams; /* in file order, port set */
-	size_t upstreams_len;		    /* 1 to COREFILE_TO_MAX */
-	struct corefile_zone *except;
-	size_t except_len;
-	enum corefile_policy policy;
-	bool force_tcp; /* wins over prefer_udp */
-	bool prefer_udp;
-	uint32_t max_fails;	  /* 0: never considered down */
-	uint32_t max_concurrent;  /* 0: no limit */
-	uint64_t expire_ns;	  /* idle connections are closed after this */
-	uint64_t health_check_ns; /* interval of probes to a failing upstream */
-	bool health_check_rd;	  /* probes ask for recursion */
-	struct corefile_zone health_check_domain;
-};
-
-/* Where an HTTP endpoint listens. ":PORT" is the IPv6 wildcard, meant for both families. */
-struct corefile_listen {
-	bool enabled;
-	struct sockaddr_storage addr;
 };
 
 /*
@@ -89,16 +39,32 @@ struct corefile_block {
 	struct corefile_zone *zones; /* at least one */
 	size_t zones_len;
 	uint16_t port;
-	struct sockaddr_storage *binds; /* port set; none: every address */
+	struct sockaddr_storage *binds; /* port set; interface names and `except` worked out; none:
+					 * every address */
 	size_t binds_len;
+	uint16_t bufsize; /* 0: not given; else 512 to 4096 */
+	bool debug;
 	struct corefile_cache cache;
+	/* On unless `nxdomain_cut off`; comes to nothing where the zone is no cluster's. */
+	bool nxdomain_cut;
+	struct corefile_dns64 dns64;
+	struct corefile_rewrite *rewrites; /* in file order */
+	size_t rewrites_len;
+	struct corefile_template *templates; /* in file order */
+	size_t templates_len;
+	bool has_hosts;
+	struct corefile_hosts hosts;
 	struct corefile_forward *forwards; /* in file order */
 	size_t forwards_len;
-	bool errors;
-	bool log;
+	bool loop, loadbalance, whoami;
+	struct corefile_errors errors;
+	struct corefile_log *logs;
+	size_t logs_len;
 	struct corefile_listen health;
 	uint64_t health_lameduck_ns;
-	struct corefile_listen prometheus;
+	struct corefile_listen prometheus, ready;
+	struct corefile_reload reload;
+	struct corefile_timeouts timeouts;
 };
 
 struct corefile_mem;
@@ -108,6 +74,8 @@ struct corefile {
 	size_t blocks_len;
 	const char **warnings; /* each "FILE:LINE: DIRECTIVE: ..." */
 	size_t warnings_len;
+	const char **files; /* every file read for it but resolv.conf and hosts: itself, imports */
+	size_t files_len;
 	struct corefile_mem *mem; /* owns all of the above */
 };
 
@@ -123,6 +91,9 @@ struct corefile_options {
 	int (*glob)(void *ctx, const char *pattern, char ***paths, size_t *len);
 	/* NULL for a variable that is not set; a NULL function: none is set */
 	const char *(*get_env)(void *ctx, const char *name);
+	/* malloc'd addresses of the interface of that name, port 0; -ENODEV; NULL: there is none */
+	int (*interface)(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len);
+	bool ignore_unsupported; /* dnstap, trace, pprof, metadata: a warning instead of an error */
 };
 
 /* Files, globs and environment of this machine; default_port 0. */

@@ -61,6 +61,7 @@ static int set_success(struct corefile_parse *p, const struct corefile_statement
 static int set_denial(struct corefile_parse *p, const struct corefile_statement *stmt);
 static int set_health(struct corefile_parse *p, const struct corefile_statement *stmt);
 static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt);
+static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt);
 
 #define BLOCK(field)   offsetof(struct corefile_block, field)
 #define FORWARD(field) offsetof(struct corefile_forward, field)
@@ -132,14 +133,13 @@ static const struct row directives_rows[] = {
 	{ "bind", "bind IP...", 0, 1, SIZE_MAX, .set = set_bind, .options = &bind_options },
 	{ "cache", "cache [TTL] [{ success ... denial ... }]", ONCE, 0, SIZE_MAX, .set = set_cache,
 	  .options = &cache_options },
-	{ "errors", "errors", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors),
+	{ "errors", "errors", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors.enabled),
 	  .options = &errors_options },
 	{ "forward", "forward FROM TO...", 0, 2, SIZE_MAX, .set = corefile_set_forward,
 	  .options = &forward_options },
 	{ "health", "health [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_health,
 	  .options = &health_options },
-	{ "log", "log", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(log),
-	  .options = &log_options },
+	{ "log", "log", ONCE | WARN, 0, 0, .set = set_log, .options = &log_options },
 	{ "prometheus", "prometheus [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_prometheus },
 	NOT_YET("bufsize"),
 	NOT_YET("debug"),
@@ -276,6 +276,19 @@ static int set_health(struct corefile_parse *p, const struct corefile_statement 
 static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
+}
+
+static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_log *log = corefile_mem_alloc(p->cf->mem, sizeof(*log));
+
+	(void)stmt;
+	if (!log)
+		return corefile_nomem(p);
+	log->classes = COREFILE_LOG_ALL;
+	p->block->logs = log;
+	p->block->logs_len = 1;
+	return 0;
 }
 
 static const char *allowed(const struct table *table, char *out, size_t size)

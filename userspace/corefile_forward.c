@@ -27,7 +27,7 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 			const struct sockaddr_storage *addr)
 {
 	struct corefile_forward *fwd = p->forward;
-	struct sockaddr_storage *list;
+	struct corefile_upstream *list;
 
 	if (fwd->upstreams_len == COREFILE_TO_MAX)
 		return corefile_fail(p, at, "more than %d upstreams are given; write at most %d",
@@ -36,7 +36,7 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 				 sizeof(*list));
 	if (!list)
 		return corefile_nomem(p);
-	list[fwd->upstreams_len++] = *addr;
+	list[fwd->upstreams_len++] = (struct corefile_upstream){ .addr = *addr };
 	fwd->upstreams = list;
 	return 0;
 }
@@ -116,7 +116,7 @@ static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 
 /* FROM and except: a key as in a block, of which only the name counts. */
 static int add_zones(struct corefile_parse *p, const struct corefile_token *at,
-		     const struct corefile_zones *to)
+		     const struct corefile_zone_list *to)
 {
 	uint16_t port;
 	char *host;
@@ -132,8 +132,8 @@ static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	struct corefile_zone *from = NULL;
 	size_t len = 0, cap = 0;
-	int err = add_zones(p, at,
-			    &(struct corefile_zones){ .list = &from, .len = &len, .cap = &cap });
+	int err = add_zones(
+		p, at, &(struct corefile_zone_list){ .list = &from, .len = &len, .cap = &cap });
 
 	if (err)
 		return err;
@@ -207,9 +207,9 @@ int corefile_set_except(struct corefile_parse *p, const struct corefile_statemen
 
 	for (size_t i = 0; !err && i < stmt->args_len; i++)
 		err = add_zones(p, &stmt->args[i],
-				&(struct corefile_zones){ .list = &f->except,
-							  .len = &f->except_len,
-							  .cap = &p->except_cap });
+				&(struct corefile_zone_list){ .list = &f->except,
+							      .len = &f->except_len,
+							      .cap = &p->except_cap });
 	return err;
 }
 
@@ -239,8 +239,9 @@ static int set_health_check_domain(struct corefile_parse *p, const struct corefi
 		return corefile_fail(p, at,
 				     "'%s' is not a name; write health_check DURATION domain NAME",
 				     corefile_show(p, at->text));
-	err = corefile_zones(p, at, at->text,
-			     &(struct corefile_zones){ .list = &zone, .len = &len, .cap = &cap });
+	err = corefile_zones(
+		p, at, at->text,
+		&(struct corefile_zone_list){ .list = &zone, .len = &len, .cap = &cap });
 	if (!err)
 		p->forward->health_check_domain = *zone;
 	return err;

@@ -54,7 +54,7 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 	fprintf(out, "    forward %s", f->from.text);
 	for (size_t i = 0; i < f->upstreams_len; i++) {
 		fputc(' ', out);
-		print_addr(&f->upstreams[i], out);
+		print_addr(&f->upstreams[i].addr, out);
 	}
 	fputs(" {\n", out);
 	if (f->except_len) {
@@ -91,9 +91,9 @@ static void print_block(const struct corefile_block *b, FILE *out)
 		}
 		fputc('\n', out);
 	}
-	if (b->errors)
+	if (b->errors.enabled)
 		fputs("    errors\n", out);
-	if (b->log)
+	if (b->logs_len)
 		fputs("    log\n", out);
 	if (b->health.enabled) {
 		fputs("    health ", out);

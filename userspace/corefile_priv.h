@@ -132,12 +132,12 @@ bool corefile_port(const char *text, uint16_t *out);
 uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
 
 /* corefile_zone.c: a name or CIDR as the zones it stands for, appended to *list. */
-struct corefile_zones {
+struct corefile_zone_list {
 	struct corefile_zone **list;
 	size_t *len, *cap;
 };
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
-		   const struct corefile_zones *to);
+		   const struct corefile_zone_list *to);
 /* "[dns://]NAME[:PORT]" split: *host is scratch memory, *port is 0 when there is none. */
 int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
 		       char **host, uint16_t *port);

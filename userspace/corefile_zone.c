@@ -9,7 +9,7 @@
 #include <string.h>
 
 static int append(struct corefile_parse *p, const struct corefile_token *at, const uint8_t *wire,
-		  int len, const struct corefile_zones *to)
+		  int len, const struct corefile_zone_list *to)
 {
 	char text[ZONE_TEXT_MAX];
 	struct corefile_zone *list, *zone;
@@ -35,7 +35,7 @@ static int append(struct corefile_parse *p, const struct corefile_token *at, con
 }
 
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
-		   const struct corefile_zones *to)
+		   const struct corefile_zone_list *to)
 {
 	uint8_t wire[ZONE_WIRE_MAX];
 	struct zone_reverse rev;

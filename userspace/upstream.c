@@ -288,7 +288,7 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 		struct upstream *upstream = &group->list[i];
 
 		upstream->group = group;
-		upstream->addr = &forward->upstreams[i];
+		upstream->addr = &forward->upstreams[i].addr;
 		upstream->addr_len = upstream->addr->ss_family == AF_INET
 					     ? sizeof(struct sockaddr_in)
 					     : sizeof(struct sockaddr_in6);

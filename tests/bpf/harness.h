@@ -267,7 +267,7 @@ struct run {
 
 static const char *const counter_name[] = {
 #define X(id, name, help) name,
-	NODENS_OUTCOMES(X) NODENS_STEERS(X)
+	NODENS_OUTCOMES(X) NODENS_HIT_KINDS(X) NODENS_STEERS(X)
 #undef X
 };
 

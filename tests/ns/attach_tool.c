@@ -88,7 +88,7 @@ static int cmd_counters(void)
 {
 	static const char *const names[] = {
 #define X(id, name, help) name,
-		NODENS_OUTCOMES(X) NODENS_STEERS(X)
+		NODENS_OUTCOMES(X) NODENS_HIT_KINDS(X) NODENS_STEERS(X)
 #undef X
 	};
 	uint64_t counters[NODENS_CTR_COUNT];

@@ -152,8 +152,8 @@ static void assert_same_block(const struct corefile_block *a, const struct coref
 	assert_int_equal(a->forwards_len, b->forwards_len);
 	for (size_t i = 0; i < a->forwards_len; i++)
 		assert_same_forward(&a->forwards[i], &b->forwards[i]);
-	assert_int_equal(a->errors, b->errors);
-	assert_int_equal(a->log, b->log);
+	assert_int_equal(a->errors.enabled, b->errors.enabled);
+	assert_int_equal(a->logs_len, b->logs_len);
 	assert_int_equal(a->health.enabled, b->health.enabled);
 	assert_memory_equal(&a->health.addr, &b->health.addr, sizeof(a->health.addr));
 	assert_int_equal(a->health_lameduck_ns, b->health_lameduck_ns);
@@ -196,12 +196,12 @@ static void test_node_local(void **state)
 	assert_int_equal(b->cache.denial.ttl_s, 5);
 	assert_int_equal(b->cache.denial.min_ttl_s, 5);
 	assert_true(b->forwards[0].force_tcp);
-	assert_addr(&b->forwards[0].upstreams[0], "10.96.141.7", 53);
+	assert_addr(&b->forwards[0].upstreams[0].addr, "10.96.141.7", 53);
 	assert_addr(&b->health.addr, "169.254.20.10", 8080);
 	assert_addr(&b->prometheus.addr, "::", 9253);
-	assert_true(b->errors && !b->log);
+	assert_true(b->errors.enabled && !b->logs_len);
 	assert_string_equal(cf->blocks[3].zones[0].text, ".");
-	assert_addr(&cf->blocks[3].forwards[0].upstreams[1], "2001:db8::53", 53);
+	assert_addr(&cf->blocks[3].forwards[0].upstreams[1].addr, "2001:db8::53", 53);
 	assert_int_equal(cf->blocks[4].cache.denial.ttl_s, 30);
 	assert_int_equal(cf->warnings_len, 10);
 	assert_string_equal(cf->warnings[2],
@@ -230,7 +230,7 @@ static void test_syntax(void **state)
 	assert_int_equal(f->health_check_ns, 1500000000);
 	assert_string_equal(f->health_check_domain.text, "probe.example.");
 	assert_int_equal(cf->blocks[2].forwards_len, 2);
-	assert_addr(&cf->blocks[2].forwards[1].upstreams[1], "2001:db8::9", 5300);
+	assert_addr(&cf->blocks[2].forwards[1].upstreams[1].addr, "2001:db8::9", 5300);
 	assert_string_equal(cf->blocks[2].forwards[1].except[1].text, "a\\046b.internal.example.");
 	assert_string_equal(cf->warnings[0],
 			    TEST_DATA "fragments/a.block:1: errors: accepted, not acted on yet");
@@ -317,8 +317,8 @@ static void test_details(void **state)
 
 	cf = parse(accepted[7]);
 	assert_int_equal(cf->blocks[0].forwards[0].upstreams_len, 6);
-	assert_addr(&cf->blocks[0].forwards[0].upstreams[1], "2001:db8::53", 53);
-	assert_addr(&cf->blocks[0].forwards[0].upstreams[5], "192.0.2.3", 53);
+	assert_addr(&cf->blocks[0].forwards[0].upstreams[1].addr, "2001:db8::53", 53);
+	assert_addr(&cf->blocks[0].forwards[0].upstreams[5].addr, "192.0.2.3", 53);
 	assert_string_equal(
 		cf->warnings[0],
 		"Corefile:2: forward: the nameserver 'fe80::1%eth0' of '/etc/resolv.conf' is "
