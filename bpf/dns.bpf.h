@@ -75,6 +75,14 @@ static __always_inline __u64 hash_word(__u64 w, __u64 key)
 	return (w & 0xffffffff) * (w >> 32);
 }
 
+/* The word of the hash that stands for all but the name. */
+static __always_inline __u64 hash_meta(__u16 qtype, __u8 key_flags, __u64 name_len,
+				       const struct nodens_ctl *ctl)
+{
+	return hash_word(qtype | (__u64)key_flags << 16 | name_len << 32,
+			 ctl->hash_key[DNS_NAME_WORDS]);
+}
+
 static __always_inline __u64 sum_word(__u64 w)
 {
 	return (w & 0xffffffff) + (w >> 32);
@@ -102,14 +110,14 @@ static __always_inline int dns_header(void *data, void *end, const struct pkt *p
 }
 
 /*
- * Find the name's end, hash it and sum it up, eight bytes at a time. Near the
+ * Find the end of the name at @name_at, hash it and sum it up, eight bytes at a time. Near the
  * end of the packet fewer than eight remain; then four are read: the type and
  * class that must follow leave no room for more of the name than three.
  */
-static __always_inline int dns_scan_name(void *data, void *end, const struct pkt *p,
+static __always_inline int dns_scan_name(void *data, void *end, __u64 name_at,
 					 const struct nodens_ctl *ctl, struct question *q)
 {
-	void *name = at(data, p->dns) + DNS_HEADER_LEN;
+	void *name = at(data, name_at);
 	__u64 w, zeros, below, hash = 0, sum = 0, n = 0;
 	__u32 i;
 
@@ -200,7 +208,6 @@ static __always_inline int dns_question_tail(void *data, void *end, const struct
 {
 	__u64 off = p->dns + DNS_HEADER_LEN + q->name_len;
 	__be32 *tc = at(data, off);
-	__u64 meta;
 	int outcome;
 
 	if ((void *)(tc + 1) > end || off + 4 > p->dns + p->dns_len)
@@ -220,8 +227,7 @@ static __always_inline int dns_question_tail(void *data, void *end, const struct
 	q->edns = forget(q->edns, q->type_class) & 1;
 	q->key_flags = forget(q->key_flags, q->type_class) & (NODENS_KEY_DO | NODENS_KEY_CD);
 	q->limit = forget(q->limit, q->type_class) & 8191; /* bufsize is 4096 at most */
-	meta = bpf_ntohs(q->type_class & 0xffff) | (__u64)q->key_flags << 16 | q->name_len << 32;
-	q->hash += hash_word(meta, ctl->hash_key[DNS_NAME_WORDS]);
+	q->hash += hash_meta(bpf_ntohs(q->type_class & 0xffff), q->key_flags, q->name_len, ctl);
 	return GO_ON;
 }
 

@@ -5,7 +5,7 @@
  *
  * Contract: a packet is answered, steered to the agent, or passed on unchanged
  * (but on nd0, see steer_return()). Follow one from packet(): pkt.bpf.h (is it DNS for us?),
- * dns.bpf.h (what does it ask?), store.bpf.h (do we know?), reply.bpf.h (say
+ * dns.bpf.h (what does it ask?), store.bpf.h and cut.bpf.h (do we know?), reply.bpf.h (say
  * so), and for what we do not know steer.bpf.h.
  */
 #include "vmlinux.h"
@@ -18,6 +18,7 @@
 #include "pkt.bpf.h"
 #include "dns.bpf.h"
 #include "store.bpf.h"
+#include "cut.bpf.h"
 #include "reply.bpf.h"
 #include "steer.bpf.h"
 
@@ -67,7 +68,7 @@ static __always_inline int question_read(void *ctx, bool xdp, struct pkt *p,
 	outcome = dns_header(data, end, p, q, &has_additional);
 	if (outcome != GO_ON)
 		return outcome;
-	outcome = dns_scan_name(data, end, p, ctl, q);
+	outcome = dns_scan_name(data, end, p->dns + DNS_HEADER_LEN, ctl, q);
 	if (outcome != GO_ON)
 		return outcome;
 	data = ctx_data(ctx, xdp);
@@ -177,14 +178,29 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	struct reply_sums sums;
 	bool partial = false;
-	__u64 now = now_ns();
+	__u64 now = now_ns(), name_at = p->dns + DNS_HEADER_LEN;
+	struct question wanted = *q;
+	__u32 number;
 	struct reply r;
 	struct found f;
 
 	if ((__s64)(now - ctl->heartbeat_ns) > (__s64)ctl->lease_ns)
 		return NODENS_CTR_DISARMED;
-	if (cfg_behind_xdp || !slot_find(q->hash, &f) || !slot_matches(data, end, p, q, &f) ||
-	    !reply_plan(q, &f, now, &r))
+	if (cfg_behind_xdp)
+		return NODENS_CTR_MISS;
+	if (!index_find(q->hash, &number)) {
+		if (!cut_find(data, end, p, ctl, q, &wanted, &name_at, &number))
+			return NODENS_CTR_MISS;
+		wanted.type_class = 0;
+		/* VERIFIER: what follows is walked once for both */
+		wanted.name_len = forget(wanted.name_len, now) & 255;
+		wanted.n_full = forget(wanted.n_full, now) & (DNS_NAME_WORDS - 1);
+	}
+	wanted.type_class = forget(wanted.type_class, now);
+	wanted.key_flags = forget(wanted.key_flags, now);
+	if (!slot_get(forget(number, now), &f) ||
+	    !slot_matches(data, end, forget(name_at, now), &wanted, &f) ||
+	    !slot_usable(f.slot, now) || !reply_plan(q, &f, now, &r))
 		return NODENS_CTR_MISS;
 	if (xdp && cfg_xdp_generic) {
 		enum query_checksum kind = query_checksum(data, end, p);
@@ -205,6 +221,12 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 		: !skb_checksum(ctx, data, end, p, &sums))
 		return NODENS_CTR_RESIZE;
 	slot_mark(&f, now);
+	if (p->ip6)
+		count(NODENS_CTR_HIT_IP6);
+	if (f.slot->key_flags & NODENS_KEY_CUT)
+		count(NODENS_CTR_HIT_CUT);
+	if (!r.ttl)
+		count(NODENS_CTR_HIT_STALE);
 	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 

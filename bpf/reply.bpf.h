@@ -14,7 +14,7 @@
 struct reply {
 	__u64 blob_len;
 	__u64 dns_len; /* of the whole message */
-	__be32 ttl;    /* of every RR */
+	__be32 ttl;    /* of every RR; 0: the answer is stale */
 	bool truncated;
 };
 
@@ -53,15 +53,17 @@ static __always_inline __be32 ttl_left(__u64 ns, __u32 stored_s)
 	return ttl ? bpf_htonl(ttl) : bpf_htonl(1);
 }
 
-/* Sizes and TTL of the reply; false where the slot cannot be right. */
+/* Sizes and TTL of the reply out of a usable slot; false where that cannot be right. */
 static __always_inline bool reply_plan(const struct question *q, const struct found *f, __u64 now,
 				       struct reply *r)
 {
 	const struct nodens_slot *slot = f->slot;
 
-	if (slot->expires_ns <= now)
-		return false;
-	r->ttl = ttl_left(slot->expires_ns - now, slot->ttl_s);
+	r->ttl = 0;
+	if (slot->expires_ns > now)
+		r->ttl = slot->keep_ttl ? bpf_htonl(slot->ttl_s)
+					: ttl_left(slot->expires_ns - now, slot->ttl_s);
+	r->ttl = forget(r->ttl, now); /* VERIFIER: 0 or not is no matter from here on */
 	r->blob_len = slot->blob_len;
 	if (r->blob_len > NODENS_SIZE_3)
 		return false;

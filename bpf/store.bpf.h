@@ -9,6 +9,8 @@
 #ifndef NODENS_STORE_BPF_H
 #define NODENS_STORE_BPF_H
 
+#define NSEC_PER_SEC 1000000000ull
+
 struct found {
 	struct nodens_slot *slot;
 	__u64 size; /* of its class, bytes */
@@ -20,15 +22,11 @@ static __always_inline __u64 now_ns(void)
 	return bpf_ktime_get_coarse_ns();
 }
 
-static __always_inline bool slot_find(__u64 hash, struct found *f)
+static __always_inline bool slot_get(__u32 number, struct found *f)
 {
-	__u32 *number = bpf_map_lookup_elem(&nodens_index, &hash);
-	__u32 index;
+	__u32 index = NODENS_SLOT_INDEX(number);
 
-	if (!number)
-		return false;
-	f->number = *number;
-	index = NODENS_SLOT_INDEX(f->number);
+	f->number = number;
 	switch (NODENS_SLOT_CLASS(f->number)) {
 	case 0:
 		f->slot = bpf_map_lookup_elem(&nodens_slab0, &index);
@@ -66,11 +64,11 @@ static __always_inline bool slot_word(const struct found *f, __u64 at, __u64 *wo
 	return true;
 }
 
-/* Does the slot hold this very question? */
-static __always_inline bool slot_matches(void *data, void *end, const struct pkt *p,
+/* Does the slot hold this very question, whose name is at @name_at? */
+static __always_inline bool slot_matches(void *data, void *end, __u64 name_at,
 					 const struct question *q, const struct found *f)
 {
-	void *name = at(data, p->dns) + DNS_HEADER_LEN;
+	void *name = at(data, name_at);
 	__u64 stored;
 
 	if (f->slot->qtype != (q->type_class & 0xffff) || f->slot->key_flags != q->key_flags ||
@@ -86,6 +84,23 @@ static __always_inline bool slot_matches(void *data, void *end, const struct pkt
 			return false;
 	}
 	return false;
+}
+
+/* An answer that may be sent: it lives, or may be served stale. */
+static __always_inline bool slot_usable(const struct nodens_slot *slot, __u64 now)
+{
+	return slot->expires_ns + slot->stale_s * NSEC_PER_SEC > now;
+}
+
+/* The number of the slot that the index has for @hash; what that answers is to be looked at. */
+static __always_inline bool index_find(__u64 hash, __u32 *number)
+{
+	__u32 *value = bpf_map_lookup_elem(&nodens_index, &hash);
+
+	if (!value)
+		return false;
+	*number = *value;
+	return true;
 }
 
 /*

@@ -44,9 +44,11 @@
  * A cut: nothing exists at or below the name (RFC 8020), or it was taken off the net by
  * configuration. An entry like any other, NXDOMAIN, of qtype 0, but that its blob holds no
  * compression pointer out of itself: it goes behind questions of any length. The programs look for
- * cuts above a name that they do not hold.
+ * cuts above a name that they do not hold, at most so many labels below the root: those of the
+ * three search suffixes are three to five labels deep in cluster.local.
  */
-#define NODENS_KEY_CUT 0x80
+#define NODENS_KEY_CUT	  0x80
+#define NODENS_CUT_DEPTHS 8
 
 /*
  * An answer as the programs send it. A slot is written only while no index
@@ -153,7 +155,7 @@ struct nodens_ctl {
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
 	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
-	__u64 cut_depths;  /* bit n: some cut has n labels, 1..63 */
+	__u64 cut_depths;  /* bit n: some cut has n labels, 1..NODENS_CUT_DEPTHS */
 };
 
 _Static_assert(sizeof(struct nodens_ctl) ==

@@ -20,12 +20,13 @@
 #define HUNG_NS	      NSEC_PER_SEC
 #define SHED_ABOVE    4096  /* exchanges under way */
 #define MAX_EXCHANGES 16384 /* each may hold a socket */
-#define RESERVED_FDS  2048  /* connections, programs, maps */
+#define WAITING_NS    (30 * NSEC_PER_SEC)
+#define RESERVED_FDS  2048 /* connections, programs, maps */
 /* At the end: packets may be on their way to us, answers on their way to clients. */
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
 
-static void on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
 {
 	char text[64];
 
@@ -36,7 +37,7 @@ static void on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
 		log_warn("upstream %s does not answer", agent__addr_text(addr, text, sizeof(text)));
 }
 
-static void on_overload(void *ctx, bool overloaded)
+void agent__on_overload(void *ctx, bool overloaded)
 {
 	struct agent *agent = ctx;
 
@@ -46,7 +47,23 @@ static void on_overload(void *ctx, bool overloaded)
 			    : "no longer overloaded");
 }
 
-static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+void agent__on_replied(void *ctx, const struct resolver_event *event)
+{
+	(void)ctx;
+	(void)event;
+}
+
+/* Every query for the zone would go round until it times out: better none is taken at all. */
+void agent__on_loop(void *ctx, const char *zone)
+{
+	struct agent *agent = ctx;
+
+	log_error("loop: what is forwarded for %s comes back here; name other upstreams", zone);
+	agent->fatal = -ELOOP;
+	event_base_loopbreak(agent->base);
+}
+
+void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
 {
 	struct agent *agent = ctx;
 
@@ -95,7 +112,7 @@ static void stop_if_done(struct agent *agent, uint64_t now)
 
 	if (since < STOP_AT_LEAST_NS)
 		return;
-	if (since >= STOP_AT_MOST_NS || !resolver__in_flight(agent->resolver))
+	if (since >= STOP_AT_MOST_NS || !generation__in_flight(agent))
 		event_base_loopbreak(agent->base);
 }
 
@@ -112,16 +129,16 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	if (agent->stopping) {
 		stop_if_done(agent, now);
 	} else if (agent->steer && !agent->steering && !agent->nd0_down &&
-		   upstreams__answered(agent->upstreams)) {
+		   upstreams__answered(agent->gen->upstreams, NULL)) {
 		set_steer(agent, true);
-		log_info("an upstream answers: steering");
+		log_info("the upstreams of all zones answer: steering");
 	}
 }
 
 /* Sets the addresses only where they changed: meanwhile nothing is served. */
 static void fill_served(struct agent *agent)
 {
-	const struct plan *plan = &agent->plan;
+	const struct plan *plan = &agent->gen->plan;
 	struct nodens_ctl *ctl = agent->ctl, want = { 0 };
 
 	for (int i = 0; i < plan->n_served; i++) {
@@ -147,19 +164,36 @@ static void fill_served(struct agent *agent)
 	kern__ctl_commit(agent->kern);
 }
 
+/* Pods use the cluster's DNS meanwhile; why, is worth a word now and then. */
+static void say_waiting(struct agent *agent, const struct corefile_forward *waiting, uint64_t now)
+{
+	if (agent->waiting_said_ns && now - agent->waiting_said_ns < WAITING_NS)
+		return;
+	if (agent->waiting_said_ns)
+		log_warn("not ready: no upstream of forward %s has answered yet",
+			 waiting->from.text);
+	agent->waiting_said_ns = now;
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
+	const struct corefile_forward *waiting = NULL;
 	struct agent *agent = arg;
+	uint64_t now = clock_now();
 
 	(void)fd;
 	(void)what;
-	store__sweep(agent->store, clock_now());
 	if (agent->stopping)
 		return;
-	if (!upstreams__answered(agent->upstreams))
-		upstreams__probe(agent->upstreams);
-	if (agent->plan.wildcard) {
-		plan__local_addrs(&agent->plan);
+	if (!upstreams__answered(agent->gen->upstreams, &waiting)) {
+		upstreams__probe(agent->gen->upstreams);
+		say_waiting(agent, waiting, now);
+	}
+	resolver__tick(agent->gen->resolver, now);
+	generation__reap(agent, now);
+	agent__watch(agent, now);
+	if (agent->gen->plan.wildcard) {
+		plan__local_addrs(&agent->gen->plan);
 		fill_served(agent);
 	}
 	agent_devices__review(agent);
@@ -170,8 +204,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	struct agent *agent = arg;
 
 	(void)what;
-	if (fd == SIGHUP) {
-		log_info("SIGHUP: the configuration is not read again; restart to change it");
+	if (fd == SIGHUP || fd == SIGUSR1) {
+		agent__reload(agent, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
 		return;
 	}
 	if (agent->stopping) {
@@ -187,7 +221,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 static int open_signals(struct agent *agent)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 	signal(SIGPIPE, SIG_IGN);
 	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -215,20 +249,37 @@ static void log_features(const struct kern_features *features)
 	free(text);
 }
 
-static int open_kern(struct agent *agent)
+static void on_refresh(void *ctx, const struct store_question *question, uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	if (agent->gen && !agent->stopping)
+		resolver__refresh(agent->gen->resolver, question, now);
+}
+
+static void on_commit(void *ctx)
+{
+	kern__ctl_commit(((struct agent *)ctx)->kern);
+}
+
+static int open_kern(struct agent *agent, const struct corefile *cf)
 {
 	struct kern_config config = {
 		.pin_dir = agent->opts->bpffs,
 		.pretend = agent->opts->pretend_kernel,
-		.capacity = { agent->opts->capacity - agent->opts->capacity / 2,
-			      agent->opts->capacity / 2 },
 		.adopt = true,
 	};
 	struct kern_error err = { .text = "" };
-	struct store_config store = { .bufsize = agent->opts->bufsize };
+	struct store_config store = {
+		.bufsize = agent->opts->bufsize,
+		.refresh = on_refresh,
+		.commit = on_commit,
+		.ctx = agent,
+	};
 	struct store_maps maps;
 	int ret;
 
+	plan__capacity(agent->opts, cf, config.capacity);
 	ret = kern__open(&config, &agent->kern, &err);
 	if (ret) {
 		log_error("%s", err.text);
@@ -248,6 +299,7 @@ static int open_kern(struct agent *agent)
 	kern__store_maps(agent->kern, &maps);
 	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
 	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
+	store.cut_depths = (uint64_t *)&agent->ctl->cut_depths;
 	ret = store__open(&maps, &store, &agent->store);
 	if (ret)
 		log_error("cannot open the store: %s", strerror(-ret));
@@ -286,37 +338,17 @@ static unsigned int max_exchanges(void)
 	return limit.rlim_cur > RESERVED_FDS + 256 ? limit.rlim_cur - RESERVED_FDS : 256;
 }
 
-static int open_resolver(struct agent *agent)
+static int open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan)
 {
-	struct upstreams_config upstreams = {
-		.base = agent->base,
-		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize,
-		.read_ns = UPSTREAM_READ_NS,
-		.deadline_ns = UPSTREAM_DEADLINE_NS,
-		.changed = on_upstream,
-		.ctx = agent,
-	};
-	struct resolver_config resolver = {
-		.corefile = agent->cf,
-		.store = agent->store,
-		.stats = agent->map.stats,
-		.hash_key = (const uint64_t *)agent->ctl->hash_key,
-		.bufsize = agent->opts->bufsize,
-		.max_exchanges = max_exchanges(),
-		.reply = on_reply,
-		.overload = on_overload,
-		.ctx = agent,
-	};
-	int ret = upstreams__open(&upstreams, &agent->upstreams);
+	struct generation *gen;
+	int ret;
 
-	resolver.upstreams = agent->upstreams;
-	resolver.shed_above =
-		resolver.max_exchanges / 2 < SHED_ABOVE ? resolver.max_exchanges / 2 : SHED_ABOVE;
+	agent->max_exchanges = max_exchanges();
+	agent->shed_above =
+		agent->max_exchanges / 2 < SHED_ABOVE ? agent->max_exchanges / 2 : SHED_ABOVE;
+	ret = generation__open(agent, cf, plan, &gen);
 	if (!ret)
-		ret = resolver__open(&resolver, &agent->resolver);
-	if (ret)
-		log_error("cannot set up the upstreams: %s", strerror(-ret));
+		generation__take_over(agent, gen, clock_now());
 	return ret;
 }
 
@@ -338,39 +370,54 @@ static int write_pidfile(struct agent *agent)
 	return ret;
 }
 
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	if (!agent->stopping)
+		store__tick(agent->store, clock_now());
+}
+
 static int open_timers(struct agent *agent)
 {
 	static const struct timeval beat = { 0, BEAT_MS * 1000 }, second = { 1, 0 };
+	static const struct timeval tick = { 0, 250000 };
 
 	agent->beat = event_new(agent->base, -1, EV_PERSIST, on_beat, agent);
 	agent->second = event_new(agent->base, -1, EV_PERSIST, on_second, agent);
-	if (!agent->beat || !agent->second || event_add(agent->beat, &beat) ||
-	    event_add(agent->second, &second)) {
+	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
+	if (!agent->beat || !agent->second || !agent->tick || event_add(agent->tick, &tick) ||
+	    event_add(agent->beat, &beat) || event_add(agent->second, &second)) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static int agent_open(struct agent *agent)
+static int agent_open(struct agent *agent, struct corefile *cf, const struct plan *plan)
 {
 	int ret;
 
 	agent->base = event_base_new();
 	if (!agent->base) {
 		log_error("cannot make an event loop");
+		corefile__free(cf);
 		return -ENOMEM;
 	}
 	ret = open_signals(agent);
 	if (!ret)
-		ret = open_kern(agent);
-	if (!ret)
-		ret = open_resolver(agent);
+		ret = open_kern(agent, cf);
+	if (ret)
+		corefile__free(cf);
+	else
+		ret = open_generation(agent, cf, plan);
 	if (!ret)
 		ret = agent_sockets__open(agent);
 	if (ret)
 		return ret;
-	plan__local_addrs(&agent->plan);
+	plan__local_addrs(&agent->gen->plan);
 	fill_ctl(agent);
 	ret = agent_devices__open(agent);
 	if (!ret)
@@ -397,8 +444,12 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	if (agent->kern && agent->ctl->steer)
 		set_steer(agent, false);
 	agent_devices__close(agent, detach);
-	resolver__close(agent->resolver);
-	upstreams__close(agent->upstreams);
+	while (agent->gen) {
+		struct generation *older = agent->gen->older;
+
+		generation__close(agent->gen);
+		agent->gen = older;
+	}
 	server__close(agent->server);
 	steer__close(agent->steer);
 	if (agent->lock_fd >= 0)
@@ -412,6 +463,8 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		event_free(agent->beat);
 	if (agent->second)
 		event_free(agent->second);
+	if (agent->tick)
+		event_free(agent->tick);
 	for (size_t i = 0; i < sizeof(agent->signals) / sizeof(agent->signals[0]); i++) {
 		if (agent->signals[i])
 			event_free(agent->signals[i]);
@@ -422,8 +475,22 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		unlink(agent->opts->pidfile);
 }
 
-int agent__run(const struct run_options *opts, const struct corefile *cf, const struct plan *plan)
+static void say_notes(const struct agent *agent, const struct conf *conf)
 {
+	for (unsigned int i = 0; i < agent->opts->n_moot; i++)
+		log_info("%s", agent->opts->moot[i]);
+	if (conf->note[0])
+		log_warn("%s", conf->note);
+	if (conf->plan->warning[0])
+		log_warn("%s", conf->plan->warning);
+	if (conf->plan->why_mode)
+		log_info("mode: %s, because %s",
+			 conf->plan->mode == MODE_STEER ? "steer" : "listen", conf->plan->why_mode);
+}
+
+int agent__run(const struct run_options *opts, struct conf *conf)
+{
+	struct corefile *cf = conf->cf;
 	struct agent *agent = calloc(1, sizeof(*agent));
 	int ret;
 
@@ -431,14 +498,14 @@ int agent__run(const struct run_options *opts, const struct corefile *cf, const 
 		log_error("out of memory");
 		return -ENOMEM;
 	}
+	conf->cf = NULL;
+	agent->fingerprint = conf->fingerprint;
 	agent->opts = opts;
-	agent->cf = cf;
-	agent->plan = *plan;
 	agent->map.fd = -1;
 	agent->lock_fd = -1;
 	agent->map.stats = &agent->map.own;
 	list__init(&agent->devices);
-	ret = agent_open(agent);
+	ret = agent_open(agent, cf, conf->plan);
 	if (ret) {
 		agent_close(agent, true, !agent->had_pins);
 		free(agent);
@@ -447,12 +514,12 @@ int agent__run(const struct run_options *opts, const struct corefile *cf, const 
 	/* Not before: a start that fails says why in one line. */
 	for (size_t i = 0; i < cf->warnings_len; i++)
 		log_warn("%s", cf->warnings[i]);
-	if (plan->warning[0])
-		log_warn("%s", plan->warning);
-	log_info("ready: addresses served: %d, devices attached to: %llu%s", agent->plan.n_served,
+	say_notes(agent, conf);
+	log_info("ready: addresses served: %d, devices attached to: %llu%s",
+		 agent->gen->plan.n_served,
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
 		 agent->steer ? "; steering begins when an upstream answers" : "");
-	upstreams__probe(agent->upstreams);
+	upstreams__probe(agent->gen->upstreams);
 	if (event_base_dispatch(agent->base) < 0) {
 		log_error("the event loop failed");
 		ret = -EIO;

@@ -10,11 +10,10 @@
 #ifndef NODENS_AGENT_H
 #define NODENS_AGENT_H
 
-#include "corefile.h"
-#include "options.h"
-#include "plan.h"
+#include "conf.h"
 
 /* 0 after a signal to end, -errno where it could not start or go on. */
-int agent__run(const struct run_options *opts, const struct corefile *cf, const struct plan *plan);
+/* Takes the Corefile out of @conf. */
+int agent__run(const struct run_options *opts, struct conf *conf);
 
 #endif /* NODENS_AGENT_H */

@@ -43,9 +43,9 @@ static bool wanted(const struct agent *agent, const struct link_info *info)
 		return false;
 	if (opts->interfaces)
 		return glob_list__match(opts->interfaces, info->name);
-	if (opts->mode == MODE_STEER)
+	if (agent->gen->plan.mode == MODE_STEER)
 		return !strcmp(info->kind, "veth") && info->foreign_peer;
-	return plan__device_holds(&agent->plan, info->name);
+	return plan__device_holds(&agent->gen->plan, info->name);
 }
 
 static struct device *find(struct agent *agent, int ifindex)
@@ -68,7 +68,7 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 		.ifindex = device->info.ifindex,
 		.hook = agent->opts->hook,
 		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
-		.steer = agent->opts->mode == MODE_STEER,
+		.steer = agent->gen->plan.mode == MODE_STEER,
 	};
 	struct kern_error err = { .text = "" };
 	char note[256] = "";
@@ -286,7 +286,7 @@ void agent_devices__review(struct agent *agent)
 			device_attach(agent, device, false);
 	}
 	/* Addresses come without a word about the device. */
-	if (agent->plan.wildcard && !agent->opts->interfaces)
+	if (agent->gen->plan.wildcard && !agent->opts->interfaces)
 		links__dump(agent->links);
 }
 

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "agent.h"
+#include "generation.h"
 #include "attach.h"
 #include "links.h"
 #include "list.h"
@@ -27,10 +28,9 @@ struct agent_map {
 
 struct agent {
 	const struct run_options *opts;
-	const struct corefile *cf;
-	struct plan plan; /* a wildcard's served addresses change */
+	struct generation *gen; /* the configuration at work; older ones drain */
 	struct event_base *base;
-	struct event *signals[4];
+	struct event *signals[5];
 	struct kern *kern;
 	struct nodens_ctl *ctl;
 	bool had_pins; /* before this start: a start that fails leaves them */
@@ -38,21 +38,35 @@ struct agent {
 	struct store *store;
 	struct steer *steer;
 	int lock_fd; /* listen mode's; steer holds its own */
-	struct upstreams *upstreams;
-	struct resolver *resolver;
 	struct server *server;
+	unsigned int max_exchanges, shed_above;
 	struct links *links;
 	bool links_opened; /* devices may have been attached to */
 	struct event *links_readable;
 	struct list devices;
 	int fatal; /* -errno: a device the operator named could not be attached to */
-	struct event *beat, *second;
+	struct event *beat, *second, *tick;
+	uint64_t reload_ns;	  /* when the configuration is looked at again */
+	uint64_t fingerprint;	  /* of what it was made of */
+	uint64_t waiting_said_ns; /* when it was said which zone keeps steering back */
 	bool steering;
 	bool nd0_down; /* somebody took the way to the private namespace down */
 	bool stopping;
 	uint64_t stop_ns;
 	bool pidfile_written;
 };
+
+/* What generations tell the agent: contracts in upstream.h and resolver.h. */
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up);
+void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
+void agent__on_overload(void *ctx, bool overloaded);
+void agent__on_replied(void *ctx, const struct resolver_event *event);
+void agent__on_loop(void *ctx, const char *zone);
+
+/* agent_reload.c: the configuration again, if it reads differently; @reason for the log. */
+void agent__reload(struct agent *agent, const char *reason);
+/* Each second: is it time to look, and does it read differently? */
+void agent__watch(struct agent *agent, uint64_t now_ns);
 
 /* agent.c: nd0 itself changed or went. */
 void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone);

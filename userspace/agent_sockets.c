@@ -38,7 +38,7 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 {
 	struct agent *agent = ctx;
 
-	resolver__query(agent->resolver, client, query, now);
+	resolver__query(agent->gen->resolver, client, query, now);
 }
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
@@ -97,7 +97,7 @@ static bool serves(const struct plan *plan, int family)
 static int open_sockets(struct agent *agent)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct plan *plan = &agent->plan;
+	struct plan *plan = &agent->gen->plan;
 	int ret = 0;
 
 	for (int i = 0; !ret && i < 2 && agent->steer; i++) {
@@ -129,8 +129,9 @@ int agent_sockets__open(struct agent *agent)
 	struct kern_error err = { .text = "" };
 	int ret;
 
-	if (agent->opts->mode == MODE_STEER) {
-		ret = steer__open(agent->plan.served, agent->plan.n_served, &agent->steer, &err);
+	if (agent->gen->plan.mode == MODE_STEER) {
+		ret = steer__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->steer,
+				  &err);
 		if (!ret)
 			ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
 		if (ret) {

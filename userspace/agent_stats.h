@@ -25,6 +25,11 @@
 	X(CACHE_STORED, "cache_stored", "answers put into the store")                           \
 	X(COALESCED, "coalesced", "queries that joined an exchange already under way")          \
 	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")            \
+	X(RELOADS, "reloads", "configurations read again and taken")                            \
+	X(RELOADS_FAILED, "reloads_failed", "configurations read again and refused")            \
+	X(REFRESHES, "refreshes", "answers asked for anew before or after they ended")          \
+	X(CUTS, "cuts", "NXDOMAIN cuts stored")                                                 \
+	X(CUT_PROBES, "cut_probes", "questions asked to find out where to cut")                 \
 	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")          \
 	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                                \
 	X(UPSTREAM_RESENT, "upstream_resent",                                                   \

@@ -62,6 +62,14 @@ struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8
 			     uint16_t rcode);
 void answer__free(struct answer *answer);
 
+/*
+ * The answer for every name at and below @name: rcode and flags of @nxdomain and its SOA, if it has
+ * one, written so that it fits behind a question of any length. key_flags: of the queries that it
+ * answers. -ENOMEM, -EBADMSG.
+ */
+int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name, uint8_t key_flags,
+		     struct answer **out);
+
 /* Length of the UDP message this answer makes for a client without / with OPT. */
 size_t answer__size(const struct answer *answer, bool edns);
 

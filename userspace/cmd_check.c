@@ -14,19 +14,14 @@
 int cmd_check(int argc, char **argv)
 {
 	struct run_options opts;
-	struct corefile *cf;
-	struct plan *plan;
+	struct conf conf;
 	int status;
 
-	status = cmd_config__load(argc, argv, "check", &opts, &cf, &plan);
+	status = cmd_config__load(argc, argv, "check", &opts, &conf);
 	if (status >= 0)
 		return status;
-	for (size_t i = 0; i < cf->warnings_len; i++)
-		log_warn("%s", cf->warnings[i]);
-	if (plan->warning[0])
-		log_warn("%s", plan->warning);
-	corefile__print(cf, stdout);
-	free(plan);
-	corefile__free(cf);
+	cmd_config__warn(&opts, &conf);
+	corefile__print(conf.cf, stdout);
+	conf__free(&conf);
 	return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

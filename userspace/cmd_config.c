@@ -9,18 +9,8 @@
 
 #include "log.h"
 
-static int load_corefile(const struct run_options *opts, struct corefile **cf)
-{
-	struct corefile_error err = { .text = "" };
-	int ret = corefile__load(opts->conf, cf, &err);
-
-	if (ret)
-		log_error("%s", err.text);
-	return ret;
-}
-
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
-		     struct corefile **cf, struct plan **plan)
+		     struct conf *conf)
 {
 	struct options_error err = { .text = "" };
 	int ret = run_options__parse(opts, argc, argv, &err);
@@ -34,13 +24,20 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 		log_error("%s", err.text);
 		return EXIT_USAGE;
 	}
-	if (load_corefile(opts, cf))
-		return EXIT_FAILURE;
-	*plan = calloc(1, sizeof(**plan));
-	if (*plan && !plan__make(opts, *cf, *plan, &err))
+	if (!conf__load(opts, conf, &err))
 		return -1;
-	log_error("%s", *plan ? err.text : "out of memory");
-	free(*plan);
-	corefile__free(*cf);
+	log_error("%s", err.text);
 	return EXIT_FAILURE;
+}
+
+void cmd_config__warn(const struct run_options *opts, const struct conf *conf)
+{
+	for (unsigned int i = 0; i < opts->n_moot; i++)
+		log_info("%s", opts->moot[i]);
+	for (size_t i = 0; i < conf->cf->warnings_len; i++)
+		log_warn("%s", conf->cf->warnings[i]);
+	if (conf->note[0])
+		log_warn("%s", conf->note);
+	if (conf->plan->warning[0])
+		log_warn("%s", conf->plan->warning);
 }

@@ -7,15 +7,14 @@
 #ifndef NODENS_CMD_CONFIG_H
 #define NODENS_CMD_CONFIG_H
 
-#include "corefile.h"
-#include "options.h"
-#include "plan.h"
+#include "conf.h"
 
 #define EXIT_USAGE 2
 
-/* -1: all is well, *cf and *plan (malloc'd) are filled in; else an exit status, and it has been
- * said why. */
+/* -1: all is well, *conf is filled in; else an exit status, and it has been said why. */
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
-		     struct corefile **cf, struct plan **plan);
+		     struct conf *conf);
+/* What is odd about it but works. */
+void cmd_config__warn(const struct run_options *opts, const struct conf *conf);
 
 #endif /* NODENS_CMD_CONFIG_H */

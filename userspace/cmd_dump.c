@@ -7,6 +7,7 @@
  */
 #include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "cmd.h"
@@ -32,37 +33,48 @@ struct line {
 	char type_text[RRTYPE_TEXT], rcode_text[RRTYPE_TEXT];
 	unsigned long long ttl_s;
 	unsigned int hits;
-	bool is_do, is_cd, truncated;
+	bool is_do, is_cd, truncated, agent, cut, stale;
 };
 
-/* False where it is not live: expired, or the agent's alone and so not in the kernel. */
+/* False where no program answers with it: expired, or the agent's alone. */
 static bool make_line(const struct view_entry *entry, uint64_t now_ns, struct line *line)
 {
 	const struct nodens_slot *slot = &entry->copy.slot;
 
-	if (slot->expires_ns <= now_ns)
+	line->stale = slot->expires_ns <= now_ns;
+	if (line->stale && slot->expires_ns + slot->stale_s * NSEC <= now_ns)
 		return false;
 	if (dns_name__to_text(&entry->name, line->name, sizeof(line->name)) < 0)
 		return false;
-	line->type = rrtype__text(be16toh(slot->qtype), line->type_text);
+	line->cut = slot->key_flags & NODENS_KEY_CUT;
+	line->type = line->cut ? "cut" : rrtype__text(be16toh(slot->qtype), line->type_text);
 	line->rcode = rcode__text(be16toh(slot->flags) & DNS_RCODE, line->rcode_text);
 	line->kind = slot->kind == NODENS_POSITIVE ? "positive" : "negative";
-	line->ttl_s = (slot->expires_ns - now_ns + NSEC - 1) / NSEC;
+	line->ttl_s = line->stale ? 0 : (slot->expires_ns - now_ns + NSEC - 1) / NSEC;
 	line->hits = slot->hits;
 	line->is_do = slot->key_flags & NODENS_KEY_DO;
 	line->is_cd = slot->key_flags & NODENS_KEY_CD;
 	line->truncated = slot->truncated;
+	line->agent = slot->key_flags & NODENS_KEY_AGENT;
 	return true;
 }
 
 static void print_text(const struct line *line)
 {
-	static const char *const flags[8] = { "-",  "DO",    "CD",    "DO,CD",
-					      "TC", "DO,TC", "CD,TC", "DO,CD,TC" };
+	const struct {
+		bool set;
+		const char *name;
+	} flags[] = {
+		{ line->is_do, "DO" },	  { line->is_cd, "CD" },    { line->truncated, "TC" },
+		{ line->stale, "STALE" }, { line->agent, "AGENT" },
+	};
+	char text[32] = "";
 
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].set)
+			sprintf(text + strlen(text), "%s%s", text[0] ? "," : "", flags[i].name);
 	printf("%-48s %-10s %-9s %7llu %9u %-8s %s\n", line->name, line->type, line->rcode,
-	       line->ttl_s, line->hits, line->kind,
-	       flags[line->is_do | line->is_cd << 1 | line->truncated << 2]);
+	       line->ttl_s, line->hits, line->kind, text[0] ? text : "-");
 }
 
 static void print_json(const struct line *line, bool first)
@@ -70,10 +82,12 @@ static void print_json(const struct line *line, bool first)
 	printf(first ? "\n{\"name\":" : ",\n{\"name\":");
 	view__json_string(stdout, line->name);
 	printf(",\"type\":\"%s\",\"rcode\":\"%s\",\"ttl\":%llu,\"hits\":%u,\"kind\":\"%s\","
-	       "\"do\":%s,\"cd\":%s,\"truncated\":%s}",
+	       "\"do\":%s,\"cd\":%s,\"truncated\":%s,"
+	       "\"cut\":%s,\"stale\":%s,\"agent\":%s}",
 	       line->type, line->rcode, line->ttl_s, line->hits, line->kind,
 	       line->is_do ? "true" : "false", line->is_cd ? "true" : "false",
-	       line->truncated ? "true" : "false");
+	       line->truncated ? "true" : "false", line->cut ? "true" : "false",
+	       line->stale ? "true" : "false", line->agent ? "true" : "false");
 }
 
 static int dump(struct view *view, bool json)
@@ -105,7 +119,8 @@ static int dump(struct view *view, bool json)
 static const char about[] =
 	"Prints the live answers in the cache: name, type, response code, seconds left,\n"
 	"hits (sampled: up to a second late), kind, and for which queries (DO, CD; TC: too\n"
-	"large for UDP, answered with TC=1).";
+	"large for UDP, answered with TC=1; STALE: expired, answered with a TTL of 0; AGENT: for\n"
+	"the agent alone). Type \"cut\": NXDOMAIN for the name and all below it.";
 
 int cmd_dump(int argc, char **argv)
 {

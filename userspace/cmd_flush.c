@@ -84,8 +84,8 @@ static long flush(struct view *view, const struct selection *sel)
 }
 
 static const char about[] =
-	"Removes the answers for NAME (of TYPE, or of all types), or all answers, from the\n"
-	"kernel's cache and the agent's, and prints how many there were.";
+	"Removes the answers for NAME (of TYPE, or of all types and the cut at NAME), or all\n"
+	"answers, from the kernel's cache and the agent's, and prints how many there were.";
 
 int cmd_flush(int argc, char **argv)
 {

@@ -18,16 +18,14 @@
 int cmd_run(int argc, char **argv)
 {
 	struct run_options opts;
-	struct corefile *cf;
-	struct plan *plan;
+	struct conf conf;
 	int status;
 
-	status = cmd_config__load(argc, argv, "run", &opts, &cf, &plan);
+	status = cmd_config__load(argc, argv, "run", &opts, &conf);
 	if (status >= 0)
 		return status;
 	log__set_level(opts.log_level);
-	status = agent__run(&opts, cf, plan) ? EXIT_FAILURE : EXIT_SUCCESS;
-	free(plan);
-	corefile__free(cf);
+	status = agent__run(&opts, &conf) ? EXIT_FAILURE : EXIT_SUCCESS;
+	conf__free(&conf);
 	return status;
 }

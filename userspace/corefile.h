@@ -117,6 +117,7 @@ void corefile__free(struct corefile *cf);
 
 /* The effective configuration, defaults written out, as a Corefile that parses to the same. */
 void corefile__print(const struct corefile *cf, FILE *out);
+void corefile__print_block(const struct corefile_block *block, FILE *out);
 
 /*
  * The block with the longest zone that is the name or above it, NULL if none. `qname` is wire form,

@@ -29,6 +29,19 @@ static int import_one(struct corefile_parse *p, const struct corefile_token *at,
 	return corefile_expand(p, list, len, &frame, out);
 }
 
+int corefile_add_file(struct corefile_parse *p, const char *name)
+{
+	struct corefile *cf = p->cf;
+	const char **list =
+		corefile_mem_grow(cf->mem, cf->files, cf->files_len, &p->files_cap, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	list[cf->files_len++] = name;
+	cf->files = list;
+	return 0;
+}
+
 static int import_file(struct corefile_parse *p, const struct corefile_token *at,
 		       const struct corefile_import *outer, const char *path,
 		       struct corefile_tokens *out)
@@ -45,6 +58,10 @@ static int import_file(struct corefile_parse *p, const struct corefile_token *at
 		return corefile_fail(p, at, "files cannot be imported here; write what '%s' holds",
 				     corefile_show(p, path));
 	err = p->options->read_file(p->options->ctx, path, &text, &len);
+	if (!err && corefile_add_file(p, name)) {
+		free(text);
+		return corefile_nomem(p);
+	}
 	if (err == -ENOENT)
 		return corefile_fail_at(p, err, at->file, at->line,
 					"there is no snippet and no file '%s'; define the snippet "

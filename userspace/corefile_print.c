@@ -78,7 +78,7 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 		f->health_check_domain.text);
 }
 
-static void print_block(const struct corefile_block *b, FILE *out)
+void corefile__print_block(const struct corefile_block *b, FILE *out)
 {
 	for (size_t i = 0; i < b->zones_len; i++)
 		fprintf(out, "%s:%u ", b->zones[i].text, b->port);
@@ -123,6 +123,6 @@ void corefile__print(const struct corefile *cf, FILE *out)
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		if (i)
 			fputc('\n', out);
-		print_block(&cf->blocks[i], out);
+		corefile__print_block(&cf->blocks[i], out);
 	}
 }

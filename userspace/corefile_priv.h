@@ -66,7 +66,8 @@ struct corefile_parse {
 	const char *directive, *option; /* context of messages */
 	struct corefile_block *block;	/* being filled */
 	struct corefile_forward *forward;
-	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap;
+	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap,
+		files_cap;
 	size_t zones_total;
 
 	char shown[4][80];
@@ -81,6 +82,9 @@ char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
 /* Room for one more element after `len` of them: the (possibly moved) array, or NULL. */
 void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
 			size_t elem_size);
+
+/* corefile_import.c: remember that the configuration was made of this file. */
+int corefile_add_file(struct corefile_parse *p, const char *name);
 
 /* corefile_message.c */
 int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)

@@ -35,6 +35,21 @@ static int fail_getopt(struct options_error *err, int found, const char *arg)
 	return -EINVAL;
 }
 
+/* As Go's strconv.ParseBool: "true", "false" or NULL. */
+static const char *truth(const char *value)
+{
+	static const char *const yes[] = { "1", "t", "T", "TRUE", "true", "True" };
+	static const char *const no[] = { "0", "f", "F", "FALSE", "false", "False" };
+
+	for (unsigned int i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		if (!strcmp(value, yes[i]))
+			return "true";
+		if (!strcmp(value, no[i]))
+			return "false";
+	}
+	return NULL;
+}
+
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
 		   char **argv, int *first, struct options_error *err)
 {
@@ -60,8 +75,10 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 		if ((size_t)index == n_rows)
 			return -ECANCELED;
 		value = rows[index].arg || optarg ? optarg : "true";
-		if (!rows[index].arg && strcmp(value, "true") && strcmp(value, "false"))
-			return fail(err, rows[index].name, value, "is neither true nor false");
+		if (!rows[index].arg)
+			value = truth(value);
+		if (!value)
+			return fail(err, rows[index].name, optarg, "is neither true nor false");
 		ret = rows[index].set(target, value, &why);
 		if (ret)
 			return fail(err, rows[index].name, value, why);
@@ -173,6 +190,7 @@ static int set_conf(void *target, const char *value, const char **why)
 	if (!*value)
 		return -EINVAL;
 	opts->conf = value;
+	opts->conf_given = true;
 	return 0;
 }
 
@@ -180,8 +198,10 @@ static int set_mode(void *target, const char *value, const char **why)
 {
 	struct run_options *opts = target;
 
-	*why = "is neither steer nor listen";
-	if (!strcmp(value, "steer"))
+	*why = "is none of auto, steer, listen";
+	if (!strcmp(value, "auto"))
+		opts->mode = MODE_AUTO;
+	else if (!strcmp(value, "steer"))
 		opts->mode = MODE_STEER;
 	else if (!strcmp(value, "listen"))
 		opts->mode = MODE_LISTEN;
@@ -317,23 +337,206 @@ static int set_log_level(void *target, const char *value, const char **why)
 	return log__parse_level(value, &opts->log_level) ? 0 : -EINVAL;
 }
 
+static int set_basecorefile(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is no file name";
+	if (!*value)
+		return -EINVAL;
+	opts->basecorefile = value;
+	opts->base_given = true;
+	return 0;
+}
+
+static int set_corefile(void *target, const char *value, const char **why)
+{
+	struct run_options *opts = target;
+
+	*why = "is no file name";
+	if (!*value)
+		return -EINVAL;
+	if (!opts->conf_given)
+		opts->conf = value;
+	return 0;
+}
+
+static int set_kubednscm(void *target, const char *value, const char **why)
+{
+	(void)why;
+	((struct run_options *)target)->kubednscm = *value ? value : NULL;
+	return 0;
+}
+
+static int set_upstreamsvc(void *target, const char *value, const char **why)
+{
+	*why = "is no name of a service";
+	if (!*value || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(value) ||
+	    strlen(value) > 63)
+		return -EINVAL;
+	((struct run_options *)target)->upstreamsvc = value;
+	return 0;
+}
+
+static int set_setupinterface(void *target, const char *value, const char **why)
+{
+	(void)why;
+	((struct run_options *)target)->setupinterface = strcmp(value, "true") ? NO : YES;
+	return 0;
+}
+
+static int set_interfacename(void *target, const char *value, const char **why)
+{
+	*why = "is no name of a link: 1 to 15 characters, no blank, no '/'";
+	if (!*value || strlen(value) > 15 || strpbrk(value, " /"))
+		return -EINVAL;
+	((struct run_options *)target)->interfacename = value;
+	return 0;
+}
+
+static int set_skipteardown(void *target, const char *value, const char **why)
+{
+	(void)why;
+	((struct run_options *)target)->skipteardown = !strcmp(value, "true");
+	return 0;
+}
+
+static int set_prometheus_address(void *target, const char *value, const char **why)
+{
+	*why = "is not [IP]:PORT";
+	if (!strrchr(value, ':'))
+		return -EINVAL;
+	((struct run_options *)target)->prometheus_address = value;
+	return 0;
+}
+
+static int set_metrics_address(void *target, const char *value, const char **why)
+{
+	*why = "is not [IP]:PORT";
+	if (*value && !strrchr(value, ':'))
+		return -EINVAL;
+	((struct run_options *)target)->metrics_address = value;
+	return 0;
+}
+
+static int set_dns_port(void *target, const char *value, const char **why)
+{
+	unsigned long number;
+
+	*why = "is not a port from 1 to 65535";
+	if (parse_number(value, 1, 65535, &number))
+		return -EINVAL;
+	((struct run_options *)target)->dns_port = number;
+	return 0;
+}
+
+static int set_ignore_unsupported(void *target, const char *value, const char **why)
+{
+	(void)why;
+	((struct run_options *)target)->ignore_unsupported = !strcmp(value, "true");
+	return 0;
+}
+
+/* node-cache's flags that have nothing to act on: taken, and said why once. */
+static int moot(void *target, const char *why_moot)
+{
+	struct run_options *opts = target;
+
+	for (unsigned int i = 0; i < opts->n_moot; i++) {
+		if (!strcmp(opts->moot[i], why_moot))
+			return 0;
+	}
+	if (opts->n_moot < sizeof(opts->moot) / sizeof(opts->moot[0]))
+		opts->moot[opts->n_moot++] = why_moot;
+	return 0;
+}
+
+static int set_setupiptables(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target, "-setupiptables: queries are answered and steered before netfilter: no "
+			    "rule is made, none is needed");
+}
+
+static int set_syncinterval(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target, "-syncinterval: there are no iptables rules that could get lost, and "
+			    "the link is looked after all the time");
+}
+
+static int set_health_port(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target, "-health-port: the health directive of the Corefile says where");
+}
+
+static int set_reloadwithsignal(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target, "-reloadwithsignal: SIGUSR1 and SIGHUP always read the configuration "
+			    "again");
+}
+
+static int set_quiet(void *target, const char *value, const char **why)
+{
+	(void)why;
+	if (!strcmp(value, "true"))
+		((struct run_options *)target)->log_level = LOG_LEVEL_WARN;
+	return 0;
+}
+
 static const struct option_row run_rows[] = {
 	{ "conf", "FILE", "the Corefile (/etc/Corefile)", set_conf },
 	{ "localip", "IP[,IP...]", "addresses to serve, of both families (the blocks' bind)",
 	  set_localip },
-	{ "mode", "steer|listen",
-	  "steer: answer at pods' devices; listen: bind the addresses (steer)", set_mode },
+	{ "mode", "MODE",
+	  "steer: answer at pods' devices; listen: bind the addresses; auto: listen"
+	  " where all addresses are wildcards or -setupinterface=false (auto)",
+	  set_mode },
 	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", set_hook },
 	{ "interfaces", "GLOBS",
 	  "devices to attach to (every veth whose peer is in another namespace)", set_interfaces },
 	{ "exclude", "GLOBS", "devices to keep out of", set_exclude },
-	{ "capacity", "N", "answers to keep, half positive, half negative (65536)", set_capacity },
+	{ "capacity", "N",
+	  "answers to keep, half positive, half negative (what the caches ask for)", set_capacity },
 	{ "bufsize", "BYTES", "largest answer over UDP (1232)", set_bufsize },
 	{ "lease", "SECONDS", "without an agent the programs disarm after this (60)", set_lease },
 	{ "persist", NULL, "at the end leave programs and cache in place", set_persist },
 	{ "bpffs", "DIR", "where maps are pinned (" KERN_PIN_DIR ")", set_bpffs },
 	{ "pretend-kernel", "VERSION", "do without what is newer than this kernel", set_pretend },
 	{ "pidfile", "FILE", "write the process id there", set_pidfile },
+	{ "basecorefile", "FILE",
+	  "Corefile with __PILLAR__ placeholders (/etc/coredns/Corefile.base)", set_basecorefile },
+	{ "corefile", "FILE", "as -conf, which wins", set_corefile },
+	{ "kubednscm", "DIR", "the kube-dns ConfigMap: stubDomains, upstreamNameservers",
+	  set_kubednscm },
+	{ "upstreamsvc", "NAME", "the service that __PILLAR__CLUSTER__DNS__ is (kube-dns)",
+	  set_upstreamsvc },
+	{ "setupinterface", NULL,
+	  "make -interfacename with the local addresses and listen there (true without a"
+	  " subcommand)",
+	  set_setupinterface },
+	{ "interfacename", "NAME", "the link for that (nodelocaldns)", set_interfacename },
+	{ "skipteardown", NULL, "leave the link at the end", set_skipteardown },
+	{ "prometheus-listen-address", "ADDR", "for __PROMETHEUS__ENDPOINT__ (:9253)",
+	  set_prometheus_address },
+	{ "metrics-listen-address", "ADDR", "of node-cache's own metrics (0.0.0.0:9353)",
+	  set_metrics_address },
+	{ "dns.port", "PORT", "of blocks that name none (53)", set_dns_port },
+	{ "ignore-unsupported", NULL, "dnstap, trace, pprof, metadata: ignored with a warning",
+	  set_ignore_unsupported },
+	{ "setupiptables", NULL, "nothing: no iptables rule is needed", set_setupiptables },
+	{ "syncinterval", "DURATION", "nothing: there are no rules to look after",
+	  set_syncinterval },
+	{ "health-port", "PORT", "nothing: the health directive says where", set_health_port },
+	{ "reloadwithsignal", NULL, "nothing: SIGUSR1 always reads the configuration again",
+	  set_reloadwithsignal },
+	{ "quiet", NULL, "as -log-level warn", set_quiet },
 	{ "log-level", "LEVEL", "error, warn, info or debug (info)", set_log_level },
 };
 
@@ -343,14 +546,24 @@ void run_options__defaults(struct run_options *opts)
 {
 	*opts = (struct run_options){
 		.conf = "/etc/Corefile",
-		.mode = MODE_STEER,
+		.mode = MODE_AUTO,
 		.hook = HOOK_AUTO,
-		.capacity = OPTIONS_CAPACITY_DEFAULT,
 		.bufsize = 1232,
 		.lease_s = 60,
 		.bpffs = KERN_PIN_DIR,
 		.log_level = LOG_LEVEL_INFO,
+		.basecorefile = "/etc/coredns/Corefile.base",
+		.upstreamsvc = "kube-dns",
+		.prometheus_address = ":9253",
+		.metrics_address = "0.0.0.0:9353",
+		.interfacename = "nodelocaldns",
+		.dns_port = 53,
 	};
+}
+
+static bool is_subcommand(const char *name)
+{
+	return !strcmp(name, "run") || !strcmp(name, "check");
 }
 
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
@@ -367,6 +580,11 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 			 argv[first]);
 		return -EINVAL;
 	}
+	/* node-cache's own default; who runs nodens on a plain machine asks for a link if he wants
+	 * one */
+	parsed.nodecache = !is_subcommand(argv[0]);
+	if (parsed.setupinterface == UNSET && parsed.nodecache)
+		parsed.setupinterface = parsed.n_localip ? YES : NO;
 	*opts = parsed;
 	return 0;
 }

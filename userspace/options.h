@@ -40,32 +40,51 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 		   char **argv, int *first, struct options_error *err);
 void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
 
-enum agent_mode { MODE_STEER, MODE_LISTEN };
+enum agent_mode { MODE_AUTO, MODE_STEER, MODE_LISTEN };
 
-#define OPTIONS_MAX_LOCALIP	 (2 * NODENS_MAX_SERVED)
-#define OPTIONS_CAPACITY_DEFAULT 65536
-#define OPTIONS_CAPACITY_MAX	 1000000
+enum tristate { UNSET, NO, YES };
+
+#define OPTIONS_MAX_LOCALIP  (2 * NODENS_MAX_SERVED)
+#define OPTIONS_CAPACITY_MAX 1000000
 
 /* What `nodens run` and `nodens check` were told; strings are argv's. */
 struct run_options {
 	const char *conf;
+	bool conf_given;
+	bool nodecache; /* started without a subcommand, as node-cache is */
 	struct served_addr localip[OPTIONS_MAX_LOCALIP];
 	int n_localip;
 	enum agent_mode mode;
 	enum hook hook;
 	const char *interfaces; /* globs; NULL: the mode's own rule */
 	const char *exclude;	/* globs; NULL: none */
-	uint32_t capacity;
+	uint32_t capacity;	/* 0: what the Corefile asks for */
 	uint16_t bufsize;
 	uint32_t lease_s;
 	bool persist;
 	const char *bpffs;
 	const char *pretend_kernel; /* NULL: the running one */
 	const char *pidfile;	    /* NULL: none */
+
+	/* node-cache's; what means nothing here is in `moot`. */
+	const char *basecorefile;
+	bool base_given;
+	const char *kubednscm; /* a directory; NULL: none */
+	const char *upstreamsvc;
+	const char *prometheus_address; /* for __PROMETHEUS__ENDPOINT__ */
+	const char *metrics_address;	/* of node-cache's own metrics; "": none */
+	const char *interfacename;
+	enum tristate setupinterface;
+	bool skipteardown;
+	uint16_t dns_port;
+	bool ignore_unsupported;
+	const char *moot[8]; /* flags that were given and that nodens has no need of, and why */
+	unsigned int n_moot;
 	enum log_level log_level;
 };
 
 void run_options__defaults(struct run_options *opts);
+/* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err);
 void run_options__help(FILE *out);
 

@@ -296,16 +296,65 @@ static void warn_unanswered(struct plan *plan, const struct corefile *cf)
 	}
 }
 
+/* Does a block name an address of its own? */
+static bool names_address(const struct corefile *cf)
+{
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		for (size_t k = 0; k < cf->blocks[i].binds_len; k++) {
+			if (!is_any(&cf->blocks[i].binds[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * node-cache's manifests say it without a word of ours: on a node with kube-proxy they have it make
+ * a link with its addresses; behind a Local Redirect Policy they tell it not to, and bind
+ * wildcards.
+ */
+static enum agent_mode choose_mode(const struct run_options *opts, const struct corefile *cf,
+				   const char **why)
+{
+	if (opts->mode != MODE_AUTO)
+		return opts->mode;
+	if (opts->setupinterface == NO && opts->nodecache) {
+		*why = "-setupinterface=false: queries come to this pod's own addresses";
+		return MODE_LISTEN;
+	}
+	if (!opts->n_localip && !names_address(cf)) {
+		*why = "no address is named";
+		return MODE_LISTEN;
+	}
+	*why = "addresses are named";
+	return MODE_STEER;
+}
+
+/* Processes of the node itself reach the local addresses on the link that -setupinterface makes. */
+static int plan_link(struct plan *plan, const struct run_options *opts, struct options_error *err)
+{
+	for (int i = 0; i < opts->n_localip; i++) {
+		struct sockaddr_storage addr = make_sockaddr(&opts->localip[i], DNS_PORT);
+
+		if (add_listen(plan, &addr, false))
+			return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
+	}
+	return 0;
+}
+
 int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
 	       struct options_error *err)
 {
 	struct plan made = { .n_served = 0 };
 	int ret;
 
-	if (opts->mode == MODE_STEER)
+	made.mode = choose_mode(opts, cf, &made.why_mode);
+	if (made.mode == MODE_STEER)
 		ret = plan_steer(&made, opts, cf, err);
 	else
 		ret = plan_listen(&made, opts, cf, err);
+	if (!ret && made.mode == MODE_STEER && opts->setupinterface == YES)
+		ret = plan_link(&made, opts, err);
 	if (!ret)
 		ret = check_views(&made, cf, err);
 	if (ret)
@@ -363,4 +412,31 @@ bool plan__device_holds(const struct plan *plan, const char *ifname)
 			is_served(plan, &addr);
 	freeifaddrs(all);
 	return holds;
+}
+
+static uint32_t capped(uint64_t n)
+{
+	return n < 64 ? 64 : n > OPTIONS_CAPACITY_MAX ? OPTIONS_CAPACITY_MAX : n;
+}
+
+void plan__capacity(const struct run_options *opts, const struct corefile *cf, uint32_t capacity[2])
+{
+	uint64_t sum[2] = { 0, 0 };
+	bool fixed = false;
+
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+
+		fixed |= block->has_hosts || block->templates_len;
+		if (!block->cache.enabled)
+			continue;
+		sum[NODENS_POSITIVE] += block->cache.success.capacity;
+		sum[NODENS_NEGATIVE] += block->cache.denial.capacity;
+	}
+	for (int kind = 0; kind < 2; kind++)
+		capacity[kind] = capped(sum[kind] + (fixed ? PLAN_STATIC_CAPACITY : 0));
+	if (opts->capacity) {
+		capacity[NODENS_POSITIVE] = opts->capacity - opts->capacity / 2;
+		capacity[NODENS_NEGATIVE] = opts->capacity / 2;
+	}
 }

@@ -15,6 +15,8 @@
 #define PLAN_MAX_LISTEN 256
 
 struct plan {
+	enum agent_mode mode; /* MODE_STEER or MODE_LISTEN */
+	const char *why_mode; /* of auto; NULL: it was told */
 	/* Answered by the programs, on port 53. */
 	struct served_addr served[2 * NODENS_MAX_SERVED];
 	int n_served;
@@ -34,6 +36,11 @@ int plan__make(const struct run_options *opts, const struct corefile *cf, struct
 
 /* Of a wildcard plan: the machine's own addresses but loopback's, into served. */
 int plan__local_addrs(struct plan *plan);
+
+/* Room for the answers of all caches, and for those of hosts and templates besides. */
+#define PLAN_STATIC_CAPACITY 16384
+void plan__capacity(const struct run_options *opts, const struct corefile *cf,
+		    uint32_t capacity[2]);
 
 /* Does the device hold one of the served addresses? */
 bool plan__device_holds(const struct plan *plan, const char *ifname);

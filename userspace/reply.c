@@ -78,7 +78,8 @@ static uint8_t *put_blob(uint8_t *blob, const struct answer *answer,
 int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
 		 const struct answer *answer, const struct reply_options *opts)
 {
-	size_t full = answer__size(answer, query->edns);
+	/* a cut answers questions that are longer than its own */
+	size_t full = answer__size(answer, query->edns) - answer->qname.len + query->qname.len;
 	bool truncated = answer->truncated || full > opts->limit;
 	uint16_t flags = reply_flags(query, answer);
 	uint8_t *p = msg;

@@ -1,50 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * From query to reply. Contract: resolver.h.
+ * From query to reply: what is cached, and what is not. Contract: resolver.h.
  */
-#include "resolver.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#include "clock.h"
-
-#define SERVFAIL_TTL_S 5     /* as CoreDNS */
-#define MAX_WAITERS    16384 /* all exchanges together; some 400 bytes each */
-#define BUCKETS	       8192
-
-struct waiter {
-	struct waiter *next;
-	struct client client;
-	struct dns_query query;
-};
-
-/* An exchange and the queries that wait for it. */
-struct pending {
-	struct exchange exchange;
-	struct resolver *resolver;
-	struct pending *next; /* in its bucket */
-	uint64_t hash;
-	const struct corefile_block *block;
-	struct waiter *first, **last;
-	unsigned int n_waiters;
-};
-
-struct resolver {
-	struct resolver_config config;
-	struct upstream_group ***groups; /* [block][forward] */
-	struct pending *buckets[BUCKETS];
-	unsigned int n_pending, n_waiters;
-	uint32_t rotate;
-	bool overloaded;
-	uint8_t msg[DNS_MAX_MSG];
-};
-
-static void count(struct resolver *resolver, enum agent_stat stat)
-{
-	resolver->config.stats->v[stat]++;
-}
+#include "resolver_priv.h"
 
 size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
 {
@@ -53,62 +16,61 @@ size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
 	return size > 512 ? size : 512;
 }
 
-static void reply(struct resolver *resolver, const struct client *client,
-		  const struct dns_query *query, const struct answer *answer, uint32_t ttl_s)
+/* ---- replies ---- */
+
+static uint16_t bufsize_of(const struct resolver *resolver, const struct section *section)
+{
+	uint16_t size = section ? section->block->bufsize : 0;
+
+	return size && size < resolver->config.bufsize ? size : resolver->config.bufsize;
+}
+
+static void told(struct resolver *resolver, struct resolver_event *event, const uint8_t *msg,
+		 size_t len, uint64_t since_ns)
+{
+	if (!resolver->config.replied || len < DNS_HEADER)
+		return;
+	event->size = len;
+	event->rcode = msg[3] & DNS_RCODE;
+	event->flags = msg[2] << 8 | msg[3];
+	event->duration_ns = clock_now() - since_ns;
+	resolver->config.replied(resolver->config.ctx, event);
+}
+
+void resolver_reply(struct resolver *resolver, struct resolver_event *event,
+		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns)
 {
 	const struct resolver_config *config = &resolver->config;
+	const struct client *client = event->client;
+	uint16_t bufsize = bufsize_of(resolver, event->section);
 	struct reply_options opts = {
-		.limit = client->tcp ? DNS_MAX_MSG : resolver__udp_limit(query, config->bufsize),
+		.limit = client->tcp ? DNS_MAX_MSG : resolver__udp_limit(event->query, bufsize),
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
 		.bufsize = config->bufsize,
 	};
-	int len = reply__build(resolver->msg, sizeof(resolver->msg), query, answer, &opts);
+	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
-	config->reply(config->ctx, client, resolver->msg, len > 0 ? len : 0);
+	len = len > 0 ? len : 0;
+	config->reply(config->ctx, client, resolver->msg, len);
+	told(resolver, event, resolver->msg, len, since_ns);
 }
 
-static void reply_rcode(struct resolver *resolver, const struct client *client,
-			const struct dns_query *query, uint16_t rcode)
+void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
+			  uint64_t since_ns)
 {
+	const struct dns_query *query = event->query;
 	struct answer *answer = answer__empty(&query->qname, query->qtype, query->key_flags, rcode);
 
-	count(resolver, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
+	resolver_count(resolver, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
 	if (answer)
-		reply(resolver, client, query, answer, 0);
+		resolver_reply(resolver, event, answer, 0, since_ns);
 	else
-		resolver->config.reply(resolver->config.ctx, client, NULL, 0);
+		resolver->config.reply(resolver->config.ctx, event->client, NULL, 0);
 	answer__free(answer);
 }
 
-struct keep resolver__keep(const struct corefile_cache *cache, const struct answer *answer,
-			   enum admission admission)
-{
-	struct keep keep = { .kind = NODENS_NEGATIVE, .ttl_s = answer->ttl_s };
-	const struct corefile_cache_side *side = &cache->denial;
-
-	if (!cache->enabled || admission == ADMIT_PASS)
-		return keep;
-	if (admission == ADMIT_POSITIVE) {
-		side = &cache->success;
-		keep.kind = NODENS_POSITIVE;
-	}
-	if (!side->capacity)
-		return keep;
-	if (admission == ADMIT_SERVFAIL) {
-		keep.ttl_s = SERVFAIL_TTL_S;
-	} else {
-		if (keep.ttl_s < side->min_ttl_s)
-			keep.ttl_s = side->min_ttl_s;
-		if (keep.ttl_s > side->ttl_s)
-			keep.ttl_s = side->ttl_s;
-	}
-	keep.store = keep.ttl_s > 0;
-	return keep;
-}
-
-/* Two thresholds, so that the flag does not flutter. */
-static void judge_load(struct resolver *resolver)
+void resolver_judge_load(struct resolver *resolver)
 {
 	const struct resolver_config *config = &resolver->config;
 	bool overloaded = resolver->n_pending >
@@ -121,200 +83,149 @@ static void judge_load(struct resolver *resolver)
 		config->overload(config->ctx, overloaded);
 }
 
-static void pending_unlink(struct pending *pending)
-{
-	struct resolver *resolver = pending->resolver;
-	struct pending **at = &resolver->buckets[pending->hash % BUCKETS];
+/* ---- queries ---- */
 
-	while (*at != pending)
-		at = &(*at)->next;
-	*at = pending->next;
-	resolver->n_pending--;
-	resolver->n_waiters -= pending->n_waiters;
-	resolver->config.stats->v[AGENT_STAT_WAITING] = resolver->n_waiters;
+static int family_of(const struct client *client)
+{
+	return client->peer.sa.sa_family;
 }
 
-static void pending_done(struct exchange *exchange, struct answer *answer, enum admission admission)
+/*
+ * dns64 answers clients that asked over IPv6 only, unless told otherwise: what it made is kept
+ * where no program finds it, since those cannot tell the two kinds of client apart.
+ */
+static bool dns64_private(const struct section *section, const struct client *client,
+			  const struct dns_query *query)
 {
-	struct pending *pending = (struct pending *)exchange;
-	struct resolver *resolver = pending->resolver;
-	struct keep keep = { .store = false };
-	struct waiter *waiter;
+	const struct corefile_dns64 *dns64 = &section->block->dns64;
 
-	pending_unlink(pending);
-	if (answer)
-		keep = resolver__keep(&pending->block->cache, answer, admission);
-	while ((waiter = pending->first)) {
-		pending->first = waiter->next;
-		if (answer)
-			reply(resolver, &waiter->client, &waiter->query, answer, keep.ttl_s);
-		else
-			reply_rcode(resolver, &waiter->client, &waiter->query, DNS_SERVFAIL);
-		free(waiter);
-	}
-	if (keep.store && resolver->config.store) {
-		if (!store__put(resolver->config.store, answer, keep.kind, keep.ttl_s, clock_now()))
-			count(resolver, AGENT_STAT_CACHE_STORED);
-	} else {
-		answer__free(answer);
-	}
-	free(pending);
-	judge_load(resolver);
+	return dns64->enabled && !dns64->allow_ipv4 && query->qtype == DNS_TYPE_AAAA &&
+	       family_of(client) == AF_INET6;
 }
 
-_Static_assert(offsetof(struct pending, exchange) == 0, "pending_done casts");
-
-static struct pending *pending_find(struct resolver *resolver, uint64_t hash,
-				    const struct corefile_block *block,
-				    const struct dns_name *qname_lower,
-				    const struct dns_query *query)
+/* A stale answer that may be sent at once; the store asks for a new one by itself. */
+static const struct answer *find_stale(struct resolver *resolver, const struct section *section,
+				       const struct question *q, uint64_t now)
 {
-	struct pending *pending = resolver->buckets[hash % BUCKETS];
+	uint32_t past_s;
 
-	for (; pending; pending = pending->next) {
-		const struct exchange *ex = &pending->exchange;
-
-		if (pending->hash == hash && pending->block == block && ex->qtype == query->qtype &&
-		    ex->key_flags == query->key_flags && ex->qname.len == qname_lower->len &&
-		    !memcmp(ex->qname.wire, qname_lower->wire, qname_lower->len))
-			return pending;
-	}
-	return NULL;
-}
-
-static int pending_join(struct pending *pending, const struct client *client,
-			const struct dns_query *query)
-{
-	struct resolver *resolver = pending->resolver;
-	struct waiter *waiter;
-
-	if (resolver->n_waiters >= MAX_WAITERS)
-		return -EBUSY;
-	waiter = malloc(sizeof(*waiter));
-	if (!waiter)
-		return -ENOMEM;
-	waiter->next = NULL;
-	waiter->client = *client;
-	waiter->query = *query;
-	*pending->last = waiter;
-	pending->last = &waiter->next;
-	pending->n_waiters++;
-	resolver->config.stats->v[AGENT_STAT_WAITING] = ++resolver->n_waiters;
-	return 0;
-}
-
-static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
-				   const struct corefile_block *block,
-				   const struct dns_name *qname_lower,
-				   const struct dns_query *query)
-{
-	struct pending *pending = malloc(sizeof(*pending));
-	struct pending **bucket = &resolver->buckets[hash % BUCKETS];
-
-	if (!pending)
+	if (!section->block->cache.serve_stale_s ||
+	    section->block->cache.stale != COREFILE_STALE_IMMEDIATE)
 		return NULL;
-	memset(&pending->exchange, 0, sizeof(pending->exchange));
-	pending->exchange.qname = *qname_lower;
-	pending->exchange.qtype = query->qtype;
-	pending->exchange.key_flags = query->key_flags;
-	pending->exchange.done = pending_done;
-	pending->resolver = resolver;
-	pending->hash = hash;
-	pending->block = block;
-	pending->first = NULL;
-	pending->last = &pending->first;
-	pending->n_waiters = 0;
-	pending->next = *bucket;
-	*bucket = pending;
-	resolver->n_pending++;
-	return pending;
+	return store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
+				&past_s);
 }
 
-static void pending_drop(struct pending *pending)
+/* True: replied. */
+static bool reply_cached(struct resolver *resolver, struct resolver_event *event,
+			 const struct question *q, uint64_t now)
 {
-	struct waiter *waiter;
+	struct store *store = resolver->config.store;
+	const struct section *section = event->section;
+	const struct answer *answer;
+	uint32_t ttl_s = 0;
 
-	pending_unlink(pending);
-	while ((waiter = pending->first)) {
-		pending->first = waiter->next;
-		free(waiter);
+	answer = store__get(store, &q->qname, q->qtype, q->key_flags, now, &ttl_s);
+	if (!answer && !(q->key_flags & NODENS_KEY_AGENT))
+		answer = store__cut_above(store, &q->qname, q->key_flags, now, &ttl_s);
+	if (!answer) {
+		answer = find_stale(resolver, section, q, now);
+		event->stale = answer;
 	}
-	free(pending);
+	if (!answer)
+		return false;
+	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
+	event->hit = true;
+	event->plugin = "cache";
+	event->kind = answer->count[DNS_ANSWER_SECTION] ? NODENS_POSITIVE : NODENS_NEGATIVE;
+	resolver_reply(resolver, event, answer, ttl_s, now);
+	return true;
 }
 
-/* Not held: ask upstream, alone or together with who asks the same already. */
-static void resolve(struct resolver *resolver, const struct corefile_block *block,
-		    const struct client *client, const struct dns_name *qname_lower,
-		    const struct dns_query *query, uint64_t now)
+static bool is_loop_probe(const struct resolver *resolver, const struct section *section,
+			  const struct question *q)
 {
-	const struct corefile_forward *forward;
-	size_t index = block - resolver->config.corefile->blocks;
-	struct pending *pending;
-	uint16_t rcode = DNS_SERVFAIL;
-	uint64_t hash;
+	const struct dns_name *probe = &resolver->loop_probes[section - resolver->sections];
 
-	hash = question__hash(resolver->config.hash_key, qname_lower, query->qtype,
-			      query->key_flags) +
-	       index;
-	pending = pending_find(resolver, hash, block, qname_lower, query);
-	if (pending) {
-		if (pending_join(pending, client, query))
-			goto shed;
-		count(resolver, AGENT_STAT_COALESCED);
-		return;
-	}
-	forward = corefile__forward_for(block, qname_lower->wire, qname_lower->len);
-	if (!forward)
-		goto refuse;
-	if (resolver->n_pending >= resolver->config.max_exchanges)
-		goto shed;
-	pending = pending_new(resolver, hash, block, qname_lower, query);
-	if (!pending)
-		goto shed;
-	if (pending_join(pending, client, query)) {
-		pending_drop(pending);
-		goto shed;
-	}
-	if (exchange__start(resolver->groups[index][forward - block->forwards], &pending->exchange,
-			    now)) {
-		pending_drop(pending);
-		rcode = DNS_REFUSED; /* max_concurrent, as CoreDNS */
-		goto refuse;
-	}
-	judge_load(resolver);
-	return;
+	return q->qtype == DNS_TYPE_HINFO && probe->len && dns_name__equal(probe, &q->qname);
+}
 
-shed:
-	count(resolver, AGENT_STAT_SHED);
-refuse:
-	reply_rcode(resolver, client, query, rcode);
+static struct section *section_for(struct resolver *resolver, const struct dns_name *qname,
+				   const struct client *client)
+{
+	const struct corefile *cf = resolver->config.corefile;
+	const struct corefile_block *block;
+
+	block = corefile__block_at(cf, qname->wire, qname->len,
+				   (const struct sockaddr_storage *)&client->local);
+	return block ? &resolver->sections[block - cf->blocks] : NULL;
 }
 
 void resolver__query(struct resolver *resolver, const struct client *client,
 		     const struct dns_query *query, uint64_t now)
 {
-	const struct resolver_config *config = &resolver->config;
-	struct dns_name lower = query->qname;
-	const struct corefile_block *block;
-	const struct answer *answer = NULL;
-	uint32_t ttl_s = 0;
+	struct resolver_event event = { .client = client, .query = query, .plugin = "" };
+	struct question q = {
+		.qname = query->qname,
+		.qtype = query->qtype,
+		.key_flags = query->key_flags,
+	};
+	struct pending_start start = { .question = &q, .client = client, .query = query };
 
-	dns_name__lower(&lower);
-	block = corefile__block_at(config->corefile, lower.wire, lower.len,
-				   (const struct sockaddr_storage *)&client->local);
-	if (!block) {
-		reply_rcode(resolver, client, query, DNS_REFUSED);
+	dns_name__lower(&q.qname);
+	start.section = section_for(resolver, &q.qname, client);
+	if (!start.section) {
+		event.rcode = DNS_REFUSED;
+		resolver_reply_rcode(resolver, &event, DNS_REFUSED, now);
 		return;
 	}
-	if (block->cache.enabled && config->store)
-		answer = store__get(config->store, &lower, query->qtype, query->key_flags, now,
-				    &ttl_s);
-	if (answer) {
-		count(resolver, AGENT_STAT_CACHE_HITS);
-		reply(resolver, client, query, answer, ttl_s);
+	if (is_loop_probe(resolver, start.section, &q) && resolver->config.loop)
+		resolver->config.loop(resolver->config.ctx, start.section->block->zones[0].text);
+	event.section = start.section;
+	event.zone = start.zone = section__zone(start.section, &q.qname);
+	if (dns64_private(start.section, client, query)) {
+		/* what has AAAA records of its own is everybody's */
+		if (resolver->config.store && reply_cached(resolver, &event, &q, now))
+			return;
+		q.key_flags |= NODENS_KEY_AGENT;
+	}
+	if (resolver->config.store && reply_cached(resolver, &event, &q, now))
+		return;
+	if (pending__start(resolver, &start, now)) {
+		resolver_count(resolver, AGENT_STAT_SHED);
+		event.error = "too many queries under way";
+		resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, now);
+	}
+}
+
+void resolver__refresh(struct resolver *resolver, const struct store_question *question,
+		       uint64_t now)
+{
+	struct question q = {
+		.qname = question->qname,
+		.qtype = question->qtype,
+		.key_flags = question->key_flags,
+	};
+	struct pending_start start = { .question = &q };
+
+	if (resolver_static_refresh(resolver, question, now) ||
+	    question->owner >= resolver->n_sections)
+		return;
+	start.section = &resolver->sections[question->owner];
+	if (question->key_flags & NODENS_KEY_CUT) {
+		resolver_cuts_refresh(resolver, start.section, question, now);
 		return;
 	}
-	resolve(resolver, block, client, &lower, query, now);
+	start.zone = section__zone(start.section, &q.qname);
+	resolver_count(resolver, AGENT_STAT_REFRESHES);
+	/* not had now: the old one stays for its time */
+	pending__start(resolver, &start, now);
+}
+
+void resolver__tick(struct resolver *resolver, uint64_t now)
+{
+	resolver_static_tick(resolver, now);
+	resolver_cuts_tick(resolver, now);
 }
 
 unsigned int resolver__in_flight(const struct resolver *resolver)
@@ -322,34 +233,86 @@ unsigned int resolver__in_flight(const struct resolver *resolver)
 	return resolver->n_pending;
 }
 
-static int open_groups(struct resolver *resolver)
+const struct section *resolver__sections(const struct resolver *resolver, size_t *n)
+{
+	*n = resolver->n_sections;
+	return resolver->sections;
+}
+
+int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower)
 {
 	const struct corefile *cf = resolver->config.corefile;
+	const struct corefile_block *block;
 
-	resolver->groups = calloc(cf->blocks_len, sizeof(resolver->groups[0]));
-	if (!resolver->groups)
-		return -ENOMEM;
-	for (size_t i = 0; i < cf->blocks_len; i++) {
-		const struct corefile_block *block = &cf->blocks[i];
+	block = corefile__block_for(cf, qname_lower->wire, qname_lower->len);
+	return block ? resolver->sections[block - cf->blocks].owner : -1;
+}
 
-		if (!block->forwards_len)
-			continue;
-		resolver->groups[i] = calloc(block->forwards_len, sizeof(resolver->groups[i][0]));
-		if (!resolver->groups[i])
-			return -ENOMEM;
-		for (size_t j = 0; j < block->forwards_len; j++) {
-			int ret =
-				upstream_group__open(resolver->config.upstreams,
-						     &block->forwards[j], &resolver->groups[i][j]);
+/* ---- open and close ---- */
 
-			if (ret)
-				return ret;
-		}
-	}
+/* As CoreDNS: a name that nobody else asks for, in the block's zone. */
+static int make_loop_probe(const struct corefile_block *block, struct dns_name *name)
+{
+	const struct corefile_zone *zone = &block->zones[0];
+	uint64_t random[2];
+	char text[64];
+	struct dns_name labels;
+
+	if (!block->loop)
+		return 0;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(text, sizeof(text), "%llu.%llu.", (unsigned long long)random[0],
+		 (unsigned long long)random[1]);
+	if (dns_name__from_text(&labels, text) || labels.len - 1 + zone->wire_len > DNS_MAX_NAME)
+		return -EINVAL;
+	memcpy(name->wire, labels.wire, labels.len - 1);
+	memcpy(name->wire + labels.len - 1, zone->wire, zone->wire_len);
+	name->len = labels.len - 1 + zone->wire_len;
 	return 0;
 }
 
-int resolver__open(const struct resolver_config *config, struct resolver **out)
+static void ask_loop_probes(struct resolver *resolver)
+{
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct question q = {
+			.qname = resolver->loop_probes[i],
+			.qtype = DNS_TYPE_HINFO,
+		};
+		struct pending_start start = {
+			.section = &resolver->sections[i],
+			.question = &q,
+		};
+
+		if (q.qname.len)
+			pending__start(resolver, &start, clock_now());
+	}
+}
+
+static int open_sections(struct resolver *resolver, struct section_error *err)
+{
+	const struct corefile *cf = resolver->config.corefile;
+
+	resolver->sections = calloc(cf->blocks_len, sizeof(resolver->sections[0]));
+	resolver->loop_probes = calloc(cf->blocks_len, sizeof(resolver->loop_probes[0]));
+	if (!resolver->sections || !resolver->loop_probes)
+		return -ENOMEM;
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		int ret = section__open(&cf->blocks[i], i, resolver->config.upstreams,
+					&resolver->sections[i], err);
+
+		if (!ret)
+			resolver->n_sections++;
+		if (!ret)
+			ret = make_loop_probe(&cf->blocks[i], &resolver->loop_probes[i]);
+		if (ret)
+			return ret;
+	}
+	return cuts__open(&resolver->cuts);
+}
+
+int resolver__open(const struct resolver_config *config, struct resolver **out,
+		   struct section_error *err)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	int ret;
@@ -357,11 +320,15 @@ int resolver__open(const struct resolver_config *config, struct resolver **out)
 	if (!resolver)
 		return -ENOMEM;
 	resolver->config = *config;
-	ret = open_groups(resolver);
+	err->text[0] = '\0';
+	ret = open_sections(resolver, err);
 	if (ret) {
+		if (!err->text[0])
+			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
 		resolver__close(resolver);
 		return ret;
 	}
+	ask_loop_probes(resolver);
 	*out = resolver;
 	return 0;
 }
@@ -370,18 +337,11 @@ void resolver__close(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while (resolver->buckets[i]) {
-			struct pending *pending = resolver->buckets[i];
-
-			exchange__cancel(&pending->exchange);
-			for (struct waiter *w = pending->first; w; w = w->next)
-				resolver->config.reply(resolver->config.ctx, &w->client, NULL, 0);
-			pending_drop(pending);
-		}
-	}
-	for (size_t i = 0; resolver->groups && i < resolver->config.corefile->blocks_len; i++)
-		free(resolver->groups[i]);
-	free(resolver->groups);
+	pending__close_all(resolver);
+	for (size_t i = 0; i < resolver->n_sections; i++)
+		section__close(&resolver->sections[i]);
+	free(resolver->sections);
+	free(resolver->loop_probes);
+	cuts__close(resolver->cuts);
 	free(resolver);
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A client's query to its reply: block, cache, an exchange already under way,
- * upstream, admission, store.
+ * A client's query to its reply: block, cache, a look-up already under way, the block's own
+ * answers, upstream, admission, store.
  *
  * Contract: single-threaded, of an event loop; no logging. Each query given to
- * resolver__query() leads to exactly one call of reply, at once or later.
+ * resolver__query() leads to exactly one call of reply, at once or later. A resolver serves one
+ * configuration; at a reload the old one is drained and closed beside the new one.
  */
 #ifndef NODENS_RESOLVER_H
 #define NODENS_RESOLVER_H
 
+#include <event2/event.h>
 #include <netinet/in.h>
 
 #include "agent_stats.h"
 #include "corefile.h"
+#include "section.h"
 #include "store.h"
 #include "upstream.h"
 
@@ -27,12 +30,31 @@ struct client {
 	void *owner;
 	bool tcp;
 	union sockaddr_any peer, local; /* local: the address and port that was asked */
+	uint16_t query_size;		/* bytes, as received */
+};
+
+/* A query and what became of it. */
+struct resolver_event {
+	const struct client *client;
+	const struct dns_query *query;
+	const struct section *section; /* NULL: no block is responsible */
+	size_t zone;		       /* of the block's zones */
+	const char *plugin;	       /* who answered: "cache", "forward", "hosts"...; "" nobody */
+	uint16_t rcode;
+	size_t size;	/* of the reply */
+	uint16_t flags; /* of the reply, host order */
+	uint64_t duration_ns;
+	bool hit;
+	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
+	bool stale;
+	const char *error; /* NULL, or why it is SERVFAIL */
 };
 
 struct resolver;
 
 struct resolver_config {
 	const struct corefile *corefile;
+	struct event_base *base;
 	struct upstreams *upstreams;
 	struct store *store; /* NULL: nothing is cached */
 	struct agent_stats *stats;
@@ -42,29 +64,43 @@ struct resolver_config {
 	unsigned int shed_above;    /* exchanges at once; overload is reported above */
 	/* @len 0: there is no reply, the client is only let go. */
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
-	void (*overload)(void *ctx, bool overloaded); /* may be NULL */
+	void (*overload)(void *ctx, bool overloaded);			/* may be NULL */
+	void (*replied)(void *ctx, const struct resolver_event *event); /* may be NULL */
+	/* Our own probe came back as a client's query: @zone is forwarded to ourselves. May be NULL
+	 */
+	void (*loop)(void *ctx, const char *zone);
 	void *ctx;
 };
 
-/* Opens the upstream group of each forward of the corefile. */
-int resolver__open(const struct resolver_config *config, struct resolver **out);
+/* Opens the sections of the corefile: upstream groups, hosts files, templates. */
+int resolver__open(const struct resolver_config *config, struct resolver **out,
+		   struct section_error *err);
 /* Queries under way are let go without a reply. */
 void resolver__close(struct resolver *resolver);
 
+/*
+ * The store's entries are this resolver's from here on: they count against its sections, and the
+ * answers that its blocks have themselves are put there. @same: the owner that a section had in the
+ * resolver before, where its block has not changed, else -1; NULL: there was none before.
+ */
+void resolver__take_store(struct resolver *resolver, const int *same, size_t n_before,
+			  uint64_t now_ns);
+
 void resolver__query(struct resolver *resolver, const struct client *client,
 		     const struct dns_query *query, uint64_t now_ns);
+/* The store's wish: an entry is to be had anew before it ends. */
+void resolver__refresh(struct resolver *resolver, const struct store_question *question,
+		       uint64_t now_ns);
+/* About each second: what upstreams say of the zones, hosts files. */
+void resolver__tick(struct resolver *resolver, uint64_t now_ns);
+
+/* Under way for clients or the store. */
 unsigned int resolver__in_flight(const struct resolver *resolver);
+const struct section *resolver__sections(const struct resolver *resolver, size_t *n);
+/* The owner of an entry with this name, -1 where no block keeps it. */
+int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower);
 
 /* Largest UDP reply for this query: RFC 1035 4.2.1, RFC 6891 6.2.3, capped at @bufsize. */
 size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize);
-
-/* May this answer be kept under the block's rules; how, for how long, and with which TTL? */
-struct keep {
-	bool store;
-	int kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
-	uint32_t ttl_s; /* also what the first reply says */
-};
-struct keep resolver__keep(const struct corefile_cache *cache, const struct answer *answer,
-			   enum admission admission);
 
 #endif /* NODENS_RESOLVER_H */

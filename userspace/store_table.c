@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The table of what is kept (hash of the question -> slot or heap item) and
+ * The table of what is kept (hash of the question -> slot) and
  * the heap of answers that no slot holds.
  *
  * Contract: see store_priv.h. Neither evicts; both report that they are full.
@@ -16,26 +16,24 @@ int table__open(struct table *table, uint32_t n_max)
 
 	while (size < 2 * (uint64_t)n_max && size < 1u << 31)
 		size *= 2;
-	table->refs = malloc(size * sizeof(*table->refs));
-	if (!table->refs)
+	table->slots = malloc(size * sizeof(*table->slots));
+	if (!table->slots)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < size; i++)
-		table->refs[i] = STORE_NONE;
+		table->slots[i] = STORE_NONE;
 	table->mask = size - 1;
 	return 0;
 }
 
 void table__close(struct table *table)
 {
-	free(table->refs);
-	table->refs = NULL;
+	free(table->slots);
+	table->slots = NULL;
 }
 
-static uint64_t ref_hash(const struct store *store, uint32_t ref)
+static uint64_t hash_of(const struct store *store, uint32_t slot)
 {
-	uint32_t slot = ref_is_heap(ref) ? store->heap.items[NODENS_SLOT_INDEX(ref)].slot : ref;
-
-	return store->slab[NODENS_SLOT_CLASS(slot)].meta[NODENS_SLOT_INDEX(slot)].key;
+	return store_meta(store, slot)->key;
 }
 
 /* NH spreads its low bits badly over short names: mix (Fibonacci hashing). */
@@ -50,19 +48,19 @@ static uint32_t position(const struct store *store, uint64_t hash)
 	const struct table *table = &store->table;
 	uint32_t at = home(table, hash);
 
-	while (table->refs[at] != STORE_NONE && ref_hash(store, table->refs[at]) != hash)
+	while (table->slots[at] != STORE_NONE && hash_of(store, table->slots[at]) != hash)
 		at = (at + 1) & table->mask;
 	return at;
 }
 
 uint32_t table__find(const struct store *store, uint64_t hash)
 {
-	return store->table.refs[position(store, hash)];
+	return store->table.slots[position(store, hash)];
 }
 
-void table__set(struct store *store, uint64_t hash, uint32_t ref)
+void table__set(struct store *store, uint64_t hash, uint32_t slot)
 {
-	store->table.refs[position(store, hash)] = ref;
+	store->table.slots[position(store, hash)] = slot;
 }
 
 void table__remove(struct store *store, uint64_t hash)
@@ -70,32 +68,28 @@ void table__remove(struct store *store, uint64_t hash)
 	struct table *table = &store->table;
 	uint32_t hole = position(store, hash), at = hole;
 
-	if (table->refs[hole] == STORE_NONE)
+	if (table->slots[hole] == STORE_NONE)
 		return;
 	/* close the gap, so that probes need no tombstones */
 	for (;;) {
 		uint32_t want;
 
 		at = (at + 1) & table->mask;
-		if (table->refs[at] == STORE_NONE)
+		if (table->slots[at] == STORE_NONE)
 			break;
-		want = home(table, ref_hash(store, table->refs[at]));
+		want = home(table, hash_of(store, table->slots[at]));
 		if (((at - want) & table->mask) >= ((at - hole) & table->mask)) {
-			table->refs[hole] = table->refs[at];
+			table->slots[hole] = table->slots[at];
 			hole = at;
 		}
 	}
-	table->refs[hole] = STORE_NONE;
+	table->slots[hole] = STORE_NONE;
 }
 
 int heap__open(struct heap *heap)
 {
-	heap->bytes_max[NODENS_POSITIVE] = HEAP_BYTES_POSITIVE;
-	heap->bytes_max[NODENS_NEGATIVE] = HEAP_BYTES_NEGATIVE;
 	heap->n_items = (HEAP_BYTES_POSITIVE + HEAP_BYTES_NEGATIVE) / HEAP_ITEM_BYTES;
 	heap->free = STORE_NONE;
-	for (int kind = 0; kind < STORE_KINDS; kind++)
-		heap->head[kind] = heap->tail[kind] = STORE_NONE;
 	heap->items = calloc(heap->n_items, sizeof(*heap->items));
 	return heap->items ? 0 : -ENOMEM;
 }
@@ -108,14 +102,21 @@ void heap__close(struct heap *heap)
 	heap->items = NULL;
 }
 
-uint32_t heap__take(struct heap *heap, uint32_t kind, size_t bytes)
+size_t heap__cost(const struct answer *answer)
 {
-	uint32_t item = heap->free;
+	size_t bytes = sizeof(*answer) + answer->n_ttl * sizeof(*answer->ttl_at) + answer->blob_len;
 
 	/* small answers (of very many records) count as if they were larger */
-	if (bytes < HEAP_ITEM_BYTES)
-		bytes = HEAP_ITEM_BYTES;
-	if (heap->bytes[kind] + bytes > heap->bytes_max[kind])
+	return bytes < HEAP_ITEM_BYTES ? HEAP_ITEM_BYTES : bytes;
+}
+
+uint32_t heap__take(struct store *store, uint32_t kind, size_t bytes)
+{
+	static const uint32_t bytes_max[STORE_KINDS] = { HEAP_BYTES_POSITIVE, HEAP_BYTES_NEGATIVE };
+	struct heap *heap = &store->heap;
+	uint32_t item = heap->free;
+
+	if (heap->bytes[kind] + bytes > bytes_max[kind])
 		return STORE_NONE;
 	if (item != STORE_NONE)
 		heap->free = heap->items[item].next;
@@ -123,57 +124,47 @@ uint32_t heap__take(struct heap *heap, uint32_t kind, size_t bytes)
 		item = heap->unused++;
 	else
 		return STORE_NONE;
-	heap->items[item] = (struct heap_item){
-		.bytes = bytes, .kind = kind, .prev = STORE_NONE, .next = STORE_NONE
-	};
+	heap->items[item] = (struct heap_item){ .bytes = bytes };
 	heap->bytes[kind] += bytes;
 	return item;
 }
 
-void heap__enqueue(struct heap *heap, uint32_t item)
+void heap__enqueue(struct store *store, struct part *part, uint32_t item)
 {
-	struct heap_item *it = &heap->items[item];
-	uint32_t tail = heap->tail[it->kind];
+	struct heap_item *it = &store->heap.items[item];
 
-	it->prev = tail;
+	it->prev = part->heap_tail;
 	it->next = STORE_NONE;
-	if (tail == STORE_NONE)
-		heap->head[it->kind] = item;
+	if (part->heap_tail == STORE_NONE)
+		part->heap_head = item;
 	else
-		heap->items[tail].next = item;
-	heap->tail[it->kind] = item;
+		store->heap.items[part->heap_tail].next = item;
+	part->heap_tail = item;
+	part->heap_bytes += it->bytes;
 }
 
-static void heap_unlink(struct heap *heap, uint32_t item)
+void heap__dequeue(struct store *store, struct part *part, uint32_t item)
 {
-	struct heap_item *it = &heap->items[item];
+	struct heap_item *it = &store->heap.items[item];
 
-	if (it->prev != STORE_NONE)
-		heap->items[it->prev].next = it->next;
-	else if (heap->head[it->kind] == item)
-		heap->head[it->kind] = it->next;
+	if (it->prev == STORE_NONE)
+		part->heap_head = it->next;
 	else
-		return; /* in no queue */
-	if (it->next != STORE_NONE)
-		heap->items[it->next].prev = it->prev;
+		store->heap.items[it->prev].next = it->next;
+	if (it->next == STORE_NONE)
+		part->heap_tail = it->prev;
 	else
-		heap->tail[it->kind] = it->prev;
+		store->heap.items[it->next].prev = it->prev;
+	part->heap_bytes -= it->bytes;
 }
 
-void heap__requeue(struct heap *heap, uint32_t item)
+void heap__free(struct store *store, uint32_t kind, uint32_t item)
 {
-	heap_unlink(heap, item);
-	heap__enqueue(heap, item);
-}
+	struct heap_item *it = &store->heap.items[item];
 
-void heap__free(struct heap *heap, uint32_t item)
-{
-	struct heap_item *it = &heap->items[item];
-
-	heap_unlink(heap, item);
-	heap->bytes[it->kind] -= it->bytes;
+	store->heap.bytes[kind] -= it->bytes;
 	answer__free(it->answer);
 	it->answer = NULL;
-	it->next = heap->free;
-	heap->free = item;
+	it->next = store->heap.free;
+	store->heap.free = item;
 }

@@ -103,7 +103,6 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 	measure(upstream, now - sent_ns);
 	upstream->heard_ns = now;
 	upstream->fails = 0;
-	ups->answered = true;
 	if (!upstream->down)
 		return;
 	upstream->down = false;
@@ -196,14 +195,62 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-bool upstreams__answered(const struct upstreams *ups)
+static bool group_answered(const struct upstream_group *group)
 {
-	return ups->answered;
+	for (size_t i = 0; i < group->n; i++) {
+		if (group->list[i].heard_ns)
+			return true;
+	}
+	return false;
+}
+
+bool upstreams__answered(const struct upstreams *ups, const struct corefile_forward **waiting)
+{
+	for (const struct upstream_group *group = ups->groups; group; group = group->next) {
+		if (group_answered(group))
+			continue;
+		if (waiting)
+			*waiting = group->forward;
+		return false;
+	}
+	return true;
+}
+
+static const struct upstream *find_upstream(const struct upstreams *ups,
+					    const struct upstream *like)
+{
+	for (const struct upstream_group *group = ups->groups; group; group = group->next) {
+		for (size_t i = 0; i < group->n; i++) {
+			const struct upstream *upstream = &group->list[i];
+
+			if (!memcmp(upstream->addr, like->addr, sizeof(*like->addr)) &&
+			    upstream->tls == like->tls)
+				return upstream;
+		}
+	}
+	return NULL;
+}
+
+void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
+{
+	for (struct upstream_group *group = ups->groups; group; group = group->next) {
+		for (size_t i = 0; i < group->n; i++) {
+			const struct upstream *old = find_upstream(before, &group->list[i]);
+
+			if (!old)
+				continue;
+			group->list[i].rtt_ns = old->rtt_ns;
+			group->list[i].rtt_var_ns = old->rtt_var_ns;
+			group->list[i].heard_ns = old->heard_ns;
+		}
+	}
 }
 
 void upstreams__probe(struct upstreams *ups)
 {
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
+		if (group_answered(group))
+			continue;
 		for (size_t i = 0; i < group->n; i++) {
 			if (!group->list[i].heard_ns)
 				probe_start(&group->list[i]);
@@ -268,11 +315,12 @@ void upstreams__close(struct upstreams *ups)
 }
 
 int upstream_group__open(struct upstreams *ups, const struct corefile_forward *forward,
-			 struct upstream_group **out)
+			 struct upstream_group **out, struct upstream_error *err)
 {
 	size_t n = forward->upstreams_len;
 	struct upstream_group *group = calloc(1, sizeof(*group) + n * sizeof(group->list[0]));
 
+	err->text[0] = '\0';
 	if (!group)
 		return -ENOMEM;
 	group->owner = ups;
@@ -289,6 +337,7 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 
 		upstream->group = group;
 		upstream->addr = &forward->upstreams[i].addr;
+		upstream->tls = forward->upstreams[i].tls;
 		upstream->addr_len = upstream->addr->ss_family == AF_INET
 					     ? sizeof(struct sockaddr_in)
 					     : sizeof(struct sockaddr_in6);

@@ -83,14 +83,27 @@ int upstreams__open(const struct upstreams_config *config, struct upstreams **ou
 /* No exchange may be under way any more. */
 void upstreams__close(struct upstreams *upstreams);
 
-/* @forward must outlive the group, the group its exchanges. Freed with upstreams. */
-int upstream_group__open(struct upstreams *upstreams, const struct corefile_forward *forward,
-			 struct upstream_group **out);
+struct upstream_error {
+	char text[256];
+};
 
-/* Has any upstream of any group ever answered? */
-bool upstreams__answered(const struct upstreams *upstreams);
-/* Ask every upstream that has not answered yet and is not being asked. */
+/*
+ * @forward must outlive the group, the group its exchanges. Freed with upstreams. -EINVAL: what the
+ * forward names cannot be used, @err says why; -ENOMEM.
+ */
+int upstream_group__open(struct upstreams *upstreams, const struct corefile_forward *forward,
+			 struct upstream_group **out, struct upstream_error *err);
+
+/*
+ * Has an upstream of each group ever answered? *waiting: the forward of a group of which none has;
+ * may be NULL.
+ */
+bool upstreams__answered(const struct upstreams *upstreams,
+			 const struct corefile_forward **waiting);
+/* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
+/* What @before knew of the same addresses: round-trip times, and who has answered. */
+void upstreams__inherit(struct upstreams *upstreams, const struct upstreams *before);
 
 /* -EBUSY: max_concurrent of the group is reached, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);

@@ -19,6 +19,7 @@
 struct upstream {
 	struct upstream_group *group;
 	const struct sockaddr_storage *addr;
+	bool tls;
 	socklen_t addr_len;
 	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
 	uint64_t heard_ns;	     /* when it answered last */
@@ -55,7 +56,6 @@ struct upstreams {
 	struct list by_deadline, by_end, by_resend[RESENDS];
 	struct event *timer;
 	uint64_t timer_ns; /* when it fires; UINT64_MAX: not set */
-	bool answered;
 
 	uint16_t random[RANDOM_IDS];
 	unsigned int random_left;

@@ -32,7 +32,10 @@ static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const 
 	struct answer *a = NULL;
 
 	if (answer__decode(wire, wire__build(wire, &m), &name, qtype, 0, &admission, &a) ||
-	    store__put(env.store, a, answer ? NODENS_POSITIVE : NODENS_NEGATIVE, 3600, mono_ns()))
+	    store__put(env.store, a,
+		       &(struct store_put){ .kind = answer ? NODENS_POSITIVE : NODENS_NEGATIVE,
+					    .ttl_s = 3600 },
+		       mono_ns()))
 		die(qname);
 }
 

@@ -56,7 +56,9 @@ static const struct stored stored[] = {
 static void store_all(void)
 {
 	for (size_t i = 0; i < sizeof(stored) / sizeof(stored[0]); i++)
-		if (store__put(env.store, decode(&stored[i]), kind_of(&stored[i]), stored[i].ttl_s,
+		if (store__put(env.store, decode(&stored[i]),
+			       &(struct store_put){ .kind = kind_of(&stored[i]),
+						    .ttl_s = stored[i].ttl_s },
 			       mono_ns()))
 			die("store__put");
 }
@@ -71,7 +73,8 @@ static void store_many(const char *name, int n, uint32_t ttl_s)
 		sprintf(text + strlen(text), "%s%s 0 IN A 198.18.%d.%d", i ? "\n" : "", name,
 			i / 256, i % 256);
 	s.section[0] = text;
-	if (store__put(env.store, decode(&s), NODENS_POSITIVE, ttl_s, mono_ns()))
+	if (store__put(env.store, decode(&s),
+		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = ttl_s }, mono_ns()))
 		die("store__put of many");
 	free(text);
 }

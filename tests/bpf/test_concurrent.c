@@ -138,7 +138,8 @@ static void tear_for_a_second(void)
 	kern__store_maps(env.kern, &maps);
 	if (answer__decode(msg, make_answer(msg, 0, versions[0]), &qname, 1, 0, &admission,
 			   &answer) ||
-	    store__put(env.store, answer, NODENS_POSITIVE, 60, mono_ns()))
+	    store__put(env.store, answer,
+		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 60 }, mono_ns()))
 		die("a slot to tear");
 	hash = question__hash((const uint64_t *)env.ctl->hash_key, &qname, 1, 0);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number) || NODENS_SLOT_CLASS(number) != 3)
@@ -184,13 +185,14 @@ static void write_for(int seconds)
 		    admission != ADMIT_POSITIVE)
 			die("decode");
 		/* a third expires within 50 ms */
-		if (store__put(env.store, answer, NODENS_POSITIVE, 1,
+		if (store__put(env.store, answer,
+			       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 1 },
 			       rand() % 3 ? now : now - 950000000))
 			n_refused++;
 		n_writes++;
 		version++;
 		if (now > next_sweep) {
-			store__sweep(env.store, now);
+			store__tick(env.store, now);
 			env__beat(&env);
 			next_sweep = now + 20000000;
 		}

@@ -30,7 +30,8 @@ static void test_time(enum test_hook hook)
 	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
 		bool hit;
 
-		store__put(env.store, decode(&s), NODENS_POSITIVE, ages[i].ttl_s,
+		store__put(env.store, decode(&s),
+			   &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = ages[i].ttl_s },
 			   mono_ns() - ages[i].age_ms * 1000000);
 		hit = ask(hook, s.qname, 0, &in, &run);
 		verdict(hit == !!ages[i].want && (!hit || ttl_of(&run, in.dns) == ages[i].want),
@@ -227,7 +228,8 @@ static void test_marks(enum test_hook hook)
 			    30 };
 	int fd;
 
-	store__put(env.store, decode(&s), NODENS_POSITIVE, 30, mono_ns());
+	store__put(env.store, decode(&s),
+		   &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 30 }, mono_ns());
 
 	kern__store_maps(env.kern, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
@@ -251,7 +253,8 @@ static void store_text(const char *name, const char *records)
 {
 	struct stored s = { name, 1, DNS_QR | DNS_RA, 0, { records }, 30 };
 
-	if (store__put(env.store, decode(&s), NODENS_POSITIVE, 3600, mono_ns()))
+	if (store__put(env.store, decode(&s),
+		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 3600 }, mono_ns()))
 		die(name);
 }
 

@@ -208,7 +208,8 @@ int main(int argc, char **argv)
 			    30 };
 
 	env__open(&env, argc > 1 ? argv[1] : NULL, 1024);
-	store__put(env.store, decode(&s), NODENS_POSITIVE, 3600, mono_ns());
+	store__put(env.store, decode(&s),
+		   &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 3600 }, mono_ns());
 	for (int hook = 0; hook < TEST_HOOKS; hook++) {
 		for (size_t i = 0; env.fd[hook] >= 0 && i < sizeof(bad) / sizeof(bad[0]); i++)
 			bad_packet(hook, &bad[i]);

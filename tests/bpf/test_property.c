@@ -152,7 +152,8 @@ static void one_round(uint64_t seed)
 	}
 	kind = admission == ADMIT_POSITIVE ? NODENS_POSITIVE : NODENS_NEGATIVE;
 	published = answer__size(copy, true) > 1232 || answer__slot_size(copy) != 0;
-	if (store__put(env.store, answer, kind, ttl_s, mono_ns()))
+	if (store__put(env.store, answer, &(struct store_put){ .kind = kind, .ttl_s = ttl_s },
+		       mono_ns()))
 		published = false;
 	for (int hook = 0; hook < TEST_HOOKS; hook++) {
 		const char *wrong;
@@ -180,7 +181,7 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < rounds && n_failed < 20; i++) {
 		one_round(seed + i);
 		if (i % 256 == 255) /* let retired slots through their grace period */
-			store__sweep(env.store, mono_ns());
+			store__tick(env.store, mono_ns());
 	}
 	printf("property: %u stored and asked for, %u of them truncated, %u not published\n",
 	       n_hits, n_truncated, n_unpublished);

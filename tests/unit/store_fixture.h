@@ -63,6 +63,7 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	}
 	maps->grace_inner_fd = fixture_map(BPF_MAP_TYPE_ARRAY, "t_inner", 4, 4, 1, 0);
 	opts.inner_map_fd = maps->grace_inner_fd;
+	maps->percpu_fd = -1;
 	maps->grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "t_grace", 4, 4, 1, &opts);
 	return maps->index_fd >= 0 && maps->grace_fd >= 0;
 }

@@ -123,7 +123,8 @@ static inline const struct answer *get(struct world *w, const char *text)
 
 static inline int put_n(struct world *w, const char *text, int kind, unsigned int n, uint8_t last)
 {
-	return store__put(w->store, fixture_answer(text, n, last), kind, 30, w->now);
+	return store__put(w->store, fixture_answer(text, n, last),
+			  &(struct store_put){ .kind = kind, .ttl_s = 30 }, w->now);
 }
 
 static inline int put(struct world *w, const char *text, int kind)

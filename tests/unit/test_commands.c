@@ -148,9 +148,12 @@ static void put(struct world *w, const char *text, uint16_t type, uint8_t flags,
 	answer->qtype = type;
 	answer->key_flags = flags;
 	answer->flags |= rcode;
-	assert_int_equal(store__put(w->store, answer, rcode ? NODENS_NEGATIVE : NODENS_POSITIVE,
-				    100, fixture_now()),
-			 0);
+	assert_int_equal(
+		store__put(w->store, answer,
+			   &(struct store_put){ .kind = rcode ? NODENS_NEGATIVE : NODENS_POSITIVE,
+						.ttl_s = 100 },
+			   fixture_now()),
+		0);
 }
 
 static bool has(struct world *w, const char *text, uint16_t type, uint8_t flags)
@@ -237,11 +240,13 @@ static void test_dump(void **state)
 	assert_non_null(strstr(out,
 			       "{\"name\":\"nx.example.\",\"type\":\"A\",\"rcode\":\"NXDOMAIN\","
 			       "\"ttl\":100,\"hits\":0,\"kind\":\"negative\",\"do\":false,"
-			       "\"cd\":false,\"truncated\":false}"));
+			       "\"cd\":false,\"truncated\":false,\"cut\":false,"
+			       "\"stale\":false,\"agent\":false}"));
 	assert_non_null(strstr(out,
 			       "{\"name\":\"big.example.\",\"type\":\"A\",\"rcode\":\"NOERROR\","
 			       "\"ttl\":100,\"hits\":0,\"kind\":\"positive\",\"do\":false,"
-			       "\"cd\":false,\"truncated\":true}"));
+			       "\"cd\":false,\"truncated\":true,\"cut\":false,"
+			       "\"stale\":false,\"agent\":false}"));
 	assert_non_null(strstr(out, "{\"name\":\".\",\"type\":\"NS\""));
 	/* escaped for DNS, and that for JSON */
 	assert_non_null(

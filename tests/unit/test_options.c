@@ -39,9 +39,9 @@ static void test_defaults(void **state)
 	assert_string_equal(opts.conf, "/etc/Corefile");
 	assert_string_equal(opts.bpffs, KERN_PIN_DIR);
 	assert_int_equal(opts.n_localip, 0);
-	assert_int_equal(opts.mode, MODE_STEER);
+	assert_int_equal(opts.mode, MODE_AUTO);
 	assert_int_equal(opts.hook, HOOK_AUTO);
-	assert_int_equal(opts.capacity, 65536);
+	assert_int_equal(opts.capacity, 0);
 	assert_int_equal(opts.bufsize, 1232);
 	assert_int_equal(opts.lease_s, 60);
 	assert_false(opts.persist);
@@ -151,7 +151,7 @@ static void test_refused(void **state)
 		{ { "extra" }, "\"extra\": only flags" },
 		{ { "--persist", "extra" }, "\"extra\"" },
 		{ { "--persist=maybe" }, "-persist: \"maybe\"" },
-		{ { "--mode=both" }, "steer nor listen" },
+		{ { "--mode=both" }, "steer, listen" },
 		{ { "--hook=eth" }, "xdp-native" },
 		{ { "-localip=10.0.0" }, "-localip" },
 		{ { "-localip=10.0.0.1,," }, "-localip" },

@@ -24,6 +24,7 @@ struct reply {
 struct fixture {
 	struct upstream_fixture up;
 	struct resolver *resolver;
+	struct section_error err;
 	uint64_t hash_key[NODENS_HASH_WORDS];
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
@@ -60,6 +61,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		.shed_above = shed_above,
 		.reply = on_reply,
 		.overload = on_overload,
+		.base = f->up.base,
 		.ctx = f,
 	};
 
@@ -69,7 +71,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		f->hash_key[i] = 0x9e3779b97f4a7c15ull * (i + 1);
 	config.corefile = f->up.cf;
 	config.upstreams = f->up.ups;
-	assert_int_equal(resolver__open(&config, &f->resolver), 0);
+	assert_int_equal(resolver__open(&config, &f->resolver, &f->err), 0);
 }
 
 static void close_fixture(struct fixture *f)
@@ -270,6 +272,7 @@ static void test_keep(void **state)
 		.enabled = true,
 		.success = { .capacity = 9984, .ttl_s = 30, .min_ttl_s = 5 },
 		.denial = { .capacity = 9984, .ttl_s = 10, .min_ttl_s = 5 },
+		.servfail_s = 5,
 	}, least_0 = {
 		.enabled = true,
 		.success = { .capacity = 9984, .ttl_s = 30 },
@@ -304,7 +307,7 @@ static void test_keep(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct answer answer = { .ttl_s = cases[i].ttl_s };
-		struct keep keep = resolver__keep(cases[i].cache, &answer, cases[i].admission);
+		struct keep keep = cache__keep(cases[i].cache, &answer, cases[i].admission);
 
 		assert_int_equal(keep.store, cases[i].store);
 		assert_int_equal(keep.ttl_s, cases[i].want_ttl_s);

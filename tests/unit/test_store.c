@@ -42,12 +42,19 @@ static void test_bad_input(void **state)
 	struct world *w = *state;
 
 	open_world(w, 100, 0);
-	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), 0, 0, w->now), -EINVAL);
-	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), 2, 1, w->now), -EINVAL);
-	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), -1, 1, w->now), -EINVAL);
+	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1),
+				    &(struct store_put){ .kind = 0, .ttl_s = 0 }, w->now),
+			 -EINVAL);
+	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1),
+				    &(struct store_put){ .kind = 2, .ttl_s = 1 }, w->now),
+			 -EINVAL);
+	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1),
+				    &(struct store_put){ .kind = -1, .ttl_s = 1 }, w->now),
+			 -EINVAL);
 	assert_int_equal(put(w, "a.", NODENS_NEGATIVE), -ENOSPC); /* no capacity at all */
 	assert_int_equal(stats(w).refused, 1);
-	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1), 0, UINT32_MAX, w->now),
+	assert_int_equal(store__put(w->store, fixture_answer("a.", 1, 1),
+				    &(struct store_put){ .kind = 0, .ttl_s = UINT32_MAX }, w->now),
 			 0);
 	assert_non_null(get(w, "a."));
 	assert_int_equal(index_count(&w->maps), 1);
@@ -70,7 +77,9 @@ static void test_longest_name(void **state)
 	for (unsigned int n = 1; n < 100; n++) {
 		answer = fixture_answer("x.", n, n);
 		answer->qname = name;
-		assert_int_equal(store__put(w->store, answer, 0, 30, w->now), 0);
+		assert_int_equal(store__put(w->store, answer,
+					    &(struct store_put){ .kind = 0, .ttl_s = 30 }, w->now),
+				 0);
 		answer =
 			(struct answer *)store__get(w->store, &name, DNS_TYPE_A, 0, w->now, &ttl_s);
 		assert_non_null(answer);
@@ -309,7 +318,8 @@ static void test_expired_first(void **state)
 	open_world(w, 40, 20);
 	for (int i = 0; i < 40; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
-		store__put(w->store, fixture_answer(text, 1, 1), 0, i == 30 ? 5 : 3000, w->now);
+		store__put(w->store, fixture_answer(text, 1, 1),
+			   &(struct store_put){ .kind = 0, .ttl_s = i == 30 ? 5 : 3000 }, w->now);
 		assert_non_null(get(w, text)); /* used: only its age can tell */
 	}
 	w->now += 7 * NSEC;
@@ -330,19 +340,20 @@ static void test_sweep(void **state)
 	open_world(w, 4000, 4000);
 	for (int i = 0; i < 4000; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
-		store__put(w->store, fixture_answer(text, 1 + i % 9, 1), i & 1, i < 3000 ? 5 : 60,
+		store__put(w->store, fixture_answer(text, 1 + i % 9, 1),
+			   &(struct store_put){ .kind = i & 1, .ttl_s = i < 3000 ? 5 : 60 },
 			   w->now);
 	}
-	store__sweep(w->store, w->now + 5 * NSEC - 1);
+	store__tick(w->store, w->now + 5 * NSEC - 1);
 	assert_int_equal(index_count(&w->maps), 4000);
 	while (index_count(&w->maps) > 1000) {
-		store__sweep(w->store, w->now + 7 * NSEC);
+		store__tick(w->store, w->now + 7 * NSEC);
 		assert_true(++sweeps < 10);
 	}
 	assert_true(sweeps > 1); /* bounded */
 	assert_int_equal(stats(w).expired, 3000);
 	assert_non_null(get(w, "n3999."));
-	store__sweep(w->store, w->now + 1000 * NSEC);
+	store__tick(w->store, w->now + 1000 * NSEC);
 	assert_int_equal(index_count(&w->maps), 0);
 }
 
@@ -360,7 +371,10 @@ static void test_collision(void **state)
 	put(w, "abc.xyz.", NODENS_POSITIVE);
 	assert_null(get(w, "xyz.abc."));
 	answer = fixture_answer("xyz.abc.", 1, 2);
-	assert_int_equal(store__put(w->store, answer, NODENS_NEGATIVE, 30, w->now), 0);
+	assert_int_equal(store__put(w->store, answer,
+				    &(struct store_put){ .kind = NODENS_NEGATIVE, .ttl_s = 30 },
+				    w->now),
+			 0);
 	assert_null(get(w, "abc.xyz."));
 	assert_int_equal(get(w, "xyz.abc.")->blob[15], 2);
 	assert_int_equal(stats(w).collisions, 1);
@@ -460,7 +474,8 @@ static void test_flush(void **state)
 			answer = fixture_answer("a.", 1, 1);
 			answer->key_flags = flags;
 			answer->qtype = type;
-			store__put(w->store, answer, flags & 1, 30, w->now);
+			store__put(w->store, answer,
+				   &(struct store_put){ .kind = flags & 1, .ttl_s = 30 }, w->now);
 		}
 	}
 	put(w, "b.", NODENS_POSITIVE);

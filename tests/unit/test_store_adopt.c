@@ -14,8 +14,9 @@ static void test_adopt(void **state)
 	/* a third expired in the first second after boot */
 	for (int i = 0; i < 900; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
-		store__put(w->store, fixture_answer(text, i % 50 ? 1 + i % 9 : 70, i), i & 1,
-			   i % 3 ? 300 : 1, i % 3 ? w->now : 0);
+		store__put(w->store, fixture_answer(text, i % 50 ? 1 + i % 9 : 70, i),
+			   &(struct store_put){ .kind = i & 1, .ttl_s = i % 3 ? 300 : 1 },
+			   i % 3 ? w->now : 0);
 	}
 	put_n(w, "big.", NODENS_POSITIVE, 200, 1);
 	reopen(w);
@@ -78,7 +79,8 @@ static void test_adopt_gaps(void **state)
 		store__flush(w->store, NULL, 0);
 		for (int i = 0; i < 60; i++) {
 			snprintf(text, sizeof(text), "n%d.", i);
-			store__put(w->store, fixture_answer(text, 1, 1), 0, 1,
+			store__put(w->store, fixture_answer(text, 1, 1),
+				   &(struct store_put){ .kind = 0, .ttl_s = 1 },
 				   i < 59 ? 0 : w->now + 60 * NSEC);
 		}
 	}

@@ -203,7 +203,8 @@ static void do_put(struct model *m, struct question *q)
 	uint8_t last = rnd(m, 256);
 	int kind = rnd(m, 3) == 0, err;
 
-	err = store__put(m->store, fixture_answer(q->text, n, last), kind, ttl_s, m->now);
+	err = store__put(m->store, fixture_answer(q->text, n, last),
+			 &(struct store_put){ .kind = kind, .ttl_s = ttl_s }, m->now);
 	if (err) {
 		assert_int_equal(err, -ENOSPC);
 		return;
@@ -284,7 +285,7 @@ static void one_operation(struct model *m)
 	else if (op < 900)
 		m->now += rnd(m, 2000) * (NSEC / 1000);
 	else if (op < 910)
-		store__sweep(m->store, m->now);
+		store__tick(m->store, m->now);
 	else if (op < 950)
 		period_begins(m);
 	else if (op < 998)
@@ -301,7 +302,11 @@ static void run(bool mapped, unsigned int seed, uint32_t positive, uint32_t nega
 
 	m->seed = seed;
 	m->now = fixture_now();
-	m->config = (struct store_config){ { positive, negative }, 1232, m->key };
+	m->config = (struct store_config){
+		.capacity = { positive, negative },
+		.bufsize = 1232,
+		.hash_key = m->key,
+	};
 	for (int i = 0; i < NODENS_HASH_WORDS; i++)
 		m->key[i] = (uint64_t)rand_r(&m->seed) << 33 ^ (uint64_t)rand_r(&m->seed) << 5;
 	for (int i = 0; i < NAMES; i++) {

@@ -44,12 +44,15 @@ static void question_set(struct question *q, const char *name)
 	q->exchange.done = on_done;
 }
 
+static struct upstream_error no_error;
+
 static struct upstream_group *open_group(struct upstream_fixture *f, const char *text)
 {
 	struct upstream_group *group = NULL;
 
 	assert_int_equal(fixture_open(f, text, READ_NS, DEADLINE_NS), 0);
-	assert_int_equal(upstream_group__open(f->ups, &f->cf->blocks[0].forwards[0], &group), 0);
+	assert_int_equal(
+		upstream_group__open(f->ups, &f->cf->blocks[0].forwards[0], &group, &no_error), 0);
 	return group;
 }
 
@@ -72,11 +75,11 @@ static void test_answer(void **state)
 	struct question q;
 
 	(void)state;
-	assert_false(upstreams__answered(f.ups));
+	assert_false(upstreams__answered(f.ups, NULL));
 	ask(&f, group, &q);
 	assert_true(q.answered);
 	assert_int_equal(q.admission, ADMIT_POSITIVE);
-	assert_true(upstreams__answered(f.ups));
+	assert_true(upstreams__answered(f.ups, NULL));
 	assert_int_equal(f.stats.v[AGENT_STAT_EXCHANGES], 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_UDP], 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
@@ -231,7 +234,8 @@ static void test_a_lost_query_is_sent_again(void **state)
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
 				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
 			 0);
-	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
+	assert_int_equal(
+		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);
 	ask(&f, group, &q);
 	f.fake[0].behaviour = FAKE_SILENT;
 	begin = clock_now();
@@ -379,7 +383,8 @@ static void test_many_waiting_when_one_dies(void **state)
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
 				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
 			 0);
-	assert_int_equal(upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group), 0);
+	assert_int_equal(
+		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);
 	f.fake[0].behaviour = FAKE_SILENT;
 	begin = clock_now();
 	for (int i = 0; i < MANY; i++) {
@@ -410,7 +415,7 @@ static void test_probe(void **state)
 	upstreams__probe(f.ups);
 	upstreams__probe(f.ups); /* one at a time */
 	fixture_run_for(&f, 50);
-	assert_true(upstreams__answered(f.ups));
+	assert_true(upstreams__answered(f.ups, NULL));
 	assert_int_equal(f.fake[0].probes, 1);
 	assert_int_equal(f.fake[1].probes, 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_EXCHANGES], 0);

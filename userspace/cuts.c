@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Which names to cut at. Contract: cuts.h.
+ */
+#include "cuts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+
+#define EXISTS_NS      (3600 * NSEC_PER_SEC)
+#define SEEN	       4096 /* names remembered; an older one gives way */
+#define OTHER_AGAIN_NS (600 * NSEC_PER_SEC)
+#define SILENT_NS      (5 * NSEC_PER_SEC)
+#define MAX_LABELS     128
+
+/* RFC 2181 names of any content; hashed with a secret, since pods choose them. */
+struct cuts {
+	uint64_t secret;
+	struct {
+		uint64_t hash, until_ns;
+	} seen[SEEN];
+};
+
+static const struct dns_name witnesses[] = {
+	{ 4, "\3svc" },		  /* the root's zero is the zone's */
+	{ 12, "\7default\3svc" }, /* the namespace that every cluster has */
+};
+
+#define N_WITNESSES (sizeof(witnesses) / sizeof(witnesses[0]))
+
+int cuts__open(struct cuts **out)
+{
+	struct cuts *cuts = calloc(1, sizeof(*cuts));
+
+	if (!cuts)
+		return -ENOMEM;
+	if (getrandom(&cuts->secret, sizeof(cuts->secret), 0) != sizeof(cuts->secret)) {
+		free(cuts);
+		return -EIO;
+	}
+	*out = cuts;
+	return 0;
+}
+
+void cuts__close(struct cuts *cuts)
+{
+	free(cuts);
+}
+
+bool cuts__eligible(const struct corefile_zone *zone)
+{
+	static const uint8_t arpa[] = "\4arpa";
+
+	return zone->wire_len > 1 &&
+	       !zone__contains(arpa, sizeof(arpa), zone->wire, zone->wire_len);
+}
+
+bool cuts__witness(const struct cut_zone *state, const struct corefile_zone *zone, uint64_t now,
+		   struct dns_name *name)
+{
+	const struct dns_name *labels = &witnesses[state->witnesses];
+
+	if (state->state == CUT_ZONE_CLUSTER || state->asking || now < state->again_ns ||
+	    state->witnesses >= N_WITNESSES || labels->len + zone->wire_len > DNS_MAX_NAME)
+		return false;
+	memcpy(name->wire, labels->wire, labels->len);
+	memcpy(name->wire + labels->len, zone->wire, zone->wire_len);
+	name->len = labels->len + zone->wire_len;
+	return true;
+}
+
+void cuts__testify(struct cut_zone *state, int rcode, uint64_t now)
+{
+	if (rcode == DNS_NOERROR) {
+		if (++state->witnesses == N_WITNESSES)
+			state->state = CUT_ZONE_CLUSTER;
+		return;
+	}
+	state->witnesses = 0;
+	if (rcode == DNS_NXDOMAIN) {
+		state->state = CUT_ZONE_OTHER;
+		state->again_ns = now + OTHER_AGAIN_NS;
+	} else {
+		state->again_ns = now + SILENT_NS;
+	}
+}
+
+/* FNV-1a over a secret start: enough to keep pods from picking each other's places. */
+static uint64_t hash_of(const struct cuts *cuts, const uint8_t *wire, size_t len)
+{
+	uint64_t hash = cuts->secret;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ wire[i]) * 0x100000001b3ull;
+	return hash ^ hash >> 29;
+}
+
+/* Where the labels of @name above @zone begin, the one next to the zone first. */
+static unsigned int labels_above(const struct corefile_zone *zone, const struct dns_name *name,
+				 uint8_t at[MAX_LABELS])
+{
+	unsigned int n = 0, end = name->len - zone->wire_len;
+	uint8_t forward[MAX_LABELS];
+
+	if (name->len < zone->wire_len ||
+	    !zone__contains(zone->wire, zone->wire_len, name->wire, name->len))
+		return 0;
+	for (unsigned int i = 0; i < end && n < MAX_LABELS; i += name->wire[i] + 1)
+		forward[n++] = i;
+	for (unsigned int i = 0; i < n; i++)
+		at[i] = forward[n - 1 - i];
+	return n;
+}
+
+void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const struct dns_name *name,
+		  uint64_t now)
+{
+	uint8_t at[MAX_LABELS];
+	unsigned int n = labels_above(zone, name, at);
+
+	/* candidates have three labels above the zone at most */
+	for (unsigned int i = 0; i < n && i < 3; i++) {
+		uint64_t hash = hash_of(cuts, name->wire + at[i], name->len - at[i]);
+
+		cuts->seen[hash % SEEN].hash = hash;
+		cuts->seen[hash % SEEN].until_ns = now + EXISTS_NS;
+	}
+}
+
+static bool known(const struct cuts *cuts, const struct dns_name *name, unsigned int at,
+		  uint64_t now)
+{
+	uint64_t hash = hash_of(cuts, name->wire + at, name->len - at);
+
+	return cuts->seen[hash % SEEN].hash == hash && cuts->seen[hash % SEEN].until_ns > now;
+}
+
+static bool is_structure(const struct dns_name *name, unsigned int at)
+{
+	return !memcmp(name->wire + at, "\3svc", 4) || !memcmp(name->wire + at, "\3pod", 4);
+}
+
+/*
+ * The search suffixes are ZONE, svc.ZONE and NAMESPACE.svc.ZONE. What stands where a namespace
+ * does is asked about first: if it is none, the whole of it can be cut.
+ */
+bool cuts__candidate(const struct cuts *cuts, const struct corefile_zone *zone,
+		     const struct dns_name *name, uint64_t now, struct dns_name *candidate)
+{
+	uint8_t at[MAX_LABELS];
+	unsigned int n = labels_above(zone, name, at), i = 0, last = 0;
+
+	if (n && is_structure(name, at[0])) {
+		i = 1;
+		last = 2;
+	}
+	while (i <= last && i < n && known(cuts, name, at[i], now))
+		i++;
+	if (i > last || i >= n)
+		return false;
+	candidate->len = name->len - at[i];
+	memmove(candidate->wire, name->wire + at[i], candidate->len);
+	return true;
+}

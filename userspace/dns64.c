@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * DNS64. Contract: dns64.h.
+ */
+#include "dns64.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "synth.h"
+
+#define RESERVED_OCTET 8 /* "u", bits 64 to 71: zero whatever the prefix (RFC 6052, 2.2) */
+
+void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], uint8_t out[16])
+{
+	size_t at = dns64->prefix_len / 8;
+
+	memset(out, 0, 16);
+	memcpy(out, dns64->prefix, at);
+	for (int i = 0; i < 4; i++, at++) {
+		if (at == RESERVED_OCTET)
+			at++;
+		out[at] = address[i];
+	}
+}
+
+static unsigned int count_type(const ldns_pkt *pkt, ldns_rr_type type)
+{
+	const ldns_rr_list *list = ldns_pkt_answer(pkt);
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
+		n += ldns_rr_get_type(ldns_rr_list_rr(list, i)) == type;
+	return n;
+}
+
+bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
+{
+	struct synth synth;
+	bool wants;
+
+	if ((aaaa->flags & DNS_RCODE) != DNS_NOERROR)
+		return false;
+	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
+		return true;
+	/* a chain of aliases alone is no address either */
+	wants = !synth__from_answer(&synth, aaaa) && !count_type(synth.pkt, LDNS_RR_TYPE_AAAA);
+	synth__close(&synth);
+	return wants;
+}
+
+static int to_aaaa(const struct corefile_dns64 *dns64, ldns_rr *rr)
+{
+	uint8_t address[16];
+	ldns_rdf *rdf;
+
+	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_A)
+		return 0;
+	dns64__embed(dns64, ldns_rdf_data(ldns_rr_rdf(rr, 0)), address);
+	rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, sizeof(address), address);
+	if (!rdf)
+		return -ENOMEM;
+	ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, 0));
+	ldns_rr_set_type(rr, LDNS_RR_TYPE_AAAA);
+	return 0;
+}
+
+int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a,
+		      const struct dns_name *qname, uint8_t key_flags, struct answer **out)
+{
+	ldns_rr_list *list;
+	struct synth from, to = { .pkt = NULL };
+	int ret = synth__from_answer(&from, a);
+
+	if (!ret && !count_type(from.pkt, LDNS_RR_TYPE_A))
+		ret = -ENOENT;
+	if (!ret)
+		ret = synth__open(&to, qname, LDNS_RR_TYPE_AAAA, DNS_NOERROR);
+	list = ret ? NULL : ldns_pkt_answer(from.pkt);
+	for (size_t i = 0; !ret && i < ldns_rr_list_rr_count(list); i++) {
+		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
+
+		/* signatures are about what was there before */
+		if (rr && ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG) {
+			ldns_rr_free(rr);
+			continue;
+		}
+		ret = rr ? to_aaaa(dns64, rr) : -ENOMEM;
+		if (!ret)
+			ret = synth__add_rr(&to, DNS_ANSWER_SECTION, rr);
+	}
+	if (!ret) {
+		ldns_pkt_set_aa(to.pkt, false);
+		ret = synth__answer(&to, qname, DNS_TYPE_AAAA, key_flags, NULL, out);
+	}
+	synth__close(&from);
+	synth__close(&to);
+	return ret;
+}

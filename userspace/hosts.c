@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Names and addresses of hosts files. Contract: hosts.h.
+ */
+#include "hosts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "synth.h"
+
+#define LINE_MAX_LEN 4096
+
+/* One pair; a name with several addresses, and an address with several names, has several. */
+struct entry {
+	struct entry *next_of_name, *next_of_addr; /* in their buckets, in the order of the file */
+	uint8_t family;				   /* AF_INET, AF_INET6 */
+	uint8_t name_len;
+	uint8_t addr[16];
+	uint8_t name[]; /* wire form, lower case */
+};
+
+struct table {
+	struct entry **by_name, **by_addr;
+	size_t buckets, n;
+};
+
+struct hosts {
+	const struct corefile_hosts *config;
+	const struct corefile_zones *zones;
+	struct corefile_zones block_zones;
+	struct table table;
+	uint64_t next_ns;
+	struct stat seen;
+};
+
+static uint32_t hash(const uint8_t *octets, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ octets[i]) * 16777619u;
+	return h;
+}
+
+static size_t addr_len(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static void table_free(struct table *table)
+{
+	for (size_t i = 0; table->by_name && i < table->buckets; i++) {
+		struct entry *entry, *next;
+
+		for (entry = table->by_name[i]; entry; entry = next) {
+			next = entry->next_of_name;
+			free(entry);
+		}
+	}
+	free(table->by_name);
+	free(table->by_addr);
+	*table = (struct table){ .n = 0 };
+}
+
+/* A blocklist gives one address thousands of names: these many are enough to answer its PTR. */
+#define MAX_NAMES_OF_ADDR 64
+
+static void link_entry(struct table *table, struct entry *entry)
+{
+	struct entry **at = &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
+	unsigned int n = 0;
+
+	while (*at)
+		at = &(*at)->next_of_name;
+	*at = entry;
+	at = &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
+	while (*at && ++n < MAX_NAMES_OF_ADDR)
+		at = &(*at)->next_of_addr;
+	if (!*at)
+		*at = entry;
+}
+
+static int table_resize(struct table *table, size_t buckets)
+{
+	struct table bigger = { .buckets = buckets, .n = table->n };
+
+	bigger.by_name = calloc(buckets, sizeof(*bigger.by_name));
+	bigger.by_addr = calloc(buckets, sizeof(*bigger.by_addr));
+	if (!bigger.by_name || !bigger.by_addr) {
+		free(bigger.by_name);
+		free(bigger.by_addr);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < table->buckets; i++) {
+		struct entry *entry, *next;
+
+		for (entry = table->by_name[i]; entry; entry = next) {
+			next = entry->next_of_name;
+			entry->next_of_name = entry->next_of_addr = NULL;
+			link_entry(&bigger, entry);
+		}
+	}
+	free(table->by_name);
+	free(table->by_addr);
+	*table = bigger;
+	return 0;
+}
+
+static bool known(const struct table *table, const struct entry *like)
+{
+	const struct entry *entry =
+		table->by_name[hash(like->name, like->name_len) % table->buckets];
+
+	for (; entry; entry = entry->next_of_name) {
+		if (entry->family == like->family && entry->name_len == like->name_len &&
+		    !memcmp(entry->addr, like->addr, sizeof(entry->addr)) &&
+		    !memcmp(entry->name, like->name, like->name_len))
+			return true;
+	}
+	return false;
+}
+
+static int add(struct table *table, const struct corefile_zones *zones, int family,
+	       const uint8_t *addr, const char *text)
+{
+	struct dns_name name;
+	struct entry *entry;
+
+	if (table->n >= HOSTS_MAX_NAMES)
+		return -E2BIG;
+	/* As with CoreDNS: a word that is no name, and a name of no zone of ours, is passed over.
+	 */
+	if (dns_name__from_text(&name, text) || name.len < 2)
+		return 0;
+	dns_name__lower(&name);
+	if (!local_in_zones(zones, &name, true))
+		return 0;
+	if (table->n >= table->buckets &&
+	    table_resize(table, table->buckets ? table->buckets * 4 : 256))
+		return -ENOMEM;
+	entry = calloc(1, sizeof(*entry) + name.len);
+	if (!entry)
+		return -ENOMEM;
+	entry->family = family;
+	memcpy(entry->addr, addr, addr_len(family));
+	entry->name_len = name.len;
+	memcpy(entry->name, name.wire, name.len);
+	if (known(table, entry)) {
+		free(entry);
+		return 0;
+	}
+	link_entry(table, entry);
+	table->n++;
+	return 0;
+}
+
+static int add_line(struct table *table, const struct corefile_zones *zones, char *line)
+{
+	uint8_t addr[16];
+	char *save, *word;
+	int family, ret = 0;
+
+	line[strcspn(line, "#\r\n")] = '\0';
+	word = strtok_r(line, " \t", &save);
+	if (!word)
+		return 0;
+	word[strcspn(word, "%")] = '\0'; /* a zone of a link-local address */
+	if (inet_pton(AF_INET, word, addr) == 1)
+		family = AF_INET;
+	else if (inet_pton(AF_INET6, word, addr) == 1)
+		family = AF_INET6;
+	else
+		return 0;
+	while (!ret && (word = strtok_r(NULL, " \t", &save)))
+		ret = add(table, zones, family, addr, word);
+	return ret;
+}
+
+static int read_file(struct table *table, const struct corefile_zones *zones, const char *path)
+{
+	char line[LINE_MAX_LEN];
+	FILE *in = fopen(path, "re");
+	int ret = 0;
+
+	if (!in)
+		return errno == ENOENT ? 0 : -errno;
+	while (!ret && fgets(line, sizeof(line), in))
+		ret = add_line(table, zones, line);
+	if (!ret && ferror(in))
+		ret = -EIO;
+	fclose(in);
+	return ret;
+}
+
+static int read_all(const struct hosts *hosts, struct table *out)
+{
+	const struct corefile_hosts *config = hosts->config;
+	struct table table = { .n = 0 };
+	int ret = table_resize(&table, 256);
+
+	if (!ret && config->path)
+		ret = read_file(&table, hosts->zones, config->path);
+	for (size_t i = 0; !ret && i < config->entries_len; i++) {
+		const struct corefile_hosts_entry *entry = &config->entries[i];
+		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
+		const uint8_t *addr = entry->addr.ss_family == AF_INET
+					      ? (const uint8_t *)&in4->sin_addr
+					      : (const uint8_t *)&in6->sin6_addr;
+
+		for (size_t k = 0; !ret && k < entry->names_len; k++)
+			ret = add(&table, hosts->zones, entry->addr.ss_family, addr,
+				  entry->names[k]);
+	}
+	if (ret) {
+		table_free(&table);
+		return ret;
+	}
+	*out = table;
+	return 0;
+}
+
+int hosts__open(const struct corefile_hosts *config, const struct corefile_zones *block_zones,
+		struct hosts **out, char *err, size_t err_size)
+{
+	struct hosts *hosts = calloc(1, sizeof(*hosts));
+	int ret;
+
+	if (!hosts)
+		return -ENOMEM;
+	hosts->config = config;
+	hosts->block_zones = *block_zones;
+	hosts->zones = config->zones.len ? &config->zones : &hosts->block_zones;
+	if (config->path && stat(config->path, &hosts->seen))
+		memset(&hosts->seen, 0, sizeof(hosts->seen));
+	ret = read_all(hosts, &hosts->table);
+	if (ret) {
+		snprintf(err, err_size, "hosts: %s: %s", config->path ? config->path : "entries",
+			 ret == -E2BIG ? "more than 2000000 names" : strerror(-ret));
+		hosts__close(hosts);
+		return ret;
+	}
+	*out = hosts;
+	return 0;
+}
+
+void hosts__close(struct hosts *hosts)
+{
+	if (!hosts)
+		return;
+	table_free(&hosts->table);
+	free(hosts);
+}
+
+int hosts__reload(struct hosts *hosts, uint64_t now)
+{
+	const struct corefile_hosts *config = hosts->config;
+	struct table table;
+	struct stat st;
+	int ret;
+
+	if (!config->path || !config->reload_ns || now < hosts->next_ns)
+		return 0;
+	hosts->next_ns = now + config->reload_ns;
+	/* a file that is gone for a moment, as editors do it: what it said holds */
+	if (stat(config->path, &st))
+		return 0;
+	if (st.st_mtim.tv_sec == hosts->seen.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == hosts->seen.st_mtim.tv_nsec &&
+	    st.st_size == hosts->seen.st_size && st.st_ino == hosts->seen.st_ino)
+		return 0;
+	ret = read_all(hosts, &table);
+	if (ret)
+		return ret;
+	hosts->seen = st;
+	table_free(&hosts->table);
+	hosts->table = table;
+	return 1;
+}
+
+size_t hosts__count(const struct hosts *hosts)
+{
+	return hosts->table.n;
+}
+
+/* ---- answers ---- */
+
+static const struct entry *first_of_name(const struct hosts *hosts, const struct dns_name *name)
+{
+	const struct table *table = &hosts->table;
+
+	return table->by_name[hash(name->wire, name->len) % table->buckets];
+}
+
+static bool names(const struct entry *entry, const struct dns_name *name)
+{
+	return entry->name_len == name->len && !memcmp(entry->name, name->wire, name->len);
+}
+
+/* "1.2.0.192.in-addr.arpa." and the 32 nibbles of ip6.arpa. */
+static bool reverse_addr(const struct dns_name *name, int *family, uint8_t addr[16])
+{
+	static const uint8_t in_addr[] = "\7in-addr\4arpa", ip6[] = "\3ip6\4arpa";
+	const uint8_t *at = name->wire;
+	size_t left = name->len;
+
+	memset(addr, 0, 16);
+	if (left > sizeof(in_addr) &&
+	    !memcmp(at + left - sizeof(in_addr), in_addr, sizeof(in_addr))) {
+		*family = AF_INET;
+		for (int i = 3; i >= 0; i--) {
+			unsigned int value = 0, digits = *at++;
+
+			if (!digits || digits > 3)
+				return false;
+			for (; digits; digits--, at++) {
+				if (*at < '0' || *at > '9')
+					return false;
+				value = value * 10 + *at - '0';
+			}
+			if (value > 255)
+				return false;
+			addr[i] = value;
+		}
+		return at == name->wire + left - sizeof(in_addr);
+	}
+	if (left != 64 + sizeof(ip6) || memcmp(at + 64, ip6, sizeof(ip6)))
+		return false;
+	*family = AF_INET6;
+	for (int i = 0; i < 32; i++, at += 2) {
+		int digit = at[1] >= '0' && at[1] <= '9'   ? at[1] - '0'
+			    : at[1] >= 'a' && at[1] <= 'f' ? at[1] - 'a' + 10
+							   : -1;
+
+		if (at[0] != 1 || digit < 0)
+			return false;
+		addr[15 - i / 2] |= digit << (i & 1 ? 4 : 0);
+	}
+	return true;
+}
+
+static int add_record(struct synth *synth, const struct dns_name *owner, const char *type,
+		      const char *rdata, uint32_t ttl_s)
+{
+	char name[1024], text[2200];
+
+	if (dns_name__to_text(owner, name, sizeof(name)) < 0)
+		return -EINVAL;
+	snprintf(text, sizeof(text), "%s %u IN %s %s", name, ttl_s, type, rdata);
+	return synth__add(synth, DNS_ANSWER_SECTION, text);
+}
+
+static int add_addresses(const struct hosts *hosts, const struct local_query *query,
+			 struct synth *synth, unsigned int *n)
+{
+	int family = query->qtype == DNS_TYPE_A	     ? AF_INET
+		     : query->qtype == DNS_TYPE_AAAA ? AF_INET6
+						     : AF_UNSPEC;
+	const struct entry *entry = first_of_name(hosts, query->qname);
+	char ip[INET6_ADDRSTRLEN];
+	int ret = 0;
+
+	for (; !ret && entry; entry = entry->next_of_name) {
+		if (entry->family != family || !names(entry, query->qname))
+			continue;
+		inet_ntop(family, entry->addr, ip, sizeof(ip));
+		ret = add_record(synth, query->qname, family == AF_INET ? "A" : "AAAA", ip,
+				 hosts->config->ttl_s);
+		++*n;
+	}
+	return ret;
+}
+
+static int add_names(const struct hosts *hosts, const struct local_query *query,
+		     struct synth *synth, unsigned int *n)
+{
+	const struct entry *entry;
+	char text[1024];
+	uint8_t addr[16];
+	int family, ret = 0;
+
+	if (hosts->config->no_reverse || !reverse_addr(query->qname, &family, addr))
+		return 0;
+	entry = hosts->table.by_addr[hash(addr, addr_len(family)) % hosts->table.buckets];
+	for (; !ret && entry; entry = entry->next_of_addr) {
+		struct dns_name name = { .len = entry->name_len };
+
+		if (entry->family != family || memcmp(entry->addr, addr, sizeof(addr)))
+			continue;
+		memcpy(name.wire, entry->name, name.len);
+		if (dns_name__to_text(&name, text, sizeof(text)) < 0)
+			continue;
+		ret = add_record(synth, query->qname, "PTR", text, hosts->config->ttl_s);
+		++*n;
+	}
+	return ret;
+}
+
+static bool has_name(const struct hosts *hosts, const struct dns_name *name)
+{
+	const struct entry *entry = first_of_name(hosts, name);
+
+	while (entry && !names(entry, name))
+		entry = entry->next_of_name;
+	return entry;
+}
+
+enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
+				struct answer **out)
+{
+	bool ptr = query->qtype == DNS_TYPE_PTR;
+	struct synth synth;
+	unsigned int n = 0;
+	int ret;
+
+	if (query->qclass != DNS_CLASS_IN ||
+	    (!ptr && !local_in_zones(hosts->zones, query->qname, true)))
+		return LOCAL_NEXT;
+	ret = synth__open(&synth, query->qname, query->qtype, DNS_NOERROR);
+	if (!ret)
+		ret = ptr ? add_names(hosts, query, &synth, &n)
+			  : add_addresses(hosts, query, &synth, &n);
+	if (!ret && !n && (ptr || !has_name(hosts, query->qname))) {
+		synth__close(&synth);
+		/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
+		return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
+			       ? LOCAL_NEXT
+			       : LOCAL_SERVFAIL;
+	}
+	if (!ret)
+		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
+				    out);
+	synth__close(&synth);
+	if (!ret && !n)
+		(*out)->ttl_s = hosts->config->ttl_s; /* the name is known, the type is not */
+	return ret ? LOCAL_SERVFAIL : LOCAL_ANSWER;
+}
+
+static void reverse_name(const struct entry *entry, struct dns_name *name)
+{
+	char text[80], *at = text;
+
+	if (entry->family == AF_INET) {
+		sprintf(at, "%u.%u.%u.%u.in-addr.arpa.", entry->addr[3], entry->addr[2],
+			entry->addr[1], entry->addr[0]);
+	} else {
+		for (int i = 15; i >= 0; i--)
+			at += sprintf(at, "%x.%x.", entry->addr[i] & 15, entry->addr[i] >> 4);
+		strcpy(at, "ip6.arpa.");
+	}
+	dns_name__from_text(name, text);
+}
+
+void hosts__each(const struct hosts *hosts,
+		 void (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx)
+{
+	struct dns_name name;
+
+	for (size_t i = 0; i < hosts->table.buckets; i++) {
+		const struct entry *entry;
+
+		for (entry = hosts->table.by_name[i]; entry; entry = entry->next_of_name) {
+			name.len = entry->name_len;
+			memcpy(name.wire, entry->name, name.len);
+			/* both: that there is none of the other kind is known, too */
+			fn(ctx, &name, DNS_TYPE_A);
+			fn(ctx, &name, DNS_TYPE_AAAA);
+			if (hosts->config->no_reverse)
+				continue;
+			reverse_name(entry, &name);
+			fn(ctx, &name, DNS_TYPE_PTR);
+		}
+	}
+}

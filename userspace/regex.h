@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Regular expressions out of the configuration, on PCRE2.
+ *
+ * Contract: CoreDNS' are Go's (RE2), which PCRE2 reads but for rare corners. Matching is bounded:
+ * an expression that takes too long for a name does not match it.
+ */
+#ifndef NODENS_REGEX_H
+#define NODENS_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REGEX_GROUPS 10 /* the whole, and nine */
+
+struct regex;
+
+struct regex_match {
+	const char *subject;
+	size_t n; /* groups set, the whole included */
+	struct {
+		size_t at, len;
+	} group[REGEX_GROUPS];
+};
+
+/* -EINVAL with what is wrong in @why, -ENOMEM. */
+int regex__open(const char *pattern, struct regex **out, char *why, size_t why_size);
+void regex__close(struct regex *regex);
+bool regex__match(const struct regex *regex, const char *subject, struct regex_match *match);
+/* The number of a named group; -ENOENT. */
+int regex__group(const struct regex *regex, const char *name);
+
+#endif /* NODENS_REGEX_H */

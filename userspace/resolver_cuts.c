@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Cuts: what is asked to find them, and when they are stored and go again.
+ * Contract: resolver_priv.h; where to cut is cuts.h's to say.
+ */
+#include <string.h>
+
+#include "resolver_priv.h"
+
+/* A cut that was used since it was stored is asked about anew with so much of its time left. */
+#define REFRESH_LEFT_S(ttl_s) ((ttl_s) / 5 + 1)
+
+static struct cut_zone *zone_state(const struct section *section, size_t zone)
+{
+	return &section->cut_zones[zone];
+}
+
+static bool cuts_on(const struct section *section, size_t zone)
+{
+	return section->block->nxdomain_cut && section->block->cache.enabled &&
+	       section->block->forwards_len && cuts__eligible(&section->block->zones[zone]);
+}
+
+/* For the agent itself: coalesces with who asks the same. */
+static int ask(struct resolver *resolver, struct section *section, size_t zone,
+	       const struct dns_name *name, bool witness, const struct dns_name *cut_for,
+	       uint64_t now)
+{
+	struct question q = { .qname = *name, .qtype = DNS_TYPE_A };
+	struct pending_start start = {
+		.section = section,
+		.zone = zone,
+		.question = &q,
+		.witness = witness,
+		.cut_for = cut_for,
+	};
+
+	resolver_count(resolver, AGENT_STAT_CUT_PROBES);
+	return pending__start(resolver, &start, now);
+}
+
+static void store_cut(struct resolver *resolver, struct section *section,
+		      const struct answer *nxdomain, const struct dns_name *name, uint64_t now)
+{
+	struct store_put put;
+	struct answer *cut;
+	uint32_t ttl_s;
+
+	if (!section__keep(section, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
+	    answer__make_cut(nxdomain, name, 0, &cut))
+		return;
+	put.stale_s = put.keep_s = 0;
+	put.refresh = STORE_REFRESH_USED;
+	put.refresh_hits = 1;
+	put.refresh_left_s = REFRESH_LEFT_S(ttl_s);
+	put.refresh_within_ns = ttl_s * NSEC_PER_SEC;
+	if (!store__put(resolver->config.store, cut, &put, now))
+		resolver_count(resolver, AGENT_STAT_CUTS);
+}
+
+/* @name was denied by @nxdomain: cut above it, or ask whether one can. */
+static void consider(struct resolver *resolver, struct section *section, size_t zone,
+		     const struct answer *nxdomain, const struct dns_name *asked,
+		     const struct dns_name *name, uint64_t now)
+{
+	const struct answer *denied;
+	struct dns_name candidate;
+	uint32_t ttl_s;
+
+	if (!cuts__candidate(resolver->cuts, &section->block->zones[zone], name, now, &candidate))
+		return;
+	/* A name of its own, and nobody asks below it: the ordinary entry says all. */
+	if (dns_name__equal(&candidate, name))
+		return;
+	if (dns_name__equal(&candidate, asked)) {
+		store_cut(resolver, section, nxdomain, &candidate, now);
+		return;
+	}
+	denied = store__get(resolver->config.store, &candidate, DNS_TYPE_A, 0, now, &ttl_s);
+	if (denied && (denied->flags & DNS_RCODE) == DNS_NXDOMAIN) {
+		struct answer copy = *denied;
+
+		copy.ttl_s = ttl_s;
+		store_cut(resolver, section, &copy, &candidate, now);
+	} else if (!denied) {
+		ask(resolver, section, zone, &candidate, false, name, now);
+	} else {
+		cuts__exists(resolver->cuts, &section->block->zones[zone], &candidate, now);
+	}
+}
+
+void resolver_cuts_learn(struct pending *pending, const struct answer *answer, uint64_t now)
+{
+	struct resolver *resolver = pending->resolver;
+	struct section *section = pending->section;
+	const struct corefile_zone *zone = &section->block->zones[pending->zone];
+	const struct dns_name *name = &pending->question.qname;
+	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
+
+	if (pending->witness) {
+		struct cut_zone *state = zone_state(section, pending->zone);
+
+		state->asking = false;
+		cuts__testify(state, answer ? rcode : -1, now);
+	}
+	/* What the block made out of another question proves nothing of this one. */
+	if (!answer || !resolver->config.store || pending->rewritten ||
+	    !cuts_on(section, pending->zone))
+		return;
+	if (rcode == DNS_NOERROR) {
+		cuts__exists(resolver->cuts, zone, name, now);
+		store__remove_cuts(resolver->config.store, name);
+		if (pending->cut_for.len)
+			consider(resolver, section, pending->zone, answer, name, &pending->cut_for,
+				 now);
+		return;
+	}
+	if (rcode != DNS_NXDOMAIN || zone_state(section, pending->zone)->state != CUT_ZONE_CLUSTER)
+		return;
+	/* Signed denials are not ours to widen: who asks with DO or CD is left out. */
+	if (pending->question.key_flags)
+		return;
+	consider(resolver, section, pending->zone, answer, name,
+		 pending->cut_for.len ? &pending->cut_for : name, now);
+}
+
+void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
+			   const struct store_question *question, uint64_t now)
+{
+	size_t zone = section__zone(section, &question->qname);
+	struct dns_name below;
+
+	if (!cuts_on(section, zone) || question->qname.len > DNS_MAX_NAME - 2)
+		return;
+	/* any name below it stands for those that are asked for */
+	below.len = question->qname.len + 2;
+	memcpy(below.wire, "\1*", 2);
+	memcpy(below.wire + 2, question->qname.wire, question->qname.len);
+	ask(resolver, section, zone, &question->qname, false, &below, now);
+}
+
+void resolver_cuts_tick(struct resolver *resolver, uint64_t now)
+{
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		for (size_t zone = 0; zone < section->block->zones_len; zone++) {
+			struct cut_zone *state = zone_state(section, zone);
+			struct dns_name name;
+
+			if (!cuts_on(section, zone) ||
+			    !cuts__witness(state, &section->block->zones[zone], now, &name))
+				continue;
+			state->asking = !ask(resolver, section, zone, &name, true, NULL, now);
+		}
+	}
+}

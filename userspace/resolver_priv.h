@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What resolver.c, resolver_pending.c, resolver_cuts.c and resolver_static.c share.
+ *
+ * Contract: resolver.c takes queries and knows what is cached; resolver_pending.c carries a
+ * question that is not through the block's plugins to an answer, for all who ask it;
+ * resolver_cuts.c learns cuts from what is answered; resolver_static.c puts what blocks answer
+ * themselves into the store.
+ */
+#ifndef NODENS_RESOLVER_PRIV_H
+#define NODENS_RESOLVER_PRIV_H
+
+#include "clock.h"
+#include "list.h"
+#include "resolver.h"
+
+#define BUCKETS 8192
+
+struct waiter {
+	struct waiter *next;
+	struct client client;
+	struct dns_query query;
+	uint64_t since_ns;
+};
+
+/* What is asked: also what the store keeps the answer under. */
+struct question {
+	struct dns_name qname; /* lower case */
+	uint16_t qtype;
+	uint8_t key_flags;
+};
+
+/* A question being resolved, and the queries that wait for it: none where the agent itself asks. */
+struct pending {
+	struct exchange exchange; /* the upstream question of the moment */
+	struct resolver *resolver;
+	struct pending *next; /* in its bucket */
+	uint64_t hash;
+	struct section *section;
+	size_t zone; /* of the section's block */
+	struct question question;
+	struct rewrite_result *rewritten;	/* NULL: as asked */
+	const struct corefile_forward *forward; /* being asked */
+	uint64_t forwards_asked;		/* bits of the block's, for next */
+	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
+	struct waiter *first, **last;
+	unsigned int n_waiters;
+	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
+	/* What the agent asks for besides: see resolver_cuts.c. */
+	bool witness;
+	bool fixed;		 /* see resolver_static.c */
+	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
+};
+
+struct resolver {
+	struct resolver_config config;
+	struct section *sections; /* one a block */
+	size_t n_sections;
+	struct pending *buckets[BUCKETS];
+	unsigned int n_pending, n_waiters;
+	uint32_t rotate;
+	bool overloaded;
+	struct cuts *cuts;
+	struct dns_name *loop_probes; /* one a block; len 0: none */
+	bool owns_store;
+	uint8_t msg[DNS_MAX_MSG];
+};
+
+static inline void resolver_count(struct resolver *resolver, enum agent_stat stat)
+{
+	resolver->config.stats->v[stat]++;
+}
+
+/* resolver.c */
+/* Send @answer, of which *event says the rest. */
+void resolver_reply(struct resolver *resolver, struct resolver_event *event,
+		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);
+void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
+			  uint64_t since_ns);
+/* Two thresholds, so that the flag does not flutter. */
+void resolver_judge_load(struct resolver *resolver);
+
+/* resolver_pending.c */
+/*
+ * Resolve @question for @waiter's client (copied), or for the agent itself: NULL. *out is the
+ * pending where it lives on. 0; -EBUSY, -ENOMEM: too many are under way, nobody has been replied
+ * to.
+ */
+struct pending_start {
+	struct section *section;
+	size_t zone;
+	const struct question *question;
+	const struct client *client; /* NULL: the agent asks */
+	const struct dns_query *query;
+	bool witness, fixed;
+	const struct dns_name *cut_for; /* may be NULL */
+};
+int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
+void pending__close_all(struct resolver *resolver);
+/* resolver_cuts.c */
+/* What came of @pending's question; NULL: nothing. Before the answer is stored. */
+void resolver_cuts_learn(struct pending *pending, const struct answer *answer, uint64_t now);
+/* A cut that is used ends soon. */
+void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
+			   const struct store_question *question, uint64_t now);
+void resolver_cuts_tick(struct resolver *resolver, uint64_t now);
+
+/* resolver_static.c */
+void resolver_static_fill(struct resolver *resolver, uint64_t now);
+/* An entry put by the above is to be put again; false: it is not one of them. */
+bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,
+			     uint64_t now);
+void resolver_static_tick(struct resolver *resolver, uint64_t now);
+
+#endif /* NODENS_RESOLVER_PRIV_H */

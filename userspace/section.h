@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A server block at work: its rewrites, the answers it has itself, its upstreams, and the rules by
+ * which it keeps answers.
+ *
+ * Contract: single-threaded; made from a corefile_block, which outlives it. The order of plugins
+ * is CoreDNS' fixed one: cache (the resolver's), rewrite, template, hosts, forward, whoami.
+ */
+#ifndef NODENS_SECTION_H
+#define NODENS_SECTION_H
+
+#include "corefile.h"
+#include "cuts.h"
+#include "hosts.h"
+#include "rewrite.h"
+#include "store.h"
+#include "template.h"
+#include "upstream.h"
+
+struct section {
+	const struct corefile_block *block;
+	uint16_t owner; /* of its entries in the store */
+	struct rewrite *rewrite;
+	struct templates *templates;
+	struct hosts *hosts;
+	struct upstream_group **groups; /* of each forward */
+	struct cut_zone *cut_zones;	/* of each zone */
+};
+
+struct section_error {
+	char text[512];
+};
+
+int section__open(const struct corefile_block *block, uint16_t owner, struct upstreams *upstreams,
+		  struct section *out, struct section_error *err);
+void section__close(struct section *section);
+
+/* What a plugin of the block says to @query without asking anybody. */
+struct section_answer {
+	struct answer *answer; /* the caller's */
+	const char *plugin;    /* "template", "hosts", "whoami" */
+	bool exact;	       /* one of the names that section__each() lists */
+};
+
+/* LOCAL_NEXT: none does, ask upstream. */
+enum local_result section__answer(struct section *section, const struct local_query *query,
+				  struct section_answer *out);
+
+/* The longest zone of the block that is the name or above it; 0 where all is well-formed. */
+size_t section__zone(const struct section *section, const struct dns_name *qname_lower);
+
+/* May this answer be kept under a cache's rules; as what, for how long, and with which TTL? */
+struct keep {
+	bool store;
+	int kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
+	uint32_t ttl_s; /* also what the first reply says */
+};
+struct keep cache__keep(const struct corefile_cache *cache, const struct answer *answer,
+			enum admission admission);
+/* The same, and how the store is to hold it; the zones of the cache directive are looked at. */
+bool section__keep(const struct section *section, const struct answer *answer,
+		   enum admission admission, struct store_put *put, uint32_t *ttl_s);
+/* How an entry that is there already is held from here on: *put says how it was stored. */
+void section__keep_on(const struct section *section, struct store_put *put);
+/* Of what the block itself answers, always alike: held for ever, whatever the cache's rules. */
+void section__keep_exact(const struct section *section, const struct answer *answer, uint16_t owner,
+			 struct store_put *put, uint32_t *ttl_s);
+
+#endif /* NODENS_SECTION_H */

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Owners: who may have how much, and who has to go when an owner is full.
+ *
+ * Contract: see store_priv.h. Nothing here lets one owner, or one kind of its
+ * answers, take an entry, a slot or heap memory from another: each part has its
+ * own queues, its share of the slots that wait for grace periods, of those of
+ * the largest class, and of the heap.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_priv.h"
+
+/* What @part of @all gives of @n. */
+static uint32_t share(uint64_t n, uint64_t part, uint64_t all)
+{
+	return all ? n * part / all : 0;
+}
+
+static uint32_t at_least(uint32_t n, uint32_t min)
+{
+	return n < min ? min : n;
+}
+
+static void part_init(const struct store *store, struct part *part, uint32_t kind,
+		      const uint64_t sum[STORE_KINDS])
+{
+	static const uint32_t heap_bytes[STORE_KINDS] = { HEAP_BYTES_POSITIVE,
+							  HEAP_BYTES_NEGATIVE };
+	uint32_t large = store->slab[LARGE_CLASS].entries;
+	uint64_t all = sum[0] + sum[1];
+
+	for (int q = 0; q < QUEUES; q++)
+		part->queue[q].head = part->queue[q].tail = STORE_NONE;
+	part->heap_head = part->heap_tail = STORE_NONE;
+	if (!part->capacity)
+		return;
+	part->large_max = at_least(share(pool__usable(large), part->capacity, all), 1);
+	part->queue[QUEUE_LARGE].held_max =
+		at_least(share(large, part->capacity, all), part->large_max + 1);
+	part->queue[QUEUE_SMALL].held_max =
+		at_least(share(store->slab[LARGE_CLASS - 1].entries, part->capacity, all),
+			 part->capacity + 1);
+	part->heap_max =
+		at_least(share(heap_bytes[kind], part->capacity, sum[kind]), HEAP_OWNER_BYTES);
+}
+
+int owner__make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		struct part **out)
+{
+	uint64_t sum[STORE_KINDS] = { 0, 0 }, all = 0;
+	struct part *parts;
+
+	if (!n || n > UINT16_MAX + 1u)
+		return -EINVAL;
+	parts = calloc((size_t)n * STORE_KINDS, sizeof(*parts));
+	if (!parts)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		all += (uint64_t)capacity[i][NODENS_POSITIVE] + capacity[i][NODENS_NEGATIVE];
+	for (uint32_t i = 0; i < n * STORE_KINDS; i++) {
+		uint32_t wanted = capacity[i / STORE_KINDS][i % STORE_KINDS];
+
+		parts[i].capacity = all <= store->total ? wanted : share(store->total, wanted, all);
+		sum[i % STORE_KINDS] += parts[i].capacity;
+	}
+	for (uint32_t i = 0; i < n * STORE_KINDS; i++)
+		part_init(store, &parts[i], i % STORE_KINDS, sum);
+	*out = parts;
+	return all > store->total;
+}
+
+static void queue_push(struct store *store, struct queue *queue, uint32_t slot)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+
+	meta->prev = queue->tail;
+	meta->next = STORE_NONE;
+	if (queue->tail == STORE_NONE)
+		queue->head = slot;
+	else
+		store_meta(store, queue->tail)->next = slot;
+	queue->tail = slot;
+}
+
+static void queue_remove(struct store *store, struct queue *queue, uint32_t slot)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+
+	if (meta->prev == STORE_NONE)
+		queue->head = meta->next;
+	else
+		store_meta(store, meta->prev)->next = meta->next;
+	if (meta->next == STORE_NONE)
+		queue->tail = meta->prev;
+	else
+		store_meta(store, meta->next)->prev = meta->prev;
+}
+
+void owner__enqueue(struct store *store, uint32_t slot)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
+
+	queue_push(store, queue, slot);
+	queue->live++;
+	queue->held++;
+	store->stats.entries[meta->kind]++;
+}
+
+void owner__dequeue(struct store *store, uint32_t slot)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
+
+	queue_remove(store, queue, slot);
+	queue->live--;
+	store->stats.entries[meta->kind]--;
+}
+
+/* Second chance: was it used since the last look? */
+static bool recently_used(struct store *store, uint32_t slot)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	uint32_t last_use;
+	bool used;
+
+	entry__look(store, slot, &last_use);
+	used = meta->used;
+	meta->used = 0;
+	return used;
+}
+
+static int evict_slot(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	struct part *part = meta_part(store, meta);
+	bool over = meta->keep <= unit_down(now_ns);
+	uint32_t kind = meta->kind;
+	int err = entry__remove(store, slot);
+
+	if (err)
+		return err;
+	if (over) {
+		store->stats.expired++;
+	} else {
+		store->stats.evicted[kind]++;
+		part->evicted++;
+	}
+	return 0;
+}
+
+/* Must it go before any other, or did nobody use it? */
+static bool dispensable(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	return store_meta(store, slot)->keep <= unit_down(now_ns) || !recently_used(store, slot);
+}
+
+/* The oldest that was not used since the last look, or the oldest after all. */
+static int evict_oldest(struct store *store, struct queue *queue, uint64_t now_ns)
+{
+	for (int i = 0; queue->head != STORE_NONE; i++) {
+		uint32_t slot = queue->head;
+
+		if (i == STORE_LOOK || dispensable(store, slot, now_ns))
+			return evict_slot(store, slot, now_ns);
+		queue_remove(store, queue, slot);
+		queue_push(store, queue, slot);
+	}
+	return -ENOENT;
+}
+
+int owner__evict(struct store *store, struct part *part, uint64_t now_ns)
+{
+	/* the large ones are few, and go for each other */
+	int err = evict_oldest(store, &part->queue[QUEUE_SMALL], now_ns);
+
+	return err == -ENOENT ? evict_oldest(store, &part->queue[QUEUE_LARGE], now_ns) : err;
+}
+
+int owner__evict_large(struct store *store, struct part *part, uint64_t now_ns)
+{
+	return evict_oldest(store, &part->queue[QUEUE_LARGE], now_ns);
+}
+
+int owner__evict_heap(struct store *store, struct part *part, uint64_t now_ns)
+{
+	for (int i = 0; part->heap_head != STORE_NONE; i++) {
+		uint32_t item = part->heap_head, slot = store->heap.items[item].slot;
+
+		if (i == STORE_LOOK || dispensable(store, slot, now_ns))
+			return evict_slot(store, slot, now_ns);
+		heap__dequeue(store, part, item);
+		heap__enqueue(store, part, item);
+	}
+	return -ENOENT;
+}
+
+/* What there is to say of an entry to the function that says whose it is. */
+static void describe(const struct store *store, uint32_t slot, struct store_put *put)
+{
+	const struct nodens_slot *from = store_slot(store, slot);
+
+	*put = (struct store_put){
+		.kind = from->kind,
+		.ttl_s = from->ttl_s,
+		.owner = store_meta(store, slot)->owner,
+		.keep_ttl = from->keep_ttl,
+		.stale_s = from->stale_s,
+	};
+}
+
+struct move {
+	uint32_t slot;
+	uint16_t owner;
+};
+
+/* Ask whose @slot is now. False: nobody's, and it went. */
+static bool decide(struct store *store, uint32_t slot, uint32_t n, store_owner_fn *fn, void *ctx,
+		   uint64_t now_ns, struct move *move)
+{
+	struct store_question question;
+	struct store_put put;
+	uint32_t stale_s;
+
+	describe(store, slot, &put);
+	stale_s = put.stale_s;
+	entry__question(store, slot, &question);
+	if ((fn && !fn(ctx, &question, store_slot(store, slot), &put)) || put.owner >= n) {
+		entry__remove(store, slot);
+		return false;
+	}
+	if (fn && put.stale_s != stale_s)
+		slot = entry__set_stale(store, slot, put.stale_s);
+	if (fn)
+		entry__apply(store, slot, &put, now_ns);
+	move->slot = slot;
+	move->owner = put.owner;
+	return true;
+}
+
+/* Every entry, oldest first within its part; returns how many stay. */
+static uint32_t decide_all(struct store *store, uint32_t n, store_owner_fn *fn, void *ctx,
+			   uint64_t now_ns, struct move *moves)
+{
+	uint32_t n_moves = 0;
+
+	for (uint32_t i = 0; i < store->n_owners * STORE_KINDS * QUEUES; i++) {
+		struct queue *queue = &store->parts[i / QUEUES].queue[i % QUEUES];
+
+		/* those decided on go to the queue's end, where a moved one is too */
+		for (uint32_t left = queue->live; left; left--) {
+			uint32_t slot = queue->head;
+
+			queue_remove(store, queue, slot);
+			queue_push(store, queue, slot);
+			if (decide(store, slot, n, fn, ctx, now_ns, &moves[n_moves]))
+				n_moves++;
+		}
+	}
+	return n_moves;
+}
+
+/* What no grace period has freed yet is nobody's now. */
+static void orphan_retired(struct store *store)
+{
+	for (uint32_t slot = store->retired_head; slot != STORE_NONE;
+	     slot = store_meta(store, slot)->next)
+		store_meta(store, slot)->orphan = 1;
+}
+
+static void shrink(struct store *store, struct part *part, uint64_t now_ns)
+{
+	const struct queue *small = &part->queue[QUEUE_SMALL], *large = &part->queue[QUEUE_LARGE];
+	int err = 0;
+
+	while (!err && large->live > part->large_max)
+		err = owner__evict_large(store, part, now_ns);
+	while (!err && small->live + large->live > part->capacity)
+		err = owner__evict(store, part, now_ns);
+	while (!err && part->heap_bytes > part->heap_max)
+		err = owner__evict_heap(store, part, now_ns);
+}
+
+int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		      store_owner_fn *fn, void *ctx, uint64_t now_ns)
+{
+	uint64_t live = store->stats.entries[0] + store->stats.entries[1];
+	struct move *moves = malloc((live + 1) * sizeof(*moves));
+	uint32_t n_moves;
+	struct part *parts;
+	int ret;
+
+	store__free_current(store);
+	ret = moves ? owner__make(store, capacity, n, &parts) : -ENOMEM;
+	if (ret < 0) {
+		free(moves);
+		return ret;
+	}
+	n_moves = decide_all(store, n, fn, ctx, now_ns, moves);
+	orphan_retired(store);
+	free(store->parts);
+	store->parts = parts;
+	store->n_owners = n;
+	memset(store->stats.entries, 0, sizeof(store->stats.entries));
+	for (uint32_t i = 0; i < n_moves; i++) {
+		struct slot_meta *meta = store_meta(store, moves[i].slot);
+
+		meta->owner = moves[i].owner;
+		owner__enqueue(store, moves[i].slot);
+		if (meta->item != STORE_NONE)
+			heap__enqueue(store, meta_part(store, meta), meta->item);
+	}
+	free(moves);
+	for (uint32_t i = 0; i < n * STORE_KINDS; i++)
+		shrink(store, &parts[i], now_ns);
+	return ret;
+}
+
+int store__filter(struct store *store,
+		  bool (*keep)(void *ctx, const struct store_question *question,
+			       const struct nodens_slot *slot),
+		  void *ctx)
+{
+	struct store_question question;
+	int n = 0;
+
+	store__free_current(store);
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		for (uint32_t i = 0; i < store->pool[cls].unused; i++) {
+			uint32_t slot = NODENS_SLOT(cls, i);
+
+			if (store_meta(store, slot)->state != SLOT_LIVE)
+				continue;
+			entry__question(store, slot, &question);
+			if (!keep(ctx, &question, store_slot(store, slot)) &&
+			    !entry__remove(store, slot))
+				n++;
+		}
+	}
+	return n;
+}
+
+int store__owner_stats(const struct store *store, uint32_t owner, int kind,
+		       struct store_owner_stats *stats)
+{
+	const struct part *part;
+
+	if (owner >= store->n_owners || kind < 0 || kind >= STORE_KINDS)
+		return -EINVAL;
+	part = store_part(store, owner, kind);
+	*stats = (struct store_owner_stats){
+		.entries = part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live,
+		.capacity = part->capacity,
+		.evicted = part->evicted,
+	};
+	return 0;
+}

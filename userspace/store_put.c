@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * An answer's way into the store.
+ *
+ * Contract: see store.h. Whatever can fail does so before the index names the
+ * new slot; what the entry replaces goes after that.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "store_priv.h"
+
+/* A window that opens sooner would ask for an answer again that has just come. */
+#define REFRESH_NOT_BEFORE_NS (NSEC_PER_SEC / 2)
+
+/* An entry on its way in. */
+struct insertion {
+	struct answer *answer;
+	const struct store_put *put;
+	struct part *part;
+	uint64_t hash, expires_ns;
+	uint32_t item; /* STORE_NONE where the slot holds it all */
+	unsigned int cut_labels;
+	size_t slot_size;
+	union slot_buf image;
+};
+
+static uint64_t window_opens(const struct store_put *put, uint64_t stored_ns, uint64_t expires_ns)
+{
+	uint64_t left_ns = put->refresh_left_s * NSEC_PER_SEC;
+	uint64_t first = stored_ns + REFRESH_NOT_BEFORE_NS;
+	uint64_t opens = expires_ns > left_ns ? expires_ns - left_ns : 0;
+
+	return opens > first ? opens : first;
+}
+
+void entry__apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	uint32_t keep_s = put->keep_s > put->stale_s ? put->keep_s : put->stale_s, due;
+	uint64_t expires_ns = entry__expires(store, slot);
+	uint64_t within_s = (put->refresh_within_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+
+	meta->expires = unit_up(expires_ns);
+	meta->keep = unit_up(expires_ns + keep_s * NSEC_PER_SEC);
+	meta->refresh = put->refresh;
+	meta->refresh_hits = put->refresh_hits < UINT16_MAX ? put->refresh_hits : UINT16_MAX;
+	meta->refresh_within_s = within_s < UINT16_MAX ? within_s : UINT16_MAX;
+	if (meta->where == AT_STALE && meta->keep > unit_down(now_ns))
+		return;
+	due = meta->expires;
+	if (put->refresh != STORE_REFRESH_NEVER && store->config.refresh)
+		due = unit_up(window_opens(put, store_slot(store, slot)->stored_ns, expires_ns));
+	alarm__set(store, slot, due < meta->expires ? due : meta->expires);
+}
+
+/* The slot's bytes: the whole answer, or what a slot says of one on the heap. */
+static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns, bool *heap)
+{
+	const struct store_put *put = in->put;
+	uint16_t bufsize = put->bufsize ? put->bufsize : store->config.bufsize;
+	bool fits = answer__size(in->answer, true) <= bufsize, never;
+	struct answer shell = *in->answer;
+	struct nodens_slot *slot = &in->image.slot;
+
+	memset(&in->image, 0, sizeof(in->image));
+	in->slot_size = answer__slot_size(in->answer);
+	*heap = !fits || !in->slot_size;
+	if (*heap) {
+		memset(shell.count, 0, sizeof(shell.count));
+		shell.blob_len = shell.n_ttl = shell.rot_count = shell.rot_at = 0;
+		shell.rot_size = 0;
+		shell.truncated = !fits;
+		in->slot_size = answer__slot_size(&shell);
+	}
+	if (!in->slot_size || in->slot_size > sizeof(in->image))
+		return -EINVAL;
+	answer__to_slot(&shell, slot);
+	never = *heap && fits;
+	slot->kind = put->kind;
+	slot->ttl_s = put->ttl_s;
+	slot->keep_ttl = put->keep_ttl;
+	slot->stale_s = never ? 0 : put->stale_s;
+	slot->stored_ns = now_ns;
+	slot->expires_ns = never ? STORE_NEVER_LIVE : in->expires_ns;
+	slot->hits = slot->last_use = 0;
+	return 0;
+}
+
+static bool same_part(const struct store *store, const struct insertion *in, uint32_t slot)
+{
+	return slot != STORE_NONE && meta_part(store, store_meta(store, slot)) == in->part;
+}
+
+/* Capacity for one more, besides the entry that it replaces. */
+static int make_room(struct store *store, const struct insertion *in, uint64_t now_ns)
+{
+	const struct queue *small = &in->part->queue[QUEUE_SMALL];
+	const struct queue *large = &in->part->queue[QUEUE_LARGE];
+	bool is_large = in->slot_size > slot_class_size[LARGE_CLASS - 1];
+	int err = 0;
+
+	while (!err) {
+		uint32_t old = table__find(store, in->hash);
+		bool replaces = same_part(store, in, old);
+		bool replaces_large = replaces && slot_queue(old) == QUEUE_LARGE;
+
+		if (is_large && large->live - replaces_large >= in->part->large_max)
+			err = owner__evict_large(store, in->part, now_ns);
+		else if (small->live + large->live - replaces >= in->part->capacity)
+			err = owner__evict(store, in->part, now_ns);
+		else
+			return 0;
+	}
+	return err;
+}
+
+static int take_heap(struct store *store, struct insertion *in, uint64_t now_ns)
+{
+	size_t bytes = heap__cost(in->answer);
+	int err;
+
+	while (in->part->heap_bytes + bytes > in->part->heap_max) {
+		err = owner__evict_heap(store, in->part, now_ns);
+		if (err)
+			return err;
+	}
+	in->item = heap__take(store, in->put->kind, bytes);
+	return in->item == STORE_NONE ? -ENOSPC : 0;
+}
+
+/* What it replaces is the same question or, rarely, another with its hash. */
+static void inherit(struct store *store, struct insertion *in, uint32_t old, struct slot_meta *meta)
+{
+	const struct slot_meta *from;
+	uint32_t last_use;
+
+	if (!entry__is(store_slot(store, old), &in->answer->qname, in->answer->qtype,
+		       in->answer->key_flags)) {
+		store->stats.collisions++;
+		return;
+	}
+	/* a popular name stays popular when its answer is refreshed */
+	entry__look(store, old, &last_use);
+	from = store_meta(store, old);
+	in->image.slot.hits = from->seen;
+	in->image.slot.last_use = last_use;
+	meta->seen = from->seen;
+	meta->last_use = from->last_use;
+	meta->run = from->run;
+	meta->used = from->used;
+}
+
+static int publish(struct store *store, const struct insertion *in, uint32_t slot, uint64_t now_ns)
+{
+	int err = slab__write(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &in->image);
+
+	if (err)
+		return err;
+	err = bpf_map_update_elem(store->maps.index_fd, &in->hash, &slot, BPF_ANY);
+	/* an index made for less than our capacity */
+	if (err == -E2BIG && !owner__evict(store, in->part, now_ns))
+		err = bpf_map_update_elem(store->maps.index_fd, &in->hash, &slot, BPF_ANY);
+	return err;
+}
+
+/* On success in->item has taken the answer over, where there is one. */
+static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
+{
+	uint32_t slot = pool__take(store, in->slot_size), old = table__find(store, in->hash);
+	struct slot_meta *meta;
+	int err;
+
+	if (slot == STORE_NONE)
+		return -ENOSPC;
+	meta = store_meta(store, slot);
+	*meta = (struct slot_meta){
+		.key = in->hash,
+		.item = in->item,
+		.owner = in->put->owner,
+		.kind = in->put->kind,
+		.state = SLOT_LIVE,
+	};
+	if (old != STORE_NONE)
+		inherit(store, in, old, meta);
+	if (in->cut_labels)
+		cut__count(store, in->cut_labels, 1);
+	err = publish(store, in, slot, now_ns);
+	if (err) {
+		if (in->cut_labels)
+			cut__count(store, in->cut_labels, -1);
+		pool__untake(store, slot);
+		return err;
+	}
+	old = table__find(store, in->hash); /* publishing may have evicted it */
+	if (in->item != STORE_NONE) {
+		struct heap_item *item = &store->heap.items[in->item];
+
+		item->answer = in->answer;
+		item->expires_ns = in->expires_ns;
+		item->slot = slot;
+		heap__enqueue(store, in->part, in->item);
+	}
+	owner__enqueue(store, slot);
+	entry__apply(store, slot, in->put, now_ns);
+	table__set(store, in->hash, slot);
+	if (old != STORE_NONE) {
+		entry__drop(store, old);
+		store->stats.replaced++;
+	}
+	store->stats.inserts++;
+	return 0;
+}
+
+/* Checks @in and completes it. */
+static int admit(struct store *store, struct insertion *in, uint64_t now_ns)
+{
+	const struct store_put *put = in->put;
+	const struct answer *answer = in->answer;
+	uint32_t old;
+
+	if ((put->kind != NODENS_POSITIVE && put->kind != NODENS_NEGATIVE) || put->ttl_s == 0 ||
+	    put->owner >= store->n_owners)
+		return -EINVAL;
+	if (answer->key_flags & NODENS_KEY_CUT) {
+		in->cut_labels = cut__labels(answer->qname.wire, answer->qname.len);
+		if (!in->cut_labels || answer->qtype || answer->key_flags & NODENS_KEY_AGENT)
+			return -EINVAL;
+	}
+	in->part = store_part(store, put->owner, put->kind);
+	in->expires_ns = now_ns + put->ttl_s * NSEC_PER_SEC;
+	in->hash =
+		question__hash(store->hash_key, &answer->qname, answer->qtype, answer->key_flags);
+	if (!put->weak)
+		return 0;
+	old = entry__find(store, &answer->qname, answer->qtype, answer->key_flags);
+	if (old == STORE_NONE || store_meta(store, old)->kind != NODENS_POSITIVE ||
+	    store_meta(store, old)->keep <= unit_down(now_ns))
+		return 0;
+	return entry__published(store, old) ? -EEXIST : 0;
+}
+
+static int make_place(struct store *store, struct insertion *in, bool heap, uint64_t now_ns)
+{
+	int err;
+
+	pool__reclaim(store);
+	/* while nothing but grace periods can help, nobody is evicted in vain */
+	if (pool__starved(store, in->part, in->slot_size))
+		return -ENOSPC;
+	err = make_room(store, in, now_ns);
+	if (!err && heap)
+		err = take_heap(store, in, now_ns);
+	return err;
+}
+
+int store__put(struct store *store, struct answer *answer, const struct store_put *put,
+	       uint64_t now_ns)
+{
+	struct insertion in = { .answer = answer, .put = put, .item = STORE_NONE };
+	bool heap;
+	int err;
+
+	store__free_current(store);
+	err = admit(store, &in, now_ns);
+	if (!err)
+		err = make_image(store, &in, now_ns, &heap);
+	if (err)
+		goto out;
+	err = make_place(store, &in, heap, now_ns);
+	if (!err)
+		err = insert(store, &in, now_ns);
+	if (err) {
+		store->stats.refused++;
+		if (in.item != STORE_NONE)
+			heap__free(store, put->kind, in.item);
+		err = -ENOSPC;
+	}
+out:
+	if (err || in.item == STORE_NONE)
+		answer__free(answer);
+	return err;
+}
+
+/*
+ * A copy in another slot, by the rules for anything published. The owner's limits are not asked:
+ * it has the entry already, and the other slot goes after its grace period.
+ */
+static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *image)
+{
+	struct slot_meta *meta = store_meta(store, slot), *to;
+	uint32_t copy;
+
+	pool__reclaim(store);
+	copy = pool__take(store, store_slab(store, slot)->size);
+	if (copy == STORE_NONE) {
+		grace__hurry(store->grace);
+		return slot;
+	}
+	to = store_meta(store, copy);
+	if (slab__write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
+	    bpf_map_update_elem(store->maps.index_fd, &meta->key, &copy, BPF_ANY)) {
+		pool__untake(store, copy);
+		return slot;
+	}
+	*to = *meta;
+	to->where = AT_NOWHERE;
+	alarm__move(store, slot, copy);
+	if (meta->item != STORE_NONE)
+		store->heap.items[meta->item].slot = copy;
+	owner__dequeue(store, slot);
+	owner__enqueue(store, copy);
+	table__set(store, meta->key, copy);
+	pool__retire(store, slot);
+	return copy;
+}
+
+/*
+ * The one thing of a published slot that the agent changes. Mapped, it is one aligned store of 32
+ * bits: a program reads what was or what is, either right by itself, since no other field has to
+ * agree with it. By bpf() the kernel would copy the whole value over itself, which is no store of
+ * one word and would undo hits counted meanwhile; so there the entry gets another slot.
+ */
+uint32_t entry__set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
+{
+	struct slab *slab = store_slab(store, slot);
+	struct nodens_slot *from = store_slot(store, slot);
+	union slot_buf image;
+
+	if (from->stale_s == stale_s || from->expires_ns == STORE_NEVER_LIVE)
+		return slot;
+	if (slab->mapped) {
+		__atomic_store_n(&from->stale_s, stale_s, __ATOMIC_RELAXED);
+		return slot;
+	}
+	memset(&image, 0, sizeof(image));
+	memcpy(image.bytes, from, slab->size);
+	slab__marks(slab, NODENS_SLOT_INDEX(slot), &image.slot.hits, &image.slot.last_use);
+	image.slot.stale_s = stale_s;
+	return republish(store, slot, &image);
+}
+
+int store__publish_stale(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+			 uint8_t key_flags, uint32_t window_s, uint64_t now_ns)
+{
+	uint32_t slot, stale_s = 0;
+	uint64_t expires_ns, until_ns, kept_ns;
+
+	store__free_current(store);
+	slot = entry__find(store, qname_lower, qtype, key_flags);
+	if (slot == STORE_NONE || store_meta(store, slot)->keep <= unit_down(now_ns) ||
+	    !entry__published(store, slot))
+		return -ENOENT;
+	expires_ns = entry__expires(store, slot);
+	if (store_slot(store, slot)->expires_ns == STORE_NEVER_LIVE)
+		return 0;
+	until_ns = now_ns + window_s * NSEC_PER_SEC;
+	kept_ns = (uint64_t)store_meta(store, slot)->keep << UNIT_SHIFT;
+	if (until_ns > kept_ns)
+		until_ns = kept_ns;
+	if (until_ns > expires_ns)
+		stale_s = (until_ns - expires_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+	slot = entry__set_stale(store, slot, stale_s);
+	return store_slot(store, slot)->stale_s == stale_s ? 0 : -ENOSPC;
+}

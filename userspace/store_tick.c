@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What time brings: refreshes before the expiry, the end of entries, refreshes
+ * of stale ones that are used, and a slow look at everyone's use marks.
+ *
+ * Contract: see store.h. Nothing here is O(entries) in one call: alarms that
+ * are due, and shares of two rounds. config.refresh may change the store, so
+ * whatever is held across a call of it is looked up anew.
+ *
+ * The marks (bpf/store.bpf.h) are less than the truth: of the hits on one CPU
+ * within one unit of 1.07 s the slot shows the first at once and the rest with
+ * the next unit's first; and they are lost where two slots share a mark. So
+ * where a slot shows too few hits, what CPUs still gather is added; a name that
+ * is asked for in as many different seconds as hits are wanted is always found.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "store_priv.h"
+
+#define WITHDRAW_MAX 1024 /* a call; about 1 us each */
+#define ALARMS_MAX   8192 /* a call */
+#define WALK_NS	     (13 * NSEC_PER_SEC)
+#define STALE_NS     NSEC_PER_SEC
+#define PREFETCH     8 /* slots ahead in a round */
+
+/* Between two refreshes of an entry that come to nothing: 5.4 s, in last_use's unit. */
+#define RETRY_USE_UNITS 5
+
+/* Between two looks at an entry in its window. */
+#define WINDOW_LOOK_MIN 4  /* 0.27 s */
+#define WINDOW_LOOK_MAX 15 /* 1 s */
+
+static uint16_t saturate(uint32_t n)
+{
+	return n < UINT16_MAX ? n : UINT16_MAX;
+}
+
+void entry__look(struct store *store, uint32_t slot, uint32_t *last_use)
+{
+	const struct store_config *config = &store->config;
+	struct slot_meta *meta = store_meta(store, slot);
+	uint32_t hits, delta;
+
+	slab__marks(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &hits, last_use);
+	delta = hits - meta->seen;
+	if ((int32_t)delta < 0) /* somebody wrote the slot: begin anew */
+		delta = 0;
+	meta->seen = hits;
+	if (*last_use > meta->last_use) {
+		meta->last_use = *last_use;
+		meta->used = 1; /* programs store it before they count the hit */
+	}
+	if (!delta && !meta->by_agent)
+		return;
+	meta->used = 1;
+	meta->run = saturate(meta->run + delta + meta->by_agent);
+	meta->by_agent = 0;
+	if (delta && config->hits)
+		config->hits(config->ctx, store_slot(store, slot), meta->owner, delta);
+}
+
+/* Hits on @slot that CPUs have not told it of yet. */
+static uint32_t gathered(struct store *store, uint32_t slot)
+{
+	uint32_t zero = 0, n = 0;
+
+	if (!store->percpu)
+		return 0;
+	if (!store->percpu_read && bpf_map_lookup_elem(store->maps.percpu_fd, &zero, store->percpu))
+		return 0;
+	store->percpu_read = true;
+	for (int i = 0; i < store->n_cpus; i++) {
+		const struct nodens_mark *mark = &store->percpu[i].marks[slot & (NODENS_MARKS - 1)];
+
+		if (mark->slot == slot)
+			n += mark->count;
+	}
+	return n;
+}
+
+/* Has the run ended: no use for as long as the gap may be? */
+static bool run_over(const struct slot_meta *meta, uint64_t now_ns)
+{
+	uint64_t gap = use_unit((uint64_t)meta->refresh_within_s * NSEC_PER_SEC) + 1;
+
+	return meta->last_use + gap < use_unit(now_ns);
+}
+
+static bool wants_refresh(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	uint32_t last_use;
+
+	entry__look(store, slot, &last_use);
+	if (meta->refresh == STORE_REFRESH_ALWAYS)
+		return true;
+	if (run_over(meta, now_ns)) {
+		meta->run = 0;
+		return false;
+	}
+	return meta->run >= meta->refresh_hits ||
+	       meta->run + gathered(store, slot) >= meta->refresh_hits;
+}
+
+/* The entry's next alarm or list is set before: the callback may replace it. */
+static void ask(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	struct store_question question;
+
+	if (!entry__published(store, slot)) /* flushed: nobody wants it */
+		return;
+	store_meta(store, slot)->asked = use_unit(now_ns);
+	entry__question(store, slot, &question);
+	store->stats.refreshes++;
+	store->config.refresh(store->config.ctx, &question, now_ns);
+}
+
+static bool may_ask(const struct slot_meta *meta, uint64_t now_ns)
+{
+	return !meta->asked || use_unit(now_ns) > meta->asked + RETRY_USE_UNITS;
+}
+
+static void set_alarm(struct store *store, uint32_t slot, uint64_t due)
+{
+	uint32_t expires = store_meta(store, slot)->expires;
+
+	alarm__set(store, slot, due < expires ? due : expires);
+}
+
+/* The window is open. */
+static void look_in_window(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	uint32_t now = unit_down(now_ns), wait = (meta->expires - now) / 4;
+
+	if (!may_ask(meta, now_ns)) {
+		set_alarm(store, slot,
+			  unit_up((uint64_t)(meta->asked + RETRY_USE_UNITS + 1) << 30));
+		return;
+	}
+	if (wait < WINDOW_LOOK_MIN)
+		wait = WINDOW_LOOK_MIN;
+	if (wait > WINDOW_LOOK_MAX)
+		wait = WINDOW_LOOK_MAX;
+	set_alarm(store, slot, (uint64_t)now + wait);
+	if (wants_refresh(store, slot, now_ns))
+		ask(store, slot, now_ns);
+}
+
+static bool expire(struct store *store, uint32_t slot)
+{
+	if (entry__remove(store, slot))
+		return false;
+	store->stats.expired++;
+	return true;
+}
+
+static void run_alarms(struct store *store, uint64_t now_ns)
+{
+	const struct alarms *alarms = &store->alarms;
+	uint32_t now = unit_down(now_ns), withdrawn = 0;
+
+	for (int i = 0; i < ALARMS_MAX && withdrawn < WITHDRAW_MAX; i++) {
+		struct slot_meta *meta;
+		uint32_t slot;
+
+		if (!alarms->n || alarms->list[0].due > now)
+			break;
+		slot = alarms->list[0].slot;
+		meta = store_meta(store, slot);
+		if (meta->expires > now)
+			look_in_window(store, slot, now_ns);
+		else if (meta->keep > now)
+			stale__add(store, slot);
+		else if (expire(store, slot))
+			withdrawn++;
+		else /* the index would not let go of it */
+			alarm__set(store, slot, now + WINDOW_LOOK_MAX);
+	}
+}
+
+/* How much of @n a round of @round_ns has to look at now. */
+static uint32_t round_share(uint64_t *looked_ns, uint64_t now_ns, uint32_t n, uint64_t round_ns)
+{
+	uint64_t elapsed = now_ns > *looked_ns ? now_ns - *looked_ns : 0;
+	uint64_t due;
+
+	if (!*looked_ns || !n || elapsed >= round_ns) {
+		due = *looked_ns ? n : 0;
+		*looked_ns = now_ns;
+		return due;
+	}
+	due = n * elapsed / round_ns;
+	*looked_ns += due * round_ns / n;
+	return due;
+}
+
+static void look_at_stale(struct store *store, uint32_t slot, uint64_t now_ns)
+{
+	struct slot_meta *meta = store_meta(store, slot);
+	/* a use in the second of the expiry, or of the last refresh, counts as one after it */
+	uint32_t since = use_unit(entry__expires(store, slot)), last_use;
+
+	if (meta->asked > since)
+		since = meta->asked;
+	entry__look(store, slot, &last_use);
+	if (store_slot(store, slot)->stale_s && last_use >= since && may_ask(meta, now_ns) &&
+	    store->config.refresh)
+		ask(store, slot, now_ns);
+}
+
+static void run_stale(struct store *store, uint64_t now_ns)
+{
+	struct stale *stale = &store->stale;
+	uint32_t now = unit_down(now_ns), withdrawn = 0;
+	uint32_t due = round_share(&stale->looked_ns, now_ns, stale->n, STALE_NS * 3 / 4);
+
+	for (uint32_t i = 0; i < due && stale->n && withdrawn < WITHDRAW_MAX; i++) {
+		uint32_t slot;
+
+		if (stale->at >= stale->n)
+			stale->at = 0;
+		__builtin_prefetch(
+			store_slot(store, stale->list[(stale->at + PREFETCH) % stale->n]));
+		slot = stale->list[stale->at];
+		if (store_meta(store, slot)->keep <= now && expire(store, slot)) {
+			withdrawn++; /* another one took its place in the list */
+			continue;
+		}
+		stale->at++;
+		look_at_stale(store, slot, now_ns);
+	}
+}
+
+static void run_walk(struct store *store, uint64_t now_ns)
+{
+	struct walk *walk = &store->walk;
+	uint32_t due = round_share(&walk->looked_ns, now_ns, store->n_slots, WALK_NS), last_use;
+
+	while (due--) {
+		struct slab *slab = &store->slab[walk->cls];
+		struct slot_meta *meta = &slab->meta[walk->index];
+
+		/* what was never taken is not looked at, but counts: so a round takes its time */
+		if (walk->index + PREFETCH < store->pool[walk->cls].unused)
+			__builtin_prefetch(slab__slot(slab, walk->index + PREFETCH));
+		if (meta->state == SLOT_LIVE) {
+			entry__look(store, NODENS_SLOT(walk->cls, walk->index), &last_use);
+			if (run_over(meta, now_ns))
+				meta->run = 0;
+		}
+		if (++walk->index == slab->entries) {
+			walk->index = 0;
+			walk->cls = (walk->cls + 1) % NODENS_CLASSES;
+		}
+	}
+}
+
+void store__tick(struct store *store, uint64_t now_ns)
+{
+	store__free_current(store);
+	pool__reclaim(store);
+	store->percpu_read = false;
+	run_alarms(store, now_ns);
+	run_stale(store, now_ns);
+	run_walk(store, now_ns);
+}

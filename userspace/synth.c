@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Answers made here. Contract: synth.h.
+ */
+#include "synth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+ldns_rdf *synth__name(const struct dns_name *name)
+{
+	return ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name->len, name->wire);
+}
+
+int synth__to_name(const ldns_rdf *rdf, struct dns_name *name)
+{
+	size_t len = ldns_rdf_size(rdf);
+
+	if (ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME || !len || len > DNS_MAX_NAME)
+		return -EINVAL;
+	name->len = len;
+	memcpy(name->wire, ldns_rdf_data(rdf), len);
+	return 0;
+}
+
+int synth__open(struct synth *synth, const struct dns_name *qname, uint16_t qtype, uint16_t rcode)
+{
+	ldns_rdf *name = synth__name(qname);
+
+	synth->pkt = NULL;
+	if (!name)
+		return -ENOMEM;
+	synth->pkt = ldns_pkt_query_new(name, qtype, LDNS_RR_CLASS_IN, LDNS_RD);
+	if (!synth->pkt) {
+		ldns_rdf_deep_free(name);
+		return -ENOMEM;
+	}
+	ldns_pkt_set_qr(synth->pkt, true);
+	ldns_pkt_set_aa(synth->pkt, true);
+	ldns_pkt_set_ra(synth->pkt, true);
+	ldns_pkt_set_rcode(synth->pkt, rcode);
+	return 0;
+}
+
+void synth__close(struct synth *synth)
+{
+	if (synth->pkt)
+		ldns_pkt_free(synth->pkt);
+	synth->pkt = NULL;
+}
+
+int synth__add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr)
+{
+	static const ldns_pkt_section sections[] = {
+		[DNS_ANSWER_SECTION] = LDNS_SECTION_ANSWER,
+		[DNS_AUTHORITY] = LDNS_SECTION_AUTHORITY,
+		[DNS_ADDITIONAL] = LDNS_SECTION_ADDITIONAL,
+	};
+
+	if (ldns_pkt_push_rr(synth->pkt, sections[section], rr))
+		return 0;
+	ldns_rr_free(rr);
+	return -ENOMEM;
+}
+
+int synth__add(struct synth *synth, enum dns_section section, const char *text)
+{
+	ldns_rr *rr = NULL;
+
+	if (ldns_rr_new_frm_str(&rr, text, 3600, NULL, NULL) != LDNS_STATUS_OK || !rr)
+		return -EINVAL;
+	return synth__add_rr(synth, section, rr);
+}
+
+int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
+		  uint8_t key_flags, enum admission *admission, struct answer **out)
+{
+	enum admission unused = ADMIT_PASS;
+	struct answer *answer = NULL;
+	uint8_t *wire = NULL;
+	size_t len = 0;
+	int ret;
+
+	if (!admission)
+		admission = &unused;
+	if (ldns_pkt2wire(&wire, synth->pkt, &len) != LDNS_STATUS_OK)
+		return -EINVAL;
+	ret = len > DNS_MAX_MSG
+		      ? -EMSGSIZE
+		      : answer__decode(wire, len, qname, qtype, key_flags, admission, &answer);
+	free(wire);
+	if (ret)
+		return ret == -EBADMSG ? -EINVAL : ret;
+	if (!answer)
+		return -EINVAL;
+	*out = answer;
+	return 0;
+}
+
+int synth__from_answer(struct synth *synth, const struct answer *answer)
+{
+	static uint8_t msg[DNS_MAX_MSG];
+	struct dns_query query = {
+		.flags = DNS_RD | DNS_AD,
+		.qname = answer->qname,
+		.qtype = answer->qtype,
+		.qclass = DNS_CLASS_IN,
+	};
+	struct reply_options opts = { .limit = sizeof(msg), .ttl_s = answer->ttl_s };
+	int len = reply__build(msg, sizeof(msg), &query, answer, &opts);
+
+	synth->pkt = NULL;
+	if (len < 0)
+		return len;
+	return ldns_wire2pkt(&synth->pkt, msg, len) == LDNS_STATUS_OK ? 0 : -EINVAL;
+}
