@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "http.h"
+#include "endpoints.h"
 
 struct world {
 	struct event_base *base;
@@ -410,6 +410,125 @@ static void test_trickle(void **state)
 			HTTP_LIFETIME_S * 1000 + 3000);
 }
 
+/* ---- endpoints of a Corefile ---- */
+
+static bool is_ready(void *ctx, char *why)
+{
+	struct world *w = ctx;
+
+	strcpy(why, "cluster.local.");
+	return w->ready;
+}
+
+static void turn(struct world *w, unsigned int ms)
+{
+	struct timeval time = { 0, (long)ms * 1000 };
+
+	event_base_loopexit(w->base, &time);
+	event_base_dispatch(w->base);
+}
+
+static void configure(struct endpoints *ep, struct metrics *metrics,
+		      const struct sockaddr_storage *extra, const char *fmt, ...)
+{
+	struct corefile_error err = { "" };
+	struct corefile *cf;
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(metrics__configure(metrics, cf), 0);
+	assert_int_equal(endpoints__configure(ep, cf, extra), 0);
+	corefile__free(cf);
+}
+
+#define BLOCKS                                                           \
+	"a.example {\n forward . 9.9.9.9\n prometheus 127.0.0.1:%u\n}\n" \
+	". {\n forward . 9.9.9.9\n health 127.0.0.1:%u\n prometheus 127.0.0.1:%u\n}\n"
+
+static void test_endpoints(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
+	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
+	static const char metrics_of[] =
+		"curl -s http://127.0.0.1:%u/metrics |"
+		" grep -E '^coredns_health_request.*(count|failures_total) '";
+	struct world *w = *state;
+	struct metrics_config none = { .ctx = NULL };
+	struct endpoints_config config = {
+		.base = w->base, .ready = is_ready, .bound = on_bound, .ctx = w
+	};
+	struct endpoints *ep;
+
+	assert_int_equal(metrics__open(&none, &config.metrics), 0);
+	assert_int_equal(endpoints__open(&config, &ep), 0);
+	/* three directives, one address; and one more for the metrics */
+	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
+	assert_int_equal(w->told, 0);
+	for (int i = 0; i < 3; i++) {
+		endpoints__tick(ep);
+		turn(w, 50);
+	}
+	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
+	assert_string_equal(curl(w, metrics_of, extra_port),
+			    "coredns_health_request_failures_total 0\n"
+			    "coredns_health_request_duration_seconds_count 3\n");
+	assert_string_equal(curl(w,
+				 "curl -s http://127.0.0.1:%u/metrics | promtool check metrics "
+				 "2>&1 | head -5",
+				 port),
+			    "");
+	assert_string_equal(curl(w,
+				 "curl -sI http://127.0.0.1:%u/metrics | tr -d '\\r' |"
+				 " sed -n 's/Content-Type: //p'",
+				 port),
+			    METRICS_CONTENT_TYPE "\n");
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", extra_port), "404");
+	/* gone from the file: gone from the net */
+	configure(ep, config.metrics, NULL, ". {\n forward . 9.9.9.9\n}\n");
+	endpoints__tick(ep);
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port), "000");
+	/* The address is taken: it is told, and the check fails as long. */
+	assert_int_equal(http__serve(w->http, &addr, "/other", on_big, w), 0);
+	http__commit(w->http);
+	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
+	assert_int_equal(w->told, 1);
+	endpoints__tick(ep);
+	turn(w, 50);
+	assert_string_equal(curl(w, metrics_of, extra_port),
+			    "coredns_health_request_failures_total 1\n"
+			    "coredns_health_request_duration_seconds_count 3\n");
+	endpoints__tick(ep); /* a check under way is no leak */
+	endpoints__close(ep);
+	metrics__close(config.metrics);
+}
+
+static void test_ready(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct corefile_block block = { .ready = { true, addr } };
+	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
+	struct world *w = *state;
+	struct endpoints_config config = { .base = w->base, .ready = is_ready, .ctx = w };
+	struct endpoints *ep;
+
+	assert_int_equal(endpoints__open(&config, &ep), 0);
+	assert_int_equal(endpoints__configure(ep, &cf, NULL), 0);
+	endpoints__tick(ep);
+	assert_string_equal(
+		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
+		"cluster.local. 503");
+	w->ready = true;
+	assert_string_equal(
+		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
+		"OK 200");
+	endpoints__close(ep);
+}
+
 static void test_bad_arguments(void **state)
 {
 	struct sockaddr_storage addr = free_addr("127.0.0.1"), none = { .ss_family = AF_UNIX };
@@ -433,6 +552,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trickle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ready, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
 	};
 
