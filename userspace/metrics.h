@@ -30,12 +30,19 @@
 #define METRICS_KERNEL_NS  2000
 
 /* The rcodes told apart: X(number, text); others are "other". */
-#define METRICS_RCODES(X)                                                                \
-	X(0, "NOERROR")                                                                  \
-	X(1, "FORMERR")                                                                  \
-	X(2, "SERVFAIL")                                                                 \
-	X(3, "NXDOMAIN") X(4, "NOTIMP") X(5, "REFUSED") X(6, "YXDOMAIN") X(7, "YXRRSET") \
-		X(8, "NXRRSET") X(9, "NOTAUTH") X(10, "NOTZONE") X(16, "BADVERS")
+#define METRICS_RCODES(X) \
+	X(0, "NOERROR")   \
+	X(1, "FORMERR")   \
+	X(2, "SERVFAIL")  \
+	X(3, "NXDOMAIN")  \
+	X(4, "NOTIMP")    \
+	X(5, "REFUSED")   \
+	X(6, "YXDOMAIN")  \
+	X(7, "YXRRSET")   \
+	X(8, "NXRRSET")   \
+	X(9, "NOTAUTH")   \
+	X(10, "NOTZONE")  \
+	X(16, "BADVERS")
 
 enum metrics_rcode {
 #define X(number, text) METRICS_RCODE_##number,
@@ -48,12 +55,16 @@ enum metrics_rcode {
 enum metrics_rcode metrics__rcode(uint16_t rcode);
 
 /* Who answered: the label "plugin". */
-#define METRICS_PLUGINS(X)                                                              \
-	X(NONE, "")                                                                     \
-	X(CACHE, "cache")                                                               \
-	X(FORWARD, "forward")                                                           \
-	X(HOSTS, "hosts") X(TEMPLATE, "template") X(WHOAMI, "whoami") X(DNS64, "dns64") \
-		X(REWRITE, "rewrite") X(LOOP, "loop")
+#define METRICS_PLUGINS(X)      \
+	X(NONE, "")             \
+	X(CACHE, "cache")       \
+	X(FORWARD, "forward")   \
+	X(HOSTS, "hosts")       \
+	X(TEMPLATE, "template") \
+	X(WHOAMI, "whoami")     \
+	X(DNS64, "dns64")       \
+	X(REWRITE, "rewrite")   \
+	X(LOOP, "loop")
 
 enum metrics_plugin {
 #define X(id, text) METRICS_PLUGIN_##id,
@@ -197,11 +208,12 @@ void metrics__health(struct metrics *m, uint64_t duration_ns);
 void metrics__config_hash(struct metrics *m, const char *hex);
 
 /* node-cache's setup errors. */
-#define METRICS_SETUP_ERRORS(X)           \
-	X(IPTABLES, "iptables")           \
-	X(IPTABLES_LOCK, "iptables_lock") \
-	X(INTERFACE_ADD, "interface_add") \
-	X(INTERFACE_CHECK, "interface_check") X(CONFIGMAP, "configmap")
+#define METRICS_SETUP_ERRORS(X)               \
+	X(IPTABLES, "iptables")               \
+	X(IPTABLES_LOCK, "iptables_lock")     \
+	X(INTERFACE_ADD, "interface_add")     \
+	X(INTERFACE_CHECK, "interface_check") \
+	X(CONFIGMAP, "configmap")
 
 enum metrics_setup_error {
 #define X(id, text) METRICS_SETUP_##id,

@@ -12,13 +12,25 @@
 #include "metrics_page.h"
 
 /* The types told apart, as in CoreDNS; others are "other". */
-#define METRICS_TYPES(X)                                                                        \
-	X(1, "A")                                                                               \
-	X(28, "AAAA")                                                                           \
-	X(15, "MX")                                                                             \
-	X(6, "SOA") X(5, "CNAME") X(12, "PTR") X(16, "TXT") X(2, "NS") X(33, "SRV") X(43, "DS") \
-		X(48, "DNSKEY") X(46, "RRSIG") X(47, "NSEC") X(50, "NSEC3") X(65, "HTTPS")      \
-			X(251, "IXFR") X(252, "AXFR") X(255, "ANY")
+#define METRICS_TYPES(X) \
+	X(1, "A")        \
+	X(28, "AAAA")    \
+	X(15, "MX")      \
+	X(6, "SOA")      \
+	X(5, "CNAME")    \
+	X(12, "PTR")     \
+	X(16, "TXT")     \
+	X(2, "NS")       \
+	X(33, "SRV")     \
+	X(43, "DS")      \
+	X(48, "DNSKEY")  \
+	X(46, "RRSIG")   \
+	X(47, "NSEC")    \
+	X(50, "NSEC3")   \
+	X(65, "HTTPS")   \
+	X(251, "IXFR")   \
+	X(252, "AXFR")   \
+	X(255, "ANY")
 
 enum metrics_type {
 #define X(number, text) METRICS_TYPE_##number,

@@ -183,17 +183,25 @@ static void template_labels(const char *server, const struct corefile_block *blo
 /* ---- a configuration ---- */
 
 /* X(directive, whether the block has it) */
-#define DIRECTIVES(X)                                                                              \
-	X(bind, block->binds_len)                                                                  \
-	X(bufsize, block->bufsize)                                                                 \
-	X(cache, block->cache.enabled)                                                             \
-	X(debug, block->debug) X(dns64, block->dns64.enabled) X(errors, block->errors.enabled) X(  \
-		forward, block->forwards_len) X(health, block->health.enabled) X(hosts,            \
-										 block->has_hosts) \
-		X(loadbalance, block->loadbalance) X(log, block->logs_len) X(loop, block->loop)    \
-			X(prometheus, block->prometheus.enabled) X(ready, block->ready.enabled)    \
-				X(reload, block->reload.enabled) X(rewrite, block->rewrites_len)   \
-					X(template, block->templates_len) X(whoami, block->whoami)
+#define DIRECTIVES(X)                            \
+	X(bind, block->binds_len)                \
+	X(bufsize, block->bufsize)               \
+	X(cache, block->cache.enabled)           \
+	X(debug, block->debug)                   \
+	X(dns64, block->dns64.enabled)           \
+	X(errors, block->errors.enabled)         \
+	X(forward, block->forwards_len)          \
+	X(health, block->health.enabled)         \
+	X(hosts, block->has_hosts)               \
+	X(loadbalance, block->loadbalance)       \
+	X(log, block->logs_len)                  \
+	X(loop, block->loop)                     \
+	X(prometheus, block->prometheus.enabled) \
+	X(ready, block->ready.enabled)           \
+	X(reload, block->reload.enabled)         \
+	X(rewrite, block->rewrites_len)          \
+	X(template, block->templates_len)        \
+	X(whoami, block->whoami)
 
 enum directive {
 #define X(name, has) DIRECTIVE_##name,
