@@ -388,6 +388,24 @@ static void number_caches(struct metrics *m, const struct corefile *cf)
 	}
 }
 
+/* Zones that found no room among retired ones, now that these are gone. */
+static void name_late(struct metrics *m, const struct corefile *cf)
+{
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+		struct block_series late = { .cache = NULL };
+
+		if (!name_block(m, block, &late)) {
+			struct block_series old = m->blocks[i];
+
+			m->blocks[i] = late;
+			late = old;
+		}
+		free(late.zones);
+		free(late.templates);
+	}
+}
+
 int metrics__configure(struct metrics *m, const struct corefile *cf)
 {
 	struct block_series *blocks = calloc(cf->blocks_len + 1, sizeof(blocks[0]));
@@ -415,11 +433,12 @@ int metrics__configure(struct metrics *m, const struct corefile *cf)
 	m->blocks_len = cf->blocks_len;
 	m->zone_slots = slots;
 	m->zone_mask = mask;
-	number_caches(m, cf);
 	if (drop_retired_ones(m)) {
 		memset(m->pending, 0, sizeof(*m->pending));
 		memset(m->last, 0, sizeof(*m->last));
+		name_late(m, cf);
 	}
+	number_caches(m, cf);
 	return 0;
 }
 
