@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Tests of the HTTP endpoints over real sockets: a client thread of this program (raw requests) and
+ * curl as a client that knows nothing of us.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "endpoints.h"
+
+struct world {
+	struct event_base *base;
+	struct http *http;
+	bool ready;
+	int told, errors[8];
+	char addr[HTTP_ADDR_TEXT];
+};
+
+static void on_health(void *ctx, struct http_reply *reply)
+{
+	(void)ctx;
+	evbuffer_add_printf(reply->body, "OK");
+}
+
+static void on_ready(void *ctx, struct http_reply *reply)
+{
+	struct world *w = ctx;
+
+	reply->status = w->ready ? 200 : 503;
+	evbuffer_add_printf(reply->body, w->ready ? "OK" : "cluster.local.");
+}
+
+static void on_big(void *ctx, struct http_reply *reply)
+{
+	static char block[65536];
+
+	(void)ctx;
+	memset(block, 'x', sizeof(block));
+	for (int i = 0; i < 128; i++)
+		evbuffer_add(reply->body, block, sizeof(block));
+}
+
+static void on_bound(void *ctx, const char *addr, int error)
+{
+	struct world *w = ctx;
+
+	snprintf(w->addr, sizeof(w->addr), "%s", addr);
+	w->errors[w->told++ % 8] = error;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct http_config config = { .bound = on_bound, .ctx = w };
+
+	w->base = config.base = event_base_new();
+	assert_int_equal(http__open(&config, &w->http), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	http__close(w->http);
+	event_base_free(w->base);
+	free(w);
+	return 0;
+}
+
+/* An address with a port that is free at this moment. */
+static struct sockaddr_storage free_addr(const char *ip)
+{
+	struct sockaddr_storage addr = { .ss_family = strchr(ip, ':') ? AF_INET6 : AF_INET };
+	socklen_t len = sizeof(addr);
+	int fd = socket(addr.ss_family, SOCK_STREAM, 0);
+
+	if (addr.ss_family == AF_INET6)
+		inet_pton(AF_INET6, ip, &((struct sockaddr_in6 *)&addr)->sin6_addr);
+	else
+		inet_pton(AF_INET, ip, &((struct sockaddr_in *)&addr)->sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	close(fd);
+	return addr;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *addr)
+{
+	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
+}
+
+/* Run @fn in a thread while the loop turns here. */
+struct task {
+	void (*fn)(struct task *task);
+	uint16_t port;
+	const char *request, *curl;
+	char reply[4096];
+	size_t total;
+	atomic_bool done;
+};
+
+static void *task_main(void *arg)
+{
+	struct task *task = arg;
+
+	task->fn(task);
+	atomic_store(&task->done, true);
+	return NULL;
+}
+
+static void run(struct world *w, struct task *task)
+{
+	pthread_t thread;
+
+	atomic_store(&task->done, false);
+	assert_int_equal(pthread_create(&thread, NULL, task_main, task), 0);
+	while (!atomic_load(&task->done)) {
+		struct timeval tick = { 0, 2000 };
+
+		event_base_loopexit(w->base, &tick);
+		event_base_dispatch(w->base);
+	}
+	pthread_join(thread, NULL);
+}
+
+static int dial(uint16_t port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void do_raw(struct task *task)
+{
+	int fd = dial(task->port);
+	char buf[65536];
+	ssize_t n;
+
+	task->total = 0;
+	memset(task->reply, 0, sizeof(task->reply));
+	if (fd < 0)
+		return;
+	if (write(fd, task->request, strlen(task->request)) < 0)
+		perror("write");
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		if (task->total + (size_t)n < sizeof(task->reply))
+			memcpy(task->reply + task->total, buf, (size_t)n);
+		task->total += (size_t)n;
+	}
+	close(fd);
+}
+
+static void do_curl(struct task *task)
+{
+	FILE *pipe = popen(task->curl, "r");
+
+	task->total = fread(task->reply, 1, sizeof(task->reply) - 1, pipe);
+	task->reply[task->total] = '\0';
+	pclose(pipe);
+}
+
+static const char *raw(struct world *w, uint16_t port, const char *request)
+{
+	static struct task task;
+
+	task = (struct task){ .fn = do_raw, .port = port, .request = request };
+	run(w, &task);
+	return task.reply;
+}
+
+static const char *curl(struct world *w, const char *fmt, ...)
+{
+	static struct task task;
+	char command[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	task = (struct task){ .fn = do_curl, .curl = command };
+	run(w, &task);
+	return task.reply;
+}
+
+#define CODE "curl -s -o /dev/null -w '%%{http_code}' --max-time 3 "
+
+static void test_paths(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct world *w = *state;
+	unsigned int port = port_of(&addr);
+
+	http__begin(w->http);
+	assert_int_equal(http__serve(w->http, &addr, "/health", on_health, w), 0);
+	assert_int_equal(http__serve(w->http, &addr, "/ready", on_ready, w), 0);
+	/* the same again, as from another server block */
+	assert_int_equal(http__serve(w->http, &addr, "/health", on_ready, w), 0);
+	http__commit(w->http);
+	assert_int_equal(w->told, 0);
+
+	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/ready", port), "503");
+	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/ready", port), "cluster.local.");
+	w->ready = true;
+	assert_string_equal(
+		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready?x=1", port),
+		"OK 200");
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/", port), "404");
+	assert_string_equal(curl(w, CODE "-X POST -d x http://127.0.0.1:%u/health", port), "405");
+	assert_string_equal(curl(w, CODE "-T /etc/services http://127.0.0.1:%u/health", port),
+			    "405");
+	assert_string_equal(
+		curl(w, "curl -sI http://127.0.0.1:%u/health | grep -ci 'length: 2'", port), "1\n");
+	assert_string_equal(curl(w,
+				 CODE "-H \"X: $(head -c 9000 /dev/zero | tr '\\0' y)\" "
+				      "http://127.0.0.1:%u/health",
+				 port),
+			    "431");
+}
+
+static void test_bad_requests(void **state)
+{
+	static const struct {
+		const char *request, *status;
+	} cases[] = {
+		{ "GET /health HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n" },
+		{ "GET /health HTTP/1.0\n\n", "HTTP/1.1 200 OK\r\n" },
+		{ "HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n" },
+		{ "\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n" },
+		{ "GET\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n" },
+		{ "GET /health\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n" },
+		{ "GET health HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n" },
+		{ "GET /health SMTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n" },
+		{ "DELETE /health HTTP/1.1\r\n\r\n", "HTTP/1.1 405 Method Not Allowed\r\n" },
+		{ "GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n" },
+		/* what follows the first request is read away */
+		{ "GET /health HTTP/1.1\r\n\r\nGET /none HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n" },
+	};
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct world *w = *state;
+
+	http__begin(w->http);
+	http__serve(w->http, &addr, "/health", on_health, w);
+	http__commit(w->http);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *reply = raw(w, port_of(&addr), cases[i].request);
+
+		if (strncmp(reply, cases[i].status, strlen(cases[i].status)) != 0)
+			fail_msg("%s\n-> %s", cases[i].request, reply);
+		assert_null(strstr(reply + 1, "HTTP/1.1"));
+	}
+	assert_null(
+		strstr(raw(w, port_of(&addr), "HEAD /health HTTP/1.1\r\n\r\n"), "OK\r\n\r\nOK"));
+}
+
+/* Both families at one wildcard; one path each at two addresses. */
+static void test_wildcard(void **state)
+{
+	struct sockaddr_storage addr = free_addr("::");
+	struct world *w = *state;
+	unsigned int port = port_of(&addr);
+
+	http__begin(w->http);
+	http__serve(w->http, &addr, "/health", on_health, w);
+	http__commit(w->http);
+	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
+	assert_string_equal(curl(w, "curl -s -g 'http://[::1]:%u/health'", port), "OK");
+}
+
+/* A client in the middle of a long reply sees nothing of a reload that keeps the address. */
+static void test_reload(void **state)
+{
+	struct sockaddr_storage kept = free_addr("127.0.0.1"), gone = free_addr("127.0.0.2"),
+				come = free_addr("127.0.0.3");
+	struct world *w = *state;
+	int fd, n;
+	char buf[65536];
+	size_t total = 0;
+
+	http__begin(w->http);
+	http__serve(w->http, &kept, "/big", on_big, w);
+	http__serve(w->http, &gone, "/health", on_health, w);
+	http__commit(w->http);
+	fd = dial(port_of(&kept));
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "GET /big HTTP/1.0\r\n\r\n", 21), 21);
+	for (int i = 0; i < 20; i++)
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+
+	http__begin(w->http);
+	http__serve(w->http, &come, "/health", on_health, w);
+	http__serve(w->http, &kept, "/big", on_big, w);
+	http__serve(w->http, &kept, "/health", on_health, w);
+	http__commit(w->http);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while ((n = (int)read(fd, buf, sizeof(buf))) != 0) {
+		if (n > 0)
+			total += (size_t)n;
+		else
+			event_base_loop(w->base, EVLOOP_NONBLOCK);
+	}
+	close(fd);
+	assert_true(total > 128 * 65536);
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port_of(&kept)), "200");
+	assert_string_equal(curl(w, CODE "http://127.0.0.3:%u/health", port_of(&come)), "200");
+	assert_string_equal(curl(w, CODE "http://127.0.0.2:%u/health", port_of(&gone)), "000");
+}
+
+/* Said once; bound as soon as it can be. */
+static void test_retry(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct world *w = *state;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char want[HTTP_ADDR_TEXT];
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(struct sockaddr_in)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	http__begin(w->http);
+	http__serve(w->http, &addr, "/health", on_health, w);
+	http__commit(w->http);
+	assert_int_equal(w->told, 1);
+	assert_int_equal(w->errors[0], -EADDRINUSE);
+	snprintf(want, sizeof(want), "127.0.0.1:%u", port_of(&addr));
+	assert_string_equal(w->addr, want);
+	assert_int_equal(http__retry(w->http), 1);
+	assert_int_equal(w->told, 1);
+	close(fd);
+	assert_int_equal(http__retry(w->http), 0);
+	assert_int_equal(w->told, 2);
+	assert_int_equal(w->errors[1], 0);
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port_of(&addr)), "200");
+}
+
+/* Who holds connections open shuts nobody out: the oldest goes. */
+static void test_many_connections(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct world *w = *state;
+	int fds[3 * HTTP_MAX_CONNECTIONS], open = 0;
+	char octet;
+
+	http__begin(w->http);
+	http__serve(w->http, &addr, "/health", on_health, w);
+	http__commit(w->http);
+	for (int i = 0; i < 3 * HTTP_MAX_CONNECTIONS; i++) {
+		fds[i] = dial(port_of(&addr));
+		assert_true(fds[i] >= 0);
+		assert_int_equal(write(fds[i], "GET /he", 7), 7);
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+	}
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port_of(&addr)), "200");
+	for (int i = 0; i < 3 * HTTP_MAX_CONNECTIONS; i++) {
+		ssize_t n = recv(fds[i], &octet, 1, MSG_DONTWAIT);
+
+		open += n < 0 && errno == EAGAIN;
+		close(fds[i]);
+	}
+	assert_true(open > 0 && open < HTTP_MAX_CONNECTIONS);
+}
+
+/* Octets that trickle in do not keep a connection beyond its time. */
+static void test_trickle(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct world *w = *state;
+	uint64_t begin = clock_now(), took;
+	char octet;
+	int fd;
+
+	http__begin(w->http);
+	http__serve(w->http, &addr, "/health", on_health, w);
+	http__commit(w->http);
+	fd = dial(port_of(&addr));
+	do {
+		struct timeval tick = { 0, 100000 };
+
+		send(fd, "G", 1, MSG_NOSIGNAL);
+		event_base_loopexit(w->base, &tick);
+		event_base_dispatch(w->base);
+		took = clock_now() - begin;
+	} while (recv(fd, &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN &&
+		 took < 3 * HTTP_LIFETIME_S * NSEC_PER_SEC);
+	close(fd);
+	assert_in_range(took / NSEC_PER_MS, HTTP_LIFETIME_S * 1000 - 500,
+			HTTP_LIFETIME_S * 1000 + 3000);
+}
+
+/* ---- endpoints of a Corefile ---- */
+
+static bool is_ready(void *ctx, char *why)
+{
+	struct world *w = ctx;
+
+	strcpy(why, "cluster.local.");
+	return w->ready;
+}
+
+static void turn(struct world *w, unsigned int ms)
+{
+	struct timeval time = { 0, (long)ms * 1000 };
+
+	event_base_loopexit(w->base, &time);
+	event_base_dispatch(w->base);
+}
+
+static void configure(struct endpoints *ep, struct metrics *metrics,
+		      const struct sockaddr_storage *extra, const char *fmt, ...)
+{
+	struct corefile_error err = { "" };
+	struct corefile *cf;
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(metrics__configure(metrics, cf), 0);
+	assert_int_equal(endpoints__configure(ep, cf, extra), 0);
+	corefile__free(cf);
+}
+
+#define BLOCKS                                                           \
+	"a.example {\n forward . 9.9.9.9\n prometheus 127.0.0.1:%u\n}\n" \
+	". {\n forward . 9.9.9.9\n health 127.0.0.1:%u\n prometheus 127.0.0.1:%u\n}\n"
+
+static void test_endpoints(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
+	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
+	static const char metrics_of[] =
+		"curl -s http://127.0.0.1:%u/metrics |"
+		" grep -E '^coredns_health_request.*(count|failures_total) '";
+	struct world *w = *state;
+	struct metrics_config none = { .ctx = NULL };
+	struct endpoints_config config = {
+		.base = w->base, .ready = is_ready, .bound = on_bound, .ctx = w
+	};
+	struct endpoints *ep;
+
+	assert_int_equal(metrics__open(&none, &config.metrics), 0);
+	assert_int_equal(endpoints__open(&config, &ep), 0);
+	/* three directives, one address; and one more for the metrics */
+	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
+	assert_int_equal(w->told, 0);
+	for (int i = 0; i < 3; i++) {
+		endpoints__tick(ep);
+		turn(w, 50);
+	}
+	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
+	assert_string_equal(curl(w, metrics_of, extra_port),
+			    "coredns_health_request_failures_total 0\n"
+			    "coredns_health_request_duration_seconds_count 3\n");
+	assert_string_equal(curl(w,
+				 "curl -s http://127.0.0.1:%u/metrics | promtool check metrics "
+				 "2>&1 | head -5",
+				 port),
+			    "");
+	assert_string_equal(curl(w,
+				 "curl -sI http://127.0.0.1:%u/metrics | tr -d '\\r' |"
+				 " sed -n 's/Content-Type: //p'",
+				 port),
+			    METRICS_CONTENT_TYPE "\n");
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", extra_port), "404");
+	/* gone from the file: gone from the net */
+	configure(ep, config.metrics, NULL, ". {\n forward . 9.9.9.9\n}\n");
+	endpoints__tick(ep);
+	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port), "000");
+	/* The address is taken: it is told, and the check fails as long. */
+	assert_int_equal(http__serve(w->http, &addr, "/other", on_big, w), 0);
+	http__commit(w->http);
+	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
+	assert_int_equal(w->told, 1);
+	endpoints__tick(ep);
+	turn(w, 50);
+	assert_string_equal(curl(w, metrics_of, extra_port),
+			    "coredns_health_request_failures_total 1\n"
+			    "coredns_health_request_duration_seconds_count 3\n");
+	endpoints__tick(ep); /* a check under way is no leak */
+	endpoints__close(ep);
+	metrics__close(config.metrics);
+}
+
+static void test_ready(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	struct corefile_block block = { .ready = { true, addr } };
+	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
+	struct world *w = *state;
+	struct endpoints_config config = { .base = w->base, .ready = is_ready, .ctx = w };
+	struct endpoints *ep;
+
+	assert_int_equal(endpoints__open(&config, &ep), 0);
+	assert_int_equal(endpoints__configure(ep, &cf, NULL), 0);
+	endpoints__tick(ep);
+	assert_string_equal(
+		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
+		"cluster.local. 503");
+	w->ready = true;
+	assert_string_equal(
+		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
+		"OK 200");
+	endpoints__close(ep);
+}
+
+static void test_bad_arguments(void **state)
+{
+	struct sockaddr_storage addr = free_addr("127.0.0.1"), none = { .ss_family = AF_UNIX };
+	char path[HTTP_PATH_MAX + 2];
+	struct world *w = *state;
+
+	memset(path, '/', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(http__serve(w->http, &addr, path, on_health, w), -EINVAL);
+	assert_int_equal(http__serve(w->http, &none, "/", on_health, w), -EINVAL);
+	http__close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wildcard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trickle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ready, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

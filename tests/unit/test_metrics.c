@@ -1,0 +1,788 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Tests of the metrics: figures of the page, sums that are exact whatever the samples were, what
+ * survives a reload, bounds, and promtool's opinion of the page.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dns_msg.h"
+#include "metrics.h"
+
+#define COREFILE                                                                  \
+	"cluster.local:53 {\n bind 169.254.20.10\n cache 30\n prometheus :9253\n" \
+	" forward . 10.0.0.10\n}\n"                                               \
+	"in-addr.arpa ip6.arpa {\n cache 30\n forward . 10.0.0.10\n}\n"           \
+	". {\n bind ::1\n forward . 9.9.9.9\n}\n"
+
+struct world {
+	struct metrics *m;
+	struct agent_stats agent;
+	uint64_t kernel[NODENS_CTR_COUNT];
+	int kernel_error;
+	size_t upstreams;
+	uint64_t now;
+	char *page;
+};
+
+static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
+{
+	struct world *w = ctx;
+
+	if (!w->kernel_error)
+		memcpy(counters, w->kernel, sizeof(w->kernel));
+	return w->kernel_error;
+}
+
+static void read_store(void *ctx, struct store_stats *out)
+{
+	(void)ctx;
+	out->entries[NODENS_POSITIVE] = 17;
+	out->capacity[NODENS_NEGATIVE] = 9984;
+}
+
+static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
+{
+	(void)ctx;
+	out->entries[NODENS_POSITIVE] = 100 + block;
+	out->evictions[NODENS_NEGATIVE] = 3;
+}
+
+static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
+{
+	struct world *w = ctx;
+
+	if (index >= w->upstreams)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->to = index ? "9.9.9.9:53" : "10.0.0.10:53";
+	out->requests = 12;
+	for (int i = 0; i < 10; i++)
+		metrics_time__add(&out->answered[metrics__rcode(DNS_NOERROR)], 300000);
+	metrics_time__add(&out->answered[metrics__rcode(DNS_NXDOMAIN)], 1500000000);
+	out->healthcheck_failures = 4;
+	out->conn_cache_hits[METRICS_TCP] = 9;
+	out->conn_cache_misses[METRICS_TLS] = 1;
+	return true;
+}
+
+static void read_hosts(void *ctx, uint64_t *entries, double *stamp)
+{
+	(void)ctx;
+	*entries = 5;
+	*stamp = 1700000000.5;
+}
+
+static struct corefile *parse(const char *text)
+{
+	struct corefile_error err;
+	struct corefile *cf = NULL;
+
+	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+		fail_msg("%s", err.text);
+	return cf;
+}
+
+static void configure(struct world *w, const char *text)
+{
+	struct corefile *cf = parse(text);
+
+	assert_int_equal(metrics__configure(w->m, cf), 0);
+	corefile__free(cf); /* nothing of it may be used any more */
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct metrics_config config = { .ctx = w,
+					 .agent = &w->agent,
+					 .kernel = read_kernel,
+					 .store = read_store,
+					 .cache = read_cache,
+					 .upstream = read_upstream,
+					 .hosts = read_hosts };
+
+	w->upstreams = 2;
+	w->now = 1000 * NSEC_PER_SEC;
+	assert_int_equal(metrics__open(&config, &w->m), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	metrics__close(w->m);
+	free(w->page);
+	free(w);
+	return 0;
+}
+
+static const char *page(struct world *w)
+{
+	struct evbuffer *buf = evbuffer_new();
+	size_t len;
+
+	w->now += 100 * NSEC_PER_SEC;
+	assert_int_equal(metrics__scrape(w->m, w->now, buf), 0);
+	len = evbuffer_get_length(buf);
+	free(w->page);
+	w->page = malloc(len + 1);
+	evbuffer_remove(buf, w->page, len);
+	w->page[len] = '\0';
+	evbuffer_free(buf);
+	return w->page;
+}
+
+/* The value of the line that begins with @series; -1: there is none. */
+static double value_of(const char *text, const char *series)
+{
+	size_t len = strlen(series);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, series, len) && line[len] == ' ')
+			return strtod(line + len, NULL);
+	}
+	return -1;
+}
+
+static void expect(const char *text, const char *series, double value)
+{
+	if (value_of(text, series) != value)
+		fail_msg("%s: %g, not %g", series, value_of(text, series), value);
+}
+
+/* Of all series of @name, those that hold @label ("": all). */
+static uint64_t sum_of(const char *text, const char *name, const char *label)
+{
+	size_t len = strlen(name);
+	uint64_t sum = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		const char *end;
+
+		line += *line == '\n';
+		end = strchr(line, '\n');
+		if (!end || strncmp(line, name, len) != 0 || (line[len] != '{' && line[len] != ' '))
+			continue;
+		if (memmem(line, (size_t)(end - line), label, strlen(label)))
+			sum += strtoull(memrchr(line, ' ', (size_t)(end - line)) + 1, NULL, 10);
+	}
+	return sum;
+}
+
+static struct metrics_request sample(void)
+{
+	return (struct metrics_request){ .block = 0,
+					 .zone = 0,
+					 .family = AF_INET,
+					 .qtype = DNS_TYPE_A,
+					 .request_size = 40,
+					 .response_size = 120,
+					 .plugin = METRICS_PLUGIN_FORWARD,
+					 .duration_ns = 600000,
+					 .cache = METRICS_CACHE_MISS };
+}
+
+#define CLUSTER "{server=\"dns://169.254.20.10:53\",zone=\"cluster.local.\",view=\"\""
+
+static void test_request(void **state)
+{
+	struct metrics_request request = sample();
+	struct world *w = *state;
+	const char *text;
+
+	configure(w, COREFILE);
+	metrics__request(w->m, &request);
+	request.tcp = true;
+	request.family = AF_INET6;
+	request.qtype = 65280;
+	request.rcode = DNS_NXDOMAIN;
+	request.plugin = METRICS_PLUGIN_CACHE;
+	request.cache = METRICS_CACHE_STALE;
+	request.cache_kind = NODENS_NEGATIVE;
+	request.dnssec_ok = true;
+	request.duration_ns = 9000000000;
+	metrics__request(w->m, &request);
+	text = page(w);
+	expect(text, "coredns_dns_requests_total" CLUSTER ",proto=\"udp\",family=\"1\",type=\"A\"}",
+	       1);
+	expect(text,
+	       "coredns_dns_requests_total" CLUSTER ",proto=\"tcp\",family=\"2\",type=\"other\"}",
+	       1);
+	expect(text, "coredns_dns_responses_total" CLUSTER ",rcode=\"NOERROR\",plugin=\"forward\"}",
+	       1);
+	expect(text, "coredns_dns_responses_total" CLUSTER ",rcode=\"NXDOMAIN\",plugin=\"cache\"}",
+	       1);
+	expect(text, "coredns_dns_request_duration_seconds_bucket" CLUSTER ",le=\"0.0005\"}", 0);
+	expect(text, "coredns_dns_request_duration_seconds_bucket" CLUSTER ",le=\"0.001\"}", 1);
+	expect(text, "coredns_dns_request_duration_seconds_bucket" CLUSTER ",le=\"8.192\"}", 1);
+	expect(text, "coredns_dns_request_duration_seconds_bucket" CLUSTER ",le=\"+Inf\"}", 2);
+	expect(text, "coredns_dns_request_duration_seconds_sum" CLUSTER "}", 9.0006);
+	expect(text, "coredns_dns_request_duration_seconds_count" CLUSTER "}", 2);
+	expect(text, "coredns_dns_response_size_bytes_bucket" CLUSTER ",proto=\"udp\",le=\"100\"}",
+	       0);
+	expect(text, "coredns_dns_response_size_bytes_bucket" CLUSTER ",proto=\"udp\",le=\"200\"}",
+	       1);
+	expect(text, "coredns_dns_request_size_bytes_sum" CLUSTER ",proto=\"tcp\"}", 40);
+	expect(text, "coredns_dns_do_requests_total" CLUSTER "}", 1);
+#define CACHE "{server=\"dns://169.254.20.10:53\",zones=\"cluster.local.\",view=\"\""
+	expect(text, "coredns_cache_misses_total" CACHE "}", 1);
+	expect(text, "coredns_cache_hits_total" CACHE ",type=\"denial\"}", 1);
+	expect(text, "coredns_cache_requests_total" CACHE "}", 2);
+	expect(text, "coredns_cache_served_stale_total" CACHE "}", 1);
+	expect(text, "coredns_cache_entries" CACHE ",type=\"success\"}", 100);
+	expect(text, "coredns_cache_evictions_total" CACHE ",type=\"denial\"}", 3);
+	expect(text, "coredns_plugin_enabled" CLUSTER ",name=\"prometheus\"}", 1);
+	expect(text, "coredns_plugin_enabled" CLUSTER ",name=\"hosts\"}", -1);
+	expect(text,
+	       "coredns_plugin_enabled{server=\"dns://:53\",zone=\"ip6.arpa.\",view=\"\","
+	       "name=\"cache\"}",
+	       1);
+	expect(text,
+	       "coredns_plugin_enabled{server=\"dns://[::1]:53\",zone=\".\",view=\"\","
+	       "name=\"forward\"}",
+	       1);
+	expect(text,
+	       "coredns_cache_entries{server=\"dns://:53\",zones=\"in-addr.arpa.,ip6.arpa.\","
+	       "view=\"\",type=\"success\"}",
+	       101);
+	/* no block for the name */
+	request.block = METRICS_NO_BLOCK;
+	metrics__request(w->m, &request);
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", "zone=\"dropped\""), 1);
+}
+
+static void test_rest(void **state)
+{
+	struct world *w = *state;
+	const char *text;
+
+	configure(w, COREFILE);
+	w->agent.v[AGENT_STAT_QUERIES] = 7;
+	w->agent.v[AGENT_STAT_WAITING] = 8;
+	w->kernel[NODENS_CTR_MISS] = 9;
+	metrics__event(w->m, METRICS_RELOAD_FAILED);
+	metrics__setup_error(w->m, METRICS_SETUP_CONFIGMAP);
+	metrics__health(w->m, 2400000);
+	metrics__config_hash(w->m, "abc");
+	metrics__cache_event(w->m, 0, METRICS_CACHE_PREFETCH);
+	text = page(w);
+	expect(text, "nodens_agent_queries_total", 7);
+	expect(text, "nodens_agent_waiting", 8);
+	expect(text, "nodens_kernel_misses_total", 9);
+	expect(text, "nodens_store_entries{type=\"success\"}", 17);
+	expect(text, "nodens_store_capacity{type=\"denial\"}", 9984);
+	expect(text, "coredns_reload_failed_total", 1);
+	expect(text, "coredns_reload_version_info{hash=\"sha512\",value=\"abc\"}", 1);
+	expect(text, "coredns_nodecache_setup_errors_total{errortype=\"configmap\"}", 1);
+	expect(text, "coredns_nodecache_setup_errors_total{errortype=\"iptables\"}", 0);
+	expect(text, "coredns_health_request_duration_seconds_bucket{le=\"0.00025\"}", 0);
+	expect(text, "coredns_health_request_duration_seconds_bucket{le=\"0.0025\"}", 1);
+	expect(text, "coredns_cache_prefetch_total" CACHE "}", 1);
+	expect(text, "coredns_panics_total", 0);
+	expect(text, "coredns_hosts_entries", 5);
+	expect(text, "coredns_hosts_reload_timestamp_seconds", 1700000000.5);
+	expect(text, "coredns_forward_requests_total{to=\"10.0.0.10:53\"}", 12);
+	expect(text, "coredns_forward_responses_total{to=\"9.9.9.9:53\",rcode=\"NOERROR\"}", 10);
+	expect(text,
+	       "coredns_proxy_request_duration_seconds_bucket{proxy_name=\"forward\","
+	       "to=\"10.0.0.10:53\",rcode=\"NXDOMAIN\",le=\"2.048\"}",
+	       1);
+	expect(text,
+	       "coredns_forward_request_duration_seconds_count{to=\"10.0.0.10:53\","
+	       "rcode=\"NOERROR\"}",
+	       10);
+	expect(text,
+	       "coredns_proxy_healthcheck_failures_total{proxy_name=\"forward\","
+	       "to=\"10.0.0.10:53\"}",
+	       4);
+	expect(text,
+	       "coredns_proxy_conn_cache_hits_total{proxy_name=\"forward\","
+	       "to=\"10.0.0.10:53\",proto=\"tcp\"}",
+	       9);
+	expect(text,
+	       "coredns_proxy_conn_cache_misses_total{proxy_name=\"forward\","
+	       "to=\"10.0.0.10:53\",proto=\"tcp-tls\"}",
+	       1);
+	assert_true(value_of(text, "process_resident_memory_bytes") > 1e6);
+	assert_true(value_of(text, "process_open_fds") >= 3);
+	assert_true(value_of(text, "process_max_fds") >= 3);
+	assert_true(value_of(text, "process_cpu_seconds_total") >= 0);
+	assert_true(value_of(text, "process_start_time_seconds") > 1e9);
+	assert_true(sum_of(text, "coredns_build_info", "version=\"nodens-") == 1);
+}
+
+static size_t zone_of(struct world *w, size_t block, const char *name)
+{
+	struct dns_name qname;
+
+	assert_int_equal(dns_name__from_text(&qname, name), 0);
+	return metrics__zone(w->m, block, qname.wire, qname.len);
+}
+
+static void test_zone(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, "a.example b.a.example example {\n forward . 9.9.9.9\n}\n. {\n forward . "
+		     "9.9.9.9\n}\n");
+	assert_int_equal(zone_of(w, 0, "x.b.a.example."), 1);
+	assert_int_equal(zone_of(w, 0, "b.a.example."), 1);
+	assert_int_equal(zone_of(w, 0, "xb.a.example."), 0);
+	assert_int_equal(zone_of(w, 0, "xa.example."), 2);
+	assert_true(zone_of(w, 0, "org.") == METRICS_NO_ZONE);
+	assert_int_equal(zone_of(w, 1, "org."), 0);
+	assert_int_equal(zone_of(w, 1, "."), 0);
+	assert_true(zone_of(w, 2, "org.") == METRICS_NO_ZONE);
+	assert_true(metrics__zone(w->m, 0, (const uint8_t *)"\77", 1) == METRICS_NO_ZONE);
+}
+
+static void test_reload(void **state)
+{
+	struct metrics_request request = sample();
+	struct world *w = *state;
+	const char *text;
+
+	configure(w, COREFILE);
+	for (int i = 0; i < 5; i++)
+		metrics__request(w->m, &request);
+	/* the same block, now second; then gone; then back */
+	configure(w, "new.example {\n bind 127.0.0.1\n forward . 9.9.9.9\n}\n" COREFILE);
+	request.block = 1;
+	metrics__request(w->m, &request);
+	expect(page(w), "coredns_dns_do_requests_total" CLUSTER "}", -1);
+	expect(page(w), "coredns_dns_request_duration_seconds_count" CLUSTER "}", 6);
+	configure(w, ". {\n forward . 9.9.9.9\n}\n");
+	text = page(w);
+	expect(text, "coredns_dns_request_duration_seconds_count" CLUSTER "}", 6);
+	expect(text, "coredns_plugin_enabled" CLUSTER ",name=\"cache\"}", -1);
+	expect(text, "coredns_cache_entries" CACHE ",type=\"success\"}", -1);
+	configure(w, COREFILE);
+	request.block = 0;
+	metrics__request(w->m, &request);
+	text = page(w);
+	expect(text, "coredns_dns_request_duration_seconds_count" CLUSTER "}", 7);
+	expect(text, "coredns_cache_entries" CACHE ",type=\"success\"}", 100);
+}
+
+/* ---- the kernel's hits ---- */
+
+static void hit(struct world *w, size_t block, uint16_t qtype, uint64_t n)
+{
+	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
+								  .zone = 0,
+								  .qtype = qtype,
+								  .plugin = METRICS_PLUGIN_CACHE,
+								  .request_size = 40,
+								  .response_size = 150,
+								  .hits = n });
+}
+
+static void test_proportion(void **state)
+{
+	struct world *w = *state;
+	const char *text;
+
+	configure(w, COREFILE);
+	w->kernel[NODENS_CTR_HIT] = 1000;
+	w->kernel[NODENS_CTR_HIT_IP6] = 250;
+	/* hits, and no idea whose: they wait */
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", ""), 0);
+	hit(w, 0, 1, 30);
+	hit(w, 2, 28, 10);
+	text = page(w);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", "zone=\"cluster.local.\""),
+			 750);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", "zone=\".\""), 250);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", "type=\"AAAA\""), 250);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", "family=\"2\""), 250);
+	assert_int_equal(sum_of(text, "coredns_cache_hits_total", "type=\"success\""), 1000);
+	assert_int_equal(sum_of(text, "coredns_dns_response_size_bytes_sum", ""), 150000);
+	assert_int_equal(sum_of(text, "coredns_dns_request_size_bytes_sum", ""), 40000);
+	expect(text, "coredns_dns_request_duration_seconds_bucket" CLUSTER ",le=\"0.00025\"}", 750);
+	/* more hits and no new samples: as last time */
+	w->kernel[NODENS_CTR_HIT_TC] = 400;
+	text = page(w);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", "zone=\"cluster.local.\""),
+			 1050);
+	assert_int_equal(sum_of(text, "coredns_dns_requests_total", ""), 1400);
+	/* of counters that are read while they grow one may be ahead */
+	w->kernel[NODENS_CTR_HIT_IP6] += 6;
+	w->kernel[NODENS_CTR_HIT] += 4;
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", "family=\"2\""), 254);
+	w->kernel[NODENS_CTR_HIT] += 6;
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", "family=\"2\""), 256);
+	assert_int_equal(sum_of(w->page, "coredns_dns_requests_total", ""), 1410);
+	/* counters made anew */
+	w->kernel[NODENS_CTR_HIT_TC] = 0;
+	w->kernel[NODENS_CTR_HIT] = w->kernel[NODENS_CTR_HIT_IP6] = 100;
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", ""), 1510);
+	w->kernel_error = -1;
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", ""), 1510);
+}
+
+/* What was counted before this agent began is another's. */
+static void test_adopted(void **state)
+{
+	struct world *w = *state;
+	struct metrics_config config = { .ctx = w, .kernel = read_kernel };
+
+	metrics__close(w->m);
+	w->kernel[NODENS_CTR_HIT] = 5000;
+	assert_int_equal(metrics__open(&config, &w->m), 0);
+	configure(w, COREFILE);
+	hit(w, 0, 1, 3);
+	w->kernel[NODENS_CTR_HIT] = 5011;
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", ""), 11);
+	expect(w->page, "nodens_kernel_hits_total", 5011);
+}
+
+static void stale_sample(struct world *w, size_t block, uint64_t n)
+{
+	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
+								  .zone = 0,
+								  .qtype = 1,
+								  .plugin = METRICS_PLUGIN_CACHE,
+								  .stale = true,
+								  .hits = n });
+}
+
+static void test_stale(void **state)
+{
+	struct world *w = *state;
+	const char *text;
+
+	configure(w, COREFILE);
+	hit(w, 0, 1, 90);
+	stale_sample(w, 1, 10);
+	w->kernel[NODENS_CTR_HIT] = 1000;
+	w->kernel[NODENS_CTR_HIT_STALE] = 77;
+	text = page(w);
+	assert_int_equal(sum_of(text, "coredns_cache_served_stale_total", ""), 77);
+	assert_int_equal(sum_of(text, "coredns_cache_served_stale_total", "cluster.local"), 0);
+}
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint64_t rnd(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static void random_sample(struct world *w)
+{
+	static const uint16_t types[] = { 1, 28, 33, 12, 0, 65, 999 };
+	struct metrics_kernel_hits hits = {
+		.block = rnd(5), /* of three */
+		.zone = rnd(3),
+		.qtype = types[rnd(7)],
+		.rcode = rnd(3) ? 0 : 3,
+		.key_flags = rnd(4) ? 0 : NODENS_KEY_DO,
+		.kind = (int)rnd(2),
+		.stale = !rnd(8),
+		.plugin = METRICS_PLUGIN_CACHE,
+		.request_size = 17 + rnd(200),
+		.response_size = 17 + rnd(1400),
+		.hits = rnd(1000),
+	};
+
+	metrics__kernel_hits(w->m, &hits);
+}
+
+/* No figure may ever fall: every line of @before that ends in digits is at most what it is now. */
+static void check_monotonic(const char *before, const char *now)
+{
+	for (const char *line = before; line; line = strchr(line, '\n')) {
+		char series[512];
+		const char *end, *space;
+
+		line += *line == '\n';
+		end = strchr(line, '\n');
+		if (!end || strncmp(line, "coredns_dns_", 12) != 0)
+			continue;
+		space = memrchr(line, ' ', (size_t)(end - line));
+		snprintf(series, sizeof(series), "%.*s", (int)(space - line), line);
+		assert_true(value_of(now, series) >= strtod(space, NULL));
+	}
+}
+
+/* Whatever the samples say, the sums are the kernel's. */
+static void test_exact(void **state)
+{
+	struct world *w = *state;
+	char *before = NULL;
+
+	configure(w, COREFILE);
+	hit(w, 0, 1, 1);
+	for (int round = 0; round < 300; round++) {
+		uint64_t hits, tc, ip6, stale;
+		const char *text;
+
+		for (uint64_t i = rnd(40); i > 0; i--)
+			random_sample(w);
+		hits = rnd(4) ? rnd(round % 2 ? 7 : 100000) : 0;
+		tc = rnd(3);
+		ip6 = rnd(hits + tc + 1);
+		stale = rnd(hits + tc + 1);
+		w->kernel[NODENS_CTR_HIT] += hits;
+		w->kernel[NODENS_CTR_HIT_TC] += tc;
+		w->kernel[NODENS_CTR_HIT_IP6] += ip6;
+		w->kernel[NODENS_CTR_HIT_STALE] += stale;
+		if (!rnd(20))
+			configure(w, COREFILE);
+		if (rnd(3)) {
+			metrics__settle(w->m);
+			continue;
+		}
+		text = page(w);
+		hits = w->kernel[NODENS_CTR_HIT] + w->kernel[NODENS_CTR_HIT_TC];
+		assert_int_equal(sum_of(text, "coredns_dns_requests_total", ""), hits);
+		assert_int_equal(sum_of(text, "coredns_dns_requests_total", "family=\"2\""),
+				 w->kernel[NODENS_CTR_HIT_IP6]);
+		assert_int_equal(sum_of(text, "coredns_dns_responses_total", ""), hits);
+		assert_int_equal(sum_of(text, "coredns_cache_hits_total", ""), hits);
+		assert_int_equal(sum_of(text, "coredns_cache_served_stale_total", ""),
+				 w->kernel[NODENS_CTR_HIT_STALE]);
+		assert_int_equal(sum_of(text, "coredns_dns_request_duration_seconds_count", ""),
+				 hits);
+		assert_int_equal(sum_of(text, "coredns_dns_request_size_bytes_count", ""), hits);
+		assert_int_equal(sum_of(text, "coredns_dns_response_size_bytes_bucket", "+Inf"),
+				 hits);
+		if (before)
+			check_monotonic(before, text);
+		free(before);
+		before = strdup(text);
+	}
+	free(before);
+}
+
+/* Small intervals favour nobody: one hit at a time falls to each by its share. */
+static void test_fair(void **state)
+{
+	struct world *w = *state;
+	uint64_t first;
+
+	configure(w, COREFILE);
+	for (int i = 0; i < 4000; i++) {
+		hit(w, 0, 1, 3);
+		hit(w, 2, 1, 1);
+		w->kernel[NODENS_CTR_HIT]++;
+		metrics__settle(w->m);
+	}
+	first = sum_of(page(w), "coredns_dns_requests_total", "cluster.local");
+	assert_in_range(first, 2880, 3120);
+	assert_int_equal(sum_of(w->page, "coredns_dns_requests_total", ""), 4000);
+}
+
+/* ---- bounds ---- */
+
+/* More combinations than there are cells. */
+static void test_many_cells(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, COREFILE);
+	for (uint64_t i = 0; i < 20000; i++) {
+		metrics__kernel_hits(
+			w->m, &(struct metrics_kernel_hits){ .block = i % 3,
+							     .qtype = (uint16_t)(i / 3 % 50),
+							     .rcode = (uint16_t)(i / 150 % 12),
+							     .plugin = METRICS_PLUGIN_CACHE,
+							     .response_size = i % 5000,
+							     .hits = 1 });
+		if (i > 10000) /* at first the counters stand still */
+			w->kernel[NODENS_CTR_HIT]++;
+	}
+	assert_int_equal(sum_of(page(w), "coredns_dns_requests_total", ""), 9999);
+}
+
+static char *many_zones(unsigned int n, const char *prefix)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(out, "%s%u.example ", prefix, i);
+	fprintf(out, "{\n bind 127.0.0.1\n cache 30\n forward . 9.9.9.9\n}\n");
+	fclose(out);
+	return text;
+}
+
+static void use_zones(struct world *w, unsigned int n)
+{
+	struct metrics_request request = sample();
+
+	for (unsigned int i = 0; i < n; i++) {
+		request.zone = i;
+		metrics__request(w->m, &request);
+		request.qtype = DNS_TYPE_AAAA;
+		request.rcode = DNS_NXDOMAIN;
+		metrics__request(w->m, &request);
+		request.qtype = DNS_TYPE_A;
+		request.rcode = 0;
+	}
+}
+
+static void test_thousand_zones(void **state)
+{
+	char *text = many_zones(1000, "z");
+	struct world *w = *state;
+	uint64_t begin, render, request;
+
+	configure(w, text);
+	free(text);
+	use_zones(w, 1000);
+	begin = clock_now();
+	page(w);
+	render = clock_now() - begin;
+	begin = clock_now();
+	for (int i = 0; i < 100; i++)
+		use_zones(w, 1000);
+	request = (clock_now() - begin) / 200000;
+	print_message("1,000 zones: %zu octets in %llu us; a request over them: %llu ns\n",
+		      strlen(w->page), (unsigned long long)render / 1000,
+		      (unsigned long long)request);
+	assert_true(render < 500 * NSEC_PER_MS);
+}
+
+static void test_too_many_zones(void **state)
+{
+	struct world *w = *state;
+
+	/* Reloads that bring new zones each time: memory is bounded, and so is the page. */
+	for (int i = 0; i < 4; i++) {
+		char prefix[] = { (char)('a' + i), 0 }, *text = many_zones(6000, prefix);
+
+		configure(w, text);
+		free(text);
+		use_zones(w, 6000);
+		hit(w, 0, 1, 1);
+		w->kernel[NODENS_CTR_HIT] += 10;
+	}
+	page(w);
+	assert_int_equal(sum_of(w->page, "coredns_dns_requests_total", "zone=\"b"), 0);
+	assert_true(sum_of(w->page, "coredns_dns_requests_total", "zone=\"d") > 2 * 4000);
+	assert_true(sum_of(w->page, "coredns_dns_requests_total", "zone=\"other\"") > 3000);
+	assert_true(strlen(w->page) < 64 * 1024 * 1024);
+	/* a label that is as long as a list of zones could be */
+	for (const char *line = w->page; line; line = strchr(line + 1, '\n'))
+		assert_true(strchr(line + 1, '\n') ? strchr(line + 1, '\n') - line < 1024 : 1);
+}
+
+/* Who asks all the time gets the same page: one made a moment ago. */
+static void test_fresh(void **state)
+{
+	struct metrics_request request = sample();
+	struct world *w = *state;
+	struct evbuffer *first = evbuffer_new(), *second = evbuffer_new(), *third = evbuffer_new();
+
+	configure(w, COREFILE);
+	assert_int_equal(metrics__scrape(w->m, w->now, first), 0);
+	metrics__request(w->m, &request);
+	assert_int_equal(metrics__scrape(w->m, w->now + 50 * NSEC_PER_MS, second), 0);
+	assert_int_equal(evbuffer_get_length(first), evbuffer_get_length(second));
+	assert_int_equal(metrics__scrape(w->m, w->now + 100 * NSEC_PER_SEC, third), 0);
+	assert_true(evbuffer_get_length(third) > evbuffer_get_length(first));
+	/* the page outlives the metrics where a client is still reading */
+	metrics__close(w->m);
+	w->m = NULL;
+	evbuffer_add(first, "", 1);
+	assert_non_null(strstr((char *)evbuffer_pullup(first, -1), "coredns_build_info"));
+	evbuffer_free(first);
+	evbuffer_free(second);
+	evbuffer_free(third);
+}
+
+/* A label with all that must be escaped, and a template. */
+static void configure_odd(struct world *w)
+{
+	static struct corefile_template template = { .class = 1, .type = 255 };
+	struct corefile *cf = parse("odd.example {\n forward . 9.9.9.9\n}\n" COREFILE);
+
+	cf->blocks[0].zones[0].text = "\\010\"\n.example.";
+	cf->blocks[0].templates = &template;
+	cf->blocks[0].templates_len = 1;
+	assert_int_equal(metrics__configure(w->m, cf), 0);
+	corefile__free(cf);
+}
+
+static void test_promtool(void **state)
+{
+	struct metrics_request request = sample();
+	struct world *w = *state;
+	char path[] = "/tmp/nodens-metrics-XXXXXX", command[128];
+	int fd, status;
+
+	if (system("command -v promtool >/dev/null")) {
+		print_message("no promtool\n");
+		skip();
+	}
+	configure_odd(w);
+	request.block = 1;
+	for (int i = 0; i < METRICS_PLUGIN_COUNT; i++) {
+		request.plugin = (enum metrics_plugin)i;
+		request.rcode = (uint16_t)(3 * i);
+		request.tcp = i % 2;
+		request.dnssec_ok = i % 3;
+		metrics__request(w->m, &request);
+	}
+	request.block = 0;
+	metrics__request(w->m, &request);
+	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH);
+	metrics__config_hash(w->m, "00ff");
+	hit(w, 0, 1, 1);
+	w->kernel[NODENS_CTR_HIT] = 5;
+	page(w);
+	assert_non_null(strstr(w->page, "zone=\"\\\\010\\\"\\n.example.\""));
+	expect(w->page,
+	       "coredns_template_matches_total{server=\"dns://:53\","
+	       "zone=\"\\\\010\\\"\\n.example.\",view=\"\",class=\"IN\",type=\"ANY\"}",
+	       1);
+	fd = mkstemp(path);
+	assert_int_equal(write(fd, w->page, strlen(w->page)), (ssize_t)strlen(w->page));
+	close(fd);
+	snprintf(command, sizeof(command), "promtool check metrics <%s", path);
+	status = system(command);
+	unlink(path);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_zone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_proportion, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fair, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_cells, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_thousand_zones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_zones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fresh, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_promtool, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

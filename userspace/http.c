@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * HTTP endpoints: which addresses and paths there are. Contract: http.h.
+ */
+#include "http_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BACKLOG 64
+
+static bool is_any6(const struct sockaddr_storage *addr)
+{
+	return addr->ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+static bool same_addr(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return a6->sin6_port == b6->sin6_port && a6->sin6_scope_id == b6->sin6_scope_id &&
+		       !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr));
+	return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+void http__addr_text(const struct sockaddr_storage *addr, char text[HTTP_ADDR_TEXT])
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (is_any6(addr)) {
+		snprintf(text, HTTP_ADDR_TEXT, ":%u", ntohs(v6->sin6_port));
+	} else if (addr->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
+		snprintf(text, HTTP_ADDR_TEXT, "[%s]:%u", ip, ntohs(v6->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
+		snprintf(text, HTTP_ADDR_TEXT, "%s:%u", ip, ntohs(v4->sin_port));
+	}
+}
+
+static int listen_at(const struct sockaddr_storage *addr)
+{
+	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						    : sizeof(struct sockaddr_in);
+	int one = 1, v6only = !is_any6(addr), ret;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    (addr->ss_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only))) ||
+	    bind(fd, (const struct sockaddr *)addr, len) || listen(fd, BACKLOG)) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/* Without IPv6 (not built in, or disabled by sysctl) a wildcard is IPv4's. */
+static int listen_any(const struct sockaddr_storage *addr)
+{
+	struct sockaddr_storage any4 = { .ss_family = AF_INET };
+	int fd = listen_at(addr);
+
+	if (!is_any6(addr) || (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL))
+		return fd;
+	((struct sockaddr_in *)&any4)->sin_port = ((const struct sockaddr_in6 *)addr)->sin6_port;
+	return listen_at(&any4);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
+		      int len, void *arg)
+{
+	(void)listener;
+	(void)peer;
+	(void)len;
+	http_conn__accept(arg, fd);
+}
+
+/* Out of descriptors: the listener would be readable for ever. http__retry() takes it up again. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	(void)arg;
+	evconnlistener_disable(listener);
+}
+
+static void tell(struct http_endpoint *endpoint, int error)
+{
+	const struct http_config *config = &endpoint->http->config;
+	char text[HTTP_ADDR_TEXT];
+
+	if (endpoint->error == error)
+		return;
+	endpoint->error = error;
+	http__addr_text(&endpoint->addr, text);
+	if (config->bound)
+		config->bound(config->ctx, text, error);
+}
+
+static void endpoint_bind(struct http_endpoint *endpoint)
+{
+	int fd = listen_any(&endpoint->addr);
+
+	if (fd < 0) {
+		tell(endpoint, fd);
+		return;
+	}
+	endpoint->listener =
+		evconnlistener_new(endpoint->http->config.base, on_accept, endpoint,
+				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!endpoint->listener) {
+		close(fd);
+		tell(endpoint, -ENOMEM);
+		return;
+	}
+	evconnlistener_set_error_cb(endpoint->listener, on_accept_error);
+	tell(endpoint, 0);
+}
+
+static void routes_free(struct http_route *route)
+{
+	while (route) {
+		struct http_route *next = route->next;
+
+		free(route);
+		route = next;
+	}
+}
+
+static void endpoint_close(struct http_endpoint *endpoint)
+{
+	http_conn__close_all(endpoint);
+	if (endpoint->listener)
+		evconnlistener_free(endpoint->listener);
+	routes_free(endpoint->routes);
+	routes_free(endpoint->wanted);
+	list__del(&endpoint->node);
+	free(endpoint);
+}
+
+int http__open(const struct http_config *config, struct http **out)
+{
+	struct http *http = calloc(1, sizeof(*http));
+
+	if (!http)
+		return -ENOMEM;
+	http->config = *config;
+	list__init(&http->endpoints);
+	*out = http;
+	return 0;
+}
+
+void http__close(struct http *http)
+{
+	if (!http)
+		return;
+	while (!list__empty(&http->endpoints))
+		endpoint_close(list_entry(http->endpoints.next, struct http_endpoint, node));
+	free(http);
+}
+
+void http__begin(struct http *http)
+{
+	for (struct list *at = http->endpoints.next; at != &http->endpoints; at = at->next) {
+		struct http_endpoint *endpoint = list_entry(at, struct http_endpoint, node);
+
+		routes_free(endpoint->wanted);
+		endpoint->wanted = NULL;
+	}
+}
+
+static struct http_endpoint *endpoint_at(struct http *http, const struct sockaddr_storage *addr)
+{
+	struct http_endpoint *endpoint;
+
+	for (struct list *at = http->endpoints.next; at != &http->endpoints; at = at->next) {
+		endpoint = list_entry(at, struct http_endpoint, node);
+		if (same_addr(&endpoint->addr, addr))
+			return endpoint;
+	}
+	endpoint = calloc(1, sizeof(*endpoint));
+	if (!endpoint)
+		return NULL;
+	endpoint->http = http;
+	endpoint->addr = *addr;
+	list__init(&endpoint->connections);
+	list__append(&http->endpoints, &endpoint->node);
+	return endpoint;
+}
+
+int http__serve(struct http *http, const struct sockaddr_storage *addr, const char *path,
+		http_handler handler, void *ctx)
+{
+	struct http_endpoint *endpoint;
+	struct http_route *route;
+
+	if (strlen(path) > HTTP_PATH_MAX ||
+	    (addr->ss_family != AF_INET && addr->ss_family != AF_INET6))
+		return -EINVAL;
+	endpoint = endpoint_at(http, addr);
+	if (!endpoint)
+		return -ENOMEM;
+	for (route = endpoint->wanted; route; route = route->next) {
+		if (!strcmp(route->path, path))
+			return 0;
+	}
+	route = malloc(sizeof(*route));
+	if (!route)
+		return -ENOMEM;
+	route->handler = handler;
+	route->ctx = ctx;
+	strcpy(route->path, path);
+	route->next = endpoint->wanted;
+	endpoint->wanted = route;
+	return 0;
+}
+
+void http__commit(struct http *http)
+{
+	struct list *at, *next;
+
+	/* What goes may be in the way of what comes: a wildcard in place of an address. */
+	for (at = http->endpoints.next; at != &http->endpoints; at = next) {
+		struct http_endpoint *endpoint = list_entry(at, struct http_endpoint, node);
+
+		next = at->next;
+		if (!endpoint->wanted) {
+			endpoint_close(endpoint);
+			continue;
+		}
+		routes_free(endpoint->routes);
+		endpoint->routes = endpoint->wanted;
+		endpoint->wanted = NULL;
+	}
+	http__retry(http);
+}
+
+unsigned int http__retry(struct http *http)
+{
+	unsigned int missing = 0;
+
+	for (struct list *at = http->endpoints.next; at != &http->endpoints; at = at->next) {
+		struct http_endpoint *endpoint = list_entry(at, struct http_endpoint, node);
+
+		if (endpoint->listener)
+			evconnlistener_enable(endpoint->listener);
+		else
+			endpoint_bind(endpoint);
+		missing += !endpoint->listener;
+	}
+	return missing;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * One connection to an HTTP endpoint: a request (RFC 9112), a reply, the end. Contract: http.h.
+ *
+ * Of a request only its first line matters; its headers are waited for, its body is read away. A
+ * reply is followed by a shutdown and by reading on until the client closes as well: closing with
+ * octets unread would send a reset, which can overtake the reply.
+ */
+#include "http_priv.h"
+
+#include <event2/bufferevent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct http_conn {
+	struct list node;
+	struct http_endpoint *endpoint;
+	struct bufferevent *bev;
+	struct event *deadline;
+	bool replied, client_done;
+};
+
+static void conn_close(struct http_conn *conn)
+{
+	list__del(&conn->node);
+	conn->endpoint->n_connections--;
+	if (conn->deadline)
+		event_free(conn->deadline);
+	bufferevent_free(conn->bev);
+	free(conn);
+}
+
+void http_conn__close_all(struct http_endpoint *endpoint)
+{
+	while (!list__empty(&endpoint->connections))
+		conn_close(list_entry(endpoint->connections.next, struct http_conn, node));
+}
+
+static const char *reason(unsigned int status)
+{
+	switch (status) {
+	case 200:
+		return "OK";
+	case 400:
+		return "Bad Request";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 431:
+		return "Request Header Fields Too Large";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Internal Server Error";
+	}
+}
+
+static void send_reply(struct http_conn *conn, const struct http_reply *reply, bool head)
+{
+	struct evbuffer *out = bufferevent_get_output(conn->bev);
+
+	evbuffer_add_printf(out,
+			    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+			    "%sConnection: close\r\n\r\n",
+			    reply->status, reason(reply->status), reply->type,
+			    evbuffer_get_length(reply->body),
+			    reply->status == 405 ? "Allow: GET, HEAD\r\n" : "");
+	if (!head)
+		evbuffer_add_buffer(out, reply->body);
+	conn->replied = true;
+}
+
+static const struct http_route *find_route(const struct http_endpoint *endpoint, const char *path)
+{
+	const struct http_route *route = endpoint->routes;
+
+	while (route && strcmp(route->path, path) != 0)
+		route = route->next;
+	return route;
+}
+
+/* "GET /path?query HTTP/1.1", NUL-terminated and taken apart in place. */
+static unsigned int parse_line(char *line, bool *head, const char **path)
+{
+	char *target = strchr(line, ' '), *version = target ? strchr(target + 1, ' ') : NULL;
+
+	if (!version || strncmp(version + 1, "HTTP/1.", 7) != 0 || target[1] != '/')
+		return 400;
+	*target++ = '\0';
+	*version = '\0';
+	target[strcspn(target, "?#")] = '\0';
+	*head = !strcmp(line, "HEAD");
+	*path = target;
+	return *head || !strcmp(line, "GET") ? 200 : 405;
+}
+
+/* @line NULL: the request is not one, and @status says why. */
+static void answer(struct http_conn *conn, char *line, unsigned int status)
+{
+	struct http_reply reply = { status, "text/plain; charset=utf-8", evbuffer_new() };
+	const struct http_route *route = NULL;
+	const char *path = NULL;
+	bool head = false;
+
+	if (!reply.body) {
+		conn_close(conn);
+		return;
+	}
+	if (line)
+		reply.status = parse_line(line, &head, &path);
+	if (reply.status == 200) {
+		route = find_route(conn->endpoint, path);
+		if (route)
+			route->handler(route->ctx, &reply);
+		else
+			reply.status = 404;
+	}
+	if (!route)
+		evbuffer_add_printf(reply.body, "%u %s\n", reply.status, reason(reply.status));
+	send_reply(conn, &reply, head);
+	evbuffer_free(reply.body);
+}
+
+/* The end of the headers: an empty line. */
+static bool headers_end(struct evbuffer *in)
+{
+	return evbuffer_search(in, "\r\n\r\n", 4, NULL).pos >= 0 ||
+	       evbuffer_search(in, "\n\n", 2, NULL).pos >= 0;
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct http_conn *conn = arg;
+	char *line = NULL;
+
+	if (conn->replied) {
+		evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
+	if (headers_end(in))
+		line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF);
+	else if (evbuffer_get_length(in) < HTTP_MAX_REQUEST)
+		return;
+	evbuffer_drain(in, evbuffer_get_length(in));
+	answer(conn, line, 431);
+	free(line);
+}
+
+/* The reply has left for the kernel. */
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	if (!conn->replied)
+		return;
+	if (conn->client_done)
+		conn_close(conn);
+	else
+		shutdown(bufferevent_getfd(bev), SHUT_WR);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	/* A client may close its side once it has asked; then the reply goes on. */
+	if ((what & BEV_EVENT_EOF) && conn->replied &&
+	    evbuffer_get_length(bufferevent_get_output(bev)))
+		conn->client_done = true;
+	else
+		conn_close(conn);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_close(arg);
+}
+
+void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd)
+{
+	static const struct timeval lifetime = { HTTP_LIFETIME_S, 0 };
+	struct event_base *base = endpoint->http->config.base;
+	struct http_conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn) {
+		evutil_closesocket(fd);
+		return;
+	}
+	conn->endpoint = endpoint;
+	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!conn->bev) {
+		evutil_closesocket(fd);
+		free(conn);
+		return;
+	}
+	if (endpoint->n_connections >= HTTP_MAX_CONNECTIONS)
+		conn_close(list_entry(endpoint->connections.next, struct http_conn, node));
+	list__append(&endpoint->connections, &conn->node);
+	endpoint->n_connections++;
+	conn->deadline = evtimer_new(base, on_deadline, conn);
+	/* No more is read than a request may have: the rest waits in the socket. */
+	bufferevent_setwatermark(conn->bev, EV_READ, 0, HTTP_MAX_REQUEST);
+	bufferevent_setcb(conn->bev, on_read, on_written, on_event, conn);
+	if (!conn->deadline || evtimer_add(conn->deadline, &lifetime) ||
+	    bufferevent_enable(conn->bev, EV_READ | EV_WRITE))
+		conn_close(conn);
+}

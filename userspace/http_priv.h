@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What http.c (addresses and paths) and http_conn.c (connections) share.
+ *
+ * Contract: an endpoint owns its connections; closing it closes them.
+ */
+#ifndef NODENS_HTTP_PRIV_H
+#define NODENS_HTTP_PRIV_H
+
+#include <event2/listener.h>
+#include <stdbool.h>
+
+#include "http.h"
+#include "list.h"
+
+struct http_route {
+	struct http_route *next;
+	char path[HTTP_PATH_MAX + 1];
+	http_handler handler;
+	void *ctx;
+};
+
+/* An address that is wanted, bound or not. */
+struct http_endpoint {
+	struct list node;
+	struct http *http;
+	struct sockaddr_storage addr;
+	struct evconnlistener *listener;    /* NULL: not bound */
+	int error;			    /* of the last try, as it was told; 0: none */
+	struct http_route *routes, *wanted; /* at work; declared since http__begin() */
+	struct list connections;	    /* oldest first */
+	unsigned int n_connections;
+};
+
+struct http {
+	struct http_config config;
+	struct list endpoints;
+};
+
+/* A new connection, which takes @fd over. */
+void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd);
+void http_conn__close_all(struct http_endpoint *endpoint);
+
+#endif /* NODENS_HTTP_PRIV_H */
