@@ -20,6 +20,7 @@
 enum {
 	ONCE = 1 << 0,	/* a second one is an error */
 	WARN = 1 << 1,	/* held and checked, with a warning that nothing comes of it yet */
+	UNSUPPORTED = 1 << 3, /* node-cache has it; refused by name, or ignored where asked for */
 	LATER = 1 << 2, /* CoreDNS has it; an error of its own until it is acted on */
 };
 
@@ -53,6 +54,9 @@ struct table {
 	enum base base;
 	const struct row *rows;
 	size_t len;
+	/* What no row is named like; 1: it is not known either. May be NULL. */
+	int (*other)(struct corefile_parse *p, const struct corefile_statement *stmt);
+	const char *other_name;
 };
 
 static int set_bind(struct corefile_parse *p, const struct corefile_statement *stmt);
@@ -62,6 +66,8 @@ static int set_denial(struct corefile_parse *p, const struct corefile_statement 
 static int set_health(struct corefile_parse *p, const struct corefile_statement *stmt);
 static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt);
 static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt);
+static int set_ready(struct corefile_parse *p, const struct corefile_statement *stmt);
+static int set_nothing(struct corefile_parse *p, const struct corefile_statement *stmt);
 
 #define BLOCK(field)   offsetof(struct corefile_block, field)
 #define FORWARD(field) offsetof(struct corefile_forward, field)
@@ -80,13 +86,16 @@ static const struct row bind_options_rows[] = {
 TABLE(bind_options, BASE_BLOCK, "option");
 
 static const struct row cache_options_rows[] = {
+	{ "disable", "disable success|denial [ZONE...]", 0, 1, SIZE_MAX,
+	  .set = corefile_set_disable },
+	{ "keepttl", "keepttl", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(cache.keepttl) },
+	{ "prefetch", "prefetch AMOUNT [DURATION [PERCENTAGE%]]", ONCE, 1, 3,
+	  .set = corefile_set_prefetch },
+	{ "serve_stale", "serve_stale [DURATION] [immediate|verify]", ONCE, 0, 2,
+	  .set = corefile_set_serve_stale },
+	{ "servfail", "servfail DURATION", ONCE, 1, 1, .set = corefile_set_servfail },
 	{ "denial", "denial CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_denial },
 	{ "success", "success CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_success },
-	NOT_YET("disable"),
-	NOT_YET("keepttl"),
-	NOT_YET("prefetch"),
-	NOT_YET("serve_stale"),
-	NOT_YET("servfail"),
 };
 TABLE(cache_options, BASE_BLOCK, "option");
 
@@ -110,9 +119,10 @@ static const struct row forward_options_rows[] = {
 	  .set = corefile_set_policy },
 	{ "prefer_udp", "prefer_udp", ONCE, 0, 0, .kind = KIND_FLAG,
 	  .offset = FORWARD(prefer_udp) },
-	NOT_YET("failfast_all_unhealthy_upstreams"),
+	{ "failfast_all_unhealthy_upstreams", "failfast_all_unhealthy_upstreams", ONCE, 0, 0,
+	  .kind = KIND_FLAG, .offset = FORWARD(failfast) },
+	{ "next", "next RCODE...", 0, 1, SIZE_MAX, .set = corefile_set_next },
 	NOT_YET("max_connect_attempts"),
-	NOT_YET("next"),
 	NOT_YET("tls"),
 	NOT_YET("tls_servername"),
 };
@@ -129,34 +139,89 @@ static const struct row log_options_rows[] = {
 };
 TABLE(log_options, BASE_BLOCK, "option");
 
+static const struct row timeouts_options_rows[] = {
+	{ "idle", "idle DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.idle_ns) },
+	{ "read", "read DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.read_ns) },
+	{ "write", "write DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.write_ns) },
+};
+TABLE(timeouts_options, BASE_BLOCK, "option");
+
+static const struct row dns64_options_rows[] = {
+	{ "allow_ipv4", "allow_ipv4", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = BLOCK(dns64.allow_ipv4) },
+	{ "prefix", "prefix IPV6/LENGTH", ONCE, 1, 1, .set = corefile_set_dns64_prefix },
+	{ "translate_all", "translate_all", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = BLOCK(dns64.translate_all) },
+};
+TABLE(dns64_options, BASE_BLOCK, "option");
+
+static const struct row hosts_options_rows[] = {
+	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, SIZE_MAX,
+	  .set = corefile_set_hosts_fallthrough },
+	{ "no_reverse", "no_reverse", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = BLOCK(hosts.no_reverse) },
+	{ "reload", "reload DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(hosts.reload_ns) },
+	{ "ttl", "ttl SECONDS", ONCE, 1, 1, .set = corefile_set_hosts_ttl },
+};
+static const struct table hosts_options = {
+	.what = "option",
+	.base = BASE_BLOCK,
+	.rows = hosts_options_rows,
+	.len = ARRAY_SIZE(hosts_options_rows),
+	.other = corefile_set_hosts_entry,
+	.other_name = "IP NAME...",
+};
+
+static const struct row template_options_rows[] = {
+	{ "additional", "additional RR", 0, 1, SIZE_MAX, .set = corefile_set_additional },
+	{ "answer", "answer RR", 0, 1, SIZE_MAX, .set = corefile_set_answer },
+	{ "authority", "authority RR", 0, 1, SIZE_MAX, .set = corefile_set_authority },
+	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, SIZE_MAX,
+	  .set = corefile_set_template_fallthrough },
+	{ "match", "match REGEX...", 0, 1, SIZE_MAX, .set = corefile_set_match },
+	{ "rcode", "rcode RCODE", ONCE, 1, 1, .set = corefile_set_rcode },
+	NOT_YET("ederror"),
+};
+TABLE(template_options, BASE_BLOCK, "option");
+
 static const struct row directives_rows[] = {
 	{ "bind", "bind IP...", 0, 1, SIZE_MAX, .set = set_bind, .options = &bind_options },
 	{ "cache", "cache [TTL] [{ success ... denial ... }]", ONCE, 0, SIZE_MAX, .set = set_cache,
 	  .options = &cache_options },
-	{ "errors", "errors", ONCE | WARN, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors.enabled),
+	{ "bufsize", "bufsize [BYTES]", ONCE, 0, 1, .set = corefile_set_bufsize },
+	{ "debug", "debug", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(debug) },
+	{ "dns64", "dns64 [PREFIX]", ONCE, 0, 1, .set = corefile_set_dns64,
+	  .options = &dns64_options },
+	{ "dnstap", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "errors", "errors", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors.enabled),
 	  .options = &errors_options },
 	{ "forward", "forward FROM TO...", 0, 2, SIZE_MAX, .set = corefile_set_forward,
 	  .options = &forward_options },
-	{ "health", "health [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_health,
+	{ "hosts", "hosts [FILE [ZONE...]]", ONCE, 0, SIZE_MAX, .set = corefile_set_hosts,
+	  .options = &hosts_options },
+	{ "health", "health [[IP]:PORT]", ONCE, 0, 1, .set = set_health,
 	  .options = &health_options },
 	{ "log", "log", ONCE | WARN, 0, 0, .set = set_log, .options = &log_options },
-	{ "prometheus", "prometheus [[IP]:PORT]", ONCE | WARN, 0, 1, .set = set_prometheus },
-	NOT_YET("bufsize"),
-	NOT_YET("debug"),
-	NOT_YET("dns64"),
-	NOT_YET("dnstap"),
-	NOT_YET("hosts"),
-	NOT_YET("loadbalance"),
-	NOT_YET("loop"),
-	NOT_YET("metadata"),
-	NOT_YET("pprof"),
-	NOT_YET("ready"),
-	NOT_YET("reload"),
-	NOT_YET("rewrite"),
-	NOT_YET("template"),
-	NOT_YET("timeouts"),
-	NOT_YET("trace"),
-	NOT_YET("whoami"),
+	{ "loadbalance", "loadbalance [round_robin]", ONCE, 0, 1, .set = corefile_set_loadbalance },
+	{ "loop", "loop", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(loop) },
+	{ "metadata", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "nxdomain_cut", "nxdomain_cut [on|off]", ONCE, 0, 1, .set = corefile_set_nxdomain_cut },
+	{ "pprof", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "prometheus", "prometheus [[IP]:PORT]", ONCE, 0, 1, .set = set_prometheus },
+	{ "ready", "ready [[IP]:PORT]", ONCE, 0, 1, .set = set_ready },
+	{ "reload", "reload [INTERVAL [JITTER]]", ONCE, 0, 2, .set = corefile_set_reload },
+	{ "rewrite", "rewrite [continue|stop] FIELD FROM TO", 0, 1, SIZE_MAX,
+	  .set = corefile_set_rewrite },
+	{ "template", "template CLASS TYPE [ZONE...]", 0, 2, SIZE_MAX,
+	  .set = corefile_set_template, .options = &template_options },
+	{ "timeouts", "timeouts { read ... write ... idle ... }", ONCE | WARN, 0, 0,
+	  .set = set_nothing, .options = &timeouts_options },
+	{ "trace", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "whoami", "whoami", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(whoami) },
 };
 TABLE(directives, BASE_BLOCK, "directive");
 
@@ -218,11 +283,7 @@ static int set_cache(struct corefile_parse *p, const struct corefile_statement *
 		zones = 1;
 	}
 	if (stmt->args_len > zones)
-		return corefile_fail(
-			p, &stmt->args[zones],
-			"'%s' is not a TTL in seconds, and zones are not supported yet; "
-			"write cache [TTL]",
-			corefile_show(p, stmt->args[zones].text));
+		return corefile_set_cache_zones(p, stmt->args + zones, stmt->args_len - zones);
 	return 0;
 }
 
@@ -278,6 +339,18 @@ static int set_prometheus(struct corefile_parse *p, const struct corefile_statem
 	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
 }
 
+static int set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "::", 8181, &p->block->ready);
+}
+
+static int set_nothing(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	(void)p;
+	(void)stmt;
+	return 0;
+}
+
 static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_log *log = corefile_mem_alloc(p->cf->mem, sizeof(*log));
@@ -297,17 +370,19 @@ static const char *allowed(const struct table *table, char *out, size_t size)
 
 	snprintf(out, size, "nothing");
 	for (size_t i = 0; i < table->len && n < size; i++) {
-		if (!(table->rows[i].flags & LATER))
+		if (!(table->rows[i].flags & (LATER | UNSUPPORTED)))
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
 					      table->rows[i].name);
 	}
+	if (table->other_name && n < size)
+		snprintf(out + n, size - n, ", %s", table->other_name);
 	return out;
 }
 
 static int find_row(struct corefile_parse *p, const struct table *table,
 		    const struct corefile_token *name, const struct row **out)
 {
-	char list[256];
+	char list[400];
 
 	for (size_t i = 0; i < table->len; i++) {
 		const struct row *row = &table->rows[i];
@@ -383,6 +458,25 @@ static int next_statement(struct corefile_parse *p, struct corefile_statement *s
 static int read_statements(struct corefile_parse *p, const struct table *table,
 			   const struct corefile_token *opener, bool braced);
 
+/* Its block goes with it, whatever it holds. */
+static int skip_unsupported(struct corefile_parse *p, const struct corefile_token *name,
+			    const struct corefile_statement *stmt)
+{
+	unsigned int depth = stmt->has_block;
+
+	if (!p->options->ignore_unsupported)
+		return corefile_fail(p, name,
+				     "not supported by nodens; take it out, or start nodens with "
+				     "-ignore-unsupported");
+	for (; depth && p->at < p->tokens.len; p->at++) {
+		depth += corefile_is_open(&p->tokens.list[p->at]);
+		depth -= corefile_is_close(&p->tokens.list[p->at]);
+	}
+	if (depth)
+		return corefile_fail(p, name, "its '{' has no '}' before the end");
+	return corefile_warn(p, name, "not supported by nodens: ignored");
+}
+
 static int read_statement(struct corefile_parse *p, const struct table *table,
 			  const struct corefile_token **seen)
 {
@@ -395,11 +489,23 @@ static int read_statement(struct corefile_parse *p, const struct table *table,
 		return corefile_fail(p, name,
 				     "'{' has nothing before it; write it after a directive");
 	*(table == &directives ? &p->directive : &p->option) = name->text;
+	if (table->other) {
+		size_t at = p->at;
+
+		err = next_statement(p, &stmt);
+		if (!err)
+			err = table->other(p, &stmt);
+		if (err <= 0)
+			return err;
+		p->at = at;
+	}
 	err = find_row(p, table, name, &row);
 	if (!err)
 		err = next_statement(p, &stmt);
 	if (err)
 		return err;
+	if (row->flags & UNSUPPORTED)
+		return skip_unsupported(p, name, &stmt);
 	if ((row->flags & ONCE) && seen[row - table->rows])
 		return corefile_fail(p, name, "already given at line %u; write it once",
 				     seen[row - table->rows]->line);

@@ -67,7 +67,8 @@ struct corefile_parse {
 	struct corefile_block *block;	/* being filled */
 	struct corefile_forward *forward;
 	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap,
-		files_cap;
+		files_cap, hosts_cap, templates_cap,
+		rewrites_cap;
 	size_t zones_total;
 
 	char shown[4][80];
@@ -120,6 +121,33 @@ int corefile_set_except(struct corefile_parse *p, const struct corefile_statemen
 int corefile_set_policy(struct corefile_parse *p, const struct corefile_statement *stmt);
 int corefile_set_health_check(struct corefile_parse *p, const struct corefile_statement *stmt);
 const char *corefile_policy_name(enum corefile_policy policy);
+
+/* corefile_plugins.c */
+int corefile_set_prefetch(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_serve_stale(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_servfail(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_disable(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_bufsize(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_reload(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_dns64_prefix(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_dns64(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_hosts(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_hosts_fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_hosts_ttl(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_template(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_match(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_answer(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_additional(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_authority(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_rcode(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_template_fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt);
+int corefile_set_cache_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n);
+/* 1: it is none. */
+int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_statement *stmt);
 
 /* corefile_value.c: one argument to a value; failures are recorded. */
 int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,
