@@ -120,6 +120,8 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, bool aga
 		return ret;
 	}
 	ex->n_open++;
+	if (!ex->probe)
+		upstream->numbers->v.requests++;
 	list__append(&ups->by_end, &attempt->by_end);
 	return 0;
 }
@@ -194,6 +196,12 @@ static bool attempt_next(struct exchange *ex, uint64_t now)
 	return sent;
 }
 
+static void probe_failed(struct exchange *ex, struct upstream *upstream)
+{
+	upstream->numbers->v.healthcheck_failures++;
+	exchange_finish(ex, NULL, ADMIT_PASS);
+}
+
 void attempt__failed(struct attempt *attempt, int error)
 {
 	struct upstream *upstream = attempt->upstream;
@@ -205,7 +213,7 @@ void attempt__failed(struct attempt *attempt, int error)
 	attempt_release(attempt, false);
 	ex->errored |= 1u << upstream_index(upstream);
 	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 	else if (!ex->n_open)
 		attempt_next(ex, now);
 	timer_set(ups, now);
@@ -230,7 +238,7 @@ void attempt__again(struct attempt *attempt)
 	upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_ERRORS);
 	ex->errored |= 1u << upstream_index(upstream);
 	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 	else if (!ex->n_open)
 		attempt_next(ex, now);
 }
@@ -243,7 +251,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
 	attempt_release(attempt, false);
 	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 	else if (!ex->n_open)
 		attempt_next(ex, now);
 	upstream_has_failed(upstream, now);
@@ -449,6 +457,10 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		}
 	}
 	now = clock_now();
+	if (!ex->probe)
+		metrics_time__add(
+			&attempt->upstream->numbers->v.answered[metrics__rcode(msg[3] & DNS_RCODE)],
+			now - attempt->sent_ns);
 	upstream_succeeded(attempt->upstream, attempt->sent_ns, now);
 	if (!ex->probe && admission == ADMIT_TRUNCATED)
 		received_truncated(attempt, now);
@@ -476,8 +488,10 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 {
 	struct upstreams *ups = group->owner;
 
-	if (group->forward->max_concurrent && group->in_flight >= group->forward->max_concurrent)
+	if (group->forward->max_concurrent && group->in_flight >= group->forward->max_concurrent) {
+		upstreams_count(ups, AGENT_STAT_MAX_CONCURRENT);
 		return -EBUSY;
+	}
 	upstreams_count(ups, AGENT_STAT_EXCHANGES);
 	ups->config.stats->v[AGENT_STAT_IN_FLIGHT]++;
 	group->in_flight++;
@@ -517,7 +531,7 @@ void exchange_probe(struct upstream *upstream, uint64_t now)
 	ex->probe = true;
 	if (attempt_send(ex, upstream, false, now)) {
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 		upstream_has_failed(upstream, now);
 		return;
 	}

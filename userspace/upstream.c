@@ -76,6 +76,7 @@ static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
 		if (clock_now() - upstream->probe.attempts[0].sent_ns < PROBE_NS)
 			return;
 		upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		upstream->numbers->v.healthcheck_failures++;
 		exchange_unlink(&upstream->probe);
 		upstream_probe_ended(upstream);
 	}
@@ -244,6 +245,7 @@ void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
 			group->list[i].heard_ns = old->heard_ns;
 		}
 	}
+	upstream_numbers__inherit(ups, before);
 }
 
 void upstreams__probe(struct upstreams *ups)
@@ -311,6 +313,7 @@ void upstreams__close(struct upstreams *ups)
 		event_free(ups->timer);
 	if (ups->upkeep)
 		event_free(ups->upkeep);
+	upstream_numbers__close_all(ups);
 	free(ups);
 }
 
@@ -342,7 +345,7 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 					     ? sizeof(struct sockaddr_in)
 					     : sizeof(struct sockaddr_in6);
 		upstream->probe_timer = evtimer_new(ups->config.base, on_probe_timer, upstream);
-		if (!upstream->probe_timer) {
+		if (!upstream->probe_timer || upstream_numbers__open(ups, upstream)) {
 			group_close(group);
 			return -ENOMEM;
 		}

@@ -102,8 +102,19 @@ bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
-/* What @before knew of the same addresses: round-trip times, and who has answered. */
+/*
+ * What @before knew of the same addresses: round-trip times, who has answered, and what has been
+ * counted. Once, while @before still lives.
+ */
 void upstreams__inherit(struct upstreams *upstreams, const struct upstreams *before);
+
+/*
+ * The numbers of the index-th address, for coredns_forward_* and coredns_proxy_*; false: there are
+ * no more. Each address once, whatever the number of forwards that name it.
+ */
+struct metrics_upstream;
+bool upstreams__metrics(const struct upstreams *upstreams, size_t index,
+			struct metrics_upstream *out);
 
 /* -EBUSY: max_concurrent of the group is reached, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);

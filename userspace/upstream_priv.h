@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "list.h"
 #include "upstream.h"
+#include "upstream_metrics.h"
 
 #define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11)
 
@@ -29,6 +30,7 @@ struct upstream {
 	bool probing;
 	struct exchange probe;
 	struct event *probe_timer;
+	struct upstream_numbers *numbers;
 	struct list conns; /* of struct tcp_conn */
 	unsigned int n_conns;
 };
@@ -52,6 +54,8 @@ enum resend { RESEND_SOON, RESEND_LATE, RESENDS };
 struct upstreams {
 	struct upstreams_config config;
 	struct upstream_group *groups;
+	struct upstream_numbers **numbers; /* each address once */
+	size_t n_numbers;
 	/* Each sorted, because all in it have the same time. */
 	struct list by_deadline, by_end, by_resend[RESENDS];
 	struct event *timer;

@@ -143,9 +143,11 @@ static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 			best = conn;
 	}
 	if (best && (best->n < MAX_PER_CONN || upstream->n_conns >= MAX_CONNS)) {
+		upstream->numbers->v.conn_cache_hits[METRICS_TCP]++;
 		*out = best;
 		return 0;
 	}
+	upstream->numbers->v.conn_cache_misses[METRICS_TCP]++;
 	return conn_open(upstream, out);
 }
 

@@ -184,10 +184,11 @@ static inline struct corefile *fixture_corefile(struct upstream_fixture *f, cons
 	return cf;
 }
 
-static inline int fixture_open(struct upstream_fixture *f, const char *text, uint64_t read_ns,
-			       uint64_t deadline_ns)
+static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns,
+				    uint64_t deadline_ns)
 {
 	struct upstreams_config config = {
+		.base = f->base,
 		.stats = &f->stats,
 		.bufsize = 1232,
 		.read_ns = read_ns,
@@ -196,14 +197,20 @@ static inline int fixture_open(struct upstream_fixture *f, const char *text, uin
 		.ctx = f,
 	};
 
+	return upstreams__open(&config, &f->ups);
+}
+
+static inline int fixture_open(struct upstream_fixture *f, const char *text, uint64_t read_ns,
+			       uint64_t deadline_ns)
+{
 	memset(f, 0, sizeof(*f));
-	f->base = config.base = event_base_new();
+	f->base = event_base_new();
 	for (int i = 0; i < FAKES; i++) {
 		if (!f->base || fake_open(&f->fake[i], f->base))
 			return -1;
 	}
 	f->cf = fixture_corefile(f, text);
-	return f->cf ? upstreams__open(&config, &f->ups) : -1;
+	return f->cf ? fixture_upstreams(f, read_ns, deadline_ns) : -1;
 }
 
 static inline void fixture_close(struct upstream_fixture *f)
