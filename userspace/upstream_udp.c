@@ -143,7 +143,6 @@ static int sock_take(struct upstream *upstream, struct udp_sock **out)
 
 int upstream_udp__send(struct attempt *attempt)
 {
-	const struct exchange *ex = attempt->exchange;
 	struct upstream *upstream = attempt->upstream;
 	struct upstreams *ups = upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
@@ -153,8 +152,7 @@ int upstream_udp__send(struct attempt *attempt)
 	id = upstreams__random16(ups);
 	if (id < 0)
 		return id;
-	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
-			       ups->config.bufsize);
+	len = attempt__query(attempt, msg, id);
 	if (len < 0)
 		return len;
 	ret = sock_take(upstream, &sock);
@@ -170,6 +168,11 @@ int upstream_udp__send(struct attempt *attempt)
 	attempt->udp = sock;
 	attempt->id = id;
 	return 0;
+}
+
+int upstream_udp__fd(const struct attempt *attempt)
+{
+	return attempt->udp->fd;
 }
 
 void upstream_udp__release(struct attempt *attempt, bool clean)

@@ -153,9 +153,11 @@ struct upstream_fixture {
 	struct corefile *cf;
 	struct upstreams *ups;
 	unsigned int went_down, came_up;
+	char reason[EXCHANGE_ERROR_MAX]; /* why one went down last */
 };
 
-static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up)
+static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up,
+				   const char *reason)
 {
 	struct upstream_fixture *f = ctx;
 
@@ -164,6 +166,8 @@ static inline void fixture_changed(void *ctx, const struct sockaddr_storage *add
 		f->came_up++;
 	else
 		f->went_down++;
+	if (!up)
+		snprintf(f->reason, sizeof(f->reason), "%s", reason);
 }
 
 /* @text: a Corefile in which %1 to %3 stand for the fakes' addresses. */
