@@ -114,13 +114,17 @@ static const char *address_text(const struct sockaddr_storage *addr, char *text,
 static bool expect(SSL *ssl, const char *name)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char host[256]; /* certificates have no trailing dot */
 
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 						       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (is_address(name))
 		return X509_VERIFY_PARAM_set1_ip_asc(param, name);
 	/* RFC 6066, 3: a name, never an address. */
-	return X509_VERIFY_PARAM_set1_host(param, name, 0) && SSL_set_tlsext_host_name(ssl, name);
+	snprintf(host, sizeof(host), "%s", name);
+	if (*host && host[strlen(host) - 1] == '.')
+		host[strlen(host) - 1] = '\0';
+	return X509_VERIFY_PARAM_set1_host(param, host, 0) && SSL_set_tlsext_host_name(ssl, host);
 }
 
 SSL *upstream_tls__connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,

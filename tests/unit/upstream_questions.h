@@ -20,6 +20,7 @@ struct question {
 	bool answered;
 	enum admission admission;
 	uint64_t ended_ns;
+	char error[EXCHANGE_ERROR_MAX]; /* where it was not answered */
 };
 
 static inline void on_done(struct exchange *exchange, struct answer *answer,
@@ -31,6 +32,8 @@ static inline void on_done(struct exchange *exchange, struct answer *answer,
 	q->answered = answer;
 	q->admission = admission;
 	q->ended_ns = clock_now();
+	if (!answer)
+		memcpy(q->error, exchange->error, sizeof(q->error));
 	answer__free(answer);
 }
 
