@@ -31,6 +31,9 @@ enum behaviour {
 	FAKE_TRUNCATES, /* TC=1 */
 	FAKE_TWICE,	/* the answer, and once more */
 	FAKE_SERVFAIL,
+	FAKE_NO_EDNS,	     /* FORMERR to a query with OPT */
+	FAKE_NO_EDNS_HEADER, /* the same, of a header alone */
+	FAKE_FORMERR,	     /* to every query, a header alone */
 };
 
 struct fake {
@@ -41,6 +44,9 @@ struct fake {
 	unsigned int queries; /* but no probes */
 	unsigned int probes;
 	uint16_t last_port, last_id;
+	uint8_t last_probe[512];
+	size_t last_probe_len;
+	struct dns_name probe_name; /* root, unless a test sets it */
 	uint8_t seen_ports[65536 / 8];
 	unsigned int n_ports; /* different ones */
 };
@@ -63,10 +69,15 @@ static inline size_t fake_answer(uint8_t *msg, size_t len, uint16_t rcode)
 	return end + sizeof(record);
 }
 
-static inline void fake_note(struct fake *fake, const uint8_t *msg, uint16_t port)
+static inline void fake_note(struct fake *fake, const uint8_t *msg, size_t len, uint16_t port)
 {
-	if (msg[DNS_HEADER] == 0) { /* the root: a probe */
+	const struct dns_name *name = &fake->probe_name;
+
+	if (!memcmp(msg + DNS_HEADER, name->len ? name->wire : (const uint8_t *)"",
+		    name->len ? name->len : 1)) {
 		fake->probes++;
+		fake->last_probe_len = len < sizeof(fake->last_probe) ? len : 0;
+		memcpy(fake->last_probe, msg, fake->last_probe_len);
 		return;
 	}
 	fake->queries++;
@@ -75,6 +86,21 @@ static inline void fake_note(struct fake *fake, const uint8_t *msg, uint16_t por
 	if (!(fake->seen_ports[port / 8] & 1 << port % 8))
 		fake->n_ports++;
 	fake->seen_ports[port / 8] |= 1 << port % 8;
+}
+
+static inline uint16_t fake_rcode(const struct fake *fake, const uint8_t *query)
+{
+	switch (fake->behaviour) {
+	case FAKE_SERVFAIL:
+		return DNS_SERVFAIL;
+	case FAKE_NO_EDNS:
+	case FAKE_NO_EDNS_HEADER:
+		return query[11] ? DNS_FORMERR : DNS_NOERROR;
+	case FAKE_FORMERR:
+		return DNS_FORMERR;
+	default:
+		return DNS_NOERROR;
+	}
 }
 
 static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
@@ -90,8 +116,12 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n < DNS_HEADER)
 		return;
-	fake_note(fake, msg, ntohs(peer.sin_port));
-	len = fake_answer(msg, n, fake->behaviour == FAKE_SERVFAIL ? DNS_SERVFAIL : 0);
+	fake_note(fake, msg, n, ntohs(peer.sin_port));
+	len = fake_answer(msg, n, fake_rcode(fake, msg));
+	if (msg[3] == (0x80 | DNS_FORMERR) && fake->behaviour != FAKE_NO_EDNS) {
+		msg[5] = 0;
+		len = DNS_HEADER;
+	}
 	memcpy(false_msg, msg, len);
 	switch (fake->behaviour) {
 	case FAKE_SILENT:
