@@ -37,7 +37,7 @@ struct tcp_conn;
 #define EXCHANGE_ATTEMPTS 4
 
 /* Room for why an exchange failed. */
-#define EXCHANGE_ERROR_MAX 192
+#define EXCHANGE_ERROR_MAX 256
 
 /* One query to one upstream. */
 struct attempt {

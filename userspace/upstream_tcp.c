@@ -249,11 +249,12 @@ void upstream_tcp__release(struct attempt *attempt, bool clean)
 {
 	struct tcp_conn *conn = attempt->tcp;
 
+	/* An answer from elsewhere does not make a silent connection a good one. */
+	if (!clean || conn_silent(conn, clock_now()))
+		conn->retiring = true;
 	attempt->tcp = NULL;
 	list__del(&attempt->in_conn);
 	conn->n--;
-	if (!clean)
-		conn->retiring = true;
 	if (conn->n)
 		return;
 	if (conn->retiring)

@@ -161,6 +161,7 @@ static void test_a_silent_connection_is_left(void **state)
 	ask(&f, group, &q);
 	assert_true(q.answered);
 	assert_int_equal(tcp.connections, 2);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
 	close_tcp(&f, &tcp);
 }
 
