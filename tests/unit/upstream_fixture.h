@@ -34,6 +34,7 @@ enum behaviour {
 	FAKE_NO_EDNS,	     /* FORMERR to a query with OPT */
 	FAKE_NO_EDNS_HEADER, /* the same, of a header alone */
 	FAKE_FORMERR,	     /* to every query, a header alone */
+	FAKE_SLOW,	     /* 300 ms; the test waits for each answer */
 };
 
 struct fake {
@@ -142,6 +143,9 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 		break;
 	case FAKE_TWICE:
 		sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+		break;
+	case FAKE_SLOW: /* the test's own loop stands still: its clocks do not */
+		usleep(300000);
 		break;
 	default:
 		break;
