@@ -57,7 +57,8 @@ struct agent {
 };
 
 /* What generations tell the agent: contracts in upstream.h and resolver.h. */
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up);
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
+			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
 void agent__on_replied(void *ctx, const struct resolver_event *event);
