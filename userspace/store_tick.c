@@ -111,9 +111,14 @@ static void ask(struct store *store, uint32_t slot, uint64_t now_ns)
 {
 	struct store_question question;
 
+	/* the others are still there the next time */
+	if (store->asked >= STORE_REFRESHES_MAX)
+		return;
 	if (!entry__published(store, slot)) /* flushed: nobody wants it */
 		return;
+	store->asked++;
 	store_meta(store, slot)->asked = use_unit(now_ns);
+	store_meta(store, slot)->wanted = 0;
 	entry__question(store, slot, &question);
 	store->stats.refreshes++;
 	store->config.refresh(store->config.ctx, &question, now_ns);
@@ -204,12 +209,13 @@ static void look_at_stale(struct store *store, uint32_t slot, uint64_t now_ns)
 	struct slot_meta *meta = store_meta(store, slot);
 	/* a use in the second of the expiry, or of the last refresh, counts as one after it */
 	uint32_t since = use_unit(entry__expires(store, slot)), last_use;
+	bool used;
 
 	if (meta->asked > since)
 		since = meta->asked;
 	entry__look(store, slot, &last_use);
-	if (store_slot(store, slot)->stale_s && last_use >= since && may_ask(meta, now_ns) &&
-	    store->config.refresh)
+	used = store_slot(store, slot)->stale_s && last_use >= since;
+	if ((used || meta->wanted) && may_ask(meta, now_ns) && store->config.refresh)
 		ask(store, slot, now_ns);
 }
 
@@ -265,6 +271,7 @@ void store__tick(struct store *store, uint64_t now_ns)
 	store__free_current(store);
 	pool__reclaim(store);
 	store->percpu_read = false;
+	store->asked = 0;
 	run_alarms(store, now_ns);
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);
