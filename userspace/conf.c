@@ -78,7 +78,8 @@ static json_t *read_json(const struct run_options *opts, const char *key, char n
 	snprintf(path, sizeof(path), "%s/%s", opts->kubednscm, key);
 	if (read_text(path, &text))
 		return NULL; /* the ConfigMap is optional, and so are its keys */
-	json = text[strspn(text, " \t\r\n")] ? json_loads(text, JSON_DECODE_ANY, &error) : json_null();
+	json = text[strspn(text, " \t\r\n")] ? json_loads(text, JSON_DECODE_ANY, &error)
+					     : json_null();
 	free(text);
 	if (!json)
 		snprintf(note, 256, "%s: left out: line %d: %.100s", key, error.line, error.text);
