@@ -116,7 +116,10 @@ int node_link_route(struct nl *nl, int ifindex, const struct served_addr *addr)
 			   memcmp(&want, addr, sizeof(want)) ? &want : NULL);
 	if (ret || addr->family == AF_INET)
 		return ret ? ret : 1;
-	/* IPv6 keeps both, and the kernel's own is looked at first: it is the first to go. */
+	/*
+	 * IPv6 keeps both, and the kernel's own is looked at first: it is the first to go. It may
+	 * come a moment after its address (addrconf_dad_work); then the next review sees to it.
+	 */
 	if (!look_up(nl, addr, &have) && memcmp(&have.source, &want, sizeof(want)))
 		ret = change_route(nl, ifindex, addr, RTM_DELROUTE, NULL);
 	return ret ? ret : 1;
