@@ -197,6 +197,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		plan__local_addrs(&agent->gen->plan);
 		fill_served(agent);
 	}
+	agent_link__review(agent);
 	agent_devices__review(agent);
 }
 
@@ -452,6 +453,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		agent->gen = older;
 	}
 	server__close(agent->server);
+	agent_link__close(agent, detach && !agent->opts->skipteardown);
 	steer__close(agent->steer);
 	if (agent->lock_fd >= 0)
 		close(agent->lock_fd);
