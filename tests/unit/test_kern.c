@@ -31,7 +31,7 @@
 static bool ready;
 static struct kern_error err;
 
-_Static_assert(NODENS_LAYOUT == 2, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 3, "LAYOUT above");
 
 static int setup(void **state)
 {
