@@ -48,6 +48,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
 		.bufsize = config->bufsize,
+		.ede = event->ede,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
