@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns64.h"
 #include "plan.h"
 #include "resolver_priv.h"
 
@@ -16,25 +17,58 @@ struct fill {
 	struct resolver *resolver;
 	struct section *section;
 	uint64_t now;
+	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
+			   */
 };
 
-static void fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
+/* A longer zone of another block may have taken the name over. */
+static bool is_own(const struct fill *fill, const struct dns_name *name)
+{
+	return corefile__block_for(fill->resolver->config.corefile, name->wire, name->len) ==
+	       fill->section->block;
+}
+
+/* What the block says by itself, as it would be asked; NULL: that is not known here. */
+static struct answer *own_answer(const struct section *section, const struct dns_name *name,
+				 uint16_t qtype)
+{
+	const struct corefile_dns64 *dns64 = &section->block->dns64;
+	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
+	struct section_answer local = { .answer = NULL };
+
+	if (section->rewrite && rewrite__touches(section->rewrite, &query))
+		return NULL;
+	if (section__answer((struct section *)section, &query, &local) != LOCAL_ANSWER)
+		return NULL;
+	if (!local.ede &&
+	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
+		return local.answer;
+	answer__free(local.answer);
+	return NULL;
+}
+
+static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
 	struct fill *fill = ctx;
-	struct question q = { .qname = *name, .qtype = qtype };
-	struct pending_start start = {
-		.section = fill->section,
-		.question = &q,
-		.fixed = true,
-	};
-	const struct corefile_block *block;
+	struct resolver *resolver = fill->resolver;
+	struct answer *answer;
+	struct store_put put;
+	uint32_t ttl_s;
 
-	/* A longer zone of another block may have taken the name over. */
-	block = corefile__block_for(fill->resolver->config.corefile, name->wire, name->len);
-	if (block != fill->section->block)
-		return;
-	start.zone = section__zone(fill->section, name);
-	pending__start(fill->resolver, &start, fill->now);
+	if (!is_own(fill, name))
+		return true;
+	answer = own_answer(fill->section, name, qtype);
+	if (!answer)
+		return true;
+	section__keep_exact(fill->section, answer, resolver->n_sections, &put, &ttl_s);
+	if (!fill->room[put.kind]) {
+		answer__free(answer);
+		return fill->room[!put.kind];
+	}
+	fill->room[put.kind]--;
+	if (!store__put(resolver->config.store, answer, &put, fill->now))
+		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
+	return true;
 }
 
 /* Another block answers for a part of what lies below @suffix. */
@@ -83,28 +117,51 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 	struct fill *fill = ctx;
 
 	/* rewrites come before templates, hosts of the block after them */
-	if (fill->section->rewrite || divided(fill->resolver, fill->section, suffix))
+	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
+	    divided(fill->resolver, fill->section, suffix))
 		return;
 	for (size_t i = 0; i < sizeof(kinds); i++)
 		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, kinds[i], fill->now);
 }
 
-static void fill_section(struct resolver *resolver, struct section *section, uint64_t now)
+/* The name is there: nothing above it may say otherwise. */
+static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct fill fill = { resolver, section, now };
+	struct fill *fill = ctx;
 
+	if (qtype == DNS_TYPE_A && is_own(fill, name))
+		store__remove_cuts(fill->resolver->config.store, name);
+	return true;
+}
+
+static void fill_section(struct fill *fill, struct section *section)
+{
+	struct store_stats stats;
+
+	fill->section = section;
+	store__stats(fill->resolver->config.store, &stats);
+	if (section->hosts && stats.cuts)
+		hosts__each(section->hosts, exists, fill);
 	if (section->hosts)
-		hosts__each(section->hosts, fill_one, &fill);
+		hosts__each(section->hosts, fill_one, fill);
 	if (!section->templates)
 		return;
-	template__exact(section->templates, fill_one, &fill);
-	template__blackholes(section->templates, fill_blackhole, &fill);
+	template__exact(section->templates, fill_one, fill);
+	template__blackholes(section->templates, fill_blackhole, fill);
 }
 
 void resolver_static_fill(struct resolver *resolver, uint64_t now)
 {
+	struct fill fill = { .resolver = resolver, .now = now };
+
+	for (int kind = 0; kind < 2; kind++) {
+		struct store_owner_stats stats;
+
+		if (!store__owner_stats(resolver->config.store, resolver->n_sections, kind, &stats))
+			fill.room[kind] = stats.capacity;
+	}
 	for (size_t i = 0; i < resolver->n_sections; i++)
-		fill_section(resolver, &resolver->sections[i], now);
+		fill_section(&fill, &resolver->sections[i]);
 }
 
 struct refill {
@@ -127,7 +184,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 			     uint64_t now)
 {
 	struct refill refill = {
-		.fill = { .resolver = resolver, .now = now },
+		.fill = { .resolver = resolver, .now = now, .room = { 1, 1 } },
 		.suffix = &question->qname,
 	};
 	const struct corefile *cf = resolver->config.corefile;
@@ -146,12 +203,21 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	return true;
 }
 
-/* A hosts file has changed: what it said is gone, what it says is put. */
-static bool not_static(void *ctx, const struct store_question *question,
-		       const struct nodens_slot *slot)
+/*
+ * A hosts file has changed: what it said is gone, and so is what others said of names that are now
+ * in it.
+ */
+static bool outlives(void *ctx, const struct store_question *question,
+		     const struct nodens_slot *slot)
 {
+	const struct resolver *resolver = ctx;
+	const struct section *section;
+
 	(void)slot;
-	return question->owner != ((struct resolver *)ctx)->n_sections;
+	if (question->owner >= resolver->n_sections)
+		return false;
+	section = &resolver->sections[question->owner];
+	return !section->hosts || !hosts__has(section->hosts, &question->qname);
 }
 
 void resolver_static_tick(struct resolver *resolver, uint64_t now)
@@ -166,7 +232,7 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 	}
 	if (!changed || !resolver->owns_store)
 		return;
-	store__filter(resolver->config.store, not_static, resolver);
+	store__filter(resolver->config.store, outlives, resolver);
 	resolver_static_fill(resolver, now);
 }
 

@@ -14,7 +14,7 @@
 #include "list.h"
 #include "upstream.h"
 
-#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11)
+#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11 + DNS_MAX_OPTIONS)
 
 struct upstream {
 	struct upstream_group *group;

@@ -167,6 +167,8 @@ int upstream_tcp__send(struct attempt *attempt)
 		return id < 0 ? id : -EBUSY;
 	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
 			       ups->config.bufsize);
+	if (len > 0)
+		len = dns_query__add_options(msg, sizeof(msg), len, ex->options, ex->options_len);
 	if (len < 0)
 		return len;
 	ret = stream__send(conn->stream, msg, len);

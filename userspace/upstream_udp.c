@@ -152,6 +152,8 @@ int upstream_udp__send(struct attempt *attempt)
 		return id;
 	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
 			       ups->config.bufsize);
+	if (len > 0)
+		len = dns_query__add_options(msg, sizeof(msg), len, ex->options, ex->options_len);
 	if (len < 0)
 		return len;
 	ret = sock_take(ups, upstream->addr->ss_family == AF_INET6, &sock);
