@@ -64,7 +64,7 @@ struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8
 void answer__free(struct answer *answer);
 
 /*
- * The answer for every name at and below @name: rcode and flags of @nxdomain and its SOA, if it has
+ * The answer for every name at and below @name: rcode, flags and cut_below of @nxdomain and its SOA, if it has
  * one, written so that it fits behind a question of any length. key_flags: of the queries that it
  * answers. -ENOMEM, -EBADMSG.
  */

@@ -227,6 +227,8 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	uint32_t ttl_s = 0;
 
 	pending_unlink(pending);
+	if (answer && !local)
+		resolver_loop_answered(resolver, section, &pending->question);
 	if (failed(answer) && reply_stale(pending, now)) {
 		answer__free(answer);
 		goto out;

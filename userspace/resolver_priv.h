@@ -64,6 +64,9 @@ struct resolver {
 	struct cuts *cuts;
 	struct dns_name *loop_probes; /* one a block; len 0: none */
 	bool owns_store;
+	uint64_t static_look_ns;
+	uint64_t loop_until_ns; /* the loop probes that got no answer are asked again until then */
+	uint64_t loop_next_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
 
@@ -76,6 +79,9 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);
+/* An upstream answered @q: if that is a loop probe, there is no loop. */
+void resolver_loop_answered(struct resolver *resolver, const struct section *section,
+			    const struct question *q);
 void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
 			  uint64_t since_ns);
 /* Two thresholds, so that the flag does not flutter. */

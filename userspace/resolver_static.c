@@ -12,11 +12,14 @@
 #include "resolver_priv.h"
 
 #define BLACKHOLE_TTL_S 3600
+#define A_LIST		1024 /* names of hosts; more are no human's work */
+#define LOOK_NS		(5 * NSEC_PER_SEC)
 
 struct fill {
 	struct resolver *resolver;
 	struct section *section;
 	uint64_t now;
+	bool missing;	  /* put what is not there alone */
 	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
 			   */
 };
@@ -110,6 +113,14 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		store__put(resolver->config.store, cut, &put, now);
 }
 
+static bool is_there(const struct fill *fill, const struct dns_name *suffix, uint8_t key_flags)
+{
+	uint32_t ttl_s;
+
+	return store__get(fill->resolver->config.store, suffix, 0, key_flags | NODENS_KEY_CUT,
+			  fill->now, &ttl_s);
+}
+
 static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
 	static const uint8_t kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
@@ -120,8 +131,12 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
 	    divided(fill->resolver, fill->section, suffix))
 		return;
-	for (size_t i = 0; i < sizeof(kinds); i++)
+	for (size_t i = 0; i < sizeof(kinds); i++) {
+		if (fill->missing && is_there(fill, suffix, kinds[i]))
+			continue;
+		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
 		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, kinds[i], fill->now);
+	}
 }
 
 /* The name is there: nothing above it may say otherwise. */
@@ -134,34 +149,57 @@ static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-static void fill_section(struct fill *fill, struct section *section)
+static void fill_templates(struct fill *fill, struct section *section)
+{
+	fill->section = section;
+	template__exact(section->templates, fill_one, fill);
+	template__blackholes(section->templates, fill_blackhole, fill);
+}
+
+static void fill_hosts(struct fill *fill, struct section *section)
 {
 	struct store_stats stats;
 
 	fill->section = section;
 	store__stats(fill->resolver->config.store, &stats);
-	if (section->hosts && stats.cuts)
+	if (stats.cuts)
 		hosts__each(section->hosts, exists, fill);
-	if (section->hosts)
-		hosts__each(section->hosts, fill_one, fill);
-	if (!section->templates)
-		return;
-	template__exact(section->templates, fill_one, fill);
-	template__blackholes(section->templates, fill_blackhole, fill);
+	hosts__each(section->hosts, fill_one, fill);
 }
 
+/*
+ * What is written by hand first, then lists. These leave a quarter of the room to what is asked for
+ * and was not put, before anything put has to go for it.
+ */
 void resolver_static_fill(struct resolver *resolver, uint64_t now)
 {
 	struct fill fill = { .resolver = resolver, .now = now };
+	struct store_owner_stats stats[2] = { 0 };
 
 	for (int kind = 0; kind < 2; kind++) {
-		struct store_owner_stats stats;
-
-		if (!store__owner_stats(resolver->config.store, resolver->n_sections, kind, &stats))
-			fill.room[kind] = stats.capacity;
+		store__owner_stats(resolver->config.store, resolver->n_sections, kind,
+				   &stats[kind]);
+		fill.room[kind] = stats[kind].capacity;
 	}
-	for (size_t i = 0; i < resolver->n_sections; i++)
-		fill_section(&fill, &resolver->sections[i]);
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->templates)
+			fill_templates(&fill, section);
+		if (section->hosts && hosts__count(section->hosts) <= A_LIST)
+			fill_hosts(&fill, section);
+	}
+	for (int kind = 0; kind < 2; kind++) {
+		uint64_t left = stats[kind].capacity / 4;
+
+		fill.room[kind] -= fill.room[kind] < left ? fill.room[kind] : left;
+	}
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->hosts && hosts__count(section->hosts) > A_LIST)
+			fill_hosts(&fill, section);
+	}
 }
 
 struct refill {
@@ -220,6 +258,24 @@ static bool outlives(void *ctx, const struct store_question *question,
 	return !section->hosts || !hosts__has(section->hosts, &question->qname);
 }
 
+/*
+ * Cuts that nobody has used may have had to go, and a question that they would have answered does
+ * not bring them back: so they are looked for, which also counts as a use.
+ */
+static void look_for_blackholes(struct resolver *resolver, uint64_t now)
+{
+	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
+
+	if (now < resolver->static_look_ns)
+		return;
+	resolver->static_look_ns = now + LOOK_NS;
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		fill.section = &resolver->sections[i];
+		if (fill.section->templates)
+			template__blackholes(fill.section->templates, fill_blackhole, &fill);
+	}
+}
+
 void resolver_static_tick(struct resolver *resolver, uint64_t now)
 {
 	bool changed = false;
@@ -230,7 +286,10 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 		if (section->hosts && hosts__reload(section->hosts, now) > 0)
 			changed = true;
 	}
-	if (!changed || !resolver->owns_store)
+	if (!resolver->owns_store)
+		return;
+	look_for_blackholes(resolver, now);
+	if (!changed)
 		return;
 	store__filter(resolver->config.store, outlives, resolver);
 	resolver_static_fill(resolver, now);

@@ -26,7 +26,7 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-2"
+#define LAYOUT	PIN_DIR "/layout-3"
 
 static bool ready;
 static struct kern_error err;
