@@ -59,7 +59,7 @@ static int host_name(struct corefile_parse *p, const struct corefile_token *at, 
 	const char *why;
 
 	if (zone__from_text(at->text, wire, &why) < 0)
-		return corefile_fail(p, at, "'%s' is not a host's name: it %s",
+		return corefile_fail(p, at, "'%s' is not a host's name: %s",
 				     corefile_show(p, at->text), why);
 	return corefile_value_text(p, at, out);
 }

@@ -326,7 +326,7 @@ static void test_details(void **state)
 	cf = parse(accepted[14]);
 	assert_string_equal(cf->blocks[0].zones[0].text, "\\032\\046\\092\\034.x_-*.");
 	assert_string_equal(cf->warnings[0], "Corefile:1: server block: it has no forward; every "
-					     "query for its zones is refused");
+					     "query for its zones is answered SERVFAIL");
 	corefile__free(cf);
 
 	text = ". {\n" FORWARD "}\nx:54 {\n" FORWARD "}\n";
