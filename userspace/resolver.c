@@ -9,6 +9,11 @@
 
 #include "resolver_priv.h"
 
+#define LOOP_FOR_NS   (30 * NSEC_PER_SEC) /* CoreDNS' time for it */
+#define LOOP_AGAIN_NS (2 * NSEC_PER_SEC)
+
+static void ask_loop_probes(struct resolver *resolver, uint64_t now);
+
 size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
 {
 	size_t size = query->edns_size < bufsize ? query->edns_size : bufsize;
@@ -48,6 +53,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
 		.bufsize = config->bufsize,
+		.ede = event->ede,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
@@ -229,6 +235,7 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 
 void resolver__tick(struct resolver *resolver, uint64_t now)
 {
+	ask_loop_probes(resolver, now);
 	resolver_static_tick(resolver, now);
 	resolver_cuts_tick(resolver, now);
 }
@@ -277,8 +284,12 @@ static int make_loop_probe(const struct corefile_block *block, struct dns_name *
 	return 0;
 }
 
-static void ask_loop_probes(struct resolver *resolver)
+/* Until something answers: upstreams may not be there yet, and our own sockets are not. */
+static void ask_loop_probes(struct resolver *resolver, uint64_t now)
 {
+	if (now < resolver->loop_next_ns || now > resolver->loop_until_ns)
+		return;
+	resolver->loop_next_ns = now + LOOP_AGAIN_NS;
 	for (size_t i = 0; i < resolver->n_sections; i++) {
 		struct question q = {
 			.qname = resolver->loop_probes[i],
@@ -290,8 +301,15 @@ static void ask_loop_probes(struct resolver *resolver)
 		};
 
 		if (q.qname.len)
-			pending__start(resolver, &start, clock_now());
+			pending__start(resolver, &start, now);
 	}
+}
+
+void resolver_loop_answered(struct resolver *resolver, const struct section *section,
+			    const struct question *q)
+{
+	if (is_loop_probe(resolver, section, q))
+		resolver->loop_probes[section - resolver->sections].len = 0;
 }
 
 static int open_sections(struct resolver *resolver, struct section_error *err)
@@ -333,7 +351,8 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 		resolver__close(resolver);
 		return ret;
 	}
-	ask_loop_probes(resolver);
+	resolver->loop_until_ns = clock_now() + LOOP_FOR_NS;
+	ask_loop_probes(resolver, clock_now());
 	*out = resolver;
 	return 0;
 }

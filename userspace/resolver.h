@@ -48,6 +48,7 @@ struct resolver_event {
 	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
 	bool stale;
 	const char *error; /* NULL, or why it is SERVFAIL */
+	const struct ede *ede;
 };
 
 struct resolver;

@@ -40,15 +40,16 @@ struct pending {
 	size_t zone; /* of the section's block */
 	struct question question;
 	struct rewrite_result *rewritten;	/* NULL: as asked */
+	const struct ede *ede;			/* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
+	enum admission native_admission;
 	struct waiter *first, **last;
 	unsigned int n_waiters;
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see resolver_cuts.c. */
 	bool witness;
-	bool fixed;		 /* see resolver_static.c */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
 };
 
@@ -63,6 +64,9 @@ struct resolver {
 	struct cuts *cuts;
 	struct dns_name *loop_probes; /* one a block; len 0: none */
 	bool owns_store;
+	uint64_t static_look_ns;
+	uint64_t loop_until_ns; /* the loop probes that got no answer are asked again until then */
+	uint64_t loop_next_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
 
@@ -75,6 +79,9 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);
+/* An upstream answered @q: if that is a loop probe, there is no loop. */
+void resolver_loop_answered(struct resolver *resolver, const struct section *section,
+			    const struct question *q);
 void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
 			  uint64_t since_ns);
 /* Two thresholds, so that the flag does not flutter. */
@@ -92,7 +99,7 @@ struct pending_start {
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
 	const struct dns_query *query;
-	bool witness, fixed;
+	bool witness;
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);

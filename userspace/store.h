@@ -224,7 +224,10 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
  */
 const struct answer *store__cut_above(struct store *store, const struct dns_name *qname_lower,
 				      uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
-/* The name exists: remove every cut at or above it, whatever DO and CD. Returns how many went. */
+/*
+ * The name exists: remove every cut at or above it, whatever DO and CD, but what was cut off below
+ * it on purpose (cut_below). Returns how many went.
+ */
 int store__remove_cuts(struct store *store, const struct dns_name *qname_lower);
 
 /* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
