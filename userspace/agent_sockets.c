@@ -41,6 +41,48 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 	resolver__query(agent->gen->resolver, client, query, now);
 }
 
+static bool listens_at(const struct corefile_block *block, const struct sockaddr_storage *local)
+{
+	const struct sockaddr_in6 *local6 = (const struct sockaddr_in6 *)local;
+	const struct sockaddr_in *local4 = (const struct sockaddr_in *)local;
+
+	if (block->port != ntohs(local4->sin_port))
+		return false;
+	for (size_t i = 0; i < block->binds_len; i++) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&block->binds[i];
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&block->binds[i];
+
+		if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+			return true;
+		if (v6->sin6_family != local->ss_family)
+			continue;
+		if (local->ss_family == AF_INET6
+			    ? IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &local6->sin6_addr)
+			    : !v4->sin_addr.s_addr ||
+				      v4->sin_addr.s_addr == local4->sin_addr.s_addr)
+			return true;
+	}
+	return !block->binds_len;
+}
+
+/* A connection is of no block yet: the first one that says something of its address. */
+static void on_connection(void *ctx, const struct sockaddr_storage *local,
+			  struct corefile_timeouts *out)
+{
+	const struct corefile *cf = ((struct agent *)ctx)->gen->cf;
+
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_timeouts *timeouts = &cf->blocks[i].timeouts;
+
+		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns)
+			continue;
+		if (listens_at(&cf->blocks[i], local)) {
+			*out = *timeouts;
+			return;
+		}
+	}
+}
+
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
 {
 	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port)
@@ -121,9 +163,10 @@ int agent_sockets__open(struct agent *agent)
 		.base = agent->base,
 		.stats = agent->map.stats,
 		.bufsize = agent->opts->bufsize,
-		.tcp_idle_s = SERVER_TCP_IDLE_S,
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
+		.timeouts = on_connection,
+		.refused = agent__on_refused,
 		.ctx = agent,
 	};
 	struct kern_error err = { .text = "" };

@@ -431,6 +431,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 
 	if (len < DNS_HEADER || (msg[0] << 8 | msg[1]) != attempt->id || !(msg[2] & 0x80)) {
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
+		upstream_tell(ex->group, UPSTREAM_DROPPED);
 		return false;
 	}
 	/* Whatever a probe is answered, it is answered. */
@@ -441,6 +442,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 			ret = 0;
 		if (!ret && admission == ADMIT_DROP) {
 			upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
+			upstream_tell(ex->group, UPSTREAM_DROPPED);
 			return false;
 		}
 		if (ret) {

@@ -28,5 +28,7 @@ int hosts__reload(struct hosts *hosts, uint64_t now_ns);
 void hosts__each(const struct hosts *hosts,
 		 void (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx);
 size_t hosts__count(const struct hosts *hosts);
+/* When the file at work was written, in seconds since 1970; 0: there is none. */
+double hosts__written_s(const struct hosts *hosts);
 
 #endif /* NODENS_HOSTS_H */

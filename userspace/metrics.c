@@ -205,6 +205,8 @@ static int render(struct metrics *m, uint64_t now)
 
 	if (!page)
 		return -ENOMEM;
+	if (m->config.sample)
+		m->config.sample(m->config.ctx);
 	metrics__settle(m);
 	metrics_render(m, page);
 	metrics_render_own(m, page);

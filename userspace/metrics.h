@@ -109,8 +109,11 @@ struct metrics_config {
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
 	/* The index-th upstream, each address once; false: there are no more. */
 	bool (*upstream)(void *ctx, size_t index, struct metrics_upstream *out);
-	/* Answers of all hosts blocks, and when a file of theirs was last read (0: never). */
+	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
+	 */
 	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);
+	/* Before the page is made: metrics__kernel_hits() for what has not been told yet. */
+	void (*sample)(void *ctx);
 };
 
 struct metrics;
@@ -242,7 +245,8 @@ void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *h
 
 /*
  * Reads the kernel's counters and gives out what is new of them after the samples so far. Rendering
- * does it too; call it every few seconds besides, so that samples and counters are of one time.
+ * does it, after config.sample; between that, samples of some entries only would have to stand for
+ * the hits of all.
  */
 void metrics__settle(struct metrics *m);
 

@@ -131,7 +131,7 @@ static void render_coredns(struct metrics *m, struct metrics_page *page)
 	single(page, "coredns_hosts_entries", "gauge", "Entries of all hosts files and blocks.",
 	       entries);
 	metrics_page__head(page, "coredns_hosts_reload_timestamp_seconds", "gauge",
-			   "When a hosts file was last read.");
+			   "When the newest hosts file was written.");
 	metrics_page__real(page, "coredns_hosts_reload_timestamp_seconds", "", "", "", reloaded);
 	metrics_page__head(page, "coredns_nodecache_setup_errors_total", "counter",
 			   "Errors while setting the node up, by type.");

@@ -112,6 +112,7 @@ static struct resolver_event event_for(const struct pending *pending, const stru
 		.section = pending->section,
 		.zone = pending->zone,
 		.plugin = plugin,
+		.template = pending->template,
 	};
 }
 
@@ -238,10 +239,12 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	}
 	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
 		  answer ? NULL : "no upstream answered");
-	if (!local)
+	if (pending->loop && answer)
+		resolver_loop_answered(resolver, section);
+	else if (!local)
 		resolver_cuts_learn(pending, answer, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !(for_agent && failed(answer)))
+	if (keep && resolver->config.store && !pending->loop && !(for_agent && failed(answer)))
 		put(pending, answer, &how, now);
 	else
 		answer__free(answer);
@@ -418,6 +421,7 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 	struct exchange *ex = &pending->exchange;
 	struct section *section = pending->section;
 	struct section_answer local = { .answer = NULL };
+	enum local_result result;
 	struct local_query query = {
 		.qname = &ex->qname,
 		.qclass = DNS_CLASS_IN,
@@ -439,7 +443,9 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 			query.qclass = pending->rewritten->qclass;
 		}
 	}
-	switch (section__answer(section, &query, &local)) {
+	result = section__answer(section, &query, &local);
+	pending->template = local.template;
+	switch (result) {
 	case LOCAL_ANSWER:
 		answered(pending, local.answer, admission_of(local.answer), &local, now);
 		return;
@@ -467,6 +473,7 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 	pending->zone = start->zone;
 	pending->question = *start->question;
 	pending->last = &pending->first;
+	pending->template = -1;
 	pending->next = *bucket;
 	*bucket = pending;
 	resolver->n_pending++;
@@ -478,6 +485,7 @@ static void add_purpose(struct pending *pending, const struct pending_start *sta
 {
 	pending->witness |= start->witness;
 	pending->fixed |= start->fixed;
+	pending->loop |= start->loop;
 	if (start->cut_for)
 		pending->cut_for = *start->cut_for;
 }

@@ -221,3 +221,9 @@ void resolver__take_store(struct resolver *resolver, const int *same, size_t n_b
 	}
 	free(capacity);
 }
+
+void resolver__leave_store(struct resolver *resolver)
+{
+	resolver->config.store = NULL;
+	resolver->owns_store = false;
+}

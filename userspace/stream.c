@@ -25,6 +25,7 @@ struct stream {
 	const struct stream_ops *ops;
 	void *ctx;
 	struct bytes in, out;
+	uint64_t written;
 	unsigned int busy; /* callbacks of this stream on the stack */
 	bool freed;	   /* by one of them */
 	bool connecting;
@@ -189,6 +190,7 @@ static void stream_write(struct stream *stream)
 			return;
 		}
 		out->at += n;
+		stream->written += n;
 	}
 	bytes_release(out);
 	if (stream->ops->drained)
@@ -289,6 +291,17 @@ int stream__send(struct stream *stream, const uint8_t *msg, size_t len)
 size_t stream__queued(const struct stream *stream)
 {
 	return stream->out.len - stream->out.at;
+}
+
+uint64_t stream__written(const struct stream *stream)
+{
+	return stream->written;
+}
+
+size_t stream__partial(const struct stream *stream)
+{
+	/* what a pause keeps back may be whole */
+	return stream->paused ? 0 : stream->in.len - stream->in.at;
 }
 
 void stream__pause(struct stream *stream, bool pause)

@@ -174,6 +174,8 @@ struct upstream *upstream_choose(struct exchange *ex)
 		ex->tried = 0;
 		return live;
 	}
+	if (dead || dead_again)
+		upstream_tell(group, UPSTREAM_ALL_DOWN);
 	return dead ? dead : dead_again;
 }
 
@@ -195,7 +197,7 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static bool group_answered(const struct upstream_group *group)
+bool upstream_group__answered(const struct upstream_group *group)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		if (group->list[i].heard_ns)
@@ -207,7 +209,7 @@ static bool group_answered(const struct upstream_group *group)
 bool upstreams__answered(const struct upstreams *ups, const struct corefile_forward **waiting)
 {
 	for (const struct upstream_group *group = ups->groups; group; group = group->next) {
-		if (group_answered(group))
+		if (upstream_group__answered(group))
 			continue;
 		if (waiting)
 			*waiting = group->forward;
@@ -249,7 +251,7 @@ void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
 void upstreams__probe(struct upstreams *ups)
 {
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
-		if (group_answered(group))
+		if (upstream_group__answered(group))
 			continue;
 		for (size_t i = 0; i < group->n; i++) {
 			if (!group->list[i].heard_ns)

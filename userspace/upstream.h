@@ -69,6 +69,12 @@ struct exchange {
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 
+/* Rare things that are counted by forward. */
+enum upstream_event {
+	UPSTREAM_DROPPED,  /* a message that did not answer what was asked */
+	UPSTREAM_ALL_DOWN, /* all are taken for dead, and one was asked all the same */
+};
+
 struct upstreams_config {
 	struct event_base *base;
 	struct agent_stats *stats;
@@ -76,6 +82,8 @@ struct upstreams_config {
 	uint64_t read_ns, deadline_ns;
 	/* An upstream was given up or came back. May be NULL. */
 	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up);
+	/* May be NULL. */
+	void (*event)(void *ctx, const struct corefile_forward *forward, enum upstream_event event);
 	void *ctx;
 };
 
@@ -100,6 +108,8 @@ int upstream_group__open(struct upstreams *upstreams, const struct corefile_forw
  */
 bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
+/* The same of one group. */
+bool upstream_group__answered(const struct upstream_group *group);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
 /* What @before knew of the same addresses: round-trip times, and who has answered. */

@@ -70,6 +70,14 @@ static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 	ups->config.stats->v[stat]++;
 }
 
+static inline void upstream_tell(const struct upstream_group *group, enum upstream_event event)
+{
+	const struct upstreams_config *config = &group->owner->config;
+
+	if (config->event)
+		config->event(config->ctx, group->forward, event);
+}
+
 /* Unpredictable (getrandom), or -errno. */
 int upstreams__random16(struct upstreams *ups);
 

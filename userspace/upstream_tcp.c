@@ -59,6 +59,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 		attempt = conn_find(conn, msg[0] << 8 | msg[1]);
 	if (!attempt) {
 		upstreams_count(conn->upstream->group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+		upstream_tell(conn->upstream->group, UPSTREAM_DROPPED);
 		return;
 	}
 	conn->used = true;
