@@ -429,6 +429,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 		corefile__free(cf);
 		return -ENOMEM;
 	}
+	agent_observe__level(agent, cf);
 	ret = open_signals(agent);
 	if (!ret)
 		ret = open_kern(agent, cf);

@@ -16,6 +16,10 @@
 __attribute__((weak)) bool upstreams__metrics(const struct upstreams *ups, size_t index,
 					      struct metrics_upstream *out);
 
+/* The same of templates. */
+__attribute__((weak)) uint64_t template_count(const struct templates *templates, size_t index,
+					      int event) __asm__("template__count");
+
 /* ---- where numbers that others keep come from ---- */
 
 static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
@@ -72,12 +76,35 @@ static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 	}
 }
 
+/* What templates have counted since the last time. */
+static void tell_templates(struct agent *agent)
+{
+	struct generation *gen = agent->gen;
+	const struct section *sections;
+	uint64_t *seen = gen->templates_seen;
+	size_t n;
+
+	sections = resolver__sections(gen->resolver, &n);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < sections[i].block->templates_len; k++) {
+			for (int event = 0; event < METRICS_TEMPLATE_EVENT_COUNT; event++, seen++) {
+				uint64_t now = template_count(sections[i].templates, k, event);
+
+				metrics__template(agent->metrics, i, k, event, now - *seen);
+				*seen = now;
+			}
+		}
+	}
+}
+
 static void sample(void *ctx)
 {
 	struct agent *agent = ctx;
 
 	if (agent->store)
 		store__tell_hits(agent->store);
+	if (template_count && agent->gen)
+		tell_templates(agent);
 }
 
 int agent_metrics__open(struct agent *agent)
@@ -112,6 +139,7 @@ static void tell_hash(struct agent *agent, const struct corefile *cf)
 		for (size_t i = 0; i < sizeof(digest); i++)
 			snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 		metrics__config_hash(agent->metrics, hex);
+		log_debug("SHA-512 of the configuration: %s", hex);
 	}
 	free(text);
 }
@@ -184,14 +212,8 @@ static enum metrics_cache_result cache_result(const struct resolver_event *event
 	return local_in_zones(&cache->zones, &name, true) ? METRICS_CACHE_MISS : METRICS_CACHE_NONE;
 }
 
-static void count_events(struct agent *agent, size_t block, const struct resolver_event *event)
+static void count_events(struct agent *agent, const struct resolver_event *event)
 {
-	if (event->template >= 0) {
-		metrics__template(agent->metrics, block, event->template, METRICS_TEMPLATE_MATCH);
-		if (event->error)
-			metrics__template(agent->metrics, block, event->template,
-					  METRICS_TEMPLATE_RR_FAILURE);
-	}
 	/* our own, not an upstream's */
 	if (event->section && event->rcode == DNS_REFUSED && event->error)
 		metrics__event(agent->metrics, METRICS_MAX_CONCURRENT);
@@ -216,7 +238,7 @@ void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 
 	request.block = block_of(agent, gen, event, &request.zone);
 	metrics__request(agent->metrics, &request);
-	count_events(agent, request.block, event);
+	count_events(agent, event);
 }
 
 void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)

@@ -36,9 +36,16 @@ int agent_observe__open_logs(struct agent *agent, struct generation *gen)
 {
 	const struct corefile *cf = gen->cf;
 	int ret = errlog__open(cf, on_error_line, agent, &gen->errlog);
+	size_t templates = 1;
 
 	gen->querylogs = calloc(cf->blocks_len, sizeof(gen->querylogs[0]));
 	if (!gen->querylogs)
+		ret = -ENOMEM;
+	for (size_t i = 0; i < cf->blocks_len; i++)
+		templates += cf->blocks[i].templates_len;
+	gen->templates_seen =
+		calloc(templates, METRICS_TEMPLATE_EVENT_COUNT * sizeof(gen->templates_seen[0]));
+	if (!gen->templates_seen)
 		ret = -ENOMEM;
 	for (size_t i = 0; !ret && i < cf->blocks_len; i++)
 		ret = querylog__open(cf->blocks[i].logs, cf->blocks[i].logs_len,
@@ -54,6 +61,7 @@ void agent_observe__close_logs(struct generation *gen)
 	for (size_t i = 0; gen->querylogs && i < gen->cf->blocks_len; i++)
 		querylog__close(gen->querylogs[i]);
 	free(gen->querylogs);
+	free(gen->templates_seen);
 }
 
 static void say_query(struct agent *agent, const struct querylog *log,
@@ -224,6 +232,14 @@ static int flag_addresses(const struct agent *agent, const struct corefile *cf,
 	return ret ? ret : n;
 }
 
+void agent_observe__level(struct agent *agent, const struct corefile *cf)
+{
+	agent->debug = agent->opts->log_level == LOG_LEVEL_DEBUG;
+	for (size_t i = 0; i < cf->blocks_len; i++)
+		agent->debug |= cf->blocks[i].debug;
+	log__set_level(agent->debug ? LOG_LEVEL_DEBUG : agent->opts->log_level);
+}
+
 int agent_observe__configure(struct agent *agent)
 {
 	const struct corefile *cf = agent->gen->cf;
@@ -232,10 +248,6 @@ int agent_observe__configure(struct agent *agent)
 
 	if (n < 0)
 		return n;
-	agent->debug = agent->opts->log_level == LOG_LEVEL_DEBUG;
-	for (size_t i = 0; i < cf->blocks_len; i++)
-		agent->debug |= cf->blocks[i].debug;
-	log__set_level(agent->debug ? LOG_LEVEL_DEBUG : agent->opts->log_level);
 	if (!endpoints__configure(agent->endpoints, cf, addrs, n))
 		return 0;
 	log_error("out of memory: some of /health, /ready and /metrics may be missing");

@@ -100,7 +100,9 @@ void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, s
 /* Before the first configuration is opened. */
 int agent_observe__open(struct agent *agent);
 void agent_observe__close(struct agent *agent);
-/* Endpoints and the log's level of the configuration at work. Negative: it has been logged. */
+/* As much is logged as a configuration wants. */
+void agent_observe__level(struct agent *agent, const struct corefile *cf);
+/* The endpoints of the configuration at work. Negative: it has been logged. */
 int agent_observe__configure(struct agent *agent);
 /* The log and errors plugins of a configuration. */
 int agent_observe__open_logs(struct agent *agent, struct generation *gen);

@@ -187,6 +187,7 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 		resolver__leave_store(before->resolver);
 		upstreams__inherit(gen->upstreams, before->upstreams);
 	}
+	agent_observe__level(agent, gen->cf);
 	agent_metrics__configure(agent, gen->cf);
 	gen->older = before;
 	agent->gen = gen;

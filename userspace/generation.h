@@ -22,6 +22,7 @@ struct generation {
 	struct resolver *resolver;
 	struct querylog **querylogs; /* of each block; NULL: it has no log */
 	struct errlog *errlog;
+	uint64_t *templates_seen; /* three numbers for each template of each block, as told */
 	uint64_t retired_ns;
 };
 

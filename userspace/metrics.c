@@ -122,10 +122,10 @@ void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_ev
 }
 
 void metrics__template(struct metrics *m, size_t block, size_t index,
-		       enum metrics_template_event event)
+		       enum metrics_template_event event, uint64_t n)
 {
 	if (block < m->blocks_len && index < m->blocks[block].templates_len)
-		m->blocks[block].templates[index]->template.events[event]++;
+		m->blocks[block].templates[index]->template.events[event] += n;
 }
 
 void metrics__event(struct metrics *m, enum metrics_event event)

@@ -178,7 +178,8 @@ enum metrics_cache_event {
 
 void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_event event);
 
-/* The index-th template of the block matched, could not be executed, or made no valid record. */
+/* The index-th template of the block matched, could not be executed, or made no valid record: @n
+ * times more. */
 enum metrics_template_event {
 	METRICS_TEMPLATE_MATCH,
 	METRICS_TEMPLATE_FAILURE,
@@ -186,7 +187,7 @@ enum metrics_template_event {
 	METRICS_TEMPLATE_EVENT_COUNT
 };
 void metrics__template(struct metrics *m, size_t block, size_t index,
-		       enum metrics_template_event event);
+		       enum metrics_template_event event, uint64_t n);
 
 #define METRICS_EVENTS(X)                                                 \
 	X(RELOAD_FAILED, "coredns_reload_failed_total",                   \

@@ -156,12 +156,7 @@ static struct section *section_for(struct resolver *resolver, const struct dns_n
 void resolver__query(struct resolver *resolver, const struct client *client,
 		     const struct dns_query *query, uint64_t now)
 {
-	struct resolver_event event = {
-		.client = client,
-		.query = query,
-		.plugin = "",
-		.template = -1,
-	};
+	struct resolver_event event = { .client = client, .query = query, .plugin = "" };
 	struct question q = {
 		.qname = query->qname,
 		.qtype = query->qtype,

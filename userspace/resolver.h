@@ -49,7 +49,6 @@ struct resolver_event {
 	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
 	bool stale;
 	const char *error; /* NULL, or why it is SERVFAIL */
-	int template;	   /* the number of the block's template that matched; -1: none */
 };
 
 struct resolver;

@@ -112,7 +112,6 @@ static struct resolver_event event_for(const struct pending *pending, const stru
 		.section = pending->section,
 		.zone = pending->zone,
 		.plugin = plugin,
-		.template = pending->template,
 	};
 }
 
@@ -421,7 +420,6 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 	struct exchange *ex = &pending->exchange;
 	struct section *section = pending->section;
 	struct section_answer local = { .answer = NULL };
-	enum local_result result;
 	struct local_query query = {
 		.qname = &ex->qname,
 		.qclass = DNS_CLASS_IN,
@@ -443,9 +441,7 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 			query.qclass = pending->rewritten->qclass;
 		}
 	}
-	result = section__answer(section, &query, &local);
-	pending->template = local.template;
-	switch (result) {
+	switch (section__answer(section, &query, &local)) {
 	case LOCAL_ANSWER:
 		answered(pending, local.answer, admission_of(local.answer), &local, now);
 		return;
@@ -473,7 +469,6 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 	pending->zone = start->zone;
 	pending->question = *start->question;
 	pending->last = &pending->first;
-	pending->template = -1;
 	pending->next = *bucket;
 	*bucket = pending;
 	resolver->n_pending++;

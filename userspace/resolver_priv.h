@@ -52,7 +52,6 @@ struct pending {
 	bool witness;
 	bool fixed;		 /* see resolver_static.c */
 	bool loop;		 /* see resolver_loop.c */
-	int template;		 /* as in struct resolver_event */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
 };
 

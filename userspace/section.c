@@ -192,9 +192,9 @@ enum local_result section__answer(struct section *section, const struct local_qu
 {
 	enum local_result result = LOCAL_NEXT;
 
-	*out = (struct section_answer){ .plugin = "template", .template = -1 };
+	*out = (struct section_answer){ .plugin = "template" };
 	if (section->templates)
-		result = template__answer(section->templates, query, &out->answer, &out->template);
+		result = template__answer(section->templates, query, &out->answer);
 	if (result == LOCAL_NEXT && section->hosts) {
 		out->plugin = "hosts";
 		result = hosts__answer(section->hosts, query, &out->answer);

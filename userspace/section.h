@@ -40,7 +40,6 @@ struct section_answer {
 	struct answer *answer; /* the caller's */
 	const char *plugin;    /* "template", "hosts", "whoami" */
 	bool exact;	       /* one of the names that section__each() lists */
-	int template;	       /* the number of the template that matched; -1: none */
 };
 
 /* LOCAL_NEXT: none does, ask upstream. */

@@ -396,12 +396,11 @@ static int nxdomain(const struct local_query *query, struct answer **out)
 }
 
 enum local_result template__answer(const struct templates *templates,
-				   const struct local_query *query, struct answer **out, int *which)
+				   const struct local_query *query, struct answer **out)
 {
 	struct fill fill;
 	char type[RRTYPE_TEXT];
 
-	*which = -1;
 	if (dns_name__to_text(query->qname, fill.name, sizeof(fill.name)) < 0)
 		return LOCAL_NEXT;
 	fill.type = rrtype__text(query->qtype, type);
@@ -420,7 +419,6 @@ enum local_result template__answer(const struct templates *templates,
 				continue;
 			return nxdomain(query, out) ? LOCAL_SERVFAIL : LOCAL_ANSWER;
 		}
-		*which = (int)i;
 		if (config->rcode == DNS_SERVFAIL || build(&fill, query, out))
 			return LOCAL_SERVFAIL;
 		return LOCAL_ANSWER;

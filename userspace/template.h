@@ -22,10 +22,8 @@ void template__close(struct templates *templates);
 /* Could the parser take this text? Fills @why. */
 int template__check(const char *text, char *why, size_t why_size);
 
-/* *which: the number of the one that matched, -1: none did. */
 enum local_result template__answer(const struct templates *templates,
-				   const struct local_query *query, struct answer **out,
-				   int *which);
+				   const struct local_query *query, struct answer **out);
 
 /* Names, with the dot at their end, that alone are matched: for preloading. */
 void template__exact(const struct templates *templates,

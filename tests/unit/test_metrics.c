@@ -746,7 +746,7 @@ static void test_promtool(void **state)
 	}
 	request.block = 0;
 	metrics__request(w->m, &request);
-	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH);
+	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH, 1);
 	metrics__config_hash(w->m, "00ff");
 	hit(w, 0, 1, 1);
 	w->kernel[NODENS_CTR_HIT] = 5;
