@@ -119,7 +119,8 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 		    const struct dns_name *probe);
 
 /* agent_sockets.c */
-const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size);
+/* @addr: a struct sockaddr_in or _in6, however it is wrapped. */
+const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
 

@@ -29,8 +29,7 @@ struct server_config {
 	uint16_t bufsize;
 	unsigned int max_tcp;
 	/* Of a new connection to @local; may leave *out as it is. May be NULL. */
-	void (*timeouts)(void *ctx, const struct sockaddr_storage *local,
-			 struct corefile_timeouts *out);
+	void (*timeouts)(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out);
 	/* A query was refused unread, with a reply of so many bytes. May be NULL. */
 	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,

@@ -155,8 +155,7 @@ static void set_timeouts(struct tcp_client *client)
 	struct corefile_timeouts *timeouts = &client->timeouts;
 
 	if (config->timeouts)
-		config->timeouts(config->ctx, (const struct sockaddr_storage *)&client->local,
-				 timeouts);
+		config->timeouts(config->ctx, &client->local.sa, timeouts);
 	if (!timeouts->read_ns)
 		timeouts->read_ns = SERVER_READ_NS;
 	if (!timeouts->write_ns)
