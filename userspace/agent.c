@@ -26,7 +26,7 @@
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
 
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
 {
 	char text[64];
 
@@ -34,7 +34,8 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
 	if (up)
 		log_info("upstream %s answers again", agent__addr_text(addr, text, sizeof(text)));
 	else
-		log_warn("upstream %s does not answer", agent__addr_text(addr, text, sizeof(text)));
+		log_warn("upstream %s does not answer: %s",
+			 agent__addr_text(addr, text, sizeof(text)), reason);
 }
 
 void agent__on_overload(void *ctx, bool overloaded)

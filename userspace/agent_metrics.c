@@ -12,11 +12,7 @@
 #include "agent_priv.h"
 #include "clock.h"
 
-/* There is none where upstreams are not counted one by one. */
-__attribute__((weak)) bool upstreams__metrics(const struct upstreams *ups, size_t index,
-					      struct metrics_upstream *out);
-
-/* The same of templates. */
+/* There is none where templates do not count. */
 __attribute__((weak)) uint64_t template_count(const struct templates *templates, size_t index,
 					      int event) __asm__("template__count");
 
@@ -53,8 +49,7 @@ static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
 {
 	struct agent *agent = ctx;
 
-	return upstreams__metrics && agent->gen &&
-	       upstreams__metrics(agent->gen->upstreams, index, out);
+	return agent->gen && upstreams__metrics(agent->gen->upstreams, index, out);
 }
 
 static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
@@ -212,13 +207,6 @@ static enum metrics_cache_result cache_result(const struct resolver_event *event
 	return local_in_zones(&cache->zones, &name, true) ? METRICS_CACHE_MISS : METRICS_CACHE_NONE;
 }
 
-static void count_events(struct agent *agent, const struct resolver_event *event)
-{
-	/* our own, not an upstream's */
-	if (event->section && event->rcode == DNS_REFUSED && event->error)
-		metrics__event(agent->metrics, METRICS_MAX_CONCURRENT);
-}
-
 void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 			    const struct resolver_event *event)
 {
@@ -238,7 +226,6 @@ void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 
 	request.block = block_of(agent, gen, event, &request.zone);
 	metrics__request(agent->metrics, &request);
-	count_events(agent, event);
 }
 
 void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
@@ -257,15 +244,10 @@ void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, s
 	metrics__request(agent->metrics, &request);
 }
 
-void agent__on_upstream_event(void *ctx, const struct corefile_forward *forward,
-			      enum upstream_event event)
+void agent__on_dropped(void *ctx, const struct corefile_forward *forward)
 {
 	struct agent *agent = ctx;
 
-	if (event == UPSTREAM_ALL_DOWN) {
-		metrics__event(agent->metrics, METRICS_HEALTHCHECK_BROKEN);
-		return;
-	}
 	for (size_t i = 0; agent->gen && i < agent->gen->cf->blocks_len; i++) {
 		const struct corefile_block *block = &agent->gen->cf->blocks[i];
 

@@ -70,11 +70,11 @@ struct agent {
 };
 
 /* What generations tell the agent: contracts in upstream.h and resolver.h. */
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up);
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
+			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
-void agent__on_upstream_event(void *ctx, const struct corefile_forward *forward,
-			      enum upstream_event event);
+void agent__on_dropped(void *ctx, const struct corefile_forward *forward);
 
 /* agent_reload.c: the configuration again, if it reads differently; @reason for the log. */
 void agent__reload(struct agent *agent, const char *reason);

@@ -127,7 +127,6 @@ static void reload_counted(struct agent *agent, const char *reason, uint64_t fin
 	if (reload(agent, reason))
 		return;
 	agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
-	metrics__event(agent->metrics, METRICS_RELOAD_FAILED);
 	if (fingerprint)
 		agent->fingerprint = fingerprint;
 }

@@ -57,7 +57,7 @@ static void check_end(struct endpoints *ep, bool good)
 	if (good)
 		metrics__health(ep->config.metrics, clock_now() - ep->check_began_ns);
 	else
-		metrics__event(ep->config.metrics, METRICS_HEALTH_FAILED);
+		metrics__health_failed(ep->config.metrics);
 	bufferevent_free(ep->check);
 	ep->check = NULL;
 }

@@ -21,7 +21,7 @@ static int open_upstreams(struct agent *agent, struct generation *gen)
 		.read_ns = UPSTREAM_READ_NS,
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
 		.changed = agent__on_upstream,
-		.event = agent__on_upstream_event,
+		.dropped = agent__on_dropped,
 		.ctx = agent,
 	};
 	int ret = upstreams__open(&config, &gen->upstreams);

@@ -128,9 +128,9 @@ void metrics__template(struct metrics *m, size_t block, size_t index,
 		m->blocks[block].templates[index]->template.events[event] += n;
 }
 
-void metrics__event(struct metrics *m, enum metrics_event event)
+void metrics__health_failed(struct metrics *m)
 {
-	m->events[event]++;
+	m->health_failed++;
 }
 
 void metrics__health(struct metrics *m, uint64_t duration_ns)

@@ -189,25 +189,18 @@ enum metrics_template_event {
 void metrics__template(struct metrics *m, size_t block, size_t index,
 		       enum metrics_template_event event, uint64_t n);
 
-#define METRICS_EVENTS(X)                                                 \
-	X(RELOAD_FAILED, "coredns_reload_failed_total",                   \
+/* Of the agent's own counters, those that CoreDNS has, too: X(agent_stat, name, help). */
+#define METRICS_OF_AGENT(X)                                               \
+	X(RELOADS_FAILED, "coredns_reload_failed_total",                  \
 	  "Reloads of the configuration that failed.")                    \
 	X(MAX_CONCURRENT, "coredns_forward_max_concurrent_rejects_total", \
 	  "Queries turned away because max_concurrent were under way.")   \
 	X(HEALTHCHECK_BROKEN, "coredns_forward_healthcheck_broken_total", \
-	  "Queries sent to an upstream at random because all were down.") \
-	X(HEALTH_FAILED, "coredns_health_request_failures_total", "Checks of /health that failed.")
+	  "Queries sent to an upstream taken for dead, because all were.")
 
-enum metrics_event {
-#define X(id, name, help) METRICS_##id,
-	METRICS_EVENTS(X)
-#undef X
-		METRICS_EVENT_COUNT
-};
-
-void metrics__event(struct metrics *m, enum metrics_event event);
 /* How long a request to /health took. */
 void metrics__health(struct metrics *m, uint64_t duration_ns);
+void metrics__health_failed(struct metrics *m);
 /* The configuration at work: its hash as hexadecimal text. */
 void metrics__config_hash(struct metrics *m, const char *hex);
 

@@ -216,6 +216,11 @@ static void put(struct pending *pending, struct answer *answer, const struct sto
 		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
 }
 
+static const char *reason(const struct pending *pending)
+{
+	return pending->exchange.error[0] ? pending->exchange.error : "no upstream answered";
+}
+
 static void finish(struct pending *pending, struct answer *answer, enum admission admission,
 		   const struct section_answer *local, uint64_t now)
 {
@@ -237,7 +242,7 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 		keep = section__keep(section, answer, admission, &how, &ttl_s);
 	}
 	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
-		  answer ? NULL : "no upstream answered");
+		  answer ? NULL : reason(pending));
 	if (pending->loop && answer)
 		resolver_loop_answered(resolver, section);
 	else if (!local)
@@ -388,7 +393,7 @@ static void pending_forward(struct pending *pending, uint64_t now)
 	pending->forward = forward;
 	pending->forwards_asked |= 1ull << (index & 63);
 	if (exchange__start(pending->section->groups[index], &pending->exchange, now))
-		finish_rcode(pending, DNS_REFUSED, "max_concurrent is reached");
+		finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
 }
 
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)

@@ -25,9 +25,9 @@ static int open_groups(struct section *section, struct upstreams *upstreams,
 
 		if (!ret)
 			continue;
-		snprintf(err->text, sizeof(err->text), "%s:%u: forward %s: %s", block->file,
-			 block->line, block->forwards[i].from.text,
-			 why.text[0] ? why.text : strerror(-ret));
+		snprintf(err->text, sizeof(err->text), "%s:%u: forward %s: %s",
+			 block->forwards[i].from.file, block->forwards[i].from.line,
+			 block->forwards[i].from.text, why.text[0] ? why.text : strerror(-ret));
 		return ret;
 	}
 	return 0;

@@ -29,6 +29,7 @@ struct fixture {
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
 	bool overloaded;
+	char error[EXCHANGE_ERROR_MAX]; /* of the last reply that was one */
 };
 
 static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
@@ -50,6 +51,14 @@ static void on_overload(void *ctx, bool overloaded)
 	((struct fixture *)ctx)->overloaded = overloaded;
 }
 
+static void on_replied(void *ctx, const struct resolver_event *event)
+{
+	struct fixture *f = ctx;
+
+	if (event->error)
+		snprintf(f->error, sizeof(f->error), "%s", event->error);
+}
+
 static void open_fixture(struct fixture *f, const char *text, unsigned int max_exchanges,
 			 unsigned int shed_above)
 {
@@ -61,6 +70,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		.shed_above = shed_above,
 		.reply = on_reply,
 		.overload = on_overload,
+		.replied = on_replied,
 		.base = f->up.base,
 		.ctx = f,
 	};
@@ -316,6 +326,28 @@ static void test_keep(void **state)
 	}
 }
 
+/* What the errors plugin has to say: whom we asked, and what became of it. */
+static void test_why_it_failed(void **state)
+{
+	struct fixture f;
+	char want[64];
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1 {\n max_concurrent 1\n}\n}\n", 10, 10);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "a.example.", 1, 0);
+	query(&f, "b.example.", 2, 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(rcode(&f.replies[0]), DNS_REFUSED);
+	assert_string_equal(f.error, "concurrent queries exceeded maximum 1");
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	assert_int_equal(rcode(&f.replies[1]), DNS_SERVFAIL);
+	snprintf(want, sizeof(want), "->127.0.0.1:%u: i/o timeout", f.up.fake[0].port);
+	assert_ptr_equal(strstr(f.error, "read udp 127.0.0.1:"), f.error);
+	assert_string_equal(strchr(f.error, '-'), want);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -328,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_max_concurrent_is_refused),
 		cmocka_unit_test(test_udp_limit),
 		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_why_it_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
