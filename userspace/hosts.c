@@ -337,6 +337,11 @@ size_t hosts__count(const struct hosts *hosts)
 	return hosts->table.n;
 }
 
+double hosts__written_s(const struct hosts *hosts)
+{
+	return (double)hosts->seen.st_mtim.tv_sec + (double)hosts->seen.st_mtim.tv_nsec / 1e9;
+}
+
 /* ---- answers ---- */
 
 static const struct entry *first_of_name(const struct hosts *hosts, const struct dns_name *name)

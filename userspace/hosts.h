@@ -32,5 +32,7 @@ bool hosts__below(const struct hosts *hosts, const struct dns_name *name);
 typedef bool hosts_fn(void *ctx, const struct dns_name *name, uint16_t qtype);
 void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx);
 size_t hosts__count(const struct hosts *hosts);
+/* When the file at work was written, in seconds since 1970; 0: there is none. */
+double hosts__written_s(const struct hosts *hosts);
 
 #endif /* NODENS_HOSTS_H */

@@ -262,8 +262,6 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	uint32_t ttl_s = 0;
 
 	pending_unlink(pending);
-	if (answer && !local)
-		resolver_loop_answered(resolver, section, &pending->question);
 	if (says_nothing(answer) && reply_stale(pending, now)) {
 		answer__free(answer);
 		goto out;
@@ -276,10 +274,13 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	}
 	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
 		  answer ? NULL : reason(pending));
-	if (!local)
+	if (pending->loop && answer)
+		resolver_loop_answered(resolver, section);
+	else if (!local)
 		resolver_cuts_learn(pending, answer, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !(for_agent && says_nothing(answer))) {
+	if (keep && resolver->config.store && !pending->loop &&
+	    !(for_agent && says_nothing(answer))) {
 		put(pending, answer, &how, now);
 	} else {
 		if (!says_nothing(answer))
@@ -562,6 +563,7 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 static void add_purpose(struct pending *pending, const struct pending_start *start)
 {
 	pending->witness |= start->witness;
+	pending->loop |= start->loop;
 	if (start->cut_for)
 		pending->cut_for = *start->cut_for;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What resolver.c, resolver_pending.c, resolver_cuts.c and resolver_static.c share.
+ * What resolver.c, resolver_pending.c, resolver_cuts.c, resolver_loop.c and resolver_static.c
+ * share.
  *
  * Contract: resolver.c takes queries and knows what is cached; resolver_pending.c carries a
  * question that is not through the block's plugins to an answer, for all who ask it;
- * resolver_cuts.c learns cuts from what is answered; resolver_static.c puts what blocks answer
+ * resolver_cuts.c learns cuts from what is answered; resolver_loop.c finds out whether we ask
+ * ourselves; resolver_static.c puts what blocks answer
  * themselves into the store.
  */
 #ifndef NODENS_RESOLVER_PRIV_H
@@ -50,7 +52,14 @@ struct pending {
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see resolver_cuts.c. */
 	bool witness;
+	bool loop;		 /* see resolver_loop.c */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
+};
+
+struct loop_probe {
+	struct dns_name name; /* len 0: none is being watched for */
+	uint64_t until_ns;
+	bool answered;
 };
 
 struct resolver {
@@ -62,11 +71,9 @@ struct resolver {
 	uint32_t rotate;
 	bool overloaded;
 	struct cuts *cuts;
-	struct dns_name *loop_probes; /* one a block; len 0: none */
+	struct loop_probe *loops; /* one a block */
 	bool owns_store;
 	uint64_t static_look_ns;
-	uint64_t loop_until_ns; /* the loop probes that got no answer are asked again until then */
-	uint64_t loop_next_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
 
@@ -79,9 +86,6 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);
-/* An upstream answered @q: if that is a loop probe, there is no loop. */
-void resolver_loop_answered(struct resolver *resolver, const struct section *section,
-			    const struct question *q);
 void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
 			  uint64_t since_ns);
 /* Two thresholds, so that the flag does not flutter. */
@@ -99,7 +103,7 @@ struct pending_start {
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
 	const struct dns_query *query;
-	bool witness;
+	bool witness, loop;
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
@@ -111,6 +115,13 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
 			   const struct store_question *question, uint64_t now);
 void resolver_cuts_tick(struct resolver *resolver, uint64_t now);
+
+/* resolver_loop.c */
+/* Is this query a probe of ours; of which block? */
+bool resolver_loop_is(const struct resolver *resolver, const struct question *q, size_t *block);
+/* A probe was answered, by somebody else. */
+void resolver_loop_answered(struct resolver *resolver, const struct section *section);
+void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* resolver_static.c */
 void resolver_static_fill(struct resolver *resolver, uint64_t now);

@@ -15,8 +15,8 @@
 
 #define BLACKHOLE_TTL_S	    3600
 #define STATIC_CAPACITY_MIN 1024
-#define A_LIST		1024 /* names of hosts; more are no human's work */
-#define LOOK_NS		(5 * NSEC_PER_SEC)
+#define A_LIST		    1024 /* names of hosts; more are no human's work */
+#define LOOK_NS		    (5 * NSEC_PER_SEC)
 
 struct fill {
 	struct resolver *resolver;
@@ -377,4 +377,10 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 	resolver->owns_store = true;
 	resolver_static_fill(resolver, now);
 	return ret;
+}
+
+void resolver__leave_store(struct resolver *resolver)
+{
+	resolver->config.store = NULL;
+	resolver->owns_store = false;
 }

@@ -239,6 +239,11 @@ int store__flush(struct store *store, const struct dns_name *qname_lower, uint16
  * every 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
  */
 void store__tick(struct store *store, uint64_t now_ns);
+/*
+ * config.hits for all that has been counted so far: some 10 ns an entry that was ever in use. Does
+ * nothing without mmap, where the round of store__tick() has to do.
+ */
+void store__tell_hits(struct store *store);
 void store__stats(const struct store *store, struct store_stats *stats);
 /* -EINVAL: no such owner or kind. */
 int store__owner_stats(const struct store *store, uint32_t owner, int kind,

@@ -87,6 +87,8 @@ struct upstreams_config {
 	/* An upstream was given up, why, or came back (@reason is NULL). May be NULL. */
 	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);
+	/* A message came that did not answer what was asked. May be NULL. */
+	void (*dropped)(void *ctx, const struct corefile_forward *forward);
 	void *ctx;
 };
 
@@ -111,6 +113,8 @@ int upstream_group__open(struct upstreams *upstreams, const struct corefile_forw
  */
 bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
+/* The same of one group. */
+bool upstream_group__answered(const struct upstream_group *group);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
 /*

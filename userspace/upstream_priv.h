@@ -83,6 +83,16 @@ static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 	ups->config.stats->v[stat]++;
 }
 
+/* A message of an upstream of @group was no answer to what it was asked. */
+static inline void upstream_dropped(const struct upstream_group *group)
+{
+	const struct upstreams_config *config = &group->owner->config;
+
+	upstreams_count(group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+	if (config->dropped)
+		config->dropped(config->ctx, group->forward);
+}
+
 /* Unpredictable (getrandom), or -errno. */
 int upstreams__random16(struct upstreams *ups);
 

@@ -442,7 +442,7 @@ static void configure(struct endpoints *ep, struct metrics *metrics,
 	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(metrics__configure(metrics, cf), 0);
-	assert_int_equal(endpoints__configure(ep, cf, extra), 0);
+	assert_int_equal(endpoints__configure(ep, cf, extra, !!extra), 0);
 	corefile__free(cf);
 }
 
@@ -517,7 +517,7 @@ static void test_ready(void **state)
 	struct endpoints *ep;
 
 	assert_int_equal(endpoints__open(&config, &ep), 0);
-	assert_int_equal(endpoints__configure(ep, &cf, NULL), 0);
+	assert_int_equal(endpoints__configure(ep, &cf, NULL, 0), 0);
 	endpoints__tick(ep);
 	assert_string_equal(
 		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
