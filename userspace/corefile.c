@@ -197,6 +197,7 @@ static int read_block(struct corefile_parse *p)
 	p->binds_cap = 0;
 	p->forwards_cap = 0;
 	p->hosts_cap = p->templates_cap = p->rewrites_cap = 0;
+	p->logs_cap = p->consolidate_cap = 0;
 	p->directive = "server block";
 	err = read_keys(p, &keys);
 	if (err)
@@ -214,9 +215,10 @@ static int read_block(struct corefile_parse *p)
 				     corefile_show(p, key->text));
 	p->at += braced;
 	err = corefile_directives(p, braced, key);
-	if (!err && !block.forwards_len)
+	if (!err && !block.forwards_len && !block.templates_len && !block.has_hosts &&
+	    !block.whoami)
 		err = corefile_warn(p, key,
-				    "it has no forward; every query for its zones is refused");
+				    "it has no forward; every query for its zones is answered SERVFAIL");
 	cap_min_ttl(&block.cache.success);
 	cap_min_ttl(&block.cache.denial);
 	return err ? err : add_blocks(p, &block, &keys);

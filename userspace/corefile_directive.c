@@ -2,26 +2,20 @@
 /*
  * The tables of directives and their options, and the loop that reads statements by them.
  * Contract: one row per directive or option feeds the parser and the "allowed" part of its
- * messages.
+ * messages; rows in alphabetical order.
  */
 #include "corefile_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A TTL has 31 bits (RFC 2181, 8), and a capacity above that is a slip. */
-#define COUNT_MAX INT32_MAX
-#define TTL_MAX	  INT32_MAX
-
 enum {
-	ONCE = 1 << 0,	/* a second one is an error */
-	WARN = 1 << 1,	/* held and checked, with a warning that nothing comes of it yet */
-	UNSUPPORTED = 1 << 3, /* node-cache has it; refused by name, or ignored where asked for */
-	LATER = 1 << 2, /* CoreDNS has it; an error of its own until it is acted on */
+	ONCE = 1 << 0,	      /* a second one is an error */
+	UNSUPPORTED = 1 << 1, /* node-cache has it; refused by name, or ignored where asked for */
+	FLAT = 1 << 2,	      /* its block may be written instead of its arguments */
 };
 
 enum kind {
@@ -29,6 +23,7 @@ enum kind {
 	KIND_FLAG,     /* bool at offset */
 	KIND_U32,      /* uint32_t at offset */
 	KIND_DURATION, /* uint64_t nanoseconds at offset */
+	KIND_NOTHING,  /* accepted: there is nothing to it here */
 };
 
 enum base {
@@ -47,6 +42,8 @@ struct row {
 	size_t offset;
 	int (*set)(struct corefile_parse *p, const struct corefile_statement *stmt);
 	const struct table *options;
+	/* What only the statement with all its options can get wrong. May be NULL. */
+	int (*end)(struct corefile_parse *p, const struct corefile_statement *stmt);
 };
 
 struct table {
@@ -59,95 +56,31 @@ struct table {
 	const char *other_name;
 };
 
-static int set_bind(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_cache(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_success(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_denial(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_health(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_ready(struct corefile_parse *p, const struct corefile_statement *stmt);
-static int set_nothing(struct corefile_parse *p, const struct corefile_statement *stmt);
-
 #define BLOCK(field)   offsetof(struct corefile_block, field)
 #define FORWARD(field) offsetof(struct corefile_forward, field)
 #define TABLE(name, base_, what_)                                                                 \
 	static const struct table name = {                                                        \
 		.what = what_, .base = base_, .rows = name##_rows, .len = ARRAY_SIZE(name##_rows) \
 	}
-#define NOT_YET(name_)                        \
-	{                                     \
-		.name = name_, .flags = LATER \
-	}
+#define MANY SIZE_MAX
 
 static const struct row bind_options_rows[] = {
-	NOT_YET("except"),
+	{ "except", "except IP|INTERFACE...", 0, 1, MANY, .set = corefile_set_bind_except },
 };
 TABLE(bind_options, BASE_BLOCK, "option");
 
 static const struct row cache_options_rows[] = {
-	{ "disable", "disable success|denial [ZONE...]", 0, 1, SIZE_MAX,
-	  .set = corefile_set_disable },
+	{ "denial", "denial CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = corefile_set_denial },
+	{ "disable", "disable success|denial [ZONE...]", 0, 1, MANY, .set = corefile_set_disable },
 	{ "keepttl", "keepttl", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(cache.keepttl) },
 	{ "prefetch", "prefetch AMOUNT [DURATION [PERCENTAGE%]]", ONCE, 1, 3,
 	  .set = corefile_set_prefetch },
 	{ "serve_stale", "serve_stale [DURATION] [immediate|verify]", ONCE, 0, 2,
 	  .set = corefile_set_serve_stale },
 	{ "servfail", "servfail DURATION", ONCE, 1, 1, .set = corefile_set_servfail },
-	{ "denial", "denial CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_denial },
-	{ "success", "success CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = set_success },
+	{ "success", "success CAPACITY [TTL] [MINTTL]", ONCE, 1, 3, .set = corefile_set_success },
 };
 TABLE(cache_options, BASE_BLOCK, "option");
-
-static const struct row errors_options_rows[] = {
-	NOT_YET("consolidate"),
-	NOT_YET("stacktrace"),
-};
-TABLE(errors_options, BASE_BLOCK, "option");
-
-static const struct row forward_options_rows[] = {
-	{ "except", "except ZONE...", 0, 1, SIZE_MAX, .set = corefile_set_except },
-	{ "expire", "expire DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = FORWARD(expire_ns) },
-	{ "force_tcp", "force_tcp", ONCE, 0, 0, .kind = KIND_FLAG, .offset = FORWARD(force_tcp) },
-	{ "health_check", "health_check DURATION [no_rec] [domain NAME]", ONCE, 1, 4,
-	  .set = corefile_set_health_check },
-	{ "max_concurrent", "max_concurrent N", ONCE, 1, 1, .kind = KIND_U32,
-	  .offset = FORWARD(max_concurrent) },
-	{ "max_fails", "max_fails N", ONCE, 1, 1, .kind = KIND_U32, .offset = FORWARD(max_fails) },
-	{ "policy", "policy random|round_robin|sequential", ONCE, 1, 1,
-	  .set = corefile_set_policy },
-	{ "prefer_udp", "prefer_udp", ONCE, 0, 0, .kind = KIND_FLAG,
-	  .offset = FORWARD(prefer_udp) },
-	{ "failfast_all_unhealthy_upstreams", "failfast_all_unhealthy_upstreams", ONCE, 0, 0,
-	  .kind = KIND_FLAG, .offset = FORWARD(failfast) },
-	{ "next", "next RCODE...", 0, 1, SIZE_MAX, .set = corefile_set_next },
-	NOT_YET("max_connect_attempts"),
-	NOT_YET("tls"),
-	NOT_YET("tls_servername"),
-};
-TABLE(forward_options, BASE_FORWARD, "option");
-
-static const struct row health_options_rows[] = {
-	{ "lameduck", "lameduck DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(health_lameduck_ns) },
-};
-TABLE(health_options, BASE_BLOCK, "option");
-
-static const struct row log_options_rows[] = {
-	NOT_YET("class"),
-};
-TABLE(log_options, BASE_BLOCK, "option");
-
-static const struct row timeouts_options_rows[] = {
-	{ "idle", "idle DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.idle_ns) },
-	{ "read", "read DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.read_ns) },
-	{ "write", "write DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.write_ns) },
-};
-TABLE(timeouts_options, BASE_BLOCK, "option");
 
 static const struct row dns64_options_rows[] = {
 	{ "allow_ipv4", "allow_ipv4", ONCE, 0, 0, .kind = KIND_FLAG,
@@ -158,8 +91,45 @@ static const struct row dns64_options_rows[] = {
 };
 TABLE(dns64_options, BASE_BLOCK, "option");
 
+static const struct row errors_options_rows[] = {
+	{ "consolidate", "consolidate DURATION REGEX [LEVEL] [show_first]", 0, 2, 4,
+	  .set = corefile_set_consolidate },
+	{ "stacktrace", "stacktrace", ONCE, 0, 0, .kind = KIND_NOTHING },
+};
+TABLE(errors_options, BASE_BLOCK, "option");
+
+static const struct row forward_options_rows[] = {
+	{ "except", "except ZONE...", 0, 1, MANY, .set = corefile_set_except },
+	{ "expire", "expire DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = FORWARD(expire_ns) },
+	{ "failfast_all_unhealthy_upstreams", "failfast_all_unhealthy_upstreams", ONCE, 0, 0,
+	  .kind = KIND_FLAG, .offset = FORWARD(failfast) },
+	{ "force_tcp", "force_tcp", ONCE, 0, 0, .kind = KIND_FLAG, .offset = FORWARD(force_tcp) },
+	{ "health_check", "health_check DURATION [no_rec] [domain NAME]", ONCE, 1, 4,
+	  .set = corefile_set_health_check },
+	{ "max_concurrent", "max_concurrent N", ONCE, 1, 1, .kind = KIND_U32,
+	  .offset = FORWARD(max_concurrent) },
+	{ "max_connect_attempts", "max_connect_attempts N", ONCE, 1, 1, .kind = KIND_U32,
+	  .offset = FORWARD(max_connect_attempts) },
+	{ "max_fails", "max_fails N", ONCE, 1, 1, .kind = KIND_U32, .offset = FORWARD(max_fails) },
+	{ "next", "next RCODE...", ONCE, 1, MANY, .set = corefile_set_next },
+	{ "policy", "policy random|round_robin|sequential", ONCE, 1, 1,
+	  .set = corefile_set_policy },
+	{ "prefer_udp", "prefer_udp", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = FORWARD(prefer_udp) },
+	{ "tls", "tls [CERT KEY] [CA]", ONCE, 0, 3, .set = corefile_set_tls },
+	{ "tls_servername", "tls_servername NAME", ONCE, 1, 1, .set = corefile_set_tls_servername },
+};
+TABLE(forward_options, BASE_FORWARD, "option");
+
+static const struct row health_options_rows[] = {
+	{ "lameduck", "lameduck DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(health_lameduck_ns) },
+};
+TABLE(health_options, BASE_BLOCK, "option");
+
 static const struct row hosts_options_rows[] = {
-	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, SIZE_MAX,
+	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, MANY,
 	  .set = corefile_set_hosts_fallthrough },
 	{ "no_reverse", "no_reverse", ONCE, 0, 0, .kind = KIND_FLAG,
 	  .offset = BLOCK(hosts.no_reverse) },
@@ -176,193 +146,69 @@ static const struct table hosts_options = {
 	.other_name = "IP NAME...",
 };
 
+static const struct row log_options_rows[] = {
+	{ "class", "class success|denial|error|all...", 0, 1, MANY, .set = corefile_set_log_class },
+};
+TABLE(log_options, BASE_BLOCK, "option");
+
 static const struct row template_options_rows[] = {
-	{ "additional", "additional RR", 0, 1, SIZE_MAX, .set = corefile_set_additional },
-	{ "answer", "answer RR", 0, 1, SIZE_MAX, .set = corefile_set_answer },
-	{ "authority", "authority RR", 0, 1, SIZE_MAX, .set = corefile_set_authority },
-	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, SIZE_MAX,
+	{ "additional", "additional \"RR\"...", 0, 1, MANY, .set = corefile_set_additional },
+	{ "answer", "answer \"RR\"...", 0, 1, MANY, .set = corefile_set_answer },
+	{ "authority", "authority \"RR\"...", 0, 1, MANY, .set = corefile_set_authority },
+	{ "ederror", "ederror CODE [TEXT]", ONCE, 1, 2, .set = corefile_set_ederror },
+	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, MANY,
 	  .set = corefile_set_template_fallthrough },
-	{ "match", "match REGEX...", 0, 1, SIZE_MAX, .set = corefile_set_match },
+	{ "match", "match REGEX...", 0, 1, MANY, .set = corefile_set_match },
 	{ "rcode", "rcode RCODE", ONCE, 1, 1, .set = corefile_set_rcode },
-	NOT_YET("ederror"),
 };
 TABLE(template_options, BASE_BLOCK, "option");
 
+static const struct row timeouts_options_rows[] = {
+	{ "idle", "idle DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.idle_ns) },
+	{ "read", "read DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.read_ns) },
+	{ "write", "write DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(timeouts.write_ns) },
+};
+TABLE(timeouts_options, BASE_BLOCK, "option");
+
 static const struct row directives_rows[] = {
-	{ "bind", "bind IP...", 0, 1, SIZE_MAX, .set = set_bind, .options = &bind_options },
-	{ "cache", "cache [TTL] [{ success ... denial ... }]", ONCE, 0, SIZE_MAX, .set = set_cache,
-	  .options = &cache_options },
+	{ "bind", "bind IP|INTERFACE...", 0, 1, MANY, .set = corefile_set_bind,
+	  .options = &bind_options, .end = corefile_end_bind },
 	{ "bufsize", "bufsize [BYTES]", ONCE, 0, 1, .set = corefile_set_bufsize },
+	{ "cache", "cache [TTL] [ZONE...]", ONCE, 0, MANY, .set = corefile_set_cache,
+	  .options = &cache_options },
 	{ "debug", "debug", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(debug) },
-	{ "dns64", "dns64 [PREFIX]", ONCE, 0, 1, .set = corefile_set_dns64,
+	{ "dns64", "dns64 [IPV6/LENGTH]", ONCE, 0, 1, .set = corefile_set_dns64,
 	  .options = &dns64_options },
-	{ "dnstap", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "dnstap", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "errors", "errors", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors.enabled),
 	  .options = &errors_options },
-	{ "forward", "forward FROM TO...", 0, 2, SIZE_MAX, .set = corefile_set_forward,
-	  .options = &forward_options },
-	{ "hosts", "hosts [FILE [ZONE...]]", ONCE, 0, SIZE_MAX, .set = corefile_set_hosts,
-	  .options = &hosts_options },
-	{ "health", "health [[IP]:PORT]", ONCE, 0, 1, .set = set_health,
+	{ "forward", "forward FROM TO...", 0, 2, MANY, .set = corefile_set_forward,
+	  .options = &forward_options, .end = corefile_end_forward },
+	{ "health", "health [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_health,
 	  .options = &health_options },
-	{ "log", "log", ONCE | WARN, 0, 0, .set = set_log, .options = &log_options },
+	{ "hosts", "hosts [FILE [ZONE...]]", ONCE, 0, MANY, .set = corefile_set_hosts,
+	  .options = &hosts_options },
 	{ "loadbalance", "loadbalance [round_robin]", ONCE, 0, 1, .set = corefile_set_loadbalance },
+	{ "log", "log [NAME...] [FORMAT]", 0, 0, MANY, .set = corefile_set_log,
+	  .options = &log_options },
 	{ "loop", "loop", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(loop) },
-	{ "metadata", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "metadata", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "nxdomain_cut", "nxdomain_cut [on|off]", ONCE, 0, 1, .set = corefile_set_nxdomain_cut },
-	{ "pprof", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
-	{ "prometheus", "prometheus [[IP]:PORT]", ONCE, 0, 1, .set = set_prometheus },
-	{ "ready", "ready [[IP]:PORT]", ONCE, 0, 1, .set = set_ready },
+	{ "pprof", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
+	{ "prometheus", "prometheus [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_prometheus },
+	{ "ready", "ready [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_ready },
 	{ "reload", "reload [INTERVAL [JITTER]]", ONCE, 0, 2, .set = corefile_set_reload },
-	{ "rewrite", "rewrite [continue|stop] FIELD FROM TO", 0, 1, SIZE_MAX,
-	  .set = corefile_set_rewrite },
-	{ "template", "template CLASS TYPE [ZONE...]", 0, 2, SIZE_MAX,
-	  .set = corefile_set_template, .options = &template_options },
-	{ "timeouts", "timeouts { read ... write ... idle ... }", ONCE | WARN, 0, 0,
-	  .set = set_nothing, .options = &timeouts_options },
-	{ "trace", "", UNSUPPORTED, 0, SIZE_MAX, .kind = 0 },
+	{ "rewrite", COREFILE_REWRITE_FORMS, FLAT, 1, MANY, .set = corefile_set_rewrite },
+	{ "template", "template CLASS TYPE [ZONE...]", 0, 2, MANY, .set = corefile_set_template,
+	  .options = &template_options },
+	{ "timeouts", "timeouts", ONCE, 0, 0, .kind = KIND_NOTHING, .options = &timeouts_options },
+	{ "trace", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "whoami", "whoami", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(whoami) },
 };
 TABLE(directives, BASE_BLOCK, "directive");
-
-static int set_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	struct corefile_block *b = p->block;
-
-	for (size_t i = 0; i < stmt->args_len; i++) {
-		const struct corefile_token *arg = &stmt->args[i];
-		struct sockaddr_storage addr, *list;
-		bool known = false;
-
-		if (corefile_ip(arg->text, 0, &addr))
-			return corefile_fail(p, arg,
-					     "'%s' is not an IP address; interface names are not "
-					     "supported yet, write "
-					     "bind IP...",
-					     corefile_show(p, arg->text));
-		for (size_t j = 0; j < b->binds_len; j++)
-			known |= memcmp(&b->binds[j], &addr, sizeof(addr)) == 0;
-		if (known) /* as in CoreDNS, which is given the same address twice by templates */
-			continue;
-		if (b->binds_len == COREFILE_BIND_MAX)
-			return corefile_fail(p, arg,
-					     "more than %d addresses are given; write fewer",
-					     COREFILE_BIND_MAX);
-		list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap,
-					 sizeof(*list));
-		if (!list)
-			return corefile_nomem(p);
-		list[b->binds_len++] = addr;
-		b->binds = list;
-	}
-	return 0;
-}
-
-/* CoreDNS reads a first argument that is no number as a zone; but "30s" is no zone that anyone has.
- */
-static bool is_meant_as_ttl(const char *text)
-{
-	return *text && strchr("+-0123456789", *text) && !strpbrk(text, "./");
-}
-
-static int set_cache(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	struct corefile_cache *cache = &p->block->cache;
-	const struct corefile_token *arg = &stmt->args[0];
-	uint32_t ttl;
-	size_t zones = 0; /* index of the first argument that must be a zone */
-	int err;
-
-	cache->enabled = true;
-	if (stmt->args_len && is_meant_as_ttl(arg->text)) {
-		err = corefile_value_u32(p, arg, 1, TTL_MAX, "TTL in seconds", &ttl);
-		if (err)
-			return err;
-		cache->success.ttl_s = ttl;
-		cache->denial.ttl_s = ttl;
-		zones = 1;
-	}
-	if (stmt->args_len > zones)
-		return corefile_set_cache_zones(p, stmt->args + zones, stmt->args_len - zones);
-	return 0;
-}
-
-static int set_cache_side(struct corefile_parse *p, const struct corefile_statement *stmt,
-			  struct corefile_cache_side *side)
-{
-	struct corefile_cache_side new = *side;
-	int err = corefile_value_u32(p, &stmt->args[0], 0, COUNT_MAX, "capacity", &new.capacity);
-
-	if (!err && stmt->args_len > 1)
-		err = corefile_value_u32(p, &stmt->args[1], 1, TTL_MAX, "TTL in seconds",
-					 &new.ttl_s);
-	if (!err && stmt->args_len > 2)
-		err = corefile_value_u32(p, &stmt->args[2], 0, TTL_MAX, "least TTL in seconds",
-					 &new.min_ttl_s);
-	if (!err && stmt->args_len > 2 && new.min_ttl_s > new.ttl_s)
-		err = corefile_fail(
-			p, &stmt->args[2],
-			"the least TTL %u is above the TTL %u; write it at most as large",
-			new.min_ttl_s, new.ttl_s);
-	if (!err)
-		*side = new;
-	return err;
-}
-
-static int set_success(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_cache_side(p, stmt, &p->block->cache.success);
-}
-
-static int set_denial(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_cache_side(p, stmt, &p->block->cache.denial);
-}
-
-static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt,
-		      const char *host, uint16_t port, struct corefile_listen *out)
-{
-	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
-				 : corefile_ip(host, port, &out->addr);
-
-	out->enabled = !err;
-	return err;
-}
-
-static int set_health(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "::", 8080, &p->block->health);
-}
-
-static int set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
-}
-
-static int set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "::", 8181, &p->block->ready);
-}
-
-static int set_nothing(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	(void)p;
-	(void)stmt;
-	return 0;
-}
-
-static int set_log(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	struct corefile_log *log = corefile_mem_alloc(p->cf->mem, sizeof(*log));
-
-	(void)stmt;
-	if (!log)
-		return corefile_nomem(p);
-	log->classes = COREFILE_LOG_ALL;
-	p->block->logs = log;
-	p->block->logs_len = 1;
-	return 0;
-}
 
 static const char *allowed(const struct table *table, char *out, size_t size)
 {
@@ -370,7 +216,7 @@ static const char *allowed(const struct table *table, char *out, size_t size)
 
 	snprintf(out, size, "nothing");
 	for (size_t i = 0; i < table->len && n < size; i++) {
-		if (!(table->rows[i].flags & (LATER | UNSUPPORTED)))
+		if (!(table->rows[i].flags & UNSUPPORTED))
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
 					      table->rows[i].name);
 	}
@@ -389,9 +235,6 @@ static int find_row(struct corefile_parse *p, const struct table *table,
 
 		if (strcmp(row->name, name->text) != 0)
 			continue;
-		if (row->flags & LATER)
-			return corefile_fail(p, name, "not supported yet; allowed: %s",
-					     allowed(table, list, sizeof(list)));
 		*out = row;
 		return 0;
 	}
@@ -413,6 +256,8 @@ static int apply(struct corefile_parse *p, const struct row *row, enum base base
 					  (uint32_t *)(to + row->offset));
 	case KIND_DURATION:
 		return corefile_value_duration(p, &stmt->args[0], (uint64_t *)(to + row->offset));
+	case KIND_NOTHING:
+		return 0;
 	case KIND_CALL:
 		break;
 	}
@@ -477,6 +322,30 @@ static int skip_unsupported(struct corefile_parse *p, const struct corefile_toke
 	return corefile_warn(p, name, "not supported by nodens: ignored");
 }
 
+/* What the block holds becomes further arguments: lines mean nothing in it. */
+static int flatten(struct corefile_parse *p, struct corefile_statement *stmt)
+{
+	size_t end = p->at, n = stmt->args_len;
+	struct corefile_token *args;
+
+	while (end < p->tokens.len && !corefile_is_close(&p->tokens.list[end]) &&
+	       !corefile_is_open(&p->tokens.list[end]))
+		end++;
+	if (end == p->tokens.len || corefile_is_open(&p->tokens.list[end]))
+		return corefile_fail(p, stmt->name, "its '{' has no '}' before the %s",
+				     end == p->tokens.len ? "end" : "next '{'");
+	args = corefile_mem_alloc(p->scratch, (n + end - p->at + 1) * sizeof(*args));
+	if (!args)
+		return corefile_nomem(p);
+	memcpy(args, stmt->args, n * sizeof(*args));
+	memcpy(args + n, &p->tokens.list[p->at], (end - p->at) * sizeof(*args));
+	stmt->args = args;
+	stmt->args_len = n + end - p->at;
+	stmt->has_block = false;
+	p->at = end + 1;
+	return 0;
+}
+
 static int read_statement(struct corefile_parse *p, const struct table *table,
 			  const struct corefile_token **seen)
 {
@@ -506,6 +375,10 @@ static int read_statement(struct corefile_parse *p, const struct table *table,
 		return err;
 	if (row->flags & UNSUPPORTED)
 		return skip_unsupported(p, name, &stmt);
+	if ((row->flags & FLAT) && stmt.has_block)
+		err = flatten(p, &stmt);
+	if (err)
+		return err;
 	if ((row->flags & ONCE) && seen[row - table->rows])
 		return corefile_fail(p, name, "already given at line %u; write it once",
 				     seen[row - table->rows]->line);
@@ -515,12 +388,11 @@ static int read_statement(struct corefile_parse *p, const struct table *table,
 				     stmt.args_len == 1 ? " is" : "s are", row->usage);
 	if (stmt.has_block && !row->options)
 		return corefile_fail(p, name, "it takes no block; write %s", row->usage);
-	if (row->flags & WARN)
-		err = corefile_warn(p, name, "accepted, not acted on yet");
-	if (!err)
-		err = apply(p, row, table->base, &stmt);
+	err = apply(p, row, table->base, &stmt);
 	if (!err && stmt.has_block)
 		err = read_statements(p, row->options, name, true);
+	if (!err && row->end)
+		err = row->end(p, &stmt);
 	return err;
 }
 

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TO_FORMS "write IP, IP:PORT, [IPV6]:PORT or the path of a file with nameserver lines"
+#define TO_FORMS                                                                                  \
+	"write IP, IP:PORT, [IPV6]:PORT, tls://IP[%%NAME] or the path of a file with nameserver " \
+	"lines"
+#define TLS_PORT 853 /* RFC 7858, 3.1 */
 
 static const char *const policies[] = {
 	[COREFILE_POLICY_RANDOM] = "random",
@@ -24,7 +27,7 @@ const char *corefile_policy_name(enum corefile_policy policy)
 }
 
 static int add_upstream(struct corefile_parse *p, const struct corefile_token *at,
-			const struct sockaddr_storage *addr)
+			const struct corefile_upstream *upstream)
 {
 	struct corefile_forward *fwd = p->forward;
 	struct corefile_upstream *list;
@@ -36,7 +39,7 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 				 sizeof(*list));
 	if (!list)
 		return corefile_nomem(p);
-	list[fwd->upstreams_len++] = (struct corefile_upstream){ .addr = *addr };
+	list[fwd->upstreams_len++] = *upstream;
 	fwd->upstreams = list;
 	return 0;
 }
@@ -45,7 +48,7 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 static int add_nameserver(struct corefile_parse *p, const struct corefile_token *at,
 			  const char *path, char *line)
 {
-	struct sockaddr_storage addr;
+	struct corefile_upstream upstream = { .tls = false };
 	char *rest, *word;
 
 	if (*line == '#' || *line == ';')
@@ -58,12 +61,12 @@ static int add_nameserver(struct corefile_parse *p, const struct corefile_token 
 		return 0;
 	/* A resolver passes over what it cannot use; one such line must not take the node's DNS
 	 * away. */
-	if (corefile_ip(word, COREFILE_PORT_DEFAULT, &addr))
+	if (corefile_ip(word, COREFILE_PORT_DEFAULT, &upstream.addr))
 		return corefile_warn(
 			p, at,
 			"the nameserver '%s' of '%s' is left out: it is not a plain IP address",
 			corefile_show(p, word), corefile_show(p, path));
-	return add_upstream(p, at, &addr);
+	return add_upstream(p, at, &upstream);
 }
 
 static int add_file(struct corefile_parse *p, const struct corefile_token *at, const char *path)
@@ -91,27 +94,65 @@ static int add_file(struct corefile_parse *p, const struct corefile_token *at, c
 	return err;
 }
 
+/* A name that a certificate may have: no address, no blanks, and plain ASCII. */
+static int set_tls_name(struct corefile_parse *p, const struct corefile_token *at, const char *name,
+			const char **out)
+{
+	uint8_t wire[ZONE_WIRE_MAX];
+	const char *why = "it is empty; write it as in its certificate";
+
+	if (!*name || zone__from_text(name, wire, &why) < 0 || strpbrk(name, "\\*"))
+		return corefile_fail(p, at,
+				     "'%s' is not the name of a server: %s", corefile_show(p, name),
+				     strpbrk(name, "\\*") ? "it has a '\\' or '*'; write it as in its "
+							    "certificate"
+							  : why);
+	*out = corefile_mem_strndup(p->cf->mem, name, strlen(name));
+	return *out ? 0 : corefile_nomem(p);
+}
+
+/* "IP%NAME:PORT", "[IP%NAME]:PORT" and "[IP]%NAME:PORT": the name taken out of @text. */
+static int split_tls_name(struct corefile_parse *p, const struct corefile_token *at, char *text,
+			  struct corefile_upstream *upstream)
+{
+	char *start = strchr(text, '%'), *name;
+	size_t len;
+
+	if (!start)
+		return 0;
+	len = strcspn(start + 1, ":]");
+	name = corefile_mem_strndup(p->scratch, start + 1, len);
+	if (!name)
+		return corefile_nomem(p);
+	memmove(start, start + 1 + len, strlen(start + 1 + len) + 1);
+	return set_tls_name(p, at, name, &upstream->tls_name);
+}
+
 static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 {
-	const char *scheme = strstr(at->text, "://"), *text = at->text;
-	struct sockaddr_storage addr;
+	struct corefile_upstream upstream = { .tls = strncmp(at->text, "tls://", 6) == 0 };
+	const char *scheme = strstr(at->text, "://"), *text = scheme ? scheme + 3 : at->text;
+	char *copy = corefile_mem_strndup(p->scratch, text, strlen(text));
 	int err;
 
-	if (scheme) {
-		if (strncmp(text, "tls://", 6) == 0)
-			return corefile_fail(p, at, "tls:// is not supported yet; " TO_FORMS);
-		if (strncmp(text, "dns://", 6) != 0)
-			return corefile_fail(p, at,
-					     "the scheme of '%s' is not supported; " TO_FORMS,
-					     corefile_show(p, text));
-		text = scheme + 3;
-	}
-	err = corefile_address(text, COREFILE_PORT_DEFAULT, &addr);
+	if (!copy)
+		return corefile_nomem(p);
+	if (scheme && !upstream.tls && strncmp(at->text, "dns://", 6) != 0)
+		return corefile_fail(p, at, "the scheme of '%s' is not supported; " TO_FORMS,
+				     corefile_show(p, at->text));
+	err = upstream.tls ? split_tls_name(p, at, copy, &upstream) : 0;
+	if (err)
+		return err;
+	err = corefile_address(copy, upstream.tls ? TLS_PORT : COREFILE_PORT_DEFAULT,
+			       &upstream.addr);
 	if (err == -ERANGE)
 		return corefile_fail(
 			p, at, "the port of '%s' is out of range; write a number from 1 to 65535",
 			corefile_show(p, text));
-	return err ? add_file(p, at, text) : add_upstream(p, at, &addr);
+	if (err && upstream.tls)
+		return corefile_fail(p, at, "'%s' has no IP address; " TO_FORMS,
+				     corefile_show(p, at->text));
+	return err ? add_file(p, at, text) : add_upstream(p, at, &upstream);
 }
 
 /* FROM and except: a key as in a block, of which only the name counts. */
@@ -147,12 +188,13 @@ static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 	return 0;
 }
 
-/* A second forward of one FROM is only ever asked where the first one's `except` lets names
- * through. */
+/* A second forward of one FROM is only ever asked where the first one's `except` or `next` lets
+ * names through. */
 static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
 		if (f->from.wire_len != p->forward->from.wire_len || f->except_len ||
+		    f->next_rcodes ||
 		    memcmp(f->from.wire, p->forward->from.wire, f->from.wire_len) != 0)
 			continue;
 		return corefile_fail(
@@ -268,4 +310,60 @@ int corefile_set_health_check(struct corefile_parse *p, const struct corefile_st
 				corefile_show(p, arg->text));
 	}
 	return err;
+}
+
+int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		uint16_t rcode = 0;
+
+		err = corefile_value_rcode(p, &stmt->args[i], &rcode);
+		if (!err)
+			p->forward->next_rcodes |= 1u << rcode;
+	}
+	return err;
+}
+
+/* tls, tls CA, tls CERT KEY, tls CERT KEY CA */
+int corefile_set_tls(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_tls *tls = &p->forward->tls;
+	const struct corefile_token *arg = stmt->args;
+	int err = 0;
+
+	if (stmt->args_len >= 2) {
+		err = corefile_value_text(p, arg++, &tls->cert);
+		if (!err)
+			err = corefile_value_text(p, arg++, &tls->key);
+	}
+	if (!err && arg < stmt->args + stmt->args_len)
+		err = corefile_value_text(p, arg, &tls->ca);
+	return err;
+}
+
+int corefile_set_tls_servername(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_tls_name(p, &stmt->args[0], stmt->args[0].text, &p->forward->tls.servername);
+}
+
+int corefile_end_forward(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_forward *f = p->forward;
+	bool tls = false, named = false;
+
+	for (size_t i = 0; i < f->upstreams_len; i++) {
+		tls |= f->upstreams[i].tls;
+		named |= f->upstreams[i].tls_name != NULL;
+	}
+	if (named && f->tls.servername)
+		return corefile_fail(p, stmt->name,
+				     "tls_servername and tls://IP%%NAME are both given; write the "
+				     "name in one of them");
+	if (!tls && (f->tls.servername || f->tls.cert || f->tls.ca))
+		return corefile_warn(p, stmt->name,
+				     "tls is set and no upstream is asked over TLS; write "
+				     "tls://IP for those that are to be");
+	return 0;
 }

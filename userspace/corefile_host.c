@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The Corefile parser's way to this machine's files, globs and environment.
+ * The Corefile parser's way to this machine's files, globs, environment and interfaces.
  * Contract: struct corefile_options in corefile.h.
  */
 #include "corefile.h"
@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,8 +97,57 @@ static const char *get_env(void *ctx, const char *name)
 	return getenv(name);
 }
 
+static size_t ip_len(const struct sockaddr *addr)
+{
+	return addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					   : sizeof(struct sockaddr_in);
+}
+
+/* Link-local IPv6 addresses are no use without their interface. */
+static bool usable(const struct ifaddrs *ifa, const char *name)
+{
+	const struct sockaddr *addr = ifa->ifa_addr;
+
+	if (!addr || strcmp(ifa->ifa_name, name) != 0 || !(ifa->ifa_flags & IFF_UP))
+		return false;
+	return addr->sa_family == AF_INET ||
+	       (addr->sa_family == AF_INET6 &&
+		!IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)addr)->sin6_addr));
+}
+
+static int interface_addresses(void *ctx, const char *name, struct sockaddr_storage **addrs,
+			       size_t *len)
+{
+	struct ifaddrs *all, *ifa;
+	struct sockaddr_storage *list;
+	size_t n = 0;
+
+	(void)ctx;
+	if (getifaddrs(&all))
+		return -errno;
+	for (ifa = all; ifa; ifa = ifa->ifa_next)
+		n += usable(ifa, name);
+	list = calloc(n + 1, sizeof(*list));
+	n = 0;
+	for (ifa = all; list && ifa; ifa = ifa->ifa_next) {
+		if (usable(ifa, name))
+			memcpy(&list[n++], ifa->ifa_addr, ip_len(ifa->ifa_addr));
+	}
+	freeifaddrs(all);
+	if (!list)
+		return -ENOMEM;
+	if (!n) {
+		free(list);
+		return -ENODEV;
+	}
+	*addrs = list;
+	*len = n;
+	return 0;
+}
+
 const struct corefile_options corefile_host_options = {
 	.read_file = read_file,
 	.glob = glob_files,
 	.get_env = get_env,
+	.interface = interface_addresses,
 };

@@ -52,7 +52,7 @@ int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *token
 
 /* Octets of the white space at `at`, 0 if it is none. NBSP and NEL are blanks in CoreDNS, and get
  * pasted. */
-static size_t blank_len(const char *at, const char *end)
+size_t corefile_blank(const char *at, const char *end)
 {
 	if (*at == ' ' || (*at >= '\t' && *at <= '\r'))
 		return 1;
@@ -66,7 +66,7 @@ static void skip_blanks(struct lexer *l)
 	bool comment = false;
 
 	while (l->at < l->end) {
-		size_t blank = blank_len(l->at, l->end);
+		size_t blank = corefile_blank(l->at, l->end);
 
 		if (*l->at == '\n') {
 			l->line++;
@@ -113,7 +113,7 @@ static int read_plain(struct lexer *l)
 {
 	struct corefile_token start = { .file = l->file, .line = l->line };
 
-	while (l->at < l->end && !blank_len(l->at, l->end) && *l->at != '#') {
+	while (l->at < l->end && !corefile_blank(l->at, l->end) && *l->at != '#') {
 		if (*l->at == '\0')
 			return corefile_fail(l->p, &start,
 					     "the text has a NUL octet; write plain text");
@@ -147,6 +147,14 @@ static const char *find_variable(const char *text, const char **name, size_t *na
 		return start;
 	}
 	return NULL;
+}
+
+bool corefile_reads_anew(const char *text)
+{
+	const char *name, *after;
+	size_t len;
+
+	return find_variable(text, &name, &len, &after);
 }
 
 static int append_variable(struct lexer *l, const struct corefile_token *token, FILE *out,

@@ -118,7 +118,7 @@ struct corefile_hosts_entry {
 };
 
 struct corefile_hosts {
-	const char *path;	     /* NULL: inline entries only; the default is /etc/hosts */
+	const char *path;	     /* default: /etc/hosts */
 	struct corefile_zones zones; /* none: the block's */
 	struct corefile_hosts_entry *entries;
 	size_t entries_len;
@@ -190,7 +190,7 @@ struct corefile_rewrite {
 	uint16_t from_number, to_number; /* type, class; rcode */
 	uint32_t ttl_min_s, ttl_max_s;	 /* ttl: "5", "5-", "-5" and "5-10" */
 	enum corefile_edns0_action edns0_action;
-	uint16_t edns0_code; /* 3: nsid; local options; 8: subnet is refused by the parser */
+	uint16_t edns0_code; /* 3: nsid; any local one */
 	const char *edns0_data;
 	size_t edns0_len;
 	const char *file;
@@ -229,7 +229,7 @@ enum corefile_log_class {
 
 struct corefile_log {		     /* one "log" line; a block may have several */
 	struct corefile_zones names; /* none: every name */
-	const char *format;	     /* {common} and {combined} replaced by what they stand for */
+	const char *format;	     /* default: {common} */
 	unsigned int classes;
 };
 

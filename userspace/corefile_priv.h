@@ -67,8 +67,8 @@ struct corefile_parse {
 	struct corefile_block *block;	/* being filled */
 	struct corefile_forward *forward;
 	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap,
-		files_cap, hosts_cap, templates_cap,
-		rewrites_cap;
+		files_cap, hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap;
+	unsigned int log_classes; /* of the log being read, as far as given */
 	size_t zones_total;
 
 	char shown[4][80];
@@ -103,6 +103,10 @@ int corefile_lex(struct corefile_parse *p, const char *file, const char *text, s
 		 struct corefile_tokens *out);
 int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
 			 const struct corefile_token *token);
+/* Whether @text, written into a Corefile, would be read as an environment variable. */
+bool corefile_reads_anew(const char *text);
+/* Octets of the blank at @at, 0 if it is none. */
+size_t corefile_blank(const char *at, const char *end);
 bool corefile_is_open(const struct corefile_token *token);
 bool corefile_is_close(const struct corefile_token *token);
 
@@ -115,39 +119,71 @@ int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, s
 int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key);
 bool corefile_is_directive(const char *name);
 
+/*
+ * What the tables of corefile_directive.c call: a statement with a fitting number of arguments into
+ * p->block, or into the forward, template, log or hosts that was begun last. 0 or recorded -errno.
+ */
+#define COREFILE_SETTER(name) \
+	int corefile_##name(struct corefile_parse *p, const struct corefile_statement *stmt)
+
+/* corefile_listen.c */
+COREFILE_SETTER(set_bind);
+COREFILE_SETTER(set_bind_except);
+COREFILE_SETTER(end_bind);
+COREFILE_SETTER(set_health);
+COREFILE_SETTER(set_prometheus);
+COREFILE_SETTER(set_ready);
+COREFILE_SETTER(set_bufsize);
+COREFILE_SETTER(set_loadbalance);
+COREFILE_SETTER(set_nxdomain_cut);
+COREFILE_SETTER(set_reload);
+
+/* corefile_said.c */
+COREFILE_SETTER(set_consolidate);
+COREFILE_SETTER(set_log);
+COREFILE_SETTER(set_log_class);
+
+/* corefile_cache.c */
+COREFILE_SETTER(set_cache);
+COREFILE_SETTER(set_success);
+COREFILE_SETTER(set_denial);
+COREFILE_SETTER(set_disable);
+COREFILE_SETTER(set_prefetch);
+COREFILE_SETTER(set_serve_stale);
+COREFILE_SETTER(set_servfail);
+
 /* corefile_forward.c */
-int corefile_set_forward(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_except(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_policy(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_health_check(struct corefile_parse *p, const struct corefile_statement *stmt);
+COREFILE_SETTER(set_forward);
+COREFILE_SETTER(end_forward);
+COREFILE_SETTER(set_except);
+COREFILE_SETTER(set_policy);
+COREFILE_SETTER(set_health_check);
+COREFILE_SETTER(set_next);
+COREFILE_SETTER(set_tls);
+COREFILE_SETTER(set_tls_servername);
 const char *corefile_policy_name(enum corefile_policy policy);
 
-/* corefile_plugins.c */
-int corefile_set_prefetch(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_serve_stale(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_servfail(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_disable(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_bufsize(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_reload(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_dns64_prefix(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_dns64(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_hosts(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_hosts_fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_hosts_ttl(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_template(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_match(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_answer(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_additional(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_authority(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_rcode(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_template_fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt);
-int corefile_set_cache_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n);
-/* 1: it is none. */
-int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_statement *stmt);
+/* corefile_local.c */
+COREFILE_SETTER(set_dns64);
+COREFILE_SETTER(set_dns64_prefix);
+COREFILE_SETTER(set_hosts);
+COREFILE_SETTER(set_hosts_fallthrough);
+COREFILE_SETTER(set_hosts_ttl);
+COREFILE_SETTER(set_hosts_entry); /* 1: it is none */
+COREFILE_SETTER(set_template);
+COREFILE_SETTER(set_match);
+COREFILE_SETTER(set_answer);
+COREFILE_SETTER(set_additional);
+COREFILE_SETTER(set_authority);
+COREFILE_SETTER(set_rcode);
+COREFILE_SETTER(set_ederror);
+COREFILE_SETTER(set_template_fallthrough);
+
+/* corefile_rewrite.c */
+#define COREFILE_REWRITE_FORMS                                                               \
+	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
+	"TO..., type|class FROM TO, or edns0 local|nsid set|replace|append|unset [CODE [DATA]]"
+COREFILE_SETTER(set_rewrite);
 
 /* corefile_value.c: one argument to a value; failures are recorded. */
 int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,
@@ -156,6 +192,18 @@ int corefile_value_duration(struct corefile_parse *p, const struct corefile_toke
 			    uint64_t *ns);
 int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
 			  struct sockaddr_storage *out);
+/* Kept with the configuration. */
+int corefile_value_text(struct corefile_parse *p, const struct corefile_token *arg,
+			const char **out);
+int corefile_value_regex(struct corefile_parse *p, const struct corefile_token *arg,
+			 const char **out);
+int corefile_value_class(struct corefile_parse *p, const struct corefile_token *arg, bool any,
+			 uint16_t *out);
+int corefile_value_type(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out);
+int corefile_value_rcode(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out);
+/* Appended to *out. */
+int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n,
+			 struct corefile_zones *out);
 /* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its
  * port). */
 int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);

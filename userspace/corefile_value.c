@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Arguments of directives to values: numbers, durations, addresses.
+ * Arguments of directives to values: numbers, durations, addresses, texts, terms of DNS.
  * Contract: every bound is checked before arithmetic; outputs are untouched on failure.
  */
 #include "corefile_priv.h"
@@ -9,6 +9,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include "dns_msg.h"
+#include "regex.h"
+#include "rrtype.h"
 
 static bool is_digit(char c)
 {
@@ -251,4 +255,100 @@ int corefile_value_listen(struct corefile_parse *p, const struct corefile_token 
 			corefile_show(p, arg->text));
 	*out = addr;
 	return 0;
+}
+
+/* ---- texts ---- */
+
+int corefile_value_text(struct corefile_parse *p, const struct corefile_token *arg,
+			const char **out)
+{
+	char *copy;
+
+	if (corefile_reads_anew(arg->text))
+		return corefile_fail(p, arg,
+				     "'%s' comes from an environment variable and names another "
+				     "one; write the value itself",
+				     corefile_show(p, arg->text));
+	copy = corefile_mem_strndup(p->cf->mem, arg->text, strlen(arg->text));
+	if (!copy)
+		return corefile_nomem(p);
+	*out = copy;
+	return 0;
+}
+
+int corefile_value_regex(struct corefile_parse *p, const struct corefile_token *arg,
+			 const char **out)
+{
+	struct regex *regex = NULL;
+	char why[200] = "";
+	int err = regex__open(arg->text, &regex, why, sizeof(why));
+
+	if (err == -ENOMEM)
+		return corefile_nomem(p);
+	if (err)
+		return corefile_fail(p, arg, "'%s' is not a regular expression: %s",
+				     corefile_show(p, arg->text), why);
+	regex__close(regex);
+	return corefile_value_text(p, arg, out);
+}
+
+int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n,
+			 struct corefile_zones *out)
+{
+	size_t cap = out->len;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = corefile_zones(p, &args[i], args[i].text,
+				     &(struct corefile_zone_list){
+					     .list = &out->list, .len = &out->len, .cap = &cap });
+	return err;
+}
+
+/* ---- terms of DNS ---- */
+
+int corefile_value_class(struct corefile_parse *p, const struct corefile_token *arg, bool any,
+			 uint16_t *out)
+{
+	if (!strcasecmp(arg->text, "IN"))
+		*out = DNS_CLASS_IN;
+	else if (!strcasecmp(arg->text, "CH"))
+		*out = DNS_CLASS_CH;
+	else if (!strcasecmp(arg->text, "HS"))
+		*out = DNS_CLASS_HS;
+	else if (any && !strcasecmp(arg->text, "ANY"))
+		*out = DNS_CLASS_ANY;
+	else
+		return corefile_fail(p, arg, "'%s' is not a class; write IN, CH%s",
+				     corefile_show(p, arg->text), any ? ", HS or ANY" : " or HS");
+	return 0;
+}
+
+int corefile_value_type(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out)
+{
+	if (rrtype__parse(arg->text, out))
+		return corefile_fail(p, arg, "'%s' is not a type; write A, AAAA, ANY... or TYPEn",
+				     corefile_show(p, arg->text));
+	return 0;
+}
+
+/* Its name, or its number as newer CoreDNS takes it. */
+int corefile_value_rcode(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out)
+{
+	const char *s = arg->text;
+	char text[RRTYPE_TEXT];
+	uint64_t number;
+
+	if (!digits(&s, DNS_RCODE, &number) && !*s) {
+		*out = number;
+		return 0;
+	}
+	for (uint16_t rcode = 0; rcode <= DNS_RCODE; rcode++) {
+		if (strcasecmp(rcode__text(rcode, text), arg->text) != 0)
+			continue;
+		*out = rcode;
+		return 0;
+	}
+	return corefile_fail(p, arg, "'%s' is not an rcode; write NOERROR, NXDOMAIN, REFUSED...",
+			     corefile_show(p, arg->text));
 }

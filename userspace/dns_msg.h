@@ -51,9 +51,12 @@ enum dns_rcode {
 	DNS_BADVERS = 16,
 };
 
-#define DNS_CLASS_IN 1
-#define DNS_HEADER   12
-#define DNS_MAX_MSG  65535
+#define DNS_CLASS_IN  1
+#define DNS_CLASS_CH  3
+#define DNS_CLASS_HS  4
+#define DNS_CLASS_ANY 255
+#define DNS_HEADER    12
+#define DNS_MAX_MSG   65535
 
 /* Header flags (RFC 1035, 4.1.1; RFC 4035 for AD and CD), host order. */
 #define DNS_QR	   0x8000

@@ -3,19 +3,36 @@
  * Wrong Corefiles, each with its message.
  * Contract: included by test_corefile.c once, for its table.
  */
-#define DIRECTIVES "bind, cache, errors, forward, health, log, prometheus"
-#define FORWARD_OPTIONS \
-	"except, expire, force_tcp, health_check, max_concurrent, max_fails, policy, prefer_udp"
-#define TO_FORMS	    "write IP, IP:PORT, [IPV6]:PORT or the path of a file with nameserver lines"
-#define DURATION_FORMS	    "a number with a unit (ns, us, ms, s, m, h), as in 500ms or 1h30m"
-#define PORTS		    "write a number from 1 to 65535"
-#define TTLS		    "write a number from 1 to 2147483647"
-#define DIFFERENT	    "give the two different zones, ports or bind addresses"
-#define NAMES		    "write names divided by one comma or by blanks"
-#define IN(directives)	    ". {\n" directives "\n}\n"
-#define IN_FORWARD(options) ". {\nforward . 192.0.2.1 {\n" options "\n}\n}\n"
-#define IN_CACHE(options)   ". {\ncache {\n" options "\n}\n}\n"
-#define L63		    "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
+#define DIRECTIVES                                                                               \
+	"bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, loadbalance, log, " \
+	"loop, nxdomain_cut, prometheus, ready, reload, rewrite, template, timeouts, whoami"
+#define FORWARD_OPTIONS                                                                    \
+	"except, expire, failfast_all_unhealthy_upstreams, force_tcp, health_check, "      \
+	"max_concurrent, max_connect_attempts, max_fails, next, policy, prefer_udp, tls, " \
+	"tls_servername"
+#define CACHE_OPTIONS "denial, disable, keepttl, prefetch, serve_stale, servfail, success"
+#define REWRITE_FORMS                                                                        \
+	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
+	"TO..., type|class FROM TO, or edns0 local|nsid set|replace|append|unset [CODE [DATA]]"
+#define EDNS0_FORMS                                                                         \
+	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, or edns0 " \
+	"nsid set|replace|append|unset"
+#define TO_FORMS                                                                                 \
+	"write IP, IP:PORT, [IPV6]:PORT, tls://IP[%NAME] or the path of a file with nameserver " \
+	"lines"
+#define DURATION_FORMS	     "a number with a unit (ns, us, ms, s, m, h), as in 500ms or 1h30m"
+#define PORTS		     "write a number from 1 to 65535"
+#define TTLS		     "write a number from 1 to 2147483647"
+#define DIFFERENT	     "give the two different zones, ports or bind addresses"
+#define NAMES		     "write names divided by one comma or by blanks"
+#define RCODES		     "write NOERROR, NXDOMAIN, REFUSED..."
+#define LISTEN_FORMS	     "write :PORT, IP:PORT or [IPV6]:PORT"
+#define DNS64_FORMS	     "write IPV6/LENGTH with 32, 40, 48, 56, 64 or 96 bits, all others zero"
+#define IN(directives)	     ". {\n" directives "\n}\n"
+#define IN_FORWARD(options)  ". {\nforward . 192.0.2.1 {\n" options "\n}\n}\n"
+#define IN_TEMPLATE(options) ". {\ntemplate IN A {\n" options "\n}\n}\n"
+#define IN_CACHE(options)    ". {\ncache {\n" options "\n}\n}\n"
+#define L63		     "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
 
 static const struct {
 	const char *text, *message;
@@ -111,14 +128,6 @@ static const struct {
 	  "Corefile:4: server block: zone a. port 53 is already served at Corefile:1; " DIFFERENT },
 	/* Directives. */
 	{ IN("frobnicate"), "Corefile:2: frobnicate: unknown directive; allowed: " DIRECTIVES },
-	{ IN("reload"), "Corefile:2: reload: not supported yet; allowed: " DIRECTIVES },
-	{ IN("loop"), "Corefile:2: loop: not supported yet; allowed: " DIRECTIVES },
-	{ IN("log\nlog"), "Corefile:3: log: already given at line 2; write it once" },
-	{ IN("log x"), "Corefile:2: log: 1 argument is given; write log" },
-	{ IN("log {\nclass all\n}"),
-	  "Corefile:3: log: class: not supported yet; allowed: nothing" },
-	{ IN("errors {\nconsolidate 5m x\n}"),
-	  "Corefile:3: errors: consolidate: not supported yet; allowed: nothing" },
 	{ IN("prometheus :9153 {\n}"),
 	  "Corefile:2: prometheus: it takes no block; write prometheus [[IP]:PORT]" },
 	{ IN("prometheus 9153"), "Corefile:2: prometheus: '9153' is not an address to listen on; "
@@ -128,13 +137,9 @@ static const struct {
 				  "write :PORT, IP:PORT or [IPV6]:PORT" },
 	{ IN("health :8080 {\nlameduck 5\n}"),
 	  "Corefile:3: health: lameduck: '5' is not a duration; write " DURATION_FORMS },
-	{ IN("bind"), "Corefile:2: bind: 0 arguments are given; write bind IP..." },
-	{ IN("bind eth0"), "Corefile:2: bind: 'eth0' is not an IP address; interface names are not "
-			   "supported yet, write bind IP..." },
+	{ IN("bind"), "Corefile:2: bind: 0 arguments are given; write bind IP|INTERFACE..." },
 	{ IN("bind {$UNSET}"), "Corefile:2: bind: an argument is empty; write a value, or set the "
 			       "variable that it comes from" },
-	{ IN("bind 192.0.2.1 {\nexcept 192.0.2.2\n}"),
-	  "Corefile:3: bind: except: not supported yet; allowed: nothing" },
 	/* cache */
 	{ IN("cache\ncache 30"), "Corefile:3: cache: already given at line 2; write it once" },
 	{ IN("cache 0"), "Corefile:2: cache: '0' is not a valid TTL in seconds; " TTLS },
@@ -144,8 +149,6 @@ static const struct {
 	  "Corefile:2: cache: '2147483648' is not a valid TTL in seconds; " TTLS },
 	{ IN("cache 99999999999999999999999"),
 	  "Corefile:2: cache: '99999999999999999999999' is not a valid TTL in seconds; " TTLS },
-	{ IN("cache 30 example.org"), "Corefile:2: cache: 'example.org' is not a TTL in seconds, "
-				      "and zones are not supported yet; write cache [TTL]" },
 	{ IN_CACHE("success"), "Corefile:3: cache: success: 0 arguments are given; write success "
 			       "CAPACITY [TTL] [MINTTL]" },
 	{ IN_CACHE("success -1"), "Corefile:3: cache: success: '-1' is not a valid capacity; write "
@@ -158,10 +161,8 @@ static const struct {
 				      "denial CAPACITY [TTL] [MINTTL]" },
 	{ IN_CACHE("denial 1\n\ndenial 1"),
 	  "Corefile:5: cache: denial: already given at line 3; write it once" },
-	{ IN_CACHE("prefetch 2"),
-	  "Corefile:3: cache: prefetch: not supported yet; allowed: denial, success" },
 	{ IN_CACHE("sucess 1"),
-	  "Corefile:3: cache: sucess: unknown option; allowed: denial, success" },
+	  "Corefile:3: cache: sucess: unknown option; allowed: " CACHE_OPTIONS },
 	{ IN_CACHE("success 1 {\n}"),
 	  "Corefile:3: cache: success: it takes no block; write success CAPACITY [TTL] [MINTTL]" },
 	/* forward */
@@ -178,8 +179,6 @@ static const struct {
 	  "Corefile:2: forward: the port of '192.0.2.1:0' is out of range; " PORTS },
 	{ IN("forward . [2001:db8::1]:x"),
 	  "Corefile:2: forward: the port of '[2001:db8::1]:x' is out of range; " PORTS },
-	{ IN("forward . tls://192.0.2.1"),
-	  "Corefile:2: forward: tls:// is not supported yet; " TO_FORMS },
 	{ IN("forward . https://192.0.2.1"),
 	  "Corefile:2: forward: the scheme of 'https://192.0.2.1' is not supported; " TO_FORMS },
 	{ IN("forward . /etc/empty.conf"),
@@ -193,8 +192,6 @@ static const struct {
 	{ IN("forward . 192.0.2.1\nforward . 192.0.2.2"),
 	  "Corefile:3: forward: . is already forwarded at line 2; write all upstreams in one "
 	  "forward" },
-	{ IN_FORWARD("tls_servername dns.example"),
-	  "Corefile:3: forward: tls_servername: not supported yet; allowed: " FORWARD_OPTIONS },
 	{ IN_FORWARD("force_udp"),
 	  "Corefile:3: forward: force_udp: unknown option; allowed: " FORWARD_OPTIONS },
 	{ IN_FORWARD("force_tcp yes"),
@@ -235,6 +232,248 @@ static const struct {
 	  "Corefile:3: forward: except: 0 arguments are given; write except ZONE..." },
 	{ IN_FORWARD("except a b..c"), "Corefile:3: forward: except: 'b..c' is not a zone: it has "
 				       "an empty label; write one dot between labels" },
+	/* Plugins and their options. */
+	{ IN("log x..y"), "Corefile:2: log: 'x..y' is not a zone: it has an empty label; write one "
+			  "dot between labels" },
+	{ IN("log . {\nclass slow\n}"),
+	  "Corefile:3: log: class: unknown class 'slow'; allowed: success, denial, error, all" },
+	{ IN("log . {\nclass\n}"), "Corefile:3: log: class: 0 arguments are given; write class "
+				   "success|denial|error|all..." },
+	{ IN("log . {\nminDuration 1s\n}"),
+	  "Corefile:3: log: minDuration: unknown option; allowed: class" },
+	{ IN("errors {\nconsolidate 5m (\n}"),
+	  "Corefile:3: errors: consolidate: '(' is not a regular expression: missing closing "
+	  "parenthesis, at character 2" },
+	{ IN("errors {\nconsolidate 0 x\n}"), "Corefile:3: errors: consolidate: it is 0; write how "
+					      "long errors are gathered, as in 5m" },
+	{ IN("errors {\nconsolidate 5m x loud\n}"),
+	  "Corefile:3: errors: consolidate: 'loud' is not known; write a level (warning, error, "
+	  "info, debug), then show_first" },
+	{ IN("errors {\nconsolidate 5m x show_first warning\n}"),
+	  "Corefile:3: errors: consolidate: 'warning' is not known; write a level (warning, error, "
+	  "info, debug), then show_first" },
+	{ IN("errors {\nconsolidate 5m\n}"),
+	  "Corefile:3: errors: consolidate: 1 argument is given; write consolidate DURATION REGEX "
+	  "[LEVEL] [show_first]" },
+	{ IN("bind eth9"), "Corefile:2: bind: 'eth9' is neither an IP address nor an interface "
+			   "that is up and has an address; write bind IP|INTERFACE..." },
+	{ IN("bind 192.0.2.1 {\nexcept 192.0.2.1\n}"),
+	  "Corefile:2: bind: except leaves no address to listen on; take one of them out" },
+	{ IN("bind 192.0.2.1 {\nexcept eth9\n}"),
+	  "Corefile:3: bind: except: 'eth9' is neither an IP address nor an interface that is up "
+	  "and has an address; write bind IP|INTERFACE..." },
+	{ IN("bufsize 511"), "Corefile:2: bufsize: '511' is not a valid number of octets; write a "
+			     "number from 512 to 4096" },
+	{ IN("bufsize 4097"), "Corefile:2: bufsize: '4097' is not a valid number of octets; write "
+			      "a number from 512 to 4096" },
+	{ IN("bufsize 1 2"), "Corefile:2: bufsize: 2 arguments are given; write bufsize [BYTES]" },
+	{ IN("loadbalance weighted"),
+	  "Corefile:2: loadbalance: 'weighted' is not supported; write loadbalance [round_robin]" },
+	{ IN("nxdomain_cut maybe"),
+	  "Corefile:2: nxdomain_cut: 'maybe' is not known; write on or off" },
+	{ IN("loop twice"), "Corefile:2: loop: 1 argument is given; write loop" },
+	{ IN("debug on"), "Corefile:2: debug: 1 argument is given; write debug" },
+	{ IN("whoami me"), "Corefile:2: whoami: 1 argument is given; write whoami" },
+	{ IN("reload 1s"),
+	  "Corefile:2: reload: the interval is below 2s; write 2s or more, or 0 for none" },
+	{ IN("reload 30s 500ms"), "Corefile:2: reload: the jitter is below 1s; write 1s or more" },
+	{ IN("reload soon"),
+	  "Corefile:2: reload: 'soon' is not a duration; write " DURATION_FORMS },
+	{ IN("ready 8181"),
+	  "Corefile:2: ready: '8181' is not an address to listen on; " LISTEN_FORMS },
+	{ IN("timeouts {\nread 5\n}"),
+	  "Corefile:3: timeouts: read: '5' is not a duration; write " DURATION_FORMS },
+	{ IN("timeouts {\nlinger 5s\n}"),
+	  "Corefile:3: timeouts: linger: unknown option; allowed: idle, read, write" },
+	{ IN("dnstap /run/tap.sock"), "Corefile:2: dnstap: not supported by nodens; take it out, "
+				      "or start nodens with -ignore-unsupported" },
+	{ IN("trace"), "Corefile:2: trace: not supported by nodens; take it out, or start nodens "
+		       "with -ignore-unsupported" },
+	{ IN("pprof"), "Corefile:2: pprof: not supported by nodens; take it out, or start nodens "
+		       "with -ignore-unsupported" },
+	{ IN("metadata"), "Corefile:2: metadata: not supported by nodens; take it out, or start "
+			  "nodens with -ignore-unsupported" },
+	{ IN("erratic"), "Corefile:2: erratic: unknown directive; allowed: " DIRECTIVES },
+	{ IN("cache 30 a..b"), "Corefile:2: cache: 'a..b' is not a zone: it has an empty label; "
+			       "write one dot between labels" },
+	{ IN_CACHE("prefetch"), "Corefile:3: cache: prefetch: 0 arguments are given; write "
+				"prefetch AMOUNT [DURATION [PERCENTAGE%]]" },
+	{ IN_CACHE("prefetch x"), "Corefile:3: cache: prefetch: 'x' is not a valid number of hits; "
+				  "write a number from 0 to 2147483647" },
+	{ IN_CACHE("prefetch 2 60"),
+	  "Corefile:3: cache: prefetch: '60' is not a duration; write " DURATION_FORMS },
+	{ IN_CACHE("prefetch 2 1m 10"),
+	  "Corefile:3: cache: prefetch: '10' is not a percentage; write 10% to 90%" },
+	{ IN_CACHE("prefetch 2 1m 9%"),
+	  "Corefile:3: cache: prefetch: '9%' is not a percentage; write 10% to 90%" },
+	{ IN_CACHE("prefetch 2 1m 91%"),
+	  "Corefile:3: cache: prefetch: '91%' is not a percentage; write 10% to 90%" },
+	{ IN_CACHE("serve_stale 1h later"),
+	  "Corefile:3: cache: serve_stale: 'later' is not known; write immediate or verify" },
+	{ IN_CACHE("serve_stale immediate 1h"),
+	  "Corefile:3: cache: serve_stale: '1h' is one too many; write serve_stale [DURATION] "
+	  "[immediate|verify]" },
+	{ IN_CACHE("serve_stale 5"),
+	  "Corefile:3: cache: serve_stale: '5' is not a duration; write " DURATION_FORMS },
+	{ IN_CACHE("servfail 5m1s"),
+	  "Corefile:3: cache: servfail: '5m1s' is longer than 5m; write 0 to 5m" },
+	{ IN_CACHE("servfail never"),
+	  "Corefile:3: cache: servfail: 'never' is not a duration; write " DURATION_FORMS },
+	{ IN_CACHE("disable"), "Corefile:3: cache: disable: 0 arguments are given; write disable "
+			       "success|denial [ZONE...]" },
+	{ IN_CACHE("disable all"),
+	  "Corefile:3: cache: disable: 'all' is not known; write success or denial" },
+	{ IN_CACHE("disable success a..b"), "Corefile:3: cache: disable: 'a..b' is not a zone: it "
+					    "has an empty label; write one dot between labels" },
+	{ IN_CACHE("keepttl 1"), "Corefile:3: cache: keepttl: 1 argument is given; write keepttl" },
+	{ IN("dns64 64:ff9b::"), "Corefile:2: dns64: '64:ff9b::' is not a prefix; " DNS64_FORMS },
+	{ IN("dns64 64:ff9b::/95"),
+	  "Corefile:2: dns64: '64:ff9b::/95' is not a prefix; " DNS64_FORMS },
+	{ IN("dns64 64:ff9b::1/96"),
+	  "Corefile:2: dns64: '64:ff9b::1/96' is not a prefix; " DNS64_FORMS },
+	{ IN("dns64 2001:db8:0:0:ff00::/96"),
+	  "Corefile:2: dns64: '2001:db8:0:0:ff00::/96' is not a prefix; " DNS64_FORMS },
+	{ IN("dns64 {\nprefix x/96\n}"),
+	  "Corefile:3: dns64: prefix: 'x/96' is not a prefix; " DNS64_FORMS },
+	{ IN("hosts /etc/hosts a..b"), "Corefile:2: hosts: 'a..b' is not a zone: it has an empty "
+				       "label; write one dot between labels" },
+	{ IN("hosts {\n192.0.2.1\n}"),
+	  "Corefile:3: hosts: 192.0.2.1: no name follows; write IP NAME..." },
+	{ IN("hosts {\n192.0.2.1 a..b\n}"),
+	  "Corefile:3: hosts: 192.0.2.1: 'a..b' is not a host's name: it has an empty label; write "
+	  "one dot between labels" },
+	{ IN("hosts {\n192.0.2.300 a\n}"),
+	  "Corefile:3: hosts: 192.0.2.300: unknown option; allowed: fallthrough, no_reverse, "
+	  "reload, ttl, IP NAME..." },
+	{ IN("hosts {\nttl 0\n}"),
+	  "Corefile:3: hosts: ttl: '0' is not a valid TTL in seconds; " PORTS },
+	{ IN("hosts {\nttl 65536\n}"),
+	  "Corefile:3: hosts: ttl: '65536' is not a valid TTL in seconds; " PORTS },
+	{ IN("hosts {\nreload 5\n}"),
+	  "Corefile:3: hosts: reload: '5' is not a duration; write " DURATION_FORMS },
+	{ IN("hosts {\nno_reverse yes\n}"),
+	  "Corefile:3: hosts: no_reverse: 1 argument is given; write no_reverse" },
+	{ IN("template IN"),
+	  "Corefile:2: template: 1 argument is given; write template CLASS TYPE [ZONE...]" },
+	{ IN("template XX A"),
+	  "Corefile:2: template: 'XX' is not a class; write IN, CH, HS or ANY" },
+	{ IN("template IN NOSUCH"),
+	  "Corefile:2: template: 'NOSUCH' is not a type; write A, AAAA, ANY... or TYPEn" },
+	{ IN("template IN A a..b"), "Corefile:2: template: 'a..b' is not a zone: it has an empty "
+				    "label; write one dot between labels" },
+	{ IN_TEMPLATE("match ("), "Corefile:3: template: match: '(' is not a regular expression: "
+				  "missing closing parenthesis, at character 2" },
+	{ IN_TEMPLATE("match"),
+	  "Corefile:3: template: match: 0 arguments are given; write match REGEX..." },
+	{ IN_TEMPLATE("answer {{ .Name }} 60 IN A 192.0.2.1"),
+	  "Corefile:3: template: answer: '{{' is not a record; write it in quotes, as in \"{{ "
+	  ".Name }} 60 IN A 192.0.2.1\"" },
+	{ IN_TEMPLATE("answer \"{{ .Name 60 IN A 192.0.2.1\""),
+	  "Corefile:3: template: answer: the action '{{ .Name 60 IN A 192.0.2.1' is not known; "
+	  "known are .Name .Type .Class .Zone .Group.NAME, index .Match N, index .Group \"NAME\"" },
+	{ IN_TEMPLATE("answer \"{{ .Nmae }} 60 IN A 192.0.2.1\""),
+	  "Corefile:3: template: answer: the action '{{ .Nmae }}' is not known; known are .Name "
+	  ".Type .Class .Zone .Group.NAME, index .Match N, index .Group \"NAME\"" },
+	{ IN_TEMPLATE("rcode NOSUCH"),
+	  "Corefile:3: template: rcode: 'NOSUCH' is not an rcode; " RCODES },
+	{ IN_TEMPLATE("rcode 16"), "Corefile:3: template: rcode: '16' is not an rcode; " RCODES },
+	{ IN_TEMPLATE("ederror x"), "Corefile:3: template: ederror: 'x' is not a valid code of an "
+				    "extended error (RFC 8914); write a number from 0 to 65535" },
+	{ IN_TEMPLATE("ederror 65536"),
+	  "Corefile:3: template: ederror: '65536' is not a valid code of an extended error (RFC "
+	  "8914); write a number from 0 to 65535" },
+	{ IN_TEMPLATE("fallthrough a..b"),
+	  "Corefile:3: template: fallthrough: 'a..b' is not a zone: it has an empty label; write "
+	  "one dot between labels" },
+	{ IN_TEMPLATE("upstream"),
+	  "Corefile:3: template: upstream: unknown option; allowed: additional, answer, authority, "
+	  "ederror, fallthrough, match, rcode" },
+	{ IN("rewrite"), "Corefile:2: rewrite: 0 arguments are given; write " REWRITE_FORMS },
+	{ IN("rewrite stop"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite nmae a b"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name a"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name a b c"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name a b answer"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name regex ( b"), "Corefile:2: rewrite: '(' is not a regular expression: "
+					"missing closing parenthesis, at character 2" },
+	{ IN("rewrite name regex a b answer name x"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name regex a b answer name ( y"),
+	  "Corefile:2: rewrite: '(' is not a regular expression: missing closing parenthesis, at "
+	  "character 2" },
+	{ IN("rewrite name a b answer auto x"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite type A"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite type A NOSUCH"),
+	  "Corefile:2: rewrite: 'NOSUCH' is not a type; write A, AAAA, ANY... or TYPEn" },
+	{ IN("rewrite class ANY IN"),
+	  "Corefile:2: rewrite: 'ANY' is not a class; write IN, CH or HS" },
+	{ IN("rewrite ttl a 5s"),
+	  "Corefile:2: rewrite: '5s' is not a TTL in seconds; write 5, 5-, -5 or 5-10" },
+	{ IN("rewrite ttl a 10-5"),
+	  "Corefile:2: rewrite: '10-5' is not a TTL in seconds; write 5, 5-, -5 or 5-10" },
+	{ IN("rewrite ttl a -"),
+	  "Corefile:2: rewrite: '-' is not a TTL in seconds; write 5, 5-, -5 or 5-10" },
+	{ IN("rewrite rcode a SERVFAIL"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite rcode a SERVFAIL FINE"),
+	  "Corefile:2: rewrite: 'FINE' is not an rcode; " RCODES },
+	{ IN("rewrite edns0"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 local set 0xffee"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 local set x y"),
+	  "Corefile:2: rewrite: 'x' is not an option's code; write 1 to 65535 or 0x..." },
+	{ IN("rewrite edns0 local set 70000 y"),
+	  "Corefile:2: rewrite: '70000' is not an option's code; write 1 to 65535 or 0x..." },
+	{ IN("rewrite edns0 local set 0xffee 0xabc"),
+	  "Corefile:2: rewrite: '0xabc' has an odd number of digits" },
+	{ IN("rewrite edns0 local set 0xffee 0xzz"),
+	  "Corefile:2: rewrite: '0xzz' is not hexadecimal" },
+	{ IN("rewrite edns0 local set 0xffee {client_ip}"),
+	  "Corefile:2: rewrite: '{client_ip}' differs from client to client, and answers are "
+	  "shared by all: not supported; write a fixed value" },
+	{ IN("rewrite edns0 subnet set 24 56"),
+	  "Corefile:2: rewrite: subnet is not supported: it differs from client to client, and "
+	  "answers are shared by all; " EDNS0_FORMS },
+	{ IN("rewrite edns0 nsid set x"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 cookie set"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite stop {\nname a b"), "Corefile:1: server block: its '{' has no '}' before the "
+					  "end; close it with '}' on a line of its own" },
+	{ IN("rewrite stop {\nname a {\n}\n}"),
+	  "Corefile:2: rewrite: its '{' has no '}' before the next '{'" },
+	{ IN("forward . tls://dns.example"),
+	  "Corefile:2: forward: 'tls://dns.example' has no IP address; " TO_FORMS },
+	{ IN("forward . tls://192.0.2.1%"), "Corefile:2: forward: '' is not the name of a server: "
+					    "it is empty; write it as in its certificate" },
+	{ IN("forward . tls://192.0.2.1%a..b"),
+	  "Corefile:2: forward: 'a..b' is not the name of a server: it has an empty label; write "
+	  "one dot between labels" },
+	{ IN("forward . tls://192.0.2.1%*.example"),
+	  "Corefile:2: forward: '*.example' is not the name of a server: it has a '\\' or '*'; "
+	  "write it as in its certificate" },
+	{ IN("forward . tls://192.0.2.1:0"),
+	  "Corefile:2: forward: the port of '192.0.2.1:0' is out of range; " PORTS },
+	{ IN("forward . https://192.0.2.1/dns-query"),
+	  "Corefile:2: forward: the scheme of 'https://192.0.2.1/dns-query' is not "
+	  "supported; " TO_FORMS },
+	{ IN("forward . tls://192.0.2.1%a.example {\ntls_servername b.example\n}"),
+	  "Corefile:2: forward: tls_servername and tls://IP%NAME are both given; write the name in "
+	  "one of them" },
+	{ IN_FORWARD("tls_servername"),
+	  "Corefile:3: forward: tls_servername: 0 arguments are given; write tls_servername NAME" },
+	{ IN_FORWARD("tls_servername a..b"),
+	  "Corefile:3: forward: tls_servername: 'a..b' is not the name of a server: it has an "
+	  "empty label; write one dot between labels" },
+	{ IN_FORWARD("tls a b c d"),
+	  "Corefile:3: forward: tls: 4 arguments are given; write tls [CERT KEY] [CA]" },
+	{ IN_FORWARD("next"),
+	  "Corefile:3: forward: next: 0 arguments are given; write next RCODE..." },
+	{ IN_FORWARD("next BAD"), "Corefile:3: forward: next: 'BAD' is not an rcode; " RCODES },
+	{ IN_FORWARD("max_connect_attempts x"),
+	  "Corefile:3: forward: max_connect_attempts: 'x' is not a valid number; write a number "
+	  "from 0 to 4294967295" },
+	{ IN_FORWARD("failfast_all_unhealthy_upstreams yes"),
+	  "Corefile:3: forward: failfast_all_unhealthy_upstreams: 1 argument is given; write "
+	  "failfast_all_unhealthy_upstreams" },
+	{ IN("forward . 192.0.2.1 {\nnext NXDOMAIN\n}\nforward . 192.0.2.2\nforward . 192.0.2.3"),
+	  "Corefile:6: forward: . is already forwarded at line 5; write all upstreams in one "
+	  "forward" },
 	/* import */
 	{ "import", "Corefile:1: import: nothing to import is given; write import NAME, import "
 		    "FILE or import GLOB" },

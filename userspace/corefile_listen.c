@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Directives that say where a block listens and how it serves: bind, health, ready, prometheus,
+ * bufsize, loadbalance, nxdomain_cut, reload.
+ * Contract: rows of corefile_directive.c call these with the number of arguments already checked.
+ */
+#include "corefile_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NSEC 1000000000ull
+
+/* ---- bind ---- */
+
+/* An address, or those of an interface: malloc'd, at least one. */
+static int addresses(struct corefile_parse *p, const struct corefile_token *arg,
+		     struct sockaddr_storage **out, size_t *len)
+{
+	struct sockaddr_storage *list = malloc(sizeof(*list));
+	int err = -ENODEV;
+
+	if (!list)
+		return corefile_nomem(p);
+	if (!corefile_ip(arg->text, 0, list)) {
+		*out = list;
+		*len = 1;
+		return 0;
+	}
+	free(list);
+	if (p->options->interface)
+		err = p->options->interface(p->options->ctx, arg->text, out, len);
+	if (err == -ENOMEM)
+		return corefile_nomem(p);
+	if (err)
+		return corefile_fail(p, arg,
+				     "'%s' is neither an IP address nor an interface that is up "
+				     "and has an address; write bind IP|INTERFACE...",
+				     corefile_show(p, arg->text));
+	return 0;
+}
+
+static bool bound(const struct corefile_block *b, const struct sockaddr_storage *addr, size_t *at)
+{
+	for (*at = 0; *at < b->binds_len; (*at)++) {
+		if (!memcmp(&b->binds[*at], addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+static int add_bind(struct corefile_parse *p, const struct corefile_token *arg,
+		    const struct sockaddr_storage *addr)
+{
+	struct corefile_block *b = p->block;
+	struct sockaddr_storage *list;
+	size_t at;
+
+	if (bound(b, addr, &at)) /* as in CoreDNS, which templates give the same address twice */
+		return 0;
+	if (b->binds_len == COREFILE_BIND_MAX)
+		return corefile_fail(p, arg, "more than %d addresses are given; write fewer",
+				     COREFILE_BIND_MAX);
+	list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap, sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	list[b->binds_len++] = *addr;
+	b->binds = list;
+	return 0;
+}
+
+int corefile_set_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		struct sockaddr_storage *list = NULL;
+		size_t len = 0;
+
+		err = addresses(p, &stmt->args[i], &list, &len);
+		for (size_t k = 0; !err && k < len; k++)
+			err = add_bind(p, &stmt->args[i], &list[k]);
+		free(list);
+	}
+	return err;
+}
+
+int corefile_set_bind_except(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_block *b = p->block;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		struct sockaddr_storage *list = NULL;
+		size_t len = 0, at;
+
+		err = addresses(p, &stmt->args[i], &list, &len);
+		for (size_t k = 0; !err && k < len; k++) {
+			if (!bound(b, &list[k], &at))
+				continue;
+			b->binds_len--;
+			memmove(&b->binds[at], &b->binds[at + 1],
+				(b->binds_len - at) * sizeof(b->binds[0]));
+		}
+		free(list);
+	}
+	return err;
+}
+
+/* None would mean every address: the opposite of what is written there. */
+int corefile_end_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (p->block->binds_len)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "except leaves no address to listen on; take one of them out");
+}
+
+/* ---- HTTP endpoints ---- */
+
+static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt,
+		      const char *host, uint16_t port, struct corefile_listen *out)
+{
+	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
+				 : corefile_ip(host, port, &out->addr);
+
+	out->enabled = !err;
+	return err;
+}
+
+int corefile_set_health(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "::", 8080, &p->block->health);
+}
+
+int corefile_set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
+}
+
+int corefile_set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "::", 8181, &p->block->ready);
+}
+
+/* ---- small ones ---- */
+
+int corefile_set_bufsize(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	uint32_t size = 1232;
+	int err = stmt->args_len ? corefile_value_u32(p, &stmt->args[0], 512, 4096,
+						      "number of octets", &size)
+				 : 0;
+
+	p->block->bufsize = size;
+	return err;
+}
+
+int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (stmt->args_len && strcmp(stmt->args[0].text, "round_robin"))
+		return corefile_fail(p, &stmt->args[0],
+				     "'%s' is not supported; write loadbalance [round_robin]",
+				     corefile_show(p, stmt->args[0].text));
+	p->block->loadbalance = true;
+	return 0;
+}
+
+int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const char *text = stmt->args_len ? stmt->args[0].text : "on";
+
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return corefile_fail(p, &stmt->args[0], "'%s' is not known; write on or off",
+				     corefile_show(p, text));
+	p->block->nxdomain_cut = !strcmp(text, "on");
+	return 0;
+}
+
+int corefile_set_reload(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_reload reload = { true, 30 * NSEC, 15 * NSEC };
+	int err = 0;
+
+	if (stmt->args_len)
+		err = corefile_value_duration(p, &stmt->args[0], &reload.interval_ns);
+	if (!err && reload.interval_ns && reload.interval_ns < 2 * NSEC)
+		return corefile_fail(p, &stmt->args[0],
+				     "the interval is below 2s; write 2s or more, or 0 for none");
+	if (!err && stmt->args_len > 1)
+		err = corefile_value_duration(p, &stmt->args[1], &reload.jitter_ns);
+	if (!err && stmt->args_len > 1 && reload.jitter_ns < NSEC)
+		return corefile_fail(p, &stmt->args[1], "the jitter is below 1s; write 1s or more");
+	if (reload.jitter_ns > reload.interval_ns / 2)
+		reload.jitter_ns = reload.interval_ns / 2;
+	if (!err)
+		p->block->reload = reload;
+	return err;
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The rewrite directive.
+ * Contract: the row of corefile_directive.c calls corefile_set_rewrite() with one argument at
+ * least; a block has become arguments.
+ */
+#include "corefile_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MATCHES "exact|prefix|suffix|substring|regex"
+#define EDNS0_FORMS                                                                         \
+	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, or edns0 " \
+	"nsid set|replace|append|unset"
+#define EDNS0_DATA_MAX 255
+#define EDNS0_NSID     3 /* RFC 5001 */
+
+/* The arguments that have not been read yet. */
+struct args {
+	const struct corefile_token *at, *end;
+	const struct corefile_token *directive; /* what messages name when none is left */
+};
+
+static size_t left(const struct args *args)
+{
+	return (size_t)(args->end - args->at);
+}
+
+static bool take_word(struct args *args, const char *word)
+{
+	if (!left(args) || strcmp(args->at->text, word) != 0)
+		return false;
+	args->at++;
+	return true;
+}
+
+static const struct corefile_token *where(const struct args *args)
+{
+	return left(args) ? args->at : args->directive;
+}
+
+static int wrong(struct corefile_parse *p, const struct args *args)
+{
+	return corefile_fail(p, where(args), "write %s", COREFILE_REWRITE_FORMS);
+}
+
+/* [exact|prefix|...], where at least @more arguments follow it; else exact. */
+static void take_match(struct args *args, size_t more, struct corefile_rewrite *rule)
+{
+	static const char *const names[] = {
+		[COREFILE_MATCH_EXACT] = "exact",   [COREFILE_MATCH_PREFIX] = "prefix",
+		[COREFILE_MATCH_SUFFIX] = "suffix", [COREFILE_MATCH_SUBSTRING] = "substring",
+		[COREFILE_MATCH_REGEX] = "regex",
+	};
+
+	for (unsigned int i = 0; left(args) > more && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (take_word(args, names[i])) {
+			rule->match = i;
+			return;
+		}
+	}
+}
+
+/* @at's text; names are compared and written with their dot at the end. */
+static int text_of(struct corefile_parse *p, const struct corefile_token *at, bool name,
+		   const char **out)
+{
+	size_t len;
+	char *dotted;
+	int err = corefile_value_text(p, at, out);
+
+	if (err || !name)
+		return err;
+	len = strlen(*out);
+	if (len && (*out)[len - 1] == '.')
+		return 0;
+	dotted = corefile_mem_alloc(p->cf->mem, len + 2);
+	if (!dotted)
+		return corefile_nomem(p);
+	memcpy(dotted, *out, len);
+	dotted[len] = '.';
+	*out = dotted;
+	return 0;
+}
+
+/* What the name is compared with. */
+static int take_from(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	const struct corefile_token *at = args->at++;
+
+	if (rule->match == COREFILE_MATCH_REGEX)
+		return corefile_value_regex(p, at, &rule->from);
+	return text_of(p, at,
+		       rule->match == COREFILE_MATCH_EXACT || rule->match == COREFILE_MATCH_SUFFIX,
+		       &rule->from);
+}
+
+static int add_answer(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	struct corefile_rewrite_answer new = { .value = false }, *list;
+	int err;
+
+	if (take_word(args, "value"))
+		new.value = true;
+	else if (!take_word(args, "name"))
+		return wrong(p, args);
+	if (left(args) < 2)
+		return wrong(p, args);
+	err = corefile_value_regex(p, args->at, &new.from);
+	if (!err)
+		err = text_of(p, args->at + 1, true, &new.to);
+	if (err)
+		return err;
+	args->at += 2;
+	list = corefile_mem_alloc(p->cf->mem, (rule->answers_len + 1) * sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	if (rule->answers_len)
+		memcpy(list, rule->answers, rule->answers_len * sizeof(*list));
+	list[rule->answers_len++] = new;
+	rule->answers = list;
+	return 0;
+}
+
+/* name [MATCH] FROM TO [answer auto | answer name|value FROM TO...] */
+static int set_name(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	int err;
+
+	rule->kind = COREFILE_REWRITE_NAME;
+	take_match(args, 2, rule);
+	if (left(args) < 2)
+		return wrong(p, args);
+	err = take_from(p, args, rule);
+	if (!err)
+		err = text_of(p, args->at++,
+			      rule->match != COREFILE_MATCH_PREFIX &&
+				      rule->match != COREFILE_MATCH_SUBSTRING,
+			      &rule->to);
+	while (!err && left(args)) {
+		if (!take_word(args, "answer") || rule->answer_auto)
+			return wrong(p, args);
+		if (!rule->answers_len && take_word(args, "auto"))
+			rule->answer_auto = true;
+		else
+			err = add_answer(p, args, rule);
+	}
+	return err;
+}
+
+static int set_type(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	int err;
+
+	rule->kind = COREFILE_REWRITE_TYPE;
+	if (left(args) != 2)
+		return wrong(p, args);
+	err = corefile_value_type(p, args->at++, &rule->from_number);
+	return err ? err : corefile_value_type(p, args->at++, &rule->to_number);
+}
+
+static int set_class(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	int err;
+
+	rule->kind = COREFILE_REWRITE_CLASS;
+	if (left(args) != 2)
+		return wrong(p, args);
+	err = corefile_value_class(p, args->at++, false, &rule->from_number);
+	return err ? err : corefile_value_class(p, args->at++, false, &rule->to_number);
+}
+
+static bool seconds(const char **text, uint32_t *out)
+{
+	char *end;
+	unsigned long n;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	n = strtoul(*text, &end, 10);
+	if (errno || n > INT32_MAX)
+		return false;
+	*text = end;
+	*out = n;
+	return true;
+}
+
+/* "5", "5-", "-5", "5-10" */
+static bool ttl_range(const char *text, struct corefile_rewrite *rule)
+{
+	bool has_min = seconds(&text, &rule->ttl_min_s);
+
+	if (!has_min)
+		rule->ttl_min_s = 0;
+	rule->ttl_max_s = has_min ? rule->ttl_min_s : 0;
+	if (*text != '-')
+		return has_min && !*text;
+	text++;
+	rule->ttl_max_s = INT32_MAX;
+	if (!*text)
+		return has_min;
+	return seconds(&text, &rule->ttl_max_s) && !*text && rule->ttl_min_s <= rule->ttl_max_s;
+}
+
+static int set_ttl(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	int err;
+
+	rule->kind = COREFILE_REWRITE_TTL;
+	take_match(args, 2, rule);
+	if (left(args) != 2)
+		return wrong(p, args);
+	err = take_from(p, args, rule);
+	if (!err && !ttl_range(args->at->text, rule))
+		err = corefile_fail(p, args->at,
+				    "'%s' is not a TTL in seconds; write 5, 5-, -5 or 5-10",
+				    corefile_show(p, args->at->text));
+	return err;
+}
+
+static int set_rcode(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	int err;
+
+	rule->kind = COREFILE_REWRITE_RCODE;
+	take_match(args, 3, rule);
+	if (left(args) != 3)
+		return wrong(p, args);
+	err = take_from(p, args, rule);
+	if (!err)
+		err = corefile_value_rcode(p, args->at++, &rule->from_number);
+	return err ? err : corefile_value_rcode(p, args->at++, &rule->to_number);
+}
+
+/* ---- edns0 ---- */
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Text as it is, or 0x and hexadecimal digits. */
+static int edns0_data(struct corefile_parse *p, const struct corefile_token *at,
+		      struct corefile_rewrite *rule)
+{
+	const char *text = at->text, *digits = text + 2;
+	bool hex = text[0] == '0' && (text[1] | 0x20) == 'x';
+	size_t len = hex ? strlen(digits) / 2 : strlen(text);
+	char *data;
+
+	/* Whoever asks for the same name shares an upstream's answer, and the kernel's. */
+	if (text[0] == '{')
+		return corefile_fail(
+			p, at,
+			"'%s' differs from client to client, and answers are shared by "
+			"all: not supported; write a fixed value",
+			corefile_show(p, text));
+	if (len > EDNS0_DATA_MAX)
+		return corefile_fail(p, at, "it is longer than %d octets", EDNS0_DATA_MAX);
+	data = corefile_mem_alloc(p->cf->mem, len + 1);
+	if (!data)
+		return corefile_nomem(p);
+	for (size_t i = 0; i < len; i++) {
+		int high = hex ? nibble(digits[2 * i]) : 0,
+		    low = hex ? nibble(digits[2 * i + 1]) : 0;
+
+		if (high < 0 || low < 0)
+			return corefile_fail(p, at, "'%s' is not hexadecimal",
+					     corefile_show(p, text));
+		data[i] = hex ? high << 4 | low : text[i];
+	}
+	if (hex && strlen(digits) % 2)
+		return corefile_fail(p, at, "'%s' has an odd number of digits",
+				     corefile_show(p, text));
+	rule->edns0_data = data;
+	rule->edns0_len = len;
+	return 0;
+}
+
+static int edns0_code(struct corefile_parse *p, const struct corefile_token *at, uint16_t *out)
+{
+	char *end;
+	unsigned long code;
+
+	errno = 0;
+	code = strtoul(at->text, &end, 0);
+	if (errno || *end || end == at->text || *at->text == '-' || !code || code > UINT16_MAX)
+		return corefile_fail(p, at,
+				     "'%s' is not an option's code; write 1 to 65535 or 0x...",
+				     corefile_show(p, at->text));
+	*out = code;
+	return 0;
+}
+
+static bool take_action(struct args *args, enum corefile_edns0_action *out)
+{
+	static const char *const names[] = {
+		[COREFILE_EDNS0_SET] = "set",
+		[COREFILE_EDNS0_REPLACE] = "replace",
+		[COREFILE_EDNS0_APPEND] = "append",
+		[COREFILE_EDNS0_UNSET] = "unset",
+	};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (take_word(args, names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int set_edns0(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	bool local = take_word(args, "local"), unset;
+	int err = 0;
+
+	rule->kind = COREFILE_REWRITE_EDNS0;
+	rule->edns0_code = EDNS0_NSID;
+	if (!local && left(args) && !strcmp(args->at->text, "subnet"))
+		return corefile_fail(p, args->at,
+				     "subnet is not supported: it differs from client to client, "
+				     "and answers are shared by all; " EDNS0_FORMS);
+	if ((!local && !take_word(args, "nsid")) || !take_action(args, &rule->edns0_action))
+		return corefile_fail(p, where(args), EDNS0_FORMS);
+	unset = rule->edns0_action == COREFILE_EDNS0_UNSET;
+	if (local) {
+		if (left(args) < 2u - unset)
+			return corefile_fail(p, where(args), EDNS0_FORMS);
+		err = edns0_code(p, args->at++, &rule->edns0_code);
+		if (!err && !unset)
+			err = edns0_data(p, args->at++, rule);
+	}
+	take_word(args, "revert"); /* options of an answer are never a client's */
+	if (!err && left(args))
+		err = corefile_fail(p, args->at, EDNS0_FORMS);
+	return err;
+}
+
+/* ---- the directive ---- */
+
+int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	static const struct {
+		const char *field;
+		int (*set)(struct corefile_parse *p, struct args *args,
+			   struct corefile_rewrite *rule);
+	} fields[] = {
+		{ "name", set_name },	{ "type", set_type }, { "class", set_class },
+		{ "edns0", set_edns0 }, { "ttl", set_ttl },   { "rcode", set_rcode },
+	};
+	struct corefile_rewrite rule = { .file = stmt->name->file, .line = stmt->name->line },
+				*list;
+	struct args args = { stmt->args, stmt->args + stmt->args_len, stmt->name };
+	struct corefile_block *b = p->block;
+	int err = 1;
+
+	if (take_word(&args, "continue"))
+		rule.go_on = true;
+	else
+		take_word(&args, "stop");
+	for (size_t i = 0; err == 1 && i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (take_word(&args, fields[i].field))
+			err = fields[i].set(p, &args, &rule);
+	}
+	if (err)
+		return err == 1 ? wrong(p, &args) : err;
+	list = corefile_mem_grow(p->cf->mem, b->rewrites, b->rewrites_len, &p->rewrites_cap,
+				 sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	list[b->rewrites_len++] = rule;
+	b->rewrites = list;
+	return 0;
+}
