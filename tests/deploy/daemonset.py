@@ -7,6 +7,7 @@
     daemonset.py FILE corefile               the Corefile of the ConfigMap
     daemonset.py FILE get PATH               one value, as template.spec.hostNetwork
 """
+import json
 import re
 import sys
 
@@ -30,7 +31,7 @@ def main(path, what, *rest):
         node = spec
         for part in rest[0].split("."):
             node = node[int(part) if part.isdigit() else part]
-        print(node)
+        print(json.dumps(node, sort_keys=True) if isinstance(node, (dict, list)) else node)
 
 
 main(*sys.argv[1:])
