@@ -97,7 +97,7 @@ $(BUILD)/tests/tools/%: tests/tools/%.c
 $(BUILD)/bench/%: bench/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itests/tools $(CFLAGS) $< $(LDFLAGS) -lpthread -o $@
+	$(Q)$(CC) $(CPPFLAGS) -Itests/tools $(C_FLAGS) $< $(LDFLAGS) -lpthread -o $@
 
 check: tests ## unit tests and BPF table tests (root)
 	$(Q)tests/run unit bpf
@@ -125,7 +125,8 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL)
 
 fuzz: $(FUZZ) ## fuzz targets, a minute each
 	$(Q)for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/fuzz/corpus/$$n; \
-		$$f -max_total_time=60 -print_final_stats=0 -verbosity=0 $(BUILD)/fuzz/corpus/$$n \
+		$$f -max_total_time=60 -print_final_stats=0 -verbosity=0 \
+		$$(ls tests/fuzz/fuzz_$$n.dict 2>/dev/null | sed 's/^/-dict=/') $(BUILD)/fuzz/corpus/$$n \
 		$$(ls -d tests/fuzz/seeds/$$n 2>/dev/null) || exit 1; done
 
 asan: ## build into build/asan with ASan and UBSan

@@ -89,8 +89,8 @@ struct nodens_slot {
 	__u8 truncated; /* 1: too large for any slot; always answer TC=1 */
 	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
 	__u8 keep_ttl;	/* 1: every reply says ttl_s, not what is left of it */
-	__u8 pad0;
-	__u32 ttl_s; /* as stored */
+	__u8 fixed;	/* 1: the configuration says so: the next agent does not take it over */
+	__u32 ttl_s;	/* as stored */
 	/*
 	 * For so many seconds after expires_ns a program still answers with this, with a TTL of 0
 	 * (RFC 8767).

@@ -26,7 +26,7 @@
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
 
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
 {
 	char text[64];
 
@@ -34,7 +34,8 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up)
 	if (up)
 		log_info("upstream %s answers again", agent__addr_text(addr, text, sizeof(text)));
 	else
-		log_warn("upstream %s does not answer", agent__addr_text(addr, text, sizeof(text)));
+		log_warn("upstream %s does not answer: %s",
+			 agent__addr_text(addr, text, sizeof(text)), reason);
 }
 
 void agent__on_overload(void *ctx, bool overloaded)
@@ -196,6 +197,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		plan__local_addrs(&agent->gen->plan);
 		fill_served(agent);
 	}
+	agent_link__review(agent);
 	agent_devices__review(agent);
 }
 
@@ -451,6 +453,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		agent->gen = older;
 	}
 	server__close(agent->server);
+	agent_link__close(agent, detach && !agent->opts->skipteardown);
 	steer__close(agent->steer);
 	if (agent->lock_fd >= 0)
 		close(agent->lock_fd);

@@ -16,6 +16,8 @@
 #include "links.h"
 #include "list.h"
 #include "log.h"
+#include "metrics.h"
+#include "node_link.h"
 #include "resolver.h"
 #include "server.h"
 #include "steer.h"
@@ -38,6 +40,9 @@ struct agent {
 	struct store *store;
 	struct steer *steer;
 	int lock_fd; /* listen mode's; steer holds its own */
+	struct node_link *link;
+	bool link_broken; /* and that was said */
+	unsigned int setup_errors[METRICS_SETUP_ERROR_COUNT];
 	struct server *server;
 	unsigned int max_exchanges, shed_above;
 	struct links *links;
@@ -57,7 +62,8 @@ struct agent {
 };
 
 /* What generations tell the agent: contracts in upstream.h and resolver.h. */
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up);
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
+			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
 void agent__on_replied(void *ctx, const struct resolver_event *event);
@@ -75,6 +81,13 @@ void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
 const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
+
+/* agent_link.c: the link of -setupinterface, if it is wanted. */
+int agent_link__open(struct agent *agent);
+void agent_link__review(struct agent *agent);
+void agent_link__close(struct agent *agent, bool remove);
+/* node-cache's counter of what could not be set up. */
+void agent__setup_error(struct agent *agent, enum metrics_setup_error error);
 
 /* agent_stats.c */
 int agent_map__open(struct agent_map *map, struct kern *kern);

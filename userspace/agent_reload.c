@@ -11,6 +11,9 @@
 #include "clock.h"
 #include "conf.h"
 
+/* As node-cache looks at its ConfigMaps, whatever `reload` says of the Corefile made of them. */
+#define BASE_INTERVAL_NS (10 * NSEC_PER_SEC)
+
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
@@ -71,13 +74,23 @@ void agent__reload(struct agent *agent, const char *reason)
 		return;
 	}
 	agent->fingerprint = conf.fingerprint;
-	take(agent, &conf, reason);
+	if (conf.note[0]) {
+		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
+		agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
+	} else {
+		take(agent, &conf, reason);
+	}
 	conf__free(&conf);
 }
 
 /* The interval with as much of the jitter as chance wants: not all nodes at once. */
-static uint64_t next_look(const struct corefile_reload *reload, uint64_t now)
+static uint64_t next_look(const struct agent *agent, const struct corefile_reload *reload,
+			  uint64_t now)
 {
+	/* ConfigMaps come to the nodes at different times as it is. */
+	if (conf__from_base(agent->opts) && reload->interval_ns > BASE_INTERVAL_NS)
+		return now + BASE_INTERVAL_NS;
 	uint64_t jitter = reload->jitter_ns ? random() % (2 * reload->jitter_ns) : 0;
 
 	return now + reload->interval_ns - reload->jitter_ns + jitter;
@@ -92,10 +105,10 @@ void agent__watch(struct agent *agent, uint64_t now)
 		return;
 	if (!agent->reload_ns || now < agent->reload_ns) {
 		if (!agent->reload_ns)
-			agent->reload_ns = next_look(reload, now);
+			agent->reload_ns = next_look(agent, reload, now);
 		return;
 	}
-	agent->reload_ns = next_look(reload, now);
+	agent->reload_ns = next_look(agent, reload, now);
 	fingerprint = conf__fingerprint(agent->opts, agent->gen->cf);
 	/* 0: a file is gone for the moment, as while a ConfigMap is swapped */
 	if (!fingerprint || fingerprint == agent->fingerprint)

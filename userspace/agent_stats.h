@@ -42,6 +42,12 @@
 	  "messages that did not answer what was"                                               \
 	  " asked: dropped")                                                                    \
 	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP")  \
+	X(HEALTHCHECK_BROKEN, "healthcheck_broken",                                             \
+	  "queries sent to an upstream taken for"                                               \
+	  " dead, since all were")                                                              \
+	X(MAX_CONCURRENT, "max_concurrent_rejects",                                             \
+	  "queries turned away because"                                                         \
+	  " max_concurrent were under way")                                                     \
 	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")           \
 	X(REFUSED, "refused", "answered REFUSED: no block for the name, or too many in flight") \
 	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                     \

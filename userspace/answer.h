@@ -35,9 +35,10 @@ struct answer {
 	uint8_t key_flags;
 	uint16_t flags; /* host order: QR, AA, RA, AD, rcode as stored policy says */
 	uint16_t count[DNS_SECTIONS];
-	uint32_t ttl_s;	    /* for all RRs: the least (RFC 2308 for negatives), not clamped */
-	uint16_t rot_at;    /* where the A or AAAA RRs to rotate begin in blob */
-	uint16_t rot_count; /* 0, or 2 and more of rot_size bytes each, contiguous */
+	uint32_t ttl_s;	     /* for all RRs: the least (RFC 2308 for negatives), not clamped */
+	uint32_t says_ttl_s; /* out of the store: each reply says this; 0: what is left */
+	uint16_t rot_at;     /* where the A or AAAA RRs to rotate begin in blob */
+	uint16_t rot_count;  /* 0, or 2 and more of rot_size bytes each, contiguous */
 	uint8_t rot_size;
 	bool truncated; /* a slot's: no records here, every reply is TC=1 */
 	uint16_t n_ttl;

@@ -217,8 +217,9 @@ static int read_block(struct corefile_parse *p)
 	err = corefile_directives(p, braced, key);
 	if (!err && !block.forwards_len && !block.templates_len && !block.has_hosts &&
 	    !block.whoami)
-		err = corefile_warn(p, key,
-				    "it has no forward; every query for its zones is answered SERVFAIL");
+		err = corefile_warn(
+			p, key,
+			"it has no forward; every query for its zones is answered SERVFAIL");
 	cap_min_ttl(&block.cache.success);
 	cap_min_ttl(&block.cache.denial);
 	return err ? err : add_blocks(p, &block, &keys);

@@ -102,11 +102,11 @@ static int set_tls_name(struct corefile_parse *p, const struct corefile_token *a
 	const char *why = "it is empty; write it as in its certificate";
 
 	if (!*name || zone__from_text(name, wire, &why) < 0 || strpbrk(name, "\\*"))
-		return corefile_fail(p, at,
-				     "'%s' is not the name of a server: %s", corefile_show(p, name),
-				     strpbrk(name, "\\*") ? "it has a '\\' or '*'; write it as in its "
-							    "certificate"
-							  : why);
+		return corefile_fail(
+			p, at, "'%s' is not the name of a server: %s", corefile_show(p, name),
+			strpbrk(name, "\\*") ? "it has a '\\' or '*'; write it as in its "
+					       "certificate"
+					     : why);
 	*out = corefile_mem_strndup(p->cf->mem, name, strlen(name));
 	return *out ? 0 : corefile_nomem(p);
 }

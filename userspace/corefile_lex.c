@@ -149,12 +149,43 @@ static const char *find_variable(const char *text, const char **name, size_t *na
 	return NULL;
 }
 
-bool corefile_reads_anew(const char *text)
+bool corefile_is_plain(const char *text)
+{
+	size_t len = strlen(text);
+	const char *end = text + len;
+
+	if (!len || *text == '"' || !strcmp(text, "}") || !strcmp(text, "{"))
+		return false;
+	/* As the last word it would be taken for a '{' without a blank before it. */
+	if (len > 1 && end[-1] == '{' && end[-2] != '{')
+		return false;
+	for (const char *at = text; at < end; at++) {
+		if (*at == '#' || corefile_blank(at, end))
+			return false;
+	}
+	return true;
+}
+
+/* In quotes a backslash before a quote takes that quote in; two of them are two backslashes. */
+static bool can_be_quoted(const char *text)
+{
+	bool odd = false;
+
+	for (; *text; text++) {
+		if (*text == '"' && odd)
+			return false;
+		odd = *text == '\\' && !odd;
+	}
+	return !odd;
+}
+
+bool corefile_is_writable(const char *text)
 {
 	const char *name, *after;
 	size_t len;
 
-	return find_variable(text, &name, &len, &after);
+	return !find_variable(text, &name, &len, &after) &&
+	       (corefile_is_plain(text) || can_be_quoted(text));
 }
 
 static int append_variable(struct lexer *l, const struct corefile_token *token, FILE *out,

@@ -44,7 +44,7 @@ const char *corefile_show(struct corefile_parse *p, const char *text)
 static void format(struct corefile_parse *p, char *out, size_t size, const char *file,
 		   unsigned int line, const char *fmt, va_list args)
 {
-	char path[PATH_SHOWN_MAX + 8], context[sizeof(p->shown[0])];
+	char path[PATH_SHOWN_MAX + 8], context[sizeof(p->shown[0])], said[sizeof(p->err->text)];
 	size_t len = strlen(file);
 	int n;
 
@@ -61,7 +61,9 @@ static void format(struct corefile_parse *p, char *out, size_t size, const char 
 		n += snprintf(out + n, size - (size_t)n, " %s:", context);
 	}
 	n += snprintf(out + n, size - (size_t)n, " ");
-	vsnprintf(out + n, size - (size_t)n, fmt, args);
+	/* Reasons that other modules give may show a word of the file as it is. */
+	vsnprintf(said, sizeof(said), fmt, args);
+	printable(said, out + n, size - (size_t)n);
 }
 
 int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line,

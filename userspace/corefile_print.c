@@ -19,26 +19,10 @@
 
 /* ---- words ---- */
 
-static bool is_plain(const char *text)
-{
-	const char *end = text + strlen(text);
-
-	if (!*text || *text == '"' || end[-1] == '{' || !strcmp(text, "}"))
-		return false;
-	for (const char *at = text; at < end; at++) {
-		if (*at == '#' || corefile_blank(at, end))
-			return false;
-	}
-	return true;
-}
-
-/*
- * In quotes where it has to be. A text with a backslash before a quote cannot be written in quotes,
- * and never needs them: it was a plain word.
- */
+/* corefile_value_text() has refused what can be written neither way. */
 static void print_text(const char *text, FILE *out)
 {
-	if (is_plain(text)) {
+	if (corefile_is_plain(text)) {
 		fprintf(out, " %s", text);
 		return;
 	}

@@ -103,8 +103,10 @@ int corefile_lex(struct corefile_parse *p, const char *file, const char *text, s
 		 struct corefile_tokens *out);
 int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
 			 const struct corefile_token *token);
-/* Whether @text, written into a Corefile, would be read as an environment variable. */
-bool corefile_reads_anew(const char *text);
+/* Whether @text is read as one word without quotes; whether it can be written at all so that it is
+ * read as what it is. */
+bool corefile_is_plain(const char *text);
+bool corefile_is_writable(const char *text);
 /* Octets of the blank at @at, 0 if it is none. */
 size_t corefile_blank(const char *at, const char *end);
 bool corefile_is_open(const struct corefile_token *token);

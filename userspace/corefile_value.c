@@ -264,10 +264,11 @@ int corefile_value_text(struct corefile_parse *p, const struct corefile_token *a
 {
 	char *copy;
 
-	if (corefile_reads_anew(arg->text))
+	if (!corefile_is_writable(arg->text))
 		return corefile_fail(p, arg,
-				     "'%s' comes from an environment variable and names another "
-				     "one; write the value itself",
+				     "'%s' would be read as something else where it is written "
+				     "again: it names an environment variable, or has a backslash "
+				     "before a quote; write the value itself, in quotes",
 				     corefile_show(p, arg->text));
 	copy = corefile_mem_strndup(p->cf->mem, arg->text, strlen(arg->text));
 	if (!copy)

@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Exchanges with upstreams: what is sent when, and what counts as an answer.
+ * Exchanges with upstreams: what is sent when, to whom, until when.
  * Contract: upstream.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "upstream_priv.h"
 
 /* How long a query may be out before a second one is sent, and then each further one. */
 static const uint64_t resend_after_ns[RESENDS] = {
-	[RESEND_SOON] = NSEC_PER_SEC / 2,
+	[RESEND_SOON] = 400 * NSEC_PER_MS,
 	[RESEND_LATE] = NSEC_PER_SEC,
 };
 
 /* Once an upstream is taken for dead, who waited for it this long waits no more. */
 #define GIVE_UP_NS (250 * NSEC_PER_MS)
-
-static struct upstreams *owner(const struct exchange *ex)
-{
-	return ex->group->owner;
-}
 
 /* ---- timers ---- */
 
@@ -62,21 +58,33 @@ static void timer_set(struct upstreams *ups, uint64_t now)
 
 static void resend_set(struct exchange *ex, enum resend after, uint64_t now)
 {
-	struct upstreams *ups = owner(ex);
+	struct upstreams *ups = exchange_owner(ex);
 
 	ex->resend_ns = now + resend_after_ns[after];
 	list__append(&ups->by_resend[after], &ex->by_resend);
 }
 
-/* The first time: soon, unless this upstream is slower than that, unknown, or taken for dead. */
+static bool another_lives(const struct exchange *ex, const struct upstream *but)
+{
+	const struct upstream_group *group = ex->group;
+
+	for (size_t i = 0; i < group->n; i++) {
+		if (&group->list[i] != but && !group->list[i].down && !(ex->tried >> i & 1))
+			return true;
+	}
+	return false;
+}
+
+/* The first time: soon, unless there is only this one, and it is slower than that. */
 static void resend_plan(struct exchange *ex, const struct upstream *upstream, uint64_t now)
 {
 	uint64_t usual_ns = upstream->rtt_ns + 4 * upstream->rtt_var_ns;
 
 	list__del(&ex->by_resend);
-	if (ex->probe || ex->use_tcp || upstream->down)
+	if (ex->probe)
 		return;
-	if (ex->n_open == 1 && upstream->rtt_ns && usual_ns <= resend_after_ns[RESEND_SOON])
+	if (ex->n_open == 1 &&
+	    (usual_ns <= resend_after_ns[RESEND_SOON] || another_lives(ex, upstream)))
 		resend_set(ex, RESEND_SOON, now);
 	else if (usual_ns <= resend_after_ns[RESEND_LATE])
 		resend_set(ex, RESEND_LATE, now);
@@ -84,7 +92,7 @@ static void resend_plan(struct exchange *ex, const struct upstream *upstream, ui
 
 /* ---- attempts ---- */
 
-static void attempt_release(struct attempt *attempt, bool clean)
+void attempt_release(struct attempt *attempt, bool clean)
 {
 	if (!attempt->upstream)
 		return;
@@ -98,10 +106,24 @@ static void attempt_release(struct attempt *attempt, bool clean)
 	attempt->exchange->n_open--;
 }
 
-static int attempt_send(struct exchange *ex, struct upstream *upstream, bool again, uint64_t now)
+int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id)
 {
-	struct upstreams *ups = owner(ex);
+	const struct exchange *ex = attempt->exchange;
+	int len = dns_query__build(msg, QUERY_MAX, id, &ex->qname, ex->qtype, ex->key_flags,
+				   attempt->plain ? 0 : exchange_owner(ex)->config.bufsize);
+
+	if (len > 0 && ex->probe && !ex->group->forward->health_check_rd)
+		msg[2] &= (uint8_t) ~(DNS_RD >> 8);
+	return len;
+}
+
+/* @how: again and plain. */
+static int attempt_send(struct exchange *ex, struct upstream *upstream, struct attempt how,
+			uint64_t now)
+{
+	struct upstreams *ups = exchange_owner(ex);
 	struct attempt *attempt = ex->attempts;
+	bool stream = ex->use_tcp || upstream->tls;
 	int ret;
 
 	while (attempt->upstream)
@@ -111,15 +133,21 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, bool aga
 		.exchange = ex,
 		.upstream = upstream,
 		.sent_ns = now,
-		.again = again,
+		.again = how.again,
+		.plain = how.plain,
 	};
-	upstreams_count(ups, ex->use_tcp ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
-	ret = ex->use_tcp ? upstream_tcp__send(attempt) : upstream_udp__send(attempt);
+	upstreams_count(ups, stream ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
+	ret = stream ? upstream_tcp__send(attempt) : upstream_udp__send(attempt);
 	if (ret) {
+		upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+		upstream_reason(upstream, stream ? "tcp" : "udp", -1, ret);
+		attempt_reason(attempt, ret);
 		attempt->upstream = NULL;
 		return ret;
 	}
 	ex->n_open++;
+	if (!ex->probe)
+		upstream->numbers->v.requests++;
 	list__append(&ups->by_end, &attempt->by_end);
 	return 0;
 }
@@ -134,12 +162,12 @@ void exchange_unlink(struct exchange *ex)
 	list__del(&ex->by_resend);
 	if (!ex->probe) {
 		ex->group->in_flight--;
-		owner(ex)->config.stats->v[AGENT_STAT_IN_FLIGHT]--;
+		exchange_owner(ex)->config.stats->v[AGENT_STAT_IN_FLIGHT]--;
 	}
 	ex->group = NULL;
 }
 
-static void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission)
+void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission)
 {
 	exchange_unlink(ex);
 	ex->done(ex, answer, admission);
@@ -152,7 +180,7 @@ static bool own_fault(int error)
 	       error == -EIO;
 }
 
-static void failed_all(struct upstream_group *group, uint32_t bits, uint64_t now)
+void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now)
 {
 	for (unsigned int i = 0; bits; i++, bits >>= 1) {
 		if (bits & 1)
@@ -160,28 +188,49 @@ static void failed_all(struct upstream_group *group, uint32_t bits, uint64_t now
 	}
 }
 
+static void probe_failed(struct exchange *ex, struct upstream *upstream)
+{
+	upstream->numbers->v.healthcheck_failures++;
+	exchange_finish(ex, NULL, ADMIT_PASS);
+}
+
+/* Whom to ask, if anybody, with what is allowed and who lives; error says why nobody. */
+static struct upstream *next_upstream(struct exchange *ex)
+{
+	const struct corefile_forward *forward = ex->group->forward;
+	struct upstream *upstream;
+
+	if (forward->max_connect_attempts && ex->n_sent >= forward->max_connect_attempts)
+		return NULL;
+	upstream = upstream_choose(ex);
+	if (!upstream && !ex->error[0])
+		snprintf(ex->error, sizeof(ex->error), "no healthy proxies");
+	/* CoreDNS counts those that failfast turns away, too. */
+	if (upstream ? upstream->down : forward->failfast && !ex->n_sent)
+		upstreams_count(ex->group->owner, AGENT_STAT_HEALTHCHECK_BROKEN);
+	return upstream;
+}
+
 /*
  * Ask whoever is next. Ends the exchange where nobody is left to be asked or to
  * be waited for. True: a query went out.
  */
-static bool attempt_next(struct exchange *ex, uint64_t now)
+bool attempt_next(struct exchange *ex, uint64_t now)
 {
 	struct upstream_group *group = ex->group;
 	struct upstream *upstream;
 	uint32_t refused = 0;
 	bool sent = false;
 
-	while ((upstream = upstream_choose(ex))) {
+	while ((upstream = next_upstream(ex))) {
 		int ret;
 
 		ex->tried |= 1u << upstream_index(upstream);
 		ex->next = (upstream_index(upstream) + 1) % group->n;
-		ret = attempt_send(ex, upstream, false, now);
+		ret = attempt_send(ex, upstream, (struct attempt){ .again = false }, now);
+		ex->n_sent++;
 		sent = !ret;
-		if (sent)
-			break;
-		upstreams_count(group->owner, AGENT_STAT_UPSTREAM_ERRORS);
-		if (own_fault(ret))
+		if (sent || own_fault(ret))
 			break;
 		refused |= 1u << upstream_index(upstream);
 		ex->errored |= refused;
@@ -190,22 +239,39 @@ static bool attempt_next(struct exchange *ex, uint64_t now)
 		resend_plan(ex, upstream, now);
 	else if (!ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
-	failed_all(group, refused, now); /* from here on the exchange may be gone */
+	upstreams_failed(group, refused, now); /* from here on the exchange may be gone */
 	return sent;
+}
+
+/* The same upstream once more, for a reason of its own; if that fails, the next one. */
+void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
+		       uint64_t now)
+{
+	/* What is sent now replaces what is over: the place is free. */
+	if (!attempt_send(ex, upstream, how, now)) {
+		timer_set(exchange_owner(ex), now);
+		return;
+	}
+	ex->errored |= 1u << upstream_index(upstream);
+	if (ex->probe)
+		probe_failed(ex, upstream);
+	else if (!ex->n_open)
+		attempt_next(ex, now);
 }
 
 void attempt__failed(struct attempt *attempt, int error)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
-	struct upstreams *ups = owner(ex);
+	struct upstreams *ups = exchange_owner(ex);
 	uint64_t now = clock_now();
 
 	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+	attempt_reason(attempt, error);
 	attempt_release(attempt, false);
 	ex->errored |= 1u << upstream_index(upstream);
 	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 	else if (!ex->n_open)
 		attempt_next(ex, now);
 	timer_set(ups, now);
@@ -218,21 +284,10 @@ void attempt__again(struct attempt *attempt)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
-	uint64_t now = clock_now();
-	int ret;
+	struct attempt how = { .again = true, .plain = attempt->plain };
 
 	attempt_release(attempt, true);
-	/* The place is free again, so it is this one that is used. */
-	ret = attempt_send(ex, upstream, true, now);
-	timer_set(upstream->group->owner, now);
-	if (!ret)
-		return;
-	upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_ERRORS);
-	ex->errored |= 1u << upstream_index(upstream);
-	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
-	else if (!ex->n_open)
-		attempt_next(ex, now);
+	attempt_once_more(ex, upstream, how, clock_now());
 }
 
 static void attempt_timed_out(struct attempt *attempt, uint64_t now)
@@ -240,10 +295,11 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 
-	upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
+	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
+	attempt_reason(attempt, -ETIMEDOUT);
 	attempt_release(attempt, false);
 	if (ex->probe)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		probe_failed(ex, upstream);
 	else if (!ex->n_open)
 		attempt_next(ex, now);
 	upstream_has_failed(upstream, now);
@@ -251,7 +307,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 
 static void exchange_timed_out(struct exchange *ex, uint64_t now)
 {
-	struct upstreams *ups = owner(ex);
+	struct upstreams *ups = exchange_owner(ex);
 	struct upstream *silent = NULL;
 
 	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++) {
@@ -261,6 +317,7 @@ static void exchange_timed_out(struct exchange *ex, uint64_t now)
 			continue;
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
 		silent = attempt->upstream;
+		attempt_reason(attempt, -ETIMEDOUT);
 		attempt_release(attempt, false);
 	}
 	exchange_finish(ex, NULL, ADMIT_PASS);
@@ -271,10 +328,10 @@ static void exchange_timed_out(struct exchange *ex, uint64_t now)
 /* Nothing came so far: one more query, from another port and perhaps to another upstream. */
 static void exchange_resend(struct exchange *ex, uint64_t now)
 {
-	struct upstreams *ups = owner(ex);
+	struct upstreams *ups = exchange_owner(ex);
 
 	list__del(&ex->by_resend);
-	if (ex->use_tcp || ex->n_open == EXCHANGE_ATTEMPTS)
+	if (ex->n_open == EXCHANGE_ATTEMPTS)
 		return;
 	if (attempt_next(ex, now))
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
@@ -341,120 +398,11 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		struct exchange *ex = attempt->exchange;
 
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		attempt_reason(attempt, -ETIMEDOUT);
 		attempt_release(attempt, true);
 		if (!ex->n_open)
 			attempt_next(ex, now);
 	}
-}
-
-/* ---- what comes back ---- */
-
-/* Is the question in @msg ours? Only asked of malformed messages. */
-static bool question_ours(const struct exchange *ex, const uint8_t *msg, size_t len)
-{
-	struct dns_name name = { .len = 0 };
-	struct dns_cursor cur;
-	uint16_t type, class;
-
-	if ((msg[4] << 8 | msg[5]) != 1)
-		return false;
-	dns_cursor__init(&cur, msg, len);
-	cur.at = DNS_HEADER;
-	dns_cursor__name(&cur, &name);
-	type = dns_cursor__u16(&cur);
-	class = dns_cursor__u16(&cur);
-	return !cur.error && type == ex->qtype && class == DNS_CLASS_IN &&
-	       dns_name__equal(&name, &ex->qname);
-}
-
-static void received_truncated(struct attempt *attempt, uint64_t now)
-{
-	struct upstream *upstream = attempt->upstream;
-	struct exchange *ex = attempt->exchange;
-	int ret;
-
-	upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_TRUNCATED);
-	if (ex->use_tcp) {
-		attempt__failed(attempt, -EBADMSG);
-		return;
-	}
-	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++)
-		attempt_release(&ex->attempts[i], true);
-	list__del(&ex->by_resend);
-	ex->use_tcp = true;
-	ret = attempt_send(ex, upstream, false, now);
-	if (ret) {
-		upstreams_count(owner(ex), AGENT_STAT_UPSTREAM_ERRORS);
-		ex->errored |= 1u << upstream_index(upstream);
-		attempt_next(ex, now);
-	}
-}
-
-/*
- * Upstreams that were asked before the one that answered, and were silent all
- * the time: for them this counts as a failure, lest each query waits for them.
- */
-static uint32_t overtaken(const struct exchange *ex, const struct attempt *winner)
-{
-	uint32_t bits = 0;
-
-	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++) {
-		const struct attempt *attempt = &ex->attempts[i];
-
-		if (attempt->upstream && attempt->upstream != winner->upstream &&
-		    attempt->sent_ns < winner->sent_ns &&
-		    attempt->upstream->heard_ns < attempt->sent_ns)
-			bits |= 1u << upstream_index(attempt->upstream);
-	}
-	return bits;
-}
-
-static void received_answer(struct attempt *attempt, struct answer *answer,
-			    enum admission admission, uint64_t now)
-{
-	struct exchange *ex = attempt->exchange;
-	struct upstream_group *group = ex->group;
-	uint32_t silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
-
-	exchange_finish(ex, answer, admission);
-	failed_all(group, silent, now);
-}
-
-bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
-{
-	struct exchange *ex = attempt->exchange;
-	struct upstreams *ups = owner(ex);
-	enum admission admission = ADMIT_DROP;
-	struct answer *answer = NULL;
-	uint64_t now;
-	int ret = 0;
-
-	if (len < DNS_HEADER || (msg[0] << 8 | msg[1]) != attempt->id || !(msg[2] & 0x80)) {
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
-		return false;
-	}
-	/* Whatever a probe is answered, it is answered. */
-	if (!ex->probe) {
-		ret = answer__decode(msg, len, &ex->qname, ex->qtype, ex->key_flags, &admission,
-				     &answer);
-		if (ret == -EBADMSG && !question_ours(ex, msg, len))
-			ret = 0;
-		if (!ret && admission == ADMIT_DROP) {
-			upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
-			return false;
-		}
-		if (ret) {
-			attempt__failed(attempt, -EBADMSG);
-			return true;
-		}
-	}
-	now = clock_now();
-	upstream_succeeded(attempt->upstream, attempt->sent_ns, now);
-	if (!ex->probe && admission == ADMIT_TRUNCATED)
-		received_truncated(attempt, now);
-	else
-		received_answer(attempt, answer, admission, now);
-	return true;
 }
 
 /* ---- begin and end ---- */
@@ -464,6 +412,8 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 	ex->group = group;
 	ex->tried = ex->errored = 0;
 	ex->next = ex->n_open = 0;
+	ex->n_sent = 0;
+	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;
 	ex->probe = false;
 	list__init(&ex->by_deadline);
@@ -476,8 +426,12 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 {
 	struct upstreams *ups = group->owner;
 
-	if (group->forward->max_concurrent && group->in_flight >= group->forward->max_concurrent)
+	if (group->forward->max_concurrent && group->in_flight >= group->forward->max_concurrent) {
+		upstreams_count(ups, AGENT_STAT_MAX_CONCURRENT);
+		snprintf(ex->error, sizeof(ex->error), "concurrent queries exceeded maximum %u",
+			 group->forward->max_concurrent);
 		return -EBUSY;
+	}
 	upstreams_count(ups, AGENT_STAT_EXCHANGES);
 	ups->config.stats->v[AGENT_STAT_IN_FLIGHT]++;
 	group->in_flight++;
@@ -515,9 +469,8 @@ void exchange_probe(struct upstream *upstream, uint64_t now)
 	ex->done = probe_done;
 	exchange_init(ex, upstream->group);
 	ex->probe = true;
-	if (attempt_send(ex, upstream, false, now)) {
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
-		exchange_finish(ex, NULL, ADMIT_PASS);
+	if (attempt_send(ex, upstream, (struct attempt){ .again = false }, now)) {
+		probe_failed(ex, upstream);
 		upstream_has_failed(upstream, now);
 		return;
 	}

@@ -14,8 +14,12 @@
 #define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
 /* Who could be answered with what has expired waits no longer for better: RFC 8767, 5. */
 #define STALE_AFTER_US 1800000
-/* So long the programs answer with it before upstreams are tried again. */
-#define STALE_WINDOW_S 5
+/*
+ * With verify, so long the programs answer with it once upstreams had nothing. While somebody asks,
+ * upstreams are asked too (each 5.4 s, store_tick.c) for a deadline at most (5 s), and that makes
+ * it longer: clients do not wait again.
+ */
+#define STALE_WINDOW_S 12
 
 static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
 
@@ -151,15 +155,21 @@ static bool reply_stale(struct pending *pending, uint64_t now)
 	if (!answer)
 		return false;
 	reply_all(pending, answer, 0, "cache", true, NULL);
-	store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
+	/* immediate: they do all the time that it is kept */
+	if (pending->section->block->cache.stale == COREFILE_STALE_VERIFY)
+		store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
 	return true;
 }
 
 static void on_stale(evutil_socket_t fd, short what, void *arg)
 {
+	struct pending *pending = arg;
+
 	(void)fd;
 	(void)what;
-	reply_stale(arg, clock_now());
+	event_free(pending->stale); /* who joins from now on has a time of its own */
+	pending->stale = NULL;
+	reply_stale(pending, clock_now());
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
@@ -170,7 +180,8 @@ static void plan_stale(struct pending *pending, uint64_t now)
 	struct resolver *resolver = pending->resolver;
 	uint32_t past_s;
 
-	if (!resolver->config.store || !pending->section->block->cache.serve_stale_s ||
+	if (pending->stale || !resolver->config.store ||
+	    !pending->section->block->cache.serve_stale_s ||
 	    !store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 			      &past_s))
 		return;
@@ -182,6 +193,14 @@ static void plan_stale(struct pending *pending, uint64_t now)
 static bool failed(const struct answer *answer)
 {
 	return !answer || (answer->flags & DNS_RCODE) == DNS_SERVFAIL;
+}
+
+/* Does it say anything of the name? Else what is known from before is better: RFC 8767, 4. */
+static bool says_nothing(const struct answer *answer)
+{
+	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
+
+	return rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN;
 }
 
 /*
@@ -216,6 +235,22 @@ static void put(struct pending *pending, struct answer *answer, const struct sto
 		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
 }
 
+static const char *reason(const struct pending *pending)
+{
+	return pending->exchange.error[0] ? pending->exchange.error : "no upstream answered";
+}
+
+/* Upstreams know better than what has expired, though that is not to be kept. */
+static void drop_stale(const struct pending *pending, uint64_t now)
+{
+	struct store *store = pending->resolver->config.store;
+	const struct question *q = &pending->question;
+	uint32_t past_s;
+
+	if (store && store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s))
+		store__remove(store, &q->qname, q->qtype, q->key_flags);
+}
+
 static void finish(struct pending *pending, struct answer *answer, enum admission admission,
 		   const struct section_answer *local, uint64_t now)
 {
@@ -226,7 +261,7 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	uint32_t ttl_s = 0;
 
 	pending_unlink(pending);
-	if (failed(answer) && reply_stale(pending, now)) {
+	if (says_nothing(answer) && reply_stale(pending, now)) {
 		answer__free(answer);
 		goto out;
 	}
@@ -237,14 +272,17 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 		keep = section__keep(section, answer, admission, &how, &ttl_s);
 	}
 	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
-		  answer ? NULL : "no upstream answered");
+		  answer ? NULL : reason(pending));
 	if (!local)
 		resolver_cuts_learn(pending, answer, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !(for_agent && failed(answer)))
+	if (keep && resolver->config.store && !(for_agent && says_nothing(answer))) {
 		put(pending, answer, &how, now);
-	else
+	} else {
+		if (!says_nothing(answer))
+			drop_stale(pending, now);
 		answer__free(answer);
+	}
 out:
 	pending_free(pending);
 	resolver_judge_load(resolver);
@@ -276,6 +314,7 @@ static void finish_rcode(struct pending *pending, uint16_t rcode, const char *er
 	struct resolver *resolver = pending->resolver;
 
 	pending_unlink(pending);
+	reply_stale(pending, clock_now()); /* nobody waits any more, then */
 	for (struct waiter *waiter = pending->first; waiter; waiter = waiter->next) {
 		struct resolver_event event = event_for(pending, waiter, "");
 
@@ -386,7 +425,7 @@ static void pending_forward(struct pending *pending, uint64_t now)
 	pending->forward = forward;
 	pending->forwards_asked |= 1ull << (index & 63);
 	if (exchange__start(pending->section->groups[index], &pending->exchange, now))
-		finish_rcode(pending, DNS_REFUSED, "max_concurrent is reached");
+		finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
 }
 
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
@@ -494,8 +533,10 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 		if (!start->client)
 			return 0;
 		ret = pending_join(pending, start->client, start->query, now);
-		if (!ret)
+		if (!ret) {
 			resolver_count(resolver, AGENT_STAT_COALESCED);
+			plan_stale(pending, now);
+		}
 		return ret;
 	}
 	if (resolver->n_pending >= resolver->config.max_exchanges)

@@ -4,13 +4,16 @@
  * templates of one name, and suffixes that a template takes off the net, as cuts.
  * Contract: resolver_priv.h. These entries have an owner of their own, after the sections'.
  */
+#include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plan.h"
 #include "resolver_priv.h"
 
-#define BLACKHOLE_TTL_S 3600
+#define BLACKHOLE_TTL_S	    3600
+#define STATIC_CAPACITY_MIN 1024
 
 struct fill {
 	struct resolver *resolver;
@@ -67,6 +70,7 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		.owner = resolver->n_sections,
 		.bufsize = section->block->bufsize,
 		.keep_ttl = true,
+		.fixed = true,
 		.refresh = STORE_REFRESH_ALWAYS,
 		.refresh_left_s = ttl_s / 10 + 1,
 	};
@@ -184,7 +188,6 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	const struct takeover *takeover = ctx;
 	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
 
-	(void)slot;
 	/* without: what an agent before this one left, and its names say whose it is */
 	if (takeover->same)
 		before =
@@ -192,17 +195,43 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
-	section__keep_on(&takeover->resolver->sections[now], put);
-	return true;
+	return section__keep_on(&takeover->resolver->sections[now], question,
+				be16toh(slot->flags) & DNS_RCODE, put);
 }
 
-void resolver__take_store(struct resolver *resolver, const int *same, size_t n_before, uint64_t now)
+/*
+ * What the configuration itself says has the room that the caches leave: where there is none, as
+ * after a reload that brought hosts, a little all the same.
+ */
+static uint32_t static_capacity(const struct resolver *resolver, uint64_t caches)
+{
+	struct store_stats stats;
+	bool any = false;
+	uint64_t room;
+
+	for (size_t i = 0; i < resolver->n_sections; i++)
+		any |= resolver->sections[i].hosts || resolver->sections[i].templates;
+	if (!any)
+		return 0;
+	store__stats(resolver->config.store, &stats);
+	room = stats.room > caches ? (stats.room - caches) / 2 : 0;
+	if (room > PLAN_STATIC_CAPACITY)
+		return PLAN_STATIC_CAPACITY;
+	return room > STATIC_CAPACITY_MIN ? room : STATIC_CAPACITY_MIN;
+}
+
+int resolver__take_store(struct resolver *resolver, const int *same, size_t n_before, uint64_t now)
 {
 	struct takeover takeover = { resolver, same, n_before };
-	uint32_t(*capacity)[2] = calloc(resolver->n_sections + 1, sizeof(*capacity));
+	uint32_t(*capacity)[2], each;
+	uint64_t caches = 0;
+	int ret;
 
+	if (!resolver->config.store)
+		return 0;
+	capacity = calloc(resolver->n_sections + 1, sizeof(*capacity));
 	if (!capacity)
-		return;
+		return -ENOMEM;
 	for (size_t i = 0; i < resolver->n_sections; i++) {
 		const struct corefile_cache *cache = &resolver->sections[i].block->cache;
 
@@ -210,14 +239,17 @@ void resolver__take_store(struct resolver *resolver, const int *same, size_t n_b
 			continue;
 		capacity[i][NODENS_POSITIVE] = cache->success.capacity;
 		capacity[i][NODENS_NEGATIVE] = cache->denial.capacity;
+		caches += (uint64_t)cache->success.capacity + cache->denial.capacity;
 	}
-	capacity[resolver->n_sections][NODENS_POSITIVE] = PLAN_STATIC_CAPACITY;
-	capacity[resolver->n_sections][NODENS_NEGATIVE] = PLAN_STATIC_CAPACITY;
-	if (resolver->config.store &&
-	    store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
-			      resolver->n_sections + 1, owner_after, &takeover, now) >= 0) {
-		resolver->owns_store = true;
-		resolver_static_fill(resolver, now);
-	}
+	each = static_capacity(resolver, caches);
+	capacity[resolver->n_sections][NODENS_POSITIVE] = each;
+	capacity[resolver->n_sections][NODENS_NEGATIVE] = each;
+	ret = store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
+				resolver->n_sections + 1, owner_after, &takeover, now);
 	free(capacity);
+	if (ret < 0)
+		return ret;
+	resolver->owns_store = true;
+	resolver_static_fill(resolver, now);
+	return ret;
 }

@@ -63,7 +63,7 @@ bool slot__check(const struct nodens_slot *slot, size_t size)
 	if (!answer__slot_valid(slot, size))
 		return false;
 	if (slot->kind > NODENS_NEGATIVE || slot->truncated > 1 || slot->keep_ttl > 1 ||
-	    slot->pad0 || !key_ok(slot))
+	    slot->fixed > 1 || !key_ok(slot))
 		return false;
 	if (slot->truncated && slot->blob_len)
 		return false;

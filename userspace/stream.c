@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@ struct bytes {
 
 struct stream {
 	int fd;
+	SSL *ssl; /* or NULL */
 	struct event read, write;
 	const struct stream_ops *ops;
 	void *ctx;
@@ -65,6 +68,62 @@ static void bytes_release(struct bytes *bytes)
 {
 	free(bytes->data);
 	*bytes = (struct bytes){ 0 };
+}
+
+/* ---- bytes, in the clear or not: as recv() and send() ---- */
+
+static ssize_t tls_result(const struct stream *stream, int ret)
+{
+	switch (SSL_get_error(stream->ssl, ret)) {
+	case SSL_ERROR_NONE:
+		return ret;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		errno = EAGAIN;
+		return -1;
+	case SSL_ERROR_SYSCALL:
+		if (!errno) /* the peer went without a word */
+			errno = ECONNRESET;
+		return -1;
+	default:
+		errno = EPROTO;
+		return -1;
+	}
+}
+
+static ssize_t stream_recv(struct stream *stream, uint8_t *data, size_t len)
+{
+	if (!stream->ssl)
+		return recv(stream->fd, data, len, MSG_DONTWAIT);
+	ERR_clear_error();
+	errno = 0;
+	return tls_result(stream, SSL_read(stream->ssl, data, (int)len));
+}
+
+static ssize_t stream_put(struct stream *stream, const uint8_t *data, size_t len)
+{
+	if (!stream->ssl)
+		return send(stream->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ERR_clear_error();
+	errno = 0;
+	return tls_result(stream, SSL_write(stream->ssl, data, (int)len));
+}
+
+/* TLS waits for the peer before what is queued can leave: then its bytes wake us. */
+static bool waits_for_peer(const struct stream *stream)
+{
+	return stream->ssl && !SSL_want_write(stream->ssl);
+}
+
+static void tls_close(struct stream *stream)
+{
+	/* Also for the sake of the session, which would else be taken for a broken one. */
+	if (!stream->ended && SSL_is_init_finished(stream->ssl))
+		SSL_shutdown(stream->ssl);
+	SSL_free(stream->ssl);
+	ERR_clear_error();
 }
 
 static void stream_enter(struct stream *stream)
@@ -126,7 +185,7 @@ static void stream_read(struct stream *stream)
 	size_t done = 0;
 	ssize_t n;
 
-	n = recv(stream->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	n = stream_recv(stream, buffer, sizeof(buffer));
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			stream_end(stream, -errno);
@@ -151,20 +210,6 @@ static void stream_read(struct stream *stream)
 		stream_deliver_kept(stream);
 }
 
-static void on_read(evutil_socket_t fd, short what, void *arg)
-{
-	struct stream *stream = arg;
-
-	(void)fd;
-	(void)what;
-	stream_enter(stream);
-	if (stream->in.len)
-		stream_deliver_kept(stream);
-	if (!stream->paused && !stream->freed && !stream->ended && !stream->eof)
-		stream_read(stream);
-	stream_leave(stream);
-}
-
 static void stream_wait_writable(struct stream *stream)
 {
 	if (!stream->waiting && !event_add(&stream->write, NULL))
@@ -176,12 +221,13 @@ static void stream_write(struct stream *stream)
 	struct bytes *out = &stream->out;
 
 	while (out->at < out->len) {
-		ssize_t n = send(stream->fd, out->data + out->at, out->len - out->at,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = stream_put(stream, out->data + out->at, out->len - out->at);
 
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
+			if (errno == EAGAIN && waits_for_peer(stream))
+				return;
 			if (errno == EAGAIN)
 				stream_wait_writable(stream);
 			else
@@ -193,6 +239,28 @@ static void stream_write(struct stream *stream)
 	bytes_release(out);
 	if (stream->ops->drained)
 		stream->ops->drained(stream->ctx);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *stream = arg;
+
+	(void)fd;
+	(void)what;
+	/* TLS would begin to speak; how connecting ended is on_write's to find out. */
+	if (stream->connecting && stream->ssl)
+		return;
+	stream_enter(stream);
+	if (stream->in.len)
+		stream_deliver_kept(stream);
+	if (!stream->paused && !stream->freed && !stream->ended && !stream->eof)
+		stream_read(stream);
+	/* The handshake may have come to where data flows; the records of a read, to where one is
+	 * due.
+	 */
+	if (stream->ssl && stream->out.len && !stream->waiting && !stream->ended)
+		stream_write(stream);
+	stream_leave(stream);
 }
 
 static int stream_connected(struct stream *stream)
@@ -254,6 +322,9 @@ void stream__free(struct stream *stream)
 		return;
 	event_del(&stream->read);
 	event_del(&stream->write);
+	if (stream->ssl)
+		tls_close(stream);
+	stream->ssl = NULL;
 	close(stream->fd);
 	stream->freed = true;
 	stream_enter(stream);
@@ -284,6 +355,26 @@ int stream__send(struct stream *stream, const uint8_t *msg, size_t len)
 		event_active(&stream->write, EV_WRITE, 0);
 	}
 	return 0;
+}
+
+void stream__set_tls(struct stream *stream, SSL *ssl)
+{
+	stream->ssl = ssl;
+}
+
+SSL *stream__tls(const struct stream *stream)
+{
+	return stream->ssl;
+}
+
+int stream__fd(const struct stream *stream)
+{
+	return stream->fd;
+}
+
+bool stream__established(const struct stream *stream)
+{
+	return !stream->connecting && (!stream->ssl || SSL_is_init_finished(stream->ssl));
 }
 
 size_t stream__queued(const struct stream *stream)

@@ -32,7 +32,7 @@ static void tell(struct upstream *upstream, bool up)
 
 	upstream->told = !up;
 	if (config->changed)
-		config->changed(config->ctx, upstream->addr, up);
+		config->changed(config->ctx, upstream->addr, up, up ? NULL : upstream->reason);
 }
 
 static void probe_start(struct upstream *upstream)
@@ -76,6 +76,8 @@ static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
 		if (clock_now() - upstream->probe.attempts[0].sent_ns < PROBE_NS)
 			return;
 		upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		attempt_reason(&upstream->probe.attempts[0], -ETIMEDOUT);
+		upstream->numbers->v.healthcheck_failures++;
 		exchange_unlink(&upstream->probe);
 		upstream_probe_ended(upstream);
 	}
@@ -130,11 +132,24 @@ void upstream_has_failed(struct upstream *upstream, uint64_t now)
 
 /* ---- choice ---- */
 
+static bool all_down(const struct upstream_group *group)
+{
+	for (size_t i = 0; i < group->n; i++) {
+		if (!group->list[i].down)
+			return false;
+	}
+	return true;
+}
+
 size_t upstream_first_choice(struct upstream_group *group)
 {
+	enum corefile_policy policy = group->forward->policy;
 	int random;
 
-	switch (group->forward->policy) {
+	/* Then perhaps it is the probes that fail: any of them may answer. */
+	if (all_down(group))
+		policy = COREFILE_POLICY_RANDOM;
+	switch (policy) {
 	case COREFILE_POLICY_SEQUENTIAL:
 		return 0;
 	case COREFILE_POLICY_ROUND_ROBIN:
@@ -147,8 +162,8 @@ size_t upstream_first_choice(struct upstream_group *group)
 
 /*
  * Live ones first, each once; then the live ones again, until time is up; and
- * only where all others refused, those that are taken for dead. Who caused a
- * network error is not asked again: it said no.
+ * only where all others refused, those that are taken for dead, unless failfast
+ * is set. Who caused a network error is not asked again: it said no.
  */
 struct upstream *upstream_choose(struct exchange *ex)
 {
@@ -174,6 +189,8 @@ struct upstream *upstream_choose(struct exchange *ex)
 		ex->tried = 0;
 		return live;
 	}
+	if (group->forward->failfast)
+		return NULL;
 	return dead ? dead : dead_again;
 }
 
@@ -244,6 +261,7 @@ void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
 			group->list[i].heard_ns = old->heard_ns;
 		}
 	}
+	upstream_numbers__inherit(ups, before);
 }
 
 void upstreams__probe(struct upstreams *ups)
@@ -292,7 +310,9 @@ static void group_close(struct upstream_group *group)
 		if (upstream->probe_timer)
 			event_free(upstream->probe_timer);
 		upstream_tcp__close_idle(upstream, UINT64_MAX);
+		SSL_SESSION_free(upstream->session);
 	}
+	SSL_CTX_free(group->tls);
 	free(group);
 }
 
@@ -311,7 +331,33 @@ void upstreams__close(struct upstreams *ups)
 		event_free(ups->timer);
 	if (ups->upkeep)
 		event_free(ups->upkeep);
+	upstream_numbers__close_all(ups);
 	free(ups);
+}
+
+static bool wants_tls(const struct corefile_forward *forward)
+{
+	for (size_t i = 0; i < forward->upstreams_len; i++) {
+		if (forward->upstreams[i].tls)
+			return true;
+	}
+	/* Nobody is asked over it, but files that are named must be good. */
+	return forward->tls.cert || forward->tls.ca;
+}
+
+static int upstream_init(struct upstream *upstream, struct upstream_group *group,
+			 const struct corefile_upstream *to)
+{
+	upstream->group = group;
+	upstream->addr = &to->addr;
+	upstream->tls = to->tls;
+	upstream->tls_name = to->tls_name ? to->tls_name : group->forward->tls.servername;
+	upstream->addr_len = to->addr.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+							   : sizeof(struct sockaddr_in6);
+	upstream->probe_timer = evtimer_new(group->owner->config.base, on_probe_timer, upstream);
+	if (!upstream->probe_timer)
+		return -ENOMEM;
+	return upstream_numbers__open(group->owner, upstream);
 }
 
 int upstream_group__open(struct upstreams *ups, const struct corefile_forward *forward,
@@ -319,6 +365,7 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 {
 	size_t n = forward->upstreams_len;
 	struct upstream_group *group = calloc(1, sizeof(*group) + n * sizeof(group->list[0]));
+	int ret = 0;
 
 	err->text[0] = '\0';
 	if (!group)
@@ -332,20 +379,13 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 		group->probe_name.len = 1; /* the root */
 	for (size_t i = 0; i < n; i++)
 		list__init(&group->list[i].conns);
-	for (size_t i = 0; i < n; i++) {
-		struct upstream *upstream = &group->list[i];
-
-		upstream->group = group;
-		upstream->addr = &forward->upstreams[i].addr;
-		upstream->tls = forward->upstreams[i].tls;
-		upstream->addr_len = upstream->addr->ss_family == AF_INET
-					     ? sizeof(struct sockaddr_in)
-					     : sizeof(struct sockaddr_in6);
-		upstream->probe_timer = evtimer_new(ups->config.base, on_probe_timer, upstream);
-		if (!upstream->probe_timer) {
-			group_close(group);
-			return -ENOMEM;
-		}
+	if (wants_tls(forward))
+		ret = upstream_tls__open(forward, &group->tls, err);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = upstream_init(&group->list[i], group, &forward->upstreams[i]);
+	if (ret) {
+		group_close(group);
+		return ret;
 	}
 	group->next = ups->groups;
 	ups->groups = group;

@@ -7,9 +7,11 @@
  * and its question; everything else is dropped, counted and waited over.
  *
  * An upstream that does not answer within 2 s has failed, and the next is
- * asked, until 5 s are over. Nobody waits idly that long: unless an upstream is
- * known to be slow, the next one (or the same again, from another port) is
- * asked after half a second and then each second, and the first answer counts.
+ * asked, until 5 s are over. Nobody waits idly that long: after 0.4 s another
+ * one is asked besides, or the same one from another port or connection unless
+ * it is known to be slow, and then each second, and the first answer counts.
+ *
+ * An upstream with tls is asked over TLS only, whatever goes wrong.
  */
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
@@ -34,6 +36,9 @@ struct tcp_conn;
  */
 #define EXCHANGE_ATTEMPTS 4
 
+/* Room for why an exchange failed. */
+#define EXCHANGE_ERROR_MAX 256
+
 /* One query to one upstream. */
 struct attempt {
 	struct exchange *exchange;
@@ -45,6 +50,7 @@ struct attempt {
 	struct list in_conn;
 	uint16_t id;
 	bool again; /* a kept TCP connection broke under it: asked anew once */
+	bool plain; /* without OPT, for an upstream that does not know it */
 };
 
 /* One question on its way. The first part is the caller's, the second upstream's own. */
@@ -54,9 +60,10 @@ struct exchange {
 	uint8_t key_flags;
 	/*
 	 * Called once, perhaps before exchange__start() returns. @answer is the
-	 * callee's to free; NULL: no upstream answered.
+	 * callee's to free; NULL: no upstream answered, and error says why.
 	 */
 	void (*done)(struct exchange *exchange, struct answer *answer, enum admission admission);
+	char error[EXCHANGE_ERROR_MAX]; /* set by exchange__start() and later */
 
 	struct upstream_group *group;
 	struct list by_deadline, by_resend;
@@ -64,6 +71,7 @@ struct exchange {
 	uint32_t tried, errored; /* bits of the group's upstreams */
 	uint8_t next;		 /* where the search for an upstream begins */
 	uint8_t n_open;		 /* attempts in use */
+	unsigned int n_sent;	 /* attempts so far, for max_connect_attempts */
 	bool use_tcp;		 /* after truncation, or force_tcp */
 	bool probe;		 /* asks one upstream, once */
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
@@ -74,8 +82,9 @@ struct upstreams_config {
 	struct agent_stats *stats;
 	uint16_t bufsize; /* stated in our OPT */
 	uint64_t read_ns, deadline_ns;
-	/* An upstream was given up or came back. May be NULL. */
-	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up);
+	/* An upstream was given up, why, or came back (@reason is NULL). May be NULL. */
+	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up,
+			const char *reason);
 	void *ctx;
 };
 
@@ -102,10 +111,21 @@ bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
-/* What @before knew of the same addresses: round-trip times, and who has answered. */
+/*
+ * What @before knew of the same addresses: round-trip times, who has answered, and what has been
+ * counted. Once, while @before still lives.
+ */
 void upstreams__inherit(struct upstreams *upstreams, const struct upstreams *before);
 
-/* -EBUSY: max_concurrent of the group is reached, done is not called. */
+/*
+ * The numbers of the index-th address, for coredns_forward_* and coredns_proxy_*; false: there are
+ * no more. Each address once, whatever the number of forwards that name it.
+ */
+struct metrics_upstream;
+bool upstreams__metrics(const struct upstreams *upstreams, size_t index,
+			struct metrics_upstream *out);
+
+/* -EBUSY: max_concurrent of the group is reached, error says so, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);
 /* Forget it; done is not called. */
 void exchange__cancel(struct exchange *exchange);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What upstream.c, exchange.c, upstream_udp.c and upstream_tcp.c share.
+ * What the upstream modules share.
  *
  * Contract: upstream.c knows the upstreams and their health, exchange.c decides
- * what is sent when and judges what came back, the two transports carry bytes.
+ * what is sent when, exchange_received.c judges what came back, the two
+ * transports carry bytes: datagrams, and streams in the clear or over TLS.
  * A transport that could send reports the end of the attempt with
  * attempt__received() or attempt__failed(), at most once.
  */
@@ -13,6 +14,11 @@
 #include "clock.h"
 #include "list.h"
 #include "upstream.h"
+#include "upstream_metrics.h"
+#include "upstream_tls.h"
+
+/* Beside -errno: the peer closed the connection. */
+#define UPSTREAM_EOF (-4096)
 
 #define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11)
 
@@ -20,6 +26,8 @@ struct upstream {
 	struct upstream_group *group;
 	const struct sockaddr_storage *addr;
 	bool tls;
+	const char *tls_name; /* in its certificate; NULL: its address */
+	SSL_SESSION *session; /* for the next connection; NULL: none */
 	socklen_t addr_len;
 	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
 	uint64_t heard_ns;	     /* when it answered last */
@@ -29,14 +37,17 @@ struct upstream {
 	bool probing;
 	struct exchange probe;
 	struct event *probe_timer;
+	struct upstream_numbers *numbers;
 	struct list conns; /* of struct tcp_conn */
 	unsigned int n_conns;
+	char reason[EXCHANGE_ERROR_MAX]; /* why it failed last */
 };
 
 struct upstream_group {
 	struct upstreams *owner;
 	struct upstream_group *next;
 	const struct corefile_forward *forward;
+	SSL_CTX *tls; /* NULL: none of them is asked over TLS */
 	struct dns_name probe_name;
 	unsigned int round_robin;
 	unsigned int in_flight;
@@ -52,6 +63,8 @@ enum resend { RESEND_SOON, RESEND_LATE, RESENDS };
 struct upstreams {
 	struct upstreams_config config;
 	struct upstream_group *groups;
+	struct upstream_numbers **numbers; /* each address once */
+	size_t n_numbers;
 	/* Each sorted, because all in it have the same time. */
 	struct list by_deadline, by_end, by_resend[RESENDS];
 	struct event *timer;
@@ -86,6 +99,25 @@ void upstream_probe_ended(struct upstream *upstream);
 size_t upstream_first_choice(struct upstream_group *group);
 struct upstream *upstream_choose(struct exchange *exchange);
 
+/* upstream_reason.c: into upstream->reason; @fd is -1 where there was no connection. */
+void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error);
+void upstream_reason_tls(struct upstream *upstream, const char *why);
+/* And into exchange->error; where the attempt has no socket, what upstream->reason says. */
+void attempt_reason(struct attempt *attempt, int error);
+
+static inline struct upstreams *exchange_owner(const struct exchange *ex)
+{
+	return ex->group->owner;
+}
+
+/* exchange.c, for exchange_received.c */
+void attempt_release(struct attempt *attempt, bool clean);
+bool attempt_next(struct exchange *ex, uint64_t now);
+void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
+		       uint64_t now);
+void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
+void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now);
+
 /* exchange.c */
 void exchange_probe(struct upstream *upstream, uint64_t now);
 void exchange_unlink(struct exchange *exchange);
@@ -96,18 +128,25 @@ void exchanges_timer(evutil_socket_t fd, short what, void *upstreams);
  * to let go. False: it is no answer to this query, wait on.
  */
 bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len);
+/* -errno or UPSTREAM_EOF; upstream->reason says it in words where the attempt has no socket any
+ * more.
+ */
 void attempt__failed(struct attempt *attempt, int error);
+/* What to send; QUERY_MAX octets of room. The length, or -errno. */
+int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
 /* A kept connection was closed under it: ask the same upstream on another. */
 void attempt__again(struct attempt *attempt);
 
 /* Send to attempt->upstream; 0 or -errno. */
 int upstream_udp__send(struct attempt *attempt);
+int upstream_udp__fd(const struct attempt *attempt);
 /* Let go of the socket; @clean: it may serve again. */
 void upstream_udp__release(struct attempt *attempt, bool clean);
 /* Close what has been idle for @idle_s and longer. */
 void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s);
 
 int upstream_tcp__send(struct attempt *attempt);
+void upstream_tcp__reason(const struct attempt *attempt, int error);
 /* @clean: the connection may serve others on. */
 void upstream_tcp__release(struct attempt *attempt, bool clean);
 /* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Queries to upstreams over TCP. Contract: upstream_priv.h.
+ * Queries to upstreams over TCP and over TLS. Contract: upstream_priv.h.
  *
  * Connections are kept and carry several queries at once (RFC 7766, 6.2.1): a
  * fresh one for each would leave a port in TIME_WAIT per query, and with
@@ -19,6 +19,8 @@
 #define MAX_CONNS    16 /* to one upstream */
 #define MAX_PER_CONN 64 /* queries at once, while another connection may be made */
 #define ID_TRIES     64
+/* A connection that has been silent this long, with a query open, gets no more of them. */
+#define SILENT_NS (400 * NSEC_PER_MS)
 
 struct tcp_conn {
 	struct upstream *upstream;
@@ -28,7 +30,7 @@ struct tcp_conn {
 	unsigned int n;
 	bool used;     /* it has brought an answer */
 	bool retiring; /* takes no more queries */
-	uint64_t idle_ns;
+	uint64_t idle_ns, heard_ns;
 };
 
 static void conn_close(struct tcp_conn *conn)
@@ -62,16 +64,43 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 		return;
 	}
 	conn->used = true;
+	conn->heard_ns = clock_now();
 	attempt__received(attempt, msg, len);
 	/* The connection may be gone now. */
+}
+
+static void conn_reason(struct tcp_conn *conn, int error)
+{
+	struct upstream *upstream = conn->upstream;
+	SSL *ssl = stream__tls(conn->stream);
+	char why[128];
+
+	if (ssl && error == -EPROTO) {
+		upstream_tls__reason(ssl, why, sizeof(why));
+		upstream_reason_tls(upstream, why);
+		return;
+	}
+	upstream_reason(upstream, "tcp",
+			stream__established(conn->stream) ? stream__fd(conn->stream) : -1, error);
+}
+
+void upstream_tcp__reason(const struct attempt *attempt, int error)
+{
+	conn_reason(attempt->tcp, error);
 }
 
 static void on_closed(void *ctx, int error)
 {
 	struct tcp_conn *conn = ctx;
+	struct upstream *upstream = conn->upstream;
 	bool used = conn->used;
 	struct list orphans;
 
+	conn_reason(conn, error ? error : UPSTREAM_EOF);
+	if (error == -EPROTO && upstream->session) {
+		SSL_SESSION_free(upstream->session);
+		upstream->session = NULL;
+	}
 	/* First all are taken out: what they do next may reach this upstream again. */
 	list__init(&orphans);
 	while (!list__empty(&conn->attempts)) {
@@ -90,8 +119,28 @@ static void on_closed(void *ctx, int error)
 		if (used && !attempt->again)
 			attempt__again(attempt);
 		else
-			attempt__failed(attempt, error ? error : -ECONNRESET);
+			attempt__failed(attempt, error ? error : UPSTREAM_EOF);
 	}
+}
+
+static int conn_stream(struct tcp_conn *conn, int fd, const struct stream_ops *ops)
+{
+	struct upstream *upstream = conn->upstream;
+	SSL *ssl = NULL;
+	int ret;
+
+	if (upstream->tls) {
+		ssl = upstream_tls__connect(upstream->group->tls, fd, upstream->addr,
+					    upstream->tls_name, &upstream->session);
+		if (!ssl)
+			return -ENOMEM;
+	}
+	ret = stream__open(upstream->group->owner->config.base, fd, true, ops, conn, &conn->stream);
+	if (ret)
+		SSL_free(ssl);
+	else if (ssl)
+		stream__set_tls(conn->stream, ssl);
+	return ret;
 }
 
 static int conn_open(struct upstream *upstream, struct tcp_conn **out)
@@ -113,11 +162,10 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 		ret = -errno;
 		goto out_close;
 	}
-	ret = stream__open(upstream->group->owner->config.base, fd, true, &ops, conn,
-			   &conn->stream);
+	conn->upstream = upstream;
+	ret = conn_stream(conn, fd, &ops);
 	if (ret)
 		goto out_close;
-	conn->upstream = upstream;
 	list__init(&conn->attempts);
 	list__append(&upstream->conns, &conn->link);
 	upstream->n_conns++;
@@ -131,27 +179,46 @@ out_free:
 	return ret;
 }
 
+/*
+ * The path may have gone without a word, as when a cluster service's endpoint dies: then a new
+ * connection finds another, while this one waits for its queries' end.
+ */
+static bool conn_silent(const struct tcp_conn *conn, uint64_t now)
+{
+	const struct upstream *upstream = conn->upstream;
+	uint64_t usual_ns = upstream->rtt_ns + 4 * upstream->rtt_var_ns, since_ns;
+
+	if (!conn->n)
+		return false;
+	since_ns = list_entry(conn->attempts.next, struct attempt, in_conn)->sent_ns;
+	return conn->heard_ns < since_ns && now - since_ns >= SILENT_NS &&
+	       now - since_ns > usual_ns;
+}
+
 static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 {
+	enum metrics_proto proto = upstream->tls ? METRICS_TLS : METRICS_TCP;
+	uint64_t now = clock_now();
 	struct tcp_conn *best = NULL;
 
 	for (struct list *node = upstream->conns.next; node != &upstream->conns;
 	     node = node->next) {
 		struct tcp_conn *conn = list_entry(node, struct tcp_conn, link);
 
-		if (!conn->retiring && (!best || conn->n < best->n))
+		if (!conn->retiring && !conn_silent(conn, now) && (!best || conn->n < best->n))
 			best = conn;
 	}
 	if (best && (best->n < MAX_PER_CONN || upstream->n_conns >= MAX_CONNS)) {
+		upstream->numbers->v.conn_cache_hits[proto]++;
 		*out = best;
 		return 0;
 	}
+	upstream->numbers->v.conn_cache_misses[proto]++;
 	return conn_open(upstream, out);
 }
 
 int upstream_tcp__send(struct attempt *attempt)
 {
-	const struct exchange *ex = attempt->exchange;
 	struct upstreams *ups = attempt->upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
 	struct tcp_conn *conn = NULL;
@@ -165,8 +232,7 @@ int upstream_tcp__send(struct attempt *attempt)
 	} while (id >= 0 && conn_find(conn, id) && ++tries < ID_TRIES);
 	if (id < 0 || tries == ID_TRIES)
 		return id < 0 ? id : -EBUSY;
-	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
-			       ups->config.bufsize);
+	len = attempt__query(attempt, msg, id);
 	if (len < 0)
 		return len;
 	ret = stream__send(conn->stream, msg, len);
@@ -183,11 +249,12 @@ void upstream_tcp__release(struct attempt *attempt, bool clean)
 {
 	struct tcp_conn *conn = attempt->tcp;
 
+	/* An answer from elsewhere does not make a silent connection a good one. */
+	if (!clean || conn_silent(conn, clock_now()))
+		conn->retiring = true;
 	attempt->tcp = NULL;
 	list__del(&attempt->in_conn);
 	conn->n--;
-	if (!clean)
-		conn->retiring = true;
 	if (conn->n)
 		return;
 	if (conn->retiring)

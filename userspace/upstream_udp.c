@@ -122,16 +122,19 @@ static bool same_turn(struct upstreams *ups, const struct udp_sock *sock)
  * The longest idle socket, unless it became idle in this very turn: then the
  * loop has not yet looked whether something is left in it to be thrown away.
  */
-static int sock_take(struct upstreams *ups, bool ipv6, struct udp_sock **out)
+static int sock_take(struct upstream *upstream, struct udp_sock **out)
 {
+	struct metrics_upstream *numbers = &upstream->numbers->v;
+	struct upstreams *ups = upstream->group->owner;
+	bool ipv6 = upstream->addr->ss_family == AF_INET6;
 	struct list *idle = &ups->udp_idle[ipv6];
-	struct udp_sock *sock;
+	struct udp_sock *sock = list_entry(idle->next, struct udp_sock, idle);
 
-	if (list__empty(idle))
+	if (list__empty(idle) || same_turn(ups, sock)) {
+		numbers->conn_cache_misses[METRICS_UDP]++;
 		return sock_open(ups, ipv6, out);
-	sock = list_entry(idle->next, struct udp_sock, idle);
-	if (same_turn(ups, sock))
-		return sock_open(ups, ipv6, out);
+	}
+	numbers->conn_cache_hits[METRICS_UDP]++;
 	list__del(&sock->idle);
 	ups->udp_n_idle--;
 	*out = sock;
@@ -140,21 +143,19 @@ static int sock_take(struct upstreams *ups, bool ipv6, struct udp_sock **out)
 
 int upstream_udp__send(struct attempt *attempt)
 {
-	const struct exchange *ex = attempt->exchange;
 	struct upstream *upstream = attempt->upstream;
 	struct upstreams *ups = upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
-	struct udp_sock *sock;
+	struct udp_sock *sock = NULL;
 	int ret, len, id;
 
 	id = upstreams__random16(ups);
 	if (id < 0)
 		return id;
-	len = dns_query__build(msg, sizeof(msg), id, &ex->qname, ex->qtype, ex->key_flags,
-			       ups->config.bufsize);
+	len = attempt__query(attempt, msg, id);
 	if (len < 0)
 		return len;
-	ret = sock_take(ups, upstream->addr->ss_family == AF_INET6, &sock);
+	ret = sock_take(upstream, &sock);
 	if (ret)
 		return ret;
 	sock->attempt = attempt;
@@ -167,6 +168,11 @@ int upstream_udp__send(struct attempt *attempt)
 	attempt->udp = sock;
 	attempt->id = id;
 	return 0;
+}
+
+int upstream_udp__fd(const struct attempt *attempt)
+{
+	return attempt->udp->fd;
 }
 
 void upstream_udp__release(struct attempt *attempt, bool clean)

@@ -31,6 +31,10 @@ enum behaviour {
 	FAKE_TRUNCATES, /* TC=1 */
 	FAKE_TWICE,	/* the answer, and once more */
 	FAKE_SERVFAIL,
+	FAKE_NO_EDNS,	     /* FORMERR to a query with OPT */
+	FAKE_NO_EDNS_HEADER, /* the same, of a header alone */
+	FAKE_FORMERR,	     /* to every query, a header alone */
+	FAKE_SLOW,	     /* 300 ms; the test waits for each answer */
 };
 
 struct fake {
@@ -41,6 +45,9 @@ struct fake {
 	unsigned int queries; /* but no probes */
 	unsigned int probes;
 	uint16_t last_port, last_id;
+	uint8_t last_probe[512];
+	size_t last_probe_len;
+	struct dns_name probe_name; /* root, unless a test sets it */
 	uint8_t seen_ports[65536 / 8];
 	unsigned int n_ports; /* different ones */
 };
@@ -63,10 +70,15 @@ static inline size_t fake_answer(uint8_t *msg, size_t len, uint16_t rcode)
 	return end + sizeof(record);
 }
 
-static inline void fake_note(struct fake *fake, const uint8_t *msg, uint16_t port)
+static inline void fake_note(struct fake *fake, const uint8_t *msg, size_t len, uint16_t port)
 {
-	if (msg[DNS_HEADER] == 0) { /* the root: a probe */
+	const struct dns_name *name = &fake->probe_name;
+
+	if (!memcmp(msg + DNS_HEADER, name->len ? name->wire : (const uint8_t *)"",
+		    name->len ? name->len : 1)) {
 		fake->probes++;
+		fake->last_probe_len = len < sizeof(fake->last_probe) ? len : 0;
+		memcpy(fake->last_probe, msg, fake->last_probe_len);
 		return;
 	}
 	fake->queries++;
@@ -75,6 +87,21 @@ static inline void fake_note(struct fake *fake, const uint8_t *msg, uint16_t por
 	if (!(fake->seen_ports[port / 8] & 1 << port % 8))
 		fake->n_ports++;
 	fake->seen_ports[port / 8] |= 1 << port % 8;
+}
+
+static inline uint16_t fake_rcode(const struct fake *fake, const uint8_t *query)
+{
+	switch (fake->behaviour) {
+	case FAKE_SERVFAIL:
+		return DNS_SERVFAIL;
+	case FAKE_NO_EDNS:
+	case FAKE_NO_EDNS_HEADER:
+		return query[11] ? DNS_FORMERR : DNS_NOERROR;
+	case FAKE_FORMERR:
+		return DNS_FORMERR;
+	default:
+		return DNS_NOERROR;
+	}
 }
 
 static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
@@ -90,8 +117,12 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n < DNS_HEADER)
 		return;
-	fake_note(fake, msg, ntohs(peer.sin_port));
-	len = fake_answer(msg, n, fake->behaviour == FAKE_SERVFAIL ? DNS_SERVFAIL : 0);
+	fake_note(fake, msg, n, ntohs(peer.sin_port));
+	len = fake_answer(msg, n, fake_rcode(fake, msg));
+	if (msg[3] == (0x80 | DNS_FORMERR) && fake->behaviour != FAKE_NO_EDNS) {
+		msg[5] = 0;
+		len = DNS_HEADER;
+	}
 	memcpy(false_msg, msg, len);
 	switch (fake->behaviour) {
 	case FAKE_SILENT:
@@ -112,6 +143,9 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 		break;
 	case FAKE_TWICE:
 		sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+		break;
+	case FAKE_SLOW: /* the test's own loop stands still: its clocks do not */
+		usleep(300000);
 		break;
 	default:
 		break;
@@ -153,9 +187,11 @@ struct upstream_fixture {
 	struct corefile *cf;
 	struct upstreams *ups;
 	unsigned int went_down, came_up;
+	char reason[EXCHANGE_ERROR_MAX]; /* why one went down last */
 };
 
-static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up)
+static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up,
+				   const char *reason)
 {
 	struct upstream_fixture *f = ctx;
 
@@ -164,6 +200,8 @@ static inline void fixture_changed(void *ctx, const struct sockaddr_storage *add
 		f->came_up++;
 	else
 		f->went_down++;
+	if (!up)
+		snprintf(f->reason, sizeof(f->reason), "%s", reason);
 }
 
 /* @text: a Corefile in which %1 to %3 stand for the fakes' addresses. */
@@ -184,10 +222,11 @@ static inline struct corefile *fixture_corefile(struct upstream_fixture *f, cons
 	return cf;
 }
 
-static inline int fixture_open(struct upstream_fixture *f, const char *text, uint64_t read_ns,
-			       uint64_t deadline_ns)
+static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns,
+				    uint64_t deadline_ns)
 {
 	struct upstreams_config config = {
+		.base = f->base,
 		.stats = &f->stats,
 		.bufsize = 1232,
 		.read_ns = read_ns,
@@ -196,14 +235,20 @@ static inline int fixture_open(struct upstream_fixture *f, const char *text, uin
 		.ctx = f,
 	};
 
+	return upstreams__open(&config, &f->ups);
+}
+
+static inline int fixture_open(struct upstream_fixture *f, const char *text, uint64_t read_ns,
+			       uint64_t deadline_ns)
+{
 	memset(f, 0, sizeof(*f));
-	f->base = config.base = event_base_new();
+	f->base = event_base_new();
 	for (int i = 0; i < FAKES; i++) {
 		if (!f->base || fake_open(&f->fake[i], f->base))
 			return -1;
 	}
 	f->cf = fixture_corefile(f, text);
-	return f->cf ? upstreams__open(&config, &f->ups) : -1;
+	return f->cf ? fixture_upstreams(f, read_ns, deadline_ns) : -1;
 }
 
 static inline void fixture_close(struct upstream_fixture *f)

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Upstreams over TCP: kept connections, and peers that close, stall and answer in any order.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "metrics.h"
+#include "stream_fixture.h"
+
+#define FORCE_TCP ".:53 {\n forward . %1 {\n force_tcp\n}\n}\n"
+
+static struct upstream_group *open_tcp(struct upstream_fixture *f, struct stream_fake *tcp,
+				       const char *text)
+{
+	struct upstream_group *group = NULL;
+
+	assert_int_equal(fixture_open(f, text, UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	group = open_more(f, 0);
+	stream_fake_open(tcp, f->base, f->fake[0].port);
+	return group;
+}
+
+static void close_tcp(struct upstream_fixture *f, struct stream_fake *tcp)
+{
+	assert_int_equal(f->stats.v[AGENT_STAT_IN_FLIGHT], 0);
+	stream_fake_close(tcp);
+	fixture_close(f);
+}
+
+/* force_tcp wins over prefer_udp; the connection is kept and serves again. */
+static void test_force_tcp_keeps_one_connection(void **state)
+{
+	struct metrics_upstream m;
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group =
+		open_tcp(&f, &tcp, ".:53 {\n forward . %1 {\n prefer_udp\n force_tcp\n}\n}\n");
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+	}
+	assert_int_equal(f.fake[0].queries, 0);
+	assert_int_equal(tcp.queries, 5);
+	assert_int_equal(tcp.connections, 1);
+	assert_true(upstreams__metrics(f.ups, 0, &m));
+	assert_int_equal(m.conn_cache_misses[METRICS_TCP], 1);
+	assert_int_equal(m.conn_cache_hits[METRICS_TCP], 4);
+	close_tcp(&f, &tcp);
+}
+
+static void test_idle_connections_expire(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group =
+		open_tcp(&f, &tcp, ".:53 {\n forward . %1 {\n force_tcp\n expire 1s\n}\n}\n");
+	struct question q;
+
+	(void)state;
+	ask(&f, group, &q);
+	assert_int_equal(tcp.open, 1);
+	for (int i = 0; tcp.open && i < 50; i++)
+		fixture_run_for(&f, 100);
+	assert_int_equal(tcp.open, 0);
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(tcp.connections, 2);
+	close_tcp(&f, &tcp);
+}
+
+static void test_answers_out_of_order(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question a, b;
+
+	(void)state;
+	tcp.behaviour = STREAM_TWO_REVERSED;
+	question_set(&a, "a.example.");
+	question_set(&b, "b.example.");
+	assert_int_equal(exchange__start(group, &a.exchange, clock_now()), 0);
+	assert_int_equal(exchange__start(group, &b.exchange, clock_now()), 0);
+	assert_true(fixture_run(&f, &a.done, 1));
+	assert_true(a.answered && b.answered);
+	assert_true(b.ended_ns <= a.ended_ns);
+	assert_int_equal(tcp.connections, 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
+	close_tcp(&f, &tcp);
+}
+
+/* A kept connection that was closed meanwhile costs nothing; a fresh one that is closed, the
+ * answer. */
+static void test_closed_connections(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question q;
+
+	(void)state;
+	tcp.behaviour = STREAM_ONCE;
+	for (int i = 0; i < 20; i++) {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+	}
+	assert_int_equal(tcp.queries, 20);
+	tcp.behaviour = STREAM_CLOSES;
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_non_null(strstr(q.error, "read tcp 127.0.0.1:"));
+	assert_non_null(strstr(q.error, "EOF"));
+	close_tcp(&f, &tcp);
+}
+
+static void test_cut_within_an_answer(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(
+		&f, &tcp, ".:53 {\n forward . %1 %2 {\n force_tcp\n policy sequential\n}\n}\n");
+	struct stream_fake other;
+	struct question q;
+
+	(void)state;
+	stream_fake_open(&other, f.base, f.fake[1].port);
+	tcp.behaviour = STREAM_CUT;
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(tcp.queries, 1);
+	assert_int_equal(other.queries, 1);
+	stream_fake_close(&other);
+	close_tcp(&f, &tcp);
+}
+
+/* The path died without a word: others find a new connection, and whoever waits is asked for again.
+ */
+static void test_a_silent_connection_is_left(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	uint64_t begin = clock_now();
+	struct question q;
+
+	(void)state;
+	tcp.behaviour = STREAM_SILENT_FIRST;
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_true(q.ended_ns - begin < UPSTREAM_READ_NS);
+	assert_int_equal(tcp.connections, 2);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(tcp.connections, 2);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
+	close_tcp(&f, &tcp);
+}
+
+static void test_wrong_question_and_truncation(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question q;
+
+	(void)state;
+	tcp.behaviour = STREAM_TRUNCATES;
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_non_null(strstr(q.error, "malformed message"));
+	tcp.behaviour = STREAM_WRONG_QUESTION;
+	question_set(&q, "www.example.");
+	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+	fixture_run_for(&f, 300);
+	assert_int_equal(q.done, 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 1);
+	exchange__cancel(&q.exchange);
+	close_tcp(&f, &tcp);
+}
+
+/* UDP first, and TCP for the one answer that did not fit. */
+static void test_truncation_over_udp(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_TRUNCATES;
+	ask(&f, group, &q);
+	assert_true(q.answered);
+	assert_int_equal(f.fake[0].queries, 1);
+	assert_int_equal(tcp.queries, 1);
+	close_tcp(&f, &tcp);
+}
+
+/* Probes go the way of the queries. */
+static void test_probes_over_tcp(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+
+	(void)state;
+	open_tcp(&f, &tcp, FORCE_TCP);
+	upstreams__probe(f.ups);
+	assert_true(fixture_run(&f, &tcp.probes, 1));
+	assert_int_equal(f.fake[0].probes, 0);
+	close_tcp(&f, &tcp);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_force_tcp_keeps_one_connection),
+		cmocka_unit_test(test_idle_connections_expire),
+		cmocka_unit_test(test_answers_out_of_order),
+		cmocka_unit_test(test_closed_connections),
+		cmocka_unit_test(test_cut_within_an_answer),
+		cmocka_unit_test(test_a_silent_connection_is_left),
+		cmocka_unit_test(test_wrong_question_and_truncation),
+		cmocka_unit_test(test_truncation_over_udp),
+		cmocka_unit_test(test_probes_over_tcp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
