@@ -82,10 +82,6 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 	}
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
-	if (conf->note[0]) {
-		log_warn("%s", conf->note);
-		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
-	}
 	ret = generation__open(agent, conf->cf, conf->plan, &gen);
 	conf->cf = NULL;
 	if (ret) {
@@ -114,7 +110,7 @@ static bool reload(struct agent *agent, const char *reason)
 	}
 	/* A ConfigMap that cannot be read must not take its stub domains away. */
 	if (conf.note[0]) {
-		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
 		conf__free(&conf);
 		return false;
