@@ -14,7 +14,7 @@
 
 #include "nodens_counters.h"
 
-#define NODENS_LAYOUT 2
+#define NODENS_LAYOUT 3
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -80,8 +80,9 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u16 n_ttl;	 /* at most NODENS_MAX_RR */
-	__u16 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u16 n_ttl;	/* at most NODENS_MAX_RR */
+	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u8 cut_below; /* of a cut: 1: it is about what lies below the name, not the name itself */
 	__u16 blob_sum;
 	__u16 rot_at;	/* offset in the blob of the first rotating RR */
 	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */

@@ -48,22 +48,6 @@ void agent__on_overload(void *ctx, bool overloaded)
 			    : "no longer overloaded");
 }
 
-void agent__on_replied(void *ctx, const struct resolver_event *event)
-{
-	(void)ctx;
-	(void)event;
-}
-
-/* Every query for the zone would go round until it times out: better none is taken at all. */
-void agent__on_loop(void *ctx, const char *zone)
-{
-	struct agent *agent = ctx;
-
-	log_error("loop: what is forwarded for %s comes back here; name other upstreams", zone);
-	agent->fatal = -ELOOP;
-	event_base_loopbreak(agent->base);
-}
-
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
 {
 	struct agent *agent = ctx;
@@ -117,6 +101,26 @@ static void stop_if_done(struct agent *agent, uint64_t now)
 		event_base_loopbreak(agent->base);
 }
 
+static void stop(struct agent *agent, uint64_t now)
+{
+	agent->stopping = true;
+	agent->stop_ns = now;
+	set_steer(agent, false);
+}
+
+static void begin_if_ready(struct agent *agent, uint64_t now)
+{
+	if (agent->nd0_down || !upstreams__answered(agent->gen->upstreams, NULL))
+		return;
+	if (agent->steer) {
+		set_steer(agent, true);
+		/* only now can a question of ours come back by way of a pod */
+		resolver__watch_loops(agent->gen->resolver, now);
+	}
+	log_info("the upstreams of all zones answer%s", agent->steer ? ": steering" : "");
+	agent->was_ready = true;
+}
+
 static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
@@ -127,12 +131,14 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	agent->ctl->heartbeat_ns = now;
 	kern__ctl_commit(agent->kern);
 	agent_map__sync(&agent->map);
+	agent_observe__beat(agent);
 	if (agent->stopping) {
 		stop_if_done(agent, now);
-	} else if (agent->steer && !agent->steering && !agent->nd0_down &&
-		   upstreams__answered(agent->gen->upstreams, NULL)) {
-		set_steer(agent, true);
-		log_info("the upstreams of all zones answer: steering");
+	} else if (agent->leave_ns) {
+		if (now >= agent->leave_ns)
+			stop(agent, now);
+	} else if (!agent->was_ready || (agent->steer && !agent->steering)) {
+		begin_if_ready(agent, now);
 	}
 }
 
@@ -166,29 +172,30 @@ static void fill_served(struct agent *agent)
 }
 
 /* Pods use the cluster's DNS meanwhile; why, is worth a word now and then. */
-static void say_waiting(struct agent *agent, const struct corefile_forward *waiting, uint64_t now)
+static void say_waiting(struct agent *agent, uint64_t now)
 {
+	char zones[512];
+
 	if (agent->waiting_said_ns && now - agent->waiting_said_ns < WAITING_NS)
 		return;
-	if (agent->waiting_said_ns)
-		log_warn("not ready: no upstream of forward %s has answered yet",
-			 waiting->from.text);
+	if (agent->waiting_said_ns && agent_observe__waiting(agent, zones, sizeof(zones)))
+		log_warn("not ready: no upstream has answered yet for %s", zones);
 	agent->waiting_said_ns = now;
 }
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
-	const struct corefile_forward *waiting = NULL;
 	struct agent *agent = arg;
 	uint64_t now = clock_now();
 
 	(void)fd;
 	(void)what;
+	agent_observe__tick(agent, now);
 	if (agent->stopping)
 		return;
-	if (!upstreams__answered(agent->gen->upstreams, &waiting)) {
+	if (!upstreams__answered(agent->gen->upstreams, NULL)) {
 		upstreams__probe(agent->gen->upstreams);
-		say_waiting(agent, waiting, now);
+		say_waiting(agent, now);
 	}
 	resolver__tick(agent->gen->resolver, now);
 	generation__reap(agent, now);
@@ -201,6 +208,23 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	agent_devices__review(agent);
 }
 
+/* At once, or after the lameduck time: /ready says no, and whoever still asks is answered. */
+static void leave(struct agent *agent, const char *signal, uint64_t now)
+{
+	const char *what = agent->opts->persist ? ", programs and cache stay" : "";
+	uint64_t lameduck = agent_observe__lameduck(agent);
+
+	if (!lameduck) {
+		log_info("%s: leaving%s", signal, what);
+		stop(agent, now);
+		return;
+	}
+	log_info("%s: leaving in %llu.%03llu s (lameduck)%s; once more: at once", signal,
+		 (unsigned long long)(lameduck / NSEC_PER_SEC),
+		 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
+	agent->leave_ns = now + lameduck;
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
@@ -210,15 +234,11 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 		agent__reload(agent, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
 		return;
 	}
-	if (agent->stopping) {
+	if (agent->stopping || agent->leave_ns) {
 		event_base_loopbreak(agent->base);
 		return;
 	}
-	log_info("%s: %s", fd == SIGTERM ? "SIGTERM" : "SIGINT",
-		 agent->opts->persist ? "leaving, programs and cache stay" : "leaving");
-	agent->stopping = true;
-	agent->stop_ns = clock_now();
-	set_steer(agent, false);
+	leave(agent, fd == SIGTERM ? "SIGTERM" : "SIGINT", clock_now());
 }
 
 static int open_signals(struct agent *agent)
@@ -255,8 +275,10 @@ static void on_refresh(void *ctx, const struct store_question *question, uint64_
 {
 	struct agent *agent = ctx;
 
-	if (agent->gen && !agent->stopping)
-		resolver__refresh(agent->gen->resolver, question, now);
+	if (!agent->gen || agent->stopping)
+		return;
+	agent_metrics__refresh(agent, question);
+	resolver__refresh(agent->gen->resolver, question, now);
 }
 
 static void on_commit(void *ctx)
@@ -275,6 +297,7 @@ static int open_kern(struct agent *agent, const struct corefile *cf)
 	struct store_config store = {
 		.bufsize = agent->opts->bufsize,
 		.refresh = on_refresh,
+		.hits = agent__on_hits,
 		.commit = on_commit,
 		.ctx = agent,
 	};
@@ -408,9 +431,12 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 		corefile__free(cf);
 		return -ENOMEM;
 	}
+	agent_observe__level(agent, cf);
 	ret = open_signals(agent);
 	if (!ret)
 		ret = open_kern(agent, cf);
+	if (!ret)
+		ret = agent_observe__open(agent);
 	if (ret)
 		corefile__free(cf);
 	else
@@ -421,7 +447,9 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 		return ret;
 	plan__local_addrs(&agent->gen->plan);
 	fill_ctl(agent);
-	ret = agent_devices__open(agent);
+	ret = agent_observe__configure(agent);
+	if (!ret)
+		ret = agent_devices__open(agent);
 	if (!ret)
 		ret = open_timers(agent);
 	return ret ? ret : write_pidfile(agent);
@@ -452,6 +480,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		generation__close(agent->gen);
 		agent->gen = older;
 	}
+	agent_observe__close(agent);
 	server__close(agent->server);
 	agent_link__close(agent, detach && !agent->opts->skipteardown);
 	steer__close(agent->steer);
@@ -522,7 +551,10 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		 agent->gen->plan.n_served,
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
 		 agent->steer ? "; steering begins when an upstream answers" : "");
+	if (conf->note[0])
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);
+	resolver__watch_loops(agent->gen->resolver, clock_now());
 	if (event_base_dispatch(agent->base) < 0) {
 		log_error("the event loop failed");
 		ret = -EIO;

@@ -11,13 +11,17 @@
 #include <event2/event.h>
 
 #include "agent.h"
-#include "generation.h"
 #include "attach.h"
+#include "endpoints.h"
+#include "errlog.h"
+#include "generation.h"
+#include "lines.h"
 #include "links.h"
 #include "list.h"
 #include "log.h"
 #include "metrics.h"
 #include "node_link.h"
+#include "querylog.h"
 #include "resolver.h"
 #include "server.h"
 #include "steer.h"
@@ -35,7 +39,11 @@ struct agent {
 	struct event *signals[5];
 	struct kern *kern;
 	struct nodens_ctl *ctl;
-	bool had_pins; /* before this start: a start that fails leaves them */
+	struct metrics *metrics;
+	struct endpoints *endpoints;
+	struct lines *lines; /* of the log and errors plugins */
+	bool debug;	     /* by flag, or by a block of the configuration */
+	bool had_pins;	     /* before this start: a start that fails leaves them */
 	struct agent_map map;
 	struct store *store;
 	struct steer *steer;
@@ -52,10 +60,14 @@ struct agent {
 	int fatal; /* -errno: a device the operator named could not be attached to */
 	struct event *beat, *second, *tick;
 	uint64_t reload_ns;	  /* when the configuration is looked at again */
-	uint64_t fingerprint;	  /* of what it was made of */
+	uint64_t fingerprint;	  /* of what it was made of, or was refused last */
+	unsigned int missing;	  /* looks in a row at which its file was gone */
 	uint64_t waiting_said_ns; /* when it was said which zone keeps steering back */
+	bool was_ready;		  /* the upstreams of all zones have answered */
 	bool steering;
-	bool nd0_down; /* somebody took the way to the private namespace down */
+	bool nd0_down;	   /* somebody took the way to the private namespace down */
+	uint64_t leave_ns; /* when the lameduck time ends and stopping begins; 0: not told to leave
+			    */
 	bool stopping;
 	uint64_t stop_ns;
 	bool pidfile_written;
@@ -66,8 +78,7 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
-void agent__on_replied(void *ctx, const struct resolver_event *event);
-void agent__on_loop(void *ctx, const char *zone);
+void agent__on_dropped(void *ctx, const struct corefile_forward *forward);
 
 /* agent_reload.c: the configuration again, if it reads differently; @reason for the log. */
 void agent__reload(struct agent *agent, const char *reason);
@@ -77,8 +88,43 @@ void agent__watch(struct agent *agent, uint64_t now_ns);
 /* agent.c: nd0 itself changed or went. */
 void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone);
 
+/* agent_metrics.c */
+int agent_metrics__open(struct agent *agent);
+/* Blocks have @cf's numbers from here on. */
+void agent_metrics__configure(struct agent *agent, const struct corefile *cf);
+/* @gen: the configuration that answered; NULL: no block of it did. */
+void agent_metrics__replied(struct agent *agent, const struct generation *gen,
+			    const struct resolver_event *event);
+void agent_metrics__refresh(struct agent *agent, const struct store_question *question);
+/* The store's and the server's: contracts in store.h and server.h. */
+void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t hits);
+void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
+
+/* agent_observe.c */
+/* Before the first configuration is opened. */
+int agent_observe__open(struct agent *agent);
+void agent_observe__close(struct agent *agent);
+/* As much is logged as a configuration wants. */
+void agent_observe__level(struct agent *agent, const struct corefile *cf);
+/* The endpoints of the configuration at work. Negative: it has been logged. */
+int agent_observe__configure(struct agent *agent);
+/* The log and errors plugins of a configuration. */
+int agent_observe__open_logs(struct agent *agent, struct generation *gen);
+void agent_observe__close_logs(struct generation *gen);
+void agent_observe__beat(struct agent *agent);			/* ten times a second */
+void agent_observe__tick(struct agent *agent, uint64_t now_ns); /* each second */
+/* The zones, divided by commas, whose upstreams have not answered yet; false: there are none. */
+bool agent_observe__waiting(const struct agent *agent, char *zones, size_t size);
+/* For how long queries are answered on after SIGTERM. */
+uint64_t agent_observe__lameduck(const struct agent *agent);
+/* The resolver's: contracts in resolver.h. */
+void agent__on_replied(void *ctx, const struct resolver_event *event);
+void agent__on_loop(void *ctx, const struct client *client, const char *zone,
+		    const struct dns_name *probe);
+
 /* agent_sockets.c */
-const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size);
+/* @addr: a struct sockaddr_in or _in6, however it is wrapped. */
+const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
 

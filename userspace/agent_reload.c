@@ -6,13 +6,14 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "agent_priv.h"
 #include "clock.h"
 #include "conf.h"
 
-/* As node-cache looks at its ConfigMaps, whatever `reload` says of the Corefile made of them. */
-#define BASE_INTERVAL_NS (10 * NSEC_PER_SEC)
+/* As node-cache looks at its two directories. */
+#define POLL_NS (10 * NSEC_PER_SEC)
 
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
@@ -23,25 +24,57 @@ static const struct corefile_reload *reload_of(const struct corefile *cf)
 	return NULL;
 }
 
-/* Sockets and steered addresses are made once. */
-static bool same_addresses(const struct plan *a, const struct plan *b)
+static bool is_listed(const struct plan_listen *listen, const struct plan *plan)
 {
-	return a->wildcard == b->wildcard && a->n_listen == b->n_listen &&
-	       !memcmp(a->listen, b->listen, sizeof(a->listen)) &&
-	       (a->wildcard ||
-		(a->n_served == b->n_served && !memcmp(a->served, b->served, sizeof(a->served))));
+	for (int i = 0; i < plan->n_listen; i++) {
+		if (!memcmp(&plan->listen[i].addr, &listen->addr, sizeof(listen->addr)))
+			return true;
+	}
+	return false;
 }
 
-static void take(struct agent *agent, struct conf *conf, const char *reason)
+static bool is_served(const struct served_addr *addr, const struct plan *plan)
+{
+	for (int i = 0; i < plan->n_served; i++) {
+		if (!memcmp(&plan->served[i], addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Sockets and steered addresses are made once; in which order they are named means nothing, and
+ * none is named twice.
+ */
+static bool same_addresses(const struct plan *a, const struct plan *b)
+{
+	if (a->wildcard != b->wildcard || a->n_listen != b->n_listen ||
+	    (!a->wildcard && a->n_served != b->n_served))
+		return false;
+	for (int i = 0; i < a->n_listen; i++) {
+		if (!is_listed(&a->listen[i], b))
+			return false;
+	}
+	for (int i = 0; !a->wildcard && i < a->n_served; i++) {
+		if (!is_served(&a->served[i], b))
+			return false;
+	}
+	return true;
+}
+
+/* False: the configuration stays as it was, which has been logged. */
+static bool take(struct agent *agent, struct conf *conf, const char *reason)
 {
 	const struct plan *now = &agent->gen->plan;
 	struct generation *gen;
+	uint64_t now_ns;
+	int ret;
 
 	if (!same_addresses(now, conf->plan)) {
 		log_error("%s: other addresses to serve or to listen on need a restart; the "
 			  "configuration stays as it was",
 			  reason);
-		return;
+		return false;
 	}
 	if (now->wildcard) {
 		memcpy(conf->plan->served, now->served, sizeof(now->served));
@@ -49,70 +82,113 @@ static void take(struct agent *agent, struct conf *conf, const char *reason)
 	}
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
-	if (generation__open(agent, conf->cf, conf->plan, &gen)) {
-		conf->cf = NULL;
-		log_error("%s: the configuration stays as it was", reason);
-		return;
+	if (conf->note[0]) {
+		log_warn("%s", conf->note);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	}
+	ret = generation__open(agent, conf->cf, conf->plan, &gen);
 	conf->cf = NULL;
-	generation__take_over(agent, gen, clock_now());
+	if (ret) {
+		log_error("%s: the configuration stays as it was", reason);
+		return false;
+	}
+	now_ns = clock_now();
+	generation__take_over(agent, gen, now_ns);
+	agent_observe__configure(agent);
 	upstreams__probe(gen->upstreams);
+	resolver__watch_loops(gen->resolver, now_ns);
 	agent->map.stats->v[AGENT_STAT_RELOADS]++;
 	log_info("%s: the configuration was read again and is at work", reason);
+	return true;
+}
+
+static bool reload(struct agent *agent, const char *reason)
+{
+	struct options_error err = { .text = "" };
+	struct conf conf;
+	bool taken;
+
+	if (conf__load(agent->opts, &conf, &err)) {
+		log_error("%s: %s; the configuration stays as it was", reason, err.text);
+		return false;
+	}
+	/* A ConfigMap that cannot be read must not take its stub domains away. */
+	if (conf.note[0]) {
+		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
+		conf__free(&conf);
+		return false;
+	}
+	taken = take(agent, &conf, reason);
+	if (taken) {
+		agent->fingerprint = conf.fingerprint;
+		agent->reload_ns = 0; /* the interval may be another one */
+	}
+	conf__free(&conf);
+	return taken;
+}
+
+/* @fingerprint: of what is there now, so that what is refused is refused once. */
+static void reload_counted(struct agent *agent, const char *reason, uint64_t fingerprint)
+{
+	if (reload(agent, reason))
+		return;
+	agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
+	if (fingerprint)
+		agent->fingerprint = fingerprint;
 }
 
 void agent__reload(struct agent *agent, const char *reason)
 {
-	struct options_error err = { .text = "" };
-	struct conf conf;
-
-	if (agent->stopping)
+	if (agent->stopping || agent->leave_ns)
 		return;
-	if (conf__load(agent->opts, &conf, &err)) {
-		agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
-		log_error("%s: %s; the configuration stays as it was", reason, err.text);
-		return;
-	}
-	agent->fingerprint = conf.fingerprint;
-	if (conf.note[0]) {
-		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
-		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
-		agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
-	} else {
-		take(agent, &conf, reason);
-	}
-	conf__free(&conf);
+	reload_counted(agent, reason, conf__fingerprint(agent->opts, agent->gen->cf));
 }
 
-/* The interval with as much of the jitter as chance wants: not all nodes at once. */
-static uint64_t next_look(const struct agent *agent, const struct corefile_reload *reload,
-			  uint64_t now)
+/*
+ * The interval with as much of the jitter as chance wants: not all nodes at once. The kube-dns
+ * ConfigMap is looked at without a word in the Corefile. 0: never.
+ */
+static uint64_t next_look(const struct agent *agent, uint64_t now)
 {
-	/* ConfigMaps come to the nodes at different times as it is. */
-	if (conf__from_base(agent->opts) && reload->interval_ns > BASE_INTERVAL_NS)
-		return now + BASE_INTERVAL_NS;
-	uint64_t jitter = reload->jitter_ns ? random() % (2 * reload->jitter_ns) : 0;
+	const struct corefile_reload *reload = reload_of(agent->gen->cf);
+	uint64_t wait = 0, random = 0;
 
-	return now + reload->interval_ns - reload->jitter_ns + jitter;
+	if (reload) {
+		wait = reload->interval_ns - reload->jitter_ns;
+		if (reload->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
+			wait += random % (2 * reload->jitter_ns);
+	}
+	if ((agent->opts->kubednscm || conf__from_base(agent->opts)) && (!wait || wait > POLL_NS))
+		wait = POLL_NS;
+	return wait ? now + wait : 0;
+}
+
+/* A file is gone: for the moment, as while a ConfigMap is swapped, or for longer. */
+static void say_missing(struct agent *agent)
+{
+	if (agent->missing++ == 1)
+		log_warn("reload: the configuration's file is gone; the configuration stays as "
+			 "it was");
 }
 
 void agent__watch(struct agent *agent, uint64_t now)
 {
-	const struct corefile_reload *reload = reload_of(agent->gen->cf);
 	uint64_t fingerprint;
 
-	if (!reload)
+	if (agent->leave_ns)
 		return;
 	if (!agent->reload_ns || now < agent->reload_ns) {
 		if (!agent->reload_ns)
-			agent->reload_ns = next_look(agent, reload, now);
+			agent->reload_ns = next_look(agent, now);
 		return;
 	}
-	agent->reload_ns = next_look(agent, reload, now);
 	fingerprint = conf__fingerprint(agent->opts, agent->gen->cf);
-	/* 0: a file is gone for the moment, as while a ConfigMap is swapped */
-	if (!fingerprint || fingerprint == agent->fingerprint)
-		return;
-	agent__reload(agent, "reload");
-	agent->fingerprint = fingerprint;
+	if (!fingerprint)
+		say_missing(agent);
+	else
+		agent->missing = 0;
+	if (fingerprint && fingerprint != agent->fingerprint)
+		reload_counted(agent, "reload", fingerprint);
+	agent->reload_ns = next_look(agent, now);
 }

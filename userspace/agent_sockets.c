@@ -15,17 +15,17 @@
 
 #define DNS_PORT 53
 
-const char *agent__addr_text(const struct sockaddr_storage *addr, char *text, size_t size)
+const char *agent__addr_text(const void *addr, char *text, size_t size)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 
-	if (addr->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+	if (((const struct sockaddr *)addr)->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = addr;
 
 		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
 		snprintf(text, size, "[%s]:%u", ip, ntohs(v6->sin6_port));
 	} else {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+		const struct sockaddr_in *v4 = addr;
 
 		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
 		snprintf(text, size, "%s:%u", ip, ntohs(v4->sin_port));
@@ -39,6 +39,47 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 	struct agent *agent = ctx;
 
 	resolver__query(agent->gen->resolver, client, query, now);
+}
+
+static bool listens_at(const struct corefile_block *block, const struct sockaddr *local)
+{
+	const struct sockaddr_in6 *local6 = (const struct sockaddr_in6 *)local;
+	const struct sockaddr_in *local4 = (const struct sockaddr_in *)local;
+
+	if (block->port != ntohs(local4->sin_port))
+		return false;
+	for (size_t i = 0; i < block->binds_len; i++) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&block->binds[i];
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&block->binds[i];
+
+		if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+			return true;
+		if (v6->sin6_family != local->sa_family)
+			continue;
+		if (local->sa_family == AF_INET6
+			    ? IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &local6->sin6_addr)
+			    : !v4->sin_addr.s_addr ||
+				      v4->sin_addr.s_addr == local4->sin_addr.s_addr)
+			return true;
+	}
+	return !block->binds_len;
+}
+
+/* A connection is of no block yet: the first one that says something of its address. */
+static void on_connection(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out)
+{
+	const struct corefile *cf = ((struct agent *)ctx)->gen->cf;
+
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_timeouts *timeouts = &cf->blocks[i].timeouts;
+
+		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns)
+			continue;
+		if (listens_at(&cf->blocks[i], local)) {
+			*out = *timeouts;
+			return;
+		}
+	}
 }
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
@@ -125,9 +166,10 @@ int agent_sockets__open(struct agent *agent)
 		.base = agent->base,
 		.stats = agent->map.stats,
 		.bufsize = agent->opts->bufsize,
-		.tcp_idle_s = SERVER_TCP_IDLE_S,
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
+		.timeouts = on_connection,
+		.refused = agent__on_refused,
 		.ctx = agent,
 	};
 	struct kern_error err = { .text = "" };

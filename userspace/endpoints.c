@@ -57,7 +57,7 @@ static void check_end(struct endpoints *ep, bool good)
 	if (good)
 		metrics__health(ep->config.metrics, clock_now() - ep->check_began_ns);
 	else
-		metrics__event(ep->config.metrics, METRICS_HEALTH_FAILED);
+		metrics__health_failed(ep->config.metrics);
 	bufferevent_free(ep->check);
 	ep->check = NULL;
 }
@@ -142,7 +142,7 @@ static int serve(struct endpoints *ep, const struct corefile_listen *listen, con
 }
 
 int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
-			 const struct sockaddr_storage *metrics)
+			 const struct sockaddr_storage *metrics, size_t n)
 {
 	int ret = 0;
 
@@ -159,8 +159,8 @@ int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
 		if (block->health.enabled && !ep->health.ss_family)
 			ep->health = block->health.addr;
 	}
-	if (!ret && metrics)
-		ret = http__serve(ep->http, metrics, "/metrics", on_metrics, ep);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = http__serve(ep->http, &metrics[i], "/metrics", on_metrics, ep);
 	http__commit(ep->http);
 	return ret;
 }

@@ -36,11 +36,11 @@ int endpoints__open(const struct endpoints_config *config, struct endpoints **ou
 void endpoints__close(struct endpoints *ep);
 
 /*
- * At start and at each reload. @metrics: one more address of /metrics (-metrics-listen-address),
- * or NULL. -ENOMEM: some of the endpoints may be missing.
+ * At start and at each reload. @metrics: @n more addresses of /metrics, of flags. -ENOMEM: some of
+ * the endpoints may be missing.
  */
 int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
-			 const struct sockaddr_storage *metrics);
+			 const struct sockaddr_storage *metrics, size_t n);
 
 /* Call every second. */
 void endpoints__tick(struct endpoints *ep);

@@ -119,7 +119,6 @@ static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
 bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 {
 	struct exchange *ex = attempt->exchange;
-	struct upstreams *ups = exchange_owner(ex);
 	enum admission admission = ADMIT_DROP;
 	struct answer *answer = NULL;
 	bool formerr;
@@ -127,7 +126,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	int ret = 0;
 
 	if (len < DNS_HEADER || (msg[0] << 8 | msg[1]) != attempt->id || !(msg[2] & 0x80)) {
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
+		upstream_dropped(ex->group);
 		return false;
 	}
 	formerr = refuses_edns(attempt, msg, len);
@@ -139,7 +138,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		return true;
 	}
 	if (!ex->probe && !formerr && admission == ADMIT_DROP) {
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_MISMATCHES);
+		upstream_dropped(ex->group);
 		return false;
 	}
 	now = clock_now();

@@ -21,6 +21,7 @@ static int open_upstreams(struct agent *agent, struct generation *gen)
 		.read_ns = UPSTREAM_READ_NS,
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
 		.changed = agent__on_upstream,
+		.dropped = agent__on_dropped,
 		.ctx = agent,
 	};
 	int ret = upstreams__open(&config, &gen->upstreams);
@@ -72,6 +73,8 @@ int generation__open(struct agent *agent, struct corefile *cf, const struct plan
 	ret = open_upstreams(agent, gen);
 	if (!ret)
 		ret = open_resolver(agent, gen);
+	if (!ret)
+		ret = agent_observe__open_logs(agent, gen);
 	if (ret) {
 		generation__close(gen);
 		return ret;
@@ -86,42 +89,91 @@ void generation__close(struct generation *gen)
 		return;
 	resolver__close(gen->resolver);
 	upstreams__close(gen->upstreams);
+	agent_observe__close_logs(gen);
 	corefile__free(gen->cf);
 	free(gen);
 }
 
+/* What of a block decides about its answers; what is only said or shown of them may differ. */
 static char *block_text(const struct corefile_block *block)
 {
+	struct corefile_block plain = *block;
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
 		return NULL;
-	corefile__print_block(block, out);
-	fclose(out);
+	plain.errors = (struct corefile_errors){ .enabled = false };
+	plain.logs_len = 0;
+	plain.debug = plain.loop = false;
+	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;
+	plain.reload = (struct corefile_reload){ .enabled = false };
+	plain.timeouts = (struct corefile_timeouts){ .read_ns = 0 };
+	/* more or less room is not another answer */
+	plain.cache.success.capacity = !!plain.cache.success.capacity;
+	plain.cache.denial.capacity = !!plain.cache.denial.capacity;
+	corefile__print_block(&plain, out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
 	return text;
 }
 
-/* What is cached of a block that reads as before stays. */
+static char **block_texts(const struct corefile *cf)
+{
+	char **texts = calloc(cf->blocks_len, sizeof(texts[0]));
+
+	for (size_t i = 0; texts && i < cf->blocks_len; i++)
+		texts[i] = block_text(&cf->blocks[i]);
+	return texts;
+}
+
+static void texts_free(char **texts, size_t n)
+{
+	for (size_t i = 0; texts && i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+/* What is cached of a block that reads as before stays: its number now, else -1. */
 static int *owners_map(const struct corefile *before, const struct corefile *after)
 {
 	int *same = malloc(before->blocks_len * sizeof(*same));
+	char **old = block_texts(before), **new = block_texts(after);
 
 	for (size_t i = 0; same && i < before->blocks_len; i++) {
-		char *text = block_text(&before->blocks[i]);
-
 		same[i] = -1;
-		for (size_t k = 0; text && same[i] < 0 && k < after->blocks_len; k++) {
-			char *other = block_text(&after->blocks[k]);
-
-			if (other && !strcmp(text, other))
+		for (size_t k = 0; old && old[i] && new &&k < after->blocks_len; k++) {
+			if (new[k] && !strcmp(old[i], new[k])) {
 				same[i] = (int)k;
-			free(other);
+				break;
+			}
 		}
-		free(text);
 	}
+	texts_free(old, before->blocks_len);
+	texts_free(new, after->blocks_len);
 	return same;
+}
+
+/* The maps are as large as the first configuration asked for. */
+static void say_room(struct agent *agent, const struct generation *gen)
+{
+	for (size_t i = 0; i < gen->cf->blocks_len; i++) {
+		const struct corefile_block *block = &gen->cf->blocks[i];
+		struct store_owner_stats stats;
+
+		if (!block->cache.enabled ||
+		    store__owner_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
+		    stats.capacity >= block->cache.success.capacity)
+			continue;
+		log_warn("%s:%u: cache: %llu answers instead of %u: for more than the maps were "
+			 "made for a restart is needed",
+			 block->file, block->line, (unsigned long long)stats.capacity,
+			 block->cache.success.capacity);
+		return;
+	}
 }
 
 void generation__take_over(struct agent *agent, struct generation *gen, uint64_t now)
@@ -132,8 +184,11 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 	if (before) {
 		same = owners_map(before->cf, gen->cf);
 		before->retired_ns = now;
+		resolver__leave_store(before->resolver);
 		upstreams__inherit(gen->upstreams, before->upstreams);
 	}
+	agent_observe__level(agent, gen->cf);
+	agent_metrics__configure(agent, gen->cf);
 	gen->older = before;
 	agent->gen = gen;
 	ret = resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
@@ -145,6 +200,8 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 	if (ret < 0)
 		log_error("nothing is cached: %s", strerror(-ret));
 	free(same);
+	if (before)
+		say_room(agent, gen);
 }
 
 void generation__reap(struct agent *agent, uint64_t now)

@@ -20,6 +20,9 @@ struct generation {
 	struct plan plan; /* a wildcard's served addresses change */
 	struct upstreams *upstreams;
 	struct resolver *resolver;
+	struct querylog **querylogs; /* of each block; NULL: it has no log */
+	struct errlog *errlog;
+	uint64_t *templates_seen; /* three numbers for each template of each block, as told */
 	uint64_t retired_ns;
 };
 

@@ -4,33 +4,12 @@
  */
 #include "hosts.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "hosts_priv.h"
 #include "synth.h"
-
-#define LINE_MAX_LEN 4096
-
-/* One pair; a name with several addresses, and an address with several names, has several. */
-struct entry {
-	struct entry *next_of_name, *next_of_addr; /* in their buckets, in the order of the file */
-	uint8_t family;				   /* AF_INET, AF_INET6 */
-	uint8_t name_len;
-	uint8_t addr[16];
-	uint8_t name[]; /* wire form, lower case */
-};
-
-struct table {
-	struct entry **by_name, **by_addr;
-	size_t buckets, n;
-};
 
 struct hosts {
 	const struct corefile_hosts *config;
@@ -41,161 +20,14 @@ struct hosts {
 	struct stat seen;
 };
 
-static uint32_t hash(const uint8_t *octets, size_t len)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ octets[i]) * 16777619u;
-	return h;
-}
-
-static size_t addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static void table_free(struct table *table)
-{
-	for (size_t i = 0; table->by_name && i < table->buckets; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->by_name[i]; entry; entry = next) {
-			next = entry->next_of_name;
-			free(entry);
-		}
-	}
-	free(table->by_name);
-	free(table->by_addr);
-	*table = (struct table){ .n = 0 };
-}
-
-/* A blocklist gives one address thousands of names: these many are enough to answer its PTR. */
-#define MAX_NAMES_OF_ADDR 64
-
-static void link_entry(struct table *table, struct entry *entry)
-{
-	struct entry **at = &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
-	unsigned int n = 0;
-
-	while (*at)
-		at = &(*at)->next_of_name;
-	*at = entry;
-	at = &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
-	while (*at && ++n < MAX_NAMES_OF_ADDR)
-		at = &(*at)->next_of_addr;
-	if (!*at)
-		*at = entry;
-}
-
-static int table_resize(struct table *table, size_t buckets)
-{
-	struct table bigger = { .buckets = buckets, .n = table->n };
-
-	bigger.by_name = calloc(buckets, sizeof(*bigger.by_name));
-	bigger.by_addr = calloc(buckets, sizeof(*bigger.by_addr));
-	if (!bigger.by_name || !bigger.by_addr) {
-		free(bigger.by_name);
-		free(bigger.by_addr);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < table->buckets; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->by_name[i]; entry; entry = next) {
-			next = entry->next_of_name;
-			entry->next_of_name = entry->next_of_addr = NULL;
-			link_entry(&bigger, entry);
-		}
-	}
-	free(table->by_name);
-	free(table->by_addr);
-	*table = bigger;
-	return 0;
-}
-
-static bool known(const struct table *table, const struct entry *like)
-{
-	const struct entry *entry =
-		table->by_name[hash(like->name, like->name_len) % table->buckets];
-
-	for (; entry; entry = entry->next_of_name) {
-		if (entry->family == like->family && entry->name_len == like->name_len &&
-		    !memcmp(entry->addr, like->addr, sizeof(entry->addr)) &&
-		    !memcmp(entry->name, like->name, like->name_len))
-			return true;
-	}
-	return false;
-}
-
-static int add(struct table *table, const struct corefile_zones *zones, int family,
-	       const uint8_t *addr, const char *text)
-{
-	struct dns_name name;
-	struct entry *entry;
-
-	if (table->n >= HOSTS_MAX_NAMES)
-		return -E2BIG;
-	/* As with CoreDNS: a word that is no name, and a name of no zone of ours, is passed over.
-	 */
-	if (dns_name__from_text(&name, text) || name.len < 2)
-		return 0;
-	dns_name__lower(&name);
-	if (!local_in_zones(zones, &name, true))
-		return 0;
-	if (table->n >= table->buckets &&
-	    table_resize(table, table->buckets ? table->buckets * 4 : 256))
-		return -ENOMEM;
-	entry = calloc(1, sizeof(*entry) + name.len);
-	if (!entry)
-		return -ENOMEM;
-	entry->family = family;
-	memcpy(entry->addr, addr, addr_len(family));
-	entry->name_len = name.len;
-	memcpy(entry->name, name.wire, name.len);
-	if (known(table, entry)) {
-		free(entry);
-		return 0;
-	}
-	link_entry(table, entry);
-	table->n++;
-	return 0;
-}
-
-static int add_line(struct table *table, const struct corefile_zones *zones, char *line)
-{
-	uint8_t addr[16];
-	char *save, *word;
-	int family, ret = 0;
-
-	line[strcspn(line, "#\r\n")] = '\0';
-	word = strtok_r(line, " \t", &save);
-	if (!word)
-		return 0;
-	word[strcspn(word, "%")] = '\0'; /* a zone of a link-local address */
-	if (inet_pton(AF_INET, word, addr) == 1)
-		family = AF_INET;
-	else if (inet_pton(AF_INET6, word, addr) == 1)
-		family = AF_INET6;
-	else
-		return 0;
-	while (!ret && (word = strtok_r(NULL, " \t", &save)))
-		ret = add(table, zones, family, addr, word);
-	return ret;
-}
-
 static int read_file(struct table *table, const struct corefile_zones *zones, const char *path)
 {
-	char line[LINE_MAX_LEN];
 	FILE *in = fopen(path, "re");
-	int ret = 0;
+	int ret;
 
 	if (!in)
 		return errno == ENOENT ? 0 : -errno;
-	while (!ret && fgets(line, sizeof(line), in))
-		ret = add_line(table, zones, line);
-	if (!ret && ferror(in))
-		ret = -EIO;
+	ret = hosts_table__read(table, zones, in);
 	fclose(in);
 	return ret;
 }
@@ -204,24 +36,14 @@ static int read_all(const struct hosts *hosts, struct table *out)
 {
 	const struct corefile_hosts *config = hosts->config;
 	struct table table = { .n = 0 };
-	int ret = table_resize(&table, 256);
+	int ret = 0;
 
-	if (!ret && config->path)
+	if (config->path)
 		ret = read_file(&table, hosts->zones, config->path);
-	for (size_t i = 0; !ret && i < config->entries_len; i++) {
-		const struct corefile_hosts_entry *entry = &config->entries[i];
-		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
-		const uint8_t *addr = entry->addr.ss_family == AF_INET
-					      ? (const uint8_t *)&in4->sin_addr
-					      : (const uint8_t *)&in6->sin6_addr;
-
-		for (size_t k = 0; !ret && k < entry->names_len; k++)
-			ret = add(&table, hosts->zones, entry->addr.ss_family, addr,
-				  entry->names[k]);
-	}
+	for (size_t i = 0; !ret && i < config->entries_len; i++)
+		ret = hosts_table__add(&table, hosts->zones, &config->entries[i]);
 	if (ret) {
-		table_free(&table);
+		hosts_table__free(&table);
 		return ret;
 	}
 	*out = table;
@@ -256,7 +78,7 @@ void hosts__close(struct hosts *hosts)
 {
 	if (!hosts)
 		return;
-	table_free(&hosts->table);
+	hosts_table__free(&hosts->table);
 	free(hosts);
 }
 
@@ -281,7 +103,7 @@ int hosts__reload(struct hosts *hosts, uint64_t now)
 	if (ret)
 		return ret;
 	hosts->seen = st;
-	table_free(&hosts->table);
+	hosts_table__free(&hosts->table);
 	hosts->table = table;
 	return 1;
 }
@@ -291,13 +113,16 @@ size_t hosts__count(const struct hosts *hosts)
 	return hosts->table.n;
 }
 
+double hosts__written_s(const struct hosts *hosts)
+{
+	return (double)hosts->seen.st_mtim.tv_sec + (double)hosts->seen.st_mtim.tv_nsec / 1e9;
+}
+
 /* ---- answers ---- */
 
 static const struct entry *first_of_name(const struct hosts *hosts, const struct dns_name *name)
 {
-	const struct table *table = &hosts->table;
-
-	return table->by_name[hash(name->wire, name->len) % table->buckets];
+	return hosts_table__name(&hosts->table, name->wire, name->len);
 }
 
 static bool names(const struct entry *entry, const struct dns_name *name)
@@ -358,29 +183,31 @@ static int add_record(struct synth *synth, const struct dns_name *owner, const c
 	return synth__add(synth, DNS_ANSWER_SECTION, text);
 }
 
-static int add_addresses(const struct hosts *hosts, const struct local_query *query,
-			 struct synth *synth, unsigned int *n)
+/* *known: the name is there, if perhaps with addresses of the other family alone. */
+static int answer_addresses(const struct hosts *hosts, const struct local_query *query, bool *known,
+			    struct answer **out)
 {
+	static uint8_t addrs[SYNTH_MAX_ADDRS * 16];
 	int family = query->qtype == DNS_TYPE_A	     ? AF_INET
 		     : query->qtype == DNS_TYPE_AAAA ? AF_INET6
 						     : AF_UNSPEC;
 	const struct entry *entry = first_of_name(hosts, query->qname);
-	char ip[INET6_ADDRSTRLEN];
-	int ret = 0;
+	size_t n = 0;
 
-	for (; !ret && entry; entry = entry->next_of_name) {
-		if (entry->family != family || !names(entry, query->qname))
+	for (; entry; entry = entry->next_of_name) {
+		if (!names(entry, query->qname))
 			continue;
-		inet_ntop(family, entry->addr, ip, sizeof(ip));
-		ret = add_record(synth, query->qname, family == AF_INET ? "A" : "AAAA", ip,
-				 hosts->config->ttl_s);
-		++*n;
+		*known = true;
+		if (entry->family == family && n < SYNTH_MAX_ADDRS)
+			memcpy(addrs + n++ * addr_len(family), entry->addr, addr_len(family));
 	}
-	return ret;
+	return *known ? synth__addresses(query->qname, query->qtype, query->key_flags,
+					 hosts->config->ttl_s, addrs, n, out)
+		      : 0;
 }
 
 static int add_names(const struct hosts *hosts, const struct local_query *query,
-		     struct synth *synth, unsigned int *n)
+		     struct synth *synth, bool *known)
 {
 	const struct entry *entry;
 	char text[1024];
@@ -389,7 +216,7 @@ static int add_names(const struct hosts *hosts, const struct local_query *query,
 
 	if (hosts->config->no_reverse || !reverse_addr(query->qname, &family, addr))
 		return 0;
-	entry = hosts->table.by_addr[hash(addr, addr_len(family)) % hosts->table.buckets];
+	entry = hosts_table__addr(&hosts->table, family, addr);
 	for (; !ret && entry; entry = entry->next_of_addr) {
 		struct dns_name name = { .len = entry->name_len };
 
@@ -399,12 +226,27 @@ static int add_names(const struct hosts *hosts, const struct local_query *query,
 		if (dns_name__to_text(&name, text, sizeof(text)) < 0)
 			continue;
 		ret = add_record(synth, query->qname, "PTR", text, hosts->config->ttl_s);
-		++*n;
+		*known = true;
 	}
 	return ret;
 }
 
-static bool has_name(const struct hosts *hosts, const struct dns_name *name)
+static int answer_names(const struct hosts *hosts, const struct local_query *query, bool *known,
+			struct answer **out)
+{
+	struct synth synth;
+	int ret = synth__open(&synth, query->qname, query->qtype, DNS_NOERROR);
+
+	if (!ret)
+		ret = add_names(hosts, query, &synth, known);
+	if (!ret && *known)
+		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
+				    out);
+	synth__close(&synth);
+	return ret;
+}
+
+bool hosts__has(const struct hosts *hosts, const struct dns_name *name)
 {
 	const struct entry *entry = first_of_name(hosts, name);
 
@@ -413,35 +255,36 @@ static bool has_name(const struct hosts *hosts, const struct dns_name *name)
 	return entry;
 }
 
+bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
+{
+	const struct entry *entry = hosts->table.first;
+
+	while (entry && !zone__contains(name->wire, name->len, entry->name, entry->name_len))
+		entry = entry->next;
+	return entry;
+}
+
 enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
 				struct answer **out)
 {
-	bool ptr = query->qtype == DNS_TYPE_PTR;
-	struct synth synth;
-	unsigned int n = 0;
+	bool ptr = query->qtype == DNS_TYPE_PTR, known = false;
 	int ret;
 
 	if (query->qclass != DNS_CLASS_IN ||
 	    (!ptr && !local_in_zones(hosts->zones, query->qname, true)))
 		return LOCAL_NEXT;
-	ret = synth__open(&synth, query->qname, query->qtype, DNS_NOERROR);
-	if (!ret)
-		ret = ptr ? add_names(hosts, query, &synth, &n)
-			  : add_addresses(hosts, query, &synth, &n);
-	if (!ret && !n && (ptr || !has_name(hosts, query->qname))) {
-		synth__close(&synth);
-		/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
-		return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
-			       ? LOCAL_NEXT
-			       : LOCAL_SERVFAIL;
+	ret = ptr ? answer_names(hosts, query, &known, out)
+		  : answer_addresses(hosts, query, &known, out);
+	if (ret)
+		return LOCAL_SERVFAIL;
+	if (known) {
+		(*out)->ttl_s = hosts->config->ttl_s; /* also where only the name is known */
+		return LOCAL_ANSWER;
 	}
-	if (!ret)
-		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
-				    out);
-	synth__close(&synth);
-	if (!ret && !n)
-		(*out)->ttl_s = hosts->config->ttl_s; /* the name is known, the type is not */
-	return ret ? LOCAL_SERVFAIL : LOCAL_ANSWER;
+	/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
+	return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
+		       ? LOCAL_NEXT
+		       : LOCAL_SERVFAIL;
 }
 
 static void reverse_name(const struct entry *entry, struct dns_name *name)
@@ -459,24 +302,36 @@ static void reverse_name(const struct entry *entry, struct dns_name *name)
 	dns_name__from_text(name, text);
 }
 
-void hosts__each(const struct hosts *hosts,
-		 void (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx)
+static const struct entry *first_like(const struct entry *entry, const struct entry *like,
+				      bool by_name)
 {
-	struct dns_name name;
+	while (entry && !(by_name ? same_name(entry, like) : same_addr(entry, like)))
+		entry = by_name ? entry->next_of_name : entry->next_of_addr;
+	return entry;
+}
 
-	for (size_t i = 0; i < hosts->table.buckets; i++) {
-		const struct entry *entry;
+static bool each_of(const struct hosts *hosts, const struct entry *entry, hosts_fn *fn, void *ctx)
+{
+	const struct table *table = &hosts->table;
+	struct dns_name name = { .len = entry->name_len };
 
-		for (entry = hosts->table.by_name[i]; entry; entry = entry->next_of_name) {
-			name.len = entry->name_len;
-			memcpy(name.wire, entry->name, name.len);
-			/* both: that there is none of the other kind is known, too */
-			fn(ctx, &name, DNS_TYPE_A);
-			fn(ctx, &name, DNS_TYPE_AAAA);
-			if (hosts->config->no_reverse)
-				continue;
-			reverse_name(entry, &name);
-			fn(ctx, &name, DNS_TYPE_PTR);
-		}
-	}
+	memcpy(name.wire, entry->name, name.len);
+	/* both: that there is none of the other kind is known, too */
+	if (first_like(hosts_table__name(table, entry->name, entry->name_len), entry, true) ==
+		    entry &&
+	    (!fn(ctx, &name, DNS_TYPE_A) || !fn(ctx, &name, DNS_TYPE_AAAA)))
+		return false;
+	if (hosts->config->no_reverse ||
+	    first_like(hosts_table__addr(table, entry->family, entry->addr), entry, false) != entry)
+		return true;
+	reverse_name(entry, &name);
+	return fn(ctx, &name, DNS_TYPE_PTR);
+}
+
+void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx)
+{
+	const struct entry *entry = hosts->table.first;
+
+	while (entry && each_of(hosts, entry, fn, ctx))
+		entry = entry->next;
 }

@@ -122,15 +122,15 @@ void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_ev
 }
 
 void metrics__template(struct metrics *m, size_t block, size_t index,
-		       enum metrics_template_event event)
+		       enum metrics_template_event event, uint64_t n)
 {
 	if (block < m->blocks_len && index < m->blocks[block].templates_len)
-		m->blocks[block].templates[index]->template.events[event]++;
+		m->blocks[block].templates[index]->template.events[event] += n;
 }
 
-void metrics__event(struct metrics *m, enum metrics_event event)
+void metrics__health_failed(struct metrics *m)
 {
-	m->events[event]++;
+	m->health_failed++;
 }
 
 void metrics__health(struct metrics *m, uint64_t duration_ns)
@@ -205,6 +205,8 @@ static int render(struct metrics *m, uint64_t now)
 
 	if (!page)
 		return -ENOMEM;
+	if (m->config.sample)
+		m->config.sample(m->config.ctx);
 	metrics__settle(m);
 	metrics_render(m, page);
 	metrics_render_own(m, page);

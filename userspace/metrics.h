@@ -109,8 +109,11 @@ struct metrics_config {
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
 	/* The index-th upstream, each address once; false: there are no more. */
 	bool (*upstream)(void *ctx, size_t index, struct metrics_upstream *out);
-	/* Answers of all hosts blocks, and when a file of theirs was last read (0: never). */
+	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
+	 */
 	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);
+	/* Before the page is made: metrics__kernel_hits() for what has not been told yet. */
+	void (*sample)(void *ctx);
 };
 
 struct metrics;
@@ -175,7 +178,8 @@ enum metrics_cache_event {
 
 void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_event event);
 
-/* The index-th template of the block matched, could not be executed, or made no valid record. */
+/* The index-th template of the block matched, could not be executed, or made no valid record: @n
+ * times more. */
 enum metrics_template_event {
 	METRICS_TEMPLATE_MATCH,
 	METRICS_TEMPLATE_FAILURE,
@@ -183,27 +187,20 @@ enum metrics_template_event {
 	METRICS_TEMPLATE_EVENT_COUNT
 };
 void metrics__template(struct metrics *m, size_t block, size_t index,
-		       enum metrics_template_event event);
+		       enum metrics_template_event event, uint64_t n);
 
-#define METRICS_EVENTS(X)                                                 \
-	X(RELOAD_FAILED, "coredns_reload_failed_total",                   \
+/* Of the agent's own counters, those that CoreDNS has, too: X(agent_stat, name, help). */
+#define METRICS_OF_AGENT(X)                                               \
+	X(RELOADS_FAILED, "coredns_reload_failed_total",                  \
 	  "Reloads of the configuration that failed.")                    \
 	X(MAX_CONCURRENT, "coredns_forward_max_concurrent_rejects_total", \
 	  "Queries turned away because max_concurrent were under way.")   \
 	X(HEALTHCHECK_BROKEN, "coredns_forward_healthcheck_broken_total", \
-	  "Queries sent to an upstream at random because all were down.") \
-	X(HEALTH_FAILED, "coredns_health_request_failures_total", "Checks of /health that failed.")
+	  "Queries sent to an upstream taken for dead, because all were.")
 
-enum metrics_event {
-#define X(id, name, help) METRICS_##id,
-	METRICS_EVENTS(X)
-#undef X
-		METRICS_EVENT_COUNT
-};
-
-void metrics__event(struct metrics *m, enum metrics_event event);
 /* How long a request to /health took. */
 void metrics__health(struct metrics *m, uint64_t duration_ns);
+void metrics__health_failed(struct metrics *m);
 /* The configuration at work: its hash as hexadecimal text. */
 void metrics__config_hash(struct metrics *m, const char *hex);
 
@@ -242,7 +239,8 @@ void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *h
 
 /*
  * Reads the kernel's counters and gives out what is new of them after the samples so far. Rendering
- * does it too; call it every few seconds besides, so that samples and counters are of one time.
+ * does it, after config.sample; between that, samples of some entries only would have to stand for
+ * the hits of all.
  */
 void metrics__settle(struct metrics *m);
 

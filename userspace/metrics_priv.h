@@ -142,9 +142,8 @@ struct metrics {
 	struct kernel_totals settled;
 	uint64_t random;
 
-	uint64_t events[METRICS_EVENT_COUNT];
 	uint64_t setup_errors[METRICS_SETUP_ERROR_COUNT];
-	uint64_t health[METRICS_HEALTH_BUCKETS + 1], health_ns;
+	uint64_t health[METRICS_HEALTH_BUCKETS + 1], health_ns, health_failed;
 	char config_hash[129];
 
 	struct metrics_page *page; /* the last one rendered */

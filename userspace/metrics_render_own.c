@@ -101,6 +101,8 @@ static void render_health(struct metrics *m, struct metrics_page *page)
 	}
 	metrics_page__ns(page, name, "_sum", "", "", m->health_ns);
 	metrics_page__u64(page, name, "_count", "", "", sum);
+	single(page, "coredns_health_request_failures_total", "counter",
+	       "Checks of /health that failed.", m->health_failed);
 }
 
 static void render_coredns(struct metrics *m, struct metrics_page *page)
@@ -116,8 +118,10 @@ static void render_coredns(struct metrics *m, struct metrics_page *page)
 			  "", 1);
 	single(page, "coredns_panics_total", "counter", "Always 0: kept for CoreDNS' dashboards.",
 	       0);
-#define X(id, name, help) single(page, name, "counter", help, m->events[METRICS_##id]);
-	METRICS_EVENTS(X)
+#define X(id, name, help)                   \
+	single(page, name, "counter", help, \
+	       m->config.agent ? m->config.agent->v[AGENT_STAT_##id] : 0);
+	METRICS_OF_AGENT(X)
 #undef X
 	if (m->config_hash[0]) {
 		snprintf(labels, sizeof(labels), "hash=\"sha512\",value=\"%s\"", m->config_hash);
@@ -131,7 +135,7 @@ static void render_coredns(struct metrics *m, struct metrics_page *page)
 	single(page, "coredns_hosts_entries", "gauge", "Entries of all hosts files and blocks.",
 	       entries);
 	metrics_page__head(page, "coredns_hosts_reload_timestamp_seconds", "gauge",
-			   "When a hosts file was last read.");
+			   "When the newest hosts file was written.");
 	metrics_page__real(page, "coredns_hosts_reload_timestamp_seconds", "", "", "", reloaded);
 	metrics_page__head(page, "coredns_nodecache_setup_errors_total", "counter",
 			   "Errors while setting the node up, by type.");

@@ -408,6 +408,7 @@ static int set_prometheus_address(void *target, const char *value, const char **
 	if (!strrchr(value, ':'))
 		return -EINVAL;
 	((struct run_options *)target)->prometheus_address = value;
+	((struct run_options *)target)->prometheus_given = true;
 	return 0;
 }
 
@@ -557,10 +558,11 @@ static const struct option_row run_rows[] = {
 	  set_setupinterface },
 	{ "interfacename", "NAME", "the link for that (nodelocaldns)", set_interfacename },
 	{ "skipteardown", NULL, "leave the link at the end", set_skipteardown },
-	{ "prometheus-listen-address", "ADDR", "for __PROMETHEUS__ENDPOINT__ (:9253)",
+	{ "prometheus-listen-address", "ADDR",
+	  "for __PROMETHEUS__ENDPOINT__ (:9253), or a Corefile without prometheus",
 	  set_prometheus_address },
-	{ "metrics-listen-address", "ADDR", "of node-cache's own metrics (0.0.0.0:9353)",
-	  set_metrics_address },
+	{ "metrics-listen-address", "ADDR",
+	  "metrics there, too (as node-cache: 0.0.0.0:9353; run: nowhere)", set_metrics_address },
 	{ "dns.port", "PORT", "of blocks that name none (53)", set_dns_port },
 	{ "ignore-unsupported", NULL, "dnstap, trace, pprof, metadata: ignored with a warning",
 	  set_ignore_unsupported },
@@ -595,7 +597,6 @@ void run_options__defaults(struct run_options *opts)
 		.kubednscm = KUBEDNSCM,
 		.upstreamsvc = "kube-dns",
 		.prometheus_address = ":9253",
-		.metrics_address = "0.0.0.0:9353",
 		.interfacename = "nodelocaldns",
 		.dns_port = 53,
 	};
@@ -625,6 +626,8 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 	parsed.nodecache = !is_subcommand(argv[0]);
 	if (parsed.setupinterface == UNSET && parsed.nodecache)
 		parsed.setupinterface = parsed.n_localip ? YES : NO;
+	if (!parsed.metrics_address)
+		parsed.metrics_address = parsed.nodecache ? "0.0.0.0:9353" : "";
 	*opts = parsed;
 	return 0;
 }

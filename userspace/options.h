@@ -72,7 +72,8 @@ struct run_options {
 	const char *kubednscm; /* a directory, that may not exist */
 	const char *upstreamsvc;
 	const char *prometheus_address; /* for __PROMETHEUS__ENDPOINT__ */
-	const char *metrics_address;	/* of node-cache's own metrics; "": none */
+	bool prometheus_given;
+	const char *metrics_address; /* of node-cache's own metrics; "": none */
 	const char *interfacename;
 	enum tristate setupinterface;
 	bool skipteardown;

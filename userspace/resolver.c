@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "resolver_priv.h"
 
@@ -30,6 +29,7 @@ static void told(struct resolver *resolver, struct resolver_event *event, const 
 {
 	if (!resolver->config.replied || len < DNS_HEADER)
 		return;
+	event->reply = msg;
 	event->size = len;
 	event->rcode = msg[3] & DNS_RCODE;
 	event->flags = msg[2] << 8 | msg[3];
@@ -48,6 +48,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
 		.bufsize = config->bufsize,
+		.ede = event->ede,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
@@ -144,14 +145,6 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	return true;
 }
 
-static bool is_loop_probe(const struct resolver *resolver, const struct section *section,
-			  const struct question *q)
-{
-	const struct dns_name *probe = &resolver->loop_probes[section - resolver->sections];
-
-	return q->qtype == DNS_TYPE_HINFO && probe->len && dns_name__equal(probe, &q->qname);
-}
-
 static struct section *section_for(struct resolver *resolver, const struct dns_name *qname,
 				   const struct client *client)
 {
@@ -173,6 +166,7 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		.key_flags = query->key_flags,
 	};
 	struct pending_start start = { .question = &q, .client = client, .query = query };
+	size_t probing;
 
 	dns_name__lower(&q.qname);
 	start.section = section_for(resolver, &q.qname, client);
@@ -181,8 +175,9 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		resolver_reply_rcode(resolver, &event, DNS_REFUSED, now);
 		return;
 	}
-	if (is_loop_probe(resolver, start.section, &q) && resolver->config.loop)
-		resolver->config.loop(resolver->config.ctx, start.section->block->zones[0].text);
+	if (resolver_loop_is(resolver, &q, &probing) && resolver->config.loop)
+		resolver->config.loop(resolver->config.ctx, client,
+				      resolver->sections[probing].block->zones[0].text, &q.qname);
 	event.section = start.section;
 	event.zone = start.zone = section__zone(start.section, &q.qname);
 	if (dns64_private(start.section, client, query)) {
@@ -231,6 +226,7 @@ void resolver__tick(struct resolver *resolver, uint64_t now)
 {
 	resolver_static_tick(resolver, now);
 	resolver_cuts_tick(resolver, now);
+	resolver_loop_tick(resolver, now);
 }
 
 unsigned int resolver__in_flight(const struct resolver *resolver)
@@ -255,63 +251,21 @@ int resolver__owner_of(const struct resolver *resolver, const struct dns_name *q
 
 /* ---- open and close ---- */
 
-/* As CoreDNS: a name that nobody else asks for, in the block's zone. */
-static int make_loop_probe(const struct corefile_block *block, struct dns_name *name)
-{
-	const struct corefile_zone *zone = &block->zones[0];
-	uint64_t random[2];
-	char text[64];
-	struct dns_name labels;
-
-	if (!block->loop)
-		return 0;
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	snprintf(text, sizeof(text), "%llu.%llu.", (unsigned long long)random[0],
-		 (unsigned long long)random[1]);
-	if (dns_name__from_text(&labels, text) || labels.len - 1 + zone->wire_len > DNS_MAX_NAME)
-		return -EINVAL;
-	memcpy(name->wire, labels.wire, labels.len - 1);
-	memcpy(name->wire + labels.len - 1, zone->wire, zone->wire_len);
-	name->len = labels.len - 1 + zone->wire_len;
-	return 0;
-}
-
-static void ask_loop_probes(struct resolver *resolver)
-{
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		struct question q = {
-			.qname = resolver->loop_probes[i],
-			.qtype = DNS_TYPE_HINFO,
-		};
-		struct pending_start start = {
-			.section = &resolver->sections[i],
-			.question = &q,
-		};
-
-		if (q.qname.len)
-			pending__start(resolver, &start, clock_now());
-	}
-}
-
 static int open_sections(struct resolver *resolver, struct section_error *err)
 {
 	const struct corefile *cf = resolver->config.corefile;
 
 	resolver->sections = calloc(cf->blocks_len, sizeof(resolver->sections[0]));
-	resolver->loop_probes = calloc(cf->blocks_len, sizeof(resolver->loop_probes[0]));
-	if (!resolver->sections || !resolver->loop_probes)
+	resolver->loops = calloc(cf->blocks_len, sizeof(resolver->loops[0]));
+	if (!resolver->sections || !resolver->loops)
 		return -ENOMEM;
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		int ret = section__open(&cf->blocks[i], i, resolver->config.upstreams,
 					&resolver->sections[i], err);
 
-		if (!ret)
-			resolver->n_sections++;
-		if (!ret)
-			ret = make_loop_probe(&cf->blocks[i], &resolver->loop_probes[i]);
 		if (ret)
 			return ret;
+		resolver->n_sections++;
 	}
 	return cuts__open(&resolver->cuts);
 }
@@ -333,7 +287,6 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 		resolver__close(resolver);
 		return ret;
 	}
-	ask_loop_probes(resolver);
 	*out = resolver;
 	return 0;
 }
@@ -346,7 +299,7 @@ void resolver__close(struct resolver *resolver)
 	for (size_t i = 0; i < resolver->n_sections; i++)
 		section__close(&resolver->sections[i]);
 	free(resolver->sections);
-	free(resolver->loop_probes);
+	free(resolver->loops);
 	cuts__close(resolver->cuts);
 	free(resolver);
 }

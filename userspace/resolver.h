@@ -41,13 +41,15 @@ struct resolver_event {
 	size_t zone;		       /* of the block's zones */
 	const char *plugin;	       /* who answered: "cache", "forward", "hosts"...; "" nobody */
 	uint16_t rcode;
-	size_t size;	/* of the reply */
+	const uint8_t *reply; /* the message, valid during the call */
+	size_t size;
 	uint16_t flags; /* of the reply, host order */
 	uint64_t duration_ns;
 	bool hit;
 	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
 	bool stale;
 	const char *error; /* NULL, or why it is SERVFAIL */
+	const struct ede *ede;
 };
 
 struct resolver;
@@ -66,9 +68,10 @@ struct resolver_config {
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 	void (*overload)(void *ctx, bool overloaded);			/* may be NULL */
 	void (*replied)(void *ctx, const struct resolver_event *event); /* may be NULL */
-	/* Our own probe came back as a client's query: @zone is forwarded to ourselves. May be NULL
+	/* Our own probe came back as @client's query: @zone is forwarded to ourselves. May be NULL
 	 */
-	void (*loop)(void *ctx, const char *zone);
+	void (*loop)(void *ctx, const struct client *client, const char *zone,
+		     const struct dns_name *probe);
 	void *ctx;
 };
 
@@ -93,7 +96,14 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 /* The store's wish: an entry is to be had anew before it ends. */
 void resolver__refresh(struct resolver *resolver, const struct store_question *question,
 		       uint64_t now_ns);
-/* About each second: what upstreams say of the zones, hosts files. */
+/*
+ * Asks each block with `loop` for a name that nobody else asks for, until it is answered or half a
+ * minute is over; till then, and a little longer, such a query is one of ours that came back.
+ */
+void resolver__watch_loops(struct resolver *resolver, uint64_t now_ns);
+/* Another resolver has taken the store: what this one still learns is not kept. */
+void resolver__leave_store(struct resolver *resolver);
+/* About each second: what upstreams say of the zones, hosts files, loops. */
 void resolver__tick(struct resolver *resolver, uint64_t now_ns);
 
 /* Under way for clients or the store. */

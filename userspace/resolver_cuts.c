@@ -43,6 +43,10 @@ static void store_cut(struct resolver *resolver, struct section *section,
 	struct answer *cut;
 	uint32_t ttl_s;
 
+	/* what the block knows itself is looked up after cuts */
+	if ((section->hosts && hosts__below(section->hosts, name)) ||
+	    (section->templates && template__below(section->templates, name)))
+		return;
 	if (!section__keep(section, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
 	    answer__make_cut(nxdomain, name, 0, &cut))
 		return;
@@ -97,8 +101,8 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 		cuts__testify(state, answer ? rcode : -1, now);
 	}
 	/* What the block made out of another question proves nothing of this one. */
-	if (!answer || !resolver->config.store || pending->rewritten ||
-	    !cuts_on(section, pending->zone))
+	if (!answer || !resolver->config.store ||
+	    (pending->rewritten && pending->rewritten->reverts) || !cuts_on(section, pending->zone))
 		return;
 	if (rcode == DNS_NOERROR) {
 		cuts__exists(resolver->cuts, zone, name, now);

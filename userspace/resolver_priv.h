@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What resolver.c, resolver_pending.c, resolver_cuts.c and resolver_static.c share.
+ * What resolver.c, resolver_pending.c, resolver_cuts.c, resolver_loop.c and resolver_static.c
+ * share.
  *
  * Contract: resolver.c takes queries and knows what is cached; resolver_pending.c carries a
  * question that is not through the block's plugins to an answer, for all who ask it;
- * resolver_cuts.c learns cuts from what is answered; resolver_static.c puts what blocks answer
+ * resolver_cuts.c learns cuts from what is answered; resolver_loop.c finds out whether we ask
+ * ourselves; resolver_static.c puts what blocks answer
  * themselves into the store.
  */
 #ifndef NODENS_RESOLVER_PRIV_H
@@ -40,16 +42,24 @@ struct pending {
 	size_t zone; /* of the section's block */
 	struct question question;
 	struct rewrite_result *rewritten;	/* NULL: as asked */
+	const struct ede *ede;			/* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
+	enum admission native_admission;
 	struct waiter *first, **last;
 	unsigned int n_waiters;
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see resolver_cuts.c. */
 	bool witness;
-	bool fixed;		 /* see resolver_static.c */
+	bool loop;		 /* see resolver_loop.c */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
+};
+
+struct loop_probe {
+	struct dns_name name; /* len 0: none is being watched for */
+	uint64_t until_ns;
+	bool answered;
 };
 
 struct resolver {
@@ -61,8 +71,9 @@ struct resolver {
 	uint32_t rotate;
 	bool overloaded;
 	struct cuts *cuts;
-	struct dns_name *loop_probes; /* one a block; len 0: none */
+	struct loop_probe *loops; /* one a block */
 	bool owns_store;
+	uint64_t static_look_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
 
@@ -92,7 +103,7 @@ struct pending_start {
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
 	const struct dns_query *query;
-	bool witness, fixed;
+	bool witness, loop;
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
@@ -104,6 +115,13 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
 			   const struct store_question *question, uint64_t now);
 void resolver_cuts_tick(struct resolver *resolver, uint64_t now);
+
+/* resolver_loop.c */
+/* Is this query a probe of ours; of which block? */
+bool resolver_loop_is(const struct resolver *resolver, const struct question *q, size_t *block);
+/* A probe was answered, by somebody else. */
+void resolver_loop_answered(struct resolver *resolver, const struct section *section);
+void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* resolver_static.c */
 void resolver_static_fill(struct resolver *resolver, uint64_t now);

@@ -9,35 +9,72 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns64.h"
 #include "plan.h"
 #include "resolver_priv.h"
 
 #define BLACKHOLE_TTL_S	    3600
 #define STATIC_CAPACITY_MIN 1024
+#define A_LIST		    1024 /* names of hosts; more are no human's work */
+#define LOOK_NS		    (5 * NSEC_PER_SEC)
 
 struct fill {
 	struct resolver *resolver;
 	struct section *section;
 	uint64_t now;
+	bool missing;	  /* put what is not there alone */
+	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
+			   */
 };
 
-static void fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
+/* A longer zone of another block may have taken the name over. */
+static bool is_own(const struct fill *fill, const struct dns_name *name)
+{
+	return corefile__block_for(fill->resolver->config.corefile, name->wire, name->len) ==
+	       fill->section->block;
+}
+
+/* What the block says by itself, as it would be asked; NULL: that is not known here. */
+static struct answer *own_answer(const struct section *section, const struct dns_name *name,
+				 uint16_t qtype)
+{
+	const struct corefile_dns64 *dns64 = &section->block->dns64;
+	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
+	struct section_answer local = { .answer = NULL };
+
+	if (section->rewrite && rewrite__touches(section->rewrite, &query))
+		return NULL;
+	if (section__answer((struct section *)section, &query, &local) != LOCAL_ANSWER)
+		return NULL;
+	if (!local.ede &&
+	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
+		return local.answer;
+	answer__free(local.answer);
+	return NULL;
+}
+
+static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
 	struct fill *fill = ctx;
-	struct question q = { .qname = *name, .qtype = qtype };
-	struct pending_start start = {
-		.section = fill->section,
-		.question = &q,
-		.fixed = true,
-	};
-	const struct corefile_block *block;
+	struct resolver *resolver = fill->resolver;
+	struct answer *answer;
+	struct store_put put;
+	uint32_t ttl_s;
 
-	/* A longer zone of another block may have taken the name over. */
-	block = corefile__block_for(fill->resolver->config.corefile, name->wire, name->len);
-	if (block != fill->section->block)
-		return;
-	start.zone = section__zone(fill->section, name);
-	pending__start(fill->resolver, &start, fill->now);
+	if (!is_own(fill, name))
+		return true;
+	answer = own_answer(fill->section, name, qtype);
+	if (!answer)
+		return true;
+	section__keep_exact(fill->section, answer, resolver->n_sections, &put, &ttl_s);
+	if (!fill->room[put.kind]) {
+		answer__free(answer);
+		return fill->room[!put.kind];
+	}
+	fill->room[put.kind]--;
+	if (!store__put(resolver->config.store, answer, &put, fill->now))
+		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
+	return true;
 }
 
 /* Another block answers for a part of what lies below @suffix. */
@@ -80,6 +117,14 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		store__put(resolver->config.store, cut, &put, now);
 }
 
+static bool is_there(const struct fill *fill, const struct dns_name *suffix, uint8_t key_flags)
+{
+	uint32_t ttl_s;
+
+	return store__get(fill->resolver->config.store, suffix, 0, key_flags | NODENS_KEY_CUT,
+			  fill->now, &ttl_s);
+}
+
 static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
 	static const uint8_t kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
@@ -87,28 +132,78 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 	struct fill *fill = ctx;
 
 	/* rewrites come before templates, hosts of the block after them */
-	if (fill->section->rewrite || divided(fill->resolver, fill->section, suffix))
+	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
+	    divided(fill->resolver, fill->section, suffix))
 		return;
-	for (size_t i = 0; i < sizeof(kinds); i++)
+	for (size_t i = 0; i < sizeof(kinds); i++) {
+		if (fill->missing && is_there(fill, suffix, kinds[i]))
+			continue;
+		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
 		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, kinds[i], fill->now);
+	}
 }
 
-static void fill_section(struct resolver *resolver, struct section *section, uint64_t now)
+/* The name is there: nothing above it may say otherwise. */
+static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct fill fill = { resolver, section, now };
+	struct fill *fill = ctx;
 
-	if (section->hosts)
-		hosts__each(section->hosts, fill_one, &fill);
-	if (!section->templates)
-		return;
-	template__exact(section->templates, fill_one, &fill);
-	template__blackholes(section->templates, fill_blackhole, &fill);
+	if (qtype == DNS_TYPE_A && is_own(fill, name))
+		store__remove_cuts(fill->resolver->config.store, name);
+	return true;
 }
 
+static void fill_templates(struct fill *fill, struct section *section)
+{
+	fill->section = section;
+	template__exact(section->templates, fill_one, fill);
+	template__blackholes(section->templates, fill_blackhole, fill);
+}
+
+static void fill_hosts(struct fill *fill, struct section *section)
+{
+	struct store_stats stats;
+
+	fill->section = section;
+	store__stats(fill->resolver->config.store, &stats);
+	if (stats.cuts)
+		hosts__each(section->hosts, exists, fill);
+	hosts__each(section->hosts, fill_one, fill);
+}
+
+/*
+ * What is written by hand first, then lists. These leave a quarter of the room to what is asked for
+ * and was not put, before anything put has to go for it.
+ */
 void resolver_static_fill(struct resolver *resolver, uint64_t now)
 {
-	for (size_t i = 0; i < resolver->n_sections; i++)
-		fill_section(resolver, &resolver->sections[i], now);
+	struct fill fill = { .resolver = resolver, .now = now };
+	struct store_owner_stats stats[2] = { 0 };
+
+	for (int kind = 0; kind < 2; kind++) {
+		store__owner_stats(resolver->config.store, resolver->n_sections, kind,
+				   &stats[kind]);
+		fill.room[kind] = stats[kind].capacity;
+	}
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->templates)
+			fill_templates(&fill, section);
+		if (section->hosts && hosts__count(section->hosts) <= A_LIST)
+			fill_hosts(&fill, section);
+	}
+	for (int kind = 0; kind < 2; kind++) {
+		uint64_t left = stats[kind].capacity / 4;
+
+		fill.room[kind] -= fill.room[kind] < left ? fill.room[kind] : left;
+	}
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->hosts && hosts__count(section->hosts) > A_LIST)
+			fill_hosts(&fill, section);
+	}
 }
 
 struct refill {
@@ -131,7 +226,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 			     uint64_t now)
 {
 	struct refill refill = {
-		.fill = { .resolver = resolver, .now = now },
+		.fill = { .resolver = resolver, .now = now, .room = { 1, 1 } },
 		.suffix = &question->qname,
 	};
 	const struct corefile *cf = resolver->config.corefile;
@@ -150,12 +245,39 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	return true;
 }
 
-/* A hosts file has changed: what it said is gone, what it says is put. */
-static bool not_static(void *ctx, const struct store_question *question,
-		       const struct nodens_slot *slot)
+/*
+ * A hosts file has changed: what it said is gone, and so is what others said of names that are now
+ * in it.
+ */
+static bool outlives(void *ctx, const struct store_question *question,
+		     const struct nodens_slot *slot)
 {
+	const struct resolver *resolver = ctx;
+	const struct section *section;
+
 	(void)slot;
-	return question->owner != ((struct resolver *)ctx)->n_sections;
+	if (question->owner >= resolver->n_sections)
+		return false;
+	section = &resolver->sections[question->owner];
+	return !section->hosts || !hosts__has(section->hosts, &question->qname);
+}
+
+/*
+ * Cuts that nobody has used may have had to go, and a question that they would have answered does
+ * not bring them back: so they are looked for, which also counts as a use.
+ */
+static void look_for_blackholes(struct resolver *resolver, uint64_t now)
+{
+	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
+
+	if (now < resolver->static_look_ns)
+		return;
+	resolver->static_look_ns = now + LOOK_NS;
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		fill.section = &resolver->sections[i];
+		if (fill.section->templates)
+			template__blackholes(fill.section->templates, fill_blackhole, &fill);
+	}
 }
 
 void resolver_static_tick(struct resolver *resolver, uint64_t now)
@@ -168,9 +290,12 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 		if (section->hosts && hosts__reload(section->hosts, now) > 0)
 			changed = true;
 	}
-	if (!changed || !resolver->owns_store)
+	if (!resolver->owns_store)
 		return;
-	store__filter(resolver->config.store, not_static, resolver);
+	look_for_blackholes(resolver, now);
+	if (!changed)
+		return;
+	store__filter(resolver->config.store, outlives, resolver);
 	resolver_static_fill(resolver, now);
 }
 
@@ -252,4 +377,10 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 	resolver->owns_store = true;
 	resolver_static_fill(resolver, now);
 	return ret;
+}
+
+void resolver__leave_store(struct resolver *resolver)
+{
+	resolver->config.store = NULL;
+	resolver->owns_store = false;
 }

@@ -233,11 +233,15 @@ enum local_result section__answer(struct section *section, const struct local_qu
 {
 	enum local_result result = LOCAL_NEXT;
 
-	*out = (struct section_answer){ .plugin = "template" };
+	*out = (struct section_answer){
+		.plugin = "template",
+		.error = "template: nothing matches, or a record is none",
+	};
 	if (section->templates)
-		result = template__answer(section->templates, query, &out->answer);
+		result = template__answer(section->templates, query, &out->answer, &out->ede);
 	if (result == LOCAL_NEXT && section->hosts) {
 		out->plugin = "hosts";
+		out->error = "hosts: no such name, and no fallthrough";
 		result = hosts__answer(section->hosts, query, &out->answer);
 		out->exact = result == LOCAL_ANSWER;
 	}

@@ -39,7 +39,9 @@ void section__close(struct section *section);
 struct section_answer {
 	struct answer *answer; /* the caller's */
 	const char *plugin;    /* "template", "hosts", "whoami" */
-	bool exact;	       /* one of the names that section__each() lists */
+	bool exact;	       /* of a hosts file */
+	const char *error;     /* why it is SERVFAIL, if it is */
+	const struct ede *ede; /* goes along, and is never kept; NULL: none */
 };
 
 /* LOCAL_NEXT: none does, ask upstream. */

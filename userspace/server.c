@@ -31,7 +31,11 @@ int server_receive(struct server *server, const struct client *client, const uin
 		server_count(server,
 			     rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_FORMERR);
 		refusal_len = reply__refuse(refusal, size, msg, len, rcode);
-		return refusal_len > 0 ? refusal_len : 0;
+		if (refusal_len <= 0)
+			return 0;
+		if (server->config.refused)
+			server->config.refused(server->config.ctx, client, rcode, refusal_len);
+		return refusal_len;
 	default:
 		server_count(server, AGENT_STAT_SILENT);
 		return 0;
@@ -56,7 +60,7 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 
 int server__open(const struct server_config *config, struct server **out)
 {
-	static const struct timeval second = { 1, 0 };
+	static const struct timeval period = { 0, 250000 };
 	struct server *server = calloc(1, sizeof(*server));
 
 	if (!server)
@@ -66,7 +70,7 @@ int server__open(const struct server_config *config, struct server **out)
 	list__init(&server->tcp_listeners);
 	list__init(&server->tcp_clients);
 	server->upkeep = event_new(config->base, -1, EV_PERSIST, on_upkeep, server);
-	if (!server->upkeep || evtimer_add(server->upkeep, &second)) {
+	if (!server->upkeep || evtimer_add(server->upkeep, &period)) {
 		server__close(server);
 		return -ENOMEM;
 	}

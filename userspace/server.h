@@ -13,10 +13,13 @@
 
 #include "resolver.h"
 
-#define SERVER_TCP_IDLE_S    10
-#define SERVER_MAX_TCP	     1024	   /* connections */
-#define SERVER_MAX_PIPELINED 128	   /* queries of one connection under way */
-#define SERVER_MAX_QUEUED    (1024 * 1024) /* bytes of replies one connection may leave unread */
+/* What a TCP connection may take, as with CoreDNS; 0 means these. */
+#define SERVER_READ_NS	     3000000000ull  /* a message from its first byte, or from accept() on */
+#define SERVER_WRITE_NS	     5000000000ull  /* without a byte of a reply being taken */
+#define SERVER_IDLE_NS	     10000000000ull /* between the last reply and the next message */
+#define SERVER_MAX_TCP	     1024	    /* connections */
+#define SERVER_MAX_PIPELINED 128	    /* queries of one connection under way */
+#define SERVER_MAX_QUEUED    (1024 * 1024)  /* bytes of replies one connection may leave unread */
 
 struct server;
 
@@ -24,7 +27,11 @@ struct server_config {
 	struct event_base *base;
 	struct agent_stats *stats;
 	uint16_t bufsize;
-	unsigned int tcp_idle_s, max_tcp;
+	unsigned int max_tcp;
+	/* Of a new connection to @local; may leave *out as it is. May be NULL. */
+	void (*timeouts)(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out);
+	/* A query was refused unread, with a reply of so many bytes. May be NULL. */
+	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
 		      uint64_t now_ns);
 	void *ctx;

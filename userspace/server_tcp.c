@@ -28,10 +28,15 @@ struct tcp_client {
 	struct list link;
 	struct stream *stream; /* NULL: the connection is gone, replies are still due */
 	union sockaddr_any peer, local;
+	struct corefile_timeouts timeouts; /* none of them 0 */
 	uint64_t active_ns;
+	/* Since when a message has been coming, or the first one is waited for; 0: none is. */
+	uint64_t reading_ns;
+	uint64_t written, written_ns; /* bytes of replies, and since when no more */
 	unsigned int under_way;
-	bool busy; /* one of its messages is being handled */
-	bool eof;  /* the client sends no more */
+	bool fresh; /* no message has come yet */
+	bool busy;  /* one of its messages is being handled */
+	bool eof;   /* the client sends no more */
 };
 
 static void client_free_if_done(struct tcp_client *client)
@@ -101,10 +106,13 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 		.tcp = true,
 		.peer = client->peer,
 		.local = client->local,
+		.query_size = len,
 	};
 	int refusal_len;
 
 	client->active_ns = clock_now();
+	client->reading_ns = 0;
+	client->fresh = false;
 	client->busy = true;
 	client->under_way++;
 	refusal_len = server_receive(client->server, &who, msg, len, refusal, sizeof(refusal),
@@ -141,6 +149,21 @@ static void on_drained(void *ctx)
 		client_throttle(client);
 }
 
+static void set_timeouts(struct tcp_client *client)
+{
+	const struct server_config *config = &client->server->config;
+	struct corefile_timeouts *timeouts = &client->timeouts;
+
+	if (config->timeouts)
+		config->timeouts(config->ctx, &client->local.sa, timeouts);
+	if (!timeouts->read_ns)
+		timeouts->read_ns = SERVER_READ_NS;
+	if (!timeouts->write_ns)
+		timeouts->write_ns = SERVER_WRITE_NS;
+	if (!timeouts->idle_ns)
+		timeouts->idle_ns = SERVER_IDLE_NS;
+}
+
 static int client_open(struct server *server, int fd, const union sockaddr_any *peer)
 {
 	static const struct stream_ops ops = {
@@ -156,7 +179,8 @@ static int client_open(struct server *server, int fd, const union sockaddr_any *
 		return -ENOMEM;
 	client->server = server;
 	client->peer = *peer;
-	client->active_ns = clock_now();
+	client->fresh = true;
+	client->active_ns = client->reading_ns = client->written_ns = clock_now();
 	ret = getsockname(fd, &client->local.sa, &len) ? -errno : 0;
 	if (!ret)
 		ret = stream__open(server->config.base, fd, false, &ops, client, &client->stream);
@@ -164,6 +188,7 @@ static int client_open(struct server *server, int fd, const union sockaddr_any *
 		free(client);
 		return ret;
 	}
+	set_timeouts(client);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	list__append(&server->tcp_clients, &client->link);
 	server->n_tcp++;
@@ -238,16 +263,37 @@ int server__add_tcp(struct server *server, int fd)
 	return 0;
 }
 
+/* Who sends a message slowly, takes none, or has nothing to say. */
+static bool timed_out(struct tcp_client *client, uint64_t now)
+{
+	const struct corefile_timeouts *timeouts = &client->timeouts;
+	uint64_t written = stream__written(client->stream);
+	bool queued = stream__queued(client->stream);
+
+	if (!queued || written != client->written) {
+		client->written = written;
+		client->written_ns = now;
+	}
+	if (!stream__partial(client->stream) && !client->fresh)
+		client->reading_ns = 0;
+	else if (!client->reading_ns)
+		client->reading_ns = now;
+	if (now - client->written_ns > timeouts->write_ns)
+		return true;
+	if (client->reading_ns && !client->eof)
+		return now - client->reading_ns > timeouts->read_ns;
+	return !queued && !client->under_way && now - client->active_ns > timeouts->idle_ns;
+}
+
 void tcp_upkeep(struct server *server, uint64_t now)
 {
-	uint64_t idle_ns = server->config.tcp_idle_s * NSEC_PER_SEC;
 	struct list *node, *next;
 
 	for (node = server->tcp_clients.next; node != &server->tcp_clients; node = next) {
 		struct tcp_client *client = list_entry(node, struct tcp_client, link);
 
 		next = node->next;
-		if (client->stream && !client->under_way && now - client->active_ns > idle_ns)
+		if (client->stream && timed_out(client, now))
 			client_close(client);
 	}
 	for (node = server->tcp_listeners.next; node != &server->tcp_listeners && !server->stopped;

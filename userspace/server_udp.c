@@ -191,7 +191,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	now = clock_now();
 	for (int i = 0; i < n; i++) {
-		struct client client = { .owner = listener, .peer = listener->in_peer[i] };
+		struct client client = {
+			.owner = listener,
+			.peer = listener->in_peer[i],
+			.query_size = listener->in[i].msg_len,
+		};
 		int len;
 
 		/* A port of 0 cannot be replied to. */

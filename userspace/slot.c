@@ -55,6 +55,8 @@ static bool key_ok(const struct nodens_slot *slot)
 {
 	uint8_t known = NODENS_KEY_DO | NODENS_KEY_CD | NODENS_KEY_AGENT | NODENS_KEY_CUT;
 
+	if (slot->cut_below > !!(slot->key_flags & NODENS_KEY_CUT))
+		return false;
 	return !(slot->key_flags & ~known) && !(slot->key_flags & NODENS_KEY_CUT) == !!slot->qtype;
 }
 

@@ -224,7 +224,10 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
  */
 const struct answer *store__cut_above(struct store *store, const struct dns_name *qname_lower,
 				      uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
-/* The name exists: remove every cut at or above it, whatever DO and CD. Returns how many went. */
+/*
+ * The name exists: remove every cut at or above it, whatever DO and CD, but what was cut off below
+ * it on purpose (cut_below). Returns how many went.
+ */
 int store__remove_cuts(struct store *store, const struct dns_name *qname_lower);
 
 /* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
@@ -236,6 +239,11 @@ int store__flush(struct store *store, const struct dns_name *qname_lower, uint16
  * every 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
  */
 void store__tick(struct store *store, uint64_t now_ns);
+/*
+ * config.hits for all that has been counted so far: some 10 ns an entry that was ever in use. Does
+ * nothing without mmap, where the round of store__tick() has to do.
+ */
+void store__tell_hits(struct store *store);
 void store__stats(const struct store *store, struct store_stats *stats);
 /* -EINVAL: no such owner or kind. */
 int store__owner_stats(const struct store *store, uint32_t owner, int kind,

@@ -284,3 +284,23 @@ void store__tick(struct store *store, uint64_t now_ns)
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);
 }
+
+void store__tell_hits(struct store *store)
+{
+	uint32_t last_use;
+
+	/* a system call a slot: the round has to do */
+	if (!store->maps.mmapable || !store->config.hits)
+		return;
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		const struct slab *slab = &store->slab[cls];
+		uint32_t n = store->pool[cls].unused;
+
+		for (uint32_t i = 0; i < n; i++) {
+			if (i + PREFETCH < n)
+				__builtin_prefetch(slab__slot(slab, i + PREFETCH));
+			if (slab->meta[i].state == SLOT_LIVE)
+				entry__look(store, NODENS_SLOT(cls, i), &last_use);
+		}
+	}
+}

@@ -28,6 +28,7 @@ struct stream {
 	const struct stream_ops *ops;
 	void *ctx;
 	struct bytes in, out;
+	uint64_t written;
 	unsigned int busy; /* callbacks of this stream on the stack */
 	bool freed;	   /* by one of them */
 	bool connecting;
@@ -235,6 +236,7 @@ static void stream_write(struct stream *stream)
 			return;
 		}
 		out->at += n;
+		stream->written += n;
 	}
 	bytes_release(out);
 	if (stream->ops->drained)
@@ -380,6 +382,17 @@ bool stream__established(const struct stream *stream)
 size_t stream__queued(const struct stream *stream)
 {
 	return stream->out.len - stream->out.at;
+}
+
+uint64_t stream__written(const struct stream *stream)
+{
+	return stream->written;
+}
+
+size_t stream__partial(const struct stream *stream)
+{
+	/* what a pause keeps back may be whole */
+	return stream->paused ? 0 : stream->in.len - stream->in.at;
 }
 
 void stream__pause(struct stream *stream, bool pause)

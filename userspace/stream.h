@@ -47,6 +47,9 @@ bool stream__established(const struct stream *stream);
 /* -EMSGSIZE, -ENOMEM; write errors arrive through closed. */
 int stream__send(struct stream *stream, const uint8_t *msg, size_t len);
 size_t stream__queued(const struct stream *stream);
+/* Bytes written since it was opened; bytes read that are no whole message yet. */
+uint64_t stream__written(const struct stream *stream);
+size_t stream__partial(const struct stream *stream);
 /* Stop reading (the peer feels it), and go on. Messages already here wait, too. */
 void stream__pause(struct stream *stream, bool pause);
 

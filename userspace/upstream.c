@@ -212,7 +212,7 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static bool group_answered(const struct upstream_group *group)
+bool upstream_group__answered(const struct upstream_group *group)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		if (group->list[i].heard_ns)
@@ -224,7 +224,7 @@ static bool group_answered(const struct upstream_group *group)
 bool upstreams__answered(const struct upstreams *ups, const struct corefile_forward **waiting)
 {
 	for (const struct upstream_group *group = ups->groups; group; group = group->next) {
-		if (group_answered(group))
+		if (upstream_group__answered(group))
 			continue;
 		if (waiting)
 			*waiting = group->forward;
@@ -267,7 +267,7 @@ void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
 void upstreams__probe(struct upstreams *ups)
 {
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
-		if (group_answered(group))
+		if (upstream_group__answered(group))
 			continue;
 		for (size_t i = 0; i < group->n; i++) {
 			if (!group->list[i].heard_ns)

@@ -58,6 +58,8 @@ struct exchange {
 	struct dns_name qname; /* lower case */
 	uint16_t qtype;
 	uint8_t key_flags;
+	const uint8_t *options; /* of our OPT, the caller's until the end; options_len 0: none */
+	size_t options_len;
 	/*
 	 * Called once, perhaps before exchange__start() returns. @answer is the
 	 * callee's to free; NULL: no upstream answered, and error says why.
@@ -85,6 +87,8 @@ struct upstreams_config {
 	/* An upstream was given up, why, or came back (@reason is NULL). May be NULL. */
 	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);
+	/* A message came that did not answer what was asked. May be NULL. */
+	void (*dropped)(void *ctx, const struct corefile_forward *forward);
 	void *ctx;
 };
 
@@ -109,6 +113,8 @@ int upstream_group__open(struct upstreams *upstreams, const struct corefile_forw
  */
 bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
+/* The same of one group. */
+bool upstream_group__answered(const struct upstream_group *group);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
 /*

@@ -20,7 +20,7 @@
 /* Beside -errno: the peer closed the connection. */
 #define UPSTREAM_EOF (-4096)
 
-#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11)
+#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11 + DNS_MAX_OPTIONS)
 
 struct upstream {
 	struct upstream_group *group;
@@ -81,6 +81,16 @@ struct upstreams {
 static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 {
 	ups->config.stats->v[stat]++;
+}
+
+/* A message of an upstream of @group was no answer to what it was asked. */
+static inline void upstream_dropped(const struct upstream_group *group)
+{
+	const struct upstreams_config *config = &group->owner->config;
+
+	upstreams_count(group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+	if (config->dropped)
+		config->dropped(config->ctx, group->forward);
 }
 
 /* Unpredictable (getrandom), or -errno. */

@@ -60,7 +60,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 	if (len >= DNS_HEADER)
 		attempt = conn_find(conn, msg[0] << 8 | msg[1]);
 	if (!attempt) {
-		upstreams_count(conn->upstream->group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+		upstream_dropped(conn->upstream->group);
 		return;
 	}
 	conn->used = true;

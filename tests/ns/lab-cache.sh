@@ -41,6 +41,8 @@ say() {
 
 # say_a NAME TTL ADDRESS
 say_a() { printf 'flags QR RD RA\nrcode NOERROR\n;ANSWER\n@ %s IN A %s\n' "$2" "$3" | say "$1" A; }
+# say_nxdomain NAME TTL
+say_nxdomain() { printf 'flags QR RD RA\nrcode NXDOMAIN\n;AUTHORITY\ntest. %s IN SOA ns. h. 1 2 3 4 %s\n' "$2" "$2" | say "$1" A; }
 say_rcode() { printf 'flags QR RD RA\nrcode %s\n' "$2" | say "$1" A; }
 
 # cache LINE...: nodens for pods, with a block whose cache has these lines; nothing is cached, nothing else asks.

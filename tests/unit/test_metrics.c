@@ -275,7 +275,10 @@ static void test_rest(void **state)
 	w->agent.v[AGENT_STAT_QUERIES] = 7;
 	w->agent.v[AGENT_STAT_WAITING] = 8;
 	w->kernel[NODENS_CTR_MISS] = 9;
-	metrics__event(w->m, METRICS_RELOAD_FAILED);
+	w->agent.v[AGENT_STAT_RELOADS_FAILED] = 1;
+	w->agent.v[AGENT_STAT_MAX_CONCURRENT] = 6;
+	w->agent.v[AGENT_STAT_HEALTHCHECK_BROKEN] = 7;
+	metrics__health_failed(w->m);
 	metrics__setup_error(w->m, METRICS_SETUP_CONFIGMAP);
 	metrics__health(w->m, 2400000);
 	metrics__config_hash(w->m, "abc");
@@ -287,6 +290,9 @@ static void test_rest(void **state)
 	expect(text, "nodens_store_entries{type=\"success\"}", 17);
 	expect(text, "nodens_store_capacity{type=\"denial\"}", 9984);
 	expect(text, "coredns_reload_failed_total", 1);
+	expect(text, "coredns_forward_max_concurrent_rejects_total", 6);
+	expect(text, "coredns_forward_healthcheck_broken_total", 7);
+	expect(text, "coredns_health_request_failures_total", 1);
 	expect(text, "coredns_reload_version_info{hash=\"sha512\",value=\"abc\"}", 1);
 	expect(text, "coredns_nodecache_setup_errors_total{errortype=\"configmap\"}", 1);
 	expect(text, "coredns_nodecache_setup_errors_total{errortype=\"iptables\"}", 0);
@@ -746,7 +752,7 @@ static void test_promtool(void **state)
 	}
 	request.block = 0;
 	metrics__request(w->m, &request);
-	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH);
+	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH, 1);
 	metrics__config_hash(w->m, "00ff");
 	hit(w, 0, 1, 1);
 	w->kernel[NODENS_CTR_HIT] = 5;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Do we ask ourselves? A question that nobody else asks goes to the upstreams of each block with
+ * `loop`; if it comes in as a query, it does.
+ *
+ * Contract: resolver_priv.h. As CoreDNS a probe is a HINFO question of two random numbers below the
+ * block's first zone, asked at the start and after a reload only: later on whoever has seen it at
+ * an upstream could end the agent with it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "resolver_priv.h"
+
+#define WATCH_NS      (30 * NSEC_PER_SEC) /* as CoreDNS */
+#define AFTERWARDS_NS (2 * NSEC_PER_SEC)
+
+/* False: there is no room for it below the zone, or no random number. */
+static bool make_name(const struct corefile_zone *zone, struct dns_name *name)
+{
+	uint64_t random[2];
+	char text[64];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return false;
+	snprintf(text, sizeof(text), "%llu.%llu.", (unsigned long long)random[0],
+		 (unsigned long long)random[1]);
+	if (dns_name__from_text(name, text) || name->len - 1 + zone->wire_len > DNS_MAX_NAME)
+		return false;
+	memcpy(name->wire + name->len - 1, zone->wire, zone->wire_len);
+	name->len += zone->wire_len - 1;
+	return true;
+}
+
+bool resolver_loop_is(const struct resolver *resolver, const struct question *q, size_t *block)
+{
+	if (q->qtype != DNS_TYPE_HINFO)
+		return false;
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		const struct loop_probe *probe = &resolver->loops[i];
+
+		if (probe->name.len && dns_name__equal(&probe->name, &q->qname)) {
+			*block = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void resolver_loop_answered(struct resolver *resolver, const struct section *section)
+{
+	struct loop_probe *probe = &resolver->loops[section - resolver->sections];
+
+	probe->answered = true;
+	/* a copy of it may still be under way */
+	probe->until_ns = clock_now() + AFTERWARDS_NS;
+}
+
+static void ask(struct resolver *resolver, size_t block, uint64_t now)
+{
+	struct question q = {
+		.qname = resolver->loops[block].name,
+		.qtype = DNS_TYPE_HINFO,
+	};
+	struct pending_start start = {
+		.section = &resolver->sections[block],
+		.question = &q,
+		.loop = true,
+	};
+
+	/* not had now: again in a second */
+	pending__start(resolver, &start, now);
+}
+
+void resolver__watch_loops(struct resolver *resolver, uint64_t now)
+{
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		const struct corefile_block *block = resolver->sections[i].block;
+		struct loop_probe *probe = &resolver->loops[i];
+
+		*probe = (struct loop_probe){ .until_ns = now + WATCH_NS };
+		if (!block->loop || !make_name(&block->zones[0], &probe->name))
+			probe->name.len = 0;
+		else
+			ask(resolver, i, now);
+	}
+}
+
+void resolver_loop_tick(struct resolver *resolver, uint64_t now)
+{
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct loop_probe *probe = &resolver->loops[i];
+
+		if (!probe->name.len)
+			continue;
+		if (now >= probe->until_ns)
+			probe->name.len = 0;
+		else if (!probe->answered)
+			ask(resolver, i, now);
+	}
+}
