@@ -155,7 +155,7 @@ static uint64_t next_look(const struct agent *agent, uint64_t now)
 		if (reload->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
 			wait += random % (2 * reload->jitter_ns);
 	}
-	if ((agent->opts->kubednscm || conf__from_base(agent->opts)) && (!wait || wait > POLL_NS))
+	if (conf__from_base(agent->opts) && (!wait || wait > POLL_NS))
 		wait = POLL_NS;
 	return wait ? now + wait : 0;
 }
