@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alias.h"
 #include "dns64.h"
 #include "resolver_priv.h"
 #include "whoami.h"
@@ -82,6 +83,7 @@ static void pending_free(struct pending *pending)
 		free(waiter);
 	}
 	answer__free(pending->native);
+	answer__free(pending->alias);
 	rewrite_result__free(pending->rewritten);
 	free(pending);
 }
@@ -347,8 +349,8 @@ static void revert(struct pending *pending, struct answer **answer, enum admissi
 	}
 	if (!*answer)
 		return;
-	if (rewrite__revert(pending->section->rewrite, pending->rewritten, *answer, &q->qname,
-			    pending->native ? DNS_TYPE_A : q->qtype,
+	if (rewrite__revert(pending->asked->rewrite, pending->rewritten, *answer,
+			    &pending->asked_name, pending->native ? DNS_TYPE_A : q->qtype,
 			    q->key_flags & ~NODENS_KEY_AGENT, admission, &reverted))
 		reverted = NULL;
 	answer__free(*answer);
@@ -366,8 +368,11 @@ static bool rewrite(struct pending *pending, struct local_query *query)
 	struct rewrite_result *result;
 
 	rewrite_result__free(pending->rewritten);
+	pending->rewritten = NULL;
 	ex->options_len = 0;
-	result = pending->rewritten = rewrite__apply(pending->section->rewrite, query);
+	if (!pending->asked->rewrite)
+		return true;
+	result = pending->rewritten = rewrite__apply(pending->asked->rewrite, query);
 	if (!result)
 		return true;
 	ex->qname = result->qname;
@@ -420,10 +425,74 @@ static void dns64_end(struct pending *pending, struct answer **answer, enum admi
 	*answer = made;
 }
 
+static void ask_name(struct pending *pending, struct section *section, const struct dns_name *name,
+		     uint16_t qtype, uint64_t now);
+
+/* @then is the answer for the target of pending->alias; *answer becomes both, or NULL. */
+static void alias_end(struct pending *pending, const struct answer *then, struct answer **answer,
+		      enum admission *admission)
+{
+	struct answer *joined = NULL;
+
+	if (then && alias__join(pending->alias, then, admission, &joined))
+		joined = NULL;
+	answer__free(pending->alias);
+	pending->alias = NULL;
+	*answer = joined;
+}
+
+/*
+ * A template's CNAME is followed, as CoreDNS does: a stub resolver would not. True: *answer was
+ * taken, and the target is asked for; else it is whole.
+ */
+static bool alias_begin(struct pending *pending, struct answer **answer, enum admission *admission,
+			uint64_t now)
+{
+	struct resolver *resolver = pending->resolver;
+	const struct corefile *cf = resolver->config.corefile;
+	const struct corefile_block *block;
+	const struct answer *cached = NULL;
+	struct dns_name target;
+	struct answer live;
+	uint32_t ttl_s;
+
+	if (!*answer || pending->n_aliases == ALIAS_MAX || !alias__target(*answer, &target))
+		return false;
+	block = corefile__block_for(cf, target.wire, target.len);
+	if (!block)
+		return false;
+	pending->n_aliases++;
+	pending->alias = *answer;
+	if (resolver->config.store)
+		cached = store__get(resolver->config.store, &target, (*answer)->qtype,
+				    (*answer)->key_flags, now, &ttl_s);
+	if (!cached) {
+		ask_name(pending, &resolver->sections[block - cf->blocks], &target,
+			 (*answer)->qtype, now);
+		return true;
+	}
+	live = *cached;
+	live.ttl_s = ttl_s;
+	alias_end(pending, &live, answer, admission);
+	return false;
+}
+
 static void answered(struct pending *pending, struct answer *answer, enum admission admission,
 		     const struct section_answer *local, uint64_t now)
 {
+	static const struct section_answer by_template = { .plugin = "template" };
+	struct answer *then;
+
 	revert(pending, &answer, &admission);
+	if (pending->alias) {
+		then = answer;
+		alias_end(pending, then, &answer, &admission);
+		answer__free(then);
+		if (!local || local->exact)
+			local = &by_template;
+	}
+	if (local && !local->exact && alias_begin(pending, &answer, &admission, now))
+		return;
 	if (pending->native)
 		dns64_end(pending, &answer, &admission);
 	else if (dns64_begin(pending, answer, admission, now))
@@ -436,7 +505,7 @@ static void exchanged(struct exchange *exchange, struct answer *answer, enum adm
 /* The forward that has not been asked: the longest FROM at first, then the others in file order. */
 static const struct corefile_forward *next_forward(struct pending *pending)
 {
-	const struct corefile_block *block = pending->section->block;
+	const struct corefile_block *block = pending->asked->block;
 	const struct dns_name *name = &pending->exchange.qname;
 	const struct corefile_forward *forward;
 
@@ -454,7 +523,7 @@ static const struct corefile_forward *next_forward(struct pending *pending)
 
 static void pending_forward(struct pending *pending, uint64_t now)
 {
-	const struct corefile_block *block = pending->section->block;
+	const struct corefile_block *block = pending->asked->block;
 	const struct corefile_forward *forward = next_forward(pending);
 	size_t index = forward ? forward - block->forwards : 0;
 
@@ -468,7 +537,7 @@ static void pending_forward(struct pending *pending, uint64_t now)
 	}
 	pending->forward = forward;
 	pending->forwards_asked |= 1ull << (index & 63);
-	if (exchange__start(pending->section->groups[index], &pending->exchange, now))
+	if (exchange__start(pending->asked->groups[index], &pending->exchange, now))
 		finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
 }
 
@@ -495,31 +564,34 @@ static enum admission admission_of(const struct answer *answer)
 		       : ADMIT_NEGATIVE;
 }
 
-/* From the first plugin on, for the question or, with dns64, its A records. */
-static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
+/* From the first plugin of the block on. */
+static void ask_name(struct pending *pending, struct section *section, const struct dns_name *name,
+		     uint16_t qtype, uint64_t now)
 {
 	struct exchange *ex = &pending->exchange;
-	struct section *section = pending->section;
 	struct section_answer local;
 	enum local_result result;
 	struct local_query query = {
 		.qname = &ex->qname,
+		.qtype = qtype,
 		.qclass = DNS_CLASS_IN,
 		.key_flags = pending->question.key_flags & ~NODENS_KEY_AGENT,
 	};
 
-	ex->qname = pending->question.qname;
-	ex->qtype = query.qtype = qtype;
+	pending->asked = section;
+	pending->asked_name = ex->qname = *name;
+	ex->qtype = qtype;
 	ex->key_flags = query.key_flags;
 	ex->done = exchanged;
 	pending->forward = NULL;
 	pending->forwards_asked = 0;
-	if (section->rewrite && !rewrite(pending, &query)) {
+	if (!rewrite(pending, &query)) {
 		finish_rcode(pending, DNS_SERVFAIL, "rewrite: the new name is none");
 		return;
 	}
 	result = section__answer(section, &query, &local);
-	pending->ede = local.ede;
+	if (!pending->alias)
+		pending->ede = local.ede;
 	switch (result) {
 	case LOCAL_ANSWER:
 		answered(pending, local.answer, admission_of(local.answer), &local, now);
@@ -535,6 +607,12 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 		finish_rcode(pending, DNS_REFUSED, "rewrite: no upstream for this class");
 	else
 		pending_forward(pending, now);
+}
+
+/* For the question or, with dns64, its A records. */
+static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
+{
+	ask_name(pending, pending->section, &pending->question.qname, qtype, now);
 }
 
 /* ---- begin ---- */

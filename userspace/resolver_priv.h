@@ -41,8 +41,13 @@ struct pending {
 	struct section *section;
 	size_t zone; /* of the section's block */
 	struct question question;
-	struct rewrite_result *rewritten;	/* NULL: as asked */
-	const struct ede *ede;			/* of the template that answers */
+	struct section
+		*asked; /* whose plugins are asked: the section, or that of an alias' target */
+	struct answer *alias; /* our own answer that leads on, while its target is asked for */
+	unsigned int n_aliases;
+	struct dns_name asked_name;	  /* the question's, or an alias' target; before rewrites */
+	struct rewrite_result *rewritten; /* NULL: as asked */
+	const struct ede *ede;		  /* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
