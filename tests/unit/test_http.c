@@ -500,8 +500,8 @@ static void test_endpoints(void **state)
 	endpoints__tick(ep);
 	turn(w, 50);
 	assert_string_equal(curl(w, metrics_of, extra_port),
-			    "coredns_health_request_failures_total 1\n"
-			    "coredns_health_request_duration_seconds_count 3\n");
+			    "coredns_health_request_duration_seconds_count 3\n"
+			    "coredns_health_request_failures_total 1\n");
 	endpoints__tick(ep); /* a check under way is no leak */
 	endpoints__close(ep);
 	metrics__close(config.metrics);
