@@ -199,6 +199,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	wanted.type_class = forget(wanted.type_class, now);
 	wanted.key_flags = forget(wanted.key_flags, now);
 	if (!slot_get(forget(number, now), &f) ||
+	    (f.slot->cut_below && name_at == p->dns + DNS_HEADER_LEN) ||
 	    !slot_matches(data, end, forget(name_at, now), &wanted, &f) ||
 	    !slot_usable(f.slot, now) || !reply_plan(q, &f, now, &r))
 		return NODENS_CTR_MISS;

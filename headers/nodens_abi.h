@@ -14,7 +14,7 @@
 
 #include "nodens_counters.h"
 
-#define NODENS_LAYOUT 2
+#define NODENS_LAYOUT 3
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -80,8 +80,9 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u16 n_ttl;	 /* at most NODENS_MAX_RR */
-	__u16 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u16 n_ttl;	/* at most NODENS_MAX_RR */
+	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u8 cut_below; /* of a cut: 1: it is about what lies below the name, not the name itself */
 	__u16 blob_sum;
 	__u16 rot_at;	/* offset in the blob of the first rotating RR */
 	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
@@ -89,8 +90,8 @@ struct nodens_slot {
 	__u8 truncated; /* 1: too large for any slot; always answer TC=1 */
 	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
 	__u8 keep_ttl;	/* 1: every reply says ttl_s, not what is left of it */
-	__u8 pad0;
-	__u32 ttl_s; /* as stored */
+	__u8 fixed;	/* 1: the configuration says so: the next agent does not take it over */
+	__u32 ttl_s;	/* as stored */
 	/*
 	 * For so many seconds after expires_ns a program still answers with this, with a TTL of 0
 	 * (RFC 8767).

@@ -204,6 +204,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		plan__local_addrs(&agent->gen->plan);
 		fill_served(agent);
 	}
+	agent_link__review(agent);
 	agent_devices__review(agent);
 }
 
@@ -481,6 +482,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	}
 	agent_observe__close(agent);
 	server__close(agent->server);
+	agent_link__close(agent, detach && !agent->opts->skipteardown);
 	steer__close(agent->steer);
 	if (agent->lock_fd >= 0)
 		close(agent->lock_fd);
@@ -550,7 +552,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
 		 agent->steer ? "; steering begins when an upstream answers" : "");
 	if (conf->note[0])
-		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
+		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);
 	resolver__watch_loops(agent->gen->resolver, clock_now());
 	if (event_base_dispatch(agent->base) < 0) {

@@ -20,6 +20,7 @@
 #include "list.h"
 #include "log.h"
 #include "metrics.h"
+#include "node_link.h"
 #include "querylog.h"
 #include "resolver.h"
 #include "server.h"
@@ -47,6 +48,8 @@ struct agent {
 	struct store *store;
 	struct steer *steer;
 	int lock_fd; /* listen mode's; steer holds its own */
+	struct node_link *link;
+	bool link_broken; /* and that was said */
 	struct server *server;
 	unsigned int max_exchanges, shed_above;
 	struct links *links;
@@ -123,6 +126,13 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
+
+/* agent_link.c: the link of -setupinterface, if it is wanted. */
+int agent_link__open(struct agent *agent);
+void agent_link__review(struct agent *agent);
+void agent_link__close(struct agent *agent, bool remove);
+/* node-cache's counter of what could not be set up. */
+void agent__setup_error(struct agent *agent, enum metrics_setup_error error);
 
 /* agent_stats.c */
 int agent_map__open(struct agent_map *map, struct kern *kern);

@@ -107,7 +107,11 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 		log_error("cannot listen on %s over %s: %s%s",
 			  agent__addr_text(addr, text, sizeof(text)),
 			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd),
-			  fd == -EADDRINUSE	 ? "; another DNS server runs there"
+			  fd == -EADDRINUSE	 ? agent->link
+							   ? "; another DNS server runs there, or on all"
+							     " addresses: have it bind its own, or"
+							     " use -mode steer -setupinterface=false"
+							   : "; another DNS server runs there"
 			  : fd == -EADDRNOTAVAIL ? "; no interface has this address"
 						 : "");
 		return fd;
@@ -192,5 +196,6 @@ int agent_sockets__open(struct agent *agent)
 		log_error("out of memory");
 		return ret;
 	}
-	return open_sockets(agent);
+	ret = agent_link__open(agent);
+	return ret ? ret : open_sockets(agent);
 }

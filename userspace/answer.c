@@ -115,6 +115,7 @@ void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
 	slot->n_ttl = answer->n_ttl;
 	slot->blob_sum = sum_octets(answer->blob, answer->blob_len);
 	slot->truncated = answer->truncated;
+	slot->cut_below = answer->cut_below;
 	slot->ttl_s = answer->ttl_s;
 	if (answer->rot_count <= NODENS_MAX_ROTATE) {
 		slot->rot_at = answer->rot_at;
@@ -199,6 +200,7 @@ struct answer *answer__from_slot(const struct nodens_slot *slot)
 	answer->rot_count = slot->rot_count;
 	answer->rot_size = slot->rot_size;
 	answer->truncated = slot->truncated;
+	answer->cut_below = slot->cut_below;
 	memcpy(answer->ttl_at, base + slot->ttls_at, slot->n_ttl * sizeof(*answer->ttl_at));
 	memcpy(answer->blob, base + slot->blob_at, slot->blob_len);
 	return answer;

@@ -35,11 +35,13 @@ struct answer {
 	uint8_t key_flags;
 	uint16_t flags; /* host order: QR, AA, RA, AD, rcode as stored policy says */
 	uint16_t count[DNS_SECTIONS];
-	uint32_t ttl_s;	    /* for all RRs: the least (RFC 2308 for negatives), not clamped */
-	uint16_t rot_at;    /* where the A or AAAA RRs to rotate begin in blob */
-	uint16_t rot_count; /* 0, or 2 and more of rot_size bytes each, contiguous */
+	uint32_t ttl_s;	     /* for all RRs: the least (RFC 2308 for negatives), not clamped */
+	uint32_t says_ttl_s; /* out of the store: each reply says this; 0: what is left */
+	uint16_t rot_at;     /* where the A or AAAA RRs to rotate begin in blob */
+	uint16_t rot_count;  /* 0, or 2 and more of rot_size bytes each, contiguous */
 	uint8_t rot_size;
 	bool truncated; /* a slot's: no records here, every reply is TC=1 */
+	bool cut_below; /* a cut's: not of the name itself */
 	uint16_t n_ttl;
 	uint16_t *ttl_at;
 	uint16_t blob_len;
@@ -63,7 +65,7 @@ struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8
 void answer__free(struct answer *answer);
 
 /*
- * The answer for every name at and below @name: rcode and flags of @nxdomain and its SOA, if it has
+ * The answer for every name at and below @name: rcode, flags and cut_below of @nxdomain and its SOA, if it has
  * one, written so that it fits behind a question of any length. key_flags: of the queries that it
  * answers. -ENOMEM, -EBADMSG.
  */
@@ -94,17 +96,26 @@ struct answer *answer__from_slot(const struct nodens_slot *slot);
 uint64_t question__hash(const uint64_t key[NODENS_HASH_WORDS], const struct dns_name *qname_lower,
 			uint16_t qtype, uint8_t key_flags);
 
+/* An extended error (RFC 8914); no slot has one. */
+struct ede {
+	uint16_t code;
+	const char *text; /* UTF-8; may be NULL */
+};
+
+#define EDE_TEXT_MAX 255 /* octets; what is longer is cut off */
+
 struct reply_options {
-	size_t limit;	  /* largest message; over it TC=1 and no records */
-	uint32_t ttl_s;	  /* written into every RR */
-	uint32_t rotate;  /* rotation of the A/AAAA set, any number */
-	uint16_t bufsize; /* what our OPT states as our own size (1232) */
+	size_t limit;	       /* largest message; over it TC=1 and no records */
+	uint32_t ttl_s;	       /* written into every RR */
+	uint32_t rotate;       /* rotation of the A/AAAA set, any number */
+	uint16_t bufsize;      /* what our OPT states as our own size (1232) */
+	const struct ede *ede; /* for a client that sent OPT; NULL: none */
 };
 
 /*
  * Build the reply to @query out of @answer: the client's ID, RD, CD and
  * question bytes; AD only if stored and the client set AD or DO; OPT only for
- * a client that sent one, no options. Returns the length, or -ENOSPC.
+ * a client that sent one, no options but opts->ede. Returns the length, or -ENOSPC.
  * The kernel's programs build the same bytes (bpf/reply.bpf.h).
  */
 int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,

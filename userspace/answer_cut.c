@@ -99,6 +99,7 @@ int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name,
 	cut->key_flags = key_flags | NODENS_KEY_CUT;
 	cut->flags = nxdomain->flags;
 	cut->ttl_s = nxdomain->ttl_s;
+	cut->cut_below = nxdomain->cut_below;
 	*out = cut;
 	return 0;
 }

@@ -8,6 +8,22 @@
 #include <stdlib.h>
 
 #include "log.h"
+#include "version.h"
+
+/* As CoreDNS lists them; what is there is the Corefile parser's to know. */
+static void show_plugins(void)
+{
+	static const char *const names[] = {
+		"bind",	  "bufsize", "cache",	     "debug",	   "dns64",
+		"errors", "forward", "health",	     "hosts",	   "loadbalance",
+		"log",	  "loop",    "nxdomain_cut", "prometheus", "ready",
+		"reload", "rewrite", "template",     "timeouts",   "whoami",
+	};
+
+	printf("Server types:\n  dns\n\nOther plugins:\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf("  dns.%s\n", names[i]);
+}
 
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
 		     struct conf *conf)
@@ -23,6 +39,14 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 	if (ret) {
 		log_error("%s", err.text);
 		return EXIT_USAGE;
+	}
+	if (opts->show == SHOW_VERSION) {
+		printf("nodens " NODENS_VERSION "\n");
+		return EXIT_SUCCESS;
+	}
+	if (opts->show == SHOW_PLUGINS) {
+		show_plugins();
+		return EXIT_SUCCESS;
 	}
 	if (!conf__load(opts, conf, &err))
 		return -1;

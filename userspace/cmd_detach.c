@@ -11,6 +11,7 @@
 
 #include "attach.h"
 #include "cmd.h"
+#include "node_link.h"
 #include "steer.h"
 
 static void usage(FILE *out)
@@ -42,9 +43,21 @@ static int remove_nd0(void)
 		       : ret;
 }
 
+static int remove_links(void)
+{
+	struct kern_error err;
+	int n = node_link__remove_stale(&err);
+
+	if (n < 0)
+		fprintf(stderr, "nodens detach: %s\n", err.text);
+	else if (n)
+		printf("removed the link with the local addresses\n");
+	return n;
+}
+
 static int detach(const char *pin_dir)
 {
-	int programs, pins, nd0, running;
+	int programs, pins, nd0, running, links;
 	struct kern_error err;
 	pid_t pid;
 
@@ -66,9 +79,10 @@ static int detach(const char *pin_dir)
 	else if (pins)
 		printf("removed %d pins below %s\n", pins, pin_dir);
 	nd0 = remove_nd0();
-	if (!programs && !pins && nd0 != 1)
+	links = nd0 == -EBUSY ? 0 : remove_links();
+	if (!programs && !pins && nd0 != 1 && !links)
 		printf("nothing was attached\n");
-	return pins < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
+	return pins < 0 || links < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
 }
 
 int cmd_detach(int argc, char **argv)

@@ -50,14 +50,21 @@ static int read_text(const char *path, char **text)
 	return *text ? 0 : -ENOMEM;
 }
 
-/* NULL: -conf's own file is the Corefile. */
+/* NULL: -conf's own file is the Corefile. node-cache would write that anew out of the base. */
 static const char *base_path(const struct run_options *opts)
 {
+	bool missing = access(opts->conf, F_OK) && errno == ENOENT;
+
 	if (opts->base_given)
 		return opts->basecorefile;
-	if (access(opts->conf, F_OK) && errno == ENOENT && !access(opts->basecorefile, F_OK))
+	if ((opts->nodecache || missing) && !access(opts->basecorefile, F_OK))
 		return opts->basecorefile;
 	return NULL;
+}
+
+bool conf__from_base(const struct run_options *opts)
+{
+	return base_path(opts);
 }
 
 /* ---- the kube-dns ConfigMap ---- */
@@ -68,12 +75,11 @@ static json_t *read_json(const struct run_options *opts, const char *key, char n
 	json_error_t error;
 	json_t *json;
 
-	if (!opts->kubednscm)
-		return NULL;
 	snprintf(path, sizeof(path), "%s/%s", opts->kubednscm, key);
 	if (read_text(path, &text))
 		return NULL; /* the ConfigMap is optional, and so are its keys */
-	json = text[strspn(text, " \t\r\n")] ? json_loads(text, 0, &error) : json_null();
+	json = text[strspn(text, " \t\r\n")] ? json_loads(text, JSON_DECODE_ANY, &error)
+					     : json_null();
 	free(text);
 	if (!json)
 		snprintf(note, 256, "%s: left out: line %d: %.100s", key, error.line, error.text);
@@ -107,6 +113,11 @@ static bool servers(const json_t *list, size_t max, char *out, size_t size, char
 	size_t n = 0, at = 0;
 
 	out[0] = '\0';
+	if (list && !json_is_array(list) && !json_is_null(list))
+		snprintf(note, 256, "the kube-dns ConfigMap: a list of servers is none; left out");
+	if (json_array_size(list) > max)
+		snprintf(note, 256, "the kube-dns ConfigMap: of %zu servers in a row %zu are taken",
+			 json_array_size(list), max);
 	for (size_t i = 0; i < json_array_size(list) && n < max; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
@@ -154,6 +165,9 @@ static void add_stubs(const struct run_options *opts, FILE *out, char note[256])
 	const char *domain;
 
 	local_list(opts, bind, sizeof(bind));
+	if (stubs && !json_is_object(stubs) && !json_is_null(stubs))
+		snprintf(note, 256,
+			 "stubDomains: left out: no object of domains and their servers");
 	json_object_foreach(stubs, domain, list)
 	{
 		if (!is_domain(domain)) {
@@ -190,7 +204,20 @@ struct pillar {
 	const char *name;
 	const char *value; /* NULL: not known; why says so */
 	const char *why;
+	const char *host; /* what it stands for before a port; NULL: value */
 };
+
+/* health __PILLAR__LOCAL__DNS__:8080 wants one address, where bind takes them all. */
+static void local_host(const struct run_options *opts, char *out, size_t size)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	out[0] = '\0';
+	if (!opts->n_localip)
+		return;
+	inet_ntop(opts->localip[0].family, &opts->localip[0].v4, text, sizeof(text));
+	snprintf(out, size, opts->localip[0].family == AF_INET ? "%s" : "[%s]", text);
+}
 
 static int substitute(const char *base, const char *path, const struct pillar *pillars, size_t n,
 		      FILE *out, struct options_error *err)
@@ -206,8 +233,9 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 			return fail(err, -EINVAL, "%s:%u: %s: %s", path, line, pillars[i].name,
 				    pillars[i].why);
 		if (i < n) {
-			fputs(pillars[i].value, out);
 			base += strlen(pillars[i].name);
+			fputs(pillars[i].host && *base == ':' ? pillars[i].host : pillars[i].value,
+			      out);
 			continue;
 		}
 		if (!strncmp(base, "__PILLAR__", 10))
@@ -225,14 +253,14 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 static int fill_base(const struct run_options *opts, const char *path, const char *base, FILE *out,
 		     char note[256], struct options_error *err)
 {
-	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400];
+	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400], host[64];
 	json_t *list = read_json(opts, "upstreamNameservers", note);
 	struct pillar pillars[] = {
-		{ "__PILLAR__CLUSTER__DNS__", cluster_dns(opts, env, sizeof(env)), why },
-		{ "__PILLAR__UPSTREAM__SERVERS__", upstreams, NULL },
-		{ "__PILLAR__LOCAL__DNS__", local, NULL },
-		{ "__PILLAR__DNS__SERVER__", "", NULL },
-		{ "__PROMETHEUS__ENDPOINT__", opts->prometheus_address, NULL },
+		{ "__PILLAR__CLUSTER__DNS__", cluster_dns(opts, env, sizeof(env)), why, NULL },
+		{ "__PILLAR__UPSTREAM__SERVERS__", upstreams, NULL, NULL },
+		{ "__PILLAR__LOCAL__DNS__", local, NULL, host },
+		{ "__PILLAR__DNS__SERVER__", "", NULL, NULL },
+		{ "__PROMETHEUS__ENDPOINT__", opts->prometheus_address, NULL, NULL },
 	};
 	int ret;
 
@@ -241,6 +269,7 @@ static int fill_base(const struct run_options *opts, const char *path, const cha
 		 "older than this pod?",
 		 env);
 	local_list(opts, local, sizeof(local));
+	local_host(opts, host, sizeof(host));
 	if (!servers(list, NAMESERVERS, upstreams, sizeof(upstreams), note))
 		strcpy(upstreams, RESOLV_CONF);
 	json_decref(list);
@@ -352,7 +381,7 @@ uint64_t conf__fingerprint(const struct run_options *opts, const struct corefile
 	for (size_t i = 0; i < cf->files_len; i++)
 		mix_file(&hash, cf->files[i]);
 	mix_file(&hash, RESOLV_CONF);
-	if (opts->kubednscm) {
+	if (base) {
 		snprintf(path, sizeof(path), "%s/stubDomains", opts->kubednscm);
 		mix_file(&hash, path);
 		snprintf(path, sizeof(path), "%s/upstreamNameservers", opts->kubednscm);

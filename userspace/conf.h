@@ -4,9 +4,9 @@
  * placeholders filled in and the stub domains of the kube-dns ConfigMap added.
  *
  * Contract: reads files, changes nothing; what is read is checked whole before it is handed out.
- * The base is taken where -basecorefile names it, or where -conf's file does not exist and
- * node-cache's own path does; the text made of it is not written anywhere, and messages name the
- * base's own lines.
+ * The base is taken where -basecorefile names it; else where it is at node-cache's own path and
+ * nodens was started as node-cache is, or -conf's file does not exist. The text made of it is not
+ * written anywhere, and messages name the base's own lines.
  */
 #ifndef NODENS_CONF_H
 #define NODENS_CONF_H
@@ -24,6 +24,9 @@ struct conf {
 
 int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err);
 void conf__free(struct conf *conf);
+
+/* Is it node-cache's base that is read? */
+bool conf__from_base(const struct run_options *opts);
 
 /* What conf__load() would read now, as a number; 0 while a file is not there. */
 uint64_t conf__fingerprint(const struct run_options *opts, const struct corefile *cf);

@@ -9,6 +9,7 @@
 
 #include "synth.h"
 
+#define UNKNOWN_TTL_S  600
 #define RESERVED_OCTET 8 /* "u", bits 64 to 71: zero whatever the prefix (RFC 6052, 2.2) */
 
 void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], uint8_t out[16])
@@ -24,23 +25,37 @@ void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], 
 	}
 }
 
+/* An IPv4 address in disguise is none that an IPv6 host could reach: RFC 6147, 5.1.4. */
+static bool excluded(const ldns_rr *rr)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return ldns_rr_get_type(rr) == LDNS_RR_TYPE_AAAA && ldns_rr_rd_count(rr) == 1 &&
+	       !memcmp(ldns_rdf_data(ldns_rr_rdf(rr, 0)), mapped, sizeof(mapped));
+}
+
 static unsigned int count_type(const ldns_pkt *pkt, ldns_rr_type type)
 {
 	const ldns_rr_list *list = ldns_pkt_answer(pkt);
 	unsigned int n = 0;
 
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
-		n += ldns_rr_get_type(ldns_rr_list_rr(list, i)) == type;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		n += ldns_rr_get_type(rr) == type && !excluded(rr);
+	}
 	return n;
 }
 
 bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
 {
+	uint16_t rcode = aaaa->flags & DNS_RCODE;
 	struct synth synth;
 	bool wants;
 
-	if ((aaaa->flags & DNS_RCODE) != DNS_NOERROR)
-		return false;
+	/* RFC 6147, 5.1.2: any other error is as good as an empty answer */
+	if (rcode)
+		return rcode != DNS_NXDOMAIN;
 	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
 		return true;
 	/* a chain of aliases alone is no address either */
@@ -65,8 +80,18 @@ static int to_aaaa(const struct corefile_dns64 *dns64, ldns_rr *rr)
 	return 0;
 }
 
+/* RFC 6147, 5.1.7: as long as it would be known that there is no AAAA record; else 10 min. */
+static uint32_t longest_ttl(const struct answer *native)
+{
+	bool negative = native && !native->count[DNS_ANSWER_SECTION] &&
+			native->count[DNS_AUTHORITY] && (native->flags & DNS_RCODE) == DNS_NOERROR;
+
+	return negative ? native->ttl_s : UNKNOWN_TTL_S;
+}
+
 int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a,
-		      const struct dns_name *qname, uint8_t key_flags, struct answer **out)
+		      const struct answer *native, const struct dns_name *qname, uint8_t key_flags,
+		      struct answer **out)
 {
 	ldns_rr_list *list;
 	struct synth from, to = { .pkt = NULL };
@@ -93,6 +118,8 @@ int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a
 		ldns_pkt_set_aa(to.pkt, false);
 		ret = synth__answer(&to, qname, DNS_TYPE_AAAA, key_flags, NULL, out);
 	}
+	if (!ret && (*out)->ttl_s > longest_ttl(native))
+		(*out)->ttl_s = longest_ttl(native);
 	synth__close(&from);
 	synth__close(&to);
 	return ret;

@@ -128,6 +128,12 @@ enum dns_verdict dns_query__parse(const uint8_t *msg, size_t len, struct dns_que
 int dns_query__build(uint8_t *msg, size_t size, uint16_t id, const struct dns_name *qname,
 		     uint16_t qtype, uint8_t key_flags, uint16_t edns_size);
 
+#define DNS_MAX_OPTIONS 512 /* octets: what we put on an upstream's query besides */
+
+/* Options (OPT's rdata) for a query just built, if it has OPT. Returns the new length, -ENOSPC. */
+int dns_query__add_options(uint8_t *msg, size_t size, size_t len, const uint8_t *options,
+			   size_t options_len);
+
 enum dns_section { DNS_ANSWER_SECTION, DNS_AUTHORITY, DNS_ADDITIONAL, DNS_SECTIONS };
 
 /* One record inside a message; rdata may hold compressed names of the message. */

@@ -140,3 +140,15 @@ int dns_query__build(uint8_t *msg, size_t size, uint16_t id, const struct dns_na
 	}
 	return p - msg;
 }
+
+int dns_query__add_options(uint8_t *msg, size_t size, size_t len, const uint8_t *options,
+			   size_t options_len)
+{
+	if (!options_len || !msg[11]) /* ARCOUNT: OPT is the last record, and empty */
+		return len;
+	if (len + options_len > size)
+		return -ENOSPC;
+	memcpy(msg + len, options, options_len);
+	put_u16(msg + len - 2, options_len);
+	return len + options_len;
+}

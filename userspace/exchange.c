@@ -114,6 +114,8 @@ int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id)
 
 	if (len > 0 && ex->probe && !ex->group->forward->health_check_rd)
 		msg[2] &= (uint8_t) ~(DNS_RD >> 8);
+	if (len > 0)
+		len = dns_query__add_options(msg, QUERY_MAX, len, ex->options, ex->options_len);
 	return len;
 }
 

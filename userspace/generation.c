@@ -179,7 +179,7 @@ static void say_room(struct agent *agent, const struct generation *gen)
 void generation__take_over(struct agent *agent, struct generation *gen, uint64_t now)
 {
 	struct generation *before = agent->gen;
-	int *same = NULL;
+	int *same = NULL, ret;
 
 	if (before) {
 		same = owners_map(before->cf, gen->cf);
@@ -191,7 +191,14 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 	agent_metrics__configure(agent, gen->cf);
 	gen->older = before;
 	agent->gen = gen;
-	resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
+	ret = resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
+	if (ret > 0)
+		log_warn("the cache was made for %u answers, which the capacities are more than: "
+			 "each "
+			 "block has its share until the next start",
+			 agent->ctl->capacity[0] + agent->ctl->capacity[1]);
+	if (ret < 0)
+		log_error("nothing is cached: %s", strerror(-ret));
 	free(same);
 	if (before)
 		say_room(agent, gen);

@@ -16,8 +16,6 @@
 
 #include "synth.h"
 
-#define LINE_MAX_LEN 4096
-
 /* One pair; a name with several addresses, and an address with several names, has several. */
 struct entry {
 	struct entry *next_of_name, *next_of_addr; /* in their buckets, in the order of the file */
@@ -70,22 +68,45 @@ static void table_free(struct table *table)
 	*table = (struct table){ .n = 0 };
 }
 
+#define HOSTS_BLANKS " \t\v\f"
+
 /* A blocklist gives one address thousands of names: these many are enough to answer its PTR. */
 #define MAX_NAMES_OF_ADDR 64
 
+static bool same_addr(const struct entry *a, const struct entry *b)
+{
+	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+static bool same_name(const struct entry *a, const struct entry *b)
+{
+	return a->name_len == b->name_len && !memcmp(a->name, b->name, a->name_len);
+}
+
+static struct entry **name_bucket(const struct table *table, const struct entry *entry)
+{
+	return &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
+}
+
+static struct entry **addr_bucket(const struct table *table, const struct entry *entry)
+{
+	return &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
+}
+
 static void link_entry(struct table *table, struct entry *entry)
 {
-	struct entry **at = &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
+	struct entry **at = name_bucket(table, entry);
 	unsigned int n = 0;
 
 	while (*at)
 		at = &(*at)->next_of_name;
 	*at = entry;
-	at = &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
-	while (*at && ++n < MAX_NAMES_OF_ADDR)
-		at = &(*at)->next_of_addr;
-	if (!*at)
-		*at = entry;
+	for (at = addr_bucket(table, entry); *at; at = &(*at)->next_of_addr) {
+		n += same_addr(*at, entry);
+		if (n == MAX_NAMES_OF_ADDR)
+			return;
+	}
+	*at = entry;
 }
 
 static int table_resize(struct table *table, size_t buckets)
@@ -116,16 +137,11 @@ static int table_resize(struct table *table, size_t buckets)
 
 static bool known(const struct table *table, const struct entry *like)
 {
-	const struct entry *entry =
-		table->by_name[hash(like->name, like->name_len) % table->buckets];
+	const struct entry *entry = *name_bucket(table, like);
 
-	for (; entry; entry = entry->next_of_name) {
-		if (entry->family == like->family && entry->name_len == like->name_len &&
-		    !memcmp(entry->addr, like->addr, sizeof(entry->addr)) &&
-		    !memcmp(entry->name, like->name, like->name_len))
-			return true;
-	}
-	return false;
+	while (entry && !(same_addr(entry, like) && same_name(entry, like)))
+		entry = entry->next_of_name;
+	return entry;
 }
 
 static int add(struct table *table, const struct corefile_zones *zones, int family,
@@ -162,6 +178,26 @@ static int add(struct table *table, const struct corefile_zones *zones, int fami
 	return 0;
 }
 
+/* ::ffff:192.0.2.1 is 192.0.2.1, as Go reads it. */
+static int unmapped(int family, uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (family != AF_INET6 || memcmp(addr, mapped, sizeof(mapped)))
+		return family;
+	memmove(addr, addr + sizeof(mapped), 4);
+	return AF_INET;
+}
+
+/* AF_UNSPEC: it is no address. */
+static int read_addr(char *word, uint8_t addr[16])
+{
+	word[strcspn(word, "%")] = '\0'; /* a zone of a link-local address */
+	if (inet_pton(AF_INET, word, addr) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, word, addr) == 1 ? unmapped(AF_INET6, addr) : AF_UNSPEC;
+}
+
 static int add_line(struct table *table, const struct corefile_zones *zones, char *line)
 {
 	uint8_t addr[16];
@@ -169,34 +205,54 @@ static int add_line(struct table *table, const struct corefile_zones *zones, cha
 	int family, ret = 0;
 
 	line[strcspn(line, "#\r\n")] = '\0';
-	word = strtok_r(line, " \t", &save);
-	if (!word)
-		return 0;
-	word[strcspn(word, "%")] = '\0'; /* a zone of a link-local address */
-	if (inet_pton(AF_INET, word, addr) == 1)
-		family = AF_INET;
-	else if (inet_pton(AF_INET6, word, addr) == 1)
-		family = AF_INET6;
-	else
-		return 0;
-	while (!ret && (word = strtok_r(NULL, " \t", &save)))
+	word = strtok_r(line, HOSTS_BLANKS, &save);
+	family = word ? read_addr(word, addr) : AF_UNSPEC;
+	while (family && !ret && (word = strtok_r(NULL, HOSTS_BLANKS, &save)))
 		ret = add(table, zones, family, addr, word);
+	return ret;
+}
+
+static int read_stream(struct table *table, const struct corefile_zones *zones, FILE *in)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int ret = 0;
+
+	while (!ret && getline(&line, &size, in) >= 0)
+		ret = add_line(table, zones, line);
+	if (!ret && !feof(in))
+		ret = ferror(in) ? -EIO : -ENOMEM;
+	free(line);
 	return ret;
 }
 
 static int read_file(struct table *table, const struct corefile_zones *zones, const char *path)
 {
-	char line[LINE_MAX_LEN];
 	FILE *in = fopen(path, "re");
-	int ret = 0;
+	int ret;
 
 	if (!in)
 		return errno == ENOENT ? 0 : -errno;
-	while (!ret && fgets(line, sizeof(line), in))
-		ret = add_line(table, zones, line);
-	if (!ret && ferror(in))
-		ret = -EIO;
+	ret = read_stream(table, zones, in);
 	fclose(in);
+	return ret;
+}
+
+static int add_entry(struct table *table, const struct corefile_zones *zones,
+		     const struct corefile_hosts_entry *entry)
+{
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
+	int family = entry->addr.ss_family, ret = 0;
+	uint8_t addr[16];
+
+	if (family == AF_INET)
+		memcpy(addr, &in4->sin_addr, 4);
+	else
+		memcpy(addr, &in6->sin6_addr, 16);
+	family = unmapped(family, addr);
+	for (size_t i = 0; !ret && i < entry->names_len; i++)
+		ret = add(table, zones, family, addr, entry->names[i]);
 	return ret;
 }
 
@@ -208,18 +264,8 @@ static int read_all(const struct hosts *hosts, struct table *out)
 
 	if (!ret && config->path)
 		ret = read_file(&table, hosts->zones, config->path);
-	for (size_t i = 0; !ret && i < config->entries_len; i++) {
-		const struct corefile_hosts_entry *entry = &config->entries[i];
-		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
-		const uint8_t *addr = entry->addr.ss_family == AF_INET
-					      ? (const uint8_t *)&in4->sin_addr
-					      : (const uint8_t *)&in6->sin6_addr;
-
-		for (size_t k = 0; !ret && k < entry->names_len; k++)
-			ret = add(&table, hosts->zones, entry->addr.ss_family, addr,
-				  entry->names[k]);
-	}
+	for (size_t i = 0; !ret && i < config->entries_len; i++)
+		ret = add_entry(&table, hosts->zones, &config->entries[i]);
 	if (ret) {
 		table_free(&table);
 		return ret;
@@ -363,29 +409,31 @@ static int add_record(struct synth *synth, const struct dns_name *owner, const c
 	return synth__add(synth, DNS_ANSWER_SECTION, text);
 }
 
-static int add_addresses(const struct hosts *hosts, const struct local_query *query,
-			 struct synth *synth, unsigned int *n)
+/* *known: the name is there, if perhaps with addresses of the other family alone. */
+static int answer_addresses(const struct hosts *hosts, const struct local_query *query, bool *known,
+			    struct answer **out)
 {
+	static uint8_t addrs[SYNTH_MAX_ADDRS * 16];
 	int family = query->qtype == DNS_TYPE_A	     ? AF_INET
 		     : query->qtype == DNS_TYPE_AAAA ? AF_INET6
 						     : AF_UNSPEC;
 	const struct entry *entry = first_of_name(hosts, query->qname);
-	char ip[INET6_ADDRSTRLEN];
-	int ret = 0;
+	size_t n = 0;
 
-	for (; !ret && entry; entry = entry->next_of_name) {
-		if (entry->family != family || !names(entry, query->qname))
+	for (; entry; entry = entry->next_of_name) {
+		if (!names(entry, query->qname))
 			continue;
-		inet_ntop(family, entry->addr, ip, sizeof(ip));
-		ret = add_record(synth, query->qname, family == AF_INET ? "A" : "AAAA", ip,
-				 hosts->config->ttl_s);
-		++*n;
+		*known = true;
+		if (entry->family == family && n < SYNTH_MAX_ADDRS)
+			memcpy(addrs + n++ * addr_len(family), entry->addr, addr_len(family));
 	}
-	return ret;
+	return *known ? synth__addresses(query->qname, query->qtype, query->key_flags,
+					 hosts->config->ttl_s, addrs, n, out)
+		      : 0;
 }
 
 static int add_names(const struct hosts *hosts, const struct local_query *query,
-		     struct synth *synth, unsigned int *n)
+		     struct synth *synth, bool *known)
 {
 	const struct entry *entry;
 	char text[1024];
@@ -404,12 +452,27 @@ static int add_names(const struct hosts *hosts, const struct local_query *query,
 		if (dns_name__to_text(&name, text, sizeof(text)) < 0)
 			continue;
 		ret = add_record(synth, query->qname, "PTR", text, hosts->config->ttl_s);
-		++*n;
+		*known = true;
 	}
 	return ret;
 }
 
-static bool has_name(const struct hosts *hosts, const struct dns_name *name)
+static int answer_names(const struct hosts *hosts, const struct local_query *query, bool *known,
+			struct answer **out)
+{
+	struct synth synth;
+	int ret = synth__open(&synth, query->qname, query->qtype, DNS_NOERROR);
+
+	if (!ret)
+		ret = add_names(hosts, query, &synth, known);
+	if (!ret && *known)
+		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
+				    out);
+	synth__close(&synth);
+	return ret;
+}
+
+bool hosts__has(const struct hosts *hosts, const struct dns_name *name)
 {
 	const struct entry *entry = first_of_name(hosts, name);
 
@@ -418,35 +481,40 @@ static bool has_name(const struct hosts *hosts, const struct dns_name *name)
 	return entry;
 }
 
+bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
+{
+	for (size_t i = 0; i < hosts->table.buckets; i++) {
+		const struct entry *entry = hosts->table.by_name[i];
+
+		for (; entry; entry = entry->next_of_name) {
+			if (zone__contains(name->wire, name->len, entry->name, entry->name_len))
+				return true;
+		}
+	}
+	return false;
+}
+
 enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
 				struct answer **out)
 {
-	bool ptr = query->qtype == DNS_TYPE_PTR;
-	struct synth synth;
-	unsigned int n = 0;
+	bool ptr = query->qtype == DNS_TYPE_PTR, known = false;
 	int ret;
 
 	if (query->qclass != DNS_CLASS_IN ||
 	    (!ptr && !local_in_zones(hosts->zones, query->qname, true)))
 		return LOCAL_NEXT;
-	ret = synth__open(&synth, query->qname, query->qtype, DNS_NOERROR);
-	if (!ret)
-		ret = ptr ? add_names(hosts, query, &synth, &n)
-			  : add_addresses(hosts, query, &synth, &n);
-	if (!ret && !n && (ptr || !has_name(hosts, query->qname))) {
-		synth__close(&synth);
-		/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
-		return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
-			       ? LOCAL_NEXT
-			       : LOCAL_SERVFAIL;
+	ret = ptr ? answer_names(hosts, query, &known, out)
+		  : answer_addresses(hosts, query, &known, out);
+	if (ret)
+		return LOCAL_SERVFAIL;
+	if (known) {
+		(*out)->ttl_s = hosts->config->ttl_s; /* also where only the name is known */
+		return LOCAL_ANSWER;
 	}
-	if (!ret)
-		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
-				    out);
-	synth__close(&synth);
-	if (!ret && !n)
-		(*out)->ttl_s = hosts->config->ttl_s; /* the name is known, the type is not */
-	return ret ? LOCAL_SERVFAIL : LOCAL_ANSWER;
+	/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
+	return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
+		       ? LOCAL_NEXT
+		       : LOCAL_SERVFAIL;
 }
 
 static void reverse_name(const struct entry *entry, struct dns_name *name)
@@ -464,24 +532,39 @@ static void reverse_name(const struct entry *entry, struct dns_name *name)
 	dns_name__from_text(name, text);
 }
 
-void hosts__each(const struct hosts *hosts,
-		 void (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx)
+static const struct entry *first_like(const struct entry *entry, const struct entry *like,
+				      bool by_name)
 {
-	struct dns_name name;
+	while (entry && !(by_name ? same_name(entry, like) : same_addr(entry, like)))
+		entry = by_name ? entry->next_of_name : entry->next_of_addr;
+	return entry;
+}
 
+static bool each_of(const struct hosts *hosts, const struct entry *entry, hosts_fn *fn, void *ctx)
+{
+	const struct table *table = &hosts->table;
+	struct dns_name name = { .len = entry->name_len };
+
+	memcpy(name.wire, entry->name, name.len);
+	/* both: that there is none of the other kind is known, too */
+	if (first_like(*name_bucket(table, entry), entry, true) == entry &&
+	    (!fn(ctx, &name, DNS_TYPE_A) || !fn(ctx, &name, DNS_TYPE_AAAA)))
+		return false;
+	if (hosts->config->no_reverse ||
+	    first_like(*addr_bucket(table, entry), entry, false) != entry)
+		return true;
+	reverse_name(entry, &name);
+	return fn(ctx, &name, DNS_TYPE_PTR);
+}
+
+void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx)
+{
 	for (size_t i = 0; i < hosts->table.buckets; i++) {
-		const struct entry *entry;
+		const struct entry *entry = hosts->table.by_name[i];
 
-		for (entry = hosts->table.by_name[i]; entry; entry = entry->next_of_name) {
-			name.len = entry->name_len;
-			memcpy(name.wire, entry->name, name.len);
-			/* both: that there is none of the other kind is known, too */
-			fn(ctx, &name, DNS_TYPE_A);
-			fn(ctx, &name, DNS_TYPE_AAAA);
-			if (hosts->config->no_reverse)
-				continue;
-			reverse_name(entry, &name);
-			fn(ctx, &name, DNS_TYPE_PTR);
+		for (; entry; entry = entry->next_of_name) {
+			if (!each_of(hosts, entry, fn, ctx))
+				return;
 		}
 	}
 }

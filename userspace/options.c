@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROWS 64
+#define MAX_ROWS  64
+#define KUBEDNSCM "/etc/kube-dns"
 
 static int fail(struct options_error *err, const char *flag, const char *value, const char *why)
 {
@@ -364,7 +365,7 @@ static int set_corefile(void *target, const char *value, const char **why)
 static int set_kubednscm(void *target, const char *value, const char **why)
 {
 	(void)why;
-	((struct run_options *)target)->kubednscm = *value ? value : NULL;
+	((struct run_options *)target)->kubednscm = *value ? value : KUBEDNSCM;
 	return 0;
 }
 
@@ -460,6 +461,23 @@ static int set_setupiptables(void *target, const char *value, const char **why)
 			    "rule is made, none is needed");
 }
 
+static int set_setupebtables(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target,
+		    "-setupebtables: queries are answered at the bridge's ports: no rule is "
+		    "made, none is needed");
+}
+
+static int set_initialdelay(void *target, const char *value, const char **why)
+{
+	(void)value;
+	(void)why;
+	return moot(target, "-initialdelay: there are no iptables rules to wait with; steering "
+			    "begins when an upstream has answered");
+}
+
 static int set_syncinterval(void *target, const char *value, const char **why)
 {
 	(void)value;
@@ -481,6 +499,22 @@ static int set_reloadwithsignal(void *target, const char *value, const char **wh
 	(void)why;
 	return moot(target, "-reloadwithsignal: SIGUSR1 and SIGHUP always read the configuration "
 			    "again");
+}
+
+static int set_version(void *target, const char *value, const char **why)
+{
+	(void)why;
+	if (!strcmp(value, "true"))
+		((struct run_options *)target)->show = SHOW_VERSION;
+	return 0;
+}
+
+static int set_plugins(void *target, const char *value, const char **why)
+{
+	(void)why;
+	if (!strcmp(value, "true"))
+		((struct run_options *)target)->show = SHOW_PLUGINS;
+	return 0;
 }
 
 static int set_quiet(void *target, const char *value, const char **why)
@@ -538,6 +572,11 @@ static const struct option_row run_rows[] = {
 	{ "health-port", "PORT", "nothing: the health directive says where", set_health_port },
 	{ "reloadwithsignal", NULL, "nothing: SIGUSR1 always reads the configuration again",
 	  set_reloadwithsignal },
+	{ "setupebtables", NULL, "nothing: no ebtables rule is needed", set_setupebtables },
+	{ "initialdelay", "DURATION", "nothing: there are no rules to wait with",
+	  set_initialdelay },
+	{ "version", NULL, "print the version and end", set_version },
+	{ "plugins", NULL, "print the directives that a Corefile may have and end", set_plugins },
 	{ "quiet", NULL, "as -log-level warn", set_quiet },
 	{ "log-level", "LEVEL", "error, warn, info or debug (info)", set_log_level },
 };
@@ -555,6 +594,7 @@ void run_options__defaults(struct run_options *opts)
 		.bpffs = KERN_PIN_DIR,
 		.log_level = LOG_LEVEL_INFO,
 		.basecorefile = "/etc/coredns/Corefile.base",
+		.kubednscm = KUBEDNSCM,
 		.upstreamsvc = "kube-dns",
 		.prometheus_address = ":9253",
 		.interfacename = "nodelocaldns",

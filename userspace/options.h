@@ -69,7 +69,7 @@ struct run_options {
 	/* node-cache's; what means nothing here is in `moot`. */
 	const char *basecorefile;
 	bool base_given;
-	const char *kubednscm; /* a directory; NULL: none */
+	const char *kubednscm; /* a directory, that may not exist */
 	const char *upstreamsvc;
 	const char *prometheus_address; /* for __PROMETHEUS__ENDPOINT__ */
 	bool prometheus_given;
@@ -82,6 +82,7 @@ struct run_options {
 	const char *moot[8]; /* flags that were given and that nodens has no need of, and why */
 	unsigned int n_moot;
 	enum log_level log_level;
+	enum { SHOW_NOTHING, SHOW_VERSION, SHOW_PLUGINS } show; /* and end */
 };
 
 void run_options__defaults(struct run_options *opts);

@@ -18,6 +18,7 @@
 
 struct regex {
 	pcre2_code *code;
+	uint32_t groups; /* besides the whole */
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 };
@@ -30,13 +31,20 @@ int regex__open(const char *pattern, struct regex **out, char *why, size_t why_s
 
 	if (!regex)
 		return -ENOMEM;
-	regex->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF,
-				    &error, &at, NULL);
+	regex->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+				    PCRE2_NEVER_UTF | PCRE2_DOLLAR_ENDONLY, &error, &at, NULL);
 	if (!regex->code) {
 		char text[128] = "";
 
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof(text));
 		snprintf(why, why_size, "%s, at character %zu", text, (size_t)at + 1);
+		regex__close(regex);
+		return -EINVAL;
+	}
+	pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &regex->groups);
+	if (regex->groups >= REGEX_GROUPS) {
+		snprintf(why, why_size, "it has %u groups; at most %d are supported", regex->groups,
+			 REGEX_GROUPS - 1);
 		regex__close(regex);
 		return -EINVAL;
 	}
@@ -72,8 +80,8 @@ bool regex__match(const struct regex *regex, const char *subject, struct regex_m
 
 	if (n < 0)
 		return false;
-	*match = (struct regex_match){ .subject = subject, .n = n ? n : REGEX_GROUPS };
-	for (size_t i = 0; i < match->n; i++) {
+	*match = (struct regex_match){ .subject = subject, .n = regex->groups + 1 };
+	for (int i = 0; i < n; i++) {
 		if (at[2 * i] == PCRE2_UNSET)
 			continue;
 		match->group[i].at = at[2 * i];

@@ -11,13 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REGEX_GROUPS 10 /* the whole, and nine */
+#define REGEX_GROUPS 64 /* the whole, and more than the 32 nibbles of an IPv6 address */
 
 struct regex;
 
 struct regex_match {
 	const char *subject;
-	size_t n; /* groups set, the whole included */
+	size_t n; /* groups of the expression, the whole included; what matched nothing is empty */
 	struct {
 		size_t at, len;
 	} group[REGEX_GROUPS];

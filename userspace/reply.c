@@ -13,6 +13,9 @@
 #define OPT_SIZE 11 /* RFC 6891, 6.1.2 */
 #define OPT_DO	 0x8000
 
+#define EDE_OPTION 15 /* RFC 8914, 2 */
+#define EDE_FIXED  6  /* option code, length, INFO-CODE */
+
 #define REFUSE_BUFSIZE 1232 /* the default; whoever is refused has no answers to come */
 
 static uint8_t *put_u16(uint8_t *p, uint16_t value)
@@ -22,16 +25,37 @@ static uint8_t *put_u16(uint8_t *p, uint16_t value)
 	return p;
 }
 
-/* No options: what a client sent is between it and nodens, what an upstream sent is not stored. */
-static uint8_t *put_opt(uint8_t *p, const struct dns_query *query, uint16_t bufsize, uint16_t rcode)
+static size_t ede_text_len(const struct ede *ede)
 {
+	return ede && ede->text ? strnlen(ede->text, EDE_TEXT_MAX) : 0;
+}
+
+static size_t ede_size(const struct ede *ede)
+{
+	return ede ? EDE_FIXED + ede_text_len(ede) : 0;
+}
+
+/* No other options: what a client sent is between it and nodens, what an upstream sent is not
+ * stored. */
+static uint8_t *put_opt(uint8_t *p, const struct dns_query *query, uint16_t bufsize, uint16_t rcode,
+			const struct ede *ede)
+{
+	size_t text_len = ede_text_len(ede);
+
 	*p++ = 0;
 	p = put_u16(p, DNS_TYPE_OPT);
 	p = put_u16(p, bufsize);
 	*p++ = rcode >> 4;
 	*p++ = 0; /* version */
 	p = put_u16(p, query->edns_do ? OPT_DO : 0);
-	return put_u16(p, 0);
+	p = put_u16(p, ede_size(ede));
+	if (!ede)
+		return p;
+	p = put_u16(p, EDE_OPTION);
+	p = put_u16(p, sizeof(uint16_t) + text_len);
+	p = put_u16(p, ede->code);
+	memcpy(p, ede->text ? ede->text : "", text_len);
+	return p + text_len;
 }
 
 static uint8_t *put_question(uint8_t *p, const struct dns_query *query)
@@ -79,7 +103,9 @@ int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
 		 const struct answer *answer, const struct reply_options *opts)
 {
 	/* a cut answers questions that are longer than its own */
-	size_t full = answer__size(answer, query->edns) - answer->qname.len + query->qname.len;
+	const struct ede *ede = query->edns ? opts->ede : NULL;
+	size_t full = answer__size(answer, query->edns) - answer->qname.len + query->qname.len +
+		      ede_size(ede);
 	bool truncated = answer->truncated || full > opts->limit;
 	uint16_t flags = reply_flags(query, answer);
 	uint8_t *p = msg;
@@ -96,7 +122,7 @@ int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
 	if (!truncated)
 		p = put_blob(p, answer, opts);
 	if (query->edns)
-		p = put_opt(p, query, opts->bufsize, DNS_NOERROR);
+		p = put_opt(p, query, opts->bufsize, DNS_NOERROR, ede);
 	return p - msg;
 }
 
@@ -127,6 +153,6 @@ int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_
 		return p - msg;
 	p = put_question(p, &q);
 	if (q.edns)
-		p = put_opt(p, &q, REFUSE_BUFSIZE, rcode);
+		p = put_opt(p, &q, REFUSE_BUFSIZE, rcode, NULL);
 	return p - msg;
 }

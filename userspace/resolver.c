@@ -48,6 +48,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
 		.bufsize = config->bufsize,
+		.ede = event->ede,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
@@ -134,6 +135,8 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	}
 	if (!answer)
 		return false;
+	if (answer->says_ttl_s && !event->stale)
+		ttl_s = answer->says_ttl_s;
 	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
 	event->hit = true;
 	event->plugin = "cache";
@@ -210,6 +213,9 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 		resolver_cuts_refresh(resolver, start.section, question, now);
 		return;
 	}
+	/* refreshes are for clients' sake: where there are too many of those, they go first */
+	if (resolver->n_pending >= resolver->config.shed_above / 2)
+		return;
 	start.zone = section__zone(start.section, &q.qname);
 	resolver_count(resolver, AGENT_STAT_REFRESHES);
 	/* not had now: the old one stays for its time */

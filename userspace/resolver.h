@@ -49,6 +49,7 @@ struct resolver_event {
 	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
 	bool stale;
 	const char *error; /* NULL, or why it is SERVFAIL */
+	const struct ede *ede;
 };
 
 struct resolver;
@@ -83,10 +84,12 @@ void resolver__close(struct resolver *resolver);
 /*
  * The store's entries are this resolver's from here on: they count against its sections, and the
  * answers that its blocks have themselves are put there. @same: the owner that a section had in the
- * resolver before, where its block has not changed, else -1; NULL: there was none before.
+ * resolver before, where its block has not changed, else -1; NULL: there was none before. 1: the
+ * store was made for less than the sections' capacities, each has its share; -errno: it is not
+ * taken.
  */
-void resolver__take_store(struct resolver *resolver, const int *same, size_t n_before,
-			  uint64_t now_ns);
+int resolver__take_store(struct resolver *resolver, const int *same, size_t n_before,
+			 uint64_t now_ns);
 
 void resolver__query(struct resolver *resolver, const struct client *client,
 		     const struct dns_query *query, uint64_t now_ns);

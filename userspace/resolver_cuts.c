@@ -7,9 +7,6 @@
 
 #include "resolver_priv.h"
 
-/* A cut that was used since it was stored is asked about anew with so much of its time left. */
-#define REFRESH_LEFT_S(ttl_s) ((ttl_s) / 5 + 1)
-
 static struct cut_zone *zone_state(const struct section *section, size_t zone)
 {
 	return &section->cut_zones[zone];
@@ -46,14 +43,14 @@ static void store_cut(struct resolver *resolver, struct section *section,
 	struct answer *cut;
 	uint32_t ttl_s;
 
+	/* what the block knows itself is looked up after cuts */
+	if ((section->hosts && hosts__below(section->hosts, name)) ||
+	    (section->templates && template__below(section->templates, name)))
+		return;
 	if (!section__keep(section, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
 	    answer__make_cut(nxdomain, name, 0, &cut))
 		return;
-	put.stale_s = put.keep_s = 0;
-	put.refresh = STORE_REFRESH_USED;
-	put.refresh_hits = 1;
-	put.refresh_left_s = REFRESH_LEFT_S(ttl_s);
-	put.refresh_within_ns = ttl_s * NSEC_PER_SEC;
+	section__keep_cut(&put);
 	if (!store__put(resolver->config.store, cut, &put, now))
 		resolver_count(resolver, AGENT_STAT_CUTS);
 }
@@ -104,8 +101,8 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 		cuts__testify(state, answer ? rcode : -1, now);
 	}
 	/* What the block made out of another question proves nothing of this one. */
-	if (!answer || !resolver->config.store || pending->rewritten ||
-	    !cuts_on(section, pending->zone))
+	if (!answer || !resolver->config.store ||
+	    (pending->rewritten && pending->rewritten->reverts) || !cuts_on(section, pending->zone))
 		return;
 	if (rcode == DNS_NOERROR) {
 		cuts__exists(resolver->cuts, zone, name, now);

@@ -14,8 +14,12 @@
 #define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
 /* Who could be answered with what has expired waits no longer for better: RFC 8767, 5. */
 #define STALE_AFTER_US 1800000
-/* So long the programs answer with it before upstreams are tried again. */
-#define STALE_WINDOW_S 5
+/*
+ * With verify, so long the programs answer with it once upstreams had nothing. While somebody asks,
+ * upstreams are asked too (each 5.4 s, store_tick.c) for a deadline at most (5 s), and that makes
+ * it longer: clients do not wait again.
+ */
+#define STALE_WINDOW_S 12
 
 static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
 
@@ -112,6 +116,7 @@ static struct resolver_event event_for(const struct pending *pending, const stru
 		.section = pending->section,
 		.zone = pending->zone,
 		.plugin = plugin,
+		.ede = pending->ede,
 	};
 }
 
@@ -151,15 +156,21 @@ static bool reply_stale(struct pending *pending, uint64_t now)
 	if (!answer)
 		return false;
 	reply_all(pending, answer, 0, "cache", true, NULL);
-	store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
+	/* immediate: they do all the time that it is kept */
+	if (pending->section->block->cache.stale == COREFILE_STALE_VERIFY)
+		store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
 	return true;
 }
 
 static void on_stale(evutil_socket_t fd, short what, void *arg)
 {
+	struct pending *pending = arg;
+
 	(void)fd;
 	(void)what;
-	reply_stale(arg, clock_now());
+	event_free(pending->stale); /* who joins from now on has a time of its own */
+	pending->stale = NULL;
+	reply_stale(pending, clock_now());
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
@@ -170,7 +181,8 @@ static void plan_stale(struct pending *pending, uint64_t now)
 	struct resolver *resolver = pending->resolver;
 	uint32_t past_s;
 
-	if (!resolver->config.store || !pending->section->block->cache.serve_stale_s ||
+	if (pending->stale || !resolver->config.store ||
+	    !pending->section->block->cache.serve_stale_s ||
 	    !store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 			      &past_s))
 		return;
@@ -182,6 +194,14 @@ static void plan_stale(struct pending *pending, uint64_t now)
 static bool failed(const struct answer *answer)
 {
 	return !answer || (answer->flags & DNS_RCODE) == DNS_SERVFAIL;
+}
+
+/* Does it say anything of the name? Else what is known from before is better: RFC 8767, 4. */
+static bool says_nothing(const struct answer *answer)
+{
+	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
+
+	return rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN;
 }
 
 /*
@@ -221,6 +241,17 @@ static const char *reason(const struct pending *pending)
 	return pending->exchange.error[0] ? pending->exchange.error : "no upstream answered";
 }
 
+/* Upstreams know better than what has expired, though that is not to be kept. */
+static void drop_stale(const struct pending *pending, uint64_t now)
+{
+	struct store *store = pending->resolver->config.store;
+	const struct question *q = &pending->question;
+	uint32_t past_s;
+
+	if (store && store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s))
+		store__remove(store, &q->qname, q->qtype, q->key_flags);
+}
+
 static void finish(struct pending *pending, struct answer *answer, enum admission admission,
 		   const struct section_answer *local, uint64_t now)
 {
@@ -231,15 +262,15 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	uint32_t ttl_s = 0;
 
 	pending_unlink(pending);
-	if (failed(answer) && reply_stale(pending, now)) {
+	if (says_nothing(answer) && reply_stale(pending, now)) {
 		answer__free(answer);
 		goto out;
 	}
-	if (answer && local && (local->exact || pending->fixed)) {
+	if (answer && local && local->exact) {
 		section__keep_exact(section, answer, resolver->n_sections, &how, &ttl_s);
-		keep = true;
+		keep = !pending->ede;
 	} else if (answer) {
-		keep = section__keep(section, answer, admission, &how, &ttl_s);
+		keep = section__keep(section, answer, admission, &how, &ttl_s) && !pending->ede;
 	}
 	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
 		  answer ? NULL : reason(pending));
@@ -248,10 +279,14 @@ static void finish(struct pending *pending, struct answer *answer, enum admissio
 	else if (!local)
 		resolver_cuts_learn(pending, answer, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !pending->loop && !(for_agent && failed(answer)))
+	if (keep && resolver->config.store && !pending->loop &&
+	    !(for_agent && says_nothing(answer))) {
 		put(pending, answer, &how, now);
-	else
+	} else {
+		if (!says_nothing(answer))
+			drop_stale(pending, now);
 		answer__free(answer);
+	}
 out:
 	pending_free(pending);
 	resolver_judge_load(resolver);
@@ -283,6 +318,7 @@ static void finish_rcode(struct pending *pending, uint16_t rcode, const char *er
 	struct resolver *resolver = pending->resolver;
 
 	pending_unlink(pending);
+	reply_stale(pending, clock_now()); /* nobody waits any more, then */
 	for (struct waiter *waiter = pending->first; waiter; waiter = waiter->next) {
 		struct resolver_event event = event_for(pending, waiter, "");
 
@@ -300,8 +336,16 @@ static void revert(struct pending *pending, struct answer **answer, enum admissi
 {
 	const struct question *q = &pending->question;
 	struct answer *reverted = NULL;
+	bool none = !*answer;
 
-	if (!*answer || !pending->rewritten)
+	if (!pending->rewritten || !pending->rewritten->reverts)
+		return;
+	/* also SERVFAIL for want of an answer may be meant by a rule */
+	if (none) {
+		*answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
+		*admission = ADMIT_PASS;
+	}
+	if (!*answer)
 		return;
 	if (rewrite__revert(pending->section->rewrite, pending->rewritten, *answer, &q->qname,
 			    pending->native ? DNS_TYPE_A : q->qtype,
@@ -309,18 +353,50 @@ static void revert(struct pending *pending, struct answer **answer, enum admissi
 		reverted = NULL;
 	answer__free(*answer);
 	*answer = reverted;
+	if (none && failed(reverted)) {
+		answer__free(reverted);
+		*answer = NULL;
+	}
+}
+
+/* Under another name, type or class, as rules say; false: they make nonsense of it. */
+static bool rewrite(struct pending *pending, struct local_query *query)
+{
+	struct exchange *ex = &pending->exchange;
+	struct rewrite_result *result;
+
+	rewrite_result__free(pending->rewritten);
+	ex->options_len = 0;
+	result = pending->rewritten = rewrite__apply(pending->section->rewrite, query);
+	if (!result)
+		return true;
+	ex->qname = result->qname;
+	ex->qtype = query->qtype = result->qtype;
+	ex->options = result->options;
+	ex->options_len = result->options_len;
+	query->qclass = result->qclass;
+	return !result->invalid;
+}
+
+/* RFC 6147, 5.5: who asks with both validates, and could not validate what was made. */
+static bool validates(const struct question *q)
+{
+	return (q->key_flags & (NODENS_KEY_DO | NODENS_KEY_CD)) == (NODENS_KEY_DO | NODENS_KEY_CD);
 }
 
 /* True: @answer was taken, and an A record is asked for. */
-static bool dns64_begin(struct pending *pending, struct answer *answer, uint64_t now)
+static bool dns64_begin(struct pending *pending, struct answer *answer, enum admission admission,
+			uint64_t now)
 {
 	const struct corefile_dns64 *dns64 = &pending->section->block->dns64;
 	bool serves = dns64->allow_ipv4 || pending->question.key_flags & NODENS_KEY_AGENT;
 
 	if (!dns64->enabled || !serves || pending->question.qtype != DNS_TYPE_AAAA ||
-	    pending->native || failed(answer) || !dns64__wants(dns64, answer))
+	    pending->native || !answer || validates(&pending->question) ||
+	    !dns64__wants(dns64, answer))
 		return false;
 	pending->native = answer;
+	pending->native_admission = admission;
 	pending_ask(pending, DNS_TYPE_A, now);
 	return true;
 }
@@ -332,13 +408,13 @@ static void dns64_end(struct pending *pending, struct answer **answer, enum admi
 	struct answer *made = NULL;
 
 	if (!failed(*answer) &&
-	    !dns64__synthesize(&pending->section->block->dns64, *answer, &q->qname,
+	    !dns64__synthesize(&pending->section->block->dns64, *answer, pending->native, &q->qname,
 			       q->key_flags & ~NODENS_KEY_AGENT, &made)) {
 		*admission = ADMIT_POSITIVE;
 	} else {
 		made = pending->native;
 		pending->native = NULL;
-		*admission = made->count[DNS_ANSWER_SECTION] ? ADMIT_POSITIVE : ADMIT_NEGATIVE;
+		*admission = pending->native_admission;
 	}
 	answer__free(*answer);
 	*answer = made;
@@ -350,7 +426,7 @@ static void answered(struct pending *pending, struct answer *answer, enum admiss
 	revert(pending, &answer, &admission);
 	if (pending->native)
 		dns64_end(pending, &answer, &admission);
-	else if (dns64_begin(pending, answer, now))
+	else if (dns64_begin(pending, answer, admission, now))
 		return;
 	finish(pending, answer, admission, local, now);
 }
@@ -424,7 +500,8 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 {
 	struct exchange *ex = &pending->exchange;
 	struct section *section = pending->section;
-	struct section_answer local = { .answer = NULL };
+	struct section_answer local;
+	enum local_result result;
 	struct local_query query = {
 		.qname = &ex->qname,
 		.qclass = DNS_CLASS_IN,
@@ -437,25 +514,27 @@ static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
 	ex->done = exchanged;
 	pending->forward = NULL;
 	pending->forwards_asked = 0;
-	if (section->rewrite) {
-		rewrite_result__free(pending->rewritten);
-		pending->rewritten = rewrite__apply(section->rewrite, &query);
-		if (pending->rewritten) {
-			ex->qname = pending->rewritten->qname;
-			ex->qtype = query.qtype = pending->rewritten->qtype;
-			query.qclass = pending->rewritten->qclass;
-		}
+	if (section->rewrite && !rewrite(pending, &query)) {
+		finish_rcode(pending, DNS_SERVFAIL, "rewrite: the new name is none");
+		return;
 	}
-	switch (section__answer(section, &query, &local)) {
+	result = section__answer(section, &query, &local);
+	pending->ede = local.ede;
+	switch (result) {
 	case LOCAL_ANSWER:
 		answered(pending, local.answer, admission_of(local.answer), &local, now);
 		return;
 	case LOCAL_SERVFAIL:
-		finish_rcode(pending, DNS_SERVFAIL, "template: no valid record");
+		finish_rcode(pending, DNS_SERVFAIL, local.error);
 		return;
 	default:
-		pending_forward(pending, now);
+		break;
 	}
+	/* upstreams are asked for class IN alone */
+	if (query.qclass != DNS_CLASS_IN)
+		finish_rcode(pending, DNS_REFUSED, "rewrite: no upstream for this class");
+	else
+		pending_forward(pending, now);
 }
 
 /* ---- begin ---- */
@@ -484,7 +563,6 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 static void add_purpose(struct pending *pending, const struct pending_start *start)
 {
 	pending->witness |= start->witness;
-	pending->fixed |= start->fixed;
 	pending->loop |= start->loop;
 	if (start->cut_for)
 		pending->cut_for = *start->cut_for;
@@ -502,8 +580,10 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 		if (!start->client)
 			return 0;
 		ret = pending_join(pending, start->client, start->query, now);
-		if (!ret)
+		if (!ret) {
 			resolver_count(resolver, AGENT_STAT_COALESCED);
+			plan_stale(pending, now);
+		}
 		return ret;
 	}
 	if (resolver->n_pending >= resolver->config.max_exchanges)

@@ -42,15 +42,16 @@ struct pending {
 	size_t zone; /* of the section's block */
 	struct question question;
 	struct rewrite_result *rewritten;	/* NULL: as asked */
+	const struct ede *ede;			/* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
+	enum admission native_admission;
 	struct waiter *first, **last;
 	unsigned int n_waiters;
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see resolver_cuts.c. */
 	bool witness;
-	bool fixed;		 /* see resolver_static.c */
 	bool loop;		 /* see resolver_loop.c */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
 };
@@ -72,6 +73,7 @@ struct resolver {
 	struct cuts *cuts;
 	struct loop_probe *loops; /* one a block */
 	bool owns_store;
+	uint64_t static_look_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
 
@@ -101,7 +103,7 @@ struct pending_start {
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
 	const struct dns_query *query;
-	bool witness, fixed, loop;
+	bool witness, loop;
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);

@@ -4,37 +4,77 @@
  * templates of one name, and suffixes that a template takes off the net, as cuts.
  * Contract: resolver_priv.h. These entries have an owner of their own, after the sections'.
  */
+#include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns64.h"
 #include "plan.h"
 #include "resolver_priv.h"
 
-#define BLACKHOLE_TTL_S 3600
+#define BLACKHOLE_TTL_S	    3600
+#define STATIC_CAPACITY_MIN 1024
+#define A_LIST		    1024 /* names of hosts; more are no human's work */
+#define LOOK_NS		    (5 * NSEC_PER_SEC)
 
 struct fill {
 	struct resolver *resolver;
 	struct section *section;
 	uint64_t now;
+	bool missing;	  /* put what is not there alone */
+	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
+			   */
 };
 
-static void fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
+/* A longer zone of another block may have taken the name over. */
+static bool is_own(const struct fill *fill, const struct dns_name *name)
+{
+	return corefile__block_for(fill->resolver->config.corefile, name->wire, name->len) ==
+	       fill->section->block;
+}
+
+/* What the block says by itself, as it would be asked; NULL: that is not known here. */
+static struct answer *own_answer(const struct section *section, const struct dns_name *name,
+				 uint16_t qtype)
+{
+	const struct corefile_dns64 *dns64 = &section->block->dns64;
+	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
+	struct section_answer local = { .answer = NULL };
+
+	if (section->rewrite && rewrite__touches(section->rewrite, &query))
+		return NULL;
+	if (section__answer((struct section *)section, &query, &local) != LOCAL_ANSWER)
+		return NULL;
+	if (!local.ede &&
+	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
+		return local.answer;
+	answer__free(local.answer);
+	return NULL;
+}
+
+static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
 	struct fill *fill = ctx;
-	struct question q = { .qname = *name, .qtype = qtype };
-	struct pending_start start = {
-		.section = fill->section,
-		.question = &q,
-		.fixed = true,
-	};
-	const struct corefile_block *block;
+	struct resolver *resolver = fill->resolver;
+	struct answer *answer;
+	struct store_put put;
+	uint32_t ttl_s;
 
-	/* A longer zone of another block may have taken the name over. */
-	block = corefile__block_for(fill->resolver->config.corefile, name->wire, name->len);
-	if (block != fill->section->block)
-		return;
-	start.zone = section__zone(fill->section, name);
-	pending__start(fill->resolver, &start, fill->now);
+	if (!is_own(fill, name))
+		return true;
+	answer = own_answer(fill->section, name, qtype);
+	if (!answer)
+		return true;
+	section__keep_exact(fill->section, answer, resolver->n_sections, &put, &ttl_s);
+	if (!fill->room[put.kind]) {
+		answer__free(answer);
+		return fill->room[!put.kind];
+	}
+	fill->room[put.kind]--;
+	if (!store__put(resolver->config.store, answer, &put, fill->now))
+		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
+	return true;
 }
 
 /* Another block answers for a part of what lies below @suffix. */
@@ -67,6 +107,7 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		.owner = resolver->n_sections,
 		.bufsize = section->block->bufsize,
 		.keep_ttl = true,
+		.fixed = true,
 		.refresh = STORE_REFRESH_ALWAYS,
 		.refresh_left_s = ttl_s / 10 + 1,
 	};
@@ -76,6 +117,14 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		store__put(resolver->config.store, cut, &put, now);
 }
 
+static bool is_there(const struct fill *fill, const struct dns_name *suffix, uint8_t key_flags)
+{
+	uint32_t ttl_s;
+
+	return store__get(fill->resolver->config.store, suffix, 0, key_flags | NODENS_KEY_CUT,
+			  fill->now, &ttl_s);
+}
+
 static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
 	static const uint8_t kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
@@ -83,28 +132,78 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 	struct fill *fill = ctx;
 
 	/* rewrites come before templates, hosts of the block after them */
-	if (fill->section->rewrite || divided(fill->resolver, fill->section, suffix))
+	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
+	    divided(fill->resolver, fill->section, suffix))
 		return;
-	for (size_t i = 0; i < sizeof(kinds); i++)
+	for (size_t i = 0; i < sizeof(kinds); i++) {
+		if (fill->missing && is_there(fill, suffix, kinds[i]))
+			continue;
+		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
 		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, kinds[i], fill->now);
+	}
 }
 
-static void fill_section(struct resolver *resolver, struct section *section, uint64_t now)
+/* The name is there: nothing above it may say otherwise. */
+static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct fill fill = { resolver, section, now };
+	struct fill *fill = ctx;
 
-	if (section->hosts)
-		hosts__each(section->hosts, fill_one, &fill);
-	if (!section->templates)
-		return;
-	template__exact(section->templates, fill_one, &fill);
-	template__blackholes(section->templates, fill_blackhole, &fill);
+	if (qtype == DNS_TYPE_A && is_own(fill, name))
+		store__remove_cuts(fill->resolver->config.store, name);
+	return true;
 }
 
+static void fill_templates(struct fill *fill, struct section *section)
+{
+	fill->section = section;
+	template__exact(section->templates, fill_one, fill);
+	template__blackholes(section->templates, fill_blackhole, fill);
+}
+
+static void fill_hosts(struct fill *fill, struct section *section)
+{
+	struct store_stats stats;
+
+	fill->section = section;
+	store__stats(fill->resolver->config.store, &stats);
+	if (stats.cuts)
+		hosts__each(section->hosts, exists, fill);
+	hosts__each(section->hosts, fill_one, fill);
+}
+
+/*
+ * What is written by hand first, then lists. These leave a quarter of the room to what is asked for
+ * and was not put, before anything put has to go for it.
+ */
 void resolver_static_fill(struct resolver *resolver, uint64_t now)
 {
-	for (size_t i = 0; i < resolver->n_sections; i++)
-		fill_section(resolver, &resolver->sections[i], now);
+	struct fill fill = { .resolver = resolver, .now = now };
+	struct store_owner_stats stats[2] = { 0 };
+
+	for (int kind = 0; kind < 2; kind++) {
+		store__owner_stats(resolver->config.store, resolver->n_sections, kind,
+				   &stats[kind]);
+		fill.room[kind] = stats[kind].capacity;
+	}
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->templates)
+			fill_templates(&fill, section);
+		if (section->hosts && hosts__count(section->hosts) <= A_LIST)
+			fill_hosts(&fill, section);
+	}
+	for (int kind = 0; kind < 2; kind++) {
+		uint64_t left = stats[kind].capacity / 4;
+
+		fill.room[kind] -= fill.room[kind] < left ? fill.room[kind] : left;
+	}
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		struct section *section = &resolver->sections[i];
+
+		if (section->hosts && hosts__count(section->hosts) > A_LIST)
+			fill_hosts(&fill, section);
+	}
 }
 
 struct refill {
@@ -127,7 +226,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 			     uint64_t now)
 {
 	struct refill refill = {
-		.fill = { .resolver = resolver, .now = now },
+		.fill = { .resolver = resolver, .now = now, .room = { 1, 1 } },
 		.suffix = &question->qname,
 	};
 	const struct corefile *cf = resolver->config.corefile;
@@ -146,12 +245,39 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	return true;
 }
 
-/* A hosts file has changed: what it said is gone, what it says is put. */
-static bool not_static(void *ctx, const struct store_question *question,
-		       const struct nodens_slot *slot)
+/*
+ * A hosts file has changed: what it said is gone, and so is what others said of names that are now
+ * in it.
+ */
+static bool outlives(void *ctx, const struct store_question *question,
+		     const struct nodens_slot *slot)
 {
+	const struct resolver *resolver = ctx;
+	const struct section *section;
+
 	(void)slot;
-	return question->owner != ((struct resolver *)ctx)->n_sections;
+	if (question->owner >= resolver->n_sections)
+		return false;
+	section = &resolver->sections[question->owner];
+	return !section->hosts || !hosts__has(section->hosts, &question->qname);
+}
+
+/*
+ * Cuts that nobody has used may have had to go, and a question that they would have answered does
+ * not bring them back: so they are looked for, which also counts as a use.
+ */
+static void look_for_blackholes(struct resolver *resolver, uint64_t now)
+{
+	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
+
+	if (now < resolver->static_look_ns)
+		return;
+	resolver->static_look_ns = now + LOOK_NS;
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		fill.section = &resolver->sections[i];
+		if (fill.section->templates)
+			template__blackholes(fill.section->templates, fill_blackhole, &fill);
+	}
 }
 
 void resolver_static_tick(struct resolver *resolver, uint64_t now)
@@ -164,9 +290,12 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 		if (section->hosts && hosts__reload(section->hosts, now) > 0)
 			changed = true;
 	}
-	if (!changed || !resolver->owns_store)
+	if (!resolver->owns_store)
 		return;
-	store__filter(resolver->config.store, not_static, resolver);
+	look_for_blackholes(resolver, now);
+	if (!changed)
+		return;
+	store__filter(resolver->config.store, outlives, resolver);
 	resolver_static_fill(resolver, now);
 }
 
@@ -184,7 +313,6 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	const struct takeover *takeover = ctx;
 	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
 
-	(void)slot;
 	/* without: what an agent before this one left, and its names say whose it is */
 	if (takeover->same)
 		before =
@@ -192,17 +320,43 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
-	section__keep_on(&takeover->resolver->sections[now], put);
-	return true;
+	return section__keep_on(&takeover->resolver->sections[now], question,
+				be16toh(slot->flags) & DNS_RCODE, put);
 }
 
-void resolver__take_store(struct resolver *resolver, const int *same, size_t n_before, uint64_t now)
+/*
+ * What the configuration itself says has the room that the caches leave: where there is none, as
+ * after a reload that brought hosts, a little all the same.
+ */
+static uint32_t static_capacity(const struct resolver *resolver, uint64_t caches)
+{
+	struct store_stats stats;
+	bool any = false;
+	uint64_t room;
+
+	for (size_t i = 0; i < resolver->n_sections; i++)
+		any |= resolver->sections[i].hosts || resolver->sections[i].templates;
+	if (!any)
+		return 0;
+	store__stats(resolver->config.store, &stats);
+	room = stats.room > caches ? (stats.room - caches) / 2 : 0;
+	if (room > PLAN_STATIC_CAPACITY)
+		return PLAN_STATIC_CAPACITY;
+	return room > STATIC_CAPACITY_MIN ? room : STATIC_CAPACITY_MIN;
+}
+
+int resolver__take_store(struct resolver *resolver, const int *same, size_t n_before, uint64_t now)
 {
 	struct takeover takeover = { resolver, same, n_before };
-	uint32_t(*capacity)[2] = calloc(resolver->n_sections + 1, sizeof(*capacity));
+	uint32_t(*capacity)[2], each;
+	uint64_t caches = 0;
+	int ret;
 
+	if (!resolver->config.store)
+		return 0;
+	capacity = calloc(resolver->n_sections + 1, sizeof(*capacity));
 	if (!capacity)
-		return;
+		return -ENOMEM;
 	for (size_t i = 0; i < resolver->n_sections; i++) {
 		const struct corefile_cache *cache = &resolver->sections[i].block->cache;
 
@@ -210,16 +364,19 @@ void resolver__take_store(struct resolver *resolver, const int *same, size_t n_b
 			continue;
 		capacity[i][NODENS_POSITIVE] = cache->success.capacity;
 		capacity[i][NODENS_NEGATIVE] = cache->denial.capacity;
+		caches += (uint64_t)cache->success.capacity + cache->denial.capacity;
 	}
-	capacity[resolver->n_sections][NODENS_POSITIVE] = PLAN_STATIC_CAPACITY;
-	capacity[resolver->n_sections][NODENS_NEGATIVE] = PLAN_STATIC_CAPACITY;
-	if (resolver->config.store &&
-	    store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
-			      resolver->n_sections + 1, owner_after, &takeover, now) >= 0) {
-		resolver->owns_store = true;
-		resolver_static_fill(resolver, now);
-	}
+	each = static_capacity(resolver, caches);
+	capacity[resolver->n_sections][NODENS_POSITIVE] = each;
+	capacity[resolver->n_sections][NODENS_NEGATIVE] = each;
+	ret = store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
+				resolver->n_sections + 1, owner_after, &takeover, now);
 	free(capacity);
+	if (ret < 0)
+		return ret;
+	resolver->owns_store = true;
+	resolver_static_fill(resolver, now);
+	return ret;
 }
 
 void resolver__leave_store(struct resolver *resolver)

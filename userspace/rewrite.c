@@ -13,7 +13,8 @@
 #include "regex.h"
 #include "synth.h"
 
-#define NAME_TEXT 1024
+#define NAME_TEXT    1024
+#define EDNS0_HEADER 4 /* an option's code and length */
 
 struct rule {
 	const struct corefile_rewrite *config;
@@ -24,6 +25,8 @@ struct rule {
 struct rewrite {
 	struct rule *rules;
 	size_t len;
+	size_t options_max; /* octets that the edns0 rules come to */
+	bool changes;
 };
 
 static int open_rule(const struct corefile_rewrite *config, struct rule *rule, char *why,
@@ -47,6 +50,7 @@ int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewri
 {
 	struct rewrite *rewrite = calloc(1, sizeof(*rewrite));
 	char why[256] = "out of memory";
+	size_t options = 0;
 	int ret = 0;
 
 	if (!rewrite)
@@ -56,11 +60,20 @@ int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewri
 		ret = -ENOMEM;
 	for (size_t i = 0; !ret && i < len; i++) {
 		rewrite->len++;
+		options += EDNS0_HEADER + rules[i].edns0_len;
+		rewrite->changes |= rules[i].kind != COREFILE_REWRITE_EDNS0 &&
+				    rules[i].kind != COREFILE_REWRITE_TTL;
 		ret = open_rule(&rules[i], &rewrite->rules[i], why, sizeof(why));
 		if (ret)
 			snprintf(err, err_size, "%s:%u: rewrite: %s", rules[i].file, rules[i].line,
 				 why);
 	}
+	if (!ret && options > DNS_MAX_OPTIONS) {
+		snprintf(err, err_size, "%s:%u: rewrite: edns0: more than %d octets of options",
+			 rules[0].file, rules[0].line, DNS_MAX_OPTIONS);
+		ret = -EINVAL;
+	}
+	rewrite->options_max = options;
 	if (ret) {
 		rewrite__close(rewrite);
 		return ret;
@@ -90,24 +103,42 @@ void rewrite_result__free(struct rewrite_result *result)
 	free(result);
 }
 
-/* @to with {0}, {1}... replaced by what the groups matched; false: too long. */
+/* "{12}" at @s: 12, and *len; -1: it is none. */
+static int reference(const char *s, size_t *len)
+{
+	int value = 0;
+	size_t i = 1;
+
+	if (s[0] != '{' || !isdigit((unsigned char)s[1]))
+		return -1;
+	for (; isdigit((unsigned char)s[i]) && value < REGEX_GROUPS; i++)
+		value = value * 10 + s[i] - '0';
+	if (s[i] != '}')
+		return -1;
+	*len = i + 1;
+	return value;
+}
+
+/*
+ * @to with {0}, {1}... replaced by what the groups matched, those that there are, as CoreDNS does;
+ * false: too long.
+ */
 static bool substitute(const char *to, const struct regex_match *match, char *out, size_t size)
 {
 	size_t n = 0;
 
 	while (*to) {
 		const char *from = to;
-		size_t len = 1;
+		size_t len = 1, skip = 1;
+		int group = reference(to, &skip);
 
-		if (to[0] == '{' && isdigit((unsigned char)to[1]) && to[2] == '}') {
-			size_t group = to[1] - '0';
-
-			len = group < match->n ? match->group[group].len : 0;
-			from = match->subject + match->group[group < match->n ? group : 0].at;
-			to += 3;
+		if (group >= 0 && (size_t)group < match->n) {
+			len = match->group[group].len;
+			from = match->subject + match->group[group].at;
 		} else {
-			to++;
+			skip = 1;
 		}
+		to += skip;
 		if (n + len >= size)
 			return false;
 		memcpy(out + n, from, len);
@@ -171,11 +202,83 @@ static bool rewrite_name(const struct rule *rule, const char *text, char *out, s
 	return n >= 0 && (size_t)n < size;
 }
 
-static bool apply(const struct rule *rule, struct rewrite_result *result, uint8_t *did)
+/* ---- EDNS options, in the form of OPT's rdata ---- */
+
+static uint16_t get_u16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+/* Where the option with this code is; options_len: there is none. */
+static size_t find_option(const struct rewrite_result *result, uint16_t code)
+{
+	size_t at = 0;
+
+	while (at < result->options_len && get_u16(result->options + at) != code)
+		at += EDNS0_HEADER + get_u16(result->options + at + 2);
+	return at;
+}
+
+static void remove_option(struct rewrite_result *result, size_t at)
+{
+	size_t len = EDNS0_HEADER + get_u16(result->options + at + 2);
+
+	memmove(result->options + at, result->options + at + len, result->options_len - at - len);
+	result->options_len -= len;
+}
+
+/*
+ * A client's own options go no further than the agent, since its answer is for all; so what a rule
+ * finds is what rules before it have put there.
+ */
+static bool apply_edns0(const struct corefile_rewrite *config, struct rewrite_result *result)
+{
+	size_t at = find_option(result, config->edns0_code);
+	bool found = at < result->options_len;
+	uint8_t *p;
+
+	if ((!found && (config->edns0_action == COREFILE_EDNS0_REPLACE ||
+			config->edns0_action == COREFILE_EDNS0_UNSET)) ||
+	    (found && config->edns0_action == COREFILE_EDNS0_APPEND))
+		return false;
+	if (found)
+		remove_option(result, at);
+	if (config->edns0_action == COREFILE_EDNS0_UNSET)
+		return true;
+	p = result->options + result->options_len;
+	p[0] = config->edns0_code >> 8;
+	p[1] = config->edns0_code & 0xff;
+	p[2] = config->edns0_len >> 8;
+	p[3] = config->edns0_len & 0xff;
+	if (config->edns0_len)
+		memcpy(p + EDNS0_HEADER, config->edns0_data, config->edns0_len);
+	result->options_len += EDNS0_HEADER + config->edns0_len;
+	return true;
+}
+
+/* ---- the way there ---- */
+
+/* The rule's new name for @name. False: it does not match; *wrong: it makes what is no name. */
+static bool new_name(const struct rule *rule, const struct dns_name *name, struct dns_name *out,
+		     bool *wrong)
+{
+	char text[NAME_TEXT], new[NAME_TEXT];
+
+	if (dns_name__to_text(name, text, sizeof(text)) < 0 ||
+	    !rewrite_name(rule, text, new, sizeof(new)))
+		return false;
+	if (rule->config->kind != COREFILE_REWRITE_NAME)
+		return true;
+	if (dns_name__from_text(out, new))
+		*wrong = true;
+	else
+		dns_name__lower(out);
+	return true;
+}
+
+static bool apply(const struct rule *rule, struct rewrite_result *result)
 {
 	const struct corefile_rewrite *config = rule->config;
-	char text[NAME_TEXT], new[NAME_TEXT];
-	struct dns_name name;
 
 	switch (config->kind) {
 	case COREFILE_REWRITE_TYPE:
@@ -191,19 +294,9 @@ static bool apply(const struct rule *rule, struct rewrite_result *result, uint8_
 	case COREFILE_REWRITE_NAME:
 	case COREFILE_REWRITE_TTL:
 	case COREFILE_REWRITE_RCODE:
-		if (dns_name__to_text(&result->qname, text, sizeof(text)) < 0 ||
-		    !rewrite_name(rule, text, new, sizeof(new)))
-			return false;
-		if (config->kind != COREFILE_REWRITE_NAME)
-			return true;
-		if (dns_name__from_text(&name, new))
-			return false;
-		result->qname = name;
-		dns_name__lower(&result->qname);
-		*did = 1;
-		return true;
+		return new_name(rule, &result->qname, &result->qname, &result->invalid);
 	case COREFILE_REWRITE_EDNS0:
-		return false;
+		return apply_edns0(config, result);
 	}
 	return false;
 }
@@ -211,8 +304,7 @@ static bool apply(const struct rule *rule, struct rewrite_result *result, uint8_
 struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 				      const struct local_query *query)
 {
-	struct rewrite_result *result = calloc(1, sizeof(*result));
-	uint8_t did = 0;
+	struct rewrite_result *result = calloc(1, sizeof(*result) + rewrite->options_max);
 
 	if (!result)
 		return NULL;
@@ -222,9 +314,10 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 	for (size_t i = 0; i < rewrite->len && result->n < REWRITE_MAX_RULES; i++) {
 		const struct rule *rule = &rewrite->rules[i];
 
-		if (!apply(rule, result, &did))
+		if (!apply(rule, result))
 			continue;
-		result->applied[result->n++] = rule->config;
+		result->reverts |= rule->config->kind != COREFILE_REWRITE_EDNS0;
+		result->applied[result->n++] = i;
 		if (!rule->config->go_on)
 			break;
 	}
@@ -234,56 +327,141 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 	return NULL;
 }
 
+bool rewrite__touches(const struct rewrite *rewrite, const struct local_query *query)
+{
+	struct rewrite_result *result = rewrite__apply(rewrite, query);
+	bool touches = result && result->reverts;
+
+	free(result);
+	return touches;
+}
+
+bool rewrite__changes(const struct rewrite *rewrite)
+{
+	return rewrite->changes;
+}
+
 /* ---- the way back ---- */
 
-static int set_name(ldns_rdf **rdf, const char *text)
+static int set_name(ldns_rdf **rdf, const struct dns_name *name)
 {
-	ldns_rdf *new = NULL;
+	ldns_rdf *new = synth__name(name);
 
-	if (ldns_str2rdf_dname(&new, text) != LDNS_STATUS_OK)
-		return -EINVAL;
+	if (!new)
+		return -ENOMEM;
 	ldns_rdf_deep_free(*rdf);
 	*rdf = new;
 	return 0;
 }
 
-static const struct rule *rule_of(const struct rewrite *rewrite,
-				  const struct corefile_rewrite *config)
+/* The names that a question has had: one before each name rule, and the last. */
+struct names {
+	struct dns_name before[REWRITE_MAX_RULES];
+	struct dns_name after[REWRITE_MAX_RULES];
+};
+
+static void trace(const struct rewrite *rewrite, const struct rewrite_result *result,
+		  const struct dns_name *qname, struct names *names)
 {
-	for (size_t i = 0; i < rewrite->len; i++) {
-		if (rewrite->rules[i].config == config)
-			return &rewrite->rules[i];
+	struct dns_name now = *qname;
+	bool unused;
+
+	for (size_t i = 0; i < result->n; i++) {
+		const struct rule *rule = &rewrite->rules[result->applied[i]];
+
+		names->before[i] = now;
+		if (rule->config->kind == COREFILE_REWRITE_NAME)
+			new_name(rule, &now, &now, &unused);
+		names->after[i] = now;
 	}
-	return NULL;
 }
 
-/* A name of the answer by the answer rules of what was applied; true: *rdf is new. */
-static bool rewrite_rdf(const struct rewrite *rewrite, const struct rewrite_result *result,
-			bool value, ldns_rdf **rdf)
+/* @from or a name below it becomes @to or one below that. */
+static void remap(const struct dns_name *from, const struct dns_name *to, struct dns_name *name)
+{
+	size_t labels = name->len - from->len;
+
+	if (from->len > name->len || !dns_name__within(name, from) ||
+	    labels + to->len > DNS_MAX_NAME)
+		return;
+	memcpy(name->wire + labels, to->wire, to->len);
+	name->len = labels + to->len;
+}
+
+/* A suffix rule the other way round. */
+static void unsuffix(const struct corefile_rewrite *config, struct dns_name *name)
+{
+	char text[NAME_TEXT], new[2 * NAME_TEXT];
+
+	if (dns_name__to_text(name, text, sizeof(text)) < 0 || !ends_in(text, config->to))
+		return;
+	snprintf(new, sizeof(new), "%.*s%s", (int)(strlen(text) - strlen(config->to)), text,
+		 config->from);
+	if (!dns_name__from_text(name, new))
+		dns_name__lower(name);
+}
+
+static void answer_rule(const struct rule *rule, bool value, struct dns_name *name)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
 	struct regex_match match;
-	struct dns_name name;
 
-	if (synth__to_name(*rdf, &name) || dns_name__to_text(&name, text, sizeof(text)) < 0)
-		return false;
-	for (size_t i = 0; i < result->n; i++) {
-		const struct rule *rule = rule_of(rewrite, result->applied[i]);
-
-		for (size_t k = 0; rule && k < rule->config->answers_len; k++) {
-			if (rule->config->answers[k].value == value &&
-			    regex__match(rule->answer[k], text, &match) &&
-			    substitute(rule->config->answers[k].to, &match, new, sizeof(new)))
-				return !set_name(rdf, new);
-		}
+	for (size_t k = 0; k < rule->config->answers_len; k++) {
+		if (rule->config->answers[k].value == value &&
+		    dns_name__to_text(name, text, sizeof(text)) >= 0 &&
+		    regex__match(rule->answer[k], text, &match) &&
+		    substitute(rule->config->answers[k].to, &match, new, sizeof(new)))
+			dns_name__from_text(name, new);
 	}
-	return false;
 }
 
-static void limit_ttl(const struct rewrite_result *result, ldns_rr *rr)
+/*
+ * A name of the answer as it was before the rules, the last of them first. An exact rule is
+ * `answer auto` always.
+ */
+static void revert_name(const struct rewrite *rewrite, const struct rewrite_result *result,
+			const struct names *names, bool value, struct dns_name *name)
+{
+	for (size_t i = result->n; i-- > 0;) {
+		const struct rule *rule = &rewrite->rules[result->applied[i]];
+		const struct corefile_rewrite *config = rule->config;
+
+		if (config->kind != COREFILE_REWRITE_NAME)
+			continue;
+		answer_rule(rule, value, name);
+		if (config->answer_auto && config->match == COREFILE_MATCH_SUFFIX)
+			unsuffix(config, name);
+		else if (config->answer_auto || config->match == COREFILE_MATCH_EXACT)
+			remap(&names->after[i], &names->before[i], name);
+	}
+}
+
+/* Which of a record's names stands for its value: those that CoreDNS rewrites. */
+static bool is_value(const ldns_rr *rr, size_t index)
+{
+	switch (ldns_rr_get_type(rr)) {
+	case LDNS_RR_TYPE_CNAME:
+	case LDNS_RR_TYPE_DNAME:
+	case LDNS_RR_TYPE_NS:
+	case LDNS_RR_TYPE_PTR:
+	case LDNS_RR_TYPE_SOA:
+		return index == 0;
+	case LDNS_RR_TYPE_MX:
+		return index == 1;
+	case LDNS_RR_TYPE_SRV:
+		return index == 3;
+	case LDNS_RR_TYPE_NAPTR:
+		return index == 5;
+	default:
+		return false;
+	}
+}
+
+static void limit_ttl(const struct rewrite *rewrite, const struct rewrite_result *result,
+		      ldns_rr *rr)
 {
 	for (size_t i = 0; i < result->n; i++) {
-		const struct corefile_rewrite *rule = result->applied[i];
+		const struct corefile_rewrite *rule = rewrite->rules[result->applied[i]].config;
 		uint32_t ttl = ldns_rr_ttl(rr);
 
 		if (rule->kind != COREFILE_REWRITE_TTL)
@@ -297,38 +475,46 @@ static void limit_ttl(const struct rewrite_result *result, ldns_rr *rr)
 }
 
 static int revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
-		     const struct dns_name *qname, ldns_rr *rr)
+		     const struct names *names, ldns_rr *rr)
 {
+	const struct dns_name *first = &names->before[0];
 	ldns_rdf *owner = ldns_rdf_clone(ldns_rr_owner(rr));
 	struct dns_name name;
+	int ret = owner ? synth__to_name(owner, &name) : -ENOMEM;
 
-	if (!owner)
-		return -ENOMEM;
-	if (!rewrite_rdf(rewrite, result, false, &owner) && !synth__to_name(owner, &name) &&
-	    dns_name__equal(&name, &result->qname)) {
+	if (!ret) {
+		revert_name(rewrite, result, names, false, &name);
+		/* what was asked for is the client's name, whatever the rules say of answers */
+		if (dns_name__equal(&name, &result->qname))
+			name = *first;
+		ret = set_name(&owner, &name);
+	}
+	if (ret) {
 		ldns_rdf_deep_free(owner);
-		owner = synth__name(qname);
-		if (!owner)
-			return -ENOMEM;
+		return ret;
 	}
 	ldns_rdf_deep_free(ldns_rr_owner(rr));
 	ldns_rr_set_owner(rr, owner);
 	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		ldns_rdf *rdf = ldns_rdf_clone(ldns_rr_rdf(rr, i));
+		ldns_rdf *rdf;
 
-		if (rdf && rewrite_rdf(rewrite, result, true, &rdf))
-			ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, i));
-		else
-			ldns_rdf_deep_free(rdf);
+		if (!is_value(rr, i) || synth__to_name(ldns_rr_rdf(rr, i), &name))
+			continue;
+		revert_name(rewrite, result, names, true, &name);
+		rdf = synth__name(&name);
+		if (!rdf)
+			return -ENOMEM;
+		ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, i));
 	}
-	limit_ttl(result, rr);
+	limit_ttl(rewrite, result, rr);
 	return 0;
 }
 
-static uint16_t revert_rcode(const struct rewrite_result *result, uint16_t rcode)
+static uint16_t revert_rcode(const struct rewrite *rewrite, const struct rewrite_result *result,
+			     uint16_t rcode)
 {
 	for (size_t i = 0; i < result->n; i++) {
-		const struct corefile_rewrite *rule = result->applied[i];
+		const struct corefile_rewrite *rule = rewrite->rules[result->applied[i]].config;
 
 		if (rule->kind == COREFILE_REWRITE_RCODE && rule->from_number == rcode)
 			return rule->to_number;
@@ -337,7 +523,7 @@ static uint16_t revert_rcode(const struct rewrite_result *result, uint16_t rcode
 }
 
 static int revert_section(const struct rewrite *rewrite, const struct rewrite_result *result,
-			  const struct dns_name *qname, const ldns_rr_list *list,
+			  const struct names *names, const ldns_rr_list *list,
 			  enum dns_section section, struct synth *to)
 {
 	int ret = 0;
@@ -347,7 +533,7 @@ static int revert_section(const struct rewrite *rewrite, const struct rewrite_re
 
 		if (!rr)
 			return -ENOMEM;
-		ret = revert_rr(rewrite, result, qname, rr);
+		ret = revert_rr(rewrite, result, names, rr);
 		if (ret)
 			ldns_rr_free(rr);
 		else
@@ -356,37 +542,52 @@ static int revert_section(const struct rewrite *rewrite, const struct rewrite_re
 	return ret;
 }
 
+static int revert_records(const struct rewrite *rewrite, const struct rewrite_result *result,
+			  const struct dns_name *qname, const ldns_pkt *from, struct synth *to)
+{
+	struct names names;
+	int ret;
+
+	trace(rewrite, result, qname, &names);
+	ret = revert_section(rewrite, result, &names, ldns_pkt_answer(from), DNS_ANSWER_SECTION,
+			     to);
+	if (!ret)
+		ret = revert_section(rewrite, result, &names, ldns_pkt_authority(from),
+				     DNS_AUTHORITY, to);
+	if (!ret)
+		ret = revert_section(rewrite, result, &names, ldns_pkt_additional(from),
+				     DNS_ADDITIONAL, to);
+	ldns_pkt_set_aa(to->pkt, ldns_pkt_aa(from));
+	ldns_pkt_set_ra(to->pkt, ldns_pkt_ra(from));
+	return ret;
+}
+
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,
 		    uint8_t key_flags, enum admission *admission, struct answer **out)
 {
-	enum admission judged = *admission;
+	enum admission judged = ADMIT_PASS;
 	struct synth from, to = { .pkt = NULL };
 	struct answer *made = NULL;
 	int ret = synth__from_answer(&from, answer);
 
 	if (!ret)
 		ret = synth__open(&to, qname, qtype,
-				  revert_rcode(result, answer->flags & DNS_RCODE));
+				  revert_rcode(rewrite, result, answer->flags & DNS_RCODE));
 	if (!ret)
-		ret = revert_section(rewrite, result, qname, ldns_pkt_answer(from.pkt),
-				     DNS_ANSWER_SECTION, &to);
+		ret = revert_records(rewrite, result, qname, from.pkt, &to);
 	if (!ret)
-		ret = revert_section(rewrite, result, qname, ldns_pkt_authority(from.pkt),
-				     DNS_AUTHORITY, &to);
-	if (!ret) {
-		ldns_pkt_set_aa(to.pkt, ldns_pkt_aa(from.pkt));
 		ret = synth__answer(&to, qname, qtype, key_flags, &judged, &made);
-	}
 	synth__close(&from);
 	synth__close(&to);
 	if (ret)
 		return ret;
-	/* negative answers have but one TTL, and theirs is known better than it can be read again
+	/* without records there is but one TTL, and that is known better than it can be read again
 	 */
 	if (!made->ttl_s)
 		made->ttl_s = answer->ttl_s;
-	*admission = judged;
+	if (*admission != ADMIT_PASS)
+		*admission = judged;
 	*out = made;
 	return 0;
 }

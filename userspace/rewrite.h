@@ -5,7 +5,8 @@
  *
  * Contract: pure but for malloc. The question of a reply is always the client's. Records owned by
  * the name that was asked for become the client's name without an `answer` rule, too: CoreDNS
- * leaves such replies for clients to refuse.
+ * leaves such replies for clients to refuse. With `answer auto` rules are undone the last one
+ * first.
  */
 #ifndef NODENS_REWRITE_H
 #define NODENS_REWRITE_H
@@ -19,8 +20,12 @@ struct rewrite;
 struct rewrite_result {
 	struct dns_name qname; /* lower case: what to ask for */
 	uint16_t qtype, qclass;
+	bool invalid; /* a rule made what is no name: SERVFAIL */
+	bool reverts; /* rewrite__revert() has something to do */
 	size_t n;
-	const struct corefile_rewrite *applied[REWRITE_MAX_RULES];
+	uint16_t applied[REWRITE_MAX_RULES]; /* rules, by their place */
+	size_t options_len;
+	uint8_t options[]; /* for the upstream: OPT's rdata */
 };
 
 /* -EINVAL with @err, -ENOMEM. */
@@ -31,6 +36,10 @@ void rewrite__close(struct rewrite *rewrite);
 /* What becomes of the question; NULL: it stays as it is, and so will its answer. */
 struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 				      const struct local_query *query);
+/* Would its name, type, class or answer become another? */
+bool rewrite__touches(const struct rewrite *rewrite, const struct local_query *query);
+/* Is there a rule that could make NXDOMAIN out of something else, or the reverse? */
+bool rewrite__changes(const struct rewrite *rewrite);
 void rewrite_result__free(struct rewrite_result *result);
 
 /*

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 static int open_groups(struct section *section, struct upstreams *upstreams,
 		       struct section_error *err)
 {
@@ -85,6 +87,12 @@ size_t section__zone(const struct section *section, const struct dns_name *qname
 	return best;
 }
 
+/* SERVFAIL and NOTIMP: no answer, kept for a moment. */
+static bool is_weak(uint16_t rcode)
+{
+	return rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP;
+}
+
 struct keep cache__keep(const struct corefile_cache *cache, const struct answer *answer,
 			enum admission admission)
 {
@@ -113,8 +121,6 @@ struct keep cache__keep(const struct corefile_cache *cache, const struct answer 
 
 static bool switched_off(const struct corefile_cache *cache, const struct dns_name *name, int kind)
 {
-	if (!local_in_zones(&cache->zones, name, true))
-		return true;
 	if (kind == NODENS_POSITIVE)
 		return cache->disable_success &&
 		       local_in_zones(&cache->disable_success_zones, name, true);
@@ -140,6 +146,11 @@ bool section__keep(const struct section *section, const struct answer *answer,
 	const struct corefile_cache *cache = &section->block->cache;
 	struct keep keep = cache__keep(cache, answer, admission);
 
+	/* outside of its zones the cache is not there: the TTL stays as it came, too */
+	if (!local_in_zones(&cache->zones, &answer->qname, true)) {
+		keep.store = false;
+		keep.ttl_s = answer->ttl_s;
+	}
 	*ttl_s = keep.ttl_s;
 	*put = (struct store_put){
 		.kind = keep.kind,
@@ -154,11 +165,40 @@ bool section__keep(const struct section *section, const struct answer *answer,
 	return keep.store && !switched_off(cache, &answer->qname, keep.kind);
 }
 
-void section__keep_on(const struct section *section, struct store_put *put)
+/* A cut that was used is asked about anew with so much of its time left. */
+#define CUT_REFRESH_LEFT_S(ttl_s) ((ttl_s) / 5 + 1)
+
+void section__keep_cut(struct store_put *put)
 {
+	put->stale_s = put->keep_s = 0;
+	put->refresh = STORE_REFRESH_USED;
+	put->refresh_hits = 1;
+	put->refresh_left_s = CUT_REFRESH_LEFT_S(put->ttl_s);
+	put->refresh_within_ns = put->ttl_s * NSEC_PER_SEC;
+}
+
+bool section__keep_on(const struct section *section, const struct store_question *question,
+		      uint16_t rcode, struct store_put *put)
+{
+	const struct corefile_cache *cache = &section->block->cache;
+	const struct corefile_cache_side *side =
+		put->kind == NODENS_POSITIVE ? &cache->success : &cache->denial;
+	uint32_t longest_s = is_weak(rcode) ? cache->servfail_s : side->ttl_s;
+
 	put->owner = section->owner;
-	if (!put->weak)
-		plan_end(&section->block->cache, put);
+	if (!cache->enabled || put->ttl_s > longest_s || put->keep_ttl != cache->keepttl ||
+	    !local_in_zones(&cache->zones, &question->qname, true) ||
+	    switched_off(cache, &question->qname, put->kind))
+		return false;
+	if (question->key_flags & NODENS_KEY_CUT) {
+		section__keep_cut(put);
+		return section->block->nxdomain_cut;
+	}
+	if (is_weak(rcode))
+		put->stale_s = put->keep_s = 0;
+	else
+		plan_end(cache, put);
+	return true;
 }
 
 void section__keep_exact(const struct section *section, const struct answer *answer, uint16_t owner,
@@ -182,6 +222,7 @@ void section__keep_exact(const struct section *section, const struct answer *ans
 		.owner = owner,
 		.bufsize = section->block->bufsize,
 		.keep_ttl = !cache->enabled || cache->keepttl,
+		.fixed = true,
 		.refresh = STORE_REFRESH_ALWAYS,
 		.refresh_left_s = ttl / 10 + 1,
 	};
@@ -192,11 +233,15 @@ enum local_result section__answer(struct section *section, const struct local_qu
 {
 	enum local_result result = LOCAL_NEXT;
 
-	*out = (struct section_answer){ .plugin = "template" };
+	*out = (struct section_answer){
+		.plugin = "template",
+		.error = "template: nothing matches, or a record is none",
+	};
 	if (section->templates)
-		result = template__answer(section->templates, query, &out->answer);
+		result = template__answer(section->templates, query, &out->answer, &out->ede);
 	if (result == LOCAL_NEXT && section->hosts) {
 		out->plugin = "hosts";
+		out->error = "hosts: no such name, and no fallthrough";
 		result = hosts__answer(section->hosts, query, &out->answer);
 		out->exact = result == LOCAL_ANSWER;
 	}

@@ -39,7 +39,9 @@ void section__close(struct section *section);
 struct section_answer {
 	struct answer *answer; /* the caller's */
 	const char *plugin;    /* "template", "hosts", "whoami" */
-	bool exact;	       /* one of the names that section__each() lists */
+	bool exact;	       /* of a hosts file */
+	const char *error;     /* why it is SERVFAIL, if it is */
+	const struct ede *ede; /* goes along, and is never kept; NULL: none */
 };
 
 /* LOCAL_NEXT: none does, ask upstream. */
@@ -60,8 +62,14 @@ struct keep cache__keep(const struct corefile_cache *cache, const struct answer 
 /* The same, and how the store is to hold it; the zones of the cache directive are looked at. */
 bool section__keep(const struct section *section, const struct answer *answer,
 		   enum admission admission, struct store_put *put, uint32_t *ttl_s);
-/* How an entry that is there already is held from here on: *put says how it was stored. */
-void section__keep_on(const struct section *section, struct store_put *put);
+/* A cut ends with its TTL, and is asked about anew before if it is used. */
+void section__keep_cut(struct store_put *put);
+/*
+ * How an entry that is there already is held from here on: *put says how it was stored. False: the
+ * block does not keep it, or not for so long.
+ */
+bool section__keep_on(const struct section *section, const struct store_question *question,
+		      uint16_t rcode, struct store_put *put);
 /* Of what the block itself answers, always alike: held for ever, whatever the cache's rules. */
 void section__keep_exact(const struct section *section, const struct answer *answer, uint16_t owner,
 			 struct store_put *put, uint32_t *ttl_s);

@@ -55,6 +55,8 @@ static bool key_ok(const struct nodens_slot *slot)
 {
 	uint8_t known = NODENS_KEY_DO | NODENS_KEY_CD | NODENS_KEY_AGENT | NODENS_KEY_CUT;
 
+	if (slot->cut_below > !!(slot->key_flags & NODENS_KEY_CUT))
+		return false;
 	return !(slot->key_flags & ~known) && !(slot->key_flags & NODENS_KEY_CUT) == !!slot->qtype;
 }
 
@@ -63,7 +65,7 @@ bool slot__check(const struct nodens_slot *slot, size_t size)
 	if (!answer__slot_valid(slot, size))
 		return false;
 	if (slot->kind > NODENS_NEGATIVE || slot->truncated > 1 || slot->keep_ttl > 1 ||
-	    slot->pad0 || !key_ok(slot))
+	    slot->fixed > 1 || !key_ok(slot))
 		return false;
 	if (slot->truncated && slot->blob_len)
 		return false;

@@ -205,16 +205,23 @@ void entry__question(const struct store *store, uint32_t slot, struct store_ques
 /* Its answer; NULL: there is none here, or it was flushed. */
 static const struct answer *entry_answer(struct store *store, uint32_t slot)
 {
+	const struct nodens_slot *bytes = store_slot(store, slot);
 	uint32_t item = store_meta(store, slot)->item;
+	struct answer *answer;
 
 	if (!entry__published(store, slot))
 		return NULL;
-	if (item != STORE_NONE)
-		return store->heap.items[item].answer;
-	if (store_slot(store, slot)->truncated) /* adopted: the records went with the agent */
+	if (item != STORE_NONE) {
+		answer = store->heap.items[item].answer;
+	} else if (bytes->truncated) { /* adopted: the records went with the agent */
 		return NULL;
-	store->current = answer__from_slot(store_slot(store, slot));
-	return store->current;
+	} else {
+		answer = store->current = answer__from_slot(bytes);
+		if (!answer)
+			return NULL;
+	}
+	answer->says_ttl_s = bytes->keep_ttl ? bytes->ttl_s : 0;
+	return answer;
 }
 
 const struct answer *store__get(struct store *store, const struct dns_name *qname_lower,
@@ -263,8 +270,19 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 	if (!answer)
 		return NULL;
 	store_meta(store, slot)->used = 1; /* it was of use: not the first to go */
+	store_meta(store, slot)->wanted = 1;
 	*past_s = (now_ns - expires_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 	return answer;
+}
+
+int store__remove(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+		  uint8_t key_flags)
+{
+	uint32_t slot;
+
+	store__free_current(store);
+	slot = entry__find(store, qname_lower, qtype, key_flags);
+	return slot == STORE_NONE ? -ENOENT : entry__remove(store, slot);
 }
 
 struct flush {
@@ -294,6 +312,7 @@ void store__stats(const struct store *store, struct store_stats *stats)
 {
 	*stats = store->stats;
 	stats->stale = store->stale.n;
+	stats->room = store->total;
 	stats->bytes = (store->table.mask + 1ull) * sizeof(*store->table.slots) +
 		       store->n_slots * (sizeof(*store->alarms.list) + sizeof(*store->stale.list)) +
 		       store->n_owners * STORE_KINDS * sizeof(*store->parts);

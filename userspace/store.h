@@ -36,6 +36,8 @@
 
 struct store;
 
+#define STORE_REFRESHES_MAX 512
+
 struct store_maps {
 	int index_fd;
 	int slab_fd[NODENS_CLASSES];
@@ -67,6 +69,7 @@ struct store_put {
 	uint16_t owner;	  /* below the number of owners */
 	uint16_t bufsize; /* a larger answer is published as TC=1; 0: the store's */
 	bool keep_ttl;	  /* programs say ttl_s for as long as the answer lives */
+	bool fixed;	  /* the configuration's own word: an agent that comes next leaves it out */
 	bool weak;	  /* not in place of a positive answer that is still kept (SERVFAIL) */
 	uint32_t stale_s; /* programs answer with it for so long past its expiry (TTL 0) */
 	uint32_t keep_s;  /* it is kept so long past its expiry, for store__get_stale(); no less
@@ -131,6 +134,7 @@ struct store_config {
 
 struct store_stats {
 	uint64_t entries[2], capacity[2]; /* of all owners */
+	uint64_t room;			  /* what the maps were made for: of both kinds together */
 	uint64_t stale;			  /* entries past their expiry */
 	uint64_t cuts;
 	uint64_t bytes;	     /* slabs, the agent's tables and answers; not the index */
@@ -197,7 +201,7 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 				uint32_t *ttl_s);
 /*
  * The same for an answer past its expiry, while it is kept; *past_s is for how long, rounded up.
- * A live one is not found. No hit for the purposes of refreshing.
+ * A live one is not found. Somebody wants it: config.refresh is called for it within a second.
  */
 const struct answer *store__get_stale(struct store *store, const struct dns_name *qname_lower,
 				      uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
@@ -210,21 +214,29 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 int store__publish_stale(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
 			 uint8_t key_flags, uint32_t window_s, uint64_t now_ns);
 
+/* Remove the one entry of this question. -ENOENT: there is none. */
+int store__remove(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+		  uint8_t key_flags);
+
 /*
  * The live cut at or above the name, of the same DO and CD; as store__get(). NULL at little cost
  * where there are no cuts at all.
  */
 const struct answer *store__cut_above(struct store *store, const struct dns_name *qname_lower,
 				      uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
-/* The name exists: remove every cut at or above it, whatever DO and CD. Returns how many went. */
+/*
+ * The name exists: remove every cut at or above it, whatever DO and CD, but what was cut off below
+ * it on purpose (cut_below). Returns how many went.
+ */
 int store__remove_cuts(struct store *store, const struct dns_name *qname_lower);
 
 /* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
 int store__flush(struct store *store, const struct dns_name *qname_lower, uint16_t qtype);
 /*
- * What time brings: asks for refreshes, withdraws what is no longer kept (1,024 a call at most),
- * looks at the use of stale entries about once a second and at everyone's every 13 s. Call every
- * 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
+ * What time brings: asks for refreshes (STORE_REFRESHES_MAX a call at most, so that neither they
+ * nor what they lead to hold up the caller), withdraws what is no longer kept (1,024 a call at
+ * most), looks at the use of stale entries about once a second and at everyone's every 13 s. Call
+ * every 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
  */
 void store__tick(struct store *store, uint64_t now_ns);
 /*

@@ -30,9 +30,10 @@ static bool claim(struct store *store, const struct nodens_slot *slot, const str
 		.kind = slot->kind,
 		.ttl_s = slot->ttl_s,
 		.keep_ttl = slot->keep_ttl,
+		.fixed = slot->fixed,
 		.stale_s = slot->stale_s,
 	};
-	if (config->adopt && !config->adopt(config->ctx, &question, slot, put))
+	if (slot->fixed || (config->adopt && !config->adopt(config->ctx, &question, slot, put)))
 		return false;
 	if (put->owner >= store->n_owners)
 		return false;

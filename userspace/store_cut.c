@@ -83,8 +83,11 @@ const struct answer *store__cut_above(struct store *store, const struct dns_name
 
 	if (!store->stats.cuts)
 		return NULL;
-	while (!answer && next_suffix(store, qname_lower, &at, &suffix))
+	while (!answer && next_suffix(store, qname_lower, &at, &suffix)) {
 		answer = store__get(store, &suffix, 0, flags, now_ns, ttl_s);
+		if (answer && answer->cut_below && suffix.len == qname_lower->len)
+			answer = NULL;
+	}
 	return answer;
 }
 
@@ -101,7 +104,9 @@ int store__remove_cuts(struct store *store, const struct dns_name *qname_lower)
 		for (uint8_t flags = 0; flags <= (NODENS_KEY_DO | NODENS_KEY_CD); flags++) {
 			uint32_t slot = entry__find(store, &suffix, 0, flags | NODENS_KEY_CUT);
 
-			if (slot != STORE_NONE && !entry__remove(store, slot))
+			if (slot == STORE_NONE || store_slot(store, slot)->cut_below)
+				continue;
+			if (!entry__remove(store, slot))
 				n++;
 		}
 	}

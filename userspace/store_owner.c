@@ -208,6 +208,7 @@ static void describe(const struct store *store, uint32_t slot, struct store_put 
 		.ttl_s = from->ttl_s,
 		.owner = store_meta(store, slot)->owner,
 		.keep_ttl = from->keep_ttl,
+		.fixed = from->fixed,
 		.stale_s = from->stale_s,
 	};
 }

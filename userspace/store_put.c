@@ -83,6 +83,7 @@ static int make_image(const struct store *store, struct insertion *in, uint64_t 
 	slot->kind = put->kind;
 	slot->ttl_s = put->ttl_s;
 	slot->keep_ttl = put->keep_ttl;
+	slot->fixed = put->fixed;
 	slot->stale_s = never ? 0 : put->stale_s;
 	slot->stored_ns = now_ns;
 	slot->expires_ns = never ? STORE_NEVER_LIVE : in->expires_ns;

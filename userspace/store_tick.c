@@ -21,11 +21,12 @@
 
 #include "store_priv.h"
 
-#define WITHDRAW_MAX 1024 /* a call; about 1 us each */
-#define ALARMS_MAX   8192 /* a call */
-#define WALK_NS	     (13 * NSEC_PER_SEC)
-#define STALE_NS     NSEC_PER_SEC
-#define PREFETCH     8 /* slots ahead in a round */
+#define WITHDRAW_MAX  1024 /* a call; about 1 us each */
+#define LOOKS_MAX     8192 /* a call, at alarms and at stale ones each; about 1 us each */
+#define LOOKS_MAX_BPF 2048 /* the same where marks are read by bpf(): 8 us each */
+#define WALK_NS	      (13 * NSEC_PER_SEC)
+#define STALE_NS      NSEC_PER_SEC
+#define PREFETCH      8 /* slots ahead in a round */
 
 /* Between two refreshes of an entry that come to nothing: 5.4 s, in last_use's unit. */
 #define RETRY_USE_UNITS 5
@@ -111,9 +112,14 @@ static void ask(struct store *store, uint32_t slot, uint64_t now_ns)
 {
 	struct store_question question;
 
+	/* the others are still there the next time */
+	if (store->asked >= STORE_REFRESHES_MAX)
+		return;
 	if (!entry__published(store, slot)) /* flushed: nobody wants it */
 		return;
+	store->asked++;
 	store_meta(store, slot)->asked = use_unit(now_ns);
+	store_meta(store, slot)->wanted = 0;
 	entry__question(store, slot, &question);
 	store->stats.refreshes++;
 	store->config.refresh(store->config.ctx, &question, now_ns);
@@ -151,6 +157,11 @@ static void look_in_window(struct store *store, uint32_t slot, uint64_t now_ns)
 		ask(store, slot, now_ns);
 }
 
+static uint32_t looks_max(const struct store *store)
+{
+	return store->maps.mmapable ? LOOKS_MAX : LOOKS_MAX_BPF;
+}
+
 static bool expire(struct store *store, uint32_t slot)
 {
 	if (entry__remove(store, slot))
@@ -162,9 +173,9 @@ static bool expire(struct store *store, uint32_t slot)
 static void run_alarms(struct store *store, uint64_t now_ns)
 {
 	const struct alarms *alarms = &store->alarms;
-	uint32_t now = unit_down(now_ns), withdrawn = 0;
+	uint32_t now = unit_down(now_ns), withdrawn = 0, max = looks_max(store);
 
-	for (int i = 0; i < ALARMS_MAX && withdrawn < WITHDRAW_MAX; i++) {
+	for (uint32_t i = 0; i < max && withdrawn < WITHDRAW_MAX; i++) {
 		struct slot_meta *meta;
 		uint32_t slot;
 
@@ -204,12 +215,13 @@ static void look_at_stale(struct store *store, uint32_t slot, uint64_t now_ns)
 	struct slot_meta *meta = store_meta(store, slot);
 	/* a use in the second of the expiry, or of the last refresh, counts as one after it */
 	uint32_t since = use_unit(entry__expires(store, slot)), last_use;
+	bool used;
 
 	if (meta->asked > since)
 		since = meta->asked;
 	entry__look(store, slot, &last_use);
-	if (store_slot(store, slot)->stale_s && last_use >= since && may_ask(meta, now_ns) &&
-	    store->config.refresh)
+	used = store_slot(store, slot)->stale_s && last_use >= since;
+	if ((used || meta->wanted) && may_ask(meta, now_ns) && store->config.refresh)
 		ask(store, slot, now_ns);
 }
 
@@ -219,6 +231,8 @@ static void run_stale(struct store *store, uint64_t now_ns)
 	uint32_t now = unit_down(now_ns), withdrawn = 0;
 	uint32_t due = round_share(&stale->looked_ns, now_ns, stale->n, STALE_NS * 3 / 4);
 
+	if (due > looks_max(store))
+		due = looks_max(store);
 	for (uint32_t i = 0; i < due && stale->n && withdrawn < WITHDRAW_MAX; i++) {
 		uint32_t slot;
 
@@ -265,6 +279,7 @@ void store__tick(struct store *store, uint64_t now_ns)
 	store__free_current(store);
 	pool__reclaim(store);
 	store->percpu_read = false;
+	store->asked = 0;
 	run_alarms(store, now_ns);
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);

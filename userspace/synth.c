@@ -73,6 +73,43 @@ int synth__add(struct synth *synth, enum dns_section section, const char *text)
 	return synth__add_rr(synth, section, rr);
 }
 
+static uint8_t *put_u16(uint8_t *p, uint16_t value)
+{
+	*p++ = value >> 8;
+	*p++ = value & 0xff;
+	return p;
+}
+
+int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
+		     uint32_t ttl_s, const uint8_t *addrs, size_t n, struct answer **out)
+{
+	static uint8_t msg[DNS_MAX_MSG];
+	size_t len = qtype == DNS_TYPE_A ? 4 : 16;
+	enum admission unused;
+	uint8_t *p = msg;
+
+	p = put_u16(p, 0);
+	p = put_u16(p, DNS_QR | DNS_AA | DNS_RA);
+	p = put_u16(p, 1);
+	p = put_u16(p, n);
+	p = put_u16(p, 0);
+	p = put_u16(p, 0);
+	memcpy(p, qname->wire, qname->len);
+	p = put_u16(p + qname->len, qtype);
+	p = put_u16(p, DNS_CLASS_IN);
+	for (size_t i = 0; i < n; i++) {
+		p = put_u16(p, 0xc000 | DNS_HEADER); /* the question's name */
+		p = put_u16(p, qtype);
+		p = put_u16(p, DNS_CLASS_IN);
+		p = put_u16(p, ttl_s >> 16);
+		p = put_u16(p, ttl_s & 0xffff);
+		p = put_u16(p, len);
+		memcpy(p, addrs + i * len, len);
+		p += len;
+	}
+	return answer__decode(msg, p - msg, qname, qtype, key_flags, &unused, out);
+}
+
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
 		  uint8_t key_flags, enum admission *admission, struct answer **out)
 {

@@ -23,6 +23,13 @@ void synth__close(struct synth *synth);
 /* One record in presentation form ("NAME TTL CLASS TYPE RDATA"). -EINVAL: it is none. */
 int synth__add(struct synth *synth, enum dns_section section, const char *text);
 int synth__add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr); /* takes it over */
+/*
+ * The answer of type A or AAAA with these addresses, 4 or 16 octets each; none: NOERROR without
+ * records. By hand, for there may be many: about 1 us. -ENOMEM.
+ */
+#define SYNTH_MAX_ADDRS 2048
+int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
+		     uint32_t ttl_s, const uint8_t *addrs, size_t n, struct answer **out);
 /* -EINVAL, -ENOMEM, -EMSGSIZE. *admission may be NULL. */
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
 		  uint8_t key_flags, enum admission *admission, struct answer **out);

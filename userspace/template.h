@@ -2,9 +2,9 @@
 /*
  * The template plugin: answers written as text with holes.
  *
- * Contract: pure but for malloc. Of Go's templates these actions are known: .Name .Type .Class
- * .Zone .Group.NAME .Match, index .Match N, index .Group "NAME", with - to trim blanks. So what a
- * template says depends on the question alone.
+ * Contract: pure but for malloc and its counters. Which actions of Go's templates are known:
+ * template_form.h. What a template says depends on the question alone, so its answers are kept as
+ * an upstream's are, but for those with an extended error, which no cache of ours can hold.
  */
 #ifndef NODENS_TEMPLATE_H
 #define NODENS_TEMPLATE_H
@@ -22,19 +22,33 @@ void template__close(struct templates *templates);
 /* Could the parser take this text? Fills @why. */
 int template__check(const char *text, char *why, size_t why_size);
 
-enum local_result template__answer(const struct templates *templates,
-				   const struct local_query *query, struct answer **out);
+/* *ede: what goes along with the answer, also with SERVFAIL; NULL: nothing. */
+enum local_result template__answer(struct templates *templates, const struct local_query *query,
+				   struct answer **out, const struct ede **ede);
 
-/* Names, with the dot at their end, that alone are matched: for preloading. */
-void template__exact(const struct templates *templates,
-		     void (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx);
-/*
- * Suffixes at and below which every question is answered NXDOMAIN; @nxdomain is that answer, with
- * the SOA that the template gives it, if any.
+/* How often the index-th template matched; had a hole that could not be filled; made no record. */
+enum template_event {
+	TEMPLATE_MATCH,
+	TEMPLATE_FAILURE,
+	TEMPLATE_RR_FAILURE,
+	TEMPLATE_EVENTS,
+};
+uint64_t template__count(const struct templates *templates, size_t index,
+			 enum template_event event);
+
+/* Names, with the dot at their end, that alone are matched: for preloading; until @fn says false.
  */
-void template__blackholes(const struct templates *templates,
+void template__exact(const struct templates *templates,
+		     bool (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx);
+/*
+ * Suffixes at and below which every question is answered NXDOMAIN, or, with answer->cut_below,
+ * below which; @nxdomain is that answer, with the SOA that the template gives it, if any.
+ */
+void template__blackholes(struct templates *templates,
 			  void (*fn)(void *ctx, const struct dns_name *suffix,
 				     const struct answer *nxdomain),
 			  void *ctx);
+/* Might a template say something of a name below @name? */
+bool template__below(const struct templates *templates, const struct dns_name *name);
 
 #endif /* NODENS_TEMPLATE_H */

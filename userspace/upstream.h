@@ -58,6 +58,8 @@ struct exchange {
 	struct dns_name qname; /* lower case */
 	uint16_t qtype;
 	uint8_t key_flags;
+	const uint8_t *options; /* of our OPT, the caller's until the end; options_len 0: none */
+	size_t options_len;
 	/*
 	 * Called once, perhaps before exchange__start() returns. @answer is the
 	 * callee's to free; NULL: no upstream answered, and error says why.

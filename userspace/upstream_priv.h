@@ -20,7 +20,7 @@
 /* Beside -errno: the peer closed the connection. */
 #define UPSTREAM_EOF (-4096)
 
-#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11)
+#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11 + DNS_MAX_OPTIONS)
 
 struct upstream {
 	struct upstream_group *group;

@@ -256,7 +256,36 @@ lab_dns_alive() {
 	dig +short +time=1 +tries=1 "@$(lab_ip4 "$1")" kubernetes.default.svc.cluster.local | grep -q 10.96.0.1
 }
 
-# Queries that the cluster's DNS servers have seen since they started, all of them together.
+# From here on lab_asked knows what the cluster's DNS servers are asked.
+lab_dns_log() {
+	local server
+	for server in $LAB_SERVERS; do
+		nsenter --net="/run/netns/$server" /usr/bin/python3 "$LAB_ROOT/tests/tools/dns_log.py" \
+			>"$LAB/$server.queries" 2>"$LAB/$server.queries.log" &
+		disown
+	done
+	for server in $LAB_SERVERS; do
+		wait_until 5 grep -q '^ready\.$' "$LAB/$server.queries" || lab_die "$(cat "$LAB/$server.queries.log")"
+	done
+}
+
+# lab_asked NAME: how many queries for it they have seen, whatever else they are asked (readiness probes, cut
+# probes, health checks). NAME is an extended regular expression, lower case, without the dot at the end.
+lab_asked() {
+	local server marker n=0
+	# What came before the marker is in the log when the marker is. It is a query of one label, 23 octets.
+	marker=marker-${EPOCHREALTIME//[^0-9]/}
+	for server in $LAB_SERVERS; do
+		printf '\0\1\1\0\0\1\0\0\0\0\0\0\27%s\0\0\1\0\1' "$marker" >"/dev/udp/$(lab_ip4 "$server")/53"
+	done
+	for server in $LAB_SERVERS; do
+		wait_until 5 grep -qx "$marker" "$LAB/$server.queries" || lab_die "$server: queries are not logged"
+		n=$((n + $(grep -cxE "$1" "$LAB/$server.queries")))
+	done
+	echo $n
+}
+
+# Queries of any kind that they have seen since they started: with others, not to be compared for equality.
 lab_upstream_queries() {
 	local server n=0
 	for server in $LAB_SERVERS; do

@@ -20,11 +20,14 @@
 #define TO_FORMS                                                                                 \
 	"write IP, IP:PORT, [IPV6]:PORT, tls://IP[%NAME] or the path of a file with nameserver " \
 	"lines"
-#define DURATION_FORMS	     "a number with a unit (ns, us, ms, s, m, h), as in 500ms or 1h30m"
-#define PORTS		     "write a number from 1 to 65535"
-#define TTLS		     "write a number from 1 to 2147483647"
-#define DIFFERENT	     "give the two different zones, ports or bind addresses"
-#define NAMES		     "write names divided by one comma or by blanks"
+#define DURATION_FORMS "a number with a unit (ns, us, ms, s, m, h), as in 500ms or 1h30m"
+#define PORTS	       "write a number from 1 to 65535"
+#define TTLS	       "write a number from 1 to 2147483647"
+#define DIFFERENT      "give the two different zones, ports or bind addresses"
+#define NAMES	       "write names divided by one comma or by blanks"
+#define ACTIONS                                                                                    \
+	"supported; write .Name, .Type, .Class, .Zone, .Group.NAME, index .Match N, index .Group " \
+	"\"NAME\" or parseInt .Group.NAME BASE BITS"
 #define RCODES		     "write NOERROR, NXDOMAIN, REFUSED..."
 #define LISTEN_FORMS	     "write :PORT, IP:PORT or [IPV6]:PORT"
 #define DNS64_FORMS	     "write IPV6/LENGTH with 32, 40, 48, 56, 64 or 96 bits, all others zero"
@@ -369,11 +372,9 @@ static const struct {
 	  "Corefile:3: template: answer: '{{' is not a record; write it in quotes, as in \"{{ "
 	  ".Name }} 60 IN A 192.0.2.1\"" },
 	{ IN_TEMPLATE("answer \"{{ .Name 60 IN A 192.0.2.1\""),
-	  "Corefile:3: template: answer: the action '{{ .Name 60 IN A 192.0.2.1' is not known; "
-	  "known are .Name .Type .Class .Zone .Group.NAME, index .Match N, index .Group \"NAME\"" },
+	  "Corefile:3: template: answer: the action '{{ .Name 60 IN A 192.0.2.1' is not " ACTIONS },
 	{ IN_TEMPLATE("answer \"{{ .Nmae }} 60 IN A 192.0.2.1\""),
-	  "Corefile:3: template: answer: the action '{{ .Nmae }}' is not known; known are .Name "
-	  ".Type .Class .Zone .Group.NAME, index .Match N, index .Group \"NAME\"" },
+	  "Corefile:3: template: answer: the action '{{ .Nmae }}' is not " ACTIONS },
 	{ IN_TEMPLATE("rcode NOSUCH"),
 	  "Corefile:3: template: rcode: 'NOSUCH' is not an rcode; " RCODES },
 	{ IN_TEMPLATE("rcode 16"), "Corefile:3: template: rcode: '16' is not an rcode; " RCODES },

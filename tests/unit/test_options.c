@@ -196,6 +196,192 @@ static void test_refused(void **state)
 	}
 }
 
+static int parse_nodecache(struct run_options *opts, struct options_error *err,
+			   const char *const *args)
+{
+	char *argv[32] = { (char *)"/node-cache" };
+	int argc = 1;
+
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)args[argc - 1];
+	memset(err, 0, sizeof(*err));
+	return run_options__parse(opts, argc, argv, err);
+}
+
+#define PARSE_NODECACHE(opts, err, ...) \
+	parse_nodecache(opts, err, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* Every flag of node-cache: its default, a value, and what became of that. */
+#define NUMBER(member) \
+	NULL, NULL, offsetof(struct run_options, member), sizeof(((struct run_options *)0)->member)
+#define TEXT(member) #member, NULL, offsetof(struct run_options, member), 0
+#define MOOT(why)    NULL, why, 0, 0
+
+static const struct nodecache_flag {
+	const char *name, *value; /* NULL: a switch */
+	const char *is_text, *moot;
+	size_t offset, size;
+	const char *before, *after; /* texts */
+	long before_number, after_number;
+} nodecache_flags[] = {
+	{ "localip", "169.254.20.10,fd00::a", NUMBER(n_localip), NULL, NULL, 0, 2 },
+	{ "setupinterface", NULL, NUMBER(setupinterface), NULL, NULL, NO, YES },
+	{ "interfacename", "nl0", TEXT(interfacename), "nodelocaldns", "nl0", 0, 0 },
+	{ "setupiptables", NULL, MOOT("-setupiptables"), NULL, NULL, 0, 0 },
+	{ "setupebtables", NULL, MOOT("-setupebtables"), NULL, NULL, 0, 0 },
+	{ "skipteardown", NULL, NUMBER(skipteardown), NULL, NULL, false, true },
+	{ "syncinterval", "60", MOOT("-syncinterval"), NULL, NULL, 0, 0 },
+	{ "syncinterval", "1m", MOOT("-syncinterval"), NULL, NULL, 0, 0 },
+	{ "initialdelay", "10", MOOT("-initialdelay"), NULL, NULL, 0, 0 },
+	{ "metrics-listen-address", "127.0.0.1:1", TEXT(metrics_address), "0.0.0.0:9353",
+	  "127.0.0.1:1", 0, 0 },
+	{ "health-port", "8080", MOOT("-health-port"), NULL, NULL, 0, 0 },
+	{ "basecorefile", "/b", TEXT(basecorefile), "/etc/coredns/Corefile.base", "/b", 0, 0 },
+	{ "corefile", "/c", TEXT(conf), "/etc/Corefile", "/c", 0, 0 },
+	{ "conf", "/d", TEXT(conf), "/etc/Corefile", "/d", 0, 0 },
+	{ "kubednscm", "/k", TEXT(kubednscm), "/etc/kube-dns", "/k", 0, 0 },
+	{ "kubednscm", "", TEXT(kubednscm), "/etc/kube-dns", "/etc/kube-dns", 0, 0 },
+	{ "upstreamsvc", "kube-dns-upstream", TEXT(upstreamsvc), "kube-dns", "kube-dns-upstream", 0,
+	  0 },
+	{ "reloadwithsignal", NULL, MOOT("-reloadwithsignal"), NULL, NULL, 0, 0 },
+	{ "prometheus-listen-address", ":1", TEXT(prometheus_address), ":9253", ":1", 0, 0 },
+	{ "pidfile", "/tmp/node-cache.pid", TEXT(pidfile), NULL, "/tmp/node-cache.pid", 0, 0 },
+	{ "dns.port", "5353", NUMBER(dns_port), NULL, NULL, 53, 5353 },
+	{ "plugins", NULL, NUMBER(show), NULL, NULL, SHOW_NOTHING, SHOW_PLUGINS },
+	{ "version", NULL, NUMBER(show), NULL, NULL, SHOW_NOTHING, SHOW_VERSION },
+	{ "quiet", NULL, NUMBER(log_level), NULL, NULL, LOG_LEVEL_INFO, LOG_LEVEL_WARN },
+};
+
+static long number_at(const struct run_options *opts, const struct nodecache_flag *flag)
+{
+	const char *at = (const char *)opts + flag->offset;
+
+	switch (flag->size) {
+	case 1:
+		return *(const uint8_t *)at;
+	case 2:
+		return *(const uint16_t *)at;
+	default:
+		assert_int_equal(flag->size, 4);
+		return *(const int *)at;
+	}
+}
+
+static void check_flag(const struct nodecache_flag *flag, const struct run_options *opts,
+		       bool given)
+{
+	const char *want = given ? flag->after : flag->before;
+	const char *text =
+		flag->is_text ? *(const char *const *)((const char *)opts + flag->offset) : NULL;
+
+	if (flag->moot) {
+		/* taken, with one line that says why nothing is done about it */
+		assert_int_equal(opts->n_moot, given ? 1 : 0);
+		if (given && strncmp(opts->moot[0], flag->moot, strlen(flag->moot)))
+			fail_msg("-%s: \"%s\"", flag->name, opts->moot[0]);
+	} else if (!flag->is_text) {
+		if (number_at(opts, flag) != (given ? flag->after_number : flag->before_number))
+			fail_msg("-%s: %ld", flag->name, number_at(opts, flag));
+	} else if (!want != !text || (want && strcmp(want, text))) {
+		fail_msg("-%s: \"%s\"", flag->name, text ? text : "(null)");
+	}
+}
+
+static void test_nodecache_flags(void **state)
+{
+	struct run_options opts;
+	struct options_error err;
+	char joined[2][96], apart[2][96];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(nodecache_flags) / sizeof(nodecache_flags[0]); i++) {
+		const struct nodecache_flag *flag = &nodecache_flags[i];
+
+		assert_int_equal(parse_nodecache(&opts, &err, (const char *const[]){ NULL }), 0);
+		check_flag(flag, &opts, false);
+		for (int dashes = 1; dashes <= 2; dashes++) {
+			char *with = joined[dashes - 1], *alone = apart[dashes - 1];
+
+			snprintf(alone, 96, "%s%s", "--" + 2 - dashes, flag->name);
+			snprintf(with, 96, "%s=%s", alone, flag->value ? flag->value : "true");
+			if (PARSE_NODECACHE(&opts, &err, with))
+				fail_msg("%s", err.text);
+			check_flag(flag, &opts, true);
+			if (flag->value ? PARSE_NODECACHE(&opts, &err, alone, flag->value)
+					: PARSE_NODECACHE(&opts, &err, alone))
+				fail_msg("%s", err.text);
+			check_flag(flag, &opts, true);
+			assert_true(opts.nodecache);
+		}
+	}
+}
+
+/* node-cache's manifests, word for word. */
+static void test_nodecache_manifests(void **state)
+{
+	struct run_options opts;
+	struct options_error err;
+
+	(void)state;
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-localip", "169.254.20.10,10.96.0.10",
+					 "-conf", "/etc/Corefile", "-upstreamsvc",
+					 "kube-dns-upstream", "-pidfile", "/tmp/node-cache.pid"),
+			 0);
+	assert_int_equal(opts.setupinterface, YES);
+	assert_int_equal(opts.n_localip, 2);
+	assert_int_equal(opts.n_moot, 0);
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-localip", "169.254.20.10,10.96.0.10",
+					 "-conf", "/etc/Corefile", "-upstreamsvc",
+					 "kube-dns-upstream", "-skipteardown=true",
+					 "-setupinterface=false", "-setupiptables=false"),
+			 0);
+	assert_int_equal(opts.setupinterface, NO);
+	assert_true(opts.skipteardown);
+	assert_int_equal(opts.n_moot, 1);
+	/* -conf wins over -corefile, in whatever order. */
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-conf", "/a", "-corefile", "/b"), 0);
+	assert_string_equal(opts.conf, "/a");
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-corefile", "/b", "-conf", "/a"), 0);
+	assert_string_equal(opts.conf, "/a");
+	/* One line, however often it is given. */
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-setupiptables", "-setupiptables=false"), 0);
+	assert_int_equal(opts.n_moot, 1);
+	/* `nodens run` makes no link unless it is told to. */
+	assert_int_equal(PARSE(&opts, &err, "-localip", "169.254.20.10"), 0);
+	assert_int_equal(opts.setupinterface, UNSET);
+	assert_int_equal(PARSE(&opts, &err, "-setupinterface"), 0);
+	assert_int_equal(opts.setupinterface, YES);
+}
+
+static void test_nodecache_refused(void **state)
+{
+	static const struct {
+		const char *arg, *said;
+	} cases[] = {
+		{ "-setupinterface=maybe", "-setupinterface: \"maybe\"" },
+		{ "-interfacename=", "1 to 15 characters" },
+		{ "-interfacename=a-name-of-16-char", "1 to 15 characters" },
+		{ "-interfacename=a/b", "1 to 15 characters" },
+		{ "-dns.port=0", "1 to 65535" },
+		{ "-dns.port=65536", "1 to 65535" },
+		{ "-upstreamsvc=Kube_DNS", "-upstreamsvc" },
+		{ "-upstreamsvc=", "-upstreamsvc" },
+		{ "-basecorefile=", "-basecorefile" },
+		{ "-metrics-listen-address=9353", "[IP]:PORT" },
+		{ "-prometheus-listen-address=9253", "[IP]:PORT" },
+		{ "-version=x", "-version: \"x\"" },
+	};
+	struct run_options opts;
+	struct options_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(PARSE_NODECACHE(&opts, &err, cases[i].arg), -EINVAL);
+		if (!strstr(err.text, cases[i].said))
+			fail_msg("%s: \"%s\"", cases[i].arg, err.text);
+	}
+}
+
 static void test_help(void **state)
 {
 	struct run_options opts;
@@ -209,9 +395,15 @@ static void test_help(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_one_and_two_dashes),
-		cmocka_unit_test(test_localip),	  cmocka_unit_test(test_too_many_addresses),
-		cmocka_unit_test(test_all_flags), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_one_and_two_dashes),
+		cmocka_unit_test(test_localip),
+		cmocka_unit_test(test_too_many_addresses),
+		cmocka_unit_test(test_all_flags),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nodecache_flags),
+		cmocka_unit_test(test_nodecache_manifests),
+		cmocka_unit_test(test_nodecache_refused),
 		cmocka_unit_test(test_help),
 	};
 

@@ -128,6 +128,60 @@ static void test_listen(void **state)
 	}
 }
 
+/* Started as node-cache is, with these flags: which mode, and what is bound beside it? */
+static void test_nodecache(void **state)
+{
+	static const struct {
+		const char *flags[3], *bind;
+		enum agent_mode mode;
+		const char *served, *bound;
+	} cases[] = {
+		/* kube-proxy: pods are steered, the node's own processes come to the link */
+		{ { NULL },
+		  "10.0.0.1 fd00::1",
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "10.0.0.1:53 fd00::1:53" },
+		{ { "-setupinterface=true" },
+		  "10.0.0.1 fd00::1",
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "10.0.0.1:53 fd00::1:53" },
+		/* a local redirect policy: the pod's own addresses */
+		{ { "-setupinterface=false" }, "0.0.0.0", MODE_LISTEN, "", "0.0.0.0:53" },
+		{ { "-setupinterface=false", "-mode=steer" },
+		  "10.0.0.1 fd00::1",
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "" },
+		{ { "-mode=listen" }, "10.0.0.1", MODE_LISTEN, "10.0.0.1", "10.0.0.1:53" },
+	};
+	char served[512], bound[512], text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *argv[8] = { (char *)"nodens", (char *)"-localip=10.0.0.1,fd00::1" };
+		struct run_options opts;
+		struct options_error err;
+		struct corefile *cf;
+		struct plan plan;
+		int argc = 2;
+
+		for (; cases[i].flags[argc - 2]; argc++)
+			argv[argc] = (char *)cases[i].flags[argc - 2];
+		assert_int_equal(run_options__parse(&opts, argc, argv, &err), 0);
+		snprintf(text, sizeof(text), ".:53 {\n bind %s" FORWARD "}\n", cases[i].bind);
+		assert_int_equal(corefile__parse("Corefile", text, strlen(text), &cf, NULL), 0);
+		if (plan__make(&opts, cf, &plan, &err))
+			fail_msg("%zu: %s", i, err.text);
+		corefile__free(cf);
+		print(&plan, served, bound);
+		assert_int_equal(plan.mode, cases[i].mode);
+		assert_string_equal(served, cases[i].served);
+		assert_string_equal(bound, cases[i].bound);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -204,6 +258,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steer),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_nodecache),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_two_views_without_cache),
 		cmocka_unit_test(test_local_addresses),

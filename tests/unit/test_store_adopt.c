@@ -61,6 +61,22 @@ static void test_adopt(void **state)
 }
 
 /* Slots that were not adopted, below one that was, can be had again. */
+/* What a configuration said is that configuration's; the next one says what it says. */
+static void test_adopt_not_fixed(void **state)
+{
+	struct store_put how = { .kind = NODENS_POSITIVE, .ttl_s = 30 };
+	struct world *w = *state;
+
+	open_world(w, 100, 100);
+	assert_int_equal(store__put(w->store, fixture_answer("asked.", 1, 1), &how, w->now), 0);
+	how.fixed = true;
+	assert_int_equal(store__put(w->store, fixture_answer("hosts.", 1, 1), &how, w->now), 0);
+	reopen(w);
+	assert_non_null(get(w, "asked."));
+	assert_null(get(w, "hosts."));
+	assert_int_equal(index_count(&w->maps), 1);
+}
+
 static void test_adopt_gaps(void **state)
 {
 	struct world *w = *state;
@@ -174,8 +190,8 @@ static void test_small_index(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both(test_adopt),      both(test_adopt_gaps),  both(test_adopt_garbage),
-		both(test_wrong_maps), both(test_small_index),
+		both(test_adopt),	  both(test_adopt_not_fixed), both(test_adopt_gaps),
+		both(test_adopt_garbage), both(test_wrong_maps),      both(test_small_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,321 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What may be cached, for how long, and how replies look: a table, and a client that holds nodens to it.
+
+    cache_rows.py answers           prints the upstream's messages, for fake-upstream --answers
+    cache_rows.py run SERVER FAKE   asks each row three times: UDP; UDP with EDNS and AD; TCP
+    cache_rows.py raw SERVER PROTO  queries that are none, over "udp" or "tcp"
+
+A cached row is asked of the upstream once; its second reply leaves from the kernel, its third from the agent's
+own store, and all three say the same. $NODENS names the program whose counters tell. Prints a line for each row
+that fails, then "N passed, N failed".
+"""
+import json
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+
+# Each TTL of the messages is different, so that a reply shows which one counted.
+A = "@ 20 IN A 192.0.2.1\n"
+A2 = "@ 20 IN A 192.0.2.1\n@ 25 IN A 192.0.2.2\n"
+CHAIN = "@ 25 IN CNAME b\nb 22 IN CNAME c\nc 20 IN A 192.0.2.1\n"
+BACK = "c 20 IN A 192.0.2.1\nb 22 IN CNAME c\n@ 25 IN CNAME b\n"
+SOA = "@ 20 IN SOA ns h 1 2 3 4 25\n"
+
+
+def many(n):
+    return "".join(f"@ 20 IN A 192.0.2.{i}\n" for i in range(n))
+
+
+def message(answer="", authority="", additional="", rcode="NOERROR", flags="QR RD RA", question=""):
+    return f"flags {flags}\nrcode {rcode}\n;QUESTION\n{question};ANSWER\n{answer};AUTHORITY\n{authority};ADDITIONAL\n{additional}"
+
+
+class Row:
+    """kind: "hit" (cached), "pass" (asked each time), "none" (asked, and nothing usable came: SERVFAIL)."""
+
+    def __init__(self, what, upstream, kind, ttl=None, n=(0, 0, 0), zone="rows.test.", qtype="A", rcode=None, **opts):
+        self.what, self.upstream, self.kind, self.ttl, self.n = what, upstream, kind, ttl, n
+        self.qtype, self.opts = qtype, opts
+        self.rcode = rcode or "NOERROR"
+        self.zone = zone
+        self.name = None  # by number in the table
+
+
+ROWS = [
+    # ---- rows of the table of what is cached
+    Row("complete answer", message(A2), "hit", 20, (2, 0, 0)),
+    Row("answer, authority, additional", message("@ 30 IN MX 1 mx\n", "@ 28 IN NS ns\n", "mx 20 IN A 192.0.2.3\nns 26 IN A 192.0.2.4\n"),
+        "hit", 20, (1, 1, 2), qtype="MX"),
+    Row("CNAME chain", message(CHAIN), "hit", 20, (3, 0, 0)),
+    Row("CNAME chain back to front", message(BACK), "hit", 20, (3, 0, 0)),
+    Row("CNAME asked for", message("@ 20 IN CNAME b\n"), "hit", 20, (1, 0, 0), qtype="CNAME"),
+    Row("ANY asked for", message(A + "@ 25 IN TXT x\n"), "hit", 20, (2, 0, 0), qtype="ANY"),
+    Row("HTTPS", message("@ 20 IN HTTPS 1 . alpn=h2\n"), "hit", 20, (1, 0, 0), qtype="HTTPS"),
+    Row("NODATA", message("", SOA), "hit", 20, (0, 1, 0)),
+    Row("NXDOMAIN", message("", SOA, rcode="NXDOMAIN"), "hit", 20, (0, 1, 0), rcode="NXDOMAIN"),
+    Row("CNAME and SOA", message("@ 22 IN CNAME b\n", SOA), "hit", 20, (1, 1, 0)),
+    Row("SERVFAIL", message(rcode="SERVFAIL"), "hit", None, rcode="SERVFAIL"),
+    Row("SERVFAIL with records", message(A, rcode="SERVFAIL"), "hit", None, rcode="SERVFAIL"),
+    Row("NOTIMP", message(rcode="NOTIMP"), "hit", None, rcode="NOTIMP"),
+    Row("FORMERR", message(rcode="FORMERR"), "pass", rcode="FORMERR"),
+    Row("REFUSED", message(rcode="REFUSED"), "pass", rcode="REFUSED"),
+    Row("YXDOMAIN", message(rcode="YXDOMAIN"), "pass", rcode="YXDOMAIN"),
+    Row("NXDOMAIN with answers", message(A, rcode="NXDOMAIN"), "pass", 20, (1, 0, 0), rcode="NXDOMAIN"),
+    Row("NXDOMAIN without SOA", message(rcode="NXDOMAIN"), "pass", rcode="NXDOMAIN"),
+    Row("NOERROR with nothing", message(), "pass"),
+    Row("chain that dangles, no SOA", message("@ 20 IN CNAME b\n"), "pass", 20, (1, 0, 0)),
+    Row("chain that ends in another type, no SOA", message("@ 20 IN CNAME b\nb 25 IN TXT x\n"), "pass", 20, (2, 0, 0)),
+    Row("two targets at one owner", message("@ 22 IN CNAME b\n@ 25 IN CNAME c\nb 20 IN A 192.0.2.1\n"), "pass", 20, (3, 0, 0)),
+    Row("CNAME loop", message("@ 22 IN CNAME b\nb 20 IN CNAME @\n"), "pass", 20, (2, 0, 0)),
+    Row("record off the chain", message(A + "other 25 IN A 192.0.2.9\n"), "pass", 20, (2, 0, 0)),
+    Row("AXFR", message(SOA), "pass", 20, (1, 0, 0), qtype="AXFR", udp_only=True),
+    Row("IXFR", message(SOA), "pass", 20, (1, 0, 0), qtype="IXFR"),
+    Row("TC=1 over UDP and TCP", message(A, flags="QR TC RD RA"), "none", rcode="SERVFAIL", transports="both"),
+    # ---- TTLs: zone rows.test. has `cache 30`, so denials too have 30 at most, 5 at least
+    Row("least of all sections", message("@ 29 IN A 192.0.2.1\n", "@ 17 IN NS ns\n", "ns 19 IN A 192.0.2.4\n"), "hit", 17, (1, 1, 1)),
+    Row("TTL 0 becomes 5", message("@ 0 IN A 192.0.2.1\n"), "hit", 5, (1, 0, 0)),
+    Row("TTL 1 becomes 5", message("@ 1 IN A 192.0.2.1\n"), "hit", 5, (1, 0, 0)),
+    Row("TTL 3600 becomes 30", message("@ 3600 IN A 192.0.2.1\n"), "hit", 30, (1, 0, 0)),
+    Row("the longest TTL becomes 30", message("@ 2147483647 IN A 192.0.2.1\n"), "hit", 30, (1, 0, 0)),
+    Row("RFC 2308: MINIMUM below the SOA's TTL", message("", "@ 29 IN SOA ns h 1 2 3 4 9\n"), "hit", 9, (0, 1, 0)),
+    Row("RFC 2308: the SOA's TTL below MINIMUM", message("", "@ 8 IN SOA ns h 1 2 3 4 29\n", rcode="NXDOMAIN"), "hit", 8, (0, 1, 0),
+        rcode="NXDOMAIN"),
+    Row("negative TTL 0 becomes 5", message("", "@ 0 IN SOA ns h 1 2 3 4 0\n"), "hit", 5, (0, 1, 0)),
+    Row("sides: success", message("@ 5000 IN A 192.0.2.1\n"), "hit", 300, (1, 0, 0), zone="sides.test."),
+    Row("sides: success minimum", message("@ 3 IN A 192.0.2.1\n"), "hit", 40, (1, 0, 0), zone="sides.test."),
+    Row("sides: denial", message("", "@ 5000 IN SOA ns h 1 2 3 4 4000\n"), "hit", 60, (0, 1, 0), zone="sides.test."),
+    Row("sides: denial minimum", message("", "@ 2 IN SOA ns h 1 2 3 4 4000\n"), "hit", 20, (0, 1, 0), zone="sides.test."),
+    Row("minimum 0: TTL 0 is not kept", message("@ 0 IN A 192.0.2.1\n"), "pass", 0, (1, 0, 0), zone="zero.test."),
+    Row("minimum 0: TTL 1 is", message("@ 2 IN A 192.0.2.1\n"), "hit", 2, (1, 0, 0), zone="zero.test."),
+    Row("minimum 0: negative TTL 0 is not kept", message("", "@ 0 IN SOA ns h 1 2 3 4 50\n"), "pass", 0, (0, 1, 0), zone="zero.test."),
+    Row("servfail 0", message(rcode="SERVFAIL"), "pass", None, rcode="SERVFAIL", zone="zero.test."),
+    Row("keepttl", message("@ 50 IN A 192.0.2.1\n"), "hit", 50, (1, 0, 0), zone="keep.test.", exact=True, wait=1.2),
+    # ---- where there is no cache
+    Row("disable success ZONE", message(A), "pass", 20, (1, 0, 0), zone="a.off.test."),
+    Row("disable success ZONE, denial", message("", SOA), "hit", 20, (0, 1, 0), zone="a.off.test."),
+    Row("disable success, another zone", message(A), "hit", 20, (1, 0, 0), zone="off.test."),
+    Row("disable denial ZONE", message("", SOA), "pass", 20, (0, 1, 0), zone="b.off.test."),
+    Row("disable denial ZONE, SERVFAIL", message(rcode="SERVFAIL"), "pass", rcode="SERVFAIL", zone="b.off.test."),
+    Row("disable denial ZONE, success", message(A), "hit", 20, (1, 0, 0), zone="b.off.test."),
+    Row("disable success", message(A), "pass", 20, (1, 0, 0), zone="dsuccess.test."),
+    Row("disable success, denial", message("", SOA), "hit", 20, (0, 1, 0), zone="dsuccess.test."),
+    Row("disable denial", message("", SOA), "pass", 20, (0, 1, 0), zone="ddenial.test."),
+    Row("cache ZONES, in one", message(A), "hit", 20, (1, 0, 0), zone="in.some.test."),
+    Row("cache ZONES, in none", message("@ 3600 IN A 192.0.2.1\n"), "pass", 3600, (1, 0, 0), zone="out.some.test."),
+    Row("no cache", message("@ 3600 IN A 192.0.2.1\n"), "pass", 3600, (1, 0, 0), zone="none.test."),
+    Row("success 0", message(A), "pass", 20, (1, 0, 0), zone="nosuccess.test."),
+    # ---- the header
+    Row("AA=1 upstream", message(A, flags="QR AA RD RA"), "hit", 20, (1, 0, 0)),
+    Row("RA=0 upstream", message(A, flags="QR RD"), "hit", 20, (1, 0, 0)),
+    Row("AD upstream", message(A, flags="QR RD RA AD"), "hit", 20, (1, 0, 0)),
+    Row("AD upstream, not cached", message(rcode="REFUSED", flags="QR RD RA AD"), "pass", rcode="REFUSED"),
+    Row("more than 512", message(many(40)), "hit", 20, (40, 0, 0), tc=(1,)),
+    Row("more than 1232", message(many(100)), "hit", 20, (100, 0, 0), tc=(1, 2)),
+    Row("more than 1232, not cached", message(many(100), rcode="NXDOMAIN"), "pass", 20, (100, 0, 0), rcode="NXDOMAIN", tc=(1, 2)),
+    Row("OPT upstream is not handed on", "edns 0\npayload 4096\n" + message(A), "hit", 20, (1, 0, 0)),
+]
+for i, row in enumerate(ROWS):
+    row.name = dns.name.from_text(f"Row{i}.{row.zone}")
+
+
+def print_answers():
+    for row in ROWS:
+        print(f"== {row.name} {row.qtype}\n{row.upstream}", end="")
+
+
+def random_case(name, rng):
+    return dns.name.Name([bytes(c ^ 0x20 if chr(c).isalpha() and rng.random() < 0.5 else c for c in label)
+                          for label in name.labels])
+
+
+def counters():
+    out = subprocess.run([os.environ["NODENS"], "stats", "--json"], capture_output=True, check=True).stdout
+    return json.loads(out)
+
+
+class Failed(Exception):
+    pass
+
+
+def want(got, expected, what):
+    if got != expected:
+        raise Failed(f"{what}: got {got}, want {expected}")
+
+
+class Client:
+    def __init__(self, server, fake):
+        self.server, self.fake, self.rng = server, fake, random.Random(1)
+
+    def ask(self, row, proto, edns):
+        query = dns.message.make_query(random_case(row.name, self.rng), row.qtype)
+        if edns:
+            query.use_edns(0, 0, 4096)
+            query.flags |= dns.flags.AD
+        wire, query.sent = query.to_wire(), time.monotonic()
+        if proto == "udp":
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.settimeout(8)
+            sock.connect((self.server, 53))
+            sock.send(wire)
+            out = sock.recv(65535)
+        else:
+            sock = socket.create_connection((self.server, 53), 8)
+            sock.sendall(struct.pack("!H", len(wire)) + wire)
+            stream = sock.makefile("rb")
+            out = stream.read(struct.unpack("!H", stream.read(2))[0])
+        sock.close()
+        reply = dns.message.from_wire(out, one_rr_per_rrset=True)
+        want(out[12:12 + len(wire[12:]) - (11 if edns else 0)], wire[12:len(wire) - (11 if edns else 0)], "question as sent")
+        want(reply.id, query.id, "ID")
+        return query, reply
+
+    def asked(self, row):
+        query = dns.message.make_query(dns.name.Name((b"queries",) + row.name.labels), "TXT")
+        texts = dns.query.udp(query, self.fake, timeout=5).answer[0][0].strings
+        return {x.split(b"=")[0].decode(): int(x.split(b"=")[1]) for x in texts}
+
+    def check(self, row, query, reply, nth, age):
+        want(dns.rcode.to_text(reply.rcode()), row.rcode, "rcode")
+        tc = nth in row.opts.get("tc", ())
+        got = tuple(len(x) for x in (reply.answer, reply.authority, reply.additional))
+        want(got, (0, 0, 0) if tc else row.n, "records")
+        upstream = dns.message.from_text(row.upstream, one_rr_per_rrset=True, origin=row.name, relativize=False)
+        if sum(got):
+            def records(sections):
+                return sorted(f"{rr.name} {rr.rdtype} {rr[0]}".lower() for section in sections for rr in section)
+            ours = records((reply.answer, reply.authority, reply.additional))
+            want(ours, records((upstream.answer, upstream.authority, upstream.additional)), "records")
+            ttls = {rr.ttl for section in (reply.answer, reply.authority, reply.additional) for rr in section}
+            want(len(ttls), 1, f"different TTLs ({ttls})")
+            ttl = ttls.pop()
+            low = row.ttl if row.opts.get("exact") or row.kind != "hit" or nth == 1 else max(1, row.ttl - int(age) - 1)
+            if not low <= ttl <= row.ttl:
+                raise Failed(f"TTL: got {ttl}, want {low} to {row.ttl}")
+        flags = reply.flags
+        want(bool(flags & dns.flags.QR), True, "QR")
+        want(bool(flags & dns.flags.TC), tc, "TC")
+        want(bool(flags & dns.flags.RD), True, "RD")
+        if row.kind == "hit" and nth > 1:
+            want(bool(flags & dns.flags.AA), True, "AA of a hit")
+        if row.kind != "none":
+            want(bool(flags & dns.flags.RA), bool(upstream.flags & dns.flags.RA), "RA as upstream had it")
+            ad = bool(upstream.flags & dns.flags.AD) and bool(query.flags & dns.flags.AD)
+            want(bool(flags & dns.flags.AD), ad, "AD")
+        want(reply.edns, query.edns, "OPT")
+        if query.edns >= 0:
+            want((reply.payload, len(reply.options)), (1232, 0), "OPT's size and options")
+
+    def run(self, row):
+        before = counters()
+        query, reply = self.ask(row, "udp", False)
+        first = query.sent
+        self.check(row, query, reply, 1, 0)
+        if "wait" in row.opts:
+            time.sleep(row.opts["wait"])
+        middle = counters()
+        query, reply = self.ask(row, "udp", True)
+        self.check(row, query, reply, 2, time.monotonic() - first)
+        after = counters()
+        want(middle["kernel"]["hits"] - before["kernel"]["hits"], 0, "hits in the kernel at first")
+        want(after["kernel"]["hits"] - middle["kernel"]["hits"], int(row.kind == "hit"), "hits in the kernel")
+        if row.opts.get("udp_only"):
+            want(self.asked(row)["udp"], 2, "questions upstream")
+            return
+        query, reply = self.ask(row, "tcp", False)
+        self.check(row, query, reply, 3, time.monotonic() - first)
+        if row.kind == "hit":
+            want(self.asked(row), {"udp": 1, "tcp": 0}, "questions upstream")
+        else:
+            want(self.asked(row), {"udp": 3, "tcp": 3 if row.opts.get("transports") == "both" else 0}, "questions upstream")
+
+
+QUERY = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x03www\x04rows\x04test\x00\x00\x01\x00\x01"
+
+
+def refusal(flags, wanted):
+    return lambda out: want(out[:4].hex() + " " + str(len(out)), f"1234{flags} {wanted}", "header and length")
+
+
+def badvers(out):
+    reply = dns.message.from_wire(out)
+    want((dns.rcode.to_text(reply.rcode()), reply.edns, len(reply.question)), ("BADVERS", 0, 1), "rcode, version, question")
+
+
+# What a query that is none is answered; None: nothing.
+RAW = [
+    ("EDNS version 1", QUERY[:8] + b"\x00\x01" + QUERY[10:] + b"\x00\x00\x29\x10\x00\x00\x01\x00\x00\x00\x00", badvers),
+    ("QDCOUNT 0", b"\x01\x00" + bytes(8), refusal("8101", 12)),
+    ("QDCOUNT 2", b"\x01\x00\x00\x02" + bytes(6) + QUERY[10:] * 2, refusal("8101", 12)),
+    ("a name that ends early", QUERY[:-6], refusal("8101", 12)),
+    ("a label of 64 octets", QUERY[:10] + b"\x40" + bytes(64) + b"\x00\x00\x01\x00\x01", refusal("8101", 12)),
+    ("a compressed name", QUERY[:10] + b"\xc0\x0c\x00\x01\x00\x01", refusal("8101", 12)),
+    ("STATUS", b"\x10\x00" + QUERY[2:], refusal("9004", 12)),
+    ("NOTIFY", b"\x20\x00" + QUERY[2:], refusal("a004", 12)),
+    ("UPDATE", b"\x28\x00" + QUERY[2:], refusal("a804", 12)),
+    ("QR=1", b"\x81\x00" + QUERY[2:], None),
+    ("11 octets", QUERY[:9], None),
+]
+
+
+def exchange_raw(server, proto, wire):
+    try:
+        if proto == "udp":
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.settimeout(0.5)
+            sock.connect((server, 53))
+            sock.send(wire)
+            return sock.recv(65535)
+        sock = socket.create_connection((server, 53), 2)
+        sock.settimeout(0.5)
+        sock.sendall(struct.pack("!H", len(wire)) + wire)
+        return sock.recv(65535)[2:] or None
+    except socket.timeout:
+        return None
+    finally:
+        sock.close()
+
+
+def run_raw(server, proto):
+    for what, wire, check in RAW:
+        out = exchange_raw(server, proto, b"\x12\x34" + wire)
+        yield what, (lambda out=out, check=check: check(out) if check and out else want(out, None if not check else "an answer", "reply"))
+
+
+def report(tests):
+    failed = passed = 0
+    for what, test in tests:
+        try:
+            test()
+            passed += 1
+        except (Failed, OSError, dns.exception.DNSException) as e:
+            failed += 1
+            print(f"{what}: {type(e).__name__ if not isinstance(e, Failed) else ''} {e}")
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0 or not passed
+
+
+def main(argv):
+    if argv[0] == "answers":
+        print_answers()
+        return 0
+    if argv[0] == "raw":
+        return report(run_raw(*argv[1:3]))
+    client = Client(*argv[1:3])
+    return report((row.what, lambda row=row: client.run(row)) for row in ROWS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * node-cache's Corefile.base, the kube-dns ConfigMap and the environment to a Corefile.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+#define ENV "NODENS_TEST_UPSTREAM_SERVICE_HOST"
+
+static char dir[] = "/tmp/nodens-conf.XXXXXX";
+static char base_file[64], conf_file[64], config_map[64];
+
+static void put(const char *dir_name, const char *name, const char *text)
+{
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir_name, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void drop(const char *dir_name, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir_name, name);
+	unlink(path);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(base_file, sizeof(base_file), "%s/Corefile.base", dir);
+	snprintf(conf_file, sizeof(conf_file), "%s/Corefile", dir);
+	snprintf(config_map, sizeof(config_map), "%s/kube-dns", dir);
+	return mkdir(config_map, 0700);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	drop(config_map, "stubDomains");
+	drop(config_map, "upstreamNameservers");
+	rmdir(config_map);
+	drop(dir, "Corefile.base");
+	drop(dir, "Corefile");
+	rmdir(dir);
+	return 0;
+}
+
+static int each(void **state)
+{
+	(void)state;
+	drop(config_map, "stubDomains");
+	drop(config_map, "upstreamNameservers");
+	drop(dir, "Corefile");
+	put(dir, "Corefile.base", "");
+	setenv(ENV, "10.96.0.11", 1);
+	return 0;
+}
+
+/* As node-cache is started, but for the places of its files. @localip: its list. */
+static struct run_options options(const char *localip)
+{
+	char *argv[] = { (char *)"-localip",
+			 (char *)localip,
+			 (char *)"-basecorefile",
+			 base_file,
+			 (char *)"-conf",
+			 conf_file,
+			 (char *)"-kubednscm",
+			 config_map,
+			 (char *)"-upstreamsvc",
+			 (char *)"nodens-test-upstream",
+			 (char *)"-prometheus-listen-address",
+			 (char *)":9999" };
+	char *with_name[13] = { (char *)"nodens" };
+	struct run_options opts;
+	struct options_error err;
+
+	memcpy(with_name + 1, argv, sizeof(argv));
+	if (run_options__parse(&opts, 13, with_name, &err))
+		fail_msg("%s", err.text);
+	return opts;
+}
+
+static void expect(const char *localip, const char *base, const char *want, const char *want_note)
+{
+	struct run_options opts = options(localip);
+	struct options_error err;
+	const char *path;
+	char *text, note[256];
+
+	put(dir, "Corefile.base", base);
+	if (conf__text(&opts, &text, &path, note, &err))
+		fail_msg("%s: %s", base, err.text);
+	assert_string_equal(text, want);
+	assert_string_equal(path, base_file);
+	if (!strstr(note, want_note) || !want_note[0] != !note[0])
+		fail_msg("note \"%s\", want \"%s\"", note, want_note);
+	free(text);
+}
+
+#define V4   "169.254.20.10,10.96.0.10"
+#define DUAL "fd00::10,169.254.20.10"
+
+static void test_placeholders(void **state)
+{
+	(void)state;
+	expect(V4, "forward . __PILLAR__CLUSTER__DNS__ {", "forward . 10.96.0.11 {", "");
+	expect(V4, "bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__\n",
+	       "bind 169.254.20.10 10.96.0.10 \n", "");
+	expect(DUAL, "bind __PILLAR__LOCAL__DNS__\n", "bind fd00::10 169.254.20.10\n", "");
+	expect("", "bind __PILLAR__LOCAL__DNS__.", "bind .", "");
+	/* Before a port there is room for one, in brackets if need be. */
+	expect(V4, "health __PILLAR__LOCAL__DNS__:8080\n", "health 169.254.20.10:8080\n", "");
+	expect(DUAL, "health __PILLAR__LOCAL__DNS__:8080\n", "health [fd00::10]:8080\n", "");
+	expect(V4, "prometheus __PROMETHEUS__ENDPOINT__\n", "prometheus :9999\n", "");
+	expect(V4, "forward . __PILLAR__UPSTREAM__SERVERS__\n", "forward . /etc/resolv.conf\n", "");
+	expect(V4, "a __PILLAR__CLUSTER__DNS____PILLAR__CLUSTER__DNS__ b",
+	       "a 10.96.0.1110.96.0.11 b", "");
+}
+
+static void test_upstream_nameservers(void **state)
+{
+	static const struct {
+		const char *json, *servers, *note;
+	} cases[] = {
+		{ "[\"8.8.8.8\", \"8.8.4.4:5353\"]", "8.8.8.8 8.8.4.4:5353", "" },
+		{ "[\"2001:db8::1\", \"[2001:db8::2]:53\"]", "2001:db8::1 [2001:db8::2]:53", "" },
+		{ "[]", "/etc/resolv.conf", "" },
+		{ "null", "/etc/resolv.conf", "" },
+		{ " \n", "/etc/resolv.conf", "" },
+		{ "[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]", "1.1.1.1 1.1.1.2 1.1.1.3",
+		  "3 are taken" },
+		{ "[\"dns.example\", \"8.8.8.8\"]", "8.8.8.8", "'dns.example' is left out" },
+		{ "[\"8.8.8.8 }\"]", "/etc/resolv.conf", "'8.8.8.8 }' is left out" },
+		{ "[7]", "/etc/resolv.conf", "left out" },
+		{ "\"8.8.8.8\"", "/etc/resolv.conf", "left out" },
+		{ "[\"8.8.8.8\"", "/etc/resolv.conf", "upstreamNameservers: left out: line 1" },
+	};
+	char want[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(config_map, "upstreamNameservers", cases[i].json);
+		snprintf(want, sizeof(want), "forward . %s\n", cases[i].servers);
+		expect(V4, "forward . __PILLAR__UPSTREAM__SERVERS__\n", want, cases[i].note);
+	}
+}
+
+#define STUB(domain, bind, to) \
+	"\n" domain ":53 {\n    errors\n    cache 30\n" bind "    forward . " to "\n}\n"
+
+static void test_stub_domains(void **state)
+{
+	static const struct {
+		const char *localip, *json, *blocks, *note;
+	} cases[] = {
+		{ V4, "{\"acme.local\": [\"1.2.3.4\", \"1.2.3.5:54\"]}",
+		  STUB("acme.local", "    bind 169.254.20.10 10.96.0.10\n", "1.2.3.4 1.2.3.5:54"),
+		  "" },
+		{ "", "{\"acme.local\": [\"1.2.3.4\"], \"my.cluster.local\": [\"fd00::1\"]}",
+		  STUB("acme.local", "", "1.2.3.4") STUB("my.cluster.local", "", "fd00::1"), "" },
+		{ V4, "{}", "", "" },
+		{ V4, "null", "", "" },
+		{ V4, "", "", "" },
+		{ "", "{\"a b\": [\"1.2.3.4\"], \"ok.example\": [\"1.2.3.4\"]}",
+		  STUB("ok.example", "", "1.2.3.4"), "'a b' is left out" },
+		{ "", "{\"evil {\": [\"1.2.3.4\"]}", "", "'evil {' is left out" },
+		{ "", "{\"a.example\": []}", "", "" },
+		{ "", "{\"a.example\": [\"x\"]}", "", "'x' is left out" },
+		{ "", "[\"a.example\"]", "", "stubDomains: left out" },
+		{ "", "{\"a.example\": ", "", "stubDomains: left out: line 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(config_map, "stubDomains", cases[i].json);
+		expect(cases[i].localip, "", cases[i].blocks, cases[i].note);
+	}
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *base, *said;
+	} cases[] = {
+		{ "\n\n__PILLAR__DNS__DOMAIN__:53 {\n",
+		  "base:3: __PILLAR__DNS__DOMAIN__: it is to be filled" },
+		{ "bind __PILLAR__NO__SUCH__\n", "base:1: __PILLAR__NO__SUCH__" },
+	};
+	struct run_options opts = options(V4);
+	struct options_error err;
+	const char *path;
+	char *text, note[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(dir, "Corefile.base", cases[i].base);
+		assert_int_equal(conf__text(&opts, &text, &path, note, &err), -EINVAL);
+		if (!strstr(err.text, cases[i].said))
+			fail_msg("\"%s\" does not hold \"%s\"", err.text, cases[i].said);
+	}
+	unsetenv(ENV);
+	put(dir, "Corefile.base", "a\nforward . __PILLAR__CLUSTER__DNS__\n");
+	assert_int_equal(conf__text(&opts, &text, &path, note, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "base:2: __PILLAR__CLUSTER__DNS__"));
+	assert_non_null(strstr(err.text, ENV));
+	drop(dir, "Corefile.base");
+	assert_int_equal(conf__text(&opts, &text, &path, note, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "Corefile.base: cannot be read"));
+}
+
+/* Which file is it? */
+static void test_choice(void **state)
+{
+	struct run_options opts = options(V4);
+	struct options_error err;
+	const char *path;
+	char *text, note[256];
+
+	(void)state;
+	static const struct {
+		bool base_given, nodecache, base, conf;
+		bool want_base;
+	} cases[] = {
+		{ true, true, true, true, true },    { true, false, true, true, true },
+		{ false, true, true, true, true },   { false, true, false, true, false },
+		{ false, false, true, true, false }, { false, false, true, false, true },
+		{ false, true, true, false, true },  { false, false, false, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		opts.base_given = cases[i].base_given;
+		opts.nodecache = cases[i].nodecache;
+		drop(dir, "Corefile");
+		drop(dir, "Corefile.base");
+		if (cases[i].base)
+			put(dir, "Corefile.base", "base");
+		if (cases[i].conf)
+			put(dir, "Corefile", "conf __PILLAR__CLUSTER__DNS__");
+		if (conf__text(&opts, &text, &path, note, &err))
+			fail_msg("%zu: %s", i, err.text);
+		assert_string_equal(text,
+				    cases[i].want_base ? "base" : "conf __PILLAR__CLUSTER__DNS__");
+		assert_string_equal(path, cases[i].want_base ? base_file : conf_file);
+		assert_int_equal(conf__from_base(&opts), cases[i].want_base);
+		free(text);
+	}
+}
+
+/* node-cache's manifest, as its installer fills it in. */
+static const char manifest[] =
+	"cluster.local:53 {\n errors\n cache {\n  success 9984 30\n  denial 9984 5\n }\n reload\n"
+	" loop\n bind 169.254.20.10 10.96.0.10\n forward . __PILLAR__CLUSTER__DNS__ {\n"
+	"  force_tcp\n }\n prometheus :9253\n health 169.254.20.10:8080\n}\n"
+	".:53 {\n errors\n cache 30\n reload\n loop\n bind 169.254.20.10 10.96.0.10\n"
+	" forward . __PILLAR__UPSTREAM__SERVERS__\n prometheus :9253\n}\n";
+
+static void load(const struct run_options *opts, struct conf *conf)
+{
+	struct options_error err;
+
+	if (conf__load(opts, conf, &err))
+		fail_msg("%s", err.text);
+}
+
+static void test_load(void **state)
+{
+	struct run_options opts = options(V4);
+	struct conf conf;
+
+	(void)state;
+	put(dir, "Corefile.base", manifest);
+	put(config_map, "upstreamNameservers", "[\"192.0.2.1\"]");
+	put(config_map, "stubDomains", "{\"acme.local\": [\"192.0.2.2\"]}");
+	load(&opts, &conf);
+	assert_int_equal(conf.cf->blocks_len, 3);
+	assert_string_equal(conf.cf->blocks[2].zones[0].text, "acme.local.");
+	assert_int_equal(conf.cf->blocks[2].binds_len, 2);
+	assert_int_equal(conf.plan->mode, MODE_STEER);
+	assert_int_equal(conf.plan->n_served, 2);
+	assert_int_equal(conf.plan->n_listen, 2);
+	assert_string_equal(conf.note, "");
+	conf__free(&conf);
+	/* What is said of the base names its own line. */
+	put(dir, "Corefile.base", ".:53 {\n bind __PILLAR__LOCAL__DNS__\n nonsense\n}\n");
+	{
+		struct options_error err;
+
+		assert_int_equal(conf__load(&opts, &conf, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "Corefile.base:3: nonsense"));
+	}
+}
+
+static void test_default_port(void **state)
+{
+	struct run_options opts = options("");
+	struct conf conf;
+
+	(void)state;
+	opts.dns_port = 5300;
+	opts.mode = MODE_LISTEN;
+	put(dir, "Corefile.base", "cluster.local {\n forward . 192.0.2.1\n}\n");
+	put(config_map, "stubDomains", "{\"acme.local\": [\"192.0.2.2\"]}");
+	load(&opts, &conf);
+	assert_int_equal(conf.cf->blocks[0].port, 5300);
+	assert_int_equal(conf.cf->blocks[1].port, 5300);
+	conf__free(&conf);
+}
+
+/* Whatever the configuration is made of changes the number, and nothing else does. */
+static void test_fingerprint(void **state)
+{
+	struct run_options opts = options(V4);
+	struct conf conf;
+	uint64_t before;
+
+	(void)state;
+	put(dir, "Corefile.base", manifest);
+	load(&opts, &conf);
+	before = conf.fingerprint;
+	assert_true(before != 0);
+	assert_true(conf__fingerprint(&opts, conf.cf) == before);
+	put(config_map, "stubDomains", "{\"acme.local\": [\"192.0.2.2\"]}");
+	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	drop(config_map, "stubDomains");
+	assert_true(conf__fingerprint(&opts, conf.cf) == before);
+	put(config_map, "upstreamNameservers", "[\"192.0.2.1\"]");
+	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	drop(config_map, "upstreamNameservers");
+	put(dir, "Corefile.base", "");
+	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	drop(dir, "Corefile.base");
+	assert_true(conf__fingerprint(&opts, conf.cf) == 0);
+	conf__free(&conf);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_placeholders, each),
+		cmocka_unit_test_setup(test_upstream_nameservers, each),
+		cmocka_unit_test_setup(test_stub_domains, each),
+		cmocka_unit_test_setup(test_refused, each),
+		cmocka_unit_test_setup(test_choice, each),
+		cmocka_unit_test_setup(test_load, each),
+		cmocka_unit_test_setup(test_default_port, each),
+		cmocka_unit_test_setup(test_fingerprint, each),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

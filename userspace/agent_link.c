@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The link of -setupinterface: there while the agent is, looked after each second.
+ *
+ * Contract: agent_priv.h. What is put right is a line in the log each time; what cannot be is one,
+ * and one more when it could be after all.
+ */
+#include <string.h>
+
+#include "agent_priv.h"
+
+void agent__setup_error(struct agent *agent, enum metrics_setup_error error)
+{
+	if (agent->metrics)
+		metrics__setup_error(agent->metrics, error);
+}
+
+int agent_link__open(struct agent *agent)
+{
+	const struct run_options *opts = agent->opts;
+	struct kern_error err = { .text = "" };
+	char note[512];
+	int ret;
+
+	if (opts->setupinterface != YES || !opts->n_localip)
+		return 0;
+	ret = node_link__open(opts->interfacename, opts->localip, opts->n_localip, &agent->link,
+			      note, sizeof(note), &err);
+	if (ret) {
+		log_error("-setupinterface: %s", err.text);
+		return ret;
+	}
+	log_info("%s: the local addresses are there for the node's own processes%s%s",
+		 opts->interfacename, note[0] ? ": " : "", note);
+	return 0;
+}
+
+void agent_link__review(struct agent *agent)
+{
+	const char *name = agent->opts->interfacename;
+	struct kern_error err = { .text = "" };
+	char done[512];
+	int ret;
+
+	if (!agent->link)
+		return;
+	ret = node_link__review(agent->link, done, sizeof(done), &err);
+	if (ret < 0) {
+		agent__setup_error(agent, METRICS_SETUP_INTERFACE_CHECK);
+		if (!agent->link_broken)
+			log_error("%s", err.text);
+	} else if (ret > 0) {
+		log_warn("%s was not as it was left: %s", name, done);
+	} else if (agent->link_broken) {
+		log_info("%s is as it was", name);
+	}
+	agent->link_broken = ret < 0;
+}
+
+void agent_link__close(struct agent *agent, bool remove)
+{
+	node_link__close(agent->link, remove);
+	agent->link = NULL;
+}
