@@ -148,7 +148,7 @@ vmlinux: ## vmlinux.h anew from the running kernel
 install: all ## build/nodens to $(PREFIX)/bin
 	install -D -m 0755 $(BUILD)/nodens $(DESTDIR)$(PREFIX)/bin/nodens
 
-clean: ## remove what was built (kernels fetched for tests stay)
-	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
+clean: ## remove what was built (what was fetched for tests stays)
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm ! -name deploy -exec rm -rf {} +
 
 -include $(OBJ:.o=.d)

@@ -12,8 +12,8 @@
 #include "clock.h"
 #include "conf.h"
 
-/* As node-cache looks at its ConfigMaps, whatever `reload` says of the Corefile made of them. */
-#define BASE_INTERVAL_NS (10 * NSEC_PER_SEC)
+/* As node-cache looks at its two directories. */
+#define POLL_NS (10 * NSEC_PER_SEC)
 
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
@@ -108,8 +108,9 @@ static bool reload(struct agent *agent, const char *reason)
 		log_error("%s: %s; the configuration stays as it was", reason, err.text);
 		return false;
 	}
+	/* A ConfigMap that cannot be read must not take its stub domains away. */
 	if (conf.note[0]) {
-		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
 		conf__free(&conf);
 		return false;
@@ -154,8 +155,8 @@ static uint64_t next_look(const struct agent *agent, uint64_t now)
 		if (reload->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
 			wait += random % (2 * reload->jitter_ns);
 	}
-	if (conf__from_base(agent->opts) && (!wait || wait > BASE_INTERVAL_NS))
-		wait = BASE_INTERVAL_NS;
+	if (conf__from_base(agent->opts) && (!wait || wait > POLL_NS))
+		wait = POLL_NS;
 	return wait ? now + wait : 0;
 }
 

@@ -65,9 +65,9 @@ struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8
 void answer__free(struct answer *answer);
 
 /*
- * The answer for every name at and below @name: rcode, flags and cut_below of @nxdomain and its SOA, if it has
- * one, written so that it fits behind a question of any length. key_flags: of the queries that it
- * answers. -ENOMEM, -EBADMSG.
+ * The answer for every name at and below @name: rcode, flags and cut_below of @nxdomain and its
+ * SOA, if it has one, written so that it fits behind a question of any length. key_flags: of the
+ * queries that it answers. -ENOMEM, -EBADMSG.
  */
 int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name, uint8_t key_flags,
 		     struct answer **out);

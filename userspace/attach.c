@@ -136,6 +136,8 @@ static void device_kind(int ifindex, struct kind *kind)
 	nl__close(&nl);
 }
 
+#define NO_IDS "without CAP_SYS_ADMIN an XDP program could not be taken off again"
+
 /*
  * What to try, in order. *why: the reason, where it is not plain.
  *
@@ -158,6 +160,8 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	case HOOK_XDP_NATIVE:
 	case HOOK_XDP_GENERIC:
 	case HOOK_XDP:
+		if (!kern->features.prog_ids)
+			*why = NO_IDS;
 		if (!grow)
 			return kern_error__set(err, -EOPNOTSUPP,
 					       "%s: XDP cannot grow packets on this"
@@ -178,6 +182,8 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	device_kind(request->ifindex, &kind);
 	if (!grow) {
 		*why = "XDP cannot grow packets on this kernel";
+	} else if (!kern->features.prog_ids) {
+		*why = NO_IDS;
 	} else if (kind.loopback) {
 		*why = "the loopback has no native XDP";
 	} else if (!strcmp(kind.name, "veth")) {

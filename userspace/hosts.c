@@ -4,31 +4,12 @@
  */
 #include "hosts.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "hosts_priv.h"
 #include "synth.h"
-
-/* One pair; a name with several addresses, and an address with several names, has several. */
-struct entry {
-	struct entry *next_of_name, *next_of_addr; /* in their buckets, in the order of the file */
-	uint8_t family;				   /* AF_INET, AF_INET6 */
-	uint8_t name_len;
-	uint8_t addr[16];
-	uint8_t name[]; /* wire form, lower case */
-};
-
-struct table {
-	struct entry **by_name, **by_addr;
-	size_t buckets, n;
-};
 
 struct hosts {
 	const struct corefile_hosts *config;
@@ -39,193 +20,6 @@ struct hosts {
 	struct stat seen;
 };
 
-static uint32_t hash(const uint8_t *octets, size_t len)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ octets[i]) * 16777619u;
-	return h;
-}
-
-static size_t addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static void table_free(struct table *table)
-{
-	for (size_t i = 0; table->by_name && i < table->buckets; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->by_name[i]; entry; entry = next) {
-			next = entry->next_of_name;
-			free(entry);
-		}
-	}
-	free(table->by_name);
-	free(table->by_addr);
-	*table = (struct table){ .n = 0 };
-}
-
-#define HOSTS_BLANKS " \t\v\f"
-
-/* A blocklist gives one address thousands of names: these many are enough to answer its PTR. */
-#define MAX_NAMES_OF_ADDR 64
-
-static bool same_addr(const struct entry *a, const struct entry *b)
-{
-	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
-}
-
-static bool same_name(const struct entry *a, const struct entry *b)
-{
-	return a->name_len == b->name_len && !memcmp(a->name, b->name, a->name_len);
-}
-
-static struct entry **name_bucket(const struct table *table, const struct entry *entry)
-{
-	return &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
-}
-
-static struct entry **addr_bucket(const struct table *table, const struct entry *entry)
-{
-	return &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
-}
-
-static void link_entry(struct table *table, struct entry *entry)
-{
-	struct entry **at = name_bucket(table, entry);
-	unsigned int n = 0;
-
-	while (*at)
-		at = &(*at)->next_of_name;
-	*at = entry;
-	for (at = addr_bucket(table, entry); *at; at = &(*at)->next_of_addr) {
-		n += same_addr(*at, entry);
-		if (n == MAX_NAMES_OF_ADDR)
-			return;
-	}
-	*at = entry;
-}
-
-static int table_resize(struct table *table, size_t buckets)
-{
-	struct table bigger = { .buckets = buckets, .n = table->n };
-
-	bigger.by_name = calloc(buckets, sizeof(*bigger.by_name));
-	bigger.by_addr = calloc(buckets, sizeof(*bigger.by_addr));
-	if (!bigger.by_name || !bigger.by_addr) {
-		free(bigger.by_name);
-		free(bigger.by_addr);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < table->buckets; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->by_name[i]; entry; entry = next) {
-			next = entry->next_of_name;
-			entry->next_of_name = entry->next_of_addr = NULL;
-			link_entry(&bigger, entry);
-		}
-	}
-	free(table->by_name);
-	free(table->by_addr);
-	*table = bigger;
-	return 0;
-}
-
-static bool known(const struct table *table, const struct entry *like)
-{
-	const struct entry *entry = *name_bucket(table, like);
-
-	while (entry && !(same_addr(entry, like) && same_name(entry, like)))
-		entry = entry->next_of_name;
-	return entry;
-}
-
-static int add(struct table *table, const struct corefile_zones *zones, int family,
-	       const uint8_t *addr, const char *text)
-{
-	struct dns_name name;
-	struct entry *entry;
-
-	if (table->n >= HOSTS_MAX_NAMES)
-		return -E2BIG;
-	/* As with CoreDNS: a word that is no name, and a name of no zone of ours, is passed over.
-	 */
-	if (dns_name__from_text(&name, text) || name.len < 2)
-		return 0;
-	dns_name__lower(&name);
-	if (!local_in_zones(zones, &name, true))
-		return 0;
-	if (table->n >= table->buckets &&
-	    table_resize(table, table->buckets ? table->buckets * 4 : 256))
-		return -ENOMEM;
-	entry = calloc(1, sizeof(*entry) + name.len);
-	if (!entry)
-		return -ENOMEM;
-	entry->family = family;
-	memcpy(entry->addr, addr, addr_len(family));
-	entry->name_len = name.len;
-	memcpy(entry->name, name.wire, name.len);
-	if (known(table, entry)) {
-		free(entry);
-		return 0;
-	}
-	link_entry(table, entry);
-	table->n++;
-	return 0;
-}
-
-/* ::ffff:192.0.2.1 is 192.0.2.1, as Go reads it. */
-static int unmapped(int family, uint8_t addr[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (family != AF_INET6 || memcmp(addr, mapped, sizeof(mapped)))
-		return family;
-	memmove(addr, addr + sizeof(mapped), 4);
-	return AF_INET;
-}
-
-/* AF_UNSPEC: it is no address. */
-static int read_addr(char *word, uint8_t addr[16])
-{
-	word[strcspn(word, "%")] = '\0'; /* a zone of a link-local address */
-	if (inet_pton(AF_INET, word, addr) == 1)
-		return AF_INET;
-	return inet_pton(AF_INET6, word, addr) == 1 ? unmapped(AF_INET6, addr) : AF_UNSPEC;
-}
-
-static int add_line(struct table *table, const struct corefile_zones *zones, char *line)
-{
-	uint8_t addr[16];
-	char *save, *word;
-	int family, ret = 0;
-
-	line[strcspn(line, "#\r\n")] = '\0';
-	word = strtok_r(line, HOSTS_BLANKS, &save);
-	family = word ? read_addr(word, addr) : AF_UNSPEC;
-	while (family && !ret && (word = strtok_r(NULL, HOSTS_BLANKS, &save)))
-		ret = add(table, zones, family, addr, word);
-	return ret;
-}
-
-static int read_stream(struct table *table, const struct corefile_zones *zones, FILE *in)
-{
-	char *line = NULL;
-	size_t size = 0;
-	int ret = 0;
-
-	while (!ret && getline(&line, &size, in) >= 0)
-		ret = add_line(table, zones, line);
-	if (!ret && !feof(in))
-		ret = ferror(in) ? -EIO : -ENOMEM;
-	free(line);
-	return ret;
-}
-
 static int read_file(struct table *table, const struct corefile_zones *zones, const char *path)
 {
 	FILE *in = fopen(path, "re");
@@ -233,26 +27,8 @@ static int read_file(struct table *table, const struct corefile_zones *zones, co
 
 	if (!in)
 		return errno == ENOENT ? 0 : -errno;
-	ret = read_stream(table, zones, in);
+	ret = hosts_table__read(table, zones, in);
 	fclose(in);
-	return ret;
-}
-
-static int add_entry(struct table *table, const struct corefile_zones *zones,
-		     const struct corefile_hosts_entry *entry)
-{
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
-	int family = entry->addr.ss_family, ret = 0;
-	uint8_t addr[16];
-
-	if (family == AF_INET)
-		memcpy(addr, &in4->sin_addr, 4);
-	else
-		memcpy(addr, &in6->sin6_addr, 16);
-	family = unmapped(family, addr);
-	for (size_t i = 0; !ret && i < entry->names_len; i++)
-		ret = add(table, zones, family, addr, entry->names[i]);
 	return ret;
 }
 
@@ -260,14 +36,14 @@ static int read_all(const struct hosts *hosts, struct table *out)
 {
 	const struct corefile_hosts *config = hosts->config;
 	struct table table = { .n = 0 };
-	int ret = table_resize(&table, 256);
+	int ret = 0;
 
-	if (!ret && config->path)
+	if (config->path)
 		ret = read_file(&table, hosts->zones, config->path);
 	for (size_t i = 0; !ret && i < config->entries_len; i++)
-		ret = add_entry(&table, hosts->zones, &config->entries[i]);
+		ret = hosts_table__add(&table, hosts->zones, &config->entries[i]);
 	if (ret) {
-		table_free(&table);
+		hosts_table__free(&table);
 		return ret;
 	}
 	*out = table;
@@ -302,7 +78,7 @@ void hosts__close(struct hosts *hosts)
 {
 	if (!hosts)
 		return;
-	table_free(&hosts->table);
+	hosts_table__free(&hosts->table);
 	free(hosts);
 }
 
@@ -327,7 +103,7 @@ int hosts__reload(struct hosts *hosts, uint64_t now)
 	if (ret)
 		return ret;
 	hosts->seen = st;
-	table_free(&hosts->table);
+	hosts_table__free(&hosts->table);
 	hosts->table = table;
 	return 1;
 }
@@ -346,9 +122,7 @@ double hosts__written_s(const struct hosts *hosts)
 
 static const struct entry *first_of_name(const struct hosts *hosts, const struct dns_name *name)
 {
-	const struct table *table = &hosts->table;
-
-	return table->by_name[hash(name->wire, name->len) % table->buckets];
+	return hosts_table__name(&hosts->table, name->wire, name->len);
 }
 
 static bool names(const struct entry *entry, const struct dns_name *name)
@@ -442,7 +216,7 @@ static int add_names(const struct hosts *hosts, const struct local_query *query,
 
 	if (hosts->config->no_reverse || !reverse_addr(query->qname, &family, addr))
 		return 0;
-	entry = hosts->table.by_addr[hash(addr, addr_len(family)) % hosts->table.buckets];
+	entry = hosts_table__addr(&hosts->table, family, addr);
 	for (; !ret && entry; entry = entry->next_of_addr) {
 		struct dns_name name = { .len = entry->name_len };
 
@@ -483,15 +257,11 @@ bool hosts__has(const struct hosts *hosts, const struct dns_name *name)
 
 bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
 {
-	for (size_t i = 0; i < hosts->table.buckets; i++) {
-		const struct entry *entry = hosts->table.by_name[i];
+	const struct entry *entry = hosts->table.first;
 
-		for (; entry; entry = entry->next_of_name) {
-			if (zone__contains(name->wire, name->len, entry->name, entry->name_len))
-				return true;
-		}
-	}
-	return false;
+	while (entry && !zone__contains(name->wire, name->len, entry->name, entry->name_len))
+		entry = entry->next;
+	return entry;
 }
 
 enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
@@ -547,11 +317,12 @@ static bool each_of(const struct hosts *hosts, const struct entry *entry, hosts_
 
 	memcpy(name.wire, entry->name, name.len);
 	/* both: that there is none of the other kind is known, too */
-	if (first_like(*name_bucket(table, entry), entry, true) == entry &&
+	if (first_like(hosts_table__name(table, entry->name, entry->name_len), entry, true) ==
+		    entry &&
 	    (!fn(ctx, &name, DNS_TYPE_A) || !fn(ctx, &name, DNS_TYPE_AAAA)))
 		return false;
 	if (hosts->config->no_reverse ||
-	    first_like(*addr_bucket(table, entry), entry, false) != entry)
+	    first_like(hosts_table__addr(table, entry->family, entry->addr), entry, false) != entry)
 		return true;
 	reverse_name(entry, &name);
 	return fn(ctx, &name, DNS_TYPE_PTR);
@@ -559,12 +330,8 @@ static bool each_of(const struct hosts *hosts, const struct entry *entry, hosts_
 
 void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx)
 {
-	for (size_t i = 0; i < hosts->table.buckets; i++) {
-		const struct entry *entry = hosts->table.by_name[i];
+	const struct entry *entry = hosts->table.first;
 
-		for (; entry; entry = entry->next_of_name) {
-			if (!each_of(hosts, entry, fn, ctx))
-				return;
-		}
-	}
+	while (entry && each_of(hosts, entry, fn, ctx))
+		entry = entry->next;
 }

@@ -28,7 +28,8 @@ int hosts__reload(struct hosts *hosts, uint64_t now_ns);
 bool hosts__has(const struct hosts *hosts, const struct dns_name *name);
 /* Or to a name below it? Looks at every one: about 1 ms for 100,000. */
 bool hosts__below(const struct hosts *hosts, const struct dns_name *name);
-/* Once for A and for AAAA of each name, and for PTR of each address, until @fn says false. */
+/* Once for A and for AAAA of each name, and for PTR of each address, in the order of the file,
+ * until @fn says false. */
 typedef bool hosts_fn(void *ctx, const struct dns_name *name, uint16_t qtype);
 void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx);
 size_t hosts__count(const struct hosts *hosts);

@@ -38,6 +38,7 @@ struct kern_features {
 	bool memcg;	     /* 5.11: maps are not charged to RLIMIT_MEMLOCK */
 	bool btf;	     /* /sys/kernel/btf/vmlinux */
 	bool xdp_dispatcher; /* 5.10: libxdp's, needs freplace */
+	bool prog_ids;	     /* programs can be looked up by id: CAP_SYS_ADMIN */
 };
 
 /*

@@ -141,6 +141,14 @@ static bool probe_btf(void)
 	return !access("/sys/kernel/btf/vmlinux", R_OK);
 }
 
+/* Looking anything up by its id takes CAP_SYS_ADMIN; libxdp does so to take a program off. */
+static bool probe_prog_ids(void)
+{
+	uint32_t id;
+
+	return !bpf_prog_get_next_id(0, &id) || errno == ENOENT;
+}
+
 /* What libxdp still needs beyond it, it finds out itself when it attaches (attach_xdp.c). */
 static bool probe_xdp_dispatcher(void)
 {
@@ -171,6 +179,8 @@ static const struct feature_row {
 	ROW(tcx, VERSION(6, 6), "tcx links", "clsact filters"),
 	ROW(btf, VERSION(5, 4), "/sys/kernel/btf/vmlinux is there",
 	    "not needed, but for the XDP dispatcher"),
+	ROW(prog_ids, VERSION(5, 4), "XDP programs are taken off again",
+	    "tc in place of XDP: without CAP_SYS_ADMIN none could be taken off"),
 #undef ROW
 };
 
@@ -187,6 +197,13 @@ static bool capable(unsigned int cap)
 	if (syscall(SYS_capget, &header, data))
 		return true;
 	return data[cap / 32].effective & 1u << cap % 32;
+}
+
+/* Before 5.8 CAP_BPF and CAP_PERFMON are not there, and nobody has them. */
+static bool may_load(void)
+{
+	return capable(CAP_SYS_ADMIN) ||
+	       (capable(CAP_BPF) && capable(CAP_PERFMON) && capable(CAP_NET_ADMIN));
 }
 
 void kern_raise_memlock(void)
@@ -206,7 +223,7 @@ const char *kern_refusal(int error)
 
 	switch (error < 0 ? -error : error) {
 	case EPERM:
-		if (!capable(CAP_SYS_ADMIN) && !(capable(CAP_BPF) && capable(CAP_NET_ADMIN)))
+		if (!may_load())
 			return "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
 			       " (CAP_SYS_ADMIN before Linux 5.8)";
 		if (!probe_memcg() && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
@@ -242,10 +259,13 @@ static int probe_base(struct kern_error *err)
 		return kern_error__set(err, fd, "a tc program cannot be loaded: %s: %s",
 				       strerror(-fd), kern_refusal(fd));
 	close(fd);
-	if (!loads(BPF_PROG_TYPE_SCHED_CLS, insns, ARRAY_SIZE(insns)))
-		return kern_error__set(err, -EOPNOTSUPP,
-				       "this kernel is too old: nodens needs Linux 5.4 or newer");
-	return 0;
+	if (loads(BPF_PROG_TYPE_SCHED_CLS, insns, ARRAY_SIZE(insns)))
+		return 0;
+	if (!may_load())
+		return kern_error__set(err, -EPERM, "a program with a loop cannot be loaded: %s",
+				       kern_refusal(-EPERM));
+	return kern_error__set(err, -EOPNOTSUPP,
+			       "this kernel is too old: nodens needs Linux 5.4 or newer");
 }
 
 static int parse_version(const char *text, unsigned int *version, struct kern_error *err)

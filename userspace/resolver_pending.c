@@ -21,8 +21,6 @@
  */
 #define STALE_WINDOW_S 12
 
-static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
-
 /* ---- the table ---- */
 
 static uint64_t hash_of(const struct resolver *resolver, const struct section *section,
@@ -82,6 +80,7 @@ static void pending_free(struct pending *pending)
 		free(waiter);
 	}
 	answer__free(pending->native);
+	answer__free(pending->alias);
 	rewrite_result__free(pending->rewritten);
 	free(pending);
 }
@@ -191,7 +190,7 @@ static void plan_stale(struct pending *pending, uint64_t now)
 		evtimer_add(pending->stale, &wait);
 }
 
-static bool failed(const struct answer *answer)
+bool pending_failed(const struct answer *answer)
 {
 	return !answer || (answer->flags & DNS_RCODE) == DNS_SERVFAIL;
 }
@@ -252,8 +251,8 @@ static void drop_stale(const struct pending *pending, uint64_t now)
 		store__remove(store, &q->qname, q->qtype, q->key_flags);
 }
 
-static void finish(struct pending *pending, struct answer *answer, enum admission admission,
-		   const struct section_answer *local, uint64_t now)
+void pending_finish(struct pending *pending, struct answer *answer, enum admission admission,
+		    const struct section_answer *local, uint64_t now)
 {
 	struct resolver *resolver = pending->resolver;
 	const struct section *section = pending->section;
@@ -293,7 +292,7 @@ out:
 }
 
 /* Each client has an answer of its own. */
-static void finish_whoami(struct pending *pending)
+void pending_finish_whoami(struct pending *pending)
 {
 	struct resolver *resolver = pending->resolver;
 	struct waiter *waiter;
@@ -313,7 +312,7 @@ static void finish_whoami(struct pending *pending)
 	pending_free(pending);
 }
 
-static void finish_rcode(struct pending *pending, uint16_t rcode, const char *error)
+void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *error)
 {
 	struct resolver *resolver = pending->resolver;
 
@@ -327,214 +326,6 @@ static void finish_rcode(struct pending *pending, uint16_t rcode, const char *er
 	}
 	pending_free(pending);
 	resolver_judge_load(resolver);
-}
-
-/* ---- through the plugins ---- */
-
-/* What was asked under another name or type becomes what was asked for. */
-static void revert(struct pending *pending, struct answer **answer, enum admission *admission)
-{
-	const struct question *q = &pending->question;
-	struct answer *reverted = NULL;
-	bool none = !*answer;
-
-	if (!pending->rewritten || !pending->rewritten->reverts)
-		return;
-	/* also SERVFAIL for want of an answer may be meant by a rule */
-	if (none) {
-		*answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
-		*admission = ADMIT_PASS;
-	}
-	if (!*answer)
-		return;
-	if (rewrite__revert(pending->section->rewrite, pending->rewritten, *answer, &q->qname,
-			    pending->native ? DNS_TYPE_A : q->qtype,
-			    q->key_flags & ~NODENS_KEY_AGENT, admission, &reverted))
-		reverted = NULL;
-	answer__free(*answer);
-	*answer = reverted;
-	if (none && failed(reverted)) {
-		answer__free(reverted);
-		*answer = NULL;
-	}
-}
-
-/* Under another name, type or class, as rules say; false: they make nonsense of it. */
-static bool rewrite(struct pending *pending, struct local_query *query)
-{
-	struct exchange *ex = &pending->exchange;
-	struct rewrite_result *result;
-
-	rewrite_result__free(pending->rewritten);
-	ex->options_len = 0;
-	result = pending->rewritten = rewrite__apply(pending->section->rewrite, query);
-	if (!result)
-		return true;
-	ex->qname = result->qname;
-	ex->qtype = query->qtype = result->qtype;
-	ex->options = result->options;
-	ex->options_len = result->options_len;
-	query->qclass = result->qclass;
-	return !result->invalid;
-}
-
-/* RFC 6147, 5.5: who asks with both validates, and could not validate what was made. */
-static bool validates(const struct question *q)
-{
-	return (q->key_flags & (NODENS_KEY_DO | NODENS_KEY_CD)) == (NODENS_KEY_DO | NODENS_KEY_CD);
-}
-
-/* True: @answer was taken, and an A record is asked for. */
-static bool dns64_begin(struct pending *pending, struct answer *answer, enum admission admission,
-			uint64_t now)
-{
-	const struct corefile_dns64 *dns64 = &pending->section->block->dns64;
-	bool serves = dns64->allow_ipv4 || pending->question.key_flags & NODENS_KEY_AGENT;
-
-	if (!dns64->enabled || !serves || pending->question.qtype != DNS_TYPE_AAAA ||
-	    pending->native || !answer || validates(&pending->question) ||
-	    !dns64__wants(dns64, answer))
-		return false;
-	pending->native = answer;
-	pending->native_admission = admission;
-	pending_ask(pending, DNS_TYPE_A, now);
-	return true;
-}
-
-/* Of the A answer that was asked for: the AAAA answer made from it, or the native one. */
-static void dns64_end(struct pending *pending, struct answer **answer, enum admission *admission)
-{
-	const struct question *q = &pending->question;
-	struct answer *made = NULL;
-
-	if (!failed(*answer) &&
-	    !dns64__synthesize(&pending->section->block->dns64, *answer, pending->native, &q->qname,
-			       q->key_flags & ~NODENS_KEY_AGENT, &made)) {
-		*admission = ADMIT_POSITIVE;
-	} else {
-		made = pending->native;
-		pending->native = NULL;
-		*admission = pending->native_admission;
-	}
-	answer__free(*answer);
-	*answer = made;
-}
-
-static void answered(struct pending *pending, struct answer *answer, enum admission admission,
-		     const struct section_answer *local, uint64_t now)
-{
-	revert(pending, &answer, &admission);
-	if (pending->native)
-		dns64_end(pending, &answer, &admission);
-	else if (dns64_begin(pending, answer, admission, now))
-		return;
-	finish(pending, answer, admission, local, now);
-}
-
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission);
-
-/* The forward that has not been asked: the longest FROM at first, then the others in file order. */
-static const struct corefile_forward *next_forward(struct pending *pending)
-{
-	const struct corefile_block *block = pending->section->block;
-	const struct dns_name *name = &pending->exchange.qname;
-	const struct corefile_forward *forward;
-
-	if (!pending->forward)
-		return corefile__forward_for(block, name->wire, name->len);
-	for (size_t i = 0; i < block->forwards_len && i < 64; i++) {
-		forward = &block->forwards[i];
-		if (!(pending->forwards_asked >> i & 1) &&
-		    zone__contains(forward->from.wire, forward->from.wire_len, name->wire,
-				   name->len))
-			return forward;
-	}
-	return NULL;
-}
-
-static void pending_forward(struct pending *pending, uint64_t now)
-{
-	const struct corefile_block *block = pending->section->block;
-	const struct corefile_forward *forward = next_forward(pending);
-	size_t index = forward ? forward - block->forwards : 0;
-
-	if (!forward && block->whoami) {
-		finish_whoami(pending);
-		return;
-	}
-	if (!forward) {
-		finish_rcode(pending, DNS_SERVFAIL, "no plugin of the block answers");
-		return;
-	}
-	pending->forward = forward;
-	pending->forwards_asked |= 1ull << (index & 63);
-	if (exchange__start(pending->section->groups[index], &pending->exchange, now))
-		finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
-}
-
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
-{
-	struct pending *pending = (struct pending *)exchange;
-	uint64_t now = clock_now();
-
-	if (answer && pending->forward->next_rcodes >> (answer->flags & DNS_RCODE) & 1 &&
-	    next_forward(pending)) {
-		answer__free(answer);
-		pending_forward(pending, now);
-		return;
-	}
-	answered(pending, answer, admission, NULL, now);
-}
-
-_Static_assert(offsetof(struct pending, exchange) == 0, "exchanged() casts");
-
-static enum admission admission_of(const struct answer *answer)
-{
-	return (answer->flags & DNS_RCODE) == DNS_NOERROR && answer->count[DNS_ANSWER_SECTION]
-		       ? ADMIT_POSITIVE
-		       : ADMIT_NEGATIVE;
-}
-
-/* From the first plugin on, for the question or, with dns64, its A records. */
-static void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
-{
-	struct exchange *ex = &pending->exchange;
-	struct section *section = pending->section;
-	struct section_answer local;
-	enum local_result result;
-	struct local_query query = {
-		.qname = &ex->qname,
-		.qclass = DNS_CLASS_IN,
-		.key_flags = pending->question.key_flags & ~NODENS_KEY_AGENT,
-	};
-
-	ex->qname = pending->question.qname;
-	ex->qtype = query.qtype = qtype;
-	ex->key_flags = query.key_flags;
-	ex->done = exchanged;
-	pending->forward = NULL;
-	pending->forwards_asked = 0;
-	if (section->rewrite && !rewrite(pending, &query)) {
-		finish_rcode(pending, DNS_SERVFAIL, "rewrite: the new name is none");
-		return;
-	}
-	result = section__answer(section, &query, &local);
-	pending->ede = local.ede;
-	switch (result) {
-	case LOCAL_ANSWER:
-		answered(pending, local.answer, admission_of(local.answer), &local, now);
-		return;
-	case LOCAL_SERVFAIL:
-		finish_rcode(pending, DNS_SERVFAIL, local.error);
-		return;
-	default:
-		break;
-	}
-	/* upstreams are asked for class IN alone */
-	if (query.qclass != DNS_CLASS_IN)
-		finish_rcode(pending, DNS_REFUSED, "rewrite: no upstream for this class");
-	else
-		pending_forward(pending, now);
 }
 
 /* ---- begin ---- */

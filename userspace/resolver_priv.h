@@ -3,8 +3,8 @@
  * What resolver.c, resolver_pending.c, resolver_cuts.c, resolver_loop.c and resolver_static.c
  * share.
  *
- * Contract: resolver.c takes queries and knows what is cached; resolver_pending.c carries a
- * question that is not through the block's plugins to an answer, for all who ask it;
+ * Contract: resolver.c takes queries and knows what is cached; resolver_pending.c holds a question
+ * that is not, for all who ask it; resolver_plugins.c carries it through the block's plugins;
  * resolver_cuts.c learns cuts from what is answered; resolver_loop.c finds out whether we ask
  * ourselves; resolver_static.c puts what blocks answer
  * themselves into the store.
@@ -41,8 +41,13 @@ struct pending {
 	struct section *section;
 	size_t zone; /* of the section's block */
 	struct question question;
-	struct rewrite_result *rewritten;	/* NULL: as asked */
-	const struct ede *ede;			/* of the template that answers */
+	struct section
+		*asked; /* whose plugins are asked: the section, or that of an alias' target */
+	struct answer *alias; /* our own answer that leads on, while its target is asked for */
+	unsigned int n_aliases;
+	struct dns_name asked_name;	  /* the question's, or an alias' target; before rewrites */
+	struct rewrite_result *rewritten; /* NULL: as asked */
+	const struct ede *ede;		  /* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
@@ -108,6 +113,17 @@ struct pending_start {
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
 void pending__close_all(struct resolver *resolver);
+/* The end of a pending, which is gone then: @answer is taken over; NULL: upstreams had none. */
+void pending_finish(struct pending *pending, struct answer *answer, enum admission admission,
+		    const struct section_answer *local, uint64_t now);
+void pending_finish_whoami(struct pending *pending);
+void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *error);
+bool pending_failed(const struct answer *answer);
+
+/* resolver_plugins.c */
+/* From the first plugin on, for the question's name and @qtype: its own, or A with dns64. */
+void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
+
 /* resolver_cuts.c */
 /* What came of @pending's question; NULL: nothing. Before the answer is stored. */
 void resolver_cuts_learn(struct pending *pending, const struct answer *answer, uint64_t now);

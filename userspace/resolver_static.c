@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alias.h"
 #include "dns64.h"
 #include "plan.h"
 #include "resolver_priv.h"
@@ -41,12 +42,13 @@ static struct answer *own_answer(const struct section *section, const struct dns
 	const struct corefile_dns64 *dns64 = &section->block->dns64;
 	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
 	struct section_answer local = { .answer = NULL };
+	struct dns_name target;
 
 	if (section->rewrite && rewrite__touches(section->rewrite, &query))
 		return NULL;
 	if (section__answer((struct section *)section, &query, &local) != LOCAL_ANSWER)
 		return NULL;
-	if (!local.ede &&
+	if (!local.ede && !alias__target(local.answer, &target) &&
 	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
 		return local.answer;
 	answer__free(local.answer);

@@ -158,7 +158,8 @@ static bool ends_in(const char *text, const char *suffix)
 /* The name that @text becomes by the rule; false: the rule does not apply. */
 static bool rewrite_name(const struct rule *rule, const char *text, char *out, size_t size)
 {
-	const char *from = rule->config->from, *to = rule->config->to, *at;
+	const char *from = rule->config->from, *at;
+	const char *to = rule->config->to ? rule->config->to : ""; /* ttl and rcode have none */
 	struct regex_match match;
 	int n = -1;
 

@@ -70,6 +70,11 @@ int synth__add(struct synth *synth, enum dns_section section, const char *text)
 
 	if (ldns_rr_new_frm_str(&rr, text, 3600, NULL, NULL) != LDNS_STATUS_OK || !rr)
 		return -EINVAL;
+	/* ldns reads two words that mean nothing to it as a record of type 0 */
+	if (!ldns_rr_get_type(rr) || !ldns_rr_rd_count(rr)) {
+		ldns_rr_free(rr);
+		return -EINVAL;
+	}
 	return synth__add_rr(synth, section, rr);
 }
 

@@ -30,7 +30,7 @@ struct piece {
 
 struct form {
 	size_t n;
-	struct piece pieces[MAX_PIECES];
+	struct piece pieces[];
 };
 
 /* ---- reading ---- */
@@ -183,15 +183,10 @@ static int read_pieces(const char *s, struct form *form, char *why, size_t why_s
 {
 	for (;;) {
 		const char *open = strstr(s, "{{");
-		struct piece *piece = &form->pieces[form->n];
+		struct piece *piece = &form->pieces[form->n++];
 		bool trim = false;
 
-		if (form->n == MAX_PIECES) {
-			snprintf(why, why_size, "it has more than %d actions", MAX_PIECES - 1);
-			return -EINVAL;
-		}
 		*piece = (struct piece){ .text = s, .len = open ? open - s : (long)strlen(s) };
-		form->n++;
 		if (!open)
 			return 0;
 		s = read_hole(open, piece, &trim);
@@ -208,16 +203,25 @@ static int read_pieces(const char *s, struct form *form, char *why, size_t why_s
 
 int form__read(const char *text, struct form **out, char *why, size_t why_size)
 {
-	struct form *form = calloc(1, sizeof(*form)), *exact;
-	int ret = form ? read_pieces(text, form, why, why_size) : -ENOMEM;
+	struct form *form;
+	size_t n = 1;
+	int ret;
 
-	if (ret) {
-		free(form);
-		return ret;
+	for (const char *s = text; (s = strstr(s, "{{")); s += 2)
+		n++;
+	if (n > MAX_PIECES) {
+		snprintf(why, why_size, "it has more than %d actions", MAX_PIECES - 1);
+		return -EINVAL;
 	}
-	exact = realloc(form, sizeof(*form) - (MAX_PIECES - form->n) * sizeof(form->pieces[0]));
-	*out = exact ? exact : form;
-	return 0;
+	form = calloc(1, sizeof(*form) + n * sizeof(form->pieces[0]));
+	if (!form)
+		return -ENOMEM;
+	ret = read_pieces(text, form, why, why_size);
+	if (ret)
+		form__free(form);
+	else
+		*out = form;
+	return ret;
 }
 
 void form__free(struct form *form)

@@ -11,7 +11,7 @@ ROWS="/usr/bin/python3 $LAB_ROOT/tests/ns/cache_rows.py"
 export NODENS
 
 fake_start() {
-	"${ROWS% *}" "${ROWS#* }" answers >"$LAB/answers"
+	$ROWS answers >"$LAB/answers"
 	ip -n up addr replace $FAKE/32 dev lo
 	ip route replace $FAKE via "$(lab_ip4 up)" dev "$(lab_veth up)"
 	nsenter --net=/run/netns/up "$LAB_ROOT/tests/fake-upstream" $FAKE --id 99 --answers "$LAB/answers" \

@@ -456,7 +456,7 @@ static void test_endpoints(void **state)
 	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
 	static const char metrics_of[] =
 		"curl -s http://127.0.0.1:%u/metrics |"
-		" grep -E '^coredns_health_request.*(count|failures_total) '";
+		" grep -E '^coredns_health_request.*(count|failures_total) ' | sort";
 	struct world *w = *state;
 	struct metrics_config none = { .ctx = NULL };
 	struct endpoints_config config = {
@@ -475,8 +475,8 @@ static void test_endpoints(void **state)
 	}
 	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
 	assert_string_equal(curl(w, metrics_of, extra_port),
-			    "coredns_health_request_failures_total 0\n"
-			    "coredns_health_request_duration_seconds_count 3\n");
+			    "coredns_health_request_duration_seconds_count 3\n"
+			    "coredns_health_request_failures_total 0\n");
 	assert_string_equal(curl(w,
 				 "curl -s http://127.0.0.1:%u/metrics | promtool check metrics "
 				 "2>&1 | head -5",
@@ -500,8 +500,8 @@ static void test_endpoints(void **state)
 	endpoints__tick(ep);
 	turn(w, 50);
 	assert_string_equal(curl(w, metrics_of, extra_port),
-			    "coredns_health_request_failures_total 1\n"
-			    "coredns_health_request_duration_seconds_count 3\n");
+			    "coredns_health_request_duration_seconds_count 3\n"
+			    "coredns_health_request_failures_total 1\n");
 	endpoints__tick(ep); /* a check under way is no leak */
 	endpoints__close(ep);
 	metrics__close(config.metrics);

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Rewrites: what a question becomes, what is put on it for upstreams, and how its answer is turned
+ * back.
+ */
+#include "local_fixture.h"
+#include "rewrite.h"
+
+struct fixture {
+	struct local_fixture local;
+	struct rewrite *rewrite;
+};
+
+static void open_fixture(struct fixture *f, const char *rules)
+{
+	const struct corefile_block *block;
+	char text[4096];
+
+	snprintf(text, sizeof(text), ". {\n%s\n}\n", rules);
+	local_open(&f->local, text);
+	block = f->local.block;
+	if (rewrite__open(block->rewrites, block->rewrites_len, &f->rewrite, f->local.err,
+			  sizeof(f->local.err)))
+		fail_msg("%s", f->local.err);
+}
+
+static void close_fixture(struct fixture *f)
+{
+	rewrite__close(f->rewrite);
+	local_close(&f->local);
+}
+
+static struct rewrite_result *apply(const struct fixture *f, const char *name, const char *type)
+{
+	struct dns_name qname = name_of(name);
+	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0 };
+
+	return rewrite__apply(f->rewrite, &query);
+}
+
+/* ---- the way there ---- */
+
+static void test_questions(void **state)
+{
+	static const struct {
+		const char *rules, *name, *type, *want;
+	} rows[] = {
+		{ "rewrite name a.test b.test", "a.test.", "A", "b.test. A" },
+		{ "rewrite name a.test b.test", "x.a.test.", "A", "as it is" },
+		{ "rewrite name exact A.test B.Test", "a.test.", "A", "b.test. A" },
+		{ "rewrite name prefix pre- post-", "pre-x.test.", "A", "post-x.test. A" },
+		{ "rewrite name prefix pre- post-", "x.pre-.test.", "A", "as it is" },
+		{ "rewrite name suffix .a.test .b.test", "x.y.a.test.", "A", "x.y.b.test. A" },
+		{ "rewrite name suffix .a.test .b.test", "a.test.", "A", "as it is" },
+		{ "rewrite name suffix a.test b.test", "xa.test.", "A", "xb.test. A" },
+		{ "rewrite name substring ab x", "ab.cab.ab.test.", "A", "x.cx.x.test. A" },
+		{ "rewrite name substring nosuch x", "ab.test.", "A", "as it is" },
+		/* CoreDNS' examples */
+		{ "rewrite name substring service.us-west-1.example.org service.us-west-1.consul",
+		  "ftp.service.us-west-1.example.org.", "A", "ftp.service.us-west-1.consul. A" },
+		{ "rewrite name regex (.*)-(us-west-1)\\.example\\.org {1}.service.{2}.consul",
+		  "ftp-us-west-1.example.org.", "A", "ftp.service.us-west-1.consul. A" },
+		{ "rewrite name suffix .schmoogle.com. .google.com.", "www.schmoogle.com.", "A",
+		  "www.google.com. A" },
+		{ "rewrite name regex (a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)[.]test {11}{10}{0}.test",
+		  "abcdefghijk.test.", "A", "kjabcdefghijk.test.test. A" },
+		{ "rewrite name regex ^(a).* {1}{2}.test", "a.test.", "A", "a{2}.test. A" },
+		{ "rewrite name regex ^x{3}[.]test y.test", "xxx.test.", "A", "y.test. A" },
+		/* what is no name */
+		{ "rewrite name a.test a..b", "a.test.", "A", "invalid" },
+		{ "rewrite name regex (.*) {1}{1}{1}{1}{1}{1}{1}{1}{1}{1}",
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test.", "A", "invalid" },
+		/* stop and continue */
+		{ "rewrite name a.test b.test\nrewrite name b.test c.test", "a.test.", "A",
+		  "b.test. A" },
+		{ "rewrite continue name a.test b.test\nrewrite name b.test c.test", "a.test.", "A",
+		  "c.test. A" },
+		{ "rewrite continue name a.test b.test\nrewrite type A AAAA\nrewrite type AAAA TXT",
+		  "a.test.", "A", "b.test. AAAA" },
+		{ "rewrite stop name x.test y.test\nrewrite name a.test b.test", "a.test.", "A",
+		  "b.test. A" },
+		{ "rewrite type ANY HINFO", "a.test.", "ANY", "a.test. HINFO" },
+		{ "rewrite type ANY HINFO", "a.test.", "A", "as it is" },
+		{ "rewrite class CH IN", "a.test.", "A", "as it is" },
+		{ "rewrite class IN CH", "a.test.", "A", "a.test. A CH" },
+		{ "rewrite ttl a.test 5", "a.test.", "A", "a.test. A" },
+		{ "rewrite ttl a.test 5", "b.test.", "A", "as it is" },
+		{ "rewrite rcode regex ^a NXDOMAIN NOERROR", "a.test.", "A", "a.test. A" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[1200] = "as it is", name[1024], type[RRTYPE_TEXT];
+		struct rewrite_result *result;
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		result = apply(&f, rows[i].name, rows[i].type);
+		if (result && result->invalid) {
+			strcpy(got, "invalid");
+		} else if (result) {
+			dns_name__to_text(&result->qname, name, sizeof(name));
+			snprintf(got, sizeof(got), "%s %s%s", name,
+				 rrtype__text(result->qtype, type),
+				 result->qclass == DNS_CLASS_IN ? "" : " CH");
+			assert_true(result->reverts);
+		}
+		if (strcmp(got, rows[i].want))
+			fail_msg("%s\n%s: got \"%s\", want \"%s\"", rows[i].rules, rows[i].name,
+				 got, rows[i].want);
+		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
+static void test_options(void **state)
+{
+	static const struct {
+		const char *rules, *want;
+	} rows[] = {
+		{ "rewrite edns0 nsid set", "0003 0000" },
+		{ "rewrite edns0 local set 0xffee 0x61626364", "ffee 0004 61626364" },
+		{ "rewrite edns0 local set 0xffee abcd", "ffee 0004 61626364" },
+		{ "rewrite edns0 local append 65001 x", "fde9 0001 78" },
+		{ "rewrite edns0 local replace 65001 x", "none" },
+		{ "rewrite edns0 local unset 65001", "none" },
+		{ "rewrite edns0 local set 1 a\nrewrite edns0 local set 2 b", "0001 0001 61" },
+		{ "rewrite continue edns0 local set 1 a\nrewrite edns0 local set 2 b",
+		  "0001 0001 61 0002 0001 62" },
+		{ "rewrite continue edns0 local set 1 a\nrewrite edns0 local set 1 bb",
+		  "0001 0002 6262" },
+		{ "rewrite continue edns0 local set 1 a\nrewrite edns0 local append 1 bb",
+		  "0001 0001 61" },
+		{ "rewrite continue edns0 local set 1 a\nrewrite continue edns0 local set 2 b\n"
+		  "rewrite continue edns0 local replace 1 c\nrewrite edns0 local unset 2",
+		  "0001 0001 63" },
+		/* one that does not apply does not stop the others */
+		{ "rewrite edns0 local replace 1 a\nrewrite edns0 local set 2 b", "0002 0001 62" },
+		/* and the name goes its own way */
+		{ "rewrite continue name a.test b.test\nrewrite edns0 local set 2 b",
+		  "0002 0001 62" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[256] = "none", *at = got;
+		struct rewrite_result *result;
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		result = apply(&f, "a.test.", "A");
+		for (size_t k = 0; result && k < result->options_len;) {
+			const uint8_t *o = result->options + k;
+			unsigned int len = o[2] << 8 | o[3];
+
+			at += sprintf(at, "%s%02x%02x %02x%02x", at == got ? "" : " ", o[0], o[1],
+				      o[2], o[3]);
+			for (unsigned int j = 0; j < len; j++)
+				at += sprintf(at, "%s%02x", j ? "" : " ", o[4 + j]);
+			k += 4 + len;
+		}
+		if (strcmp(got, rows[i].want))
+			fail_msg("%s: got \"%s\", want \"%s\"", rows[i].rules, got, rows[i].want);
+		if (result)
+			assert_int_equal(result->reverts, !!strstr(rows[i].rules, "name"));
+		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
+static void test_options_that_are_too_long(void **state)
+{
+	char text[2048] = ". {\n", err[256] = "";
+	struct local_fixture local;
+	struct rewrite *rewrite;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		snprintf(text + strlen(text), 64, "rewrite continue edns0 local set %d ",
+			 65001 + i);
+		for (int k = 0; k < 200; k++)
+			strcat(text, "x");
+		strcat(text, "\n");
+	}
+	strcat(text, "}\n");
+	local_open(&local, text);
+	assert_true(rewrite__open(local.block->rewrites, local.block->rewrites_len, &rewrite, err,
+				  sizeof(err)) < 0);
+	assert_non_null(strstr(err, "Corefile:2: rewrite: edns0: more than 512 octets"));
+	local_close(&local);
+}
+
+/* ---- and back ---- */
+
+#define SOA(zone) zone " 300 IN SOA ns." zone " h." zone " 1 2 3 4 60"
+
+static void test_answers(void **state)
+{
+	static const struct {
+		const char *rules, *name;
+		uint16_t rcode;
+		const char *answer, *authority, *want;
+	} rows[] = {
+		{ "rewrite name a.test b.back", "a.test.", 0, "b.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN A 192.0.2.1" },
+		/* exact is auto: also in what is below, and in values */
+		{ "rewrite name a.test b.back", "a.test.", 0,
+		  "b.back. 60 IN CNAME x.b.back.\nx.b.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME x.a.test., x.a.test. 60 IN A 192.0.2.1" },
+		{ "rewrite name a.test b.back", "a.test.", 0,
+		  "b.back. 60 IN CNAME c.other.\nc.other. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME c.other., c.other. 60 IN A 192.0.2.1" },
+		/* without auto the owner that was asked for all the same */
+		{ "rewrite name suffix .test .back", "a.test.", 0, "a.back. 60 IN A 192.0.2.1",
+		  NULL, "NOERROR a.test. 60 IN A 192.0.2.1" },
+		{ "rewrite name suffix .test .back", "a.test.", 0,
+		  "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.back., b.back. 60 IN A 192.0.2.1" },
+		{ "rewrite name suffix .test .back answer auto", "a.test.", 0,
+		  "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.test., b.test. 60 IN A 192.0.2.1" },
+		{ "rewrite name suffix .test .back answer auto", "a.test.", 0,
+		  "a.back. 60 IN CNAME b.other.\nb.other. 60 IN CNAME c.back.\n"
+		  "c.back. 60 IN A 192.0.2.1",
+		  NULL,
+		  "NOERROR a.test. 60 IN CNAME b.other., b.other. 60 IN CNAME c.test., "
+		  "c.test. 60 IN A 192.0.2.1" },
+		{ "rewrite name prefix a. b. answer auto", "a.test.", 0,
+		  "b.test. 60 IN CNAME x.b.test.\nx.b.test. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME x.a.test., x.a.test. 60 IN A 192.0.2.1" },
+		/* CoreDNS' example */
+		{ "rewrite stop {\n"
+		  " name regex (.*)-(us-west-1)\\.coredns\\.rocks {1}.service.{2}.consul\n"
+		  " answer name (.*)\\.service\\.(us-west-1)\\.consul {1}-{2}.coredns.rocks\n}",
+		  "ftp-us-west-1.coredns.rocks.", 0,
+		  "ftp.service.us-west-1.consul. 60 IN A 10.10.10.10", NULL,
+		  "NOERROR ftp-us-west-1.coredns.rocks. 60 IN A 10.10.10.10" },
+		/* values alone */
+		{ "rewrite name regex (.*)[.]test {1}.back answer name (.*)[.]back {1}.test "
+		  "answer value (.*)[.]back {1}.test",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.test., b.test. 60 IN A 192.0.2.1" },
+		/* several rules: undone from the last one on */
+		{ "rewrite continue name a.test b.test\nrewrite name b.test c.back", "a.test.", 0,
+		  "c.back. 60 IN A 192.0.2.1", NULL, "NOERROR a.test. 60 IN A 192.0.2.1" },
+		{ "rewrite continue name suffix .test .mid answer auto\n"
+		  "rewrite name suffix .mid .back answer auto",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.test., b.test. 60 IN A 192.0.2.1" },
+		/* negative ones */
+		{ "rewrite name a.test b.back", "a.test.", DNS_NXDOMAIN, NULL, SOA("back."),
+		  "NXDOMAIN | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60" },
+		{ "rewrite rcode suffix test NXDOMAIN NOERROR", "a.test.", DNS_NXDOMAIN, NULL,
+		  SOA("test."), "NOERROR | test. 60 IN SOA ns.test. h.test. 1 2 3 4 60" },
+		{ "rewrite rcode suffix test NXDOMAIN NOERROR", "a.test.", DNS_REFUSED, NULL, NULL,
+		  "REFUSED" },
+		{ "rewrite rcode suffix test SERVFAIL NXDOMAIN", "a.test.", DNS_SERVFAIL, NULL,
+		  NULL, "NXDOMAIN" },
+		/* TTLs */
+		{ "rewrite ttl a.test 15", "a.test.", 0, "a.test. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 15 IN A 192.0.2.1" },
+		{ "rewrite ttl a.test 30-300", "a.test.", 0, "a.test. 5 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 30 IN A 192.0.2.1" },
+		{ "rewrite ttl a.test 30-300", "a.test.", 0, "a.test. 600 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 300 IN A 192.0.2.1" },
+		{ "rewrite ttl a.test 30-300", "a.test.", 0, "a.test. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN A 192.0.2.1" },
+		{ "rewrite ttl a.test -30", "a.test.", 0, "a.test. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 30 IN A 192.0.2.1" },
+		{ "rewrite ttl a.test 30-", "a.test.", 0, "a.test. 60 IN A 192.0.2.1", NULL,
+		  "NOERROR a.test. 60 IN A 192.0.2.1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct answer *from, *to = NULL;
+		struct dns_name qname = name_of(rows[i].name);
+		struct rewrite_result *result;
+		enum admission admission;
+		char name[1024];
+		const char *got;
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		result = apply(&f, rows[i].name, "A");
+		assert_non_null(result);
+		dns_name__to_text(&result->qname, name, sizeof(name));
+		from = upstream_answer(name, "A", rows[i].rcode, rows[i].answer, rows[i].authority,
+				       &admission);
+		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_A, 0,
+						 &admission, &to),
+				 0);
+		assert_true(dns_name__equal(&to->qname, &qname));
+		got = answer_text(to);
+		if (strcmp(got, rows[i].want))
+			fail_msg("%s\ngot  \"%s\"\nwant \"%s\"", rows[i].rules, got, rows[i].want);
+		answer__free(from);
+		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
+/* SRV's and MX's names, not SOA's mailbox nor text. */
+static void test_values(void **state)
+{
+	static const char rules[] = "rewrite name suffix .test .back answer auto";
+	struct dns_name qname = name_of("a.test.");
+	struct answer *from, *to = NULL;
+	struct rewrite_result *result;
+	enum admission admission;
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, rules);
+	result = apply(&f, "a.test.", "SRV");
+	from = upstream_answer("a.back.", "SRV", 0,
+			       "a.back. 60 IN SRV 1 2 3 h.back.\na.back. 60 IN SRV 1 2 3 o.other.",
+			       "back. 60 IN NS ns.back.", &admission);
+	assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, type_of("SRV"), 0,
+					 &admission, &to),
+			 0);
+	assert_string_equal(answer_text(to),
+			    "NOERROR a.test. 60 IN SRV 1 2 3 h.test., a.test. 60 IN SRV 1 2 3 "
+			    "o.other.");
+	assert_int_equal(admission, ADMIT_POSITIVE);
+	answer__free(from);
+	rewrite_result__free(result);
+	close_fixture(&f);
+}
+
+static void test_what_it_changes(void **state)
+{
+	static const struct {
+		const char *rules;
+		bool changes;
+	} rows[] = {
+		{ "rewrite ttl a.test 5", false },
+		{ "rewrite edns0 nsid set", false },
+		{ "rewrite name a.test b.test", true },
+		{ "rewrite type A AAAA", true },
+		{ "rewrite rcode a.test NXDOMAIN NOERROR", true },
+		{ "rewrite class IN CH", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		assert_int_equal(rewrite__changes(f.rewrite), rows[i].changes);
+		close_fixture(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_options_that_are_too_long),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_what_it_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
