@@ -20,11 +20,7 @@
 #define HUNG_NS	      NSEC_PER_SEC
 #define SHED_ABOVE    4096  /* exchanges under way */
 #define MAX_EXCHANGES 16384 /* each may hold a socket */
-#define WAITING_NS    (30 * NSEC_PER_SEC)
-#define RESERVED_FDS  2048 /* connections, programs, maps */
-/* At the end: packets may be on their way to us, answers on their way to clients. */
-#define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
-#define STOP_AT_MOST_NS	 NSEC_PER_SEC
+#define RESERVED_FDS  2048  /* connections, programs, maps */
 
 void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
 {
@@ -55,72 +51,6 @@ void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg,
 	server__reply(agent->server, client, msg, len);
 }
 
-static void set_steer(struct agent *agent, bool on)
-{
-	agent->ctl->steer = on;
-	kern__ctl_commit(agent->kern);
-	agent->steering = on;
-}
-
-/*
- * Network managers take down what they do not know. Without nd0 up a steered query would be lost,
- * and the programs cannot see that: so none is steered until it is up again; without nd0 at all,
- * this agent's namespace is of no use, and the next one makes another.
- */
-void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
-{
-	if (agent->stopping)
-		return;
-	if (gone) {
-		set_steer(agent, false);
-		log_error("nd0 was deleted, and with it the way to the agent: leaving");
-		agent->fatal = -ENODEV;
-		event_base_loopbreak(agent->base);
-		return;
-	}
-	if (info->up == !agent->nd0_down)
-		return;
-	agent->nd0_down = !info->up;
-	if (info->up) {
-		log_info("nd0 is up again");
-		return;
-	}
-	set_steer(agent, false);
-	log_warn("nd0 was taken down: not steering until it is up again");
-	if (steer__bring_up(agent->steer))
-		log_warn("nd0 cannot be brought up");
-}
-
-static void stop_if_done(struct agent *agent, uint64_t now)
-{
-	uint64_t since = now - agent->stop_ns;
-
-	if (since < STOP_AT_LEAST_NS)
-		return;
-	if (since >= STOP_AT_MOST_NS || !generation__in_flight(agent))
-		event_base_loopbreak(agent->base);
-}
-
-static void stop(struct agent *agent, uint64_t now)
-{
-	agent->stopping = true;
-	agent->stop_ns = now;
-	set_steer(agent, false);
-}
-
-static void begin_if_ready(struct agent *agent, uint64_t now)
-{
-	if (agent->nd0_down || !upstreams__answered(agent->gen->upstreams, NULL))
-		return;
-	if (agent->steer) {
-		set_steer(agent, true);
-		/* only now can a question of ours come back by way of a pod */
-		resolver__watch_loops(agent->gen->resolver, now);
-	}
-	log_info("the upstreams of all zones answer%s", agent->steer ? ": steering" : "");
-	agent->was_ready = true;
-}
-
 static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
@@ -132,14 +62,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	kern__ctl_commit(agent->kern);
 	agent_map__sync(&agent->map);
 	agent_observe__beat(agent);
-	if (agent->stopping) {
-		stop_if_done(agent, now);
-	} else if (agent->leave_ns) {
-		if (now >= agent->leave_ns)
-			stop(agent, now);
-	} else if (!agent->was_ready || (agent->steer && !agent->steering)) {
-		begin_if_ready(agent, now);
-	}
+	agent_phases__beat(agent, now);
 }
 
 /* Sets the addresses only where they changed: meanwhile nothing is served. */
@@ -171,18 +94,6 @@ static void fill_served(struct agent *agent)
 	kern__ctl_commit(agent->kern);
 }
 
-/* Pods use the cluster's DNS meanwhile; why, is worth a word now and then. */
-static void say_waiting(struct agent *agent, uint64_t now)
-{
-	char zones[512];
-
-	if (agent->waiting_said_ns && now - agent->waiting_said_ns < WAITING_NS)
-		return;
-	if (agent->waiting_said_ns && agent_observe__waiting(agent, zones, sizeof(zones)))
-		log_warn("not ready: no upstream has answered yet for %s", zones);
-	agent->waiting_said_ns = now;
-}
-
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
@@ -193,10 +104,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	agent_observe__tick(agent, now);
 	if (agent->stopping)
 		return;
-	if (!upstreams__answered(agent->gen->upstreams, NULL)) {
-		upstreams__probe(agent->gen->upstreams);
-		say_waiting(agent, now);
-	}
+	agent_phases__wait(agent, now);
 	resolver__tick(agent->gen->resolver, now);
 	generation__reap(agent, now);
 	agent__watch(agent, now);
@@ -206,54 +114,6 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	}
 	agent_link__review(agent);
 	agent_devices__review(agent);
-}
-
-/* At once, or after the lameduck time: /ready says no, and whoever still asks is answered. */
-static void leave(struct agent *agent, const char *signal, uint64_t now)
-{
-	const char *what = agent->opts->persist ? ", programs and cache stay" : "";
-	uint64_t lameduck = agent_observe__lameduck(agent);
-
-	if (!lameduck) {
-		log_info("%s: leaving%s", signal, what);
-		stop(agent, now);
-		return;
-	}
-	log_info("%s: leaving in %llu.%03llu s (lameduck)%s; once more: at once", signal,
-		 (unsigned long long)(lameduck / NSEC_PER_SEC),
-		 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
-	agent->leave_ns = now + lameduck;
-}
-
-static void on_signal(evutil_socket_t fd, short what, void *arg)
-{
-	struct agent *agent = arg;
-
-	(void)what;
-	if (fd == SIGHUP || fd == SIGUSR1) {
-		agent__reload(agent, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
-		return;
-	}
-	if (agent->stopping || agent->leave_ns) {
-		event_base_loopbreak(agent->base);
-		return;
-	}
-	leave(agent, fd == SIGTERM ? "SIGTERM" : "SIGINT", clock_now());
-}
-
-static int open_signals(struct agent *agent)
-{
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
-
-	signal(SIGPIPE, SIG_IGN);
-	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		agent->signals[i] = evsignal_new(agent->base, numbers[i], on_signal, agent);
-		if (!agent->signals[i] || event_add(agent->signals[i], NULL)) {
-			log_error("cannot handle signals");
-			return -ENOMEM;
-		}
-	}
-	return 0;
 }
 
 static void log_features(const struct kern_features *features)
@@ -432,7 +292,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 		return -ENOMEM;
 	}
 	agent_observe__level(agent, cf);
-	ret = open_signals(agent);
+	ret = agent_phases__open(agent);
 	if (!ret)
 		ret = open_kern(agent, cf);
 	if (!ret)
@@ -472,7 +332,7 @@ static void unpin(struct agent *agent)
 static void agent_close(struct agent *agent, bool detach, bool unpins)
 {
 	if (agent->kern && agent->ctl->steer)
-		set_steer(agent, false);
+		agent__set_steer(agent, false);
 	agent_devices__close(agent, detach);
 	while (agent->gen) {
 		struct generation *older = agent->gen->older;

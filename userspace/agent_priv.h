@@ -84,7 +84,13 @@ void agent__reload(struct agent *agent, const char *reason);
 /* Each second: is it time to look, and does it read differently? */
 void agent__watch(struct agent *agent, uint64_t now_ns);
 
-/* agent.c: nd0 itself changed or went. */
+/* agent_phases.c */
+int agent_phases__open(struct agent *agent); /* signals */
+void agent_phases__beat(struct agent *agent, uint64_t now_ns);
+/* Each second: ask the upstreams that are waited for. */
+void agent_phases__wait(struct agent *agent, uint64_t now_ns);
+void agent__set_steer(struct agent *agent, bool on);
+/* nd0 itself changed or went. */
 void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone);
 
 /* agent_metrics.c */

@@ -307,6 +307,8 @@ static void group_close(struct upstream_group *group)
 		struct upstream *upstream = &group->list[i];
 
 		exchange_unlink(&upstream->probe);
+		if (upstream->down)
+			group->owner->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
 		if (upstream->probe_timer)
 			event_free(upstream->probe_timer);
 		upstream_tcp__close_idle(upstream, UINT64_MAX);
