@@ -5,13 +5,14 @@
  * Contract: agent_priv.h. What is put right is a line in the log each time; what cannot be is one,
  * and one more when it could be after all.
  */
-#include <string.h>
+#include <net/if.h>
 
 #include "agent_priv.h"
 
 void agent__setup_error(struct agent *agent, enum metrics_setup_error error)
 {
-	agent->setup_errors[error]++;
+	if (agent->metrics)
+		metrics__setup_error(agent->metrics, error);
 }
 
 int agent_link__open(struct agent *agent)
@@ -45,7 +46,9 @@ void agent_link__review(struct agent *agent)
 		return;
 	ret = node_link__review(agent->link, done, sizeof(done), &err);
 	if (ret < 0) {
-		agent__setup_error(agent, METRICS_SETUP_INTERFACE_CHECK);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_INTERFACE_CHECK);
+		if (!if_nametoindex(name))
+			metrics__setup_error(agent->metrics, METRICS_SETUP_INTERFACE_ADD);
 		if (!agent->link_broken)
 			log_error("%s", err.text);
 	} else if (ret > 0) {

@@ -12,10 +12,6 @@
 #include "agent_priv.h"
 #include "clock.h"
 
-/* There is none where templates do not count. */
-__attribute__((weak)) uint64_t template_count(const struct templates *templates, size_t index,
-					      int event) __asm__("template__count");
-
 /* ---- where numbers that others keep come from ---- */
 
 static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
@@ -83,7 +79,7 @@ static void tell_templates(struct agent *agent)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < sections[i].block->templates_len; k++) {
 			for (int event = 0; event < METRICS_TEMPLATE_EVENT_COUNT; event++, seen++) {
-				uint64_t now = template_count(sections[i].templates, k, event);
+				uint64_t now = template__count(sections[i].templates, k, event);
 
 				metrics__template(agent->metrics, i, k, event, now - *seen);
 				*seen = now;
@@ -98,7 +94,7 @@ static void sample(void *ctx)
 
 	if (agent->store)
 		store__tell_hits(agent->store);
-	if (template_count && agent->gen)
+	if (agent->gen)
 		tell_templates(agent);
 }
 
@@ -270,26 +266,16 @@ void agent_metrics__refresh(struct agent *agent, const struct store_question *qu
 /* ---- what the kernel answered ---- */
 
 /* Who made an entry of what blocks answer themselves. */
-static enum metrics_plugin maker(struct section *section, const struct dns_name *name,
+static enum metrics_plugin maker(const struct section *section, const struct dns_name *name,
 				 const struct nodens_slot *slot)
 {
-	struct local_query query = {
-		.qname = name,
-		.qtype = ntohs(slot->qtype),
-		.qclass = DNS_CLASS_IN,
-	};
-	struct section_answer answer;
-	enum metrics_plugin plugin;
-
 	if (slot->key_flags & NODENS_KEY_CUT || !section->hosts)
 		return METRICS_PLUGIN_TEMPLATE;
-	if (!section->templates)
-		return METRICS_PLUGIN_HOSTS;
-	plugin = section__answer(section, &query, &answer) == LOCAL_ANSWER
-			 ? plugin_of(answer.plugin)
-			 : METRICS_PLUGIN_HOSTS;
-	answer__free(answer.answer);
-	return plugin;
+	/* a template that has the same name comes first, but who would write both? */
+	return !section->templates || ntohs(slot->qtype) == DNS_TYPE_PTR ||
+			       hosts__has(section->hosts, name)
+		       ? METRICS_PLUGIN_HOSTS
+		       : METRICS_PLUGIN_TEMPLATE;
 }
 
 void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t n)
@@ -323,7 +309,7 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 		if (block < 0)
 			return;
 		hits.block = block;
-		hits.plugin = maker((struct section *)&sections[block], &name, slot);
+		hits.plugin = maker(&sections[block], &name, slot);
 	}
 	hits.zone = metrics__zone(agent->metrics, hits.block, slot->data, slot->name_len);
 	metrics__kernel_hits(agent->metrics, &hits);

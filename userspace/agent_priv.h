@@ -50,7 +50,6 @@ struct agent {
 	int lock_fd; /* listen mode's; steer holds its own */
 	struct node_link *link;
 	bool link_broken; /* and that was said */
-	unsigned int setup_errors[METRICS_SETUP_ERROR_COUNT];
 	struct server *server;
 	unsigned int max_exchanges, shed_above;
 	struct links *links;
@@ -132,8 +131,6 @@ int agent_sockets__open(struct agent *agent);
 int agent_link__open(struct agent *agent);
 void agent_link__review(struct agent *agent);
 void agent_link__close(struct agent *agent, bool remove);
-/* node-cache's counter of what could not be set up. */
-void agent__setup_error(struct agent *agent, enum metrics_setup_error error);
 
 /* agent_stats.c */
 int agent_map__open(struct agent_map *map, struct kern *kern);

@@ -12,8 +12,8 @@
 #include "clock.h"
 #include "conf.h"
 
-/* As node-cache looks at its two directories. */
-#define POLL_NS (10 * NSEC_PER_SEC)
+/* As node-cache looks at its ConfigMaps, whatever `reload` says of the Corefile made of them. */
+#define BASE_INTERVAL_NS (10 * NSEC_PER_SEC)
 
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
@@ -82,10 +82,6 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 	}
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
-	if (conf->note[0]) {
-		log_warn("%s", conf->note);
-		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
-	}
 	ret = generation__open(agent, conf->cf, conf->plan, &gen);
 	conf->cf = NULL;
 	if (ret) {
@@ -112,7 +108,6 @@ static bool reload(struct agent *agent, const char *reason)
 		log_error("%s: %s; the configuration stays as it was", reason, err.text);
 		return false;
 	}
-	/* A ConfigMap that cannot be read must not take its stub domains away. */
 	if (conf.note[0]) {
 		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
 		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
@@ -146,8 +141,8 @@ void agent__reload(struct agent *agent, const char *reason)
 }
 
 /*
- * The interval with as much of the jitter as chance wants: not all nodes at once. The kube-dns
- * ConfigMap is looked at without a word in the Corefile. 0: never.
+ * The interval with as much of the jitter as chance wants: not all nodes at once. (ConfigMaps come
+ * to the nodes at different times as it is.) 0: never.
  */
 static uint64_t next_look(const struct agent *agent, uint64_t now)
 {
@@ -159,8 +154,8 @@ static uint64_t next_look(const struct agent *agent, uint64_t now)
 		if (reload->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
 			wait += random % (2 * reload->jitter_ns);
 	}
-	if ((agent->opts->kubednscm || conf__from_base(agent->opts)) && (!wait || wait > POLL_NS))
-		wait = POLL_NS;
+	if (conf__from_base(agent->opts) && (!wait || wait > BASE_INTERVAL_NS))
+		wait = BASE_INTERVAL_NS;
 	return wait ? now + wait : 0;
 }
 

@@ -250,7 +250,22 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 	return 0;
 }
 
-static int fill_base(const struct run_options *opts, const char *path, const char *base, FILE *out,
+/*
+ * Older manifests ask resolv.conf's servers by TCP; those that the ConfigMap names instead are
+ * asked by UDP, as node-cache has it. Blanks, so that lines keep their numbers.
+ */
+static void without_tcp(char *base)
+{
+	static const char block[] = "\n    forward . __PILLAR__UPSTREAM__SERVERS__ {\n"
+				    "            force_tcp\n    }\n";
+
+	for (char *at = strstr(base, block); at; at = strstr(at + 1, block)) {
+		for (size_t i = strcspn(block, "{"); i < sizeof(block) - 1; i++)
+			at[i] = at[i] == '\n' ? '\n' : ' ';
+	}
+}
+
+static int fill_base(const struct run_options *opts, const char *path, char *base, FILE *out,
 		     char note[256], struct options_error *err)
 {
 	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400], host[64];
@@ -270,7 +285,9 @@ static int fill_base(const struct run_options *opts, const char *path, const cha
 		 env);
 	local_list(opts, local, sizeof(local));
 	local_host(opts, host, sizeof(host));
-	if (!servers(list, NAMESERVERS, upstreams, sizeof(upstreams), note))
+	if (servers(list, NAMESERVERS, upstreams, sizeof(upstreams), note))
+		without_tcp(base);
+	else
 		strcpy(upstreams, RESOLV_CONF);
 	json_decref(list);
 	ret = substitute(base, path, pillars, sizeof(pillars) / sizeof(pillars[0]), out, err);

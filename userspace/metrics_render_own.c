@@ -94,6 +94,8 @@ static void render_health(struct metrics *m, struct metrics_page *page)
 	const char *name = "coredns_health_request_duration_seconds";
 	uint64_t sum = 0;
 
+	single(page, "coredns_health_request_failures_total", "counter",
+	       "Checks of /health that failed.", m->health_failed);
 	metrics_page__head(page, name, "histogram", "Time a request to /health took.");
 	for (int i = 0; i <= METRICS_HEALTH_BUCKETS; i++) {
 		sum += m->health[i];
@@ -101,8 +103,6 @@ static void render_health(struct metrics *m, struct metrics_page *page)
 	}
 	metrics_page__ns(page, name, "_sum", "", "", m->health_ns);
 	metrics_page__u64(page, name, "_count", "", "", sum);
-	single(page, "coredns_health_request_failures_total", "counter",
-	       "Checks of /health that failed.", m->health_failed);
 }
 
 static void render_coredns(struct metrics *m, struct metrics_page *page)

@@ -6,7 +6,8 @@
 LAB_SERVE="$LAB_DNS4 $LAB_DNS6"
 LAB_PROBE_POD=p1 LAB_READY_KEY=kernel.steered
 
-# lab_corefile [TTL]: the Corefile in use. The minimum of 1 s lets short TTLs run out.
+# lab_corefile [TTL]: the Corefile in use. The minimum of 1 s lets short TTLs run out; without cuts the agent asks
+# nothing of its own accord, so that what the cluster's DNS is asked can be counted.
 lab_corefile() {
 	cat >"$LAB/Corefile" <<-END
 	cluster.local:53 10.in-addr.arpa:53 {
@@ -15,6 +16,7 @@ lab_corefile() {
 	        success 9984 ${1:-30} 1
 	        denial 9984 5 1
 	    }
+	    nxdomain_cut off
 	    bind $LAB_SERVE
 	    forward . $LAB_UP4
 	}

@@ -165,6 +165,30 @@ static void test_upstream_nameservers(void **state)
 	}
 }
 
+/* Older manifests force TCP upon resolv.conf's servers, which others need not have. */
+static void test_upstreams_by_udp(void **state)
+{
+	static const char base[] = ".:53 {\n    forward . __PILLAR__UPSTREAM__SERVERS__ {\n"
+				   "            force_tcp\n    }\n    errors\n}\n"
+				   "a:53 {\n    forward . __PILLAR__CLUSTER__DNS__ {\n"
+				   "            force_tcp\n    }\n}\n";
+	static const char cluster[] = "a:53 {\n    forward . 10.96.0.11 {\n"
+				      "            force_tcp\n    }\n}\n";
+	char want[512];
+
+	(void)state;
+	snprintf(want, sizeof(want),
+		 ".:53 {\n    forward . /etc/resolv.conf {\n"
+		 "            force_tcp\n    }\n    errors\n}\n%s",
+		 cluster);
+	expect(V4, base, want, "");
+	put(config_map, "upstreamNameservers", "[\"8.8.8.8\"]");
+	/* as many lines as before */
+	snprintf(want, sizeof(want),
+		 ".:53 {\n    forward . 8.8.8.8  \n%21s\n%5s\n    errors\n}\n%s", "", "", cluster);
+	expect(V4, base, want, "");
+}
+
 #define STUB(domain, bind, to) \
 	"\n" domain ":53 {\n    errors\n    cache 30\n" bind "    forward . " to "\n}\n"
 
@@ -358,6 +382,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_placeholders, each),
 		cmocka_unit_test_setup(test_upstream_nameservers, each),
+		cmocka_unit_test_setup(test_upstreams_by_udp, each),
 		cmocka_unit_test_setup(test_stub_domains, each),
 		cmocka_unit_test_setup(test_refused, each),
 		cmocka_unit_test_setup(test_choice, each),
