@@ -552,7 +552,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
 		 agent->steer ? "; steering begins when an upstream answers" : "");
 	if (conf->note[0])
-		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);
 	resolver__watch_loops(agent->gen->resolver, clock_now());
 	if (event_base_dispatch(agent->base) < 0) {

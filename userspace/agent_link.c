@@ -9,12 +9,6 @@
 
 #include "agent_priv.h"
 
-void agent__setup_error(struct agent *agent, enum metrics_setup_error error)
-{
-	if (agent->metrics)
-		metrics__setup_error(agent->metrics, error);
-}
-
 int agent_link__open(struct agent *agent)
 {
 	const struct run_options *opts = agent->opts;

@@ -109,7 +109,7 @@ static bool reload(struct agent *agent, const char *reason)
 		return false;
 	}
 	if (conf.note[0]) {
-		agent__setup_error(agent, METRICS_SETUP_CONFIGMAP);
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
 		conf__free(&conf);
 		return false;
