@@ -79,9 +79,8 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-/* Another block answers for a part of what lies below @suffix. */
-static bool divided(const struct resolver *resolver, const struct section *section,
-		    const struct dns_name *suffix)
+bool resolver_divided(const struct resolver *resolver, const struct section *section,
+		      const struct dns_name *suffix)
 {
 	const struct corefile *cf = resolver->config.corefile;
 
@@ -135,7 +134,7 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 
 	/* rewrites come before templates, hosts of the block after them */
 	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
-	    divided(fill->resolver, fill->section, suffix))
+	    resolver_divided(fill->resolver, fill->section, suffix))
 		return;
 	for (size_t i = 0; i < sizeof(kinds); i++) {
 		if (fill->missing && is_there(fill, suffix, kinds[i]))
@@ -313,6 +312,7 @@ static bool owner_after(void *ctx, const struct store_question *question,
 			const struct nodens_slot *slot, struct store_put *put)
 {
 	const struct takeover *takeover = ctx;
+	const struct section *section;
 	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
 
 	/* without: what an agent before this one left, and its names say whose it is */
@@ -322,8 +322,13 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
-	return section__keep_on(&takeover->resolver->sections[now], question,
-				be16toh(slot->flags) & DNS_RCODE, put);
+	section = &takeover->resolver->sections[now];
+	/* hosts files may have changed, blocks been added, with the block the same */
+	if ((section->hosts && hosts__has(section->hosts, &question->qname)) ||
+	    (question->key_flags & NODENS_KEY_CUT &&
+	     !resolver_cuts_may(takeover->resolver, section, &question->qname)))
+		return false;
+	return section__keep_on(section, question, be16toh(slot->flags) & DNS_RCODE, put);
 }
 
 /*
@@ -383,6 +388,11 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 
 void resolver__leave_store(struct resolver *resolver)
 {
-	resolver->config.store = NULL;
+	struct resolver_config *config = &resolver->config;
+
+	if (resolver->overloaded && config->overload)
+		config->overload(config->ctx, false);
+	config->overload = NULL;
+	config->store = NULL;
 	resolver->owns_store = false;
 }
