@@ -26,7 +26,8 @@ enum local_result hosts__answer(const struct hosts *hosts, const struct local_qu
 int hosts__reload(struct hosts *hosts, uint64_t now_ns);
 /* Does the file give it an address? */
 bool hosts__has(const struct hosts *hosts, const struct dns_name *name);
-/* Or to a name below it? Looks at every one: about 1 ms for 100,000. */
+/* Or to a name below it? Looks at every one; of more than 10,000 one may be, and none is looked at.
+ */
 bool hosts__below(const struct hosts *hosts, const struct dns_name *name);
 /* Once for A and for AAAA of each name, and for PTR of each address, in the order of the file,
  * until @fn says false. */

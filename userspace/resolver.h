@@ -101,7 +101,10 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
  * minute is over; till then, and a little longer, such a query is one of ours that came back.
  */
 void resolver__watch_loops(struct resolver *resolver, uint64_t now_ns);
-/* Another resolver has taken the store: what this one still learns is not kept. */
+/*
+ * Another resolver follows: what this one still learns is not kept, and whether too much is under
+ * way is the other's to say.
+ */
 void resolver__leave_store(struct resolver *resolver);
 /* About each second: what upstreams say of the zones, hosts files, loops. */
 void resolver__tick(struct resolver *resolver, uint64_t now_ns);

@@ -3,6 +3,7 @@
  * Cuts: what is asked to find them, and when they are stored and go again.
  * Contract: resolver_priv.h; where to cut is cuts.h's to say.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "resolver_priv.h"
@@ -32,8 +33,40 @@ static int ask(struct resolver *resolver, struct section *section, size_t zone,
 		.cut_for = cut_for,
 	};
 
+	/* as refreshes: where there are too many clients, they go first */
+	if (resolver->n_pending >= resolver->config.shed_above / 2)
+		return -EBUSY;
 	resolver_count(resolver, AGENT_STAT_CUT_PROBES);
 	return pending__start(resolver, &start, now);
+}
+
+/* Are there names below @name that others are asked for than who denied it? */
+static bool forwards_differ(const struct corefile_block *block, const struct dns_name *name)
+{
+	for (size_t i = 0; i < block->forwards_len; i++) {
+		const struct corefile_forward *forward = &block->forwards[i];
+
+		if (forward->from.wire_len > name->len &&
+		    zone__contains(name->wire, name->len, forward->from.wire,
+				   forward->from.wire_len))
+			return true;
+		for (size_t k = 0; k < forward->except_len; k++) {
+			if (zone__contains(name->wire, name->len, forward->except[k].wire,
+					   forward->except[k].wire_len))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool resolver_cuts_may(const struct resolver *resolver, const struct section *section,
+		       const struct dns_name *name)
+{
+	/* cuts are looked up before all of these */
+	return !(section->rewrite && rewrite__changes(section->rewrite)) &&
+	       !(section->templates && template__below(section->templates, name)) &&
+	       !(section->hosts && hosts__below(section->hosts, name)) &&
+	       !forwards_differ(section->block, name) && !resolver_divided(resolver, section, name);
 }
 
 static void store_cut(struct resolver *resolver, struct section *section,
@@ -43,10 +76,6 @@ static void store_cut(struct resolver *resolver, struct section *section,
 	struct answer *cut;
 	uint32_t ttl_s;
 
-	/* what the block knows itself is looked up after cuts */
-	if ((section->hosts && hosts__below(section->hosts, name)) ||
-	    (section->templates && template__below(section->templates, name)))
-		return;
 	if (!section__keep(section, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
 	    answer__make_cut(nxdomain, name, 0, &cut))
 		return;
@@ -67,7 +96,7 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 	if (!cuts__candidate(resolver->cuts, &section->block->zones[zone], name, now, &candidate))
 		return;
 	/* A name of its own, and nobody asks below it: the ordinary entry says all. */
-	if (dns_name__equal(&candidate, name))
+	if (dns_name__equal(&candidate, name) || !resolver_cuts_may(resolver, section, &candidate))
 		return;
 	if (dns_name__equal(&candidate, asked)) {
 		store_cut(resolver, section, nxdomain, &candidate, now);
@@ -86,7 +115,25 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 	}
 }
 
-void resolver_cuts_learn(struct pending *pending, const struct answer *answer, uint64_t now)
+/* The witness has said @rcode, or nothing: -1. */
+static void testify(struct pending *pending, int rcode, uint64_t now)
+{
+	struct cut_zone *state = zone_state(pending->section, pending->zone);
+
+	if (!pending->witness)
+		return;
+	pending->witness = false;
+	state->asking = false;
+	cuts__testify(state, rcode, now);
+}
+
+void resolver_cuts_forget(struct pending *pending)
+{
+	testify(pending, -1, clock_now());
+}
+
+void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
+			 enum admission admission, uint64_t now)
 {
 	struct resolver *resolver = pending->resolver;
 	struct section *section = pending->section;
@@ -94,17 +141,13 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 	const struct dns_name *name = &pending->question.qname;
 	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
 
-	if (pending->witness) {
-		struct cut_zone *state = zone_state(section, pending->zone);
-
-		state->asking = false;
-		cuts__testify(state, answer ? rcode : -1, now);
-	}
+	testify(pending, answer ? rcode : -1, now);
 	/* What the block made out of another question proves nothing of this one. */
 	if (!answer || !resolver->config.store ||
 	    (pending->rewritten && pending->rewritten->reverts) || !cuts_on(section, pending->zone))
 		return;
-	if (rcode == DNS_NOERROR) {
+	/* an alias exists, though what it leads to does not */
+	if (rcode == DNS_NOERROR || (rcode == DNS_NXDOMAIN && answer->count[DNS_ANSWER_SECTION])) {
 		cuts__exists(resolver->cuts, zone, name, now);
 		store__remove_cuts(resolver->config.store, name);
 		if (pending->cut_for.len)
@@ -112,7 +155,9 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer, u
 				 now);
 		return;
 	}
-	if (rcode != DNS_NXDOMAIN || zone_state(section, pending->zone)->state != CUT_ZONE_CLUSTER)
+	/* what is not to be kept for the name itself is not for those below it */
+	if (rcode != DNS_NXDOMAIN || admission != ADMIT_NEGATIVE ||
+	    zone_state(section, pending->zone)->state != CUT_ZONE_CLUSTER)
 		return;
 	/* Signed denials are not ours to widen: who asks with DO or CD is left out. */
 	if (pending->question.key_flags)
@@ -148,7 +193,10 @@ void resolver_cuts_tick(struct resolver *resolver, uint64_t now)
 			if (!cuts_on(section, zone) ||
 			    !cuts__witness(state, &section->block->zones[zone], now, &name))
 				continue;
-			state->asking = !ask(resolver, section, zone, &name, true, NULL, now);
+			/* it may be over before this returns */
+			state->asking = true;
+			if (ask(resolver, section, zone, &name, true, NULL, now))
+				state->asking = false;
 		}
 	}
 }

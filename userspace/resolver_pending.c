@@ -75,6 +75,7 @@ static void pending_free(struct pending *pending)
 {
 	struct waiter *waiter;
 
+	resolver_cuts_forget(pending);
 	while ((waiter = pending->first)) {
 		pending->first = waiter->next;
 		free(waiter);
@@ -276,7 +277,7 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 	if (pending->loop && answer)
 		resolver_loop_answered(resolver, section);
 	else if (!local)
-		resolver_cuts_learn(pending, answer, now);
+		resolver_cuts_learn(pending, answer, admission, now);
 	/* a refresh that failed leaves what there was */
 	if (keep && resolver->config.store && !pending->loop &&
 	    !(for_agent && says_nothing(answer))) {
@@ -310,6 +311,7 @@ void pending_finish_whoami(struct pending *pending)
 		answer__free(answer);
 	}
 	pending_free(pending);
+	resolver_judge_load(resolver);
 }
 
 void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *error)

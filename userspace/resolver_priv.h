@@ -126,7 +126,13 @@ void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
 
 /* resolver_cuts.c */
 /* What came of @pending's question; NULL: nothing. Before the answer is stored. */
-void resolver_cuts_learn(struct pending *pending, const struct answer *answer, uint64_t now);
+void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
+			 enum admission admission, uint64_t now);
+/* @pending ends otherwise. */
+void resolver_cuts_forget(struct pending *pending);
+/* Is whoever denies @name the one to ask for all names below it, too? */
+bool resolver_cuts_may(const struct resolver *resolver, const struct section *section,
+		       const struct dns_name *name);
 /* A cut that is used ends soon. */
 void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
 			   const struct store_question *question, uint64_t now);
@@ -140,6 +146,9 @@ void resolver_loop_answered(struct resolver *resolver, const struct section *sec
 void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* resolver_static.c */
+/* Another block answers for a part of what lies below @suffix. */
+bool resolver_divided(const struct resolver *resolver, const struct section *section,
+		      const struct dns_name *suffix);
 void resolver_static_fill(struct resolver *resolver, uint64_t now);
 /* An entry put by the above is to be put again; false: it is not one of them. */
 bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,

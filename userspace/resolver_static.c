@@ -79,9 +79,8 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-/* Another block answers for a part of what lies below @suffix. */
-static bool divided(const struct resolver *resolver, const struct section *section,
-		    const struct dns_name *suffix)
+bool resolver_divided(const struct resolver *resolver, const struct section *section,
+		      const struct dns_name *suffix)
 {
 	const struct corefile *cf = resolver->config.corefile;
 
@@ -119,6 +118,9 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 		store__put(resolver->config.store, cut, &put, now);
 }
 
+static const uint8_t blackhole_kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
+					   NODENS_KEY_DO | NODENS_KEY_CD };
+
 static bool is_there(const struct fill *fill, const struct dns_name *suffix, uint8_t key_flags)
 {
 	uint32_t ttl_s;
@@ -127,21 +129,31 @@ static bool is_there(const struct fill *fill, const struct dns_name *suffix, uin
 			  fill->now, &ttl_s);
 }
 
+static bool lacks_blackhole(void *ctx, const struct dns_name *suffix)
+{
+	const struct fill *fill = ctx;
+
+	for (size_t i = 0; i < sizeof(blackhole_kinds); i++) {
+		if (!is_there(fill, suffix, blackhole_kinds[i]))
+			return true;
+	}
+	return false;
+}
+
 static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
-	static const uint8_t kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
-					 NODENS_KEY_DO | NODENS_KEY_CD };
 	struct fill *fill = ctx;
 
 	/* rewrites come before templates, hosts of the block after them */
 	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
-	    divided(fill->resolver, fill->section, suffix))
+	    resolver_divided(fill->resolver, fill->section, suffix))
 		return;
-	for (size_t i = 0; i < sizeof(kinds); i++) {
-		if (fill->missing && is_there(fill, suffix, kinds[i]))
+	for (size_t i = 0; i < sizeof(blackhole_kinds); i++) {
+		if (fill->missing && is_there(fill, suffix, blackhole_kinds[i]))
 			continue;
 		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
-		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, kinds[i], fill->now);
+		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, blackhole_kinds[i],
+			      fill->now);
 	}
 }
 
@@ -157,9 +169,11 @@ static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 
 static void fill_templates(struct fill *fill, struct section *section)
 {
+	struct template_blackholes take = { .found = fill_blackhole, .ctx = fill };
+
 	fill->section = section;
 	template__exact(section->templates, fill_one, fill);
-	template__blackholes(section->templates, fill_blackhole, fill);
+	template__blackholes(section->templates, &take);
 }
 
 static void fill_hosts(struct fill *fill, struct section *section)
@@ -211,17 +225,17 @@ void resolver_static_fill(struct resolver *resolver, uint64_t now)
 struct refill {
 	struct fill fill;
 	const struct dns_name *suffix;
-	bool found;
 };
+
+static bool is_refilled(void *ctx, const struct dns_name *suffix)
+{
+	return dns_name__equal(suffix, ((struct refill *)ctx)->suffix);
+}
 
 static void refill_blackhole(void *ctx, const struct dns_name *suffix,
 			     const struct answer *nxdomain)
 {
-	struct refill *refill = ctx;
-
-	if (!dns_name__equal(suffix, refill->suffix))
-		return;
-	fill_blackhole(&refill->fill, suffix, nxdomain);
+	fill_blackhole(&((struct refill *)ctx)->fill, suffix, nxdomain);
 }
 
 bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,
@@ -230,6 +244,11 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	struct refill refill = {
 		.fill = { .resolver = resolver, .now = now, .room = { 1, 1 } },
 		.suffix = &question->qname,
+	};
+	struct template_blackholes take = {
+		.wanted = is_refilled,
+		.found = refill_blackhole,
+		.ctx = &refill,
 	};
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
@@ -243,7 +262,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	if (!(question->key_flags & NODENS_KEY_CUT))
 		fill_one(&refill.fill, &question->qname, question->qtype);
 	else if (refill.fill.section->templates)
-		template__blackholes(refill.fill.section->templates, refill_blackhole, &refill);
+		template__blackholes(refill.fill.section->templates, &take);
 	return true;
 }
 
@@ -271,6 +290,11 @@ static bool outlives(void *ctx, const struct store_question *question,
 static void look_for_blackholes(struct resolver *resolver, uint64_t now)
 {
 	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
+	struct template_blackholes take = {
+		.wanted = lacks_blackhole,
+		.found = fill_blackhole,
+		.ctx = &fill,
+	};
 
 	if (now < resolver->static_look_ns)
 		return;
@@ -278,7 +302,7 @@ static void look_for_blackholes(struct resolver *resolver, uint64_t now)
 	for (size_t i = 0; i < resolver->n_sections; i++) {
 		fill.section = &resolver->sections[i];
 		if (fill.section->templates)
-			template__blackholes(fill.section->templates, fill_blackhole, &fill);
+			template__blackholes(fill.section->templates, &take);
 	}
 }
 
@@ -313,6 +337,7 @@ static bool owner_after(void *ctx, const struct store_question *question,
 			const struct nodens_slot *slot, struct store_put *put)
 {
 	const struct takeover *takeover = ctx;
+	const struct section *section;
 	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
 
 	/* without: what an agent before this one left, and its names say whose it is */
@@ -322,8 +347,13 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
-	return section__keep_on(&takeover->resolver->sections[now], question,
-				be16toh(slot->flags) & DNS_RCODE, put);
+	section = &takeover->resolver->sections[now];
+	/* hosts files may have changed, blocks been added, with the block the same */
+	if ((section->hosts && hosts__has(section->hosts, &question->qname)) ||
+	    (question->key_flags & NODENS_KEY_CUT &&
+	     !resolver_cuts_may(takeover->resolver, section, &question->qname)))
+		return false;
+	return section__keep_on(section, question, be16toh(slot->flags) & DNS_RCODE, put);
 }
 
 /*
@@ -383,6 +413,11 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 
 void resolver__leave_store(struct resolver *resolver)
 {
-	resolver->config.store = NULL;
+	struct resolver_config *config = &resolver->config;
+
+	if (resolver->overloaded && config->overload)
+		config->overload(config->ctx, false);
+	config->overload = NULL;
+	config->store = NULL;
 	resolver->owns_store = false;
 }

@@ -75,14 +75,16 @@ void section__close(struct section *section)
 size_t section__zone(const struct section *section, const struct dns_name *qname)
 {
 	const struct corefile_block *block = section->block;
-	size_t best = 0;
+	size_t best = 0, longest = 0;
 
 	for (size_t i = 0; i < block->zones_len; i++) {
 		const struct corefile_zone *zone = &block->zones[i];
 
 		if (zone__contains(zone->wire, zone->wire_len, qname->wire, qname->len) &&
-		    (zone->wire_len > block->zones[best].wire_len || !best))
+		    zone->wire_len > longest) {
 			best = i;
+			longest = zone->wire_len;
+		}
 	}
 	return best;
 }

@@ -201,22 +201,23 @@ static bool all_constant(struct form **forms)
 	return !*forms;
 }
 
-typedef void blackhole_fn(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain);
-
 static void report(struct templates *templates, size_t index, const struct dns_name *suffix,
-		   bool below, blackhole_fn *fn, void *ctx)
+		   bool below, const struct template_blackholes *take)
 {
 	struct template *t = &templates->list[index];
 	struct local_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0 };
 	struct form_values values = { .type = "A", .class = "IN" };
-	const struct corefile_zone *zone = template_zone(t, suffix);
+	const struct corefile_zone *zone;
 	char name[TEMPLATE_NAME_TEXT];
 	struct answer *answer = NULL;
 
+	if (take->wanted && !take->wanted(take->ctx, suffix))
+		return;
 	for (size_t i = 0; i < index; i++) {
 		if (interferes(&templates->list[i], suffix))
 			return;
 	}
+	zone = template_zone(t, suffix);
 	/* what depends on the question is not the same for all */
 	if (!zone || suffix->len < 2 || !all_constant(t->forms[DNS_AUTHORITY]) ||
 	    dns_name__to_text(suffix, name, sizeof(name)) < 0)
@@ -225,7 +226,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	values.zone = zone->text;
 	if (!template_build(t, &values, &query, &answer)) {
 		answer->cut_below = below;
-		fn(ctx, suffix, answer);
+		take->found(take->ctx, suffix, answer);
 	}
 	answer__free(answer);
 }
@@ -240,7 +241,7 @@ static struct dns_name name_of(const struct corefile_zone *zone)
 
 /* Of one expression; NULL: there is none, all of the template's zones are meant. */
 static void report_match(struct templates *templates, size_t index, const char *pattern,
-			 blackhole_fn *fn, void *ctx)
+			 const struct template_blackholes *take)
 {
 	const struct template *t = &templates->list[index];
 	struct extent extent = { .kind = EXTENT_SUFFIX, .name = { .len = 1 } };
@@ -250,18 +251,18 @@ static void report_match(struct templates *templates, size_t index, const char *
 	if (extent.kind != EXTENT_SUFFIX && extent.kind != EXTENT_BELOW)
 		return;
 	if (template_zone(t, &extent.name) && extent.name.len > 1) {
-		report(templates, index, &extent.name, extent.kind == EXTENT_BELOW, fn, ctx);
+		report(templates, index, &extent.name, extent.kind == EXTENT_BELOW, take);
 		return;
 	}
 	for (size_t i = 0; i < t->zones->len; i++) {
 		struct dns_name zone = name_of(&t->zones->list[i]);
 
 		if (dns_name__within(&zone, &extent.name))
-			report(templates, index, &zone, false, fn, ctx);
+			report(templates, index, &zone, false, take);
 	}
 }
 
-void template__blackholes(struct templates *templates, blackhole_fn *fn, void *ctx)
+void template__blackholes(struct templates *templates, const struct template_blackholes *take)
 {
 	for (size_t i = 0; i < templates->len; i++) {
 		const struct corefile_template *config = templates->list[i].config;
@@ -270,9 +271,9 @@ void template__blackholes(struct templates *templates, blackhole_fn *fn, void *c
 		if (!denies(&templates->list[i]) || config->has_ede || config->additional.len)
 			continue;
 		for (size_t k = 0; k < config->match.len; k++)
-			report_match(templates, i, config->match.list[k], fn, ctx);
+			report_match(templates, i, config->match.list[k], take);
 		if (!config->match.len)
-			report_match(templates, i, NULL, fn, ctx);
+			report_match(templates, i, NULL, take);
 	}
 }
 

@@ -282,6 +282,11 @@ static void test_blocklist(void **state)
 	hosts__each(f.hosts, see, &seen);
 	assert_int_equal(seen.a + seen.aaaa + seen.ptr, 10);
 	assert_true(hosts__below(f.hosts, &below));
+	assert_true(hosts__below(f.hosts, &nothing)); /* so many are not looked through */
+	close_fixture(&f);
+	write_file("10.0.0.1 a.x9.test\n");
+	open_fixture(&f, "test {\n hosts %s\n}\n");
+	assert_true(hosts__below(f.hosts, &below));
 	assert_false(hosts__below(f.hosts, &nothing));
 	close_fixture(&f);
 }

@@ -242,6 +242,86 @@ static void test_close_with_queries_under_way(void **state)
 	fixture_close(&f.up);
 }
 
+/* What a witness does not say, for whatever reason, is asked again. */
+static void test_witness_not_asked(void **state)
+{
+	static const char text[] = "cluster.local:53 {\n cache\n forward . %1 {\n"
+				   "  max_concurrent 1\n }\n}\n";
+	uint64_t now = clock_now();
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, text, 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "a.cluster.local.", 1, 0);
+	resolver__tick(f.resolver, now);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
+	assert_int_equal(resolver__in_flight(f.resolver), 1);
+	resolver__tick(f.resolver, now);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
+	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	close_fixture(&f);
+}
+
+/* The same where no upstream can be asked at all: then it is over before it has begun. */
+static void test_witness_unreachable(void **state)
+{
+	uint64_t now = clock_now();
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, "cluster.local:53 {\n cache\n forward . 255.255.255.255\n}\n", 100, 100);
+	resolver__tick(f.resolver, now);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
+	assert_int_equal(resolver__in_flight(f.resolver), 0);
+	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	close_fixture(&f);
+}
+
+/* The flag is the newest resolver's. */
+static void test_overload_changes_hands(void **state)
+{
+	struct fixture f;
+	char name[32];
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 4);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "n%d.example.", i);
+		query(&f, name, i, 0);
+	}
+	assert_true(f.overloaded);
+	resolver__leave_store(f.resolver);
+	assert_false(f.overloaded);
+	f.overloaded = true; /* as the next one may say */
+	assert_true(fixture_run(&f.up, &f.n, 6));
+	assert_true(f.overloaded);
+	close_fixture(&f);
+}
+
+static void test_longest_zone(void **state)
+{
+	static const char *const names[] = { "a.cluster.local.", "local.", "b.local.",
+					     "x.a.b.local." };
+	static const size_t want[] = { 0, 1, 1, 2 };
+	const struct section *sections;
+	struct dns_name name;
+	struct fixture f;
+	size_t n;
+
+	(void)state;
+	open_fixture(&f, "cluster.local:53 local:53 a.b.local:53 {\n forward . %1\n}\n", 10, 4);
+	sections = resolver__sections(f.resolver, &n);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(dns_name__from_text(&name, names[i]), 0);
+		assert_int_equal(section__zone(&sections[0], &name), want[i]);
+	}
+	close_fixture(&f);
+}
+
 static void test_max_concurrent_is_refused(void **state)
 {
 	struct fixture f;
@@ -482,6 +562,10 @@ int main(void)
 		cmocka_unit_test(test_no_upstream_answers),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_close_with_queries_under_way),
+		cmocka_unit_test(test_witness_not_asked),
+		cmocka_unit_test(test_witness_unreachable),
+		cmocka_unit_test(test_overload_changes_hands),
+		cmocka_unit_test(test_longest_zone),
 		cmocka_unit_test(test_max_concurrent_is_refused),
 		cmocka_unit_test(test_udp_limit),
 		cmocka_unit_test(test_keep),

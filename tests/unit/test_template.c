@@ -356,11 +356,35 @@ static void test_blackholes(void **state)
 
 		snprintf(text, sizeof(text), ". {\n%s}\n", rows[i].templates);
 		open_fixture(&f, text);
-		template__blackholes(f.templates, list_suffix, got);
+		template__blackholes(f.templates, &(struct template_blackholes){
+							  .found = list_suffix, .ctx = got });
 		if (strcmp(got, rows[i].want))
 			fail_msg("got \"%s\", want \"%s\" of\n%s", got, rows[i].want, text);
 		close_fixture(&f);
 	}
+}
+
+static bool is_b(void *ctx, const struct dns_name *suffix)
+{
+	struct dns_name b;
+
+	(void)ctx;
+	assert_int_equal(dns_name__from_text(&b, "b.test."), 0);
+	return dns_name__equal(suffix, &b);
+}
+
+static void test_blackholes_wanted(void **state)
+{
+	struct template_blackholes take = { .wanted = is_b, .found = list_suffix };
+	char got[1024] = "";
+	struct fixture f;
+
+	(void)state;
+	take.ctx = got;
+	open_fixture(&f, ". {\n template ANY ANY a.test b.test c.test {\n rcode NXDOMAIN\n }\n}\n");
+	template__blackholes(f.templates, &take);
+	assert_string_equal(got, "b.test.");
+	close_fixture(&f);
 }
 
 /* What is said to be below or at a suffix is what an answer says. */
@@ -386,7 +410,8 @@ static void test_blackholes_agree(void **state)
 			 "}\n}\n",
 			 patterns[i]);
 		open_fixture(&f, text);
-		template__blackholes(f.templates, list_suffix, got);
+		template__blackholes(f.templates, &(struct template_blackholes){
+							  .found = list_suffix, .ctx = got });
 		assert_non_null(strstr(got, "a.test."));
 		for (size_t k = 0; k < sizeof(below) / sizeof(below[0]); k++)
 			assert_string_equal(ask(&f, below[k], "A", &ede), "NXDOMAIN");
@@ -478,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_many_groups),
 		cmocka_unit_test(test_blackholes),
+		cmocka_unit_test(test_blackholes_wanted),
 		cmocka_unit_test(test_blackholes_agree),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_catastrophe),
