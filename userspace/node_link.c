@@ -168,8 +168,11 @@ static int make_link(struct nl *nl, const char *name)
 	return ret == -EOPNOTSUPP ? create(nl, name, "bridge") : ret;
 }
 
-/* The link up and ours, whatever was there before. 1: it was made or brought up. */
-static int ensure_link(struct nl *nl, struct node_link *link, struct kern_error *err)
+/*
+ * The link up and, with @claims, ours, whatever was there before; one that is made is ours anyway.
+ * 1: it was made or brought up.
+ */
+static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struct kern_error *err)
 {
 	struct link_state state = { 0 };
 	bool made = false;
@@ -186,7 +189,7 @@ static int ensure_link(struct nl *nl, struct node_link *link, struct kern_error 
 				       " or have -interfacename name another",
 				       link->name, state.kind[0] ? " of type " : "", state.kind);
 	}
-	if (!ret && strcmp(state.alias, NODE_LINK_ALIAS))
+	if (!ret && (made || claims) && strcmp(state.alias, NODE_LINK_ALIAS))
 		ret = claim(nl, state.ifindex);
 	if (!ret && !state.up)
 		ret = bring_up(nl, state.ifindex);
@@ -363,7 +366,7 @@ int node_link__review(struct node_link *link, char *done, size_t done_size, stru
 	ret = nl__open(&nl);
 	if (ret)
 		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	made = ensure_link(&nl, link, err);
+	made = ensure_link(&nl, link, true, err);
 	if (made > 0)
 		steer_note(done, done_size, "the link was made or brought up");
 	ret = made < 0 ? made : ensure_addresses(&nl, link, false, done, done_size, err);
@@ -385,7 +388,7 @@ static void describe(const struct node_link *link, char *note, size_t size)
 	}
 }
 
-static int open_link(struct node_link *link, struct kern_error *err)
+static int open_link(struct node_link *link, bool claims, struct kern_error *err)
 {
 	char done[256] = "";
 	struct nl nl = {};
@@ -393,11 +396,16 @@ static int open_link(struct node_link *link, struct kern_error *err)
 
 	if (ret)
 		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	ret = ensure_link(&nl, link, err);
+	ret = ensure_link(&nl, link, claims, err);
 	if (ret >= 0)
-		ret = ensure_addresses(&nl, link, true, done, sizeof(done), err);
+		ret = ensure_addresses(&nl, link, claims, done, sizeof(done), err);
 	nl__close(&nl);
 	return ret < 0 ? ret : 0;
+}
+
+int node_link__keep(struct node_link *link, struct kern_error *err)
+{
+	return open_link(link, true, err);
 }
 
 int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
@@ -417,7 +425,7 @@ int node_link__open(const char *name, const struct served_addr *addrs, int n_add
 		kern_error__set(err, ret, "out of memory");
 	} else {
 		memcpy(link->addrs, addrs, n_addrs * sizeof(*addrs));
-		ret = open_link(link, err);
+		ret = open_link(link, false, err);
 	}
 	if (ret) {
 		node_link__close(link, true);
