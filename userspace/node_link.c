@@ -218,7 +218,10 @@ static const char *text_of(const struct served_addr *addr, char text[INET6_ADDRS
 
 struct address_dump {
 	struct node_link *link;
-	struct served_addr strange[8]; /* on the link, but none of ours */
+	struct {
+		struct served_addr addr;
+		uint8_t prefix;
+	} strange[8]; /* on the link, but none of ours */
 	int n_strange;
 };
 
@@ -269,8 +272,10 @@ static int on_address(const struct nlmsghdr *nlh, void *ctx)
 		else if (link->where[i] == MISSING)
 			link->where[i] = HERE;
 	}
-	if (!known && (int)ifa->ifa_index == link->ifindex && dump->n_strange < 8)
-		dump->strange[dump->n_strange++] = addr;
+	if (!known && (int)ifa->ifa_index == link->ifindex && dump->n_strange < 8) {
+		dump->strange[dump->n_strange].addr = addr;
+		dump->strange[dump->n_strange++].prefix = ifa->ifa_prefixlen;
+	}
 	return MNL_CB_OK;
 }
 
@@ -291,7 +296,8 @@ static int find_addresses(struct nl *nl, struct address_dump *dump)
 	return ret;
 }
 
-static int change_address(struct nl *nl, int ifindex, uint16_t type, struct served_addr *addr)
+static int change_address(struct nl *nl, int ifindex, uint16_t type, struct served_addr *addr,
+			  uint8_t prefix)
 {
 	struct ifa_cacheinfo life = { .ifa_prefered = 0, .ifa_valid = 0xffffffff };
 	char buf[MNL_SOCKET_BUFFER_SIZE];
@@ -303,7 +309,7 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 	void *bytes = bytes_of(addr, &len);
 
 	ifa->ifa_family = addr->family;
-	ifa->ifa_prefixlen = v4 ? 32 : 128;
+	ifa->ifa_prefixlen = prefix;
 	ifa->ifa_scope = v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	ifa->ifa_index = ifindex;
 	mnl_attr_put(nlh, IFA_LOCAL, len, bytes);
@@ -318,7 +324,8 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 static int add_address(struct nl *nl, struct node_link *link, int i, struct kern_error *err)
 {
 	char text[INET6_ADDRSTRLEN];
-	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i]);
+	bool v4 = link->addrs[i].family == AF_INET;
+	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i], v4 ? 32 : 128);
 
 	if (ret && ret != -EEXIST)
 		return kern_error__set(err, ret, "cannot give %s the address %s: %s%s%s",
@@ -339,7 +346,8 @@ static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, c
 	if (ret)
 		return kern_error__set(err, ret, "cannot look for addresses: %s", strerror(-ret));
 	for (int i = 0; alone && i < dump.n_strange; i++)
-		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i]);
+		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i].addr,
+			       dump.strange[i].prefix);
 	for (int i = 0; i < link->n_addrs; i++) {
 		if (link->where[i] == MISSING) {
 			ret = add_address(nl, link, i, err);
