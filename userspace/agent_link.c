@@ -29,6 +29,16 @@ int agent_link__open(struct agent *agent)
 	return 0;
 }
 
+int agent_link__keep(struct agent *agent)
+{
+	struct kern_error err = { .text = "" };
+	int ret = agent->link ? node_link__keep(agent->link, &err) : 0;
+
+	if (ret)
+		log_error("-setupinterface: %s", err.text);
+	return ret;
+}
+
 void agent_link__review(struct agent *agent)
 {
 	const char *name = agent->opts->interfacename;

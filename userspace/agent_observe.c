@@ -173,7 +173,14 @@ static bool on_ready(void *ctx, char *why)
 		snprintf(why, ENDPOINTS_WHY, "leaving");
 		return false;
 	}
-	return !agent_observe__waiting(agent, why, ENDPOINTS_WHY);
+	if (agent_observe__waiting(agent, why, ENDPOINTS_WHY))
+		return false;
+	/* a beat later it begins, unless nd0 is down */
+	if (agent->steer && !agent->steering) {
+		snprintf(why, ENDPOINTS_WHY, "not steering");
+		return false;
+	}
+	return true;
 }
 
 /* ---- HTTP ---- */

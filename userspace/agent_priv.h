@@ -135,6 +135,8 @@ int agent_sockets__open(struct agent *agent);
 
 /* agent_link.c: the link of -setupinterface, if it is wanted. */
 int agent_link__open(struct agent *agent);
+/* Once the sockets are bound: until then it may be somebody else's. */
+int agent_link__keep(struct agent *agent);
 void agent_link__review(struct agent *agent);
 void agent_link__close(struct agent *agent, bool remove);
 

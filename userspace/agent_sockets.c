@@ -197,5 +197,7 @@ int agent_sockets__open(struct agent *agent)
 		return ret;
 	}
 	ret = agent_link__open(agent);
-	return ret ? ret : open_sockets(agent);
+	if (!ret)
+		ret = open_sockets(agent);
+	return ret ? ret : agent_link__keep(agent);
 }

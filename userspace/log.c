@@ -4,6 +4,7 @@
  */
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,15 +30,29 @@ bool log__parse_level(const char *text, enum log_level *level)
 	return false;
 }
 
+/* As lines.c has it: a pipe that is ready takes a line in one piece, and without blocking. */
+static bool writable(void)
+{
+	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
 void log__write(enum log_level level, const char *fmt, ...)
 {
-	char line[1024], stamp[16] = "";
+	static unsigned long long dropped;
+	char line[1024], stamp[16] = "", lost[64] = "";
 	size_t len;
 	va_list ap;
 	int n;
 
 	if (level > current)
 		return;
+	/* Whoever reads has stopped: DNS goes on. */
+	if (!writable()) {
+		dropped++;
+		return;
+	}
 	va_start(ap, fmt);
 	n = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
@@ -58,6 +73,9 @@ void log__write(enum log_level level, const char *fmt, ...)
 		localtime_r(&now.tv_sec, &tm);
 		strftime(stamp, sizeof(stamp), "%H:%M:%S ", &tm);
 	}
+	if (dropped)
+		snprintf(lost, sizeof(lost), " (%llu lines before this were dropped)", dropped);
+	dropped = 0;
 	/* One write a line, so that lines of several processes do not mix. */
-	dprintf(STDERR_FILENO, "%s%s: %s\n", stamp, level_names[level], line);
+	dprintf(STDERR_FILENO, "%s%s: %s%s\n", stamp, level_names[level], line, lost);
 }

@@ -3,7 +3,8 @@
  * The agent's log: one line a message on stderr, its level first.
  *
  * Contract: for main.c, cmd_*.c and the agent's own files; modules below them
- * return errors instead. Control characters never reach the terminal.
+ * return errors instead. Control characters never reach the terminal. Nobody waits for who reads
+ * it: a line that would block is dropped, and the next one says how many were.
  */
 #ifndef NODENS_LOG_H
 #define NODENS_LOG_H

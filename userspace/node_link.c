@@ -168,8 +168,11 @@ static int make_link(struct nl *nl, const char *name)
 	return ret == -EOPNOTSUPP ? create(nl, name, "bridge") : ret;
 }
 
-/* The link up and ours, whatever was there before. 1: it was made or brought up. */
-static int ensure_link(struct nl *nl, struct node_link *link, struct kern_error *err)
+/*
+ * The link up and, with @claims, ours, whatever was there before; one that is made is ours anyway.
+ * 1: it was made or brought up.
+ */
+static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struct kern_error *err)
 {
 	struct link_state state = { 0 };
 	bool made = false;
@@ -186,7 +189,7 @@ static int ensure_link(struct nl *nl, struct node_link *link, struct kern_error 
 				       " or have -interfacename name another",
 				       link->name, state.kind[0] ? " of type " : "", state.kind);
 	}
-	if (!ret && strcmp(state.alias, NODE_LINK_ALIAS))
+	if (!ret && (made || claims) && strcmp(state.alias, NODE_LINK_ALIAS))
 		ret = claim(nl, state.ifindex);
 	if (!ret && !state.up)
 		ret = bring_up(nl, state.ifindex);
@@ -215,7 +218,10 @@ static const char *text_of(const struct served_addr *addr, char text[INET6_ADDRS
 
 struct address_dump {
 	struct node_link *link;
-	struct served_addr strange[8]; /* on the link, but none of ours */
+	struct {
+		struct served_addr addr;
+		uint8_t prefix;
+	} strange[8]; /* on the link, but none of ours */
 	int n_strange;
 };
 
@@ -266,8 +272,10 @@ static int on_address(const struct nlmsghdr *nlh, void *ctx)
 		else if (link->where[i] == MISSING)
 			link->where[i] = HERE;
 	}
-	if (!known && (int)ifa->ifa_index == link->ifindex && dump->n_strange < 8)
-		dump->strange[dump->n_strange++] = addr;
+	if (!known && (int)ifa->ifa_index == link->ifindex && dump->n_strange < 8) {
+		dump->strange[dump->n_strange].addr = addr;
+		dump->strange[dump->n_strange++].prefix = ifa->ifa_prefixlen;
+	}
 	return MNL_CB_OK;
 }
 
@@ -288,7 +296,8 @@ static int find_addresses(struct nl *nl, struct address_dump *dump)
 	return ret;
 }
 
-static int change_address(struct nl *nl, int ifindex, uint16_t type, struct served_addr *addr)
+static int change_address(struct nl *nl, int ifindex, uint16_t type, struct served_addr *addr,
+			  uint8_t prefix)
 {
 	struct ifa_cacheinfo life = { .ifa_prefered = 0, .ifa_valid = 0xffffffff };
 	char buf[MNL_SOCKET_BUFFER_SIZE];
@@ -300,7 +309,7 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 	void *bytes = bytes_of(addr, &len);
 
 	ifa->ifa_family = addr->family;
-	ifa->ifa_prefixlen = v4 ? 32 : 128;
+	ifa->ifa_prefixlen = prefix;
 	ifa->ifa_scope = v4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	ifa->ifa_index = ifindex;
 	mnl_attr_put(nlh, IFA_LOCAL, len, bytes);
@@ -315,7 +324,8 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 static int add_address(struct nl *nl, struct node_link *link, int i, struct kern_error *err)
 {
 	char text[INET6_ADDRSTRLEN];
-	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i]);
+	bool v4 = link->addrs[i].family == AF_INET;
+	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i], v4 ? 32 : 128);
 
 	if (ret && ret != -EEXIST)
 		return kern_error__set(err, ret, "cannot give %s the address %s: %s%s%s",
@@ -336,7 +346,8 @@ static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, c
 	if (ret)
 		return kern_error__set(err, ret, "cannot look for addresses: %s", strerror(-ret));
 	for (int i = 0; alone && i < dump.n_strange; i++)
-		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i]);
+		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i].addr,
+			       dump.strange[i].prefix);
 	for (int i = 0; i < link->n_addrs; i++) {
 		if (link->where[i] == MISSING) {
 			ret = add_address(nl, link, i, err);
@@ -363,7 +374,7 @@ int node_link__review(struct node_link *link, char *done, size_t done_size, stru
 	ret = nl__open(&nl);
 	if (ret)
 		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	made = ensure_link(&nl, link, err);
+	made = ensure_link(&nl, link, true, err);
 	if (made > 0)
 		steer_note(done, done_size, "the link was made or brought up");
 	ret = made < 0 ? made : ensure_addresses(&nl, link, false, done, done_size, err);
@@ -385,7 +396,7 @@ static void describe(const struct node_link *link, char *note, size_t size)
 	}
 }
 
-static int open_link(struct node_link *link, struct kern_error *err)
+static int open_link(struct node_link *link, bool claims, struct kern_error *err)
 {
 	char done[256] = "";
 	struct nl nl = {};
@@ -393,11 +404,16 @@ static int open_link(struct node_link *link, struct kern_error *err)
 
 	if (ret)
 		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	ret = ensure_link(&nl, link, err);
+	ret = ensure_link(&nl, link, claims, err);
 	if (ret >= 0)
-		ret = ensure_addresses(&nl, link, true, done, sizeof(done), err);
+		ret = ensure_addresses(&nl, link, claims, done, sizeof(done), err);
 	nl__close(&nl);
 	return ret < 0 ? ret : 0;
+}
+
+int node_link__keep(struct node_link *link, struct kern_error *err)
+{
+	return open_link(link, true, err);
 }
 
 int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
@@ -417,7 +433,7 @@ int node_link__open(const char *name, const struct served_addr *addrs, int n_add
 		kern_error__set(err, ret, "out of memory");
 	} else {
 		memcpy(link->addrs, addrs, n_addrs * sizeof(*addrs));
-		ret = open_link(link, err);
+		ret = open_link(link, false, err);
 	}
 	if (ret) {
 		node_link__close(link, true);

@@ -22,12 +22,18 @@
 struct node_link;
 
 /*
- * Makes or takes over the link, with the addresses and no others. *note, for the log: what kind of
- * link and why, what is elsewhere. -EEXIST: another's link has the name. On failure nothing is
- * left.
+ * Makes the link or finds it, with the addresses. *note, for the log: what kind of link and why,
+ * what is elsewhere. -EEXIST: another's link has the name. On failure nothing is left that was not
+ * there.
  */
 int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
 		    struct node_link **out, char *note, size_t note_size, struct kern_error *err);
+
+/*
+ * Takes it over, and every other address off it. Until then a link that was there may be a running
+ * node-cache's, whose sockets are in the way of ours, and closing does not remove it.
+ */
+int node_link__keep(struct node_link *link, struct kern_error *err);
 
 /*
  * Is all as it was made? Puts back what is missing and returns how much that was; *done says what,

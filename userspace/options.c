@@ -564,6 +564,7 @@ static const struct option_row run_rows[] = {
 	{ "metrics-listen-address", "ADDR",
 	  "metrics there, too (as node-cache: 0.0.0.0:9353; run: nowhere)", set_metrics_address },
 	{ "dns.port", "PORT", "of blocks that name none (53)", set_dns_port },
+	{ "p", "PORT", "as -dns.port", set_dns_port },
 	{ "ignore-unsupported", NULL, "dnstap, trace, pprof, metadata: ignored with a warning",
 	  set_ignore_unsupported },
 	{ "setupiptables", NULL, "nothing: no iptables rule is needed", set_setupiptables },

@@ -247,6 +247,7 @@ static const struct nodecache_flag {
 	{ "prometheus-listen-address", ":1", TEXT(prometheus_address), ":9253", ":1", 0, 0 },
 	{ "pidfile", "/tmp/node-cache.pid", TEXT(pidfile), NULL, "/tmp/node-cache.pid", 0, 0 },
 	{ "dns.port", "5353", NUMBER(dns_port), NULL, NULL, 53, 5353 },
+	{ "p", "5353", NUMBER(dns_port), NULL, NULL, 53, 5353 },
 	{ "plugins", NULL, NUMBER(show), NULL, NULL, SHOW_NOTHING, SHOW_PLUGINS },
 	{ "version", NULL, NUMBER(show), NULL, NULL, SHOW_NOTHING, SHOW_VERSION },
 	{ "quiet", NULL, NUMBER(log_level), NULL, NULL, LOG_LEVEL_INFO, LOG_LEVEL_WARN },
