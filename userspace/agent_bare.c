@@ -70,6 +70,19 @@ static void look(const struct agent *agent, const struct plan *plan, struct miss
 		add(missing, "%s", err.text);
 }
 
+static void say(const struct missing *missing, enum agent_mode mode)
+{
+	log_error("no kernel path: %s. DNS is answered without it, on sockets of this node. To "
+		  "have it, "
+		  "give the container what %s, the node's /sys/fs/bpf as a volume, and no AppArmor "
+		  "profile that denies writing there",
+		  missing->text,
+		  mode == MODE_STEER ? "deploy/manifests/image-swap/patch.yaml adds: the "
+				       "capabilities SYS_ADMIN and NET_ADMIN"
+				     : "deploy/manifests/cilium/cilium-lrp.yaml has: the "
+				       "capabilities BPF, PERFMON and NET_ADMIN");
+}
+
 int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 			  const struct plan *plan, struct kern_error *err)
 {
@@ -90,11 +103,7 @@ int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 	if (ret)
 		return ret;
 	agent->bare = true;
-	log_error(
-		"no kernel path: %s. DNS is answered without it, on sockets of this node. To have "
-		"it, give the container the capability SYS_ADMIN beside NET_ADMIN, and the node's "
-		"/sys/fs/bpf as a volume: deploy/manifests/image-swap/patch.yaml adds both",
-		missing.text);
+	say(&missing, plan->mode);
 	return 0;
 }
 
@@ -103,8 +112,7 @@ void agent_bare__remind(struct agent *agent, uint64_t now)
 	if (!agent->bare)
 		return;
 	if (agent->bare_said_ns && now - agent->bare_said_ns >= REMIND_NS)
-		log_warn("still without the kernel path: the log's beginning says what is missing; "
-			 "see deploy/manifests/image-swap");
+		log_warn("still no kernel path: what is missing was said at the start");
 	else if (agent->bare_said_ns)
 		return;
 	agent->bare_said_ns = now;
