@@ -40,8 +40,11 @@ void agent__on_overload(void *ctx, bool overloaded)
 
 	agent->ctl->shed = overloaded;
 	kern__ctl_commit(agent->kern);
-	log_warn(overloaded ? "overloaded: new queries go on to the cluster's DNS"
-			    : "no longer overloaded");
+	if (!overloaded)
+		log_warn("no longer overloaded");
+	else
+		log_warn("overloaded: %s", agent->bare ? "queries may be turned away"
+						       : "new queries go on to the cluster's DNS");
 }
 
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
@@ -114,6 +117,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	}
 	agent_link__review(agent);
 	agent_devices__review(agent);
+	agent_bare__remind(agent, now);
 }
 
 static void log_features(const struct kern_features *features)
@@ -146,7 +150,7 @@ static void on_commit(void *ctx)
 	kern__ctl_commit(((struct agent *)ctx)->kern);
 }
 
-static int open_kern(struct agent *agent, const struct corefile *cf)
+static int open_kern(struct agent *agent, const struct corefile *cf, const struct plan *plan)
 {
 	struct kern_config config = {
 		.pin_dir = agent->opts->bpffs,
@@ -165,18 +169,19 @@ static int open_kern(struct agent *agent, const struct corefile *cf)
 	int ret;
 
 	plan__capacity(agent->opts, cf, config.capacity);
-	ret = kern__open(&config, &agent->kern, &err);
+	ret = agent_bare__open_kern(agent, &config, plan, &err);
 	if (ret) {
 		log_error("%s", err.text);
 		return ret;
 	}
-	log_features(kern__features(agent->kern));
+	if (!agent->bare)
+		log_features(kern__features(agent->kern));
 	agent->had_pins = kern__adopted(agent->kern);
 	agent->ctl = kern__ctl(agent->kern);
 	/* What a killed agent left says otherwise, and a first beat would make it true. */
 	agent->ctl->steer = agent->ctl->shed = 0;
 	kern__ctl_commit(agent->kern);
-	ret = agent_map__open(&agent->map, agent->kern);
+	ret = agent->bare ? 0 : agent_map__open(&agent->map, agent->kern);
 	if (ret) {
 		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
 		return ret;
@@ -294,7 +299,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 	agent_observe__level(agent, cf);
 	ret = agent_phases__open(agent);
 	if (!ret)
-		ret = open_kern(agent, cf);
+		ret = open_kern(agent, cf, plan);
 	if (!ret)
 		ret = agent_observe__open(agent);
 	if (ret)
@@ -348,7 +353,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		close(agent->lock_fd);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
-	if (agent->kern && unpins)
+	if (agent->kern && unpins && !agent->bare)
 		unpin(agent);
 	kern__close(agent->kern);
 	if (agent->beat)
@@ -375,7 +380,7 @@ static void say_notes(const struct agent *agent, const struct conf *conf)
 		log_warn("%s", conf->note);
 	if (conf->plan->warning[0])
 		log_warn("%s", conf->plan->warning);
-	if (conf->plan->why_mode)
+	if (conf->plan->why_mode && !agent->bare)
 		log_info("mode: %s, because %s",
 			 conf->plan->mode == MODE_STEER ? "steer" : "listen", conf->plan->why_mode);
 }
@@ -410,7 +415,9 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	log_info("ready: addresses served: %d, devices attached to: %llu%s",
 		 agent->gen->plan.n_served,
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
-		 agent->steer ? "; steering begins when an upstream answers" : "");
+		 agent->steer  ? "; steering begins when an upstream answers"
+		 : agent->bare ? "; without the kernel path"
+			       : "");
 	if (conf->note[0])
 		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);

@@ -252,8 +252,11 @@ static void warn_missing(struct agent *agent)
 
 int agent_devices__open(struct agent *agent)
 {
-	int ret = links__open(on_link, agent, &agent->links);
+	int ret;
 
+	if (agent->bare)
+		return 0;
+	ret = links__open(on_link, agent, &agent->links);
 	agent->links_opened = !ret;
 	if (!ret)
 		ret = links__dump(agent->links);
@@ -286,7 +289,7 @@ void agent_devices__review(struct agent *agent)
 			device_attach(agent, device, false);
 	}
 	/* Addresses come without a word about the device. */
-	if (agent->gen->plan.wildcard && !agent->opts->interfaces)
+	if (agent->links && agent->gen->plan.wildcard && !agent->opts->interfaces)
 		links__dump(agent->links);
 }
 

@@ -103,6 +103,7 @@ int agent_metrics__open(struct agent *agent)
 	struct metrics_config config = {
 		.ctx = agent,
 		.agent = agent->map.stats,
+		.kernel_path = !agent->bare,
 		.kernel = read_kernel,
 		.store = read_store,
 		.cache = read_cache,

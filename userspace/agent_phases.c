@@ -118,7 +118,7 @@ void agent_phases__wait(struct agent *agent, uint64_t now)
 /* At once, or after the lameduck time: /ready says no, and whoever still asks is answered. */
 static void leave(struct agent *agent, const char *signal, uint64_t now)
 {
-	const char *what = agent->opts->persist ? ", programs and cache stay" : "";
+	const char *what = agent->opts->persist && !agent->bare ? ", programs and cache stay" : "";
 	uint64_t lameduck = agent_observe__lameduck(agent);
 
 	if (!lameduck) {

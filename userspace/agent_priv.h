@@ -43,7 +43,9 @@ struct agent {
 	struct endpoints *endpoints;
 	struct lines *lines; /* of the log and errors plugins */
 	bool debug;	     /* by flag, or by a block of the configuration */
-	bool had_pins;	     /* before this start: a start that fails leaves them */
+	bool bare;	     /* without the kernel path: agent_bare.c */
+	uint64_t bare_said_ns;
+	bool had_pins; /* before this start: a start that fails leaves them */
 	struct agent_map map;
 	struct store *store;
 	struct steer *steer;
@@ -144,6 +146,14 @@ void agent_link__close(struct agent *agent, bool remove);
 int agent_map__open(struct agent_map *map, struct kern *kern);
 void agent_map__sync(struct agent_map *map); /* where it is not mapped */
 void agent_map__close(struct agent_map *map);
+
+/* agent_bare.c: the kernel side; or, where an agent that was started as node-cache is may not have
+ * it, agent->bare and the agent's own memory. @err is for the log; what is missing has been logged.
+ */
+int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
+			  const struct plan *plan, struct kern_error *err);
+/* Each second: it is worth a word now and then. */
+void agent_bare__remind(struct agent *agent, uint64_t now_ns);
 
 /* agent_devices.c */
 int agent_devices__open(struct agent *agent);

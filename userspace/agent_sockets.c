@@ -175,7 +175,7 @@ int agent_sockets__open(struct agent *agent)
 	struct kern_error err = { .text = "" };
 	int ret;
 
-	if (agent->gen->plan.mode == MODE_STEER) {
+	if (agent->gen->plan.mode == MODE_STEER && !agent->bare) {
 		ret = steer__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->steer,
 				  &err);
 		if (!ret)

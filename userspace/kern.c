@@ -88,6 +88,27 @@ int kern__open(const struct kern_config *config, struct kern **out, struct kern_
 	return 0;
 }
 
+int kern__open_none(const struct kern_config *config, struct kern **out, struct kern_error *err)
+{
+	struct kern *kern = kern_new(config->pin_dir, err);
+	int ret;
+
+	if (!kern)
+		return -ENOMEM;
+	kern->features.mmapable = true; /* as memory of one's own is */
+	ret = kern_maps__define(kern, config->capacity, err);
+	if (!ret)
+		ret = kern_maps__none(kern, err);
+	if (ret) {
+		kern__close(kern);
+		return ret;
+	}
+	kern->ctl->agent_pid = getpid();
+	memcpy(kern->ctl->capacity, config->capacity, sizeof(kern->ctl->capacity));
+	*out = kern;
+	return 0;
+}
+
 int kern__open_pinned(const char *pin_dir, struct kern **out, struct kern_error *err)
 {
 	struct kern *kern = kern_new(pin_dir, err);
@@ -161,7 +182,7 @@ int kern__ctl_commit(struct kern *kern)
 {
 	uint32_t zero = 0;
 
-	if (kern->ctl_mapped)
+	if (kern->ctl_mapped || kern->map_fd[KERN_CTL] < 0)
 		return 0;
 	return bpf_map_update_elem(kern->map_fd[KERN_CTL], &zero, kern->ctl, BPF_ANY) ? -errno : 0;
 }
@@ -172,6 +193,10 @@ int kern__counters(struct kern *kern, uint64_t counters[NODENS_CTR_COUNT])
 	struct nodens_percpu *values;
 	uint32_t zero = 0;
 
+	if (kern->map_fd[KERN_PERCPU] < 0) {
+		memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0]));
+		return 0;
+	}
 	if (cpus < 0)
 		return cpus;
 	values = calloc(cpus, sizeof(*values));

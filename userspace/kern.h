@@ -63,6 +63,17 @@ struct kern;
  * @pin_dir. The control block has its layout, hash key and agent_pid set and steering off.
  */
 int kern__open(const struct kern_config *config, struct kern **out, struct kern_error *err);
+/*
+ * What kern__open() needs, looked at at little cost before anything is made: bpf(), and a bpffs.
+ * Errors as its own.
+ */
+int kern__may_load(struct kern_error *err);
+int kern__may_pin(const char *pin_dir, struct kern_error *err);
+/*
+ * For an agent without programs: a control block and the sizes of a store in its own memory, no map
+ * (their descriptors are -1), counters that stay 0. For the rest of this header it is not fit.
+ */
+int kern__open_none(const struct kern_config *config, struct kern **out, struct kern_error *err);
 /* Opens pinned maps only, for stats, dump, flush; no programs. -ENOENT: none there. */
 int kern__open_pinned(const char *pin_dir, struct kern **out, struct kern_error *err);
 void kern__close(struct kern *kern); /* pins stay */

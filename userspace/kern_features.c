@@ -268,6 +268,12 @@ static int probe_base(struct kern_error *err)
 			       "this kernel is too old: nodens needs Linux 5.4 or newer");
 }
 
+int kern__may_load(struct kern_error *err)
+{
+	kern_log__init();
+	return probe_base(err);
+}
+
 static int parse_version(const char *text, unsigned int *version, struct kern_error *err)
 {
 	unsigned int major, minor;

@@ -215,6 +215,22 @@ static int create_map(struct kern *kern, enum kern_map i, struct kern_error *err
 	return 0;
 }
 
+static int begin_ctl(struct nodens_ctl *ctl, struct kern_error *err)
+{
+	/* Without the key nobody can choose two names that collide. */
+	if (getrandom(ctl->hash_key, sizeof(ctl->hash_key), 0) != sizeof(ctl->hash_key))
+		return kern_error__set(err, -EIO, "no random bytes for the index's key");
+	ctl->layout = NODENS_LAYOUT;
+	return 0;
+}
+
+int kern_maps__none(struct kern *kern, struct kern_error *err)
+{
+	kern->ctl = calloc(1, sizeof(*kern->ctl));
+	return kern->ctl ? begin_ctl(kern->ctl, err)
+			 : kern_error__set(err, -ENOMEM, "out of memory");
+}
+
 int kern_maps__create(struct kern *kern, struct kern_error *err)
 {
 	int i, ret;
@@ -229,14 +245,9 @@ int kern_maps__create(struct kern *kern, struct kern_error *err)
 		kern_error__set(err, ret, "cannot map nodens_ctl: %s", strerror(-ret));
 		goto out;
 	}
-	/* Without the key nobody can choose two names that collide. */
-	if (getrandom(kern->ctl->hash_key, sizeof(kern->ctl->hash_key), 0) !=
-	    sizeof(kern->ctl->hash_key)) {
-		ret = kern_error__set(err, -EIO, "no random bytes for the index's key");
-		goto out;
-	}
-	kern->ctl->layout = NODENS_LAYOUT;
-	return 0;
+	ret = begin_ctl(kern->ctl, err);
+	if (!ret)
+		return 0;
 out:
 	kern_maps__close(kern);
 	return ret;

@@ -55,6 +55,11 @@ static int check_bpffs(const char *path, struct kern_error *err)
 			       path);
 }
 
+int kern__may_pin(const char *pin_dir, struct kern_error *err)
+{
+	return check_bpffs(pin_dir ? pin_dir : KERN_PIN_DIR, err);
+}
+
 static int make_dirs(const char *path)
 {
 	char at[PATH_MAX], *slash;

@@ -70,6 +70,7 @@ const char *kern_refusal(int error); /* what to do about EPERM, ENOMEM, E2BIG of
 int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern_error *err);
 int kern_maps__adopt(struct kern *kern); /* 0, -ENOENT none, -ESTALE other sizes, ... */
 int kern_maps__create(struct kern *kern, struct kern_error *err);
+int kern_maps__none(struct kern *kern, struct kern_error *err); /* the control block alone */
 int kern_maps__open(struct kern *kern, struct kern_error *err);
 void kern_maps__close(struct kern *kern);
 int kern_grace__create(struct kern *kern, struct kern_error *err);

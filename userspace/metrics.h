@@ -103,6 +103,7 @@ struct metrics_cache {
 struct metrics_config {
 	void *ctx;
 	const struct agent_stats *agent;
+	bool kernel_path; /* else an agent that may not have it */
 	/* kern__counters(): 0 or -errno */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
 	void (*store)(void *ctx, struct store_stats *out);

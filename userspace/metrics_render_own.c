@@ -37,6 +37,13 @@ static void render_kernel(struct metrics *m, struct metrics_page *page)
 		single(page, counters[i].name, "counter", counters[i].help, values[i]);
 }
 
+static void render_path(const struct metrics *m, struct metrics_page *page)
+{
+	single(page, "nodens_kernel_path", "gauge",
+	       "1: programs answer in the kernel; 0: nodens may not have them, the agent answers.",
+	       m->config.kernel_path);
+}
+
 static void render_agent(const struct agent_stats *stats, struct metrics_page *page)
 {
 	if (!stats)
@@ -231,6 +238,7 @@ static void render_process(struct metrics_page *page)
 void metrics_render_own(struct metrics *m, struct metrics_page *page)
 {
 	render_coredns(m, page);
+	render_path(m, page);
 	render_kernel(m, page);
 	render_agent(m->config.agent, page);
 	render_store(m, page);

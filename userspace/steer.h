@@ -33,6 +33,9 @@ struct served_addr {
  */
 int steer__lock(struct kern_error *err);
 
+/* Would it be allowed to make one? 0 or -errno (-EPERM: CAP_SYS_ADMIN is needed). */
+int steer__may_open(void);
+
 /*
  * Makes the namespace and the veth pair (removing a stale nd0 of our own).
  * Errors: -EBUSY another agent has its namespace here, -EEXIST a foreign nd0,

@@ -145,10 +145,10 @@ void entry__drop(struct store *store, uint32_t slot)
 int entry__remove(struct store *store, uint32_t slot)
 {
 	uint64_t hash = store_meta(store, slot)->key;
-	int err = bpf_map_delete_elem(store->maps.index_fd, &hash);
+	int err = index__withdraw(store, hash);
 
 	/* still published: it must not be retired */
-	if (err && err != -ENOENT)
+	if (err)
 		return err;
 	table__remove(store, hash);
 	entry__drop(store, slot);
@@ -183,10 +183,7 @@ uint64_t entry__expires(const struct store *store, uint32_t slot)
 
 bool entry__published(struct store *store, uint32_t slot)
 {
-	uint64_t hash = store_meta(store, slot)->key;
-	uint32_t value;
-
-	if (!bpf_map_lookup_elem(store->maps.index_fd, &hash, &value) && value == slot)
+	if (index__names(store, store_meta(store, slot)->key, slot))
 		return true;
 	entry__remove(store, slot);
 	return false;

@@ -38,6 +38,10 @@ struct store;
 
 #define STORE_REFRESHES_MAX 512
 
+/*
+ * Without maps (index_fd, slab_fd and grace_fd -1, mmapable true) the store is the agent's own
+ * memory: the same rules, no system calls, no grace periods, nothing to adopt.
+ */
 struct store_maps {
 	int index_fd;
 	int slab_fd[NODENS_CLASSES];

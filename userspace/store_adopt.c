@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "index_walk.h"
 #include "store_priv.h"
 
@@ -119,10 +117,9 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	while ((err = index_walk__next(walk, &hash, &slot)) > 0) {
 		if (table__find(store, hash) == slot || adopt_one(store, hash, slot, now_ns))
 			continue;
-		if (bpf_map_delete_elem(store->maps.index_fd, &hash) && errno != ENOENT) {
-			err = -errno;
+		err = index__withdraw(store, hash);
+		if (err)
 			break;
-		}
 	}
 	index_walk__close(walk);
 	return err;
@@ -131,7 +128,7 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 int store__adopt(struct store *store)
 {
 	uint64_t now_ns = clock_now();
-	int err = -EAGAIN;
+	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
 
 	/* an element that is not seen would name a slot that we take for free */
 	for (int i = 0; i < ADOPT_TRIES && err == -EAGAIN; i++)

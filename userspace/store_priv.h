@@ -89,7 +89,7 @@ _Static_assert(sizeof(struct slot_meta) == 56, "memory is stated from this");
 
 struct slab {
 	int fd;
-	bool mapped; /* mem is the map itself; else a shadow of it */
+	bool mapped; /* mem is the map itself, or there is none; else a shadow of it */
 	uint32_t entries;
 	uint32_t size; /* of a value */
 	uint8_t *mem;
@@ -208,6 +208,12 @@ int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image);
 int slab__load(struct slab *slab, uint32_t index);
 /* Use marks: hits and time of the last. */
 void slab__marks(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use);
+
+/* store_index.c: what programs find; without maps nobody looks, and all is well */
+int index__publish(const struct store *store, uint64_t hash, uint32_t slot); /* -errno of bpf() */
+int index__withdraw(const struct store *store, uint64_t hash); /* likewise; not there: 0 */
+/* Does it still say that @slot has @hash? */
+bool index__names(const struct store *store, uint64_t hash, uint32_t slot);
 
 static inline struct slab *store_slab(struct store *store, uint32_t slot)
 {

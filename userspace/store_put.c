@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "store_priv.h"
 
 /* A window that opens sooner would ask for an answer again that has just come. */
@@ -161,10 +159,10 @@ static int publish(struct store *store, const struct insertion *in, uint32_t slo
 
 	if (err)
 		return err;
-	err = bpf_map_update_elem(store->maps.index_fd, &in->hash, &slot, BPF_ANY);
+	err = index__publish(store, in->hash, slot);
 	/* an index made for less than our capacity */
 	if (err == -E2BIG && !owner__evict(store, in->part, now_ns))
-		err = bpf_map_update_elem(store->maps.index_fd, &in->hash, &slot, BPF_ANY);
+		err = index__publish(store, in->hash, slot);
 	return err;
 }
 
@@ -303,7 +301,7 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
 	}
 	to = store_meta(store, copy);
 	if (slab__write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
-	    bpf_map_update_elem(store->maps.index_fd, &meta->key, &copy, BPF_ANY)) {
+	    index__publish(store, meta->key, copy)) {
 		pool__untake(store, copy);
 		return slot;
 	}

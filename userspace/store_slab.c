@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Slot memory: the one seam between slabs that are mapped and those that are
- * written and read by bpf() (kernels before 5.5).
+ * written and read by bpf() (kernels before 5.5), or that are no maps at all.
  *
  * Contract: see store_priv.h. Without mmap a shadow holds what was written, so
  * reading a slot is the same in both; only the use marks differ.
@@ -26,10 +26,12 @@ static size_t slab_bytes(const struct slab *slab)
 
 static int map_memory(struct slab *slab)
 {
+	bool shared = slab->mapped && slab->fd >= 0;
+
 	slab->mem_bytes = slab_bytes(slab);
-	slab->mem = mmap(NULL, slab->mem_bytes, PROT_READ | PROT_WRITE,
-			 slab->mapped ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
-			 slab->mapped ? slab->fd : -1, 0);
+	slab->mem =
+		mmap(NULL, slab->mem_bytes, PROT_READ | PROT_WRITE,
+		     shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, shared ? slab->fd : -1, 0);
 	if (slab->mem == MAP_FAILED) {
 		slab->mem = NULL;
 		return -errno;
@@ -37,21 +39,30 @@ static int map_memory(struct slab *slab)
 	return 0;
 }
 
-int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
+/* Is the map as it is said to be? */
+static int check_map(const struct slab *slab)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
+	int err = bpf_obj_get_info_by_fd(slab->fd, &info, &len);
+
+	if (err)
+		return err;
+	return info.value_size == slab->size && info.max_entries == slab->entries ? 0 : -EINVAL;
+}
+
+int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
+{
 	int err;
 
 	slab->fd = maps->slab_fd[cls];
-	slab->mapped = maps->mmapable;
+	slab->mapped = maps->mmapable || slab->fd < 0;
 	slab->entries = maps->slab_entries[cls];
 	slab->size = slot_class_size[cls];
-	err = bpf_obj_get_info_by_fd(slab->fd, &info, &len);
+	err = slab->fd < 0 ? 0 : check_map(slab);
 	if (err)
 		return err;
-	if (info.value_size != slab->size || info.max_entries != slab->entries ||
-	    slab->entries == 0 || slab->entries > NODENS_SLOT_INDEX(~0u))
+	if (slab->entries == 0 || slab->entries > NODENS_SLOT_INDEX(~0u))
 		return -EINVAL;
 	slab->meta = calloc(slab->entries, sizeof(*slab->meta));
 	if (!slab->meta)

@@ -68,6 +68,16 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	return maps->index_fd >= 0 && maps->grace_fd >= 0;
 }
 
+/* None: the store is the agent's own memory. */
+static inline void fixture_no_maps(struct store_maps *maps, const uint32_t capacity[2])
+{
+	store__plan(capacity, maps->slab_entries);
+	maps->mmapable = true;
+	maps->index_fd = maps->grace_fd = maps->grace_inner_fd = maps->percpu_fd = -1;
+	for (int i = 0; i < NODENS_CLASSES; i++)
+		maps->slab_fd[i] = -1;
+}
+
 static inline void fixture_close(struct store_maps *maps)
 {
 	close(maps->index_fd);

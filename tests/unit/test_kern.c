@@ -301,6 +301,46 @@ static void load_all(const char *pretend)
 	kern__close(kern);
 }
 
+/* No map, no pin, and a store that works over it. */
+static void test_none(void **state)
+{
+	struct kern_config c = config(NULL);
+	uint64_t counters[NODENS_CTR_COUNT], zero[NODENS_CTR_COUNT] = {};
+	struct store_config store_config = { .capacity = { 1000, 500 }, .bufsize = 1232 };
+	struct store_maps maps;
+	struct store *store;
+	struct kern *kern;
+
+	(void)state;
+	begin();
+	assert_int_equal(kern__open_none(&c, &kern, &err), 0);
+	assert_int_equal(access(PIN_DIR, F_OK), -1);
+	assert_int_equal(kern__ctl(kern)->layout, NODENS_LAYOUT);
+	assert_int_equal(kern__ctl(kern)->capacity[0], 1000);
+	assert_memory_not_equal(kern__ctl(kern)->hash_key, zero, sizeof(kern__ctl(kern)->hash_key));
+	assert_int_equal(kern__ctl_commit(kern), 0);
+	assert_int_equal(kern__counters(kern, counters), 0);
+	assert_memory_equal(counters, zero, sizeof(zero));
+	assert_int_equal(kern__bytes(kern), 0);
+	kern__store_maps(kern, &maps);
+	assert_int_equal(maps.index_fd, -1);
+	store_config.hash_key = (const uint64_t *)kern__ctl(kern)->hash_key;
+	assert_int_equal(store__open(&maps, &store_config, &store), 0);
+	store__close(store);
+	kern__close(kern);
+}
+
+static void test_may(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(kern__may_load(&err), 0);
+	assert_int_equal(kern__may_pin(PIN_DIR, &err), 0);
+	assert_int_equal(kern__may_pin("/proc/nodens", &err), -ENODEV);
+	assert_non_null(strstr(err.text, "not in a bpffs"));
+	assert_int_equal(access(PIN_DIR, F_OK), -1);
+}
+
 static void test_programs(void **state)
 {
 	(void)state;
@@ -412,7 +452,8 @@ int main(void)
 		cmocka_unit_test(test_pretend),	    cmocka_unit_test(test_probe_leaves_limits),
 		cmocka_unit_test(test_adopt),	    cmocka_unit_test(test_new_key),
 		cmocka_unit_test(test_not_adopted), cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_counters),    cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_counters),    cmocka_unit_test(test_none),
+		cmocka_unit_test(test_may),	    cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_pinned_only), cmocka_unit_test(test_foreign_pin_stays),
 		cmocka_unit_test(test_half_way),    cmocka_unit_test(test_bad_config),
 	};

@@ -107,6 +107,7 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct metrics_config config = { .ctx = w,
 					 .agent = &w->agent,
+					 .kernel_path = true,
 					 .kernel = read_kernel,
 					 .store = read_store,
 					 .cache = read_cache,
@@ -287,6 +288,7 @@ static void test_rest(void **state)
 	expect(text, "nodens_agent_queries_total", 7);
 	expect(text, "nodens_agent_waiting", 8);
 	expect(text, "nodens_kernel_misses_total", 9);
+	expect(text, "nodens_kernel_path", 1);
 	expect(text, "nodens_store_entries{type=\"success\"}", 17);
 	expect(text, "nodens_store_capacity{type=\"denial\"}", 9984);
 	expect(text, "coredns_reload_failed_total", 1);
