@@ -339,7 +339,7 @@ static uint64_t cpu_now(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 static double ms_since(uint64_t begin)
