@@ -59,6 +59,8 @@ int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
 	slab->mapped = maps->mmapable || slab->fd < 0;
 	slab->entries = maps->slab_entries[cls];
 	slab->size = slot_class_size[cls];
+	if ((slab->fd < 0) != (maps->index_fd < 0))
+		return -EBADFD;
 	err = slab->fd < 0 ? 0 : check_map(slab);
 	if (err)
 		return err;
