@@ -55,21 +55,9 @@ static int open_percpu(struct store *store)
 	return store->percpu ? 0 : -ENOMEM;
 }
 
-/* All maps, or none at all: what programs would find is not to depend on which one is missing. */
-static int check_maps(const struct store_maps *maps)
-{
-	bool none = maps->index_fd < 0;
-
-	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
-		if ((maps->slab_fd[cls] < 0) != none)
-			return -EBADFD;
-	}
-	return 0;
-}
-
 static int open_parts(struct store *store, const struct store_config *config)
 {
-	int err = check_maps(&store->maps);
+	int err = 0;
 
 	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
 		err = slab__open(&store->slab[cls], &store->maps, cls);
