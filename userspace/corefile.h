@@ -135,5 +135,8 @@ const struct corefile_block *corefile__block_at(const struct corefile *cf, const
 /* The forward with the longest FROM above the name and no `except` above it, NULL if none. */
 const struct corefile_forward *corefile__forward_for(const struct corefile_block *block,
 						     const uint8_t *qname, size_t len);
+/* Is the name its FROM or below it, and excepted by none of its `except`? */
+bool corefile__forward_takes(const struct corefile_forward *forward, const uint8_t *qname,
+			     size_t len);
 
 #endif

@@ -82,6 +82,12 @@ static bool excepted(const struct corefile_forward *forward, const uint8_t *qnam
 	return false;
 }
 
+bool corefile__forward_takes(const struct corefile_forward *forward, const uint8_t *qname,
+			     size_t len)
+{
+	return above(&forward->from, qname, len) && !excepted(forward, qname, len);
+}
+
 const struct corefile_forward *corefile__forward_for(const struct corefile_block *block,
 						     const uint8_t *qname, size_t len)
 {
@@ -91,7 +97,7 @@ const struct corefile_forward *corefile__forward_for(const struct corefile_block
 		const struct corefile_forward *f = &block->forwards[i];
 
 		if ((!best || f->from.wire_len > best->from.wire_len) &&
-		    above(&f->from, qname, len) && !excepted(f, qname, len))
+		    corefile__forward_takes(f, qname, len))
 			best = f;
 	}
 	return best;

@@ -74,8 +74,10 @@ void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *even
 void resolver_judge_load(struct resolver *resolver)
 {
 	const struct resolver_config *config = &resolver->config;
-	bool overloaded = resolver->n_pending >
-			  (resolver->overloaded ? config->shed_above / 2 : config->shed_above);
+	unsigned int share = resolver->overloaded ? 4 : 2;
+	/* many who wait for one name fill what there is for those who wait as well */
+	bool overloaded = resolver->n_pending > config->shed_above * 2 / share ||
+			  resolver->n_waiters > MAX_WAITERS / share;
 
 	if (overloaded == resolver->overloaded)
 		return;

@@ -11,7 +11,6 @@
 #include "resolver_priv.h"
 #include "whoami.h"
 
-#define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
 /* Who could be answered with what has expired waits no longer for better: RFC 8767, 5. */
 #define STALE_AFTER_US 1800000
 /*
@@ -171,6 +170,7 @@ static void on_stale(evutil_socket_t fd, short what, void *arg)
 	event_free(pending->stale); /* who joins from now on has a time of its own */
 	pending->stale = NULL;
 	reply_stale(pending, clock_now());
+	resolver_judge_load(pending->resolver);
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
@@ -376,6 +376,7 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 		if (!ret) {
 			resolver_count(resolver, AGENT_STAT_COALESCED);
 			plan_stale(pending, now);
+			resolver_judge_load(resolver);
 		}
 		return ret;
 	}

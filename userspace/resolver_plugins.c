@@ -191,8 +191,7 @@ static const struct corefile_forward *next_forward(struct pending *pending)
 	for (size_t i = 0; i < block->forwards_len && i < 64; i++) {
 		forward = &block->forwards[i];
 		if (!(pending->forwards_asked >> i & 1) &&
-		    zone__contains(forward->from.wire, forward->from.wire_len, name->wire,
-				   name->len))
+		    corefile__forward_takes(forward, name->wire, name->len))
 			return forward;
 	}
 	return NULL;

@@ -16,7 +16,8 @@
 #include "list.h"
 #include "resolver.h"
 
-#define BUCKETS 8192
+#define BUCKETS	    8192
+#define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
 
 struct waiter {
 	struct waiter *next;

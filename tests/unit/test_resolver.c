@@ -28,6 +28,7 @@ struct fixture {
 	uint64_t hash_key[NODENS_HASH_WORDS];
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
+	bool uncounted; /* replies are not kept */
 	bool overloaded;
 	char error[EXCHANGE_ERROR_MAX]; /* of the last reply that was one */
 };
@@ -35,9 +36,14 @@ struct fixture {
 static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
 {
 	struct fixture *f = ctx;
-	struct reply *reply = &f->replies[f->n];
+	struct reply *reply;
 
+	if (f->uncounted) {
+		f->n++;
+		return;
+	}
 	assert_in_range(f->n, 0, MAX_REPLIES - 1);
+	reply = &f->replies[f->n];
 	assert_true(len <= sizeof(reply->msg));
 	reply->owner = client->owner;
 	reply->len = len;
@@ -280,6 +286,26 @@ static void test_witness_unreachable(void **state)
 	close_fixture(&f);
 }
 
+/* Nor may the many who ask one name at once take all places to wait in. */
+static void test_too_many_wait(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 8192; i++)
+		query(&f, "one.example.", 1, 0);
+	assert_false(f.overloaded);
+	query(&f, "one.example.", 1, 0);
+	assert_true(f.overloaded);
+	assert_int_equal(resolver__in_flight(f.resolver), 1);
+	f.uncounted = true;
+	assert_true(fixture_run(&f.up, &f.n, 8193));
+	assert_false(f.overloaded);
+	close_fixture(&f);
+}
+
 /* The flag is the newest resolver's. */
 static void test_overload_changes_hands(void **state)
 {
@@ -299,6 +325,27 @@ static void test_overload_changes_hands(void **state)
 	f.overloaded = true; /* as the next one may say */
 	assert_true(fixture_run(&f.up, &f.n, 6));
 	assert_true(f.overloaded);
+	close_fixture(&f);
+}
+
+/* `next` does not lead where `except` forbids. */
+static void test_next_heeds_except(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f,
+		     ".:53 {\n forward . %1 {\n  next SERVFAIL\n }\n"
+		     " forward example. %2 {\n  except private.example\n }\n}\n",
+		     10, 4);
+	query(&f, "a.private.example.", 1, 0);
+	assert_true(fixture_run(&f.up, &f.n, 1));
+	assert_int_equal(f.up.fake[0].queries, 1);
+	f.up.fake[0].behaviour = FAKE_SERVFAIL;
+	query(&f, "b.private.example.", 2, 0);
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	assert_int_equal(f.up.fake[0].queries, 2);
+	assert_int_equal(f.up.fake[1].queries, 0);
 	close_fixture(&f);
 }
 
@@ -564,7 +611,9 @@ int main(void)
 		cmocka_unit_test(test_close_with_queries_under_way),
 		cmocka_unit_test(test_witness_not_asked),
 		cmocka_unit_test(test_witness_unreachable),
+		cmocka_unit_test(test_too_many_wait),
 		cmocka_unit_test(test_overload_changes_hands),
+		cmocka_unit_test(test_next_heeds_except),
 		cmocka_unit_test(test_longest_zone),
 		cmocka_unit_test(test_max_concurrent_is_refused),
 		cmocka_unit_test(test_udp_limit),
