@@ -123,11 +123,17 @@ static bool reload(struct agent *agent, const char *reason)
 	return taken;
 }
 
-/* @fingerprint: of what is there now, so that what is refused is refused once. */
+/* @fingerprint: of what was there before it is read, so that what is refused is refused once. */
 static void reload_counted(struct agent *agent, const char *reason, uint64_t fingerprint)
 {
-	if (reload(agent, reason))
+	const struct corefile *before = agent->gen->cf; /* there until it is reaped */
+
+	if (reload(agent, reason)) {
+		/* what changed while it was read is looked at once more */
+		if (conf__fingerprint(agent->opts, before) != fingerprint)
+			agent->fingerprint = fingerprint;
 		return;
+	}
 	agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
 	if (fingerprint)
 		agent->fingerprint = fingerprint;

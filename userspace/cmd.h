@@ -8,8 +8,6 @@
 #ifndef NODENS_CMD_H
 #define NODENS_CMD_H
 
-#define NODENS_VERSION "0.1.0"
-
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_stats(int argc, char **argv);

@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "cmd_config.h"
 #include "log.h"
+#include "version.h"
 
 static const struct command {
 	const char *name;

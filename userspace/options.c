@@ -54,7 +54,7 @@ static const char *truth(const char *value)
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
 		   char **argv, int *first, struct options_error *err)
 {
-	struct option longopts[MAX_ROWS + 2] = { 0 };
+	struct option longopts[MAX_ROWS + 3] = { 0 };
 	const char *why = "is not valid";
 	int index, found, ret;
 
@@ -65,6 +65,7 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 		longopts[i].has_arg = rows[i].arg ? required_argument : optional_argument;
 	}
 	longopts[n_rows].name = "help";
+	longopts[n_rows + 1].name = "h";
 
 	optind = 0; /* glibc: begin anew, also when a test parses twice */
 	opterr = 0;
@@ -73,7 +74,7 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 
 		if (found)
 			return fail_getopt(err, found, argv[optind - 1]);
-		if ((size_t)index == n_rows)
+		if ((size_t)index >= n_rows)
 			return -ECANCELED;
 		value = rows[index].arg || optarg ? optarg : "true";
 		if (!rows[index].arg)

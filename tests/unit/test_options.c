@@ -390,6 +390,7 @@ static void test_help(void **state)
 
 	(void)state;
 	assert_int_equal(PARSE(&opts, &err, "--help"), -ECANCELED);
+	assert_int_equal(PARSE(&opts, &err, "-h"), -ECANCELED);
 	assert_int_equal(PARSE(&opts, &err, "-conf", "x", "-help"), -ECANCELED);
 }
 
