@@ -53,11 +53,13 @@ node_cache() {
 	lab_stop_nodens
 	! grep -sE 'Sanitizer|runtime error' "$LAB/nodens.log" || fail "the agent of the test before was not clean"
 	: >"$LAB/nodens.log"
+	# As in an image: this tree may lie below the /tmp that the container does not see.
+	cp "$NODENS" "$LAB/etc/nodens.new" && mv "$LAB/etc/nodens.new" "$LAB/etc/nodens"
 	KUBE_DNS_UPSTREAM_SERVICE_HOST=$LAB_UP4 unshare --mount sh -c '
 		lab=$1 sys=$2; shift 2
 		if [ "$sys" ]; then mount --bind /sys /sys && mount -o remount,ro,bind /sys || exit; fi
 		mount --bind "$lab/etc" /etc && mount --bind "$lab/tmp" /tmp && exec "$@"' \
-		sh "$LAB" "$CONTAINER_SYS" "${CONTAINER_AS[@]}" "$NODENS" "$@" >>"$LAB/nodens.log" 2>&1 &
+		sh "$LAB" "$CONTAINER_SYS" "${CONTAINER_AS[@]}" /etc/nodens "$@" >>"$LAB/nodens.log" 2>&1 &
 	lab_set nodens.pid $!
 	disown
 }
