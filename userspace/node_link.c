@@ -106,7 +106,6 @@ static int create(struct nl *nl, const char *name, const char *kind)
 static int claim(struct nl *nl, int ifindex)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct nlattr *spec, *inet6;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
 	int ret;
@@ -119,11 +118,7 @@ static int claim(struct nl *nl, int ifindex)
 	/* No link-local address. A kernel without IPv6 knows no such attribute, and needs none. */
 	nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
 	ifi->ifi_index = ifindex;
-	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-	inet6 = mnl_attr_nest_start(nlh, AF_INET6);
-	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(nlh, inet6);
-	mnl_attr_nest_end(nlh, spec);
+	nl__put_no_ipv6_address(nlh);
 	nl__request(nl, nlh);
 	return 0;
 }

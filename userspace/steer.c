@@ -274,17 +274,6 @@ static int set_netns_id(struct nl *nl, int netns_fd, int32_t *id)
 	return ret;
 }
 
-/* IPv6 on nd0 is of no use: no link-local address, so no word of it on the wire. */
-static void put_no_ipv6_address(struct nlmsghdr *nlh)
-{
-	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
-
-	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(nlh, inet6);
-	mnl_attr_nest_end(nlh, spec);
-}
-
 static int make_pair(struct nl *nl, int netns_fd)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
@@ -332,7 +321,7 @@ static int nd0_up(struct nl *nl, int ifindex)
 
 	/* A kernel without IPv6 knows no such attribute, and needs none. */
 	ifi->ifi_index = ifindex;
-	put_no_ipv6_address(nlh);
+	nl__put_no_ipv6_address(nlh);
 	nl__request(nl, nlh);
 	nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
 	ifi->ifi_index = ifindex;
