@@ -15,7 +15,10 @@ BUILD    := build
 MULTI    := $(shell $(CC) -print-multiarch 2>/dev/null)
 LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -lssl -lcrypto -lpcre2-8 -lldns -ljansson -lpthread
 CFLAGS   ?= -O2 -g
-C_FLAGS  := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(CFLAGS)
+# Apart from CFLAGS, so that whoever sets those keeps it; tests/hardened looks at what comes out.
+HARDENING ?= -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack
+C_FLAGS  := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(CFLAGS) $(HARDENING)
 CPPFLAGS += -Iheaders -Iuserspace -I$(BUILD)/bpf -MMD -MP
 # v3 (Linux 5.1) has 32-bit jumps; no CO-RE, so the object runs without a kernel's BTF.
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-function \
@@ -53,7 +56,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(BUILD)/userspace/%.o: userspace/%.c | $(SKEL)
+$(BUILD)/userspace/%.o: userspace/%.c Makefile | $(SKEL)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) -c $< -o $@
@@ -121,6 +124,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -Iheaders -Iuserspace -Itests/unit -I$(BUILD)/bpf -std=gnu11 -D_GNU_SOURCE -O1 -g \
+		-MMD -MP -MF $@.d \
 		-fsanitize=fuzzer,address,undefined $< $(filter-out userspace/main.c,$(SRC)) $(LIBS) -o $@
 
 fuzz: $(FUZZ) ## fuzz targets, a minute each
@@ -130,7 +134,8 @@ fuzz: $(FUZZ) ## fuzz targets, a minute each
 		$$(ls -d tests/fuzz/seeds/$$n 2>/dev/null) || exit 1; done
 
 asan: ## build into build/asan with ASan and UBSan
-	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" tests
+	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
+		HARDENING=-fPIE tests
 
 lint: ## cppcheck and clang-format, no changes
 	$(Q)cppcheck -q --error-exitcode=1 --enable=warning,portability --inline-suppr \
@@ -151,4 +156,5 @@ install: all ## build/nodens to $(PREFIX)/bin
 clean: ## remove what was built (what was fetched for tests stays)
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm ! -name deploy -exec rm -rf {} +
 
--include $(OBJ:.o=.d)
+# Tests and tools are compiled and linked in one step: their headers count as well.
+-include $(OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(BPF_TEST) $(TOOLS) $(FUZZ))
