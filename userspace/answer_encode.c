@@ -13,6 +13,7 @@
 
 #include "answer_encode.h"
 #include "dns_rdata.h"
+#include "secret_hash.h"
 
 #define MAX_POINTEE  0x4000 /* RFC 1035, 4.1.4: an offset has 14 bits */
 #define MAX_LABELS   127
@@ -113,22 +114,28 @@ static void add_suffix(struct encoder *enc, uint32_t hash, size_t at)
 
 /*
  * Start and hash of every suffix but the root. A hash depends on all labels to the right, so it is
- * made from the right (FNV-1a).
+ * made from the right; its key is a secret, since an upstream chooses the names.
  */
 static unsigned int hash_suffixes(const struct dns_name *name, uint8_t start[MAX_LABELS],
 				  uint32_t hash[MAX_LABELS])
 {
-	uint32_t h = 2166136261u;
 	unsigned int n = 0;
+	uint64_t h = 0;
 
 	for (unsigned int at = 0; name->wire[at]; at += name->wire[at] + 1)
 		start[n++] = at;
 	for (unsigned int i = n; i-- > 0;) {
 		const uint8_t *label = name->wire + start[i];
 
-		for (unsigned int k = 0; k <= label[0]; k++)
-			h = (h ^ dns_lower(label[k])) * 16777619u;
-		hash[i] = h ^ h >> 15;
+		for (unsigned int k = 0, left = label[0] + 1; left; k += 8) {
+			unsigned int octets = left < 8 ? left : 8;
+			uint64_t word = 0;
+
+			memcpy(&word, label + k, octets);
+			h = secret_mix(h, dns_lower_word(word));
+			left -= octets;
+		}
+		hash[i] = h;
 	}
 	return n;
 }

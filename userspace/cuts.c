@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "clock.h"
+#include "secret_hash.h"
 
 #define EXISTS_NS      (3600 * NSEC_PER_SEC)
 #define SEEN	       4096 /* names remembered; an older one gives way */
@@ -17,9 +17,8 @@
 #define SILENT_NS      (5 * NSEC_PER_SEC)
 #define MAX_LABELS     128
 
-/* RFC 2181 names of any content; hashed with a secret, since pods choose them. */
+/* One place for each hash: pods choose the names, and are not to choose whose place they take. */
 struct cuts {
-	uint64_t secret;
 	struct {
 		uint64_t hash, until_ns;
 	} seen[SEEN];
@@ -38,10 +37,6 @@ int cuts__open(struct cuts **out)
 
 	if (!cuts)
 		return -ENOMEM;
-	if (getrandom(&cuts->secret, sizeof(cuts->secret), 0) != sizeof(cuts->secret)) {
-		free(cuts);
-		return -EIO;
-	}
 	*out = cuts;
 	return 0;
 }
@@ -89,16 +84,6 @@ void cuts__testify(struct cut_zone *state, int rcode, uint64_t now)
 	}
 }
 
-/* FNV-1a over a secret start: enough to keep pods from picking each other's places. */
-static uint64_t hash_of(const struct cuts *cuts, const uint8_t *wire, size_t len)
-{
-	uint64_t hash = cuts->secret;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ wire[i]) * 0x100000001b3ull;
-	return hash ^ hash >> 29;
-}
-
 /* Where the labels of @name above @zone begin, the one next to the zone first. */
 static unsigned int labels_above(const struct corefile_zone *zone, const struct dns_name *name,
 				 uint8_t at[MAX_LABELS])
@@ -124,7 +109,7 @@ void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const str
 
 	/* candidates have three labels above the zone at most */
 	for (unsigned int i = 0; i < n && i < 3; i++) {
-		uint64_t hash = hash_of(cuts, name->wire + at[i], name->len - at[i]);
+		uint64_t hash = secret_hash(name->wire + at[i], name->len - at[i]);
 
 		cuts->seen[hash % SEEN].hash = hash;
 		cuts->seen[hash % SEEN].until_ns = now + EXISTS_NS;
@@ -134,7 +119,7 @@ void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const str
 static bool known(const struct cuts *cuts, const struct dns_name *name, unsigned int at,
 		  uint64_t now)
 {
-	uint64_t hash = hash_of(cuts, name->wire + at, name->len - at);
+	uint64_t hash = secret_hash(name->wire + at, name->len - at);
 
 	return cuts->seen[hash % SEEN].hash == hash && cuts->seen[hash % SEEN].until_ns > now;
 }

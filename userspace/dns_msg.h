@@ -81,6 +81,17 @@ static inline uint8_t dns_lower(uint8_t c)
 	return (uint8_t)(c - 'A') < 26 ? c + ('a' - 'A') : c;
 }
 
+/* Of eight octets at once: each comparison leaves its result in an octet's top bit. */
+static inline uint64_t dns_lower_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t low7 = w & 0x7f * ones;
+	uint64_t at_least_a = low7 + (0x80 - 'A') * ones;
+	uint64_t above_z = low7 + (0x80 - 'Z' - 1) * ones;
+
+	return w + (((at_least_a & ~above_z & ~w) & 0x80 * ones) >> 2);
+}
+
 bool dns_name__equal(const struct dns_name *a, const struct dns_name *b); /* case-insensitive */
 void dns_name__lower(struct dns_name *name); /* ASCII A-Z only, RFC 4343 */
 /* @a is @b or below it (label boundaries, case-insensitive). */

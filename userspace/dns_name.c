@@ -12,17 +12,6 @@
 
 #define MAX_LABEL 63 /* RFC 1035, 2.3.4 */
 
-/* A-Z of eight octets at once: each comparison leaves its result in an octet's top bit. */
-static uint64_t lower_word(uint64_t w)
-{
-	const uint64_t ones = 0x0101010101010101ull;
-	uint64_t low7 = w & 0x7f * ones;
-	uint64_t at_least_a = low7 + (0x80 - 'A') * ones;
-	uint64_t above_z = low7 + (0x80 - 'Z' - 1) * ones;
-
-	return w + (((at_least_a & ~above_z & ~w) & 0x80 * ones) >> 2);
-}
-
 static bool equal_octets(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	size_t i = 0;
@@ -33,7 +22,7 @@ static bool equal_octets(const uint8_t *a, const uint8_t *b, size_t len)
 
 		memcpy(&wa, a + i, 8);
 		memcpy(&wb, b + i, 8);
-		if (wa != wb && lower_word(wa) != lower_word(wb))
+		if (wa != wb && dns_lower_word(wa) != dns_lower_word(wb))
 			return false;
 	}
 	for (; i < len; i++)

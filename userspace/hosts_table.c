@@ -7,16 +7,8 @@
 #include <stdlib.h>
 
 #include "hosts_priv.h"
+#include "secret_hash.h"
 #include "synth.h"
-
-static uint32_t hash(const uint8_t *octets, size_t len)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ octets[i]) * 16777619u;
-	return h;
-}
 
 void hosts_table__free(struct table *table)
 {
@@ -38,12 +30,12 @@ void hosts_table__free(struct table *table)
 
 static struct entry **name_bucket(const struct table *table, const struct entry *entry)
 {
-	return &table->by_name[hash(entry->name, entry->name_len) % table->buckets];
+	return &table->by_name[secret_hash(entry->name, entry->name_len) % table->buckets];
 }
 
 static struct entry **addr_bucket(const struct table *table, const struct entry *entry)
 {
-	return &table->by_addr[hash(entry->addr, addr_len(entry->family)) % table->buckets];
+	return &table->by_addr[secret_hash(entry->addr, addr_len(entry->family)) % table->buckets];
 }
 
 static void link_entry(struct table *table, struct entry *entry)
@@ -211,10 +203,11 @@ int hosts_table__add(struct table *table, const struct corefile_zones *zones,
 
 const struct entry *hosts_table__name(const struct table *table, const uint8_t *name, size_t len)
 {
-	return table->n ? table->by_name[hash(name, len) % table->buckets] : NULL;
+	return table->n ? table->by_name[secret_hash(name, len) % table->buckets] : NULL;
 }
 
 const struct entry *hosts_table__addr(const struct table *table, int family, const uint8_t *addr)
 {
-	return table->n ? table->by_addr[hash(addr, addr_len(family)) % table->buckets] : NULL;
+	return table->n ? table->by_addr[secret_hash(addr, addr_len(family)) % table->buckets]
+			: NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "dns64.h"
 #include "resolver_priv.h"
+#include "secret_hash.h"
 #include "whoami.h"
 
 /* Who could be answered with what has expired waits no longer for better: RFC 8767, 5. */
@@ -22,11 +23,20 @@
 
 /* ---- the table ---- */
 
+/*
+ * Not question__hash(): NH keeps its promise for whole values only, and its low bits do not depend
+ * on every octet. A client that chose its names accordingly had them all in one bucket.
+ */
 static uint64_t hash_of(const struct resolver *resolver, const struct section *section,
 			const struct question *q)
 {
-	return question__hash(resolver->config.hash_key, &q->qname, q->qtype, q->key_flags) +
-	       (section - resolver->sections);
+	uint32_t rest[2] = { q->qtype | (uint32_t)q->key_flags << 16,
+			     section - resolver->sections };
+	uint8_t octets[DNS_MAX_NAME + sizeof(rest)];
+
+	memcpy(octets, rest, sizeof(rest));
+	memcpy(octets + sizeof(rest), q->qname.wire, q->qname.len);
+	return secret_hash(octets, sizeof(rest) + q->qname.len);
 }
 
 static struct pending *pending_find(struct resolver *resolver, uint64_t hash,

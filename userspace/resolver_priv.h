@@ -72,7 +72,7 @@ struct resolver {
 	struct resolver_config config;
 	struct section *sections; /* one a block */
 	size_t n_sections;
-	struct pending *buckets[BUCKETS];
+	struct pending *buckets[BUCKETS]; /* clients choose the questions: secret_hash.h */
 	unsigned int n_pending, n_waiters;
 	uint32_t rotate;
 	bool overloaded;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "secret_hash.h"
 #include "store_priv.h"
 
 int table__open(struct table *table, uint32_t n_max)
@@ -36,10 +37,10 @@ static uint64_t hash_of(const struct store *store, uint32_t slot)
 	return store_meta(store, slot)->key;
 }
 
-/* NH spreads its low bits badly over short names: mix (Fibonacci hashing). */
+/* NH promises nothing of a part of its bits, and clients choose the names. */
 static uint32_t home(const struct table *table, uint64_t hash)
 {
-	return (uint32_t)((hash * 0x9e3779b97f4a7c15ull) >> 32) & table->mask;
+	return secret_hash_u64(hash) & table->mask;
 }
 
 /* Where @hash is, or the empty place where it would go. */
