@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Without the kernel path, where it is not to be had: node-cache's own DaemonSet gives neither
- * bpf() nor a namespace nor a bpffs, and with nothing but the image changed the node must go on to
- * have its DNS. The agent then answers as node-cache did, on the addresses of the link, from a
- * store in its own memory; pods that ask the cluster DNS' address are kube-proxy's as before.
+ * bpf() nor a namespace nor a bpffs, a kernel may refuse the programs, and with nothing but the
+ * image changed the node must go on to have its DNS. The agent then answers as node-cache did, on
+ * the addresses of the link, from a store in its own memory; pods that ask the cluster DNS' address
+ * are kube-proxy's as before.
  *
  * Contract: agent_priv.h. Only for an agent that was started as node-cache is; who says
  * `nodens run` asks for the kernel path and is told why there is none.
@@ -70,17 +71,45 @@ static void look(const struct agent *agent, const struct plan *plan, struct miss
 		add(missing, "%s", err.text);
 }
 
-static void say(const struct missing *missing, enum agent_mode mode)
+/* @rights: what is missing can be given; else it is the kernel. */
+static void say(const struct missing *missing, const struct plan *plan, bool rights)
 {
+	if (!rights) {
+		log_error("no kernel path: %s. %s", missing->text,
+			  plan->n_listen ? "DNS is answered without it, on sockets of this node"
+					 : "Nothing is answered here: pods have the cluster's DNS, "
+					   "as without nodens");
+		return;
+	}
 	log_error("no kernel path: %s. DNS is answered without it, on sockets of this node. To "
 		  "have it, "
 		  "give the container what %s, the node's /sys/fs/bpf as a volume, and no AppArmor "
 		  "profile that denies writing there",
 		  missing->text,
-		  mode == MODE_STEER ? "deploy/manifests/image-swap/patch.yaml adds: the "
-				       "capabilities SYS_ADMIN and NET_ADMIN"
-				     : "deploy/manifests/cilium/cilium-lrp.yaml has: the "
-				       "capabilities BPF, PERFMON and NET_ADMIN");
+		  plan->mode == MODE_STEER ? "deploy/manifests/image-swap/patch.yaml adds: the "
+					     "capabilities SYS_ADMIN and NET_ADMIN"
+					   : "deploy/manifests/cilium/cilium-lrp.yaml has: the "
+					     "capabilities BPF, PERFMON and NET_ADMIN");
+}
+
+static void say_verifier(const char *line)
+{
+	log_warn("verifier: %s", line);
+}
+
+/* Loads the programs, once; a refusal holds for every device, now and later. */
+static int load_programs(struct agent *agent, const struct plan *plan, struct kern_error *err)
+{
+	int ret = attach__load(agent->kern, agent->opts->hook, plan->mode == MODE_STEER, err);
+
+	if (!ret)
+		return 0;
+	kern__verifier_said(say_verifier);
+	if (!kern__adopted(agent->kern))
+		kern__unpin(agent->opts->bpffs);
+	kern__close(agent->kern);
+	agent->kern = NULL;
+	return ret;
 }
 
 int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
@@ -89,21 +118,28 @@ int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 	/* without sockets of the node's own nobody would be answered */
 	bool may_do_without = agent->opts->nodecache && plan->n_listen;
 	struct missing missing = { .text = "" };
+	bool rights = true;
 	int ret;
 
 	if (may_do_without)
 		look(agent, plan, &missing);
 	if (!missing.text[0]) {
 		ret = kern__open(config, &agent->kern, err);
-		if (!may_do_without || !is_want(ret))
+		if (ret && (!may_do_without || !is_want(ret)))
 			return ret;
+		if (!ret) {
+			ret = load_programs(agent, plan, err);
+			if (!ret || !agent->opts->nodecache || ret == -ENOMEM)
+				return ret;
+			rights = false;
+		}
 		add(&missing, "%s", err->text);
 	}
 	ret = kern__open_none(config, &agent->kern, err);
 	if (ret)
 		return ret;
 	agent->bare = true;
-	say(&missing, plan->mode);
+	say(&missing, plan, rights);
 	return 0;
 }
 

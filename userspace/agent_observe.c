@@ -173,6 +173,10 @@ static bool on_ready(void *ctx, char *why)
 		snprintf(why, ENDPOINTS_WHY, "leaving");
 		return false;
 	}
+	if (agent->bare && !agent->gen->plan.n_listen) {
+		snprintf(why, ENDPOINTS_WHY, "no kernel path");
+		return false;
+	}
 	if (agent_observe__waiting(agent, why, ENDPOINTS_WHY))
 		return false;
 	/* a beat later it begins, unless nd0 is down */

@@ -285,6 +285,23 @@ static void remove_others(const struct attachment *at)
 	xdp__remove_ours(at->ifindex, at->xdp.prog_id);
 }
 
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err)
+{
+	bool xdp = hook != HOOK_AUTO && hook != HOOK_TC;
+	int fd = 0;
+
+	/* With auto every device falls back to tc. */
+	if (steer)
+		fd = kern__tc_prog_fd(kern, xdp ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD, true, err);
+	else if (!xdp)
+		fd = kern__tc_prog_fd(kern, KERN_TC_NIC, false, err);
+	if (fd >= 0 && steer)
+		fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
+	if (fd >= 0 && xdp)
+		fd = kern_progs__xdp_alone_fd(kern, steer, hook == HOOK_XDP_GENERIC, err);
+	return fd < 0 ? fd : 0;
+}
+
 int attachment__open(struct kern *kern, const struct attach_request *request,
 		     struct attachment **out, char *note, size_t note_size, struct kern_error *err)
 {

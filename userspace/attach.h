@@ -26,6 +26,13 @@ struct attach_request {
 	bool steer;    /* misses are steered (tc beside XDP is then needed) */
 };
 
+/*
+ * Loads the programs that devices get with @hook, nd0's too with @steer, before anything is
+ * attached to: whether this kernel takes them is the same for every device. kern__verifier_said()
+ * has the verifier's reason.
+ */
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err);
+
 struct attachment; /* one device */
 
 /*

@@ -27,6 +27,8 @@ int kern_error__set(struct kern_error *err, int code, const char *fmt, ...)
 /* libbpf's and libxdp's own messages, line by line; they are silent until this is set (NULL:
  * again). */
 void kern__on_debug(void (*print)(const char *line));
+/* The last lines (8 at most) of what the verifier said to the program that was refused last. */
+void kern__verifier_said(void (*print)(const char *line));
 
 /* One row per feature newer than 5.4; found by probing, not by version. */
 struct kern_features {

@@ -14,9 +14,21 @@
 
 #include "kern_priv.h"
 
+#define VERIFIER_LINES 8
+#define VERIFIER_TEXT  2048 /* of what it said, at most; its lines may be long */
+
 static char last[256];
 static bool last_is_verifier;
+static char verifier_end[VERIFIER_TEXT]; /* the last lines of the last refusal */
 static void (*debug_print)(const char *line);
+
+static void each_line(char *text, void (*print)(const char *line))
+{
+	char *save, *line = strtok_r(text, "\n", &save);
+
+	for (; line; line = strtok_r(NULL, "\n", &save))
+		print(line);
+}
 
 static void set_last(const char *line, size_t len)
 {
@@ -26,22 +38,35 @@ static void set_last(const char *line, size_t len)
 	last[len] = '\0';
 }
 
+static void keep_end(const char *text)
+{
+	const char *end = strstr(text, "-- END PROG LOAD LOG"), *at;
+	int lines = 0;
+
+	end = end ? end : text + strlen(text);
+	for (at = end; at > text && (size_t)(end - at) < sizeof(verifier_end) - 1; at--) {
+		if (at < end && at[-1] == '\n' && ++lines == VERIFIER_LINES)
+			break;
+	}
+	snprintf(verifier_end, sizeof(verifier_end), "%.*s", (int)(end - at), at);
+}
+
 /* The verifier's reason is its last line but the statistics. */
-static void take_verifier(const char *text)
+static void take_verifier(const char *log)
 {
 	const char *best = NULL;
 	size_t best_len = 0;
 
-	while (*text) {
-		size_t len = strcspn(text, "\n");
+	keep_end(log);
+	for (const char *line = verifier_end; *line;) {
+		size_t len = strcspn(line, "\n");
 
-		if (len && strncmp(text, "processed ", 10) && strncmp(text, "-- ", 3) &&
-		    !strstr(text, "-- BEGIN PROG LOAD LOG")) {
-			best = text;
+		if (len && strncmp(line, "processed ", 10)) {
+			best = line;
 			best_len = len;
 		}
-		text += len;
-		text += *text == '\n';
+		line += len;
+		line += *line == '\n';
 	}
 	if (best) {
 		set_last(best, best_len);
@@ -62,12 +87,8 @@ static void take(bool warning, const char *fmt, va_list ap)
 		take_verifier(log + strlen("-- BEGIN PROG LOAD LOG --\n"));
 	else if (warning && !last_is_verifier)
 		set_last(text, strcspn(text, "\n"));
-	if (debug_print) {
-		char *save, *line = strtok_r(text, "\n", &save);
-
-		for (; line; line = strtok_r(NULL, "\n", &save))
-			debug_print(line);
-	}
+	if (debug_print)
+		each_line(text, debug_print);
 	free(text);
 }
 
@@ -98,13 +119,21 @@ void kern_log__init(void)
 
 void kern_log__clear(void)
 {
-	last[0] = '\0';
+	last[0] = verifier_end[0] = '\0';
 	last_is_verifier = false;
 }
 
 const char *kern_log__last(void)
 {
 	return last;
+}
+
+void kern__verifier_said(void (*print)(const char *line))
+{
+	char text[sizeof(verifier_end)];
+
+	memcpy(text, verifier_end, sizeof(text));
+	each_line(text, print);
 }
 
 void kern__on_debug(void (*print)(const char *line))
