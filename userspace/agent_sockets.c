@@ -73,7 +73,8 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_timeouts *timeouts = &cf->blocks[i].timeouts;
 
-		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns)
+		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns &&
+		    !timeouts->max_queries)
 			continue;
 		if (listens_at(&cf->blocks[i], local)) {
 			*out = *timeouts;

@@ -164,12 +164,10 @@ static const struct row template_options_rows[] = {
 TABLE(template_options, BASE_BLOCK, "option");
 
 static const struct row timeouts_options_rows[] = {
-	{ "idle", "idle DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.idle_ns) },
-	{ "read", "read DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.read_ns) },
-	{ "write", "write DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
-	  .offset = BLOCK(timeouts.write_ns) },
+	{ "idle", "idle DURATION", ONCE, 1, 1, .set = corefile_set_idle },
+	{ "maxtcpqueries", "maxtcpqueries N", ONCE, 1, 1, .set = corefile_set_maxtcpqueries },
+	{ "read", "read DURATION", ONCE, 1, 1, .set = corefile_set_read },
+	{ "write", "write DURATION", ONCE, 1, 1, .set = corefile_set_write },
 };
 TABLE(timeouts_options, BASE_BLOCK, "option");
 
@@ -204,7 +202,8 @@ static const struct row directives_rows[] = {
 	{ "rewrite", COREFILE_REWRITE_FORMS, FLAT, 1, MANY, .set = corefile_set_rewrite },
 	{ "template", "template CLASS TYPE [ZONE...]", 0, 2, MANY, .set = corefile_set_template,
 	  .options = &template_options },
-	{ "timeouts", "timeouts", ONCE, 0, 0, .kind = KIND_NOTHING, .options = &timeouts_options },
+	{ "timeouts", "timeouts", ONCE, 0, 0, .kind = KIND_NOTHING, .options = &timeouts_options,
+	  .end = corefile_end_timeouts },
 	{ "trace", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "whoami", "whoami", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(whoami) },
 };

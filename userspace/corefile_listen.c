@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Directives that say where a block listens and how it serves: bind, health, ready, prometheus,
- * bufsize, loadbalance, nxdomain_cut, reload.
+ * bufsize, loadbalance, nxdomain_cut, reload, timeouts.
  * Contract: rows of corefile_directive.c call these with the number of arguments already checked.
  */
 #include "corefile_priv.h"
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC 1000000000ull
+#define NSEC	      1000000000ull
+#define TIMEOUT_MAX_S 86400
 
 /* ---- bind ---- */
 
@@ -197,4 +198,71 @@ int corefile_set_reload(struct corefile_parse *p, const struct corefile_statemen
 	if (!err)
 		p->block->reload = reload;
 	return err;
+}
+
+/* ---- timeouts ---- */
+
+/* A number without a unit is seconds, here alone. */
+static int set_timeout(struct corefile_parse *p, const struct corefile_statement *stmt,
+		       uint64_t *out)
+{
+	const struct corefile_token *arg = &stmt->args[0];
+	bool number = arg->text[strspn(arg->text, "0123456789")] == '\0';
+	uint32_t seconds;
+	uint64_t ns;
+	int err;
+
+	if (number) {
+		err = corefile_value_u32(p, arg, 1, TIMEOUT_MAX_S, "number of seconds", &seconds);
+		ns = seconds * NSEC;
+	} else {
+		err = corefile_value_duration(p, arg, &ns);
+	}
+	if (err)
+		return err;
+	if (ns < NSEC || ns > TIMEOUT_MAX_S * NSEC)
+		return corefile_fail(p, arg, "'%s' is out of range; write 1s to 24h",
+				     corefile_show(p, arg->text));
+	*out = ns;
+	return 0;
+}
+
+int corefile_set_read(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.read_ns);
+}
+
+int corefile_set_write(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.write_ns);
+}
+
+int corefile_set_idle(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.idle_ns);
+}
+
+int corefile_set_maxtcpqueries(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	uint32_t n;
+	int err;
+
+	if (!strcmp(stmt->args[0].text, "-1")) {
+		p->block->timeouts.max_queries = -1;
+		return 0;
+	}
+	err = corefile_value_u32(p, &stmt->args[0], 1, INT32_MAX, "number of queries", &n);
+	if (!err)
+		p->block->timeouts.max_queries = n;
+	return err;
+}
+
+int corefile_end_timeouts(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_timeouts *t = &p->block->timeouts;
+
+	if (t->read_ns || t->write_ns || t->idle_ns || t->max_queries)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "it has no option; write read, write, idle or maxtcpqueries");
 }

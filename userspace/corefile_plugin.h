@@ -247,6 +247,7 @@ struct corefile_reload {
 
 struct corefile_timeouts { /* 0: the server's own */
 	uint64_t read_ns, write_ns, idle_ns;
+	int32_t max_queries; /* of one connection; 0: not given; -1: no limit, as without it */
 };
 
 #endif /* NODENS_COREFILE_PLUGIN_H */

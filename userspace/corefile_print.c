@@ -189,7 +189,7 @@ static void print_timeouts(const struct corefile_timeouts *t, FILE *out)
 		uint64_t ns;
 	} rows[] = { { "read", t->read_ns }, { "write", t->write_ns }, { "idle", t->idle_ns } };
 
-	if (!t->read_ns && !t->write_ns && !t->idle_ns)
+	if (!t->read_ns && !t->write_ns && !t->idle_ns && !t->max_queries)
 		return;
 	fputs(DIRECTIVE "timeouts {\n", out);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -199,6 +199,8 @@ static void print_timeouts(const struct corefile_timeouts *t, FILE *out)
 		print_duration(rows[i].ns, out);
 		fputc('\n', out);
 	}
+	if (t->max_queries)
+		fprintf(out, OPTION "maxtcpqueries %d\n", t->max_queries);
 	fputs(DIRECTIVE "}\n", out);
 }
 

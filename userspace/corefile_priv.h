@@ -139,6 +139,11 @@ COREFILE_SETTER(set_bufsize);
 COREFILE_SETTER(set_loadbalance);
 COREFILE_SETTER(set_nxdomain_cut);
 COREFILE_SETTER(set_reload);
+COREFILE_SETTER(set_idle);
+COREFILE_SETTER(set_read);
+COREFILE_SETTER(set_write);
+COREFILE_SETTER(set_maxtcpqueries);
+COREFILE_SETTER(end_timeouts);
 
 /* corefile_said.c */
 COREFILE_SETTER(set_consolidate);

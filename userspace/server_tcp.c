@@ -28,15 +28,16 @@ struct tcp_client {
 	struct list link;
 	struct stream *stream; /* NULL: the connection is gone, replies are still due */
 	union sockaddr_any peer, local;
-	struct corefile_timeouts timeouts; /* none of them 0 */
+	struct corefile_timeouts timeouts; /* no time is 0 */
 	uint64_t active_ns;
 	/* Since when a message has been coming, or the first one is waited for; 0: none is. */
 	uint64_t reading_ns;
 	uint64_t written, written_ns; /* bytes of replies, and since when no more */
 	unsigned int under_way;
-	bool fresh; /* no message has come yet */
-	bool busy;  /* one of its messages is being handled */
-	bool eof;   /* the client sends no more */
+	int32_t left; /* messages that are still taken; negative: no limit */
+	bool fresh;   /* no message has come yet */
+	bool busy;    /* one of its messages is being handled */
+	bool eof;     /* the client sends no more */
 };
 
 static void client_free_if_done(struct tcp_client *client)
@@ -62,13 +63,13 @@ static void client_close(struct tcp_client *client)
 /* Who does not read replies, or asks faster than they come, is not read from. */
 static void client_throttle(struct tcp_client *client)
 {
-	stream__pause(client->stream, client->under_way >= SERVER_MAX_PIPELINED ||
+	stream__pause(client->stream, !client->left || client->under_way >= SERVER_MAX_PIPELINED ||
 					      stream__queued(client->stream) > SERVER_MAX_QUEUED);
 }
 
 static bool client_finished(const struct tcp_client *client)
 {
-	return client->eof && !client->under_way && !client->busy &&
+	return (client->eof || !client->left) && !client->under_way && !client->busy &&
 	       !stream__queued(client->stream);
 }
 
@@ -115,6 +116,8 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 	client->fresh = false;
 	client->busy = true;
 	client->under_way++;
+	if (client->left > 0 && !--client->left)
+		client_throttle(client); /* what follows in the same segment waits as well */
 	refusal_len = server_receive(client->server, &who, msg, len, refusal, sizeof(refusal),
 				     client->active_ns);
 	if (refusal_len >= 0)
@@ -122,7 +125,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 	if (refusal_len > 0)
 		client_send(client, refusal, refusal_len);
 	client->busy = false;
-	if (client->stream && !refusal_len)
+	if (client->stream && (!refusal_len || client_finished(client)))
 		client_close(client); /* what is not even refused is not DNS */
 	else if (client->stream)
 		client_throttle(client);
@@ -162,6 +165,7 @@ static void set_timeouts(struct tcp_client *client)
 		timeouts->write_ns = SERVER_WRITE_NS;
 	if (!timeouts->idle_ns)
 		timeouts->idle_ns = SERVER_IDLE_NS;
+	client->left = timeouts->max_queries > 0 ? timeouts->max_queries : -1;
 }
 
 static int client_open(struct server *server, int fd, const union sockaddr_any *peer)
@@ -280,7 +284,7 @@ static bool timed_out(struct tcp_client *client, uint64_t now)
 		client->reading_ns = now;
 	if (now - client->written_ns > timeouts->write_ns)
 		return true;
-	if (client->reading_ns && !client->eof)
+	if (client->reading_ns && !client->eof && client->left)
 		return now - client->reading_ns > timeouts->read_ns;
 	return !queued && !client->under_way && now - client->active_ns > timeouts->idle_ns;
 }

@@ -284,10 +284,25 @@ static const struct {
 	  "Corefile:2: reload: 'soon' is not a duration; write " DURATION_FORMS },
 	{ IN("ready 8181"),
 	  "Corefile:2: ready: '8181' is not an address to listen on; " LISTEN_FORMS },
-	{ IN("timeouts {\nread 5\n}"),
-	  "Corefile:3: timeouts: read: '5' is not a duration; write " DURATION_FORMS },
+	{ IN("timeouts {\nwrite snake\n}"),
+	  "Corefile:3: timeouts: write: 'snake' is not a duration; write " DURATION_FORMS },
+	{ IN("timeouts {\nidle 0s\n}"),
+	  "Corefile:3: timeouts: idle: '0s' is out of range; write 1s to 24h" },
+	{ IN("timeouts {\nread 48h\n}"),
+	  "Corefile:3: timeouts: read: '48h' is out of range; write 1s to 24h" },
+	{ IN("timeouts {\nread 86401\n}"), "Corefile:3: timeouts: read: '86401' is not a valid "
+					   "number of seconds; write a number from 1 to 86400" },
+	{ IN("timeouts {\nmaxtcpqueries 0\n}"),
+	  "Corefile:3: timeouts: maxtcpqueries: '0' is not a valid number of queries; " TTLS },
+	{ IN("timeouts {\nmaxtcpqueries -2\n}"),
+	  "Corefile:3: timeouts: maxtcpqueries: '-2' is not a valid number of queries; " TTLS },
+	{ IN("timeouts"), "Corefile:2: timeouts: it has no option; write read, write, idle or "
+			  "maxtcpqueries" },
+	{ IN("timeouts {\n}"), "Corefile:2: timeouts: it has no option; write read, write, idle or "
+			       "maxtcpqueries" },
 	{ IN("timeouts {\nlinger 5s\n}"),
-	  "Corefile:3: timeouts: linger: unknown option; allowed: idle, read, write" },
+	  "Corefile:3: timeouts: linger: unknown option; allowed: idle, maxtcpqueries, read, "
+	  "write" },
 	{ IN("dnstap /run/tap.sock"), "Corefile:2: dnstap: not supported by nodens; take it out, "
 				      "or start nodens with -ignore-unsupported" },
 	{ IN("trace"), "Corefile:2: trace: not supported by nodens; take it out, or start nodens "

@@ -154,6 +154,15 @@ static void test_small_ones(void **state)
 	assert_int_equal(b->bufsize, 512);
 	assert_true(b->nxdomain_cut && b->loadbalance);
 	corefile__free(cf);
+	/* A number alone is seconds there; -1 is no limit. */
+	cf = read_twice("timeouts {\nread 10\nmaxtcpqueries 128\n}");
+	b = &cf->blocks[0];
+	assert_int_equal(b->timeouts.read_ns, 10 * SECOND);
+	assert_int_equal(b->timeouts.max_queries, 128);
+	corefile__free(cf);
+	cf = read_twice("timeouts {\nmaxtcpqueries -1\n}");
+	assert_int_equal(cf->blocks[0].timeouts.max_queries, -1);
+	corefile__free(cf);
 	cf = read_twice("reload 0");
 	assert_int_equal(cf->blocks[0].reload.interval_ns, 0);
 	corefile__free(cf);
