@@ -131,6 +131,8 @@ TABLE(health_options, BASE_BLOCK, "option");
 static const struct row hosts_options_rows[] = {
 	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, MANY,
 	  .set = corefile_set_hosts_fallthrough },
+	{ "fallthrough_unsupported", "fallthrough_unsupported", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = BLOCK(hosts.fallthrough_unsupported) },
 	{ "no_reverse", "no_reverse", ONCE, 0, 0, .kind = KIND_FLAG,
 	  .offset = BLOCK(hosts.no_reverse) },
 	{ "reload", "reload DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
@@ -188,7 +190,7 @@ static const struct row directives_rows[] = {
 	{ "health", "health [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_health,
 	  .options = &health_options },
 	{ "hosts", "hosts [FILE [ZONE...]]", ONCE, 0, MANY, .set = corefile_set_hosts,
-	  .options = &hosts_options },
+	  .options = &hosts_options, .end = corefile_end_hosts },
 	{ "loadbalance", "loadbalance [round_robin]", ONCE, 0, 1, .set = corefile_set_loadbalance },
 	{ "log", "log [NAME...] [FORMAT]", 0, 0, MANY, .set = corefile_set_log,
 	  .options = &log_options },

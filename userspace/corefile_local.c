@@ -52,6 +52,17 @@ int corefile_set_hosts_ttl(struct corefile_parse *p, const struct corefile_state
 				  &p->block->hosts.ttl_s);
 }
 
+int corefile_end_hosts(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_hosts *hosts = &p->block->hosts;
+
+	if (!hosts->fallthrough_unsupported || hosts->fallthrough.on)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "fallthrough_unsupported does nothing alone; write fallthrough as "
+			     "well");
+}
+
 /* Any name will do but one that could not be asked for. */
 static int host_name(struct corefile_parse *p, const struct corefile_token *at, const char **out)
 {
@@ -71,9 +82,13 @@ int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_sta
 	struct corefile_hosts_entry entry = { .names_len = stmt->args_len };
 	struct corefile_hosts_entry *list;
 	const char **names;
+	char addr[INET6_ADDRSTRLEN] = "";
+	size_t addr_len = strcspn(stmt->name->text, "%"); /* fe80::1%eth0: as in a hosts file */
 	int err = 0;
 
-	if (corefile_ip(stmt->name->text, 0, &entry.addr))
+	if (addr_len < sizeof(addr))
+		memcpy(addr, stmt->name->text, addr_len);
+	if (corefile_ip(addr, 0, &entry.addr))
 		return 1;
 	if (!stmt->args_len || stmt->has_block)
 		return corefile_fail(p, stmt->name, "no name follows; write IP NAME...");

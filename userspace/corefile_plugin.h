@@ -126,6 +126,7 @@ struct corefile_hosts {
 	bool no_reverse;
 	uint64_t reload_ns; /* 5 s; 0: the file is read once */
 	struct corefile_fallthrough fallthrough;
+	bool fallthrough_unsupported; /* as far as that goes: types that hosts cannot answer, too */
 };
 
 struct corefile_strings {

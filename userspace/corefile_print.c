@@ -364,6 +364,7 @@ static void print_hosts(const struct corefile_hosts *hosts, FILE *out)
 	fputc('\n', out);
 	print_flag(OPTION, "no_reverse", hosts->no_reverse, out);
 	print_fallthrough(&hosts->fallthrough, out);
+	print_flag(OPTION, "fallthrough_unsupported", hosts->fallthrough_unsupported, out);
 	fputs(DIRECTIVE "}\n", out);
 }
 

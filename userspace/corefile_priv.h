@@ -176,6 +176,7 @@ COREFILE_SETTER(set_dns64_prefix);
 COREFILE_SETTER(set_hosts);
 COREFILE_SETTER(set_hosts_fallthrough);
 COREFILE_SETTER(set_hosts_ttl);
+COREFILE_SETTER(end_hosts);
 COREFILE_SETTER(set_hosts_entry); /* 1: it is none */
 COREFILE_SETTER(set_template);
 COREFILE_SETTER(set_match);

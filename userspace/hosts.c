@@ -185,27 +185,86 @@ static int add_record(struct synth *synth, const struct dns_name *owner, const c
 	return synth__add(synth, DNS_ANSWER_SECTION, text);
 }
 
+/*
+ * "*.example." answers for each name of one label more. Per file and family, so where the name
+ * itself has none there. False: @name has no label that could be replaced.
+ */
+static bool wildcard_of(const struct dns_name *name, struct dns_name *out)
+{
+	unsigned int label = 1u + name->wire[0];
+
+	if (label + 1u >= name->len)
+		return false;
+	out->wire[0] = 1;
+	out->wire[1] = '*';
+	out->len = 2 + name->len - label;
+	memcpy(out->wire + 2, name->wire + label, name->len - label);
+	return true;
+}
+
+bool hosts__lists(const struct hosts *hosts, const struct dns_name *name)
+{
+	const struct entry *entry = first_of_name(hosts, name);
+
+	while (entry && !names(entry, name))
+		entry = entry->next_of_name;
+	return entry;
+}
+
+bool hosts__has(const struct hosts *hosts, const struct dns_name *name)
+{
+	struct dns_name wildcard;
+
+	return hosts__lists(hosts, name) ||
+	       (wildcard_of(name, &wildcard) && hosts__lists(hosts, &wildcard));
+}
+
+struct addresses {
+	size_t n;
+	uint8_t octets[SYNTH_MAX_ADDRS * 16];
+};
+
+/* @family's addresses of this very name in the file, or in the Corefile; false: there are none. */
+static bool add_of_name(const struct hosts *hosts, const struct dns_name *name, int family,
+			bool inlined, struct addresses *to)
+{
+	const struct entry *entry = first_of_name(hosts, name);
+	size_t len = addr_len(family), i;
+	bool any = false;
+
+	for (; entry; entry = entry->next_of_name) {
+		if (entry->family != family || entry->inlined != inlined || !names(entry, name))
+			continue;
+		any = true;
+		for (i = 0; i < to->n && memcmp(to->octets + i * len, entry->addr, len);)
+			i++;
+		if (i == to->n && i < SYNTH_MAX_ADDRS)
+			memcpy(to->octets + to->n++ * len, entry->addr, len);
+	}
+	return any;
+}
+
 /* *known: the name is there, if perhaps with addresses of the other family alone. */
 static int answer_addresses(const struct hosts *hosts, const struct local_query *query, bool *known,
 			    struct answer **out)
 {
-	static uint8_t addrs[SYNTH_MAX_ADDRS * 16];
+	static struct addresses addrs;
 	int family = query->qtype == DNS_TYPE_A	     ? AF_INET
 		     : query->qtype == DNS_TYPE_AAAA ? AF_INET6
 						     : AF_UNSPEC;
-	const struct entry *entry = first_of_name(hosts, query->qname);
-	size_t n = 0;
+	struct dns_name wildcard;
 
-	for (; entry; entry = entry->next_of_name) {
-		if (!names(entry, query->qname))
-			continue;
-		*known = true;
-		if (entry->family == family && n < SYNTH_MAX_ADDRS)
-			memcpy(addrs + n++ * addr_len(family), entry->addr, addr_len(family));
+	*known = hosts__has(hosts, query->qname);
+	if (!*known)
+		return 0;
+	addrs.n = 0;
+	for (int inlined = 0; family && inlined < 2; inlined++) {
+		if (!add_of_name(hosts, query->qname, family, inlined, &addrs) &&
+		    wildcard_of(query->qname, &wildcard))
+			add_of_name(hosts, &wildcard, family, inlined, &addrs);
 	}
-	return *known ? synth__addresses(query->qname, query->qtype, query->key_flags,
-					 hosts->config->ttl_s, addrs, n, out)
-		      : 0;
+	return synth__addresses(query->qname, query->qtype, query->key_flags, hosts->config->ttl_s,
+				addrs.octets, addrs.n, out);
 }
 
 static int add_names(const struct hosts *hosts, const struct local_query *query,
@@ -248,15 +307,6 @@ static int answer_names(const struct hosts *hosts, const struct local_query *que
 	return ret;
 }
 
-bool hosts__has(const struct hosts *hosts, const struct dns_name *name)
-{
-	const struct entry *entry = first_of_name(hosts, name);
-
-	while (entry && !names(entry, name))
-		entry = entry->next_of_name;
-	return entry;
-}
-
 bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
 {
 	const struct entry *entry = hosts->table.first;
@@ -266,7 +316,7 @@ bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
 		return true;
 	while (entry && !zone__contains(name->wire, name->len, entry->name, entry->name_len))
 		entry = entry->next;
-	return entry;
+	return entry || hosts__has(hosts, name);
 }
 
 enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
@@ -277,6 +327,10 @@ enum local_result hosts__answer(const struct hosts *hosts, const struct local_qu
 
 	if (query->qclass != DNS_CLASS_IN ||
 	    (!ptr && !local_in_zones(hosts->zones, query->qname, true)))
+		return LOCAL_NEXT;
+	if (hosts->config->fallthrough_unsupported && !ptr && query->qtype != DNS_TYPE_A &&
+	    query->qtype != DNS_TYPE_AAAA &&
+	    local_falls_through(&hosts->config->fallthrough, query->qname))
 		return LOCAL_NEXT;
 	ret = ptr ? answer_names(hosts, query, &known, out)
 		  : answer_addresses(hosts, query, &known, out);

@@ -24,9 +24,12 @@ enum local_result hosts__answer(const struct hosts *hosts, const struct local_qu
 				struct answer **out);
 /* Looks at the file every config.reload_ns. 1: it says something else now; 0; -errno. */
 int hosts__reload(struct hosts *hosts, uint64_t now_ns);
-/* Does the file give it an address? */
+/* Has it an address there, under its name or by a wildcard? */
 bool hosts__has(const struct hosts *hosts, const struct dns_name *name);
-/* Or to a name below it? Looks at every one; of more than 10,000 one may be, and none is looked at.
+/* Under its name alone. */
+bool hosts__lists(const struct hosts *hosts, const struct dns_name *name);
+/* It, or a name below it? Looks at every one; of more than 10,000 one may be, and none is looked
+ * at.
  */
 bool hosts__below(const struct hosts *hosts, const struct dns_name *name);
 /* Once for A and for AAAA of each name, and for PTR of each address, in the order of the file,

@@ -14,11 +14,15 @@
 
 #include "hosts.h"
 
-/* One pair; a name with several addresses, and an address with several names, has several. */
+/*
+ * One pair; a name with several addresses, and an address with several names, has several. A
+ * wildcard is an entry of its own name, "*.example.", that no address leads to.
+ */
 struct entry {
 	struct entry *next;			   /* in the table */
 	struct entry *next_of_name, *next_of_addr; /* in their buckets */
 	uint8_t family;				   /* AF_INET, AF_INET6 */
+	bool inlined;				   /* of the Corefile itself */
 	uint8_t name_len;
 	uint8_t addr[16];
 	uint8_t name[]; /* wire form, lower case */

@@ -38,6 +38,11 @@ static struct entry **addr_bucket(const struct table *table, const struct entry 
 	return &table->by_addr[secret_hash(entry->addr, addr_len(entry->family)) % table->buckets];
 }
 
+static bool is_wildcard(const uint8_t *name)
+{
+	return name[0] == 1 && name[1] == '*';
+}
+
 static void link_entry(struct table *table, struct entry *entry)
 {
 	struct entry **at = name_bucket(table, entry);
@@ -46,6 +51,8 @@ static void link_entry(struct table *table, struct entry *entry)
 	while (*at)
 		at = &(*at)->next_of_name;
 	*at = entry;
+	if (is_wildcard(entry->name))
+		return;
 	for (at = addr_bucket(table, entry); *at; at = &(*at)->next_of_addr) {
 		n += same_addr(*at, entry);
 		if (n == MAX_NAMES_OF_ADDR)
@@ -83,7 +90,7 @@ static bool superfluous(const struct table *table, const struct entry *like)
 	unsigned int n = 0;
 
 	for (; entry && n < SYNTH_MAX_ADDRS; entry = entry->next_of_name) {
-		if (!same_name(entry, like))
+		if (!same_name(entry, like) || entry->inlined != like->inlined)
 			continue;
 		if (same_addr(entry, like))
 			return true;
@@ -104,7 +111,7 @@ static void append(struct table *table, struct entry *entry)
 }
 
 static int add(struct table *table, const struct corefile_zones *zones, int family,
-	       const uint8_t *addr, const char *text)
+	       const uint8_t *addr, bool inlined, const char *text)
 {
 	struct dns_name name;
 	struct entry *entry;
@@ -125,6 +132,7 @@ static int add(struct table *table, const struct corefile_zones *zones, int fami
 	if (!entry)
 		return -ENOMEM;
 	entry->family = family;
+	entry->inlined = inlined;
 	memcpy(entry->addr, addr, addr_len(family));
 	entry->name_len = name.len;
 	memcpy(entry->name, name.wire, name.len);
@@ -165,7 +173,7 @@ static int add_line(struct table *table, const struct corefile_zones *zones, cha
 	word = strtok_r(line, HOSTS_BLANKS, &save);
 	family = word ? read_addr(word, addr) : AF_UNSPEC;
 	while (family && !ret && (word = strtok_r(NULL, HOSTS_BLANKS, &save)))
-		ret = add(table, zones, family, addr, word);
+		ret = add(table, zones, family, addr, false, word);
 	return ret;
 }
 
@@ -197,7 +205,7 @@ int hosts_table__add(struct table *table, const struct corefile_zones *zones,
 		memcpy(addr, &in6->sin6_addr, 16);
 	family = unmapped(family, addr);
 	for (size_t i = 0; !ret && i < entry->names_len; i++)
-		ret = add(table, zones, family, addr, entry->names[i]);
+		ret = add(table, zones, family, addr, true, entry->names[i]);
 	return ret;
 }
 

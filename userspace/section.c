@@ -245,7 +245,9 @@ enum local_result section__answer(struct section *section, const struct local_qu
 		out->plugin = "hosts";
 		out->error = "hosts: no such name, and no fallthrough";
 		result = hosts__answer(section->hosts, query, &out->answer);
-		out->exact = result == LOCAL_ANSWER;
+		/* names that a wildcard makes are as many as clients like: the cache's affair */
+		out->exact = result == LOCAL_ANSWER && (query->qtype == DNS_TYPE_PTR ||
+							hosts__lists(section->hosts, query->qname));
 	}
 	return result;
 }

@@ -39,7 +39,7 @@ void section__close(struct section *section);
 struct section_answer {
 	struct answer *answer; /* the caller's */
 	const char *plugin;    /* "template", "hosts", "whoami" */
-	bool exact;	       /* of a hosts file */
+	bool exact;	       /* of a line of a hosts file, and not by a wildcard */
 	const char *error;     /* why it is SERVFAIL, if it is */
 	const struct ede *ede; /* goes along, and is never kept; NULL: none */
 };

@@ -361,8 +361,12 @@ static const struct {
 	  "Corefile:3: hosts: 192.0.2.1: 'a..b' is not a host's name: it has an empty label; write "
 	  "one dot between labels" },
 	{ IN("hosts {\n192.0.2.300 a\n}"),
-	  "Corefile:3: hosts: 192.0.2.300: unknown option; allowed: fallthrough, no_reverse, "
+	  "Corefile:3: hosts: 192.0.2.300: unknown option; allowed: fallthrough, "
+	  "fallthrough_unsupported, no_reverse, "
 	  "reload, ttl, IP NAME..." },
+	{ IN("hosts {\nfallthrough_unsupported\n}"),
+	  "Corefile:2: hosts: fallthrough_unsupported does nothing alone; write fallthrough as "
+	  "well" },
 	{ IN("hosts {\nttl 0\n}"),
 	  "Corefile:3: hosts: ttl: '0' is not a valid TTL in seconds; " PORTS },
 	{ IN("hosts {\nttl 65536\n}"),

@@ -263,6 +263,13 @@ static void test_hosts(void **state)
 	assert_int_equal(h->reload_ns, 0);
 	corefile__free(cf);
 
+	cf = read_twice("hosts {\nfe80::1%eth0 *.one\nfallthrough_unsupported\nfallthrough\n}");
+	h = &cf->blocks[0].hosts;
+	assert_ip(&h->entries[0].addr, "fe80::1");
+	assert_string_equal(h->entries[0].names[0], "*.one");
+	assert_true(h->fallthrough_unsupported && h->fallthrough.on);
+	corefile__free(cf);
+
 	cf = read_twice("hosts {\n192.0.2.1 one\n}");
 	h = &cf->blocks[0].hosts;
 	assert_string_equal(h->path, "/etc/hosts");

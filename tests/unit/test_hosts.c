@@ -182,6 +182,71 @@ static void test_no_file(void **state)
 	close_fixture(&f);
 }
 
+/* plugin/hosts/wildcard_test.go has the rules: one label, per family, and the file apart from the
+ * Corefile. */
+static void test_wildcards(void **state)
+{
+	static const struct row rows[] = {
+		{ "x.w.test", "A", "NOERROR x.w.test. 3600 IN A 192.0.2.1" },
+		{ "*.w.test", "A", "NOERROR *.w.test. 3600 IN A 192.0.2.1" },
+		{ "x.w.test", "AAAA", "NOERROR" },
+		{ "x.w.test", "MX", "NOERROR" },
+		{ "x.y.w.test", "A", "NEXT" },
+		{ "w.test", "A", "NEXT" },
+		{ "test", "A", "NEXT" },
+		/* a name of its own hides it, of this family */
+		{ "own.w.test", "A", "NOERROR own.w.test. 3600 IN A 192.0.2.2" },
+		{ "own6.w.test", "AAAA", "NOERROR own6.w.test. 3600 IN AAAA 2001:db8::3" },
+		{ "own6.w.test", "A", "NOERROR own6.w.test. 3600 IN A 192.0.2.1" },
+		/* of this file */
+		{ "x.both.test", "A",
+		  "NOERROR x.both.test. 3600 IN A 192.0.2.4, x.both.test. 3600 IN A 192.0.2.5" },
+		{ "y.both.test", "A",
+		  "NOERROR y.both.test. 3600 IN A 192.0.2.6, y.both.test. 3600 IN A 192.0.2.5" },
+		{ "same.test", "A", "NOERROR same.test. 3600 IN A 192.0.2.7" },
+		{ "1.2.0.192.in-addr.arpa", "PTR", "NEXT" },
+		{ "x.wtest", "A", "NEXT" },
+	};
+	struct dns_name made = name_of("x.w.test"), own = name_of("own.w.test"),
+			deeper = name_of("x.y.w.test");
+	struct fixture f;
+
+	(void)state;
+	write_file("192.0.2.1 *.W.test\n192.0.2.2 own.w.test\n2001:db8::3 own6.w.test\n"
+		   "192.0.2.4 *.both.test\n192.0.2.6 y.both.test\n192.0.2.7 same.test\n"
+		   "192.0.2.8 * *.\n");
+	open_fixture(&f, "test {\n hosts %s {\n 192.0.2.5 *.both.test\n 192.0.2.7 same.test\n"
+			 " fallthrough\n}\n}\n");
+	CHECK(&f, rows);
+	assert_true(hosts__has(f.hosts, &made) && hosts__below(f.hosts, &made));
+	assert_false(hosts__lists(f.hosts, &made));
+	assert_true(hosts__has(f.hosts, &own) && hosts__lists(f.hosts, &own));
+	assert_false(hosts__has(f.hosts, &deeper) || hosts__below(f.hosts, &deeper));
+	close_fixture(&f);
+}
+
+static void test_fallthrough_unsupported(void **state)
+{
+	static const struct row rows[] = {
+		{ "a.in.test", "A", "NOERROR a.in.test. 3600 IN A 192.0.2.1" },
+		{ "a.in.test", "AAAA", "NOERROR" },
+		{ "a.in.test", "MX", "NEXT" },
+		{ "x.in.test", "MX", "NEXT" },
+		{ "x.in.test", "A", "NEXT" },
+		/* no fallthrough there */
+		{ "a.out.test", "MX", "NOERROR" },
+		{ "x.out.test", "MX", "SERVFAIL" },
+	};
+	struct fixture f;
+
+	(void)state;
+	write_file("192.0.2.1 a.in.test a.out.test\n");
+	open_fixture(&f, "test {\n hosts %s {\n fallthrough in.test\n fallthrough_unsupported\n}\n"
+			 "}\n");
+	CHECK(&f, rows);
+	close_fixture(&f);
+}
+
 /* ---- reload ---- */
 
 static void test_reload(void **state)
@@ -294,9 +359,13 @@ static void test_blocklist(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),	  cmocka_unit_test(test_options),
-		cmocka_unit_test(test_no_file),	  cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_blocklist),
+		cmocka_unit_test(test_wildcards),
+		cmocka_unit_test(test_fallthrough_unsupported),
 	};
 	int fd = mkstemp(path), ret;
 
