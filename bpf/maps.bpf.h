@@ -109,12 +109,18 @@ static __always_inline struct nodens_ctl *ctl_get(void)
 	return bpf_map_lookup_elem(&nodens_ctl, &zero);
 }
 
+/*
+ * VERIFIER(5.4): a scalar that was spilled as 32 bits comes back unknown, its bounds with it (up to
+ * 5.15). So the index is 64 bits wide, and the barrier keeps the compiler from narrowing it again.
+ */
 static __always_inline void count(enum nodens_counter id)
 {
 	struct nodens_percpu *pc = percpu_get();
+	__u64 i = id;
 
-	if (pc && (__u32)id < NODENS_CTR_COUNT)
-		pc->counters[id]++;
+	asm volatile("" : "+r"(i));
+	if (pc && i < NODENS_CTR_COUNT)
+		pc->counters[i]++;
 }
 
 #endif /* NODENS_MAPS_BPF_H */
