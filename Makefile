@@ -61,6 +61,18 @@ $(BUILD)/userspace/%.o: userspace/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) -c $< -o $@
 
+# What the binary says that it is; packagers say it themselves. Written only when it changes.
+VERSION  ?= 0.3.0-dev
+REVISION ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	$(Q)echo '$(VERSION) $(or $(REVISION),unknown)' | cmp -s - $@ || \
+		echo '$(VERSION) $(or $(REVISION),unknown)' > $@
+FORCE:
+$(BUILD)/userspace/version.o: $(BUILD)/version
+$(BUILD)/userspace/version.o: CPPFLAGS += -DNODENS_VERSION='"$(VERSION)"' \
+	-DNODENS_REVISION='"$(or $(REVISION),unknown)"'
+
 $(BUILD)/nodens: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(C_FLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -109,6 +121,10 @@ test: tests ## all tests (root)
 	$(Q)scripts/test
 
 bench: bench-datapath bench-pod bench-miss bench-bystander ## every benchmark (root)
+bench-pod bench-miss bench-bystander: bench-deps
+.PHONY: bench-deps
+bench-deps:
+	$(Q)scripts/deps build bench
 
 bench-datapath: $(BUILD)/tests/bpf/bench_datapath ## ns per packet by BPF_PROG_RUN (root)
 	$(Q)$<

@@ -40,7 +40,7 @@ lab_enter() {
 		lab_become_node
 		return
 	fi
-	[ "$(id -u)" = 0 ] || lab_die "network namespaces need root: run it with sudo"
+	[ "$(id -u)" = 0 ] || lab_die "network namespaces need root"
 	LAB_OUTER_DIR=$(mktemp -d /tmp/nodens-lab.XXXXXX) || exit 1
 	LAB_OUTER_PID=
 	# Nothing inside is asked to stop: with its first process the whole namespace goes.
