@@ -102,3 +102,61 @@ localhostProfile: {{ trimPrefix "localhost/" . }}
 type: {{ . }}
 {{- end -}}
 {{- end }}
+
+{{/* The container's arguments, as a YAML list. */}}
+{{- define "nodens.args" -}}
+{{- if eq .Values.mode "cilium" }}
+- -setupinterface=false
+{{- else if eq .Values.mode "ipvs" }}
+- -localip
+- {{ include "nodens.clusterAddresses" . | quote }}
+- -mode
+- steer
+- -setupinterface=false
+{{- else }}
+- -localip
+- {{ printf "%s,%s" .Values.localAddress (include "nodens.clusterAddresses" .) | quote }}
+{{- end }}
+- -conf
+- /etc/Corefile
+- -upstreamsvc
+- {{ .Values.clusterDNS.upstreamService }}
+- -kubednscm
+- /etc/kube-dns
+- -hook
+- {{ .Values.attach.hook }}
+{{- with .Values.attach.interfaces }}
+- -interfaces
+- {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.attach.exclude }}
+- -exclude
+- {{ join "," . | quote }}
+{{- end }}
+- -lease
+- {{ .Values.attach.leaseSeconds | quote }}
+{{- if and .Values.attach.persist (ne .Values.mode "cilium") }}
+- -persist
+{{- end }}
+- -log-level
+- {{ .Values.logLevel }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Objects of the hook that runs before the release is deleted: gone when it succeeded, made anew when it is run again. */}}
+{{- define "nodens.hook" -}}
+annotations:
+  helm.sh/hook: pre-delete
+  helm.sh/hook-weight: {{ .weight | quote }}
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- define "nodens.unprivileged" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
+{{- end }}
