@@ -15,6 +15,7 @@
 
 #include "agent_priv.h"
 #include "clock.h"
+#include "notify.h"
 
 #define BEAT_MS	      100
 #define HUNG_NS	      NSEC_PER_SEC
@@ -66,6 +67,7 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 	agent_map__sync(&agent->map);
 	agent_observe__beat(agent);
 	agent_phases__beat(agent, now);
+	notify__beat(now);
 }
 
 /* Sets the addresses only where they changed: meanwhile nothing is served. */
@@ -418,6 +420,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		 agent->steer  ? "; steering begins when an upstream answers"
 		 : agent->bare ? "; without the kernel path"
 			       : "");
+	notify__state("READY=1");
 	if (conf->note[0])
 		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);

@@ -11,6 +11,7 @@
 
 #include "agent_priv.h"
 #include "clock.h"
+#include "notify.h"
 
 #define WAITING_NS (30 * NSEC_PER_SEC)
 /* At the end: packets may be on their way to us, answers on their way to clients. */
@@ -121,6 +122,7 @@ static void leave(struct agent *agent, const char *signal, uint64_t now)
 	const char *what = agent->opts->persist && !agent->bare ? ", programs and cache stay" : "";
 	uint64_t lameduck = agent_observe__lameduck(agent);
 
+	notify__state("STOPPING=1");
 	if (!lameduck) {
 		log_info("%s: leaving%s", signal, what);
 		stop(agent, now);

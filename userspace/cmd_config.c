@@ -41,7 +41,7 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 		return EXIT_USAGE;
 	}
 	if (opts->show == SHOW_VERSION) {
-		printf("nodens " NODENS_VERSION "\n");
+		printf("nodens %s (%s)\n", version__number, version__revision);
 		return EXIT_SUCCESS;
 	}
 	if (opts->show == SHOW_PLUGINS) {

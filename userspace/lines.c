@@ -23,6 +23,7 @@ _Static_assert(LINES_ENOUGH <= PIPE_BUF, "one write of a pipe");
 struct lines {
 	int fd;
 	unsigned long long dropped; /* since it was said */
+	unsigned long long total_dropped;
 	size_t len;
 	char text[ROOM];
 };
@@ -94,6 +95,17 @@ void lines__flush(struct lines *lines)
 	lines->len -= at;
 }
 
+unsigned long long lines__dropped(const struct lines *lines)
+{
+	return lines->total_dropped;
+}
+
+static void drop(struct lines *lines)
+{
+	lines->dropped++;
+	lines->total_dropped++;
+}
+
 void lines__add(struct lines *lines, const char *prefix, const char *text, size_t len)
 {
 	char lost[96];
@@ -105,13 +117,13 @@ void lines__add(struct lines *lines, const char *prefix, const char *text, size_
 			     "read fast enough",
 			     lines->dropped);
 		if (lines->len > ROOM / 2 || !append(lines, "[WARNING] ", lost, (size_t)n)) {
-			lines->dropped++;
+			drop(lines);
 			return;
 		}
 		lines->dropped = 0;
 	}
 	if (!append(lines, prefix, text, len))
-		lines->dropped++;
+		drop(lines);
 	if (lines->len >= LINES_ENOUGH)
 		lines__flush(lines);
 }

@@ -22,6 +22,8 @@ void lines__close(struct lines *lines);
 
 /* One line of @prefix and @text, which hold no newline; cut at LINES_ENOUGH. */
 void lines__add(struct lines *lines, const char *prefix, const char *text, size_t len);
+/* Lines dropped since it was opened. */
+unsigned long long lines__dropped(const struct lines *lines);
 /* Call ten times a second. */
 void lines__flush(struct lines *lines);
 

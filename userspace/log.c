@@ -38,6 +38,13 @@ static bool writable(void)
 	return poll(&fd, 1, 0) > 0;
 }
 
+static unsigned long long total_dropped;
+
+unsigned long long log__dropped(void)
+{
+	return total_dropped;
+}
+
 void log__write(enum log_level level, const char *fmt, ...)
 {
 	static unsigned long long dropped;
@@ -51,6 +58,7 @@ void log__write(enum log_level level, const char *fmt, ...)
 	/* Whoever reads has stopped: DNS goes on. */
 	if (!writable()) {
 		dropped++;
+		total_dropped++;
 		return;
 	}
 	va_start(ap, fmt);

@@ -19,6 +19,9 @@ bool log__parse_level(const char *text, enum log_level *level);
 
 void log__write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Lines dropped so far: whoever was to read them had stopped. */
+unsigned long long log__dropped(void);
+
 #define log_error(...) log__write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log__write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log__write(LOG_LEVEL_INFO, __VA_ARGS__)

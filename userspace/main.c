@@ -31,8 +31,10 @@ static const struct command {
 
 static void usage(FILE *out)
 {
-	fprintf(out, "nodens " NODENS_VERSION ": the node's name server, answering in the kernel\n"
-		     "\nusage: nodens COMMAND [ARGUMENT...]\n\n");
+	fprintf(out,
+		"nodens %s: the node's name server, answering in the kernel\n"
+		"\nusage: nodens COMMAND [ARGUMENT...]\n\n",
+		version__number);
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		char left[64];
 
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (is_flag(argv[1], "version") || !strcmp(argv[1], "version")) {
-		printf("nodens " NODENS_VERSION "\n");
+		printf("nodens %s (%s)\n", version__number, version__revision);
 		return EXIT_SUCCESS;
 	}
 	if (argv[1][0] == '-')

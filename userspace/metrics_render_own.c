@@ -119,10 +119,9 @@ static void render_coredns(struct metrics *m, struct metrics_page *page)
 	char labels[192];
 
 	metrics_page__head(page, "coredns_build_info", "gauge", "1, labelled with what this is.");
-	metrics_page__u64(page, "coredns_build_info", "",
-			  "version=\"nodens-" NODENS_VERSION "\",revision=\"" NODENS_REVISION
-			  "\",goversion=\"\"",
-			  "", 1);
+	snprintf(labels, sizeof(labels), "version=\"nodens-%s\",revision=\"%s\",goversion=\"\"",
+		 version__number, version__revision);
+	metrics_page__u64(page, "coredns_build_info", "", labels, "", 1);
 	single(page, "coredns_panics_total", "counter", "Always 0: kept for CoreDNS' dashboards.",
 	       0);
 #define X(id, name, help)                   \

@@ -2,16 +2,12 @@
 /*
  * What this binary calls itself, for -version and coredns_build_info.
  *
- * Contract: a build may set both (-DNODENS_VERSION='"1.2"'), as packagers do.
+ * Contract: a build may set both (make VERSION=1.2 REVISION=...), as packagers do; where it does
+ * not, the revision is what git says of the tree, or "unknown".
  */
 #ifndef NODENS_VERSION_H
 #define NODENS_VERSION_H
 
-#ifndef NODENS_VERSION
-#define NODENS_VERSION "0.3.0-dev"
-#endif
-#ifndef NODENS_REVISION
-#define NODENS_REVISION "unknown"
-#endif
+extern const char version__number[], version__revision[];
 
 #endif /* NODENS_VERSION_H */

@@ -121,6 +121,7 @@ static void test_nobody_reads(void **state)
 	}
 	assert_int_equal(warnings, 1);
 	assert_int_equal(whole + dropped, MANY + 1);
+	assert_int_equal(lines__dropped(w->lines), dropped);
 	assert_in_range(whole, 4000, MANY - 1);
 }
 
