@@ -33,6 +33,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c)) \
 	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+NS_TOOLS := $(BUILD)/tests/ns/attach_tool $(BUILD)/tests/ns/count.bpf.o
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 .DELETE_ON_ERROR:
@@ -45,7 +46,7 @@ help:	## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 all: $(BUILD)/nodens ## build/nodens, the one binary
-tests: all $(UNIT) $(BPF_TEST) $(TOOLS) ## every test program
+tests: all $(UNIT) $(BPF_TEST) $(TOOLS) $(NS_TOOLS) ## every test program
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h headers/*.h) vmlinux.h
 	$(call say,BPF,$@)
@@ -103,6 +104,16 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BUILD)/libnodens
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit -I$(BUILD)/tests/bpf $(C_FLAGS) -Wno-missing-field-initializers $< $(BUILD)/libnodens.a $(LDFLAGS) \
 		$(LIBS) -lldns -o $@
+
+$(BUILD)/tests/ns/attach_tool: tests/ns/attach_tool.c $(BUILD)/libnodens.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) -o $@
+
+$(BUILD)/tests/ns/%.bpf.o: tests/ns/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 
 $(BUILD)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
@@ -173,4 +184,4 @@ clean: ## remove what was built (what was fetched for tests stays)
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm ! -name deploy -exec rm -rf {} +
 
 # Tests and tools are compiled and linked in one step: their headers count as well.
--include $(OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(BPF_TEST) $(TOOLS) $(FUZZ))
+-include $(OBJ:.o=.d) $(addsuffix .d,$(UNIT) $(BPF_TEST) $(TOOLS) $(NS_TOOLS) $(FUZZ))

@@ -287,8 +287,7 @@ int agent_observe__open(struct agent *agent)
 void agent_observe__beat(struct agent *agent)
 {
 	lines__flush(agent->lines);
-	agent->map.stats->v[AGENT_STAT_LOG_DROPPED] =
-		log__dropped() + lines__dropped(agent->lines);
+	agent->map.stats->v[AGENT_STAT_LOG_DROPPED] = log__dropped() + lines__dropped(agent->lines);
 }
 
 void agent_observe__tick(struct agent *agent, uint64_t now)
