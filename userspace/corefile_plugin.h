@@ -180,6 +180,19 @@ enum corefile_edns0_action {
 	COREFILE_EDNS0_UNSET,
 };
 
+/* What an option says: fixed octets, or something of the query or of who asks. */
+enum corefile_edns0_source {
+	COREFILE_EDNS0_FIXED,
+	COREFILE_EDNS0_QNAME,
+	COREFILE_EDNS0_QTYPE,
+	COREFILE_EDNS0_CLIENT_IP, /* from here on: another for each client */
+	COREFILE_EDNS0_CLIENT_PORT,
+	COREFILE_EDNS0_PROTOCOL,
+	COREFILE_EDNS0_SERVER_IP,
+	COREFILE_EDNS0_SERVER_PORT,
+	COREFILE_EDNS0_SUBNET, /* RFC 7871 */
+};
+
 struct corefile_rewrite {
 	enum corefile_rewrite_kind kind;
 	bool go_on;		   /* "continue": later rules apply as well; else "stop" */
@@ -191,7 +204,9 @@ struct corefile_rewrite {
 	uint16_t from_number, to_number; /* type, class; rcode */
 	uint32_t ttl_min_s, ttl_max_s;	 /* ttl: "5", "5-", "-5" and "5-10" */
 	enum corefile_edns0_action edns0_action;
-	uint16_t edns0_code; /* 3: nsid; any local one */
+	uint16_t edns0_code; /* 3: nsid; 8: subnet; any local one */
+	enum corefile_edns0_source edns0_source;
+	uint8_t edns0_bits[2]; /* subnet: of IPv4, of IPv6 */
 	const char *edns0_data;
 	size_t edns0_len;
 	const char *file;

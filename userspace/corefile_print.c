@@ -251,9 +251,18 @@ static void print_edns0(const struct corefile_rewrite *rule, FILE *out)
 		[COREFILE_EDNS0_UNSET] = "unset",
 	};
 
+	if (rule->edns0_source == COREFILE_EDNS0_SUBNET) {
+		fprintf(out, " edns0 subnet %s %u %u", actions[rule->edns0_action],
+			rule->edns0_bits[0], rule->edns0_bits[1]);
+		return;
+	}
 	fprintf(out, " edns0 local %s %u", actions[rule->edns0_action], rule->edns0_code);
 	if (rule->edns0_action == COREFILE_EDNS0_UNSET)
 		return;
+	if (rule->edns0_source != COREFILE_EDNS0_FIXED) {
+		print_text(corefile_edns0_variable(rule->edns0_source), out);
+		return;
+	}
 	fputs(" 0x", out);
 	for (size_t i = 0; i < rule->edns0_len; i++)
 		fprintf(out, "%02x", (unsigned char)rule->edns0_data[i]);

@@ -190,8 +190,11 @@ COREFILE_SETTER(set_template_fallthrough);
 /* corefile_rewrite.c */
 #define COREFILE_REWRITE_FORMS                                                               \
 	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
-	"TO..., type|class FROM TO, or edns0 local|nsid set|replace|append|unset [CODE [DATA]]"
+	"TO..., type|class FROM TO, or edns0 local|nsid|subnet set|replace|append|unset "    \
+	"[CODE [DATA]]"
 COREFILE_SETTER(set_rewrite);
+/* "{client_ip}" and its like; "" for what has none. */
+const char *corefile_edns0_variable(enum corefile_edns0_source source);
 
 /* corefile_value.c: one argument to a value; failures are recorded. */
 int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,

@@ -11,11 +11,13 @@
 #include <string.h>
 
 #define MATCHES "exact|prefix|suffix|substring|regex"
-#define EDNS0_FORMS                                                                         \
-	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, or edns0 " \
-	"nsid set|replace|append|unset"
+#define EDNS0_FORMS                                                                      \
+	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
+	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "             \
+	"set|replace|append V4BITS V6BITS"
 #define EDNS0_DATA_MAX 255
 #define EDNS0_NSID     3 /* RFC 5001 */
+#define EDNS0_SUBNET   8 /* RFC 7871 */
 
 /* The arguments that have not been read yet. */
 struct args {
@@ -30,7 +32,7 @@ static size_t left(const struct args *args)
 
 static bool take_word(struct args *args, const char *word)
 {
-	if (!left(args) || strcmp(args->at->text, word) != 0)
+	if (!left(args) || strcasecmp(args->at->text, word) != 0)
 		return false;
 	args->at++;
 	return true;
@@ -245,7 +247,40 @@ static int nibble(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Text as it is, or 0x and hexadecimal digits. */
+const char *corefile_edns0_variable(enum corefile_edns0_source source)
+{
+	static const char *const names[] = {
+		[COREFILE_EDNS0_FIXED] = "",
+		[COREFILE_EDNS0_QNAME] = "{qname}",
+		[COREFILE_EDNS0_QTYPE] = "{qtype}",
+		[COREFILE_EDNS0_CLIENT_IP] = "{client_ip}",
+		[COREFILE_EDNS0_CLIENT_PORT] = "{client_port}",
+		[COREFILE_EDNS0_PROTOCOL] = "{protocol}",
+		[COREFILE_EDNS0_SERVER_IP] = "{server_ip}",
+		[COREFILE_EDNS0_SERVER_PORT] = "{server_port}",
+		[COREFILE_EDNS0_SUBNET] = "",
+	};
+
+	return names[source];
+}
+
+static int edns0_variable(struct corefile_parse *p, const struct corefile_token *at,
+			  enum corefile_edns0_source *out)
+{
+	for (int i = 0; i <= COREFILE_EDNS0_SUBNET; i++) {
+		if (!strcmp(at->text, corefile_edns0_variable(i))) {
+			*out = i;
+			return 0;
+		}
+	}
+	return corefile_fail(p, at,
+			     "'%s' is not known%s; write {qname}, {qtype}, {client_ip}, "
+			     "{client_port}, {protocol}, {server_ip} or {server_port}",
+			     corefile_show(p, at->text),
+			     strchr(at->text, '/') ? ": there is no metadata" : "");
+}
+
+/* Text as it is, 0x and hexadecimal digits, or a variable. */
 static int edns0_data(struct corefile_parse *p, const struct corefile_token *at,
 		      struct corefile_rewrite *rule)
 {
@@ -254,13 +289,8 @@ static int edns0_data(struct corefile_parse *p, const struct corefile_token *at,
 	size_t len = hex ? strlen(digits) / 2 : strlen(text);
 	char *data;
 
-	/* Whoever asks for the same name shares an upstream's answer, and the kernel's. */
-	if (text[0] == '{')
-		return corefile_fail(
-			p, at,
-			"'%s' differs from client to client, and answers are shared by "
-			"all: not supported; write a fixed value",
-			corefile_show(p, text));
+	if (text[0] == '{' && text[strlen(text) - 1] == '}')
+		return edns0_variable(p, at, &rule->edns0_source);
 	if (len > EDNS0_DATA_MAX)
 		return corefile_fail(p, at, "it is longer than %d octets", EDNS0_DATA_MAX);
 	data = corefile_mem_alloc(p->cf->mem, len + 1);
@@ -298,6 +328,24 @@ static int edns0_code(struct corefile_parse *p, const struct corefile_token *at,
 	return 0;
 }
 
+/* V4BITS V6BITS */
+static int edns0_bits(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	for (int i = 0; i < 2; i++, args->at++) {
+		unsigned long max = i ? 128 : 32, bits;
+		char *end;
+
+		errno = 0;
+		bits = strtoul(args->at->text, &end, 0);
+		if (errno || *end || end == args->at->text || *args->at->text == '-' || bits > max)
+			return corefile_fail(p, args->at,
+					     "'%s' is not a number of bits; write 0 to %lu",
+					     corefile_show(p, args->at->text), max);
+		rule->edns0_bits[i] = bits;
+	}
+	return 0;
+}
+
 static bool take_action(struct args *args, enum corefile_edns0_action *out)
 {
 	static const char *const names[] = {
@@ -318,32 +366,40 @@ static bool take_action(struct args *args, enum corefile_edns0_action *out)
 
 static int set_edns0(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
 {
-	bool local = take_word(args, "local"), unset;
+	bool local = take_word(args, "local"), subnet = !local && take_word(args, "subnet"), unset;
+	size_t want;
 	int err = 0;
 
 	rule->kind = COREFILE_REWRITE_EDNS0;
-	rule->edns0_code = EDNS0_NSID;
-	if (!local && left(args) && !strcmp(args->at->text, "subnet"))
-		return corefile_fail(p, args->at,
-				     "subnet is not supported: it differs from client to client, "
-				     "and answers are shared by all; " EDNS0_FORMS);
-	if ((!local && !take_word(args, "nsid")) || !take_action(args, &rule->edns0_action))
+	rule->edns0_code = subnet ? EDNS0_SUBNET : EDNS0_NSID;
+	if ((!local && !subnet && !take_word(args, "nsid")) ||
+	    !take_action(args, &rule->edns0_action))
 		return corefile_fail(p, where(args), EDNS0_FORMS);
 	unset = rule->edns0_action == COREFILE_EDNS0_UNSET;
+	want = local ? 2 - unset : subnet && !unset ? 2 : 0;
+	if (left(args) < want)
+		return corefile_fail(p, where(args), EDNS0_FORMS);
 	if (local) {
-		if (left(args) < 2u - unset)
-			return corefile_fail(p, where(args), EDNS0_FORMS);
 		err = edns0_code(p, args->at++, &rule->edns0_code);
 		if (!err && !unset)
 			err = edns0_data(p, args->at++, rule);
+	} else if (want) {
+		rule->edns0_source = COREFILE_EDNS0_SUBNET;
+		err = edns0_bits(p, args, rule);
 	}
-	take_word(args, "revert"); /* options of an answer are never a client's */
+	if (!unset)
+		take_word(args, "revert"); /* options of an answer are never a client's */
 	if (!err && left(args))
 		err = corefile_fail(p, args->at, EDNS0_FORMS);
 	return err;
 }
 
 /* ---- the directive ---- */
+
+static bool is_mode(const struct corefile_token *at)
+{
+	return !strcasecmp(at->text, "continue") || !strcasecmp(at->text, "stop");
+}
 
 int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
@@ -361,6 +417,11 @@ int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_stateme
 	struct corefile_block *b = p->block;
 	int err = 1;
 
+	if (stmt->args_len &&
+	    !strcasecmp(stmt->args[stmt->args_len > 1 && is_mode(stmt->args)].text, "cname"))
+		return corefile_fail(p, stmt->args,
+				     "cname rules are not supported: an answer would need a second "
+				     "look-up after it came; write a name rule");
 	if (take_word(&args, "continue"))
 		rule.go_on = true;
 	else

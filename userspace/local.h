@@ -8,10 +8,16 @@
 #include "answer.h"
 #include "corefile_plugin.h"
 
+struct local_client {
+	const struct sockaddr *peer, *local; /* AF_INET or AF_INET6 */
+	bool tcp;
+};
+
 struct local_query {
 	const struct dns_name *qname; /* lower case */
 	uint16_t qtype, qclass;
-	uint8_t key_flags; /* DO and CD */
+	uint8_t key_flags;		   /* DO and CD */
+	const struct local_client *client; /* NULL: nobody in particular asks */
 };
 
 enum local_result {

@@ -167,7 +167,13 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		.qtype = query->qtype,
 		.key_flags = query->key_flags,
 	};
-	struct pending_start start = { .question = &q, .client = client, .query = query };
+	struct pending_start start = {
+		.question = &q,
+		.client = client,
+		.asker = client,
+		.query = query,
+	};
+	bool of_client;
 	size_t probing;
 
 	dns_name__lower(&q.qname);
@@ -182,14 +188,22 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 				      resolver->sections[probing].block->zones[0].text, &q.qname);
 	event.section = start.section;
 	event.zone = start.zone = section__zone(start.section, &q.qname);
-	if (dns64_private(start.section, client, query)) {
+	of_client = section__of_client(start.section);
+	if (of_client) {
+		q.key_flags |= NODENS_KEY_AGENT;
+	} else if (dns64_private(start.section, client, query)) {
 		/* what has AAAA records of its own is everybody's */
 		if (resolver->config.store && reply_cached(resolver, &event, &q, now))
 			return;
 		q.key_flags |= NODENS_KEY_AGENT;
 	}
-	if (resolver->config.store && reply_cached(resolver, &event, &q, now))
+	if (resolver->config.store && reply_cached(resolver, &event, &q, now)) {
+		/* the store's wish for a new one names no client */
+		start.client = NULL;
+		if (event.stale && of_client)
+			pending__start(resolver, &start, now);
 		return;
+	}
 	if (pending__start(resolver, &start, now)) {
 		resolver_count(resolver, AGENT_STAT_SHED);
 		event.error = "too many queries under way";
@@ -215,6 +229,8 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 		resolver_cuts_refresh(resolver, start.section, question, now);
 		return;
 	}
+	if (section__of_client(start.section))
+		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */
 	if (resolver->n_pending >= resolver->config.shed_above / 2)
 		return;

@@ -64,6 +64,7 @@ bool resolver_cuts_may(const struct resolver *resolver, const struct section *se
 {
 	/* cuts are looked up before all of these */
 	return !(section->rewrite && rewrite__changes(section->rewrite)) &&
+	       !section__of_client(section) &&
 	       !(section->templates && template__below(section->templates, name)) &&
 	       !(section->hosts && hosts__below(section->hosts, name)) &&
 	       !forwards_differ(section->block, name) && !resolver_divided(resolver, section, name);

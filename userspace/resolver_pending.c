@@ -233,8 +233,10 @@ static void put(struct pending *pending, struct answer *answer, const struct sto
 	struct resolver *resolver = pending->resolver;
 	uint8_t key_flags = pending->question.key_flags;
 
-	if (private_answer(pending, answer)) {
-		if (!(key_flags & NODENS_KEY_AGENT)) {
+	if (section__of_client(pending->section) || private_answer(pending, answer)) {
+		/* with both, one entry would have to serve clients of two kinds */
+		if (!(key_flags & NODENS_KEY_AGENT) ||
+		    (section__of_client(pending->section) && private_answer(pending, answer))) {
 			answer__free(answer);
 			return;
 		}
@@ -355,6 +357,8 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 	pending->section = start->section;
 	pending->zone = start->zone;
 	pending->question = *start->question;
+	if (start->asker)
+		pending->asker = *start->asker;
 	pending->last = &pending->first;
 	pending->next = *bucket;
 	*bucket = pending;
@@ -378,6 +382,8 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 	int ret = 0;
 
 	pending = pending_find(resolver, hash, start->section, start->question);
+	if (pending && start->client && section__of_client(start->section))
+		pending = NULL; /* each says who asks */
 	if (pending) {
 		add_purpose(pending, start);
 		if (!start->client)

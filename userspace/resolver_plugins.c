@@ -71,7 +71,10 @@ static bool dns64_begin(struct pending *pending, struct answer *answer, enum adm
 			uint64_t now)
 {
 	const struct corefile_dns64 *dns64 = &pending->section->block->dns64;
-	bool serves = dns64->allow_ipv4 || pending->question.key_flags & NODENS_KEY_AGENT;
+	bool over_ipv6 = section__of_client(pending->section)
+				 ? pending->asker.peer.sa.sa_family == AF_INET6
+				 : pending->question.key_flags & NODENS_KEY_AGENT;
+	bool serves = dns64->allow_ipv4 || over_ipv6;
 
 	if (!dns64->enabled || !serves || pending->question.qtype != DNS_TYPE_AAAA ||
 	    pending->native || !answer || validates(&pending->question) ||
@@ -247,11 +250,14 @@ static void ask_name(struct pending *pending, struct section *section, const str
 	struct exchange *ex = &pending->exchange;
 	struct section_answer local;
 	enum local_result result;
+	const struct client *asker = &pending->asker;
+	struct local_client client = { &asker->peer.sa, &asker->local.sa, asker->tcp };
 	struct local_query query = {
 		.qname = &ex->qname,
 		.qtype = qtype,
 		.qclass = DNS_CLASS_IN,
 		.key_flags = pending->question.key_flags & ~NODENS_KEY_AGENT,
+		.client = asker->peer.sa.sa_family != AF_UNSPEC ? &client : NULL,
 	};
 
 	pending->asked = section;

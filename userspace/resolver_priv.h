@@ -53,6 +53,7 @@ struct pending {
 	uint64_t forwards_asked;		/* bits of the block's, for next */
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
 	enum admission native_admission;
+	struct client asker; /* whose words rewrites may put into the query; peer AF_UNSPEC: none */
 	struct waiter *first, **last;
 	unsigned int n_waiters;
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
@@ -108,6 +109,7 @@ struct pending_start {
 	size_t zone;
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
+	const struct client *asker; /* the client, or on whose behalf the agent asks; may be NULL */
 	const struct dns_query *query;
 	bool witness, loop;
 	const struct dns_name *cut_for; /* may be NULL */

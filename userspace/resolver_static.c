@@ -40,7 +40,7 @@ static struct answer *own_answer(const struct section *section, const struct dns
 				 uint16_t qtype)
 {
 	const struct corefile_dns64 *dns64 = &section->block->dns64;
-	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
+	struct local_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
 	struct section_answer local = { .answer = NULL };
 	struct dns_name target;
 
@@ -348,6 +348,9 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	if (now < 0 || before != now)
 		return false;
 	section = &takeover->resolver->sections[now];
+	/* an agent before this one knew nothing of clients here */
+	if (section__of_client(section) && !(question->key_flags & NODENS_KEY_AGENT))
+		return false;
 	/* hosts files may have changed, blocks been added, with the block the same */
 	if ((section->hosts && hosts__has(section->hosts, &question->qname)) ||
 	    (question->key_flags & NODENS_KEY_CUT &&

@@ -40,6 +40,8 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 bool rewrite__touches(const struct rewrite *rewrite, const struct local_query *query);
 /* Is there a rule that could make NXDOMAIN out of something else, or the reverse? */
 bool rewrite__changes(const struct rewrite *rewrite);
+/* Is there a rule that tells upstreams who asks? Then an answer is that client's. */
+bool rewrite__of_client(const struct rewrite *rewrite);
 void rewrite_result__free(struct rewrite_result *result);
 
 /*

@@ -72,6 +72,11 @@ void section__close(struct section *section)
 	*section = (struct section){ .block = NULL };
 }
 
+bool section__of_client(const struct section *section)
+{
+	return section->rewrite && rewrite__of_client(section->rewrite);
+}
+
 size_t section__zone(const struct section *section, const struct dns_name *qname)
 {
 	const struct corefile_block *block = section->block;

@@ -48,6 +48,13 @@ struct section_answer {
 enum local_result section__answer(struct section *section, const struct local_query *query,
 				  struct section_answer *out);
 
+/*
+ * Do upstreams hear who asks? Then nothing of theirs is where the programs find it, each query is
+ * an exchange of its own, and only a client brings a new answer. As in CoreDNS, the block's cache
+ * is shared by all clients all the same.
+ */
+bool section__of_client(const struct section *section);
+
 /* The longest zone of the block that is the name or above it; 0 where all is well-formed. */
 size_t section__zone(const struct section *section, const struct dns_name *qname_lower);
 

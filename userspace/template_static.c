@@ -205,7 +205,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 		   bool below, const struct template_blackholes *take)
 {
 	struct template *t = &templates->list[index];
-	struct local_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0 };
+	struct local_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0, NULL };
 	struct form_values values = { .type = "A", .class = "IN" };
 	const struct corefile_zone *zone;
 	char name[TEMPLATE_NAME_TEXT];

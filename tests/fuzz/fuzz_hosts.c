@@ -10,7 +10,7 @@
 
 static bool see(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct local_query query = { name, qtype, DNS_CLASS_IN, 0 };
+	struct local_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
 
 	if (hosts__answer(ctx, &query, &answer) != LOCAL_ANSWER || !answer)

@@ -13,10 +13,14 @@
 #define CACHE_OPTIONS "denial, disable, keepttl, prefetch, serve_stale, servfail, success"
 #define REWRITE_FORMS                                                                        \
 	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
-	"TO..., type|class FROM TO, or edns0 local|nsid set|replace|append|unset [CODE [DATA]]"
-#define EDNS0_FORMS                                                                         \
-	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, or edns0 " \
-	"nsid set|replace|append|unset"
+	"TO..., type|class FROM TO, or edns0 local|nsid|subnet set|replace|append|unset "    \
+	"[CODE [DATA]]"
+#define EDNS0_FORMS                                                                      \
+	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
+	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "             \
+	"set|replace|append V4BITS V6BITS"
+#define VARIABLES \
+	"{qname}, {qtype}, {client_ip}, {client_port}, {protocol}, {server_ip} or {server_port}"
 #define TO_FORMS                                                                                 \
 	"write IP, IP:PORT, [IPV6]:PORT, tls://IP[%NAME] or the path of a file with nameserver " \
 	"lines"
@@ -445,12 +449,22 @@ static const struct {
 	  "Corefile:2: rewrite: '0xabc' has an odd number of digits" },
 	{ IN("rewrite edns0 local set 0xffee 0xzz"),
 	  "Corefile:2: rewrite: '0xzz' is not hexadecimal" },
-	{ IN("rewrite edns0 local set 0xffee {client_ip}"),
-	  "Corefile:2: rewrite: '{client_ip}' differs from client to client, and answers are "
-	  "shared by all: not supported; write a fixed value" },
-	{ IN("rewrite edns0 subnet set 24 56"),
-	  "Corefile:2: rewrite: subnet is not supported: it differs from client to client, and "
-	  "answers are shared by all; " EDNS0_FORMS },
+	{ IN("rewrite edns0 local set 0xffee {client_name}"),
+	  "Corefile:2: rewrite: '{client_name}' is not known; write " VARIABLES },
+	{ IN("rewrite edns0 local set 0xffee {geoip/city}"),
+	  "Corefile:2: rewrite: '{geoip/city}' is not known: there is no metadata; "
+	  "write " VARIABLES },
+	{ IN("rewrite edns0 local unset 0xffee revert"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 nsid unset revert"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 subnet set 24"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 subnet unset 24 56"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 subnet set 33 56"),
+	  "Corefile:2: rewrite: '33' is not a number of bits; write 0 to 32" },
+	{ IN("rewrite edns0 subnet set 24 129"),
+	  "Corefile:2: rewrite: '129' is not a number of bits; write 0 to 128" },
+	{ IN("rewrite continue cname exact a.test b.test"),
+	  "Corefile:2: rewrite: cname rules are not supported: an answer would need a second "
+	  "look-up after it came; write a name rule" },
 	{ IN("rewrite edns0 nsid set x"), "Corefile:2: rewrite: " EDNS0_FORMS },
 	{ IN("rewrite edns0 cookie set"), "Corefile:2: rewrite: " EDNS0_FORMS },
 	{ IN("rewrite stop {\nname a b"), "Corefile:1: server block: its '{' has no '}' before the "

@@ -352,7 +352,8 @@ static void test_rewrite_fields(void **state)
 		"rewrite rcode prefix a SERVFAIL NXDOMAIN\nrewrite rcode a 5 0\n"
 		"rewrite edns0 local set 0xffee 0x6162ff\nrewrite edns0 local replace 65001 abc\n"
 		"rewrite edns0 local unset 65001\nrewrite edns0 nsid append revert\n"
-		"rewrite edns0 local set 65001 0x");
+		"rewrite edns0 local set 65001 0x\nrewrite edns0 subnet set 24 56 revert\n"
+		"rewrite edns0 local set 1 {client_ip}\nrewrite edns0 subnet unset");
 	const struct corefile_rewrite *r = cf->blocks[0].rewrites;
 
 	(void)state;
@@ -382,6 +383,12 @@ static void test_rewrite_fields(void **state)
 	assert_int_equal(r[10].edns0_code, 3);
 	assert_int_equal(r[10].edns0_action, COREFILE_EDNS0_APPEND);
 	assert_int_equal(r[11].edns0_len, 0);
+	assert_int_equal(r[12].edns0_source, COREFILE_EDNS0_SUBNET);
+	assert_true(r[12].edns0_code == 8 && r[12].edns0_bits[0] == 24 &&
+		    r[12].edns0_bits[1] == 56);
+	assert_int_equal(r[13].edns0_source, COREFILE_EDNS0_CLIENT_IP);
+	assert_int_equal(r[14].edns0_action, COREFILE_EDNS0_UNSET);
+	assert_int_equal(r[14].edns0_code, 8);
 	corefile__free(cf);
 }
 

@@ -48,7 +48,7 @@ static void close_fixture(struct fixture *f)
 static const char *ask(const struct fixture *f, const char *name, const char *type)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0 };
+	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
 	enum local_result result = hosts__answer(f->hosts, &query, &answer);
 

@@ -3,6 +3,8 @@
  * Rewrites: what a question becomes, what is put on it for upstreams, and how its answer is turned
  * back.
  */
+#include <arpa/inet.h>
+
 #include "local_fixture.h"
 #include "rewrite.h"
 
@@ -30,12 +32,18 @@ static void close_fixture(struct fixture *f)
 	local_close(&f->local);
 }
 
-static struct rewrite_result *apply(const struct fixture *f, const char *name, const char *type)
+static struct rewrite_result *apply_for(const struct fixture *f, const char *name, const char *type,
+					const struct local_client *client)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0 };
+	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, client };
 
 	return rewrite__apply(f->rewrite, &query);
+}
+
+static struct rewrite_result *apply(const struct fixture *f, const char *name, const char *type)
+{
+	return apply_for(f, name, type, NULL);
 }
 
 /* ---- the way there ---- */
@@ -113,6 +121,24 @@ static void test_questions(void **state)
 	}
 }
 
+/* "CODE LENGTH DATA" of each, hexadecimal, or "none". */
+static void options_text(const struct rewrite_result *result, char got[256])
+{
+	char *at = got;
+
+	strcpy(got, "none");
+	for (size_t k = 0; result && k < result->options_len;) {
+		const uint8_t *o = result->options + k;
+		unsigned int len = o[2] << 8 | o[3];
+
+		at += sprintf(at, "%s%02x%02x %02x%02x", at == got ? "" : " ", o[0], o[1], o[2],
+			      o[3]);
+		for (unsigned int j = 0; j < len; j++)
+			at += sprintf(at, "%s%02x", j ? "" : " ", o[4 + j]);
+		k += 4 + len;
+	}
+}
+
 static void test_options(void **state)
 {
 	static const struct {
@@ -143,27 +169,90 @@ static void test_options(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char got[256] = "none", *at = got;
 		struct rewrite_result *result;
 		struct fixture f;
+		char got[256];
 
 		open_fixture(&f, rows[i].rules);
 		result = apply(&f, "a.test.", "A");
-		for (size_t k = 0; result && k < result->options_len;) {
-			const uint8_t *o = result->options + k;
-			unsigned int len = o[2] << 8 | o[3];
-
-			at += sprintf(at, "%s%02x%02x %02x%02x", at == got ? "" : " ", o[0], o[1],
-				      o[2], o[3]);
-			for (unsigned int j = 0; j < len; j++)
-				at += sprintf(at, "%s%02x", j ? "" : " ", o[4 + j]);
-			k += 4 + len;
-		}
+		options_text(result, got);
 		if (strcmp(got, rows[i].want))
 			fail_msg("%s: got \"%s\", want \"%s\"", rows[i].rules, got, rows[i].want);
 		if (result)
 			assert_int_equal(result->reverts, !!strstr(rows[i].rules, "name"));
 		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
+/* Of the query, and of who asks: what CoreDNS' edns0.go and wire.go put there; RFC 7871, 6. */
+static void test_variables(void **state)
+{
+	static const struct {
+		const char *rules, *over4, *over6, *nobody;
+	} rows[] = {
+		{ "rewrite edns0 local set 1 {qname}", "0001 0007 612e746573742e",
+		  "0001 0007 612e746573742e", "0001 0007 612e746573742e" },
+		{ "rewrite edns0 local set 1 {qtype}", "0001 0002 001c", "0001 0002 001c",
+		  "0001 0002 001c" },
+		{ "rewrite edns0 local set 1 {client_ip}", "0001 0004 c0000263",
+		  "0001 0010 20010db8000000000000000000abcdef", "none" },
+		{ "rewrite edns0 local append 1 {client_port}", "0001 0002 1234", "0001 0002 1235",
+		  "none" },
+		{ "rewrite edns0 local set 1 {protocol}", "0001 0003 756470", "0001 0003 746370",
+		  "none" },
+		{ "rewrite edns0 local set 1 {server_ip} revert", "0001 0004 0a000001",
+		  "0001 0010 fd000000000000000000000000000001", "none" },
+		{ "rewrite edns0 local set 1 {server_port}", "0001 0002 0035", "0001 0002 0036",
+		  "none" },
+		{ "rewrite edns0 local replace 1 {client_ip}", "none", "none", "none" },
+		{ "rewrite continue edns0 local set 1 ab\nrewrite edns0 local set 1 {client_port}",
+		  "0001 0002 1234", "0001 0002 1235", "0001 0002 6162" },
+		{ "rewrite edns0 subnet set 24 56", "0008 0007 00011800c00002",
+		  "0008 000b 0002380020010db8000000", "none" },
+		{ "rewrite edns0 subnet append 30 125", "0008 0008 00011e00c0000260",
+		  "0008 0014 00027d0020010db8000000000000000000abcde8", "none" },
+		{ "rewrite edns0 subnet set 0 0", "0008 0004 00010000", "0008 0004 00020000",
+		  "none" },
+		{ "rewrite edns0 subnet set 32 128 revert", "0008 0008 00012000c0000263",
+		  "0008 0014 0002800020010db8000000000000000000abcdef", "none" },
+		{ "rewrite continue edns0 subnet set 24 56\nrewrite edns0 subnet unset", "none",
+		  "none", "none" },
+		{ "rewrite continue EDNS0 Local SET 1 {qtype}", "0001 0002 001c", "0001 0002 001c",
+		  "0001 0002 001c" },
+	};
+	struct sockaddr_in peer4 = { .sin_family = AF_INET, .sin_port = htons(0x1234) },
+			   local4 = { .sin_family = AF_INET, .sin_port = htons(53) };
+	struct sockaddr_in6 peer6 = { .sin6_family = AF_INET6, .sin6_port = htons(0x1235) },
+			    local6 = { .sin6_family = AF_INET6, .sin6_port = htons(54) };
+	struct local_client clients[] = {
+		{ (struct sockaddr *)&peer4, (struct sockaddr *)&local4, false },
+		{ (struct sockaddr *)&peer6, (struct sockaddr *)&local6, true },
+	};
+
+	(void)state;
+	inet_pton(AF_INET, "192.0.2.99", &peer4.sin_addr);
+	inet_pton(AF_INET, "10.0.0.1", &local4.sin_addr);
+	inet_pton(AF_INET6, "2001:db8::ab:cdef", &peer6.sin6_addr);
+	inet_pton(AF_INET6, "fd00::1", &local6.sin6_addr);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *want[] = { rows[i].over4, rows[i].over6, rows[i].nobody };
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		for (int k = 0; k < 3; k++) {
+			struct rewrite_result *result;
+			char got[256];
+
+			result = apply_for(&f, "a.test.", "AAAA", k < 2 ? &clients[k] : NULL);
+			options_text(result, got);
+			if (strcmp(got, want[k]))
+				fail_msg("%s: got \"%s\", want \"%s\"", rows[i].rules, got,
+					 want[k]);
+			rewrite_result__free(result);
+		}
+		assert_int_equal(rewrite__of_client(f.rewrite),
+				 strstr(rows[i].rules, "{q") == NULL);
 		close_fixture(&f);
 	}
 }
@@ -357,6 +446,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_variables),
 		cmocka_unit_test(test_options_that_are_too_long),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_values),

@@ -36,7 +36,7 @@ static const char *ask(const struct fixture *f, const char *name, const char *ty
 		       const struct ede **ede)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0 };
+	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
 	enum local_result result = template__answer(f->templates, &query, &answer, ede);
 
