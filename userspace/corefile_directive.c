@@ -16,6 +16,7 @@ enum {
 	ONCE = 1 << 0,	      /* a second one is an error */
 	UNSUPPORTED = 1 << 1, /* node-cache has it; refused by name, or ignored where asked for */
 	FLAT = 1 << 2,	      /* its block may be written instead of its arguments */
+	REFUSED = 1 << 3,     /* CoreDNS has it, and it would not do to ignore it: usage says why */
 };
 
 enum kind {
@@ -153,15 +154,26 @@ static const struct row log_options_rows[] = {
 };
 TABLE(log_options, BASE_BLOCK, "option");
 
+#define EXPR_REFUSED "its language of expressions is not known here; write match and answer"
+
+static const struct row prometheus_options_rows[] = {
+	{ "runtime_metrics", "runtime_metrics", ONCE, 0, 0, .set = corefile_set_runtime_metrics },
+	{ "tls", "metrics are served in the clear; take it out, or put a proxy before them",
+	  REFUSED, 0, MANY, .kind = KIND_NOTHING },
+};
+TABLE(prometheus_options, BASE_BLOCK, "option");
+
 static const struct row template_options_rows[] = {
 	{ "additional", "additional \"RR\"...", 0, 1, MANY, .set = corefile_set_additional },
 	{ "answer", "answer \"RR\"...", 0, 1, MANY, .set = corefile_set_answer },
 	{ "authority", "authority \"RR\"...", 0, 1, MANY, .set = corefile_set_authority },
 	{ "ederror", "ederror CODE [TEXT]", ONCE, 1, 2, .set = corefile_set_ederror },
+	{ "expr", EXPR_REFUSED, REFUSED, 0, MANY, .kind = KIND_NOTHING },
 	{ "fallthrough", "fallthrough [ZONE...]", ONCE, 0, MANY,
 	  .set = corefile_set_template_fallthrough },
 	{ "match", "match REGEX...", 0, 1, MANY, .set = corefile_set_match },
 	{ "rcode", "rcode RCODE", ONCE, 1, 1, .set = corefile_set_rcode },
+	{ "var", EXPR_REFUSED, REFUSED, 0, MANY, .kind = KIND_NOTHING },
 };
 TABLE(template_options, BASE_BLOCK, "option");
 
@@ -198,7 +210,8 @@ static const struct row directives_rows[] = {
 	{ "metadata", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "nxdomain_cut", "nxdomain_cut [on|off]", ONCE, 0, 1, .set = corefile_set_nxdomain_cut },
 	{ "pprof", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
-	{ "prometheus", "prometheus [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_prometheus },
+	{ "prometheus", "prometheus [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_prometheus,
+	  .options = &prometheus_options },
 	{ "ready", "ready [[IP]:PORT]", ONCE, 0, 1, .set = corefile_set_ready },
 	{ "reload", "reload [INTERVAL [JITTER]]", ONCE, 0, 2, .set = corefile_set_reload },
 	{ "rewrite", COREFILE_REWRITE_FORMS, FLAT, 1, MANY, .set = corefile_set_rewrite },
@@ -217,7 +230,7 @@ static const char *allowed(const struct table *table, char *out, size_t size)
 
 	snprintf(out, size, "nothing");
 	for (size_t i = 0; i < table->len && n < size; i++) {
-		if (!(table->rows[i].flags & UNSUPPORTED))
+		if (!(table->rows[i].flags & (UNSUPPORTED | REFUSED)))
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
 					      table->rows[i].name);
 	}
@@ -370,6 +383,8 @@ static int read_statement(struct corefile_parse *p, const struct table *table,
 		p->at = at;
 	}
 	err = find_row(p, table, name, &row);
+	if (!err && row->flags & REFUSED)
+		err = corefile_fail(p, name, "not supported by nodens: %s", row->usage);
 	if (!err)
 		err = next_statement(p, &stmt);
 	if (err)

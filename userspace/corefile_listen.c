@@ -140,6 +140,11 @@ int corefile_set_prometheus(struct corefile_parse *p, const struct corefile_stat
 	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
 }
 
+int corefile_set_runtime_metrics(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return corefile_warn(p, stmt->name, "there is no Go runtime here, and so no series of one");
+}
+
 int corefile_set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	return set_listen(p, stmt, "::", 8181, &p->block->ready);
@@ -191,8 +196,9 @@ int corefile_set_reload(struct corefile_parse *p, const struct corefile_statemen
 				     "the interval is below 2s; write 2s or more, or 0 for none");
 	if (!err && stmt->args_len > 1)
 		err = corefile_value_duration(p, &stmt->args[1], &reload.jitter_ns);
-	if (!err && stmt->args_len > 1 && reload.jitter_ns < NSEC)
-		return corefile_fail(p, &stmt->args[1], "the jitter is below 1s; write 1s or more");
+	if (!err && stmt->args_len > 1 && reload.jitter_ns && reload.jitter_ns < NSEC)
+		return corefile_fail(p, &stmt->args[1],
+				     "the jitter is below 1s; write 1s or more, or 0 for none");
 	if (reload.jitter_ns > reload.interval_ns / 2)
 		reload.jitter_ns = reload.interval_ns / 2;
 	if (!err)

@@ -468,8 +468,7 @@ static void print_reload(const struct corefile_reload *reload, FILE *out)
 		return;
 	fputs(DIRECTIVE "reload", out);
 	print_duration(reload->interval_ns, out);
-	if (reload->jitter_ns)
-		print_duration(reload->jitter_ns, out);
+	print_duration(reload->jitter_ns, out);
 	fputc('\n', out);
 }
 

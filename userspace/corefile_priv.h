@@ -134,6 +134,7 @@ COREFILE_SETTER(set_bind_except);
 COREFILE_SETTER(end_bind);
 COREFILE_SETTER(set_health);
 COREFILE_SETTER(set_prometheus);
+COREFILE_SETTER(set_runtime_metrics);
 COREFILE_SETTER(set_ready);
 COREFILE_SETTER(set_bufsize);
 COREFILE_SETTER(set_loadbalance);

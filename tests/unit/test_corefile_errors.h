@@ -135,8 +135,19 @@ static const struct {
 	  "Corefile:4: server block: zone a. port 53 is already served at Corefile:1; " DIFFERENT },
 	/* Directives. */
 	{ IN("frobnicate"), "Corefile:2: frobnicate: unknown directive; allowed: " DIRECTIVES },
-	{ IN("prometheus :9153 {\n}"),
-	  "Corefile:2: prometheus: it takes no block; write prometheus [[IP]:PORT]" },
+	{ IN("prometheus :9153 {\ntls /etc/web.yml\n}"),
+	  "Corefile:3: prometheus: tls: not supported by nodens: metrics are served in the clear; "
+	  "take it out, or put a proxy before them" },
+	{ IN("prometheus {\nruntime_metrics all\n}"),
+	  "Corefile:3: prometheus: runtime_metrics: 1 argument is given; write runtime_metrics" },
+	{ IN("prometheus {\nnosuch\n}"),
+	  "Corefile:3: prometheus: nosuch: unknown option; allowed: runtime_metrics" },
+	{ IN_TEMPLATE("expr type() == 'A'"),
+	  "Corefile:3: template: expr: not supported by nodens: its language of expressions is not "
+	  "known here; write match and answer" },
+	{ IN_TEMPLATE("var n 1"),
+	  "Corefile:3: template: var: not supported by nodens: its language of expressions is not "
+	  "known here; write match and answer" },
 	{ IN("prometheus 9153"), "Corefile:2: prometheus: '9153' is not an address to listen on; "
 				 "write :PORT, IP:PORT or [IPV6]:PORT" },
 	{ IN("prometheus :0"), "Corefile:2: prometheus: the port of ':0' is out of range; " PORTS },
@@ -283,7 +294,8 @@ static const struct {
 	{ IN("whoami me"), "Corefile:2: whoami: 1 argument is given; write whoami" },
 	{ IN("reload 1s"),
 	  "Corefile:2: reload: the interval is below 2s; write 2s or more, or 0 for none" },
-	{ IN("reload 30s 500ms"), "Corefile:2: reload: the jitter is below 1s; write 1s or more" },
+	{ IN("reload 30s 500ms"),
+	  "Corefile:2: reload: the jitter is below 1s; write 1s or more, or 0 for none" },
 	{ IN("reload soon"),
 	  "Corefile:2: reload: 'soon' is not a duration; write " DURATION_FORMS },
 	{ IN("ready 8181"),

@@ -163,6 +163,18 @@ static void test_small_ones(void **state)
 	cf = read_twice("timeouts {\nmaxtcpqueries -1\n}");
 	assert_int_equal(cf->blocks[0].timeouts.max_queries, -1);
 	corefile__free(cf);
+	assert_int_equal(
+		try(". {\nforward . 192.0.2.1\nprometheus :9153 {\nruntime_metrics\n}\n}\n", &cf,
+		    &(struct corefile_error){ "" }),
+		0);
+	assert_true(cf->blocks[0].prometheus.enabled);
+	assert_string_equal(cf->warnings[0], "Corefile:4: prometheus: runtime_metrics: there is no "
+					     "Go runtime here, and so no series of one");
+	corefile__free(cf);
+	cf = read_twice("reload 2s 0s");
+	assert_int_equal(cf->blocks[0].reload.interval_ns, 2 * SECOND);
+	assert_int_equal(cf->blocks[0].reload.jitter_ns, 0);
+	corefile__free(cf);
 	cf = read_twice("reload 0");
 	assert_int_equal(cf->blocks[0].reload.interval_ns, 0);
 	corefile__free(cf);
