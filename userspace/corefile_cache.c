@@ -13,6 +13,7 @@
 #define COUNT_MAX      INT32_MAX
 #define TTL_MAX	       INT32_MAX
 #define SERVFAIL_MAX_S 300
+#define RECHECK_MAX_S  300 /* RFC 8767, 5 */
 
 /* CoreDNS reads a first argument that is no number as a zone; but "30s" is no zone that anyone has.
  */
@@ -97,35 +98,85 @@ int corefile_set_prefetch(struct corefile_parse *p, const struct corefile_statem
 	return err;
 }
 
+#define SERVE_STALE                                                            \
+	"serve_stale [DURATION] [immediate [TTL [RECHECK]] | verify [TIMEOUT " \
+	"[TTL [RECHECK]]]]"
+
+/* TTL, RECHECK: as far as they are there. */
+static int set_stale_reply(struct corefile_parse *p, const struct corefile_token *args, size_t n,
+			   struct corefile_cache *cache)
+{
+	uint64_t ns = 0;
+	int err = n ? corefile_value_duration(p, &args[0], &ns) : 0;
+
+	if (!err && (ns % NSEC || ns / NSEC > TTL_MAX))
+		return corefile_fail(p, &args[0],
+				     "'%s' is not a TTL in whole seconds of at most 68 years",
+				     corefile_show(p, args[0].text));
+	if (err)
+		return err;
+	cache->stale_ttl_s = ns / NSEC;
+	ns = 0;
+	if (n > 1)
+		err = corefile_value_duration(p, &args[1], &ns);
+	if (!err && ns > RECHECK_MAX_S * NSEC)
+		return corefile_fail(p, &args[1], "'%s' is longer than 5m; write 0 to 5m",
+				     corefile_show(p, args[1].text));
+	if (!err)
+		cache->stale_recheck_ns = ns;
+	return err;
+}
+
 int corefile_set_serve_stale(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_cache *cache = &p->block->cache;
+	const struct corefile_token *args = stmt->args;
+	size_t n = stmt->args_len, i = 0, most = 1;
 	uint64_t ns = 3600 * NSEC;
-	size_t i = 0;
 	int err = 0;
 
-	if (stmt->args_len && strchr("0123456789.+-", stmt->args[0].text[0]))
-		err = corefile_value_duration(p, &stmt->args[i++], &ns);
-	if (!err && i < stmt->args_len) {
-		const char *mode = stmt->args[i].text;
-
-		if (strcmp(mode, "verify") && strcmp(mode, "immediate"))
-			return corefile_fail(p, &stmt->args[i],
-					     "'%s' is not known; write immediate or verify",
-					     corefile_show(p, mode));
-		cache->stale = *mode == 'v' ? COREFILE_STALE_VERIFY : COREFILE_STALE_IMMEDIATE;
-		i++;
-	}
-	if (!err && i < stmt->args_len)
-		return corefile_fail(p, &stmt->args[i],
-				     "'%s' is one too many; write serve_stale [DURATION] "
-				     "[immediate|verify]",
-				     corefile_show(p, stmt->args[i].text));
+	if (n && strchr("0123456789.+-", args[0].text[0]))
+		err = corefile_value_duration(p, &args[i++], &ns);
 	if (!err && ns / NSEC > TTL_MAX)
-		return corefile_fail(p, &stmt->args[0], "it is longer than 68 years; write less");
-	if (!err)
-		cache->serve_stale_s = ns / NSEC;
-	return err;
+		return corefile_fail(p, &args[0], "it is longer than 68 years; write less");
+	if (err)
+		return err;
+	cache->serve_stale_s = ns / NSEC;
+	if (i == n)
+		return 0;
+	if (strcasecmp(args[i].text, "verify") && strcasecmp(args[i].text, "immediate"))
+		return corefile_fail(p, &args[i], "'%s' is not known; write immediate or verify",
+				     corefile_show(p, args[i].text));
+	cache->stale =
+		(*args[i].text | 0x20) == 'v' ? COREFILE_STALE_VERIFY : COREFILE_STALE_IMMEDIATE;
+	/* without DURATION a time after the mode could be meant for it */
+	if (i++)
+		most = cache->stale == COREFILE_STALE_VERIFY ? 5 : 4;
+	if (n > most)
+		return corefile_fail(p, &args[most], "'%s' is one too many; write " SERVE_STALE,
+				     corefile_show(p, args[most].text));
+	if (i < n && cache->stale == COREFILE_STALE_VERIFY)
+		err = corefile_value_duration(p, &args[i++], &cache->stale_wait_ns);
+	return err ? err : set_stale_reply(p, args + i, n - i, cache);
+}
+
+int corefile_set_serve_stale_policy(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (strcasecmp(stmt->args[0].text, "prefer_positive"))
+		return corefile_fail(p, &stmt->args[0], "'%s' is not known; write prefer_positive",
+				     corefile_show(p, stmt->args[0].text));
+	p->block->cache.prefer_positive = true;
+	return 0;
+}
+
+int corefile_end_cache(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_cache *cache = &p->block->cache;
+
+	if (!cache->prefer_positive || cache->serve_stale_s)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "serve_stale_policy does nothing alone; write serve_stale as well");
 }
 
 int corefile_set_servfail(struct corefile_parse *p, const struct corefile_statement *stmt)

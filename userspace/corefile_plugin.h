@@ -60,7 +60,11 @@ struct corefile_cache {
 	struct corefile_prefetch prefetch;
 	uint32_t serve_stale_s; /* 0: off */
 	enum corefile_stale stale;
-	uint32_t servfail_s; /* 5; at most 300; 0: SERVFAIL is not kept */
+	uint64_t stale_wait_ns;	   /* of verify: then it is sent; 0: the resolver's own time */
+	uint32_t stale_ttl_s;	   /* what it says */
+	uint64_t stale_recheck_ns; /* no new attempt for so long after one that failed */
+	bool prefer_positive;	   /* what answers is not given up for what denies */
+	uint32_t servfail_s;	   /* 5; at most 300; 0: SERVFAIL is not kept */
 	bool disable_success, disable_denial;
 	struct corefile_zones disable_success_zones, disable_denial_zones; /* none: all */
 	bool keepttl; /* replies say the stored TTL, not what is left of it */

@@ -218,6 +218,23 @@ static void print_disable(const char *what, bool on, const struct corefile_zones
 	fputc('\n', out);
 }
 
+static void print_stale(const struct corefile_cache *cache, FILE *out)
+{
+	bool verify = cache->stale == COREFILE_STALE_VERIFY;
+
+	fprintf(out, OPTION "serve_stale %us %s", cache->serve_stale_s,
+		verify ? "verify" : "immediate");
+	if (cache->stale_wait_ns || cache->stale_ttl_s || cache->stale_recheck_ns) {
+		if (verify)
+			print_duration(cache->stale_wait_ns, out);
+		fprintf(out, " %us", cache->stale_ttl_s);
+		print_duration(cache->stale_recheck_ns, out);
+	}
+	fputc('\n', out);
+	if (cache->prefer_positive)
+		fputs(OPTION "serve_stale_policy prefer_positive\n", out);
+}
+
 static void print_cache(const struct corefile_cache *cache, FILE *out)
 {
 	if (!cache->enabled)
@@ -233,8 +250,7 @@ static void print_cache(const struct corefile_cache *cache, FILE *out)
 		fprintf(out, " %u%%\n", cache->prefetch.percent);
 	}
 	if (cache->serve_stale_s)
-		fprintf(out, OPTION "serve_stale %us %s\n", cache->serve_stale_s,
-			cache->stale == COREFILE_STALE_VERIFY ? "verify" : "immediate");
+		print_stale(cache, out);
 	fprintf(out, OPTION "servfail %us\n", cache->servfail_s);
 	print_disable("success", cache->disable_success, &cache->disable_success_zones, out);
 	print_disable("denial", cache->disable_denial, &cache->disable_denial_zones, out);

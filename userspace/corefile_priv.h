@@ -158,6 +158,8 @@ COREFILE_SETTER(set_denial);
 COREFILE_SETTER(set_disable);
 COREFILE_SETTER(set_prefetch);
 COREFILE_SETTER(set_serve_stale);
+COREFILE_SETTER(set_serve_stale_policy);
+COREFILE_SETTER(end_cache);
 COREFILE_SETTER(set_servfail);
 
 /* corefile_forward.c */

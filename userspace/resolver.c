@@ -113,7 +113,8 @@ static const struct answer *find_stale(struct resolver *resolver, const struct s
 	uint32_t past_s;
 
 	if (!section->block->cache.serve_stale_s ||
-	    section->block->cache.stale != COREFILE_STALE_IMMEDIATE)
+	    (section->block->cache.stale != COREFILE_STALE_IMMEDIATE &&
+	     !pending__rechecks(resolver, section, q, now)))
 		return NULL;
 	return store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 				&past_s);
@@ -137,7 +138,9 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	}
 	if (!answer)
 		return false;
-	if (answer->says_ttl_s && !event->stale)
+	if (event->stale)
+		ttl_s = section->block->cache.stale_ttl_s;
+	else if (answer->says_ttl_s)
 		ttl_s = answer->says_ttl_s;
 	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
 	event->hit = true;
@@ -200,7 +203,8 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	if (resolver->config.store && reply_cached(resolver, &event, &q, now)) {
 		/* the store's wish for a new one names no client */
 		start.client = NULL;
-		if (event.stale && of_client)
+		if (event.stale && of_client &&
+		    !pending__rechecks(resolver, start.section, &q, now))
 			pending__start(resolver, &start, now);
 		return;
 	}
@@ -229,7 +233,8 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 		resolver_cuts_refresh(resolver, start.section, question, now);
 		return;
 	}
-	if (section__of_client(start.section))
+	if (section__of_client(start.section) ||
+	    pending__rechecks(resolver, start.section, &q, now))
 		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */
 	if (resolver->n_pending >= resolver->config.shed_above / 2)

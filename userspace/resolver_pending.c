@@ -155,20 +155,48 @@ static void reply_all(struct pending *pending, const struct answer *answer, uint
 /* Upstreams have nothing better: what has expired, while the block's serve_stale lasts. */
 static bool reply_stale(struct pending *pending, uint64_t now)
 {
+	const struct corefile_cache *cache = &pending->section->block->cache;
 	struct store *store = pending->resolver->config.store;
 	const struct question *q = &pending->question;
 	const struct answer *answer = NULL;
 	uint32_t past_s;
 
-	if (store && pending->section->block->cache.serve_stale_s)
+	if (store && cache->serve_stale_s)
 		answer = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s);
 	if (!answer)
 		return false;
-	reply_all(pending, answer, 0, "cache", true, NULL);
-	/* immediate: they do all the time that it is kept */
-	if (pending->section->block->cache.stale == COREFILE_STALE_VERIFY)
+	reply_all(pending, answer, cache->stale_ttl_s, "cache", true, NULL);
+	/* immediate: they do all the time that it is kept; and they say a TTL of 0 */
+	if (cache->stale == COREFILE_STALE_VERIFY && !cache->stale_ttl_s)
 		store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
 	return true;
+}
+
+/* The same at the end of an attempt that was in vain. */
+static bool end_stale(struct pending *pending, uint64_t now)
+{
+	uint64_t recheck_ns = pending->section->block->cache.stale_recheck_ns;
+
+	if (!reply_stale(pending, now))
+		return false;
+	if (recheck_ns)
+		pending->resolver->rechecks[pending->hash % RECHECKS] =
+			(struct recheck){ pending->hash, now + recheck_ns };
+	return true;
+}
+
+bool pending__rechecks(const struct resolver *resolver, const struct section *section,
+		       const struct question *question, uint64_t now)
+{
+	const struct recheck *recheck;
+	uint64_t hash;
+
+	if (!section->block->cache.stale_recheck_ns)
+		return false;
+	hash = hash_of(resolver, section, question);
+	recheck = &resolver->rechecks[hash % RECHECKS];
+	return (recheck->hash == hash && recheck->until_ns > now) ||
+	       pending_find((struct resolver *)resolver, hash, section, question);
 }
 
 static void on_stale(evutil_socket_t fd, short what, void *arg)
@@ -186,7 +214,9 @@ static void on_stale(evutil_socket_t fd, short what, void *arg)
 /* verify: better ask first, but not for longer than a client waits. */
 static void plan_stale(struct pending *pending, uint64_t now)
 {
-	static const struct timeval wait = { STALE_AFTER_US / 1000000, STALE_AFTER_US % 1000000 };
+	const struct corefile_cache *cache = &pending->section->block->cache;
+	uint64_t after_us = cache->stale_wait_ns ? cache->stale_wait_ns / 1000 : STALE_AFTER_US;
+	struct timeval wait = { after_us / 1000000, after_us % 1000000 };
 	const struct question *q = &pending->question;
 	struct resolver *resolver = pending->resolver;
 	uint32_t past_s;
@@ -212,6 +242,24 @@ static bool says_nothing(const struct answer *answer)
 	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
 
 	return rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN;
+}
+
+/* serve_stale_policy: a name that is denied keeps the addresses that it had, for as long as stale
+ * answers are kept. */
+static bool keeps_positive(const struct pending *pending, enum admission admission, uint64_t now)
+{
+	struct store *store = pending->resolver->config.store;
+	const struct question *q = &pending->question;
+	const struct answer *had;
+	uint32_t unused;
+
+	if (!store || !pending->section->block->cache.prefer_positive ||
+	    admission == ADMIT_POSITIVE)
+		return false;
+	had = store__get(store, &q->qname, q->qtype, q->key_flags, now, &unused);
+	if (!had)
+		had = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &unused);
+	return had && (had->flags & DNS_RCODE) == DNS_NOERROR && had->count[DNS_ANSWER_SECTION];
 }
 
 /*
@@ -270,11 +318,12 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 	struct resolver *resolver = pending->resolver;
 	const struct section *section = pending->section;
 	bool for_agent = !pending->n_waiters, keep = false;
+	bool keeps = keeps_positive(pending, admission, now), worse = keeps || says_nothing(answer);
 	struct store_put how;
 	uint32_t ttl_s = 0;
 
 	pending_unlink(pending);
-	if (says_nothing(answer) && reply_stale(pending, now)) {
+	if (worse && end_stale(pending, now)) {
 		answer__free(answer);
 		goto out;
 	}
@@ -288,14 +337,13 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 		  answer ? NULL : reason(pending));
 	if (pending->loop && answer)
 		resolver_loop_answered(resolver, section);
-	else if (!local)
+	else if (!local && !keeps)
 		resolver_cuts_learn(pending, answer, admission, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !pending->loop &&
-	    !(for_agent && says_nothing(answer))) {
+	if (keep && resolver->config.store && !pending->loop && !keeps && !(for_agent && worse)) {
 		put(pending, answer, &how, now);
 	} else {
-		if (!says_nothing(answer))
+		if (!worse)
 			drop_stale(pending, now);
 		answer__free(answer);
 	}
@@ -331,7 +379,7 @@ void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *e
 	struct resolver *resolver = pending->resolver;
 
 	pending_unlink(pending);
-	reply_stale(pending, clock_now()); /* nobody waits any more, then */
+	end_stale(pending, clock_now()); /* nobody waits any more, then */
 	for (struct waiter *waiter = pending->first; waiter; waiter = waiter->next) {
 		struct resolver_event event = event_for(pending, waiter, "");
 

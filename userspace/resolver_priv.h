@@ -69,12 +69,23 @@ struct loop_probe {
 	bool answered;
 };
 
+/*
+ * Questions whose upstreams had nothing better than what has expired, by their hash. All clients'
+ * together; who comes later takes a place that is taken, and the former is asked for again sooner.
+ */
+#define RECHECKS 1024
+
+struct recheck {
+	uint64_t hash, until_ns;
+};
+
 struct resolver {
 	struct resolver_config config;
 	struct section *sections; /* one a block */
 	size_t n_sections;
 	struct pending *buckets[BUCKETS]; /* clients choose the questions: secret_hash.h */
 	unsigned int n_pending, n_waiters;
+	struct recheck rechecks[RECHECKS];
 	uint32_t rotate;
 	bool overloaded;
 	struct cuts *cuts;
@@ -115,6 +126,12 @@ struct pending_start {
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
+/*
+ * With a RECHECK of serve_stale: is a new answer being asked for, or was it in vain just now? Then
+ * what has expired is sent at once.
+ */
+bool pending__rechecks(const struct resolver *resolver, const struct section *section,
+		       const struct question *question, uint64_t now);
 void pending__close_all(struct resolver *resolver);
 /* The end of a pending, which is gone then: @answer is taken over; NULL: upstreams had none. */
 void pending_finish(struct pending *pending, struct answer *answer, enum admission admission,

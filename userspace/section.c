@@ -140,7 +140,9 @@ static void plan_end(const struct corefile_cache *cache, struct store_put *put)
 	const struct corefile_prefetch *prefetch = &cache->prefetch;
 
 	put->keep_s = cache->serve_stale_s;
-	put->stale_s = cache->stale == COREFILE_STALE_IMMEDIATE ? put->keep_s : 0;
+	/* the programs say a TTL of 0; with another, the agent sends what has expired */
+	put->stale_s =
+		cache->stale == COREFILE_STALE_IMMEDIATE && !cache->stale_ttl_s ? put->keep_s : 0;
 	put->refresh = prefetch->amount ? STORE_REFRESH_USED : STORE_REFRESH_NEVER;
 	put->refresh_hits = prefetch->amount;
 	put->refresh_within_ns = prefetch->duration_ns;

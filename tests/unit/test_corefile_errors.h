@@ -10,7 +10,11 @@
 	"except, expire, failfast_all_unhealthy_upstreams, force_tcp, health_check, "      \
 	"max_concurrent, max_connect_attempts, max_fails, next, policy, prefer_udp, tls, " \
 	"tls_servername"
-#define CACHE_OPTIONS "denial, disable, keepttl, prefetch, serve_stale, servfail, success"
+#define STALE_FORMS                                                            \
+	"serve_stale [DURATION] [immediate [TTL [RECHECK]] | verify [TIMEOUT " \
+	"[TTL [RECHECK]]]]"
+#define CACHE_OPTIONS \
+	"denial, disable, keepttl, prefetch, serve_stale, serve_stale_policy, servfail, success"
 #define REWRITE_FORMS                                                                        \
 	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
 	"TO..., type|class FROM TO, or edns0 local|nsid|subnet set|replace|append|unset "    \
@@ -345,8 +349,23 @@ static const struct {
 	{ IN_CACHE("serve_stale 1h later"),
 	  "Corefile:3: cache: serve_stale: 'later' is not known; write immediate or verify" },
 	{ IN_CACHE("serve_stale immediate 1h"),
-	  "Corefile:3: cache: serve_stale: '1h' is one too many; write serve_stale [DURATION] "
-	  "[immediate|verify]" },
+	  "Corefile:3: cache: serve_stale: '1h' is one too many; write " STALE_FORMS },
+	{ IN_CACHE("serve_stale 1h immediate 30s 30s 1s"),
+	  "Corefile:3: cache: serve_stale: '1s' is one too many; write " STALE_FORMS },
+	{ IN_CACHE("serve_stale 1h verify 1s 30s 30s 1s"),
+	  "Corefile:3: cache: serve_stale: 6 arguments are given; write " STALE_FORMS },
+	{ IN_CACHE("serve_stale 1h verify -100ms"),
+	  "Corefile:3: cache: serve_stale: '-100ms' is not a duration; write " DURATION_FORMS },
+	{ IN_CACHE("serve_stale 1h immediate 1500ms"),
+	  "Corefile:3: cache: serve_stale: '1500ms' is not a TTL in whole seconds of at most 68 "
+	  "years" },
+	{ IN_CACHE("serve_stale 1h immediate 30s 6m"),
+	  "Corefile:3: cache: serve_stale: '6m' is longer than 5m; write 0 to 5m" },
+	{ IN_CACHE("serve_stale_policy prefer_positive"),
+	  "Corefile:2: cache: serve_stale_policy does nothing alone; write serve_stale as well" },
+	{ IN_CACHE("serve_stale 1h\nserve_stale_policy prefer_negative"),
+	  "Corefile:4: cache: serve_stale_policy: 'prefer_negative' is not known; write "
+	  "prefer_positive" },
 	{ IN_CACHE("serve_stale 5"),
 	  "Corefile:3: cache: serve_stale: '5' is not a duration; write " DURATION_FORMS },
 	{ IN_CACHE("servfail 5m1s"),

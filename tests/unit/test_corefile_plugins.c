@@ -215,6 +215,22 @@ static void test_cache(void **state)
 	assert_int_equal(c->servfail_s, 5);
 	assert_false(c->keepttl || c->disable_success || c->disable_denial);
 	corefile__free(cf);
+	cf = read_twice("cache {\nserve_stale 1h verify 100ms 30s 1m\n"
+			"serve_stale_policy prefer_positive\n}");
+	c = &cf->blocks[0].cache;
+	assert_int_equal(c->stale, COREFILE_STALE_VERIFY);
+	assert_int_equal(c->stale_wait_ns, SECOND / 10);
+	assert_int_equal(c->stale_ttl_s, 30);
+	assert_int_equal(c->stale_recheck_ns, 60 * SECOND);
+	assert_true(c->prefer_positive);
+	corefile__free(cf);
+	cf = read_twice("cache {\nserve_stale 1h IMMEDIATE 30s 5m\n}");
+	c = &cf->blocks[0].cache;
+	assert_int_equal(c->stale, COREFILE_STALE_IMMEDIATE);
+	assert_int_equal(c->stale_ttl_s, 30);
+	assert_int_equal(c->stale_recheck_ns, 300 * SECOND);
+	assert_false(c->prefer_positive);
+	corefile__free(cf);
 	cf = read_twice("cache {\nserve_stale verify\nservfail 90s\n}");
 	assert_int_equal(cf->blocks[0].cache.serve_stale_s, 3600);
 	assert_int_equal(cf->blocks[0].cache.stale, COREFILE_STALE_VERIFY);
