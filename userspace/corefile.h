@@ -57,6 +57,8 @@ struct corefile_block {
 	struct corefile_forward *forwards; /* in file order */
 	size_t forwards_len;
 	bool loop, loadbalance, whoami;
+	struct corefile_subnet *prefer; /* loadbalance's, in file order */
+	size_t prefer_len;
 	struct corefile_errors errors;
 	struct corefile_log *logs;
 	size_t logs_len;

@@ -152,6 +152,11 @@ static const struct table hosts_options = {
 	.other_name = "IP NAME...",
 };
 
+static const struct row loadbalance_options_rows[] = {
+	{ "prefer", "prefer CIDR...", 0, 0, MANY, .set = corefile_set_prefer },
+};
+TABLE(loadbalance_options, BASE_BLOCK, "option");
+
 static const struct row log_options_rows[] = {
 	{ "class", "class success|denial|error|all...", 0, 1, MANY, .set = corefile_set_log_class },
 };
@@ -206,7 +211,8 @@ static const struct row directives_rows[] = {
 	  .options = &health_options },
 	{ "hosts", "hosts [FILE [ZONE...]]", ONCE, 0, MANY, .set = corefile_set_hosts,
 	  .options = &hosts_options, .end = corefile_end_hosts },
-	{ "loadbalance", "loadbalance [round_robin]", ONCE, 0, 1, .set = corefile_set_loadbalance },
+	{ "loadbalance", "loadbalance [round_robin]", ONCE, 0, MANY,
+	  .set = corefile_set_loadbalance, .options = &loadbalance_options },
 	{ "log", "log [NAME...] [FORMAT]", 0, 0, MANY, .set = corefile_set_log,
 	  .options = &log_options },
 	{ "loop", "loop", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(loop) },

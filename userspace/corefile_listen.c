@@ -6,6 +6,7 @@
  */
 #include "corefile_priv.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,11 +166,64 @@ int corefile_set_bufsize(struct corefile_parse *p, const struct corefile_stateme
 
 int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	if (stmt->args_len && strcmp(stmt->args[0].text, "round_robin"))
-		return corefile_fail(p, &stmt->args[0],
-				     "'%s' is not supported; write loadbalance [round_robin]",
-				     corefile_show(p, stmt->args[0].text));
+	const struct corefile_token *args = stmt->args;
+
 	p->block->loadbalance = true;
+	if (!stmt->args_len)
+		return 0;
+	if (!strcmp(args[0].text, "weighted"))
+		return corefile_fail(p, &args[0],
+				     "weighted is not supported: replies of the kernel rotate, and "
+				     "know no weights; write loadbalance [round_robin]");
+	if (strcmp(args[0].text, "round_robin"))
+		return corefile_fail(p, &args[0],
+				     "'%s' is not known; write loadbalance [round_robin]",
+				     corefile_show(p, args[0].text));
+	if (stmt->args_len == 1)
+		return 0;
+	return corefile_fail(p, &args[1], "'%s' is one too many; write loadbalance [round_robin]",
+			     corefile_show(p, args[1].text));
+}
+
+/* As Go's net.ParseCIDR: what is set behind the prefix does not count. */
+static bool read_subnet(const char *text, struct corefile_subnet *out)
+{
+	const char *slash = strchr(text, '/');
+	char addr[INET6_ADDRSTRLEN] = "", *end = NULL;
+	unsigned long bits;
+
+	if (!slash || slash - text >= (long)sizeof(addr) || slash[1] < '0' || slash[1] > '9')
+		return false;
+	memcpy(addr, text, slash - text);
+	out->family = strchr(addr, ':') ? AF_INET6 : AF_INET;
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end || bits > (out->family == AF_INET ? 32 : 128) ||
+	    inet_pton(out->family, addr, out->addr) != 1)
+		return false;
+	out->bits = bits;
+	for (unsigned long i = bits; i < 8 * sizeof(out->addr); i++)
+		out->addr[i / 8] &= ~(0x80 >> i % 8);
+	return true;
+}
+
+int corefile_set_prefer(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_block *b = p->block;
+
+	for (size_t i = 0; i < stmt->args_len; i++) {
+		struct corefile_subnet subnet = { .family = AF_INET }, *list;
+
+		if (!read_subnet(stmt->args[i].text, &subnet))
+			return corefile_fail(p, &stmt->args[i],
+					     "'%s' is not a subnet; write IP/BITS",
+					     corefile_show(p, stmt->args[i].text));
+		list = corefile_mem_grow(p->cf->mem, b->prefer, b->prefer_len, &p->prefer_cap,
+					 sizeof(*list));
+		if (!list)
+			return corefile_nomem(p);
+		list[b->prefer_len++] = subnet;
+		b->prefer = list;
+	}
 	return 0;
 }
 

@@ -70,6 +70,12 @@ struct corefile_cache {
 	bool keepttl; /* replies say the stored TTL, not what is left of it */
 };
 
+struct corefile_subnet {
+	int family; /* AF_INET, AF_INET6 */
+	uint8_t addr[16];
+	uint8_t bits; /* at most 32, 128 */
+};
+
 /* ---- forward ---- */
 
 #define COREFILE_TO_MAX 15 /* upstreams of one forward, as in CoreDNS */

@@ -478,6 +478,20 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 
 /* ---- blocks ---- */
 
+static void print_loadbalance(const struct corefile_block *b, FILE *out)
+{
+	char addr[INET6_ADDRSTRLEN] = "";
+
+	if (!b->loadbalance)
+		return;
+	fprintf(out, DIRECTIVE "loadbalance%s", b->prefer_len ? " {\n" OPTION "prefer" : "");
+	for (size_t i = 0; i < b->prefer_len; i++) {
+		inet_ntop(b->prefer[i].family, b->prefer[i].addr, addr, sizeof(addr));
+		fprintf(out, " %s/%u", addr, b->prefer[i].bits);
+	}
+	fputs(b->prefer_len ? "\n" DIRECTIVE "}\n" : "\n", out);
+}
+
 static void print_reload(const struct corefile_reload *reload, FILE *out)
 {
 	if (!reload->enabled)
@@ -519,7 +533,7 @@ void corefile__print_block(const struct corefile_block *b, FILE *out)
 	fputs("{\n", out);
 	print_server(b, out);
 	print_dns64(&b->dns64, out);
-	print_flag(DIRECTIVE, "loadbalance", b->loadbalance, out);
+	print_loadbalance(b, out);
 	print_cache(&b->cache, out);
 	if (!b->nxdomain_cut)
 		fputs(DIRECTIVE "nxdomain_cut off\n", out);

@@ -67,7 +67,8 @@ struct corefile_parse {
 	struct corefile_block *block;	/* being filled */
 	struct corefile_forward *forward;
 	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap,
-		files_cap, hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap;
+		files_cap, prefer_cap, hosts_cap, templates_cap, rewrites_cap, logs_cap,
+		consolidate_cap;
 	unsigned int log_classes; /* of the log being read, as far as given */
 	size_t zones_total;
 
@@ -138,6 +139,7 @@ COREFILE_SETTER(set_runtime_metrics);
 COREFILE_SETTER(set_ready);
 COREFILE_SETTER(set_bufsize);
 COREFILE_SETTER(set_loadbalance);
+COREFILE_SETTER(set_prefer);
 COREFILE_SETTER(set_nxdomain_cut);
 COREFILE_SETTER(set_reload);
 COREFILE_SETTER(set_idle);

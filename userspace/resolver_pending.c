@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dns64.h"
+#include "loadbalance.h"
 #include "resolver_priv.h"
 #include "secret_hash.h"
 #include "whoami.h"
@@ -327,6 +328,8 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 		answer__free(answer);
 		goto out;
 	}
+	if (answer)
+		loadbalance__prefer(section->block->prefer, section->block->prefer_len, answer);
 	if (answer && local && local->exact) {
 		section__keep_exact(section, answer, resolver->n_sections, &how, &ttl_s);
 		keep = !pending->ede;

@@ -11,6 +11,7 @@
 
 #include "alias.h"
 #include "dns64.h"
+#include "loadbalance.h"
 #include "plan.h"
 #include "resolver_priv.h"
 
@@ -68,6 +69,7 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	answer = own_answer(fill->section, name, qtype);
 	if (!answer)
 		return true;
+	loadbalance__prefer(fill->section->block->prefer, fill->section->block->prefer_len, answer);
 	section__keep_exact(fill->section, answer, resolver->n_sections, &put, &ttl_s);
 	if (!fill->room[put.kind]) {
 		answer__free(answer);

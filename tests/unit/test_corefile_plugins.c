@@ -171,6 +171,15 @@ static void test_small_ones(void **state)
 	assert_string_equal(cf->warnings[0], "Corefile:4: prometheus: runtime_metrics: there is no "
 					     "Go runtime here, and so no series of one");
 	corefile__free(cf);
+	cf = read_twice("loadbalance {\nprefer 10.1.2.3/8 2001:db8:ffff::/33\nprefer 0.0.0.0/0\n}");
+	b = &cf->blocks[0];
+	assert_int_equal(b->prefer_len, 3);
+	assert_int_equal(b->prefer[0].bits, 8);
+	assert_memory_equal(b->prefer[0].addr, "\12\0\0\0", 4);
+	assert_memory_equal(b->prefer[1].addr, "\x20\x01\x0d\xb8\x80\0\0\0", 8);
+	assert_int_equal(b->prefer[1].family, AF_INET6);
+	assert_int_equal(b->prefer[2].bits, 0);
+	corefile__free(cf);
 	cf = read_twice("reload 2s 0s");
 	assert_int_equal(cf->blocks[0].reload.interval_ns, 2 * SECOND);
 	assert_int_equal(cf->blocks[0].reload.jitter_ns, 0);
