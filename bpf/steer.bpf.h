@@ -9,8 +9,10 @@
 #ifndef NODENS_STEER_BPF_H
 #define NODENS_STEER_BPF_H
 
-#define TCP_F_SYN  0x02
-#define TCP_F_ACK  0x10
+#define TCP_F_SYN      0x02
+#define TCP_F_ACK      0x10
+#define TCP_HEADER_LEN 20 /* RFC 9293, 3.1: without options */
+
 #define TCP_LISTEN 10 /* enum in include/net/tcp_states.h, the UAPI's BPF_TCP_LISTEN */
 
 /* Who asks whom. */
@@ -80,23 +82,35 @@ static __always_inline bool agent_alive(struct __sk_buff *skb, const struct pkt 
 	return true;
 }
 
-/* Does the agent hold this TCP connection (open, half open or closing)? */
+/*
+ * Does the agent hold this TCP connection (open, half open or closing)? With its queue of half-open
+ * ones full, its namespace keeps nothing of a new one but the cookie that it sent (RFC 4987, 3.6),
+ * and of the handshake's end finds the listener alone, which is asked whether the cookie is its
+ * own.
+ */
 static __always_inline bool agent_connected(struct __sk_buff *skb, const struct pkt *p,
 					    const struct flow *flow, const struct nodens_ctl *ctl)
 {
 	struct bpf_sock_tuple tuple = {};
+	__u64 ip[sizeof(struct ipv6hdr) / 8];
+	__u32 tcp[TCP_HEADER_LEN / 4];
+	__u32 tuple_len = flow_tuple(p, flow, &tuple);
 	struct bpf_sock *sk;
-	bool listens;
+	bool ours;
 
-	if (flow_tuple(p, flow, &tuple) == sizeof(tuple.ipv6))
+	if (tuple_len == sizeof(tuple.ipv6))
 		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), (__u32)ctl->netns_id, 0);
 	else
 		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), (__u32)ctl->netns_id, 0);
 	if (!sk)
 		return false;
-	listens = sk->state == TCP_LISTEN;
+	ours = sk->state != TCP_LISTEN ||
+	       /* more of the packet than IPv4's header is: what follows it is not looked at */
+	       (!bpf_skb_load_bytes(skb, p->l3, ip, sizeof(ip)) &&
+		!bpf_skb_load_bytes(skb, p->l4, tcp, sizeof(tcp)) &&
+		!bpf_tcp_check_syncookie(sk, ip, sizeof(ip), (void *)tcp, sizeof(tcp)));
 	bpf_sk_release(sk);
-	return !listens;
+	return ours;
 }
 
 /* STEERED where the agent will take a query now, else the reason why not. */
