@@ -124,7 +124,7 @@ static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *
 		return NODENS_CTR_STEER_HUNG;
 	if (!agent_alive(skb, p, flow, ctl))
 		return NODENS_CTR_STEER_DEAD;
-	if (ctl->shed)
+	if (ctl->shed & NODENS_SHED_ALL)
 		return NODENS_CTR_STEER_SHED;
 	return NODENS_CTR_STEERED;
 }
@@ -138,8 +138,11 @@ static __always_inline int tcp_ready(struct __sk_buff *skb, const struct pkt *p,
 				     const struct flow *flow, const struct nodens_ctl *ctl,
 				     __u8 tcp_flags, int ready)
 {
-	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN)
+	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN) {
+		if (ready == NODENS_CTR_STEERED && ctl->shed & NODENS_SHED_SYN)
+			return NODENS_CTR_STEER_SHED;
 		return ready;
+	}
 	if (ready != NODENS_CTR_STEERED && ready != NODENS_CTR_STEER_SHED)
 		return ready;
 	/* an established connection is not shed */

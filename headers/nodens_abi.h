@@ -138,12 +138,15 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
  * nodens_ctl, one entry. Writer: the agent. Readers: the programs, `nodens
  * stats`. Each field stands alone, so a torn view of two of them is harmless.
  */
+#define NODENS_SHED_ALL 0x1 /* the agent is overloaded */
+#define NODENS_SHED_SYN 0x2 /* it has no room for a TCP connection more */
+
 struct nodens_ctl {
 	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the agent's last beat */
 	__u64 hung_ns;	    /* a beat older than this: the agent hangs */
 	__u64 lease_ns;	    /* a beat older than this: programs disarm */
 	__u32 steer;	    /* 1: misses go to the agent's namespace */
-	__u32 shed;	    /* 1: the agent is overloaded */
+	__u32 shed;	    /* NODENS_SHED_*: what is not to be steered now */
 	__u32 nd0_ifindex;
 	__s32 netns_id; /* of the agent's namespace, seen from the node's */
 	__u8 nd1_mac[6];

@@ -35,12 +35,20 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 			 agent__addr_text(addr, text, sizeof(text)), reason);
 }
 
+void agent__shed(struct agent *agent, uint32_t what, bool on)
+{
+	if (on)
+		agent->ctl->shed |= what;
+	else
+		agent->ctl->shed &= ~what;
+	kern__ctl_commit(agent->kern);
+}
+
 void agent__on_overload(void *ctx, bool overloaded)
 {
 	struct agent *agent = ctx;
 
-	agent->ctl->shed = overloaded;
-	kern__ctl_commit(agent->kern);
+	agent__shed(agent, NODENS_SHED_ALL, overloaded);
 	if (!overloaded)
 		log_warn("no longer overloaded");
 	else

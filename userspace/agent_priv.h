@@ -79,6 +79,8 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
+/* @what: NODENS_SHED_*, not to be steered from now on, or steered again. */
+void agent__shed(struct agent *agent, uint32_t what, bool on);
 void agent__on_dropped(void *ctx, const struct corefile_forward *forward);
 
 /* agent_reload.c: the configuration again, if it reads differently; @reason for the log. */

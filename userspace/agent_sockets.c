@@ -7,6 +7,7 @@
  * with what to do about it.
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,29 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 			return;
 		}
 	}
+}
+
+/* A steered client's, as the programs have noted it. */
+static uint32_t on_device(void *ctx, const struct sockaddr *peer)
+{
+	const struct agent *agent = ctx;
+	struct nodens_client found;
+	struct in6_addr key = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (agent->bare)
+		return 0;
+	if (peer->sa_family == AF_INET6)
+		key = ((const struct sockaddr_in6 *)peer)->sin6_addr;
+	else
+		key.s6_addr32[3] = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
+	if (bpf_map_lookup_elem(kern__clients_fd(agent->kern), &key, &found))
+		return 0;
+	return found.ifindex;
+}
+
+static void on_full(void *ctx, bool full)
+{
+	agent__shed(ctx, NODENS_SHED_SYN, full);
 }
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
@@ -170,6 +194,8 @@ int agent_sockets__open(struct agent *agent)
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
 		.timeouts = on_connection,
+		.device = on_device,
+		.full = on_full,
 		.refused = agent__on_refused,
 		.ctx = agent,
 	};

@@ -56,7 +56,8 @@
 	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")     \
 	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")       \
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                       \
-	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")
+	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")             \
+	X(TCP_EVICTED, "tcp_evicted", "TCP connections closed to make room for others")
 
 #define AGENT_GAUGES(X)                                                 \
 	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way") \

@@ -69,6 +69,7 @@ int server__open(const struct server_config *config, struct server **out)
 	list__init(&server->udp_listeners);
 	list__init(&server->tcp_listeners);
 	list__init(&server->tcp_clients);
+	shares__init(&server->tcp_shares);
 	server->upkeep = event_new(config->base, -1, EV_PERSIST, on_upkeep, server);
 	if (!server->upkeep || evtimer_add(server->upkeep, &period)) {
 		server__close(server);

@@ -18,6 +18,8 @@
 #define SERVER_WRITE_NS	     5000000000ull  /* without a byte of a reply being taken */
 #define SERVER_IDLE_NS	     10000000000ull /* between the last reply and the next message */
 #define SERVER_MAX_TCP	     1024	    /* connections */
+#define SERVER_TCP_CLIENTS   2		    /* a client's share of them: one in so many */
+#define SERVER_TCP_FAIR	     16		    /* with all in use, who has no more loses none in use */
 #define SERVER_MAX_PIPELINED 128	    /* queries of one connection under way */
 #define SERVER_MAX_QUEUED    (1024 * 1024)  /* bytes of replies one connection may leave unread */
 
@@ -30,6 +32,12 @@ struct server_config {
 	unsigned int max_tcp;
 	/* Of a new connection to @local; may leave *out as it is. May be NULL. */
 	void (*timeouts)(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out);
+	/* The ifindex of the device that a client is behind, 0 where it is not known. May be NULL.
+	 */
+	uint32_t (*device)(void *ctx, const struct sockaddr *peer);
+	/* A TCP connection had to be turned away; or (false) the next one may be tried. May be
+	 * NULL. */
+	void (*full)(void *ctx, bool full);
 	/* A query was refused unread, with a reply of so many bytes. May be NULL. */
 	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,

@@ -12,11 +12,14 @@
 #include "clock.h"
 #include "list.h"
 #include "server.h"
+#include "share.h"
 
 struct server {
 	struct server_config config;
 	struct list udp_listeners, tcp_listeners, tcp_clients;
 	unsigned int n_tcp;
+	struct shares tcp_shares; /* of n_tcp */
+	bool tcp_full;
 	struct event *upkeep;
 	bool stopped;
 };

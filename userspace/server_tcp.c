@@ -27,6 +27,7 @@ struct tcp_client {
 	struct server *server;
 	struct list link;
 	struct stream *stream; /* NULL: the connection is gone, replies are still due */
+	struct share *share;   /* while there is a stream */
 	union sockaddr_any peer, local;
 	struct corefile_timeouts timeouts; /* no time is 0 */
 	uint64_t active_ns;
@@ -54,6 +55,7 @@ static void client_close(struct tcp_client *client)
 	if (client->stream) {
 		stream__free(client->stream);
 		client->stream = NULL;
+		share__give(client->share);
 		client->server->n_tcp--;
 		client->server->config.stats->v[AGENT_STAT_TCP_OPEN]--;
 	}
@@ -168,7 +170,8 @@ static void set_timeouts(struct tcp_client *client)
 	client->left = timeouts->max_queries > 0 ? timeouts->max_queries : -1;
 }
 
-static int client_open(struct server *server, int fd, const union sockaddr_any *peer)
+static int client_open(struct server *server, int fd, const union sockaddr_any *peer,
+		       struct share *share)
 {
 	static const struct stream_ops ops = {
 		.message = on_message,
@@ -192,6 +195,7 @@ static int client_open(struct server *server, int fd, const union sockaddr_any *
 		free(client);
 		return ret;
 	}
+	client->share = share;
 	set_timeouts(client);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	list__append(&server->tcp_clients, &client->link);
@@ -201,24 +205,83 @@ static int client_open(struct server *server, int fd, const union sockaddr_any *
 	return 0;
 }
 
-/* The connection that has been silent for longest makes room, if it has nothing under way. */
-static bool make_room(struct server *server)
+/*
+ * Of the connections of one address, or of all (@share: NULL): the one that has been silent for
+ * longest, if it has nothing under way; @any: else the oldest.
+ */
+static struct tcp_client *victim(struct server *server, const struct share *share, bool any)
 {
-	struct tcp_client *oldest = NULL;
+	struct tcp_client *silent = NULL, *oldest = NULL;
 	struct list *node;
 
 	for (node = server->tcp_clients.next; node != &server->tcp_clients; node = node->next) {
 		struct tcp_client *client = list_entry(node, struct tcp_client, link);
 
-		if (client->stream && !client->under_way && !client->busy &&
-		    (!oldest || client->active_ns < oldest->active_ns))
+		if (!client->stream || client->busy || (share && client->share != share))
+			continue;
+		if (!oldest)
 			oldest = client;
+		if (!client->under_way && (!silent || client->active_ns < silent->active_ns))
+			silent = client;
 	}
 	/* One that came this second has not had its turn. */
-	if (!oldest || clock_now() - oldest->active_ns < NSEC_PER_SEC)
+	if (silent && clock_now() - silent->active_ns >= NSEC_PER_SEC)
+		return silent;
+	return any ? oldest : NULL;
+}
+
+/*
+ * Room for one connection more, which @share counts already. Whoever holds most gives way, for
+ * nobody may shut the others out; among those that hold little none is cut off in the middle.
+ */
+static bool make_room(struct server *server, const struct share *share)
+{
+	unsigned int max = server->config.max_tcp;
+	const struct share *heaviest = NULL;
+	struct tcp_client *client;
+
+	if (share__client(share) > max / SERVER_TCP_CLIENTS)
+		heaviest = shares__heaviest_of(&server->tcp_shares, share);
+	else if (server->n_tcp < max)
+		return true;
+	else if (share__client(shares__heaviest(&server->tcp_shares)) > SERVER_TCP_FAIR)
+		heaviest = shares__heaviest(&server->tcp_shares);
+	client = victim(server, heaviest, heaviest != NULL);
+	if (!client)
 		return false;
-	client_close(oldest);
+	server_count(server, AGENT_STAT_TCP_EVICTED);
+	client_close(client);
 	return true;
+}
+
+/* New connections had better go elsewhere for the moment. */
+static void set_full(struct server *server, bool full)
+{
+	if (server->tcp_full == full)
+		return;
+	server->tcp_full = full;
+	if (server->config.full)
+		server->config.full(server->config.ctx, full);
+}
+
+static int admit(struct server *server, int fd, const union sockaddr_any *peer)
+{
+	const struct server_config *config = &server->config;
+	uint32_t device = config->device ? config->device(config->ctx, &peer->sa) : 0;
+	struct share *share = shares__take(&server->tcp_shares, &peer->sa, device);
+	int ret;
+
+	if (!share)
+		return -ENOMEM;
+	if (!make_room(server, share)) {
+		set_full(server, true);
+		share__give(share);
+		return -EUSERS;
+	}
+	ret = client_open(server, fd, peer, share);
+	if (ret)
+		share__give(share);
+	return ret;
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
@@ -241,8 +304,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 			continue;
 		if (conn < 0)
 			return;
-		if ((server->n_tcp >= server->config.max_tcp && !make_room(server)) ||
-		    client_open(server, conn, &peer)) {
+		if (admit(server, conn, &peer)) {
 			server_count(server, AGENT_STAT_TCP_REJECTED);
 			close(conn);
 		}
@@ -300,6 +362,8 @@ void tcp_upkeep(struct server *server, uint64_t now)
 		if (client->stream && timed_out(client, now))
 			client_close(client);
 	}
+	/* a SYN that comes now finds out */
+	set_full(server, false);
 	for (node = server->tcp_listeners.next; node != &server->tcp_listeners && !server->stopped;
 	     node = node->next)
 		event_add(&list_entry(node, struct tcp_listener, link)->readable, NULL);

@@ -134,7 +134,12 @@ static void test_steering(void)
 	steer_tcp(
 		W("a connection begun elsewhere stays there, IPv6", TCP, STEER_TCP_FOREIGN, false),
 		16, 1000, true);
-	env.ctl->shed = 1;
+	env.ctl->shed = NODENS_SHED_SYN;
+	kern__ctl_commit(env.kern);
+	steer_query(W("no room for TCP: a query over UDP is steered", MISS, STEERED, true), false,
+		    0, 0);
+	steer_tcp(W("no room for TCP: SYN goes on", TCP, STEER_SHED, false), 2, 1002, false);
+	env.ctl->shed = NODENS_SHED_ALL;
 	kern__ctl_commit(env.kern);
 	steer_query(W("overloaded: goes on", MISS, STEER_SHED, false), false, 0, 0);
 	steer_tcp(W("overloaded: SYN goes on", TCP, STEER_SHED, false), 2, 1002, false);

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Tests of who holds how many of the server's TCP connections, over real sockets: clients are
+ * addresses of lo.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_stats.h"
+#include "clock.h"
+#include "server.h"
+#include "share.h"
+
+#define MAX_TCP 64
+
+struct world {
+	struct event_base *base;
+	struct server *server;
+	struct agent_stats stats;
+	struct sockaddr_in addr;
+	unsigned int queries;
+	int full, told;
+	bool by_device; /* every other address is behind one device */
+};
+
+static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
+		     uint64_t now)
+{
+	(void)client, (void)query, (void)now;
+	((struct world *)ctx)->queries++;
+}
+
+static void on_full(void *ctx, bool full)
+{
+	struct world *w = ctx;
+
+	w->full = full;
+	w->told++;
+}
+
+static uint32_t on_device(void *ctx, const struct sockaddr *peer)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
+
+	return ((struct world *)ctx)->by_device && ntohl(v4->sin_addr.s_addr) % 2 ? 7 : 0;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct server_config config = {
+		.stats = &w->stats,
+		.bufsize = 1232,
+		.max_tcp = MAX_TCP,
+		.query = on_query,
+		.full = on_full,
+		.device = on_device,
+		.ctx = w,
+	};
+	socklen_t len = sizeof(w->addr);
+	struct sockaddr_storage addr = { .ss_family = AF_INET };
+	int fd;
+
+	w->base = config.base = event_base_new();
+	assert_int_equal(server__open(&config, &w->server), 0);
+	((struct sockaddr_in *)&addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = server__socket(&addr, SOCK_STREAM);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&w->addr, &len), 0);
+	assert_int_equal(server__add_tcp(w->server, fd), 0);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	server__close(w->server);
+	event_base_free(w->base);
+	free(w);
+	return 0;
+}
+
+static void turn(struct world *w)
+{
+	for (int i = 0; i < 8; i++)
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+}
+
+/* A connection of 127.0.0.@host; @asks: with a query that is never answered. */
+static int dial(struct world *w, unsigned int host, bool asks)
+{
+	/* "a." of type A, class IN */
+	static const uint8_t query[] = "\0\23\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1";
+	struct sockaddr_in from = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(0x7f000000 | host) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&w->addr, sizeof(w->addr)), 0);
+	if (asks)
+		assert_int_equal(send(fd, query, sizeof(query) - 1, MSG_NOSIGNAL),
+				 sizeof(query) - 1);
+	turn(w);
+	return fd;
+}
+
+static bool is_open(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static unsigned int count_open(const int *fds, unsigned int n)
+{
+	unsigned int open = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		open += is_open(fds[i]);
+	return open;
+}
+
+static void hang_up(const int *fds, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+/* One client gets half of the table, and keeps its newest. */
+static void test_one_client(void **state)
+{
+	struct world *w = *state;
+	int fds[MAX_TCP];
+
+	for (unsigned int i = 0; i < MAX_TCP; i++)
+		fds[i] = dial(w, 2, true);
+	assert_int_equal(w->stats.v[AGENT_STAT_TCP_OPEN], MAX_TCP / 2);
+	assert_int_equal(w->stats.v[AGENT_STAT_TCP_EVICTED], MAX_TCP / 2);
+	assert_int_equal(w->queries, MAX_TCP);
+	assert_int_equal(count_open(fds, MAX_TCP / 2), 0);
+	assert_int_equal(count_open(fds + MAX_TCP / 2, MAX_TCP / 2), MAX_TCP / 2);
+	assert_int_equal(w->told, 0);
+	hang_up(fds, MAX_TCP);
+}
+
+/* A pod with many addresses is one client, and its heaviest address gives way. */
+static void test_one_device(void **state)
+{
+	struct world *w = *state;
+	int fds[MAX_TCP], other;
+
+	w->by_device = true;
+	for (unsigned int i = 0; i < MAX_TCP / 4; i++)
+		fds[i] = dial(w, 3, true);
+	for (unsigned int i = MAX_TCP / 4; i < MAX_TCP; i++)
+		fds[i] = dial(w, 5 + 2 * i, true);
+	other = dial(w, 4, true);
+	assert_int_equal(w->stats.v[AGENT_STAT_TCP_OPEN], MAX_TCP / 2 + 1);
+	assert_true(is_open(other));
+	assert_true(count_open(fds, MAX_TCP / 4) <= 1);
+	hang_up(fds, MAX_TCP);
+	close(other);
+}
+
+/* The table full: the heaviest gives way, whoever holds little keeps what is in use. */
+static void test_heaviest_gives_way(void **state)
+{
+	struct world *w = *state;
+	int heavy[MAX_TCP / 2], light[MAX_TCP / 2], late;
+
+	for (unsigned int i = 0; i < MAX_TCP / 2; i++) {
+		light[i] = dial(w, 10 + i / 4, true);
+		heavy[i] = dial(w, 2, true);
+	}
+	assert_int_equal(w->stats.v[AGENT_STAT_TCP_OPEN], MAX_TCP);
+	late = dial(w, 99, true);
+	assert_true(is_open(late));
+	assert_int_equal(count_open(light, MAX_TCP / 2), MAX_TCP / 2);
+	assert_false(is_open(heavy[0]));
+	assert_int_equal(count_open(heavy, MAX_TCP / 2), MAX_TCP / 2 - 1);
+	assert_int_equal(w->told, 0);
+	hang_up(light, MAX_TCP / 2);
+	hang_up(heavy, MAX_TCP / 2);
+	close(late);
+}
+
+/* Full of clients that hold little: what comes is turned away, and that is told; and taken back. */
+static void test_full(void **state)
+{
+	struct world *w = *state;
+	int fds[MAX_TCP], late;
+
+	for (unsigned int i = 0; i < MAX_TCP; i++)
+		fds[i] = dial(w, 10 + i / SERVER_TCP_FAIR, i > 0);
+	assert_int_equal(w->told, 0);
+	late = dial(w, 99, true);
+	assert_false(is_open(late));
+	assert_int_equal(count_open(fds, MAX_TCP), MAX_TCP);
+	assert_int_equal(w->stats.v[AGENT_STAT_TCP_REJECTED], 1);
+	assert_int_equal(w->full, true);
+	close(late);
+	/* one that is silent for a second does make room */
+	usleep(1100000);
+	turn(w);
+	assert_int_equal(w->full, false);
+	late = dial(w, 99, true);
+	assert_true(is_open(late));
+	assert_false(is_open(fds[0]));
+	assert_int_equal(count_open(fds + 1, MAX_TCP - 1), MAX_TCP - 1);
+	hang_up(fds, MAX_TCP);
+	close(late);
+}
+
+static void test_shares(void **state)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6 }, b = a, c = a;
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001) };
+	struct share *held[4];
+	struct shares shares;
+
+	(void)state;
+	inet_pton(AF_INET6, "2001:db8:0:1::1", &a.sin6_addr);
+	inet_pton(AF_INET6, "2001:db8:0:1:8::2", &b.sin6_addr);
+	inet_pton(AF_INET6, "2001:db8:0:2::1", &c.sin6_addr);
+	shares__init(&shares);
+	assert_null(shares__heaviest(&shares));
+	held[0] = shares__take(&shares, (struct sockaddr *)&a, 0);
+	held[1] = shares__take(&shares, (struct sockaddr *)&b, 0);
+	held[2] = shares__take(&shares, (struct sockaddr *)&c, 0);
+	held[3] = shares__take(&shares, (struct sockaddr *)&four, 0);
+	/* one /64 is one client, of two addresses */
+	assert_int_equal(share__client(held[0]), 2);
+	assert_ptr_not_equal(held[0], held[1]);
+	assert_int_equal(share__client(held[2]), 1);
+	assert_int_equal(share__client(held[3]), 1);
+	assert_ptr_equal(shares__heaviest(&shares), held[0]);
+	share__give(held[0]);
+	assert_int_equal(share__client(held[1]), 1);
+	for (int i = 1; i < 4; i++)
+		share__give(held[i]);
+	assert_true(list__empty(&shares.all));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one_client, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_heaviest_gives_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test(test_shares),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
