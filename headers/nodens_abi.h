@@ -138,8 +138,10 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
  * nodens_ctl, one entry. Writer: the agent. Readers: the programs, `nodens
  * stats`. Each field stands alone, so a torn view of two of them is harmless.
  */
-#define NODENS_SHED_ALL 0x1 /* the agent is overloaded */
-#define NODENS_SHED_SYN 0x2 /* it has no room for a TCP connection more */
+#define NODENS_SHED_LOAD  0x1 /* all: too much is under way in the agent */
+#define NODENS_SHED_SYN	  0x2 /* SYNs: it has no room for a TCP connection more */
+#define NODENS_SHED_QUEUE 0x4 /* all: its receive queue fills up */
+#define NODENS_SHED_ALL	  (NODENS_SHED_LOAD | NODENS_SHED_QUEUE)
 
 struct nodens_ctl {
 	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the agent's last beat */

@@ -48,7 +48,7 @@ void agent__on_overload(void *ctx, bool overloaded)
 {
 	struct agent *agent = ctx;
 
-	agent__shed(agent, NODENS_SHED_ALL, overloaded);
+	agent__shed(agent, NODENS_SHED_LOAD, overloaded);
 	if (!overloaded)
 		log_warn("no longer overloaded");
 	else

@@ -54,6 +54,7 @@ struct agent {
 	bool link_broken; /* and that was said */
 	struct server *server;
 	unsigned int max_exchanges, shed_above;
+	uint64_t crowded_said_ns;
 	struct links *links;
 	bool links_opened; /* devices may have been attached to */
 	struct event *links_readable;

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "agent_priv.h"
+#include "clock.h"
 
-#define DNS_PORT 53
+#define DNS_PORT       53
+#define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
 
 const char *agent__addr_text(const void *addr, char *text, size_t size)
 {
@@ -107,6 +109,20 @@ static void on_full(void *ctx, bool full)
 	agent__shed(ctx, NODENS_SHED_SYN, full);
 }
 
+/* Comes and goes within milliseconds: worth a word now and then. */
+static void on_crowded(void *ctx, bool crowded)
+{
+	struct agent *agent = ctx;
+	uint64_t now = clock_now();
+
+	agent__shed(agent, NODENS_SHED_QUEUE, crowded);
+	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
+		return;
+	agent->crowded_said_ns = now;
+	log_warn("queries come faster than they are read%s",
+		 agent->steer ? ": for the moment they go on to the cluster's DNS" : "");
+}
+
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
 {
 	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port)
@@ -196,6 +212,7 @@ int agent_sockets__open(struct agent *agent)
 		.timeouts = on_connection,
 		.device = on_device,
 		.full = on_full,
+		.crowded = on_crowded,
 		.refused = agent__on_refused,
 		.ctx = agent,
 	};

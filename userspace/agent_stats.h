@@ -54,6 +54,7 @@
 	X(SILENT, "silent", "not answered: too short, or a response")                           \
 	X(SHED, "shed", "turned away because too many were waiting")                            \
 	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")     \
+	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum")  \
 	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")       \
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                       \
 	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")             \

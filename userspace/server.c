@@ -10,8 +10,6 @@
 #include "server_priv.h"
 
 #define LISTEN_BACKLOG 256
-/* A burst of some thousand queries waits here while the loop does other things. */
-#define RECEIVE_BUFFER (4 * 1024 * 1024)
 
 int server_receive(struct server *server, const struct client *client, const uint8_t *msg,
 		   size_t len, uint8_t *refusal, size_t size, uint64_t now)
@@ -56,6 +54,7 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tcp_upkeep(arg, clock_now());
+	udp_upkeep(arg);
 }
 
 int server__open(const struct server_config *config, struct server **out)
@@ -99,7 +98,7 @@ void server__close(struct server *server)
 
 static int set_options(int fd, int family, int type)
 {
-	int on = 1, size = RECEIVE_BUFFER, ret = 0;
+	int on = 1, ret = 0;
 
 	if (type == SOCK_STREAM)
 		ret = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -107,9 +106,6 @@ static int set_options(int fd, int family, int type)
 		ret = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (ret || type == SOCK_STREAM)
 		return ret;
-	/* Above net.core.rmem_max where we may, up to it where not. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (family == AF_INET6)
 		return setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));

@@ -38,6 +38,8 @@ struct server_config {
 	/* A TCP connection had to be turned away; or (false) the next one may be tried. May be
 	 * NULL. */
 	void (*full)(void *ctx, bool full);
+	/* Queries over UDP come faster than they are read, or no longer. May be NULL. */
+	void (*crowded)(void *ctx, bool crowded);
 	/* A query was refused unread, with a reply of so many bytes. May be NULL. */
 	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
@@ -50,8 +52,8 @@ int server__open(const struct server_config *config, struct server **out);
 void server__close(struct server *server);
 
 /*
- * Takes over a bound datagram socket with PKTINFO on, or a listening one; on
- * failure the socket stays the caller's. @port: what it is bound to.
+ * Takes over (and gives a large receive buffer to) a bound datagram socket with PKTINFO on, or a
+ * listening one; on failure the socket stays the caller's. @port: what it is bound to.
  */
 int server__add_udp(struct server *server, int fd, int family, uint16_t port);
 int server__add_tcp(struct server *server, int fd);

@@ -20,6 +20,7 @@ struct server {
 	unsigned int n_tcp;
 	struct shares tcp_shares; /* of n_tcp */
 	bool tcp_full;
+	unsigned int n_crowded; /* of udp_listeners */
 	struct event *upkeep;
 	bool stopped;
 };
@@ -37,6 +38,7 @@ int server_receive(struct server *server, const struct client *client, const uin
 		   size_t len, uint8_t *refusal, size_t size, uint64_t now);
 
 void udp_reply(const struct client *client, const uint8_t *msg, size_t len);
+void udp_upkeep(struct server *server);
 void udp_stop(struct server *server);
 void udp_close(struct server *server);
 

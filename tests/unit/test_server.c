@@ -28,6 +28,7 @@ struct world {
 	struct sockaddr_in addr;
 	unsigned int queries;
 	int full, told;
+	int crowded;
 	bool by_device; /* every other address is behind one device */
 };
 
@@ -46,6 +47,14 @@ static void on_full(void *ctx, bool full)
 	w->told++;
 }
 
+static void on_crowded(void *ctx, bool crowded)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(crowded, w->crowded % 2 == 0);
+	w->crowded++;
+}
+
 static uint32_t on_device(void *ctx, const struct sockaddr *peer)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
@@ -62,6 +71,7 @@ static int setup(void **state)
 		.max_tcp = MAX_TCP,
 		.query = on_query,
 		.full = on_full,
+		.crowded = on_crowded,
 		.device = on_device,
 		.ctx = w,
 	};
@@ -221,6 +231,39 @@ static void test_full(void **state)
 	close(late);
 }
 
+/* A burst of 2,000 is taken whole; what is too much is told while it is, and counted. */
+static void test_receive_queue(void **state)
+{
+	static const uint8_t query[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1";
+	struct world *w = *state;
+	struct sockaddr_storage addr = { .ss_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	const int burst = 2000, flood = 60000;
+	/* as the private namespace's: nothing set */
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int client = socket(AF_INET, SOCK_DGRAM, 0);
+
+	((struct sockaddr_in *)&addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(server__add_udp(w->server, fd, AF_INET, 53), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&addr, len), 0);
+	for (int i = 0; i < burst; i++)
+		assert_true(send(client, query, sizeof(query) - 1, 0) > 0);
+	turn(w);
+	assert_int_equal(w->queries, burst);
+	assert_int_equal(w->crowded, 0);
+	assert_int_equal(w->stats.v[AGENT_STAT_RECEIVE_DROPS], 0);
+	for (int i = 0; i < flood; i++)
+		assert_true(send(client, query, sizeof(query) - 1, 0) > 0);
+	turn(w);
+	/* begun and ended */
+	assert_int_equal(w->crowded, 2);
+	assert_true(w->stats.v[AGENT_STAT_RECEIVE_DROPS] > 0);
+	assert_int_equal(w->queries + w->stats.v[AGENT_STAT_RECEIVE_DROPS], burst + flood);
+	close(client);
+}
+
 static void test_shares(void **state)
 {
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6 }, b = a, c = a;
@@ -258,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heaviest_gives_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_receive_queue, setup, teardown),
 		cmocka_unit_test(test_shares),
 	};
 
