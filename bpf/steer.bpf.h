@@ -13,6 +13,8 @@
 #define TCP_F_ACK      0x10
 #define TCP_HEADER_LEN 20 /* RFC 9293, 3.1: without options */
 
+#define AF_INET	   2 /* include/linux/socket.h */
+#define AF_INET6   10
 #define TCP_LISTEN 10 /* enum in include/net/tcp_states.h, the UAPI's BPF_TCP_LISTEN */
 
 /* Who asks whom. */
@@ -157,17 +159,53 @@ static __always_inline bool same_macs(const struct nodens_client *a, const struc
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
-/* One address more for the device; false where it has its share. */
-static __always_inline bool claim(__u32 ifindex)
+/* May the device have one address more? Without an entry, the table of devices being full, no. */
+static __always_inline bool claim_left(__u32 ifindex)
 {
-	__u32 one = 1, *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
+	__u32 none = 0, *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
 
 	if (!claims)
-		return !bpf_map_update_elem(&nodens_claims, &ifindex, &one, BPF_NOEXIST);
-	if (*claims >= NODENS_DEVICE_CLIENTS)
-		return false;
-	__sync_fetch_and_add(claims, 1);
-	return true;
+		return !bpf_map_update_elem(&nodens_claims, &ifindex, &none, BPF_NOEXIST);
+	return *claims < NODENS_DEVICE_CLIENTS;
+}
+
+static __always_inline void claim_count(__u32 ifindex)
+{
+	__u32 *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
+
+	if (claims)
+		__sync_fetch_and_add(claims, 1);
+}
+
+enum route_back { ROUTE_OWN, ROUTE_OTHERS, ROUTE_UNKNOWN };
+
+/*
+ * Where do the node's routes lead that go to the client? To the device that its packet came from,
+ * to another one that nodens is attached to, or elsewhere: into a bridge, or where a CNI forwards
+ * without routes. Before 5.11 the device is told only with a neighbour known.
+ */
+static __always_inline enum route_back client_route(struct __sk_buff *skb, const struct pkt *p,
+						    const struct flow *flow)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = skb->ifindex };
+	__u32 ifindex;
+	long ret;
+
+	if (p->ip6) {
+		fib.family = AF_INET6;
+		for (__u32 i = 0; i < 4; i++) {
+			fib.ipv6_src[i] = flow->served[i];
+			fib.ipv6_dst[i] = flow->client[i];
+		}
+	} else {
+		fib.ipv4_src = flow->served[3];
+		fib.ipv4_dst = flow->client[3];
+	}
+	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	ifindex = fib.ifindex;
+	if (ifindex == skb->ifindex)
+		return ret ? ROUTE_UNKNOWN : ROUTE_OWN;
+	return bpf_map_lookup_elem(&nodens_claims, &ifindex) ? ROUTE_OTHERS : ROUTE_UNKNOWN;
 }
 
 /*
@@ -178,28 +216,39 @@ static __always_inline int client_note(struct __sk_buff *skb, const struct pkt *
 				       const struct ethhdr *eth, const struct flow *flow)
 {
 	struct nodens_client now = {}, *old;
+	enum route_back route;
 
 	if (p->ip6 && !flow->client[0] && !flow->client[1])
 		return NODENS_CTR_STEER_CONFLICT;
 	now.ifindex = skb->ifindex;
 	now.peer = cfg_redirect_peer;
+	now.seen = now_ns() >> 30;
 	__builtin_memcpy(now.client_mac, eth->h_source, 6);
 	__builtin_memcpy(now.gateway_mac, eth->h_dest, 6);
 	old = bpf_map_lookup_elem(&nodens_clients, flow->client);
-	if (!old) {
-		if (!claim(now.ifindex))
-			return NODENS_CTR_STEER_FULL;
-		return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_NOEXIST)
-			       ? NODENS_CTR_STEER_ERROR
-			       : NODENS_CTR_STEERED;
-	}
-	if (old->ifindex != now.ifindex)
-		return NODENS_CTR_STEER_CONFLICT;
-	if (same_macs(old, &now))
+	if (old && old->ifindex == now.ifindex) {
+		if (!same_macs(old, &now))
+			return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_EXIST)
+				       ? NODENS_CTR_STEER_ERROR
+				       : NODENS_CTR_STEERED;
+		if (old->seen != now.seen)
+			old->seen = now.seen;
 		return NODENS_CTR_STEERED;
-	return bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_EXIST)
-		       ? NODENS_CTR_STEER_ERROR
-		       : NODENS_CTR_STEERED;
+	}
+	route = client_route(skb, p, flow);
+	if (route == ROUTE_OTHERS ||
+	    (route == ROUTE_UNKNOWN && old && now.seen - old->seen < NODENS_CLIENT_IDLE))
+		return NODENS_CTR_STEER_CONFLICT;
+	if (!claim_left(now.ifindex))
+		return NODENS_CTR_STEER_FULL;
+	if (!bpf_map_update_elem(&nodens_clients, flow->client, &now,
+				 old ? BPF_EXIST : BPF_NOEXIST)) {
+		claim_count(now.ifindex);
+		return NODENS_CTR_STEERED;
+	}
+	/* A and AAAA at one instant on two CPUs: the other one has noted it, and counted. */
+	old = bpf_map_lookup_elem(&nodens_clients, flow->client);
+	return old && old->ifindex == now.ifindex ? NODENS_CTR_STEERED : NODENS_CTR_STEER_ERROR;
 }
 
 /* Redirect to nd0, or TC_ACT_UNSPEC with the packet as it came. */

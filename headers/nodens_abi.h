@@ -14,7 +14,7 @@
 
 #include "nodens_counters.h"
 
-#define NODENS_LAYOUT 3
+#define NODENS_LAYOUT 4
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -192,25 +192,33 @@ struct nodens_percpu {
 /*
  * nodens_clients, hash without eviction: a client's address (IPv4 as
  * ::ffff:a.b.c.d) -> the way back to it. Writer: the programs, on a miss; the
- * agent deletes what belonged to a device that went. The first device to claim
- * an address keeps it, and one device may claim NODENS_DEVICE_CLIENTS: so a pod
- * that sends with another's address can at most make the other's misses go to
- * the cluster's DNS; it cannot have the other's answers sent to itself.
+ * agent deletes what belonged to a device that went. Whose an address is, the
+ * node's routes say: where they lead to the device that a packet came from, it
+ * has the address from then on; where to another attached device, it never has.
+ * Where they do not say (pods on a bridge, a CNI without routes) the first
+ * device to claim an address keeps it, until it has not used it for
+ * NODENS_CLIENT_IDLE, which is longer than any answer takes. One device may
+ * claim NODENS_DEVICE_CLIENTS. So a pod that sends with another's address can at
+ * most make the other's misses go to the cluster's DNS; it cannot have the
+ * other's answers sent to itself.
  *
- * nodens_claims, hash: ifindex -> __u32 addresses claimed. Writers: the
- * programs; the agent deletes that of a device that went.
+ * nodens_claims, hash: ifindex -> __u32 addresses ever claimed, for every
+ * attached device. Writers: the programs; the agent makes the entry, and deletes
+ * that of a device that went.
  */
 #define NODENS_CLIENTS	      65536
 #define NODENS_DEVICES	      4096
 #define NODENS_DEVICE_CLIENTS 256
+#define NODENS_CLIENT_IDLE    16 /* in units of 2^30 ns */
 
 struct nodens_client {
 	__u32 ifindex;
 	__u8 client_mac[6];
 	__u8 gateway_mac[6]; /* what the client sent to */
 	__u32 peer;	     /* 1: bpf_redirect_peer leads into the pod */
+	__u32 seen;	     /* CLOCK_MONOTONIC in units of 2^30 ns, of its last query */
 };
 
-_Static_assert(sizeof(struct nodens_client) == 20, "client");
+_Static_assert(sizeof(struct nodens_client) == 24, "client");
 
 #endif /* NODENS_ABI_H */

@@ -72,8 +72,11 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 	};
 	struct kern_error err = { .text = "" };
 	char note[256] = "";
+	uint32_t ifindex = device->info.ifindex, none = 0;
 	int ret;
 
+	/* From its first packet on, nobody else may claim addresses that are routed to it. */
+	bpf_map_update_elem(kern__claims_fd(agent->kern), &ifindex, &none, BPF_NOEXIST);
 	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
 	ret = attachment__open(agent->kern, &request, &device->attachment, note, sizeof(note),
 			       &err);
@@ -130,10 +133,7 @@ static void forget_clients_singly(int fd, uint32_t ifindex)
 	}
 }
 
-/*
- * The first device to claim an address keeps it, so what a device that is gone
- * had claimed must be free for the next pod with its address.
- */
+/* What a device that is gone had claimed must be free for the next pod with its address. */
 static void forget_clients(struct agent *agent, uint32_t ifindex)
 {
 	static uint8_t keys[CLIENTS_A_CALL][CLIENT_KEY_SIZE];

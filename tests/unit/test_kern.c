@@ -26,12 +26,12 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-3"
+#define LAYOUT	PIN_DIR "/layout-4"
 
 static bool ready;
 static struct kern_error err;
 
-_Static_assert(NODENS_LAYOUT == 3, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 4, "LAYOUT above");
 
 static int setup(void **state)
 {
