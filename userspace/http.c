@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+#define BACKLOG	       256
+#define ACCEPTS_A_TURN 32
 
 static bool is_any6(const struct sockaddr_storage *addr)
 {
@@ -84,20 +85,27 @@ static int listen_any(const struct sockaddr_storage *addr)
 	return listen_at(&any4);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
-		      int len, void *arg)
+/* A few a turn: whoever connects without end has the loop no more than others. */
+static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
-	(void)listener;
-	(void)peer;
-	(void)len;
-	http_conn__accept(arg, fd);
-}
+	struct http_endpoint *endpoint = arg;
 
-/* Out of descriptors: the listener would be readable for ever. http__retry() takes it up again. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-	(void)arg;
-	evconnlistener_disable(listener);
+	(void)what;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage peer;
+		socklen_t len = sizeof(peer);
+		int conn =
+			accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (conn < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		/* Out of descriptors it would be readable for ever: http__retry() adds it again. */
+		if (conn < 0 && errno != EAGAIN)
+			event_del(endpoint->listener);
+		if (conn < 0)
+			return;
+		http_conn__accept(endpoint, conn, (const struct sockaddr *)&peer);
+	}
 }
 
 static void tell(struct http_endpoint *endpoint, int error)
@@ -121,15 +129,16 @@ static void endpoint_bind(struct http_endpoint *endpoint)
 		tell(endpoint, fd);
 		return;
 	}
-	endpoint->listener =
-		evconnlistener_new(endpoint->http->config.base, on_accept, endpoint,
-				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!endpoint->listener) {
+	endpoint->listener = event_new(endpoint->http->config.base, fd, EV_READ | EV_PERSIST,
+				       on_accept, endpoint);
+	if (!endpoint->listener || event_add(endpoint->listener, NULL)) {
+		if (endpoint->listener)
+			event_free(endpoint->listener);
+		endpoint->listener = NULL;
 		close(fd);
 		tell(endpoint, -ENOMEM);
 		return;
 	}
-	evconnlistener_set_error_cb(endpoint->listener, on_accept_error);
 	tell(endpoint, 0);
 }
 
@@ -146,8 +155,10 @@ static void routes_free(struct http_route *route)
 static void endpoint_close(struct http_endpoint *endpoint)
 {
 	http_conn__close_all(endpoint);
-	if (endpoint->listener)
-		evconnlistener_free(endpoint->listener);
+	if (endpoint->listener) {
+		close(event_get_fd(endpoint->listener));
+		event_free(endpoint->listener);
+	}
 	routes_free(endpoint->routes);
 	routes_free(endpoint->wanted);
 	list__del(&endpoint->node);
@@ -200,6 +211,7 @@ static struct http_endpoint *endpoint_at(struct http *http, const struct sockadd
 	endpoint->http = http;
 	endpoint->addr = *addr;
 	list__init(&endpoint->connections);
+	shares__init(&endpoint->others);
 	list__append(&http->endpoints, &endpoint->node);
 	return endpoint;
 }
@@ -259,7 +271,7 @@ unsigned int http__retry(struct http *http)
 		struct http_endpoint *endpoint = list_entry(at, struct http_endpoint, node);
 
 		if (endpoint->listener)
-			evconnlistener_enable(endpoint->listener);
+			event_add(endpoint->listener, NULL);
 		else
 			endpoint_bind(endpoint);
 		missing += !endpoint->listener;

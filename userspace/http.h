@@ -4,8 +4,11 @@
  *
  * Contract: single-threaded, of an event loop; no logging. GET and HEAD, one request a connection;
  * every connection is closed after its reply, and at HTTP_LIFETIME_S at the latest, whatever its
- * client does. Of an address at most HTTP_MAX_CONNECTIONS are open: one more closes the oldest, so
- * whoever holds connections open shuts nobody else out. (libevent's evhttp bounds neither.)
+ * client does. Of an address at most HTTP_MAX_CONNECTIONS are open to clients of this host, which
+ * is where probes come from, and as many to others; of the others each client (share.h) has
+ * HTTP_MAX_CLIENT. One more closes the oldest: the client's own, the heaviest client's, or this
+ * host's. So whoever holds connections open, or only connects, shuts nobody else out. (libevent's
+ * evhttp bounds neither.)
  *
  * The set is declared anew at start and at each reload: http__begin(), http__serve()...,
  * http__commit(). An address in both the old and the new set stays bound throughout.
@@ -19,7 +22,8 @@
 #include <sys/socket.h>
 
 #define HTTP_MAX_REQUEST     8192 /* octets of request line and headers; more: 431 */
-#define HTTP_MAX_CONNECTIONS 32	  /* of one address */
+#define HTTP_MAX_CONNECTIONS 32	  /* of one address, to this host and to others each */
+#define HTTP_MAX_CLIENT	     8	  /* of them, to one other */
 #define HTTP_LIFETIME_S	     10	  /* of a connection, reply included */
 #define HTTP_PATH_MAX	     64
 

@@ -9,6 +9,7 @@
 #include "http_priv.h"
 
 #include <event2/bufferevent.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct http_conn {
 	struct list node;
 	struct http_endpoint *endpoint;
+	struct share *share; /* NULL: its client is on this host */
 	struct bufferevent *bev;
 	struct event *deadline;
 	bool replied, client_done;
@@ -24,7 +26,9 @@ struct http_conn {
 static void conn_close(struct http_conn *conn)
 {
 	list__del(&conn->node);
-	conn->endpoint->n_connections--;
+	if (conn->share)
+		share__give(conn->share);
+	*(conn->share ? &conn->endpoint->n_others : &conn->endpoint->n_local) -= 1;
 	if (conn->deadline)
 		event_free(conn->deadline);
 	bufferevent_free(conn->bev);
@@ -181,27 +185,78 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	conn_close(arg);
 }
 
-void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd)
+/* A client with the address that it asks, or with one of the loopback's. */
+static bool is_local(evutil_socket_t fd, const struct sockaddr *peer)
+{
+	const struct sockaddr_in6 *peer6 = (const struct sockaddr_in6 *)peer;
+	const struct sockaddr_in *peer4 = (const struct sockaddr_in *)peer;
+	struct sockaddr_storage local = { 0 };
+	socklen_t len = sizeof(local);
+
+	if (getsockname(fd, (struct sockaddr *)&local, &len) || local.ss_family != peer->sa_family)
+		return false;
+	if (peer->sa_family == AF_INET)
+		return ntohl(peer4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET ||
+		       peer4->sin_addr.s_addr == ((struct sockaddr_in *)&local)->sin_addr.s_addr;
+	/* IPv4 at a socket of both families: a loopback address asks another one */
+	return IN6_ARE_ADDR_EQUAL(&peer6->sin6_addr, &((struct sockaddr_in6 *)&local)->sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&peer6->sin6_addr) &&
+		peer6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+}
+
+/* The oldest of a client; NULL: of this host's. */
+static void close_oldest(struct http_endpoint *endpoint, const struct share *share)
+{
+	struct list *at;
+
+	for (at = endpoint->connections.next; at != &endpoint->connections; at = at->next) {
+		struct http_conn *conn = list_entry(at, struct http_conn, node);
+
+		if (conn->share == share) {
+			conn_close(conn);
+			return;
+		}
+	}
+}
+
+/* Room for one more, which its share counts already. */
+static void make_room(struct http_endpoint *endpoint, bool local, const struct share *share)
+{
+	if (local && endpoint->n_local >= HTTP_MAX_CONNECTIONS)
+		close_oldest(endpoint, NULL);
+	else if (!local && share__client(share) > HTTP_MAX_CLIENT)
+		close_oldest(endpoint, shares__heaviest_of(&endpoint->others, share));
+	else if (!local && endpoint->n_others >= HTTP_MAX_CONNECTIONS)
+		close_oldest(endpoint, shares__heaviest(&endpoint->others));
+}
+
+void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
+		       const struct sockaddr *peer)
 {
 	static const struct timeval lifetime = { HTTP_LIFETIME_S, 0 };
 	struct event_base *base = endpoint->http->config.base;
 	struct http_conn *conn = calloc(1, sizeof(*conn));
+	bool local = is_local(fd, peer);
 
-	if (!conn) {
+	if (conn && !local)
+		conn->share = shares__take(&endpoint->others, peer, 0);
+	if (!conn || (!local && !conn->share)) {
 		evutil_closesocket(fd);
+		free(conn);
 		return;
 	}
 	conn->endpoint = endpoint;
 	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!conn->bev) {
 		evutil_closesocket(fd);
+		if (conn->share)
+			share__give(conn->share);
 		free(conn);
 		return;
 	}
-	if (endpoint->n_connections >= HTTP_MAX_CONNECTIONS)
-		conn_close(list_entry(endpoint->connections.next, struct http_conn, node));
+	make_room(endpoint, local, conn->share);
 	list__append(&endpoint->connections, &conn->node);
-	endpoint->n_connections++;
+	*(local ? &endpoint->n_local : &endpoint->n_others) += 1;
 	conn->deadline = evtimer_new(base, on_deadline, conn);
 	/* No more is read than a request may have: the rest waits in the socket. */
 	bufferevent_setwatermark(conn->bev, EV_READ, 0, HTTP_MAX_REQUEST);

@@ -7,11 +7,11 @@
 #ifndef NODENS_HTTP_PRIV_H
 #define NODENS_HTTP_PRIV_H
 
-#include <event2/listener.h>
 #include <stdbool.h>
 
 #include "http.h"
 #include "list.h"
+#include "share.h"
 
 struct http_route {
 	struct http_route *next;
@@ -25,11 +25,12 @@ struct http_endpoint {
 	struct list node;
 	struct http *http;
 	struct sockaddr_storage addr;
-	struct evconnlistener *listener;    /* NULL: not bound */
+	struct event *listener;		    /* of its socket; NULL: not bound */
 	int error;			    /* of the last try, as it was told; 0: none */
 	struct http_route *routes, *wanted; /* at work; declared since http__begin() */
 	struct list connections;	    /* oldest first */
-	unsigned int n_connections;
+	unsigned int n_local, n_others;	    /* of them */
+	struct shares others;
 };
 
 struct http {
@@ -38,7 +39,8 @@ struct http {
 };
 
 /* A new connection, which takes @fd over. */
-void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd);
+void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
+		       const struct sockaddr *peer);
 void http_conn__close_all(struct http_endpoint *endpoint);
 
 #endif /* NODENS_HTTP_PRIV_H */
