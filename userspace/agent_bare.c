@@ -51,12 +51,19 @@ static bool is_want(int ret)
 	return false;
 }
 
-/* All of it, so that it can be put right at once; nothing is made. */
-static void look(const struct agent *agent, const struct plan *plan, struct missing *missing)
+/*
+ * All of it, so that it can be put right at once; nothing is made. False where it is the kernel
+ * itself: then no right would help.
+ */
+static bool look(const struct agent *agent, const struct plan *plan, struct missing *missing)
 {
 	struct kern_error err = { .text = "" };
 	int ret = kern__may_load(&err);
 
+	if (ret == -EOPNOTSUPP || ret == -ENOSYS) {
+		add(missing, "%s", err.text);
+		return false;
+	}
 	if (ret == -EPERM)
 		add(missing, "bpf() is not permitted");
 	else if (is_want(ret))
@@ -69,6 +76,7 @@ static void look(const struct agent *agent, const struct plan *plan, struct miss
 		add(missing, "%s is not in a bpffs", agent->opts->bpffs);
 	else if (is_want(ret))
 		add(missing, "%s", err.text);
+	return true;
 }
 
 /* @rights: what is missing can be given; else it is the kernel. */
@@ -122,7 +130,7 @@ int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 	int ret;
 
 	if (may_do_without)
-		look(agent, plan, &missing);
+		rights = look(agent, plan, &missing);
 	if (!missing.text[0]) {
 		ret = kern__open(config, &agent->kern, err);
 		if (ret && (!may_do_without || !is_want(ret)))

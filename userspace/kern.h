@@ -45,7 +45,7 @@ struct kern_features {
 
 /*
  * @pretend: NULL, or "5.4", "5.10"...: features newer than it are off.
- * Errors: -EINVAL a bad @pretend, -EPERM, -ENOSYS, -EOPNOTSUPP a kernel older than 5.4.
+ * Errors: -EINVAL a bad @pretend, -EPERM, -ENOSYS, -EOPNOTSUPP a kernel without loops.
  */
 int kern_features__probe(struct kern_features *features, const char *pretend,
 			 struct kern_error *err);

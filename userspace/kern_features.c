@@ -234,7 +234,7 @@ const char *kern_refusal(int error)
 	case E2BIG:
 		return "lower the capacity, or give nodens more memory";
 	default:
-		return "is CONFIG_BPF_SYSCALL set, and the kernel at least 5.4?";
+		return "is CONFIG_BPF_SYSCALL set, and the kernel new enough?";
 	}
 }
 
@@ -265,7 +265,8 @@ static int probe_base(struct kern_error *err)
 		return kern_error__set(err, -EPERM, "a program with a loop cannot be loaded: %s",
 				       kern_refusal(-EPERM));
 	return kern_error__set(err, -EOPNOTSUPP,
-			       "this kernel is too old: nodens needs Linux 5.4 or newer");
+			       "this kernel is too old: it refuses programs with loops, which came "
+			       "with Linux 5.3");
 }
 
 int kern__may_load(struct kern_error *err)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * An agent without the kernel path says so again, every half hour and no oftener. The rest is
+ * An agent without the kernel path: what it says where it is the kernel's age and no right would
+ * help; and that it says it again, every half hour and no oftener. The rest is
  * tests/ns/test-bare's.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +14,80 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <cmocka.h>
 
 #include "agent_priv.h"
 #include "clock.h"
+
+static bool old_kernel;
+
+/* In libbpf's place: a verifier before Linux 5.3, which refuses whatever jumps back. */
+int bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+		  const struct bpf_insn *insns, size_t n, const struct bpf_prog_load_opts *opts)
+{
+	__typeof__(&bpf_prog_load) real = dlsym(RTLD_NEXT, "bpf_prog_load");
+
+	for (size_t i = 0; old_kernel && i < n; i++) {
+		if (BPF_CLASS(insns[i].code) == BPF_JMP && insns[i].off < 0) {
+			errno = EINVAL;
+			return -EINVAL;
+		}
+	}
+	return real(type, name, license, insns, n, opts);
+}
+
+/* stderr from here to the second call, which has what came in @text. */
+static void catch_stderr(char *text, size_t size)
+{
+	static FILE *out;
+	static int before;
+
+	if (!out) {
+		out = tmpfile();
+		assert_non_null(out);
+		before = dup(STDERR_FILENO);
+		dup2(fileno(out), STDERR_FILENO);
+		return;
+	}
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(out);
+	text[fread(text, 1, size - 1, out)] = 0;
+	fclose(out);
+	out = NULL;
+}
+
+static void test_old_kernel(void **state)
+{
+	static const struct run_options opts = { .nodecache = true, .bpffs = "/nowhere" };
+	static const struct plan plan = { .mode = MODE_STEER, .n_listen = 1 };
+	const struct kern_config config = { .capacity = { 64, 64 }, .pin_dir = opts.bpffs };
+	static struct agent agent = { .opts = &opts };
+	struct kern_error err = { .text = "" };
+	char said[2048];
+
+	(void)state;
+	if (geteuid()) {
+		print_message("SKIP: needs root\n");
+		skip();
+	}
+	old_kernel = true;
+	assert_int_equal(kern__may_load(&err), -EOPNOTSUPP);
+	/* what it lacks, not a version: RHEL's 4.18 has it */
+	assert_non_null(strstr(err.text, "loops"));
+	assert_null(strstr(err.text, "5.4"));
+
+	catch_stderr(NULL, 0);
+	assert_int_equal(agent_bare__open_kern(&agent, &config, &plan, &err), 0);
+	catch_stderr(said, sizeof(said));
+	old_kernel = false;
+	assert_true(agent.bare);
+	assert_non_null(strstr(said, "loops"));
+	assert_null(strstr(said, "capabilities"));
+	assert_null(strstr(said, "/nowhere"));
+	kern__close(agent.kern);
+}
 
 /* Lines on stderr of a call each second, from @from_s on for @for_s. */
 static unsigned int lines(struct agent *agent, uint64_t from_s, uint64_t for_s)
@@ -58,6 +131,7 @@ static void test_nothing_to_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_old_kernel),
 		cmocka_unit_test(test_reminds),
 		cmocka_unit_test(test_nothing_to_say),
 	};
