@@ -11,12 +11,17 @@
 #include <string.h>
 
 #include "agent_priv.h"
+#include "clock.h"
 
 struct device {
 	struct list link;
 	struct link_info info;
 	struct attachment *attachment; /* NULL: failed, see the log */
+	uint64_t lost_ns;	       /* when it was last said that its program was gone */
 };
+
+/* Who takes programs off again and again is named once in this time. */
+#define LOST_SAID_NS (60 * NSEC_PER_SEC)
 
 #define CLIENT_KEY_SIZE 16
 #define CLIENTS_A_CALL	512
@@ -61,8 +66,8 @@ static struct device *find(struct agent *agent, int ifindex)
 	return NULL;
 }
 
-/* @first: say so when it fails. */
-static void device_attach(struct agent *agent, struct device *device, bool first)
+/* @first: say so when it fails. @says: when it succeeds. */
+static void device_attach(struct agent *agent, struct device *device, bool first, bool says)
 {
 	struct attach_request request = {
 		.ifindex = device->info.ifindex,
@@ -82,6 +87,8 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 			       &err);
 	if (!ret) {
 		agent->map.stats->v[AGENT_STAT_DEVICES]++;
+		if (!says)
+			return;
 		log_info("%s: attached, %s%s%s", device->info.name,
 			 attachment__how(device->attachment), note[0] ? ": " : "", note);
 		if (!strcmp(device->info.kind, "bridge"))
@@ -112,6 +119,7 @@ static void device_unattach(struct agent *agent, struct device *device, bool det
 static void device_free(struct agent *agent, struct device *device, bool detach)
 {
 	device_unattach(agent, device, detach);
+	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]--;
 	list__del(&device->link);
 	free(device);
 }
@@ -204,7 +212,7 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 		/* answers go another way to a peer in another namespace */
 		if (moved && device->attachment) {
 			device_unattach(agent, device, false);
-			device_attach(agent, device, true);
+			device_attach(agent, device, true, true);
 		}
 		return;
 	}
@@ -213,7 +221,8 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 		return;
 	device->info = *info;
 	list__append(&agent->devices, &device->link);
-	device_attach(agent, device, true);
+	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]++;
+	device_attach(agent, device, true, true);
 }
 
 static void on_links(evutil_socket_t fd, short what, void *arg)
@@ -250,6 +259,45 @@ static void warn_missing(struct agent *agent)
 	}
 }
 
+/* Somebody took its program off: put it on again. Misses and hits went past it meanwhile. */
+static void put_back(struct agent *agent, struct device *device, uint64_t now)
+{
+	bool says = !device->lost_ns || now - device->lost_ns >= LOST_SAID_NS;
+
+	if (says) {
+		device->lost_ns = now;
+		log_warn("%s: the program was taken off by somebody", device->info.name);
+	}
+	device_unattach(agent, device, false);
+	device_attach(agent, device, says, says);
+}
+
+/* Without it no answer of the agent finds a client, so nothing is steered until it is there. */
+static void review_return(struct agent *agent)
+{
+	struct kern_error err = { .text = "" };
+	int ret;
+
+	if (!agent->steer || attach__return_present(agent->kern, steer__nd0(agent->steer))) {
+		agent->return_lost = false;
+		return;
+	}
+	agent__set_steer(agent, false);
+	ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+	if (!ret)
+		log_warn("nd0: the program was taken off by somebody: attached again");
+	else if (!agent->return_lost)
+		log_error("nd0: the program was taken off by somebody: not steering: %s", err.text);
+	agent->return_lost = ret;
+}
+
+bool agent_devices__has_path(const struct agent *agent)
+{
+	uint64_t wanted = agent->map.stats->v[AGENT_STAT_DEVICES_WANTED];
+
+	return !agent->bare && (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
+}
+
 int agent_devices__open(struct agent *agent)
 {
 	int ret;
@@ -278,6 +326,7 @@ int agent_devices__open(struct agent *agent)
 void agent_devices__review(struct agent *agent)
 {
 	struct list *node, *next;
+	uint64_t now = clock_now();
 
 	for (node = agent->devices.next; node != &agent->devices; node = next) {
 		struct device *device = list_entry(node, struct device, link);
@@ -286,8 +335,11 @@ void agent_devices__review(struct agent *agent)
 		if (!wanted(agent, &device->info))
 			device_leave(agent, device, "detached, no longer wanted", true);
 		else if (!device->attachment)
-			device_attach(agent, device, false);
+			device_attach(agent, device, false, true);
+		else if (!attachment__present(device->attachment))
+			put_back(agent, device, now);
 	}
+	review_return(agent);
 	/* Addresses come without a word about the device. */
 	if (agent->links && agent->gen->plan.wildcard && !agent->opts->interfaces)
 		links__dump(agent->links);

@@ -19,6 +19,11 @@ static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 	return kern__counters(((struct agent *)ctx)->kern, counters);
 }
 
+static bool has_path(void *ctx)
+{
+	return agent_devices__has_path(ctx);
+}
+
 static void read_store(void *ctx, struct store_stats *out)
 {
 	struct agent *agent = ctx;
@@ -103,7 +108,7 @@ int agent_metrics__open(struct agent *agent)
 	struct metrics_config config = {
 		.ctx = agent,
 		.agent = agent->map.stats,
-		.kernel_path = !agent->bare,
+		.kernel_path = has_path,
 		.kernel = read_kernel,
 		.store = read_store,
 		.cache = read_cache,

@@ -173,7 +173,7 @@ static bool on_ready(void *ctx, char *why)
 		snprintf(why, ENDPOINTS_WHY, "leaving");
 		return false;
 	}
-	if (agent->bare && !agent->gen->plan.n_listen) {
+	if (agent->bare ? !agent->gen->plan.n_listen : !agent_devices__has_path(agent)) {
 		snprintf(why, ENDPOINTS_WHY, "no kernel path");
 		return false;
 	}

@@ -73,7 +73,8 @@ static void stop(struct agent *agent, uint64_t now)
 
 static void begin_if_ready(struct agent *agent, uint64_t now)
 {
-	if (agent->nd0_down || !upstreams__answered(agent->gen->upstreams, NULL))
+	if (agent->nd0_down || agent->return_lost ||
+	    !upstreams__answered(agent->gen->upstreams, NULL))
 		return;
 	if (agent->steer) {
 		agent__set_steer(agent, true);

@@ -67,6 +67,7 @@ struct agent {
 	uint64_t waiting_said_ns; /* when it was said which zone keeps steering back */
 	bool was_ready;		  /* the upstreams of all zones have answered */
 	bool steering;
+	bool return_lost;  /* nd0's program is gone and cannot be put back; that was said */
 	bool nd0_down;	   /* somebody took the way to the private namespace down */
 	uint64_t leave_ns; /* when the lameduck time ends and stopping begins; 0: not told to leave
 			    */
@@ -160,8 +161,11 @@ void agent_bare__remind(struct agent *agent, uint64_t now_ns);
 
 /* agent_devices.c */
 int agent_devices__open(struct agent *agent);
-/* Devices that could not be attached to are tried again, those no longer wanted are left. */
+/* Devices that could not be attached to, or have lost their programs, are tried again; those no
+ * longer wanted are left. */
 void agent_devices__review(struct agent *agent);
+/* False where nodens may not have it, or no device that should have a program has one. */
+bool agent_devices__has_path(const struct agent *agent);
 /* @detach: the programs come off the devices; else they stay on them. */
 void agent_devices__close(struct agent *agent, bool detach);
 

@@ -60,11 +60,12 @@
 	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")             \
 	X(TCP_EVICTED, "tcp_evicted", "TCP connections closed to make room for others")
 
-#define AGENT_GAUGES(X)                                                 \
-	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way") \
-	X(WAITING, "waiting", "queries that wait for them")             \
-	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")     \
-	X(DEVICES, "devices", "network devices attached to")            \
+#define AGENT_GAUGES(X)                                                       \
+	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way")       \
+	X(WAITING, "waiting", "queries that wait for them")                   \
+	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")           \
+	X(DEVICES, "devices", "network devices attached to")                  \
+	X(DEVICES_WANTED, "devices_wanted", "network devices that should be") \
 	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams taken for dead")
 
 enum agent_stat {

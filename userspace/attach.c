@@ -352,6 +352,16 @@ int attachment__open(struct kern *kern, const struct attach_request *request,
 	return 0;
 }
 
+bool attachment__present(struct attachment *at)
+{
+	if (at->xdp.prog_id && !xdp__present(&at->xdp, at->ifindex))
+		return false;
+	if (!at->has_tc)
+		return true;
+	return at->tcx.link_fd >= 0 ? tcx__present(&at->tcx)
+				    : clsact__present(&at->clsact, at->ifindex);
+}
+
 const char *attachment__how(const struct attachment *at)
 {
 	return at->how;
@@ -394,8 +404,15 @@ int attach__return(struct kern *kern, int ifindex, struct kern_error *err)
 
 	if (fd < 0)
 		return fd;
-	if (!kern->features.tcx)
-		return clsact__attach(&clsact, NULL, ifindex, "nd0", fd, text, sizeof(text), err);
+	if (!kern->features.tcx) {
+		ret = clsact__attach(&clsact, NULL, ifindex, "nd0", fd, text, sizeof(text), err);
+		if (ret)
+			return ret;
+		kern->return_filter.prio = clsact.prio;
+		kern->return_filter.handle = clsact.handle;
+		kern->return_filter.prog_id = clsact.prog_id;
+		return 0;
+	}
 	ret = tcx__attach(&tcx, NULL, ifindex, "nd0", fd, text, err);
 	if (ret)
 		return ret;
@@ -403,6 +420,16 @@ int attach__return(struct kern *kern, int ifindex, struct kern_error *err)
 		close(kern->return_link_fd);
 	kern->return_link_fd = tcx.link_fd;
 	return 0;
+}
+
+bool attach__return_present(const struct kern *kern, int ifindex)
+{
+	const struct tcx_part tcx = { .link_fd = kern->return_link_fd };
+	const struct clsact_part clsact = { .prio = kern->return_filter.prio,
+					    .handle = kern->return_filter.handle,
+					    .prog_id = kern->return_filter.prog_id };
+
+	return kern->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, ifindex);
 }
 
 /* What is ours on one device, and what that was, for a line of text. */

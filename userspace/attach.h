@@ -42,6 +42,11 @@ struct attachment; /* one device */
  */
 int attachment__open(struct kern *kern, const struct attach_request *request,
 		     struct attachment **out, char *note, size_t note_size, struct kern_error *err);
+/*
+ * Is it still on its device? Somebody may have removed the qdisc, the link or the program. Cheap:
+ * once a second for each device. Then it is forgotten and opened anew.
+ */
+bool attachment__present(struct attachment *attachment);
 void attachment__detach(struct attachment *attachment); /* removes from the device, frees */
 void attachment__forget(
 	struct attachment *attachment); /* frees; the device went, or stays attached */
@@ -50,6 +55,7 @@ const char *attachment__how(const struct attachment *attachment);
 
 /* nd0's own program (KERN_TC_RETURN). It goes with nd0. */
 int attach__return(struct kern *kern, int ifindex, struct kern_error *err);
+bool attach__return_present(const struct kern *kern, int ifindex);
 
 /* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
 int attach__leave(const struct kern *kern, int ifindex, const char *ifname);

@@ -33,6 +33,7 @@ struct tcx_part {
  * "". */
 int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
 		int prog_fd, char other[16], struct kern_error *err);
+bool tcx__present(const struct tcx_part *part); /* is the link still on a device? */
 void tcx__detach(struct tcx_part *part);
 void tcx__forget(struct tcx_part *part, bool gone);
 /* Links of ours on this device but @keep. How many went. */
@@ -40,19 +41,22 @@ int tcx__remove_ours(int ifindex, uint32_t keep);
 
 /* attach_tc.c: clsact. */
 struct clsact_part {
-	uint32_t prio, handle;
+	uint32_t prio, handle, prog_id;
 	char marker[PATH_MAX]; /* a directory that says that the qdisc is our making, or "" */
 };
 
 int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,
 		   int prog_fd, char *note, size_t note_size, struct kern_error *err);
+/* Is the filter still there, with the program that was put in? */
+bool clsact__present(const struct clsact_part *part, int ifindex);
 /* Filters of ours on this device but @keep (NULL: all), and a qdisc of ours that then is empty. */
 int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_part *keep);
 void clsact__forget(struct clsact_part *part, bool gone);
 
 /* attach_xdp.c: libxdp. */
 struct xdp_part {
-	uint32_t prog_id; /* 0: not attached */
+	uint32_t prog_id;	 /* 0: not attached */
+	uint32_t device_prog_id; /* what the device runs: this one, or a dispatcher that has it */
 	bool generic;
 	bool shared; /* through libxdp's dispatcher */
 };
@@ -60,6 +64,7 @@ struct xdp_part {
 /* @why: what of it the operator should know, or "". */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct kern_error *err);
+bool xdp__present(struct xdp_part *part, int ifindex);
 int xdp__remove_ours(int ifindex, uint32_t keep);
 void xdp__forget(struct xdp_part *part, int ifindex, bool gone);
 

@@ -229,7 +229,16 @@ static int attach_filter(struct nl *nl, struct clsact_part *part, int ifindex, i
 		return ret;
 	part->prio = opts.priority;
 	part->handle = opts.handle;
+	part->prog_id = opts.prog_id;
 	return 0;
+}
+
+bool clsact__present(const struct clsact_part *part, int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = part->prio, .handle = part->handle);
+
+	return !bpf_tc_query(&hook, &opts) && opts.prog_id == part->prog_id;
 }
 
 int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,

@@ -165,6 +165,15 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 	return 0;
 }
 
+bool tcx__present(const struct tcx_part *part)
+{
+	struct bpf_link_info info = {};
+	uint32_t len = sizeof(info);
+
+	/* A tcx link's ifindex lies where that of an XDP link does; 0: it was taken off. */
+	return !bpf_obj_get_info_by_fd(part->link_fd, &info, &len) && info.xdp.ifindex;
+}
+
 void tcx__forget(struct tcx_part *part, bool gone)
 {
 	if (part->link_fd < 0)

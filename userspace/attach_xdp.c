@@ -232,6 +232,20 @@ int xdp__remove_ours(int ifindex, uint32_t keep)
 	return remove_shared(ifindex, keep) + remove_single(ifindex, keep);
 }
 
+bool xdp__present(struct xdp_part *part, int ifindex)
+{
+	bool generic;
+	uint32_t id = single_prog(ifindex, &generic);
+
+	if (!id || id == part->device_prog_id)
+		return id;
+	/* A dispatcher is made anew each time a program comes or goes. */
+	if (!part->shared || !held_by_dispatcher(ifindex, part->prog_id))
+		return false;
+	part->device_prog_id = id;
+	return true;
+}
+
 void xdp__forget(struct xdp_part *part, int ifindex, bool gone)
 {
 	if (gone && part->shared)
@@ -304,6 +318,7 @@ int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_re
 				       text != shared.text ? shared.text : "",
 				       shared.text[0] && text != shared.text ? ")" : "");
 	}
+	part->device_prog_id = single_prog(request->ifindex, &(bool){ false });
 	if (!part->shared)
 		snprintf(why, why_size, "the only XDP program that %s can have on this kernel%s%s",
 			 request->ifname, shared.text[0] ? ": " : "", shared.text);

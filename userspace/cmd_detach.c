@@ -2,12 +2,15 @@
 /*
  * `nodens detach`: every trace of nodens in the kernel, removed.
  *
- * Contract: works without the agent and says what it removed; 0 also when there was nothing.
+ * Contract: works without the agent and says what it removed; 0 also when there was nothing, 1
+ * where something had to stay.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "attach.h"
 #include "cmd.h"
@@ -55,34 +58,90 @@ static int remove_links(void)
 	return n;
 }
 
+/* Pins stay while something is attached that needs them: without them it would pass everything on,
+ * and no agent would find it again. Returns how many went, 0 where they stay, or -1 having said
+ * why. */
+static int remove_pins(const char *pin_dir)
+{
+	int left = kern__programs_left(pin_dir), pins;
+
+	if (left > 0) {
+		fprintf(stderr,
+			"nodens detach: %d programs are attached in another network namespace: the "
+			"pins below %s stay. Run it there: nsenter --net=... nodens detach\n",
+			left, pin_dir);
+		return -1;
+	}
+	if (left == -EPERM) {
+		fprintf(stderr, "nodens detach: programs cannot be looked for: run as root\n");
+		return -1;
+	}
+	pins = left < 0 ? left : kern__unpin(pin_dir);
+	if (pins < 0) {
+		fprintf(stderr, "nodens detach: %s: %s\n", pin_dir, strerror(-pins));
+		return -1;
+	}
+	if (pins)
+		printf("removed %d pins below %s\n", pins, pin_dir);
+	return pins;
+}
+
+static void say_running(pid_t pid)
+{
+	char who[32] = "";
+
+	if (pid)
+		snprintf(who, sizeof(who), " (pid %d)", (int)pid);
+	printf("the agent%s is running: it attaches again within a second, and its pins stay; end "
+	       "it "
+	       "first\n",
+	       who);
+}
+
+/*
+ * In a process of its own: libxdp forgets to close descriptors of programs, which would be there
+ * for as long as this one is. Returns whether there were any, -1 where it failed and that was said.
+ */
+static int detach_programs(const char *pin_dir)
+{
+	struct kern_error err;
+	int status, n;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		n = attach__detach_all(pin_dir, print_removed, &err);
+		if (n < 0)
+			fprintf(stderr, "nodens detach: %s\n", err.text);
+		fflush(stdout);
+		_exit(n < 0 ? 2 : n > 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+		fprintf(stderr, "nodens detach: cannot run: %s\n", strerror(errno));
+		return -1;
+	}
+	return WEXITSTATUS(status) == 2 ? -1 : WEXITSTATUS(status);
+}
+
 static int detach(const char *pin_dir)
 {
-	int programs, pins, nd0, running, links;
-	struct kern_error err;
+	int programs, pins = 0, nd0, running, links;
 	pid_t pid;
 
 	running = kern__agent_runs(pin_dir, &pid);
-	if (running > 0 && pid)
-		printf("the agent (pid %d) is running: it does not attach again what is detached"
-		       " now\n",
-		       (int)pid);
-	else if (running > 0)
-		printf("an agent is running: it does not attach again what is detached now\n");
-	programs = attach__detach_all(pin_dir, print_removed, &err);
-	if (programs < 0) {
-		fprintf(stderr, "nodens detach: %s\n", err.text);
+	if (running > 0)
+		say_running(pid);
+	programs = detach_programs(pin_dir);
+	if (programs < 0)
 		return 1;
-	}
-	pins = kern__unpin(pin_dir);
-	if (pins < 0)
-		fprintf(stderr, "nodens detach: %s: %s\n", pin_dir, strerror(-pins));
-	else if (pins)
-		printf("removed %d pins below %s\n", pins, pin_dir);
+	if (running <= 0)
+		pins = remove_pins(pin_dir);
 	nd0 = remove_nd0();
 	links = nd0 == -EBUSY ? 0 : remove_links();
 	if (!programs && !pins && nd0 != 1 && !links)
 		printf("nothing was attached\n");
-	return pins < 0 || links < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
+	return running > 0 || pins < 0 || links < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
 }
 
 int cmd_detach(int argc, char **argv)

@@ -97,7 +97,9 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 		uint64_t value;
 
 		if (!bpf_map_lookup_elem(fd, &i, &value))
-			add(section, stats[i].name, stats[i].help, value, i == AGENT_STAT_QUERIES);
+			add(section, stats[i].name, stats[i].help, value,
+			    i == AGENT_STAT_QUERIES || i == AGENT_STAT_DEVICES ||
+				    i == AGENT_STAT_DEVICES_WANTED);
 	}
 	close(fd);
 }

@@ -85,6 +85,12 @@ void kern__close(struct kern *kern); /* pins stay */
  */
 int kern__unpin(const char *pin_dir);
 /*
+ * After attach__detach_all(): how many programs are still loaded over the maps that are pinned
+ * there, attached in another network namespace or held by an agent; waits a second for them to go.
+ * Pins of links whose device has left them go. -EPERM: it cannot be asked (CAP_SYS_ADMIN).
+ */
+int kern__programs_left(const char *pin_dir);
+/*
  * Whether an agent holds @pin_dir now (1, 0 or -errno), by its lock and so across PID namespaces.
  * *pid: as it stated it, 0 where unknown.
  */

@@ -29,6 +29,10 @@
 #define LOCK_TRIES   40
 #define LOCK_WAIT_US 50000
 
+/* The kernel frees a program a moment after it has left its last device. */
+#define GONE_TRIES   20
+#define GONE_WAIT_US 50000
+
 #define LAYOUT_PREFIX "layout-"
 
 /* Is the deepest directory of @path that exists in a bpffs? */
@@ -268,15 +272,22 @@ int kern__agent_runs(const char *pin_dir, pid_t *pid)
 	return 1;
 }
 
-/* Does any loaded tc_nodens use this program array? */
-static bool tail_in_use(uint32_t map_id)
+/* What is attached to devices; tc_dns is not, and lives as long as the pin of its program array. */
+static bool is_entry(const char *name)
+{
+	return !strcmp(name, "tc_nodens") || !strcmp(name, "tc_return") ||
+	       !strcmp(name, "xdp_nodens");
+}
+
+/* How many loaded programs that devices may have use this map; -errno where they cannot be asked.
+ */
+static int map_users(uint32_t map_id)
 {
 	uint32_t id = 0, maps[64] = {}, len, i;
 	struct bpf_prog_info info;
-	bool found = false;
-	int fd;
+	int fd, n = 0;
 
-	while (!found && !bpf_prog_get_next_id(id, &id)) {
+	while (!bpf_prog_get_next_id(id, &id)) {
 		fd = bpf_prog_get_fd_by_id(id);
 		if (fd < 0)
 			continue;
@@ -284,12 +295,13 @@ static bool tail_in_use(uint32_t map_id)
 		len = sizeof(info);
 		info.map_ids = (uintptr_t)maps;
 		info.nr_map_ids = sizeof(maps) / sizeof(maps[0]);
-		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && !strcmp(info.name, "tc_nodens"))
+		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && is_entry(info.name)) {
 			for (i = 0; i < info.nr_map_ids && i < sizeof(maps) / sizeof(maps[0]); i++)
-				found = found || maps[i] == map_id;
+				n += maps[i] == map_id;
+		}
 		close(fd);
 	}
-	return found;
+	return errno == ENOENT ? n : -errno;
 }
 
 static void sweep_tail(const char *dir, const char *name, void *ctx)
@@ -303,7 +315,7 @@ static void sweep_tail(const char *dir, const char *name, void *ctx)
 	fd = join(path, dir, name) ? bpf_obj_get(path) : -1;
 	if (fd < 0)
 		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && !tail_in_use(info.id))
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && map_users(info.id) == 0)
 		unlink(path);
 	close(fd);
 }
@@ -338,21 +350,67 @@ static void sweep_mark(const char *dir, const char *name, void *ctx)
 
 static void sweep_layout(const char *dir, const char *name, void *ctx)
 {
+	const bool *marks = ctx;
 	char path[PATH_MAX], sub[PATH_MAX];
 
-	(void)ctx;
 	if (!is_layout(name) || !join(path, dir, name))
 		return;
 	/* A link that goes may be the last to need a program array. */
 	if (join(sub, path, "links"))
 		for_each_entry(sub, sweep_link, NULL);
-	if (join(sub, path, "clsact"))
+	if (*marks && join(sub, path, "clsact"))
 		for_each_entry(sub, sweep_mark, NULL);
 	if (join(sub, path, "tail"))
 		for_each_entry(sub, sweep_tail, NULL);
 }
 
+struct users {
+	int n, error;
+};
+
+/* The map of the counters is what each of them has. */
+static void add_users(const char *dir, const char *name, void *ctx)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+	struct users *users = ctx;
+	char path[PATH_MAX];
+	int fd, n;
+
+	if (!is_layout(name) ||
+	    snprintf(path, sizeof(path), "%s/%s/nodens_percpu", dir, name) >= (int)sizeof(path))
+		return;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	n = bpf_obj_get_info_by_fd(fd, &info, &len) ? -errno : map_users(info.id);
+	close(fd);
+	if (n < 0)
+		users->error = n;
+	else
+		users->n += n;
+}
+
+int kern__programs_left(const char *pin_dir)
+{
+	struct users users;
+	int i;
+
+	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	/* Links of devices that they were just taken from hold their programs until they go. Which
+	 * marks of qdiscs are stale, only their own network namespace knows. */
+	for_each_entry(pin_dir, sweep_layout, &(bool){ false });
+	for (i = 0; i < GONE_TRIES; i++) {
+		users = (struct users){ 0 };
+		for_each_entry(pin_dir, add_users, &users);
+		if (users.error || !users.n)
+			break;
+		usleep(GONE_WAIT_US);
+	}
+	return users.error ? users.error : users.n;
+}
+
 void kern_pins__sweep(const char *pin_dir)
 {
-	for_each_entry(pin_dir, sweep_layout, NULL);
+	for_each_entry(pin_dir, sweep_layout, &(bool){ true });
 }

@@ -54,6 +54,9 @@ struct kern {
 	bool xdp_single;		    /* libxdp's dispatcher was tried and is refused here */
 	struct bpf_object *xdp_alone[2][2]; /* by steer, generic: loaded once, for many devices */
 	int return_link_fd;		    /* nd0's tcx link; dies with nd0 */
+	struct {
+		uint32_t prio, handle, prog_id;
+	} return_filter;			 /* without tcx */
 	struct nodens_bpf *tc[KERN_TC_PROGS][2]; /* [which][steer] */
 };
 

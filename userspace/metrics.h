@@ -103,7 +103,8 @@ struct metrics_cache {
 struct metrics_config {
 	void *ctx;
 	const struct agent_stats *agent;
-	bool kernel_path; /* else an agent that may not have it */
+	/* Do programs answer in the kernel, or may they not, or are they gone? NULL: 0. */
+	bool (*kernel_path)(void *ctx);
 	/* kern__counters(): 0 or -errno */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
 	void (*store)(void *ctx, struct store_stats *out);

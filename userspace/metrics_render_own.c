@@ -40,8 +40,9 @@ static void render_kernel(struct metrics *m, struct metrics_page *page)
 static void render_path(const struct metrics *m, struct metrics_page *page)
 {
 	single(page, "nodens_kernel_path", "gauge",
-	       "1: programs answer in the kernel; 0: nodens may not have them, the agent answers.",
-	       m->config.kernel_path);
+	       "1: programs answer in the kernel; 0: nodens may not have them, or no device has "
+	       "one.",
+	       m->config.kernel_path && m->config.kernel_path(m->config.ctx));
 }
 
 static void render_agent(const struct agent_stats *stats, struct metrics_page *page)

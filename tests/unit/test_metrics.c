@@ -102,12 +102,18 @@ static void configure(struct world *w, const char *text)
 	corefile__free(cf); /* nothing of it may be used any more */
 }
 
+static bool has_path(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct metrics_config config = { .ctx = w,
 					 .agent = &w->agent,
-					 .kernel_path = true,
+					 .kernel_path = has_path,
 					 .kernel = read_kernel,
 					 .store = read_store,
 					 .cache = read_cache,
