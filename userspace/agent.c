@@ -259,10 +259,12 @@ static int write_pidfile(struct agent *agent)
 
 	if (!path)
 		return 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0 || dprintf(fd, "%d\n", getpid()) < 0) {
 		ret = -errno;
-		log_error("%s: %s", path, strerror(-ret));
+		log_error("-pidfile %s: %s", path,
+			  ret == -ELOOP ? "is a symbolic link, which is not followed"
+					: strerror(-ret));
 	}
 	agent->pidfile_written = fd >= 0;
 	if (fd >= 0)

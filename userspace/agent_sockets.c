@@ -14,6 +14,7 @@
 
 #include "agent_priv.h"
 #include "clock.h"
+#include "node_lock.h"
 
 #define DNS_PORT       53
 #define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
@@ -229,8 +230,10 @@ int agent_sockets__open(struct agent *agent)
 			return ret;
 		}
 	} else {
-		agent->lock_fd = steer__lock(&err);
-		if (agent->lock_fd < 0) {
+		agent->lock_fd = node_lock__take(&err);
+		/* Without programs, and without the right to ports below 1024, it has no part in
+		 * what the lock is for. */
+		if (agent->lock_fd < 0 && !(agent->bare && agent->lock_fd == -EACCES)) {
 			log_error("%s", err.text);
 			return agent->lock_fd;
 		}

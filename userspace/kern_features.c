@@ -223,6 +223,7 @@ const char *kern_refusal(int error)
 
 	switch (error < 0 ? -error : error) {
 	case EPERM:
+	case EACCES:
 		if (!may_load())
 			return "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
 			       " (CAP_SYS_ADMIN before Linux 5.8)";

@@ -172,8 +172,11 @@ int kern_maps__adopt(struct kern *kern)
 
 int kern_maps__open(struct kern *kern, struct kern_error *err)
 {
-	int ret = open_pins(kern, kern->map_def);
+	int ret = kern_pins__check_owner(kern->dir, err);
 
+	if (ret == -EPERM)
+		return ret;
+	ret = open_pins(kern, kern->map_def);
 	if (!ret && kern->map_def[KERN_CTL].value_size != sizeof(struct nodens_ctl))
 		ret = -ESTALE;
 	if (!ret && kern->map_def[KERN_PERCPU].value_size != sizeof(struct nodens_percpu))

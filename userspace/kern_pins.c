@@ -64,6 +64,15 @@ int kern__may_pin(const char *pin_dir, struct kern_error *err)
 	return check_bpffs(pin_dir ? pin_dir : KERN_PIN_DIR, err);
 }
 
+static bool is_mount_root(const char *path, const struct stat *st)
+{
+	char parent[PATH_MAX + 4];
+	struct stat up;
+
+	snprintf(parent, sizeof(parent), "%s/..", path);
+	return !stat(parent, &up) && (up.st_dev != st->st_dev || up.st_ino == st->st_ino);
+}
+
 static int make_dirs(const char *path)
 {
 	char at[PATH_MAX], *slash;
@@ -76,6 +85,40 @@ static int make_dirs(const char *path)
 		*slash = '/';
 	}
 	return mkdir(at, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int kern_pins__check_owner(const char *path, struct kern_error *err)
+{
+	char at[PATH_MAX], *slash;
+	struct stat st, up;
+	int fd, ret = 0;
+
+	snprintf(at, sizeof(at), "%s", path);
+	fd = open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		ret = kern_error__set(err, -errno, "%s: %s", at, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	while (!ret) {
+		if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & S_IWOTH ||
+		    (st.st_mode & S_IWGRP && st.st_gid))
+			ret = kern_error__set(
+				err, -EPERM,
+				"%s belongs to user %u, mode %04o: somebody else made "
+				"it, or may write to it; remove it, or name another by "
+				"--bpffs",
+				at, st.st_uid, st.st_mode & 07777);
+		slash = strrchr(at, '/');
+		if (ret || !slash || slash == at)
+			break;
+		*slash = '\0';
+		/* The mount's own root is the administrator's business; it may be open and sticky.
+		 */
+		if (lstat(at, &up) || up.st_dev != st.st_dev || is_mount_root(at, &up))
+			break;
+		st = up;
+	}
+	return ret;
 }
 
 /* The directory may have been removed, by the agent that ended, while its lock was waited for. */
@@ -96,7 +139,10 @@ static int take_lock(struct kern *kern, struct kern_error *err)
 		if (ret)
 			return kern_error__set(err, ret, "cannot make %s: %s", kern->pin_dir,
 					       strerror(-ret));
-		fd = open(kern->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret = kern_pins__check_owner(kern->pin_dir, err);
+		if (ret && ret != -ENOENT)
+			return ret;
+		fd = open(kern->pin_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno != ENOENT)
 			return kern_error__set(err, -errno, "%s: %s", kern->pin_dir,
 					       strerror(errno));
@@ -129,6 +175,8 @@ int kern_pins__prepare(struct kern *kern, struct kern_error *err)
 		ret = make_dirs(path);
 		if (ret)
 			kern_error__set(err, ret, "cannot make %s: %s", path, strerror(-ret));
+		else
+			ret = kern_pins__check_owner(path, err);
 	}
 	return ret;
 }
@@ -232,7 +280,7 @@ static void remove_layout(const char *dir, const char *name, void *ctx)
 
 int kern__unpin(const char *pin_dir)
 {
-	int count = 0;
+	int count = 0, ret;
 	DIR *d;
 
 	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
@@ -240,6 +288,10 @@ int kern__unpin(const char *pin_dir)
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
 	closedir(d);
+	/* In a directory of somebody else's the paths may lead anywhere. */
+	ret = kern_pins__check_owner(pin_dir, NULL);
+	if (ret)
+		return ret;
 	for_each_entry(pin_dir, remove_layout, &count);
 	rmdir(pin_dir); /* stays where it holds something else */
 	return count;
@@ -254,6 +306,9 @@ int kern__agent_runs(const char *pin_dir, pid_t *pid)
 
 	*pid = 0;
 	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	fd = kern_pins__check_owner(pin_dir, NULL);
+	if (fd == -EPERM)
+		return fd;
 	fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;

@@ -82,6 +82,11 @@ int kern_grace__create(struct kern *kern, struct kern_error *err);
 int kern_pins__prepare(struct kern *kern,
 		       struct kern_error *err); /* checks bpffs, makes dirs, locks */
 int kern_pins__pin_maps(struct kern *kern, struct kern_error *err);
+/*
+ * Are @path and what is above it in the bpffs root's or this user's own, and nobody else's to write
+ * to? In a bpffs of mode 1777 anybody may have made them before. -EPERM: no.
+ */
+int kern_pins__check_owner(const char *path, struct kern_error *err);
 void kern_pins__remove_empty(struct kern *kern); /* directories that hold nothing */
 /* Pins of program arrays that no loaded program uses, and of links whose device went. */
 void kern_pins__sweep(const char *pin_dir);

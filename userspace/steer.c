@@ -3,7 +3,7 @@
  * The private namespace as the node sees it: nd0, the namespace's id, who may have one.
  *
  * Contract: as steer.h. An nd0 is removed only if its alias says that it is ours and no agent
- * holds the lock, an abstract socket name of this network namespace, which a dead agent loses.
+ * holds the lock of this network namespace (node_lock.h), which a dead agent loses.
  */
 #include "steer.h"
 
@@ -22,9 +22,9 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "node_lock.h"
 #include "steer_priv.h"
 
 /*
@@ -134,26 +134,6 @@ static int open_own_netns(void *ctx)
 	return 0;
 }
 
-/* Abstract names belong to the network namespace and die with their socket. */
-static int take_lock(int *lock_fd)
-{
-	static const char name[] = "\0nodens/" ND0;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-
-	if (fd < 0)
-		return -errno;
-	memcpy(addr.sun_path, name, sizeof(name) - 1);
-	if (bind(fd, (struct sockaddr *)&addr,
-		 offsetof(struct sockaddr_un, sun_path) + sizeof(name) - 1)) {
-		ret = errno == EADDRINUSE ? -EBUSY : -errno;
-		close(fd);
-		return ret;
-	}
-	*lock_fd = fd;
-	return 0;
-}
-
 struct found_link {
 	int ifindex;
 	char *alias;
@@ -237,11 +217,12 @@ int steer__remove_stale(struct kern_error *err)
 	int lock_fd, ret;
 	struct nl nl;
 
-	ret = take_lock(&lock_fd);
-	if (ret == -EBUSY)
-		return kern_error__set(err, ret, ND0 " is in use: the agent is running");
-	if (ret)
-		return kern_error__set(err, ret, "socket: %s", strerror(-ret));
+	lock_fd = node_lock__try();
+	if (lock_fd == -EBUSY)
+		return kern_error__set(err, lock_fd, ND0 " is in use: the agent is running");
+	if (lock_fd < 0)
+		return kern_error__set(err, lock_fd, "the lock of this network namespace: %s",
+				       strerror(-lock_fd));
 	ret = nl__open(&nl);
 	if (ret)
 		kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
@@ -400,20 +381,6 @@ static int check_addrs(const struct served_addr *addrs, int n, struct kern_error
 	return 0;
 }
 
-int steer__lock(struct kern_error *err)
-{
-	int fd, ret, i;
-
-	for (i = 0; (ret = take_lock(&fd)) == -EBUSY && i < STALE_TRIES; i++)
-		usleep(STALE_WAIT_US);
-	if (ret == -EBUSY)
-		return kern_error__set(err, ret,
-				       "another nodens agent runs in this network namespace");
-	if (ret)
-		return kern_error__set(err, ret, "socket: %s", strerror(-ret));
-	return fd;
-}
-
 static int open_steer(struct steer *steer, const struct served_addr *addrs, int n_addrs,
 		      struct kern_error *err)
 {
@@ -421,7 +388,7 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	struct nl nl = {};
 	int ret;
 
-	ret = steer__lock(err);
+	ret = node_lock__take(err);
 	if (ret < 0)
 		return ret;
 	steer->lock_fd = ret;

@@ -26,20 +26,13 @@ struct served_addr {
 	};
 };
 
-/*
- * One agent in a network namespace, in whatever mode: programs on devices are known by their names,
- * so a second one would take the first one's. Returns a descriptor to hold (steer__open holds one
- * of its own), or -EBUSY after a wait for one that is ending.
- */
-int steer__lock(struct kern_error *err);
-
 /* Would it be allowed to make one? 0 or -errno (-EPERM: CAP_SYS_ADMIN is needed). */
 int steer__may_open(void);
 
 /*
  * Makes the namespace and the veth pair (removing a stale nd0 of our own).
- * Errors: -EBUSY another agent has its namespace here, -EEXIST a foreign nd0,
- * -EINVAL an address that cannot be served, -EPERM.
+ * Takes the lock of the network namespace (node_lock.h). Errors: -EBUSY another agent has it,
+ * -EEXIST a foreign nd0, -EINVAL an address that cannot be served, -EPERM.
  */
 int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out,
 		struct kern_error *err);
