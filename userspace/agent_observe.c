@@ -240,12 +240,18 @@ static int flag_addresses(const struct agent *agent, const struct corefile *cf,
 	return ret ? ret : n;
 }
 
+static void on_kern_line(const char *line)
+{
+	log_debug("%s", line);
+}
+
 void agent_observe__level(struct agent *agent, const struct corefile *cf)
 {
 	agent->debug = agent->opts->log_level == LOG_LEVEL_DEBUG;
 	for (size_t i = 0; i < cf->blocks_len; i++)
 		agent->debug |= cf->blocks[i].debug;
 	log__set_level(agent->debug ? LOG_LEVEL_DEBUG : agent->opts->log_level);
+	kern__on_debug(agent->debug ? on_kern_line : NULL);
 }
 
 int agent_observe__configure(struct agent *agent)

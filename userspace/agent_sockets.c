@@ -229,6 +229,8 @@ int agent_sockets__open(struct agent *agent)
 			log_error("%s", err.text);
 			return ret;
 		}
+		if (steer__note(agent->steer)[0])
+			log_info("nd0: %s", steer__note(agent->steer));
 	} else {
 		agent->lock_fd = node_lock__take(&err);
 		/* Without programs, and without the right to ports below 1024, it has no part in

@@ -85,7 +85,8 @@ static long flush(struct view *view, const struct selection *sel)
 
 static const char about[] =
 	"Removes the answers for NAME (of TYPE, or of all types and the cut at NAME), or all\n"
-	"answers, from the kernel's cache and the agent's, and prints how many there were.";
+	"answers, from the kernel's cache and the agent's, and prints how many there were. Ends\n"
+	"with 1 where there was none for NAME.";
 
 int cmd_flush(int argc, char **argv)
 {
@@ -108,5 +109,6 @@ int cmd_flush(int argc, char **argv)
 	if (n < 0)
 		return EXIT_FAILURE;
 	printf("flushed %ld\n", n);
-	return view__finish(argv[0]);
+	ret = view__finish(argv[0]);
+	return sel.by_name && !n ? EXIT_FAILURE : ret;
 }

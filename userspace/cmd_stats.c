@@ -84,16 +84,19 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 #undef X
 	};
 	char path[PATH_MAX];
+	bool running;
 	pid_t pid;
 	int fd;
 
 	section->name = "agent";
-	add(section, "running", "1: an agent is at work", kern__agent_runs(bpffs, &pid) > 0, true);
+	running = kern__agent_runs(bpffs, &pid) > 0;
+	add(section, "running", "1: an agent is at work", running, true);
 	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, kern__dir(view->kern));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
-	for (uint32_t i = 0; i < AGENT_STAT_COUNT; i++) {
+	/* What one that is gone had under way, or had attached to, says nothing of now. */
+	for (uint32_t i = 0; i < (running ? AGENT_STAT_COUNT : AGENT_FIRST_GAUGE); i++) {
 		uint64_t value;
 
 		if (!bpf_map_lookup_elem(fd, &i, &value))

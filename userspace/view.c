@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "cmd_config.h"
+#include "node_lock.h"
 #include "view.h"
 
 #define READ_TRIES 4
@@ -55,6 +57,21 @@ int view__options(int argc, char **argv, const char *arguments, const char *abou
 	return -1;
 }
 
+static void say_no_maps(const char *pin_dir)
+{
+	int fd = node_lock__try();
+
+	if (fd == -EBUSY)
+		fprintf(stderr,
+			"no maps under %s, though an agent runs in this network namespace: without "
+			"the kernel path (its log says why), or with another --bpffs\n",
+			pin_dir);
+	else
+		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
+	if (fd >= 0)
+		close(fd);
+}
+
 int view__open(struct view *view, const char *command, const char *pin_dir)
 {
 	struct kern_error err = { .text = "" };
@@ -63,7 +80,7 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 	*view = (struct view){ .command = command };
 	ret = kern__open_pinned(pin_dir, &view->kern, &err);
 	if (ret == -ENOENT) {
-		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
+		say_no_maps(pin_dir);
 		return EXIT_FAILURE;
 	}
 	if (ret) {

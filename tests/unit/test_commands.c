@@ -267,7 +267,7 @@ static void test_flush(void **state)
 	struct world *w = *state;
 
 	fill(w);
-	assert_int_equal(run("flush --bpffs DIR nosuch.example"), 0);
+	assert_int_equal(run("flush --bpffs DIR nosuch.example"), 1);
 	assert_string_equal(out, "flushed 0\n");
 	assert_int_equal(run("flush --bpffs DIR A.Example. aaaa"), 0);
 	assert_string_equal(out, "flushed 1\n");
