@@ -311,6 +311,8 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 	agent_observe__level(agent, cf);
 	ret = agent_phases__open(agent);
 	if (!ret)
+		ret = agent_standby__open(agent, cf);
+	if (!ret)
 		ret = open_kern(agent, cf, plan);
 	if (!ret)
 		ret = agent_observe__open(agent);
@@ -324,7 +326,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 		return ret;
 	plan__local_addrs(&agent->gen->plan);
 	fill_ctl(agent);
-	ret = agent_observe__configure(agent);
+	ret = agent_observe__configure(agent, agent->gen->cf);
 	if (!ret)
 		ret = agent_devices__open(agent);
 	if (!ret)
@@ -418,7 +420,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	if (ret) {
 		agent_close(agent, true, !agent->had_pins);
 		free(agent);
-		return ret;
+		return ret == -ECANCELED ? 0 : ret;
 	}
 	/* Not before: a start that fails says why in one line. */
 	for (size_t i = 0; i < cf->warnings_len; i++)

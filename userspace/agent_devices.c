@@ -295,7 +295,7 @@ bool agent_devices__has_path(const struct agent *agent)
 {
 	uint64_t wanted = agent->map.stats->v[AGENT_STAT_DEVICES_WANTED];
 
-	return !agent->bare && (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
+	return agent->kern && !agent->bare && (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
 }
 
 int agent_devices__open(struct agent *agent)

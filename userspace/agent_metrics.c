@@ -5,6 +5,7 @@
  * Metrics count by the block numbers of the configuration at work. A query that an older one still
  * answers counts for the block that has its name now.
  */
+#include <errno.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,10 @@
 
 static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 {
-	return kern__counters(((struct agent *)ctx)->kern, counters);
+	struct agent *agent = ctx;
+
+	/* standing by, it has none */
+	return agent->kern ? kern__counters(agent->kern, counters) : -ENOENT;
 }
 
 static bool has_path(void *ctx)

@@ -169,6 +169,10 @@ static bool on_ready(void *ctx, char *why)
 {
 	struct agent *agent = ctx;
 
+	if (!agent->gen) {
+		snprintf(why, ENDPOINTS_WHY, "standing by: another agent runs");
+		return false;
+	}
 	if (agent->leave_ns || agent->stopping) {
 		snprintf(why, ENDPOINTS_WHY, "leaving");
 		return false;
@@ -254,9 +258,8 @@ void agent_observe__level(struct agent *agent, const struct corefile *cf)
 	kern__on_debug(agent->debug ? on_kern_line : NULL);
 }
 
-int agent_observe__configure(struct agent *agent)
+int agent_observe__configure(struct agent *agent, const struct corefile *cf)
 {
-	const struct corefile *cf = agent->gen->cf;
 	struct sockaddr_storage addrs[2];
 	int n = flag_addresses(agent, cf, addrs);
 

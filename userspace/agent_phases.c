@@ -140,6 +140,10 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	struct agent *agent = arg;
 
 	(void)what;
+	if (!agent->gen) { /* standing by */
+		agent->stopping = fd == SIGTERM || fd == SIGINT;
+		return;
+	}
 	if (fd == SIGHUP || fd == SIGUSR1) {
 		agent__reload(agent, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
 		return;

@@ -49,7 +49,7 @@ struct agent {
 	struct agent_map map;
 	struct store *store;
 	struct steer *steer;
-	int lock_fd; /* listen mode's; steer holds its own */
+	int lock_fd; /* of this network namespace */
 	struct node_link *link;
 	bool link_broken; /* and that was said */
 	struct server *server;
@@ -118,7 +118,7 @@ void agent_observe__close(struct agent *agent);
 /* As much is logged as a configuration wants. */
 void agent_observe__level(struct agent *agent, const struct corefile *cf);
 /* The endpoints of the configuration at work. Negative: it has been logged. */
-int agent_observe__configure(struct agent *agent);
+int agent_observe__configure(struct agent *agent, const struct corefile *cf);
 /* The log and errors plugins of a configuration. */
 int agent_observe__open_logs(struct agent *agent, struct generation *gen);
 void agent_observe__close_logs(struct generation *gen);
@@ -138,6 +138,13 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
+
+/*
+ * agent_standby.c: the lock of this network namespace; an agent that was started as node-cache is
+ * waits for it as long as another has it. -ECANCELED: told to end meanwhile. Errors have been
+ * logged.
+ */
+int agent_standby__open(struct agent *agent, const struct corefile *cf);
 
 /* agent_link.c: the link of -setupinterface, if it is wanted. */
 int agent_link__open(struct agent *agent);

@@ -90,7 +90,7 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 	}
 	now_ns = clock_now();
 	generation__take_over(agent, gen, now_ns);
-	agent_observe__configure(agent);
+	agent_observe__configure(agent, agent->gen->cf);
 	upstreams__probe(gen->upstreams);
 	resolver__watch_loops(gen->resolver, now_ns);
 	agent->map.stats->v[AGENT_STAT_RELOADS]++;

@@ -14,7 +14,6 @@
 
 #include "agent_priv.h"
 #include "clock.h"
-#include "node_lock.h"
 
 #define DNS_PORT       53
 #define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
@@ -231,14 +230,6 @@ int agent_sockets__open(struct agent *agent)
 		}
 		if (steer__note(agent->steer)[0])
 			log_info("nd0: %s", steer__note(agent->steer));
-	} else {
-		agent->lock_fd = node_lock__take(&err);
-		/* Without programs, and without the right to ports below 1024, it has no part in
-		 * what the lock is for. */
-		if (agent->lock_fd < 0 && !(agent->bare && agent->lock_fd == -EACCES)) {
-			log_error("%s", err.text);
-			return agent->lock_fd;
-		}
 	}
 	ret = server__open(&config, &agent->server);
 	if (ret) {

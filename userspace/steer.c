@@ -45,7 +45,7 @@ const uint8_t nd0_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x00 };
 const uint8_t nd1_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x01 };
 
 struct steer {
-	int lock_fd, netns_fd;
+	int netns_fd;
 	int nd0_ifindex;
 	int32_t netns_id;
 	char note[256];
@@ -388,10 +388,6 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	struct nl nl = {};
 	int ret;
 
-	ret = node_lock__take(err);
-	if (ret < 0)
-		return ret;
-	steer->lock_fd = ret;
 	ret = netns__run(-1, open_own_netns, &steer->netns_fd);
 	if (ret)
 		return kern_error__set(err, ret, "cannot make a network namespace: %s%s",
@@ -425,7 +421,7 @@ int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out
 	steer = calloc(1, sizeof(*steer));
 	if (!steer)
 		return kern_error__set(err, -ENOMEM, "out of memory");
-	steer->lock_fd = steer->netns_fd = -1;
+	steer->netns_fd = -1;
 	ret = open_steer(steer, addrs, n_addrs, err);
 	if (ret) {
 		steer__close(steer);
@@ -448,8 +444,6 @@ void steer__close(struct steer *steer)
 	}
 	if (steer->netns_fd >= 0)
 		close(steer->netns_fd);
-	if (steer->lock_fd >= 0)
-		close(steer->lock_fd);
 	free(steer);
 }
 

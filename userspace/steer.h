@@ -31,7 +31,7 @@ int steer__may_open(void);
 
 /*
  * Makes the namespace and the veth pair (removing a stale nd0 of our own).
- * Takes the lock of the network namespace (node_lock.h). Errors: -EBUSY another agent has it,
+ * The caller holds the lock of the network namespace (node_lock.h). Errors:
  * -EEXIST a foreign nd0, -EINVAL an address that cannot be served, -EPERM.
  */
 int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out,

@@ -22,6 +22,7 @@
 #include "attach_priv.h"
 #include "cmd.h"
 #include "links.h"
+#include "node_lock.h"
 #include "steer.h"
 
 static struct kern_config config = { .capacity = { 1000, 1000 }, .adopt = true };
@@ -217,7 +218,9 @@ static int cmd_steer(int argc, char **argv)
 		if (inet_pton(addrs[i - 1].family, argv[i], &addrs[i - 1].v4) != 1)
 			return 2;
 	}
-	ret = steer__open(addrs, i - 1, &steer, &err);
+	ret = node_lock__take(&err);
+	if (ret >= 0)
+		ret = steer__open(addrs, i - 1, &steer, &err);
 	if (ret)
 		return fail(&err, ret);
 	steer__fill_ctl(steer, &ctl);
