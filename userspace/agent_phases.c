@@ -152,14 +152,18 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(agent->base);
 		return;
 	}
-	leave(agent, fd == SIGTERM ? "SIGTERM" : "SIGINT", clock_now());
+	leave(agent, fd == SIGTERM ? "SIGTERM" : fd == SIGINT ? "SIGINT" : "SIGQUIT", clock_now());
 }
 
 int agent_phases__open(struct agent *agent)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 };
 
+	_Static_assert(sizeof(numbers) / sizeof(numbers[0]) <=
+			       sizeof(agent->signals) / sizeof(agent->signals[0]),
+		       "each has its event");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN); /* Caddy's "upgrade": an end without cleaning up otherwise */
 	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		agent->signals[i] = evsignal_new(agent->base, numbers[i], on_signal, agent);
 		if (!agent->signals[i] || event_add(agent->signals[i], NULL)) {

@@ -3,8 +3,8 @@
  * `nodens run`: the agent in the foreground.
  *
  * Contract: everything that flags and Corefile say is checked before the
- * first kernel object is made. Exit status 0 after SIGTERM or SIGINT, 1 when
- * it could not start or go on, 2 for wrong flags.
+ * first kernel object is made. Exit status 0 after SIGTERM, SIGINT or SIGQUIT,
+ * 1 when it could not start or go on, 2 for wrong flags.
  */
 #include "cmd.h"
 

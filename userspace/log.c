@@ -30,6 +30,11 @@ bool log__parse_level(const char *text, enum log_level *level)
 	return false;
 }
 
+const char *log__level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
 /* As lines.c has it: a pipe that is ready takes a line in one piece, and without blocking. */
 static bool writable(void)
 {

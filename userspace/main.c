@@ -50,12 +50,35 @@ static bool is_flag(const char *arg, const char *name)
 	return arg[0] == '-' && !strcmp(arg + (arg[1] == '-' ? 2 : 1), name);
 }
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	log_error("\"%s\": no such command; see nodens --help", name);
+	return NULL;
+}
+
+/* "help COMMAND" is "COMMAND --help". */
+static int help(const char *name)
+{
+	const struct command *command = find_command(name);
+	char *argv[] = { (char *)name, (char *)"--help", NULL };
+
+	return command ? command->run(2, argv) : EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+	const struct command *command;
+
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help(argv[2]);
 	if (is_flag(argv[1], "help") || is_flag(argv[1], "h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return EXIT_SUCCESS;
@@ -66,10 +89,6 @@ int main(int argc, char **argv)
 	}
 	if (argv[1][0] == '-')
 		return cmd_run(argc, argv);
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	}
-	log_error("\"%s\": no such command; see nodens --help", argv[1]);
-	return EXIT_USAGE;
+	command = find_command(argv[1]);
+	return command ? command->run(argc - 1, argv + 1) : EXIT_USAGE;
 }

@@ -5,10 +5,7 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
-
-#define MAX_ROWS 64
 
 static int fail(struct options_error *err, const char *flag, const char *value, const char *why)
 {
@@ -16,20 +13,6 @@ static int fail(struct options_error *err, const char *flag, const char *value, 
 		snprintf(err->text, sizeof(err->text), "-%s: \"%s\" %s", flag, value, why);
 	else
 		snprintf(err->text, sizeof(err->text), "-%s: %s", flag, why);
-	return -EINVAL;
-}
-
-/* What getopt did not like: argv[optind - 1], without its dashes and value. */
-static int fail_getopt(struct options_error *err, int found, const char *arg)
-{
-	const char *name = arg + strspn(arg, "-");
-	int len = (int)strcspn(name, "=");
-
-	if (found == ':')
-		snprintf(err->text, sizeof(err->text), "-%.*s: needs a value", len, name);
-	else
-		snprintf(err->text, sizeof(err->text), "-%.*s: no such flag; see --help", len,
-			 name);
 	return -EINVAL;
 }
 
@@ -48,41 +31,71 @@ static const char *truth(const char *value)
 	return NULL;
 }
 
+/* Is @name (@len octets, without dashes and value) this one? Nothing is taken for its beginning. */
+static bool is_name(const char *name, size_t len, const char *want)
+{
+	return strlen(want) == len && !memcmp(name, want, len);
+}
+
+static const struct option_row *find_row(const struct option_row *rows, size_t n_rows,
+					 const char *name, size_t len)
+{
+	for (size_t i = 0; i < n_rows; i++) {
+		if (is_name(name, len, rows[i].name))
+			return &rows[i];
+	}
+	return NULL;
+}
+
+/* @value: what follows '=' or NULL; @next: the argument after it or NULL, taken where it is needed,
+ * which *taken says. */
+static int set_row(const struct option_row *row, void *target, const char *value, const char *next,
+		   bool *taken, struct options_error *err)
+{
+	const char *why = "is not valid", *given = value;
+
+	*taken = row->arg && !value;
+	if (*taken)
+		value = next;
+	if (row->arg && !value)
+		return fail(err, row->name, NULL, "needs a value");
+	if (!row->arg)
+		value = truth(value ? value : "true");
+	if (!value)
+		return fail(err, row->name, given, "is neither true nor false");
+	return row->set(target, value, &why) ? fail(err, row->name, value, why) : 0;
+}
+
+/* As Go's flag package has it, which node-cache uses: "--" ends the flags, and so does "-". */
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
 		   char **argv, int *first, struct options_error *err)
 {
-	struct option longopts[MAX_ROWS + 3] = { 0 };
-	const char *why = "is not valid";
-	int index, found, ret;
+	int at = 1;
 
-	if (n_rows > MAX_ROWS)
-		return -E2BIG;
-	for (size_t i = 0; i < n_rows; i++) {
-		longopts[i].name = rows[i].name;
-		longopts[i].has_arg = rows[i].arg ? required_argument : optional_argument;
-	}
-	longopts[n_rows].name = "help";
-	longopts[n_rows + 1].name = "h";
+	while (at < argc && argv[at][0] == '-' && argv[at][1]) {
+		const char *name = argv[at] + (argv[at][1] == '-' ? 2 : 1);
+		size_t len = strcspn(name, "=");
+		const struct option_row *row = find_row(rows, n_rows, name, len);
+		bool taken;
+		int ret;
 
-	optind = 0; /* glibc: begin anew, also when a test parses twice */
-	opterr = 0;
-	while ((found = getopt_long_only(argc, argv, "+:", longopts, &index)) != -1) {
-		const char *value;
-
-		if (found)
-			return fail_getopt(err, found, argv[optind - 1]);
-		if ((size_t)index >= n_rows)
+		at++;
+		if (!strcmp(argv[at - 1], "--"))
+			break;
+		if (!row && (is_name(name, len, "help") || is_name(name, len, "h")))
 			return -ECANCELED;
-		value = rows[index].arg || optarg ? optarg : "true";
-		if (!rows[index].arg)
-			value = truth(value);
-		if (!value)
-			return fail(err, rows[index].name, optarg, "is neither true nor false");
-		ret = rows[index].set(target, value, &why);
+		if (!row) {
+			snprintf(err->text, sizeof(err->text), "-%.*s: no such flag; see --help",
+				 (int)len, name);
+			return -EINVAL;
+		}
+		ret = set_row(row, target, name[len] ? name + len + 1 : NULL,
+			      at < argc ? argv[at] : NULL, &taken, err);
 		if (ret)
-			return fail(err, rows[index].name, value, why);
+			return ret;
+		at += taken;
 	}
-	*first = optind;
+	*first = at;
 	return 0;
 }
 

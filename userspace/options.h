@@ -4,7 +4,7 @@
  * documentation.
  *
  * Contract: -flag and --flag, "-flag value" and "-flag=value" are the same, as
- * with node-cache. Everything that can be judged without looking at the
+ * with node-cache; names are whole names. Everything that can be judged without looking at the
  * machine is checked here; errors are one line in struct options_error.
  */
 #ifndef NODENS_OPTIONS_H
@@ -89,5 +89,10 @@ void run_options__defaults(struct run_options *opts);
 /* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err);
 void run_options__help(FILE *out);
+/*
+ * What they say, defaults too, as comments of a Corefile: "# -NAME=VALUE" for each that is not
+ * empty. Flags made of it say the same.
+ */
+void run_options__print(const struct run_options *opts, FILE *out);
 
 #endif /* NODENS_OPTIONS_H */

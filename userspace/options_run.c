@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options_show.h"
+
 #define KUBEDNSCM "/etc/kube-dns" /* where node-cache's manifest mounts it */
 
 static int parse_number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
@@ -66,7 +68,12 @@ static int set_localip(void *target, const char *value, const char **why)
 	char text[INET6_ADDRSTRLEN];
 	struct served_addr addr;
 
-	*why = "is not a list of IP addresses; give them as 169.254.20.10,fd00::10";
+	/* The kubelet leaves $(NAME) as it is where the pod has no variable of that name. */
+	*why = strstr(value, "$(") ? "was not filled in by the kubelet: a pod has the variables of"
+				     " services of its own namespace that are older than it; wrong"
+				     " namespace, or no such service?"
+				   : "is not a list of IP addresses; give them as"
+				     " 169.254.20.10,fd00::10";
 	for (const char *at = value;; at++) {
 		size_t len = strcspn(at, ",");
 
@@ -112,36 +119,15 @@ static int set_mode(void *target, const char *value, const char **why)
 	struct run_options *opts = target;
 
 	*why = "is none of auto, steer, listen";
-	if (!strcmp(value, "auto"))
-		opts->mode = MODE_AUTO;
-	else if (!strcmp(value, "steer"))
-		opts->mode = MODE_STEER;
-	else if (!strcmp(value, "listen"))
-		opts->mode = MODE_LISTEN;
-	else
-		return -EINVAL;
-	return 0;
+	return options_show__parse_mode(value, &opts->mode) ? 0 : -EINVAL;
 }
 
 static int set_hook(void *target, const char *value, const char **why)
 {
-	static const char *const names[] = {
-		[HOOK_AUTO] = "auto",
-		[HOOK_TC] = "tc",
-		[HOOK_XDP] = "xdp",
-		[HOOK_XDP_NATIVE] = "xdp-native",
-		[HOOK_XDP_GENERIC] = "xdp-generic",
-	};
 	struct run_options *opts = target;
 
 	*why = "is none of auto, tc, xdp, xdp-native, xdp-generic";
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(value, names[i])) {
-			opts->hook = i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return options_show__parse_hook(value, &opts->hook) ? 0 : -EINVAL;
 }
 
 static int set_interfaces(void *target, const char *value, const char **why)

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
@@ -145,6 +146,15 @@ static void test_refused(void **state)
 		{ { "--bogus" }, "-bogus: no such flag" },
 		{ { "--bogus=1" }, "-bogus: no such flag" },
 		{ { "-x" }, "-x: no such flag" },
+		/* Beginnings of names are no names. */
+		{ { "-v=2" }, "-v: no such flag" },
+		{ { "-vers" }, "-vers: no such flag" },
+		{ { "--local", "10.0.0.1" }, "-local: no such flag" },
+		{ { "-inter=veth*" }, "-inter: no such flag" },
+		{ { "-=x" }, "-: no such flag" },
+		{ { "---conf=/x" }, "--conf: no such flag" },
+		{ { "-", "-conf" }, "\"-\": only flags" },
+		{ { "--", "-conf" }, "\"-conf\": only flags" },
 		{ { "--conf" }, "-conf: needs a value" },
 		{ { "-localip" }, "-localip: needs a value" },
 		{ { "--conf=" }, "-conf" },
@@ -153,7 +163,9 @@ static void test_refused(void **state)
 		{ { "--persist=maybe" }, "-persist: \"maybe\"" },
 		{ { "--mode=both" }, "steer, listen" },
 		{ { "--hook=eth" }, "xdp-native" },
-		{ { "-localip=10.0.0" }, "-localip" },
+		{ { "-localip=10.0.0" }, "is not a list of IP addresses" },
+		{ { "-localip", "169.254.20.10,$(KUBE_DNS_SERVICE_HOST)" },
+		  "was not filled in by the kubelet" },
 		{ { "-localip=10.0.0.1,," }, "-localip" },
 		{ { "-localip=,10.0.0.1" }, "-localip" },
 		{ { "-localip=0.0.0.0" }, "-localip" },
@@ -394,6 +406,68 @@ static void test_help(void **state)
 	assert_int_equal(PARSE(&opts, &err, "-conf", "x", "-help"), -ECANCELED);
 }
 
+/* What is printed of flags and given again is the same, for every flag that keeps something. */
+static void test_printed(void **state)
+{
+	static const char *const given[] = {
+		"-conf=/x",
+		"-localip=10.0.0.1,fd00::a",
+		"-mode=listen",
+		"-hook=xdp-native",
+		"-interfaces=v*",
+		"-exclude=veth0",
+		"-capacity=640",
+		"-bufsize=4096",
+		"-lease=3",
+		"-persist=true",
+		"-bpffs=/b",
+		"-pretend-kernel=5.4",
+		"-pidfile=/p",
+		"-basecorefile=/c",
+		"-kubednscm=/k",
+		"-upstreamsvc=u",
+		"-setupinterface=true",
+		"-interfacename=nl0",
+		"-skipteardown=true",
+		"-prometheus-listen-address=:1",
+		"-metrics-listen-address=:2",
+		"-dns.port=54",
+		"-ignore-unsupported=true",
+		"-log-level=debug",
+	};
+	const size_t n = sizeof(given) / sizeof(given[0]);
+	char *argv[sizeof(given) / sizeof(given[0]) + 1] = { (char *)"run" };
+	struct run_options opts;
+	struct options_error err;
+	char *text = NULL, *line, *rest;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	memcpy(argv + 1, given, sizeof(given));
+	if (run_options__parse(&opts, n + 1, argv, &err))
+		fail_msg("%s", err.text);
+	run_options__print(&opts, out);
+	fclose(out);
+	line = strtok_r(text, "\n", &rest);
+	for (size_t i = 0; i < n; i++, line = strtok_r(NULL, "\n", &rest)) {
+		assert_non_null(line);
+		assert_memory_equal(line, "# ", 2);
+		assert_string_equal(line + 2, given[i]);
+	}
+	assert_null(line);
+	free(text);
+	/* What was not given and has no default is not there. */
+	assert_int_equal(PARSE(&opts, &err, "-conf=/a\nb"), 0);
+	out = open_memstream(&text, &size);
+	run_options__print(&opts, out);
+	fclose(out);
+	assert_non_null(strstr(text, "# -conf=/a?b\n"));
+	assert_null(strstr(text, "localip"));
+	assert_null(strstr(text, "capacity"));
+	free(text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -407,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_nodecache_manifests),
 		cmocka_unit_test(test_nodecache_refused),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_printed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
