@@ -382,6 +382,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	}
 	if (agent->base)
 		event_base_free(agent->base);
+	conf_watch__free(agent->watch);
 	if (agent->pidfile_written)
 		unlink(agent->opts->pidfile);
 }
@@ -390,8 +391,8 @@ static void say_notes(const struct agent *agent, const struct conf *conf)
 {
 	for (unsigned int i = 0; i < agent->opts->n_moot; i++)
 		log_info("%s", agent->opts->moot[i]);
-	if (conf->note[0])
-		log_warn("%s", conf->note);
+	for (size_t i = 0; i < conf->notes.len; i++)
+		log_warn("%s", conf->notes.text[i]);
 	if (conf->plan->warning[0])
 		log_warn("%s", conf->plan->warning);
 	if (conf->plan->why_mode && !agent->bare)
@@ -410,7 +411,8 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		return -ENOMEM;
 	}
 	conf->cf = NULL;
-	agent->fingerprint = conf->fingerprint;
+	agent->watch = conf->watch;
+	conf->watch = NULL;
 	agent->opts = opts;
 	agent->map.fd = -1;
 	agent->lock_fd = -1;
@@ -433,7 +435,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		 : agent->bare ? "; without the kernel path"
 			       : "");
 	notify__state("READY=1");
-	if (conf->note[0])
+	if (conf->notes.len)
 		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);
 	resolver__watch_loops(agent->gen->resolver, clock_now());

@@ -62,7 +62,7 @@ struct agent {
 	int fatal; /* -errno: a device the operator named could not be attached to */
 	struct event *beat, *second, *tick;
 	uint64_t reload_ns;	  /* when the configuration is looked at again */
-	uint64_t fingerprint;	  /* of what it was made of, or was refused last */
+	struct conf_watch *watch; /* what it was made of, or was refused last */
 	unsigned int missing;	  /* looks in a row at which its file was gone */
 	uint64_t waiting_said_ns; /* when it was said which zone keeps steering back */
 	bool was_ready;		  /* the upstreams of all zones have answered */

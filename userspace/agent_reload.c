@@ -103,47 +103,38 @@ static bool reload(struct agent *agent, const char *reason)
 	struct options_error err = { .text = "" };
 	struct conf conf;
 	bool taken;
+	int ret = conf__load(agent->opts, &conf, &err);
 
-	if (conf__load(agent->opts, &conf, &err)) {
+	/* Taken or refused: what it was read from is not read again before it changes. */
+	if (conf.watch) {
+		conf_watch__free(agent->watch);
+		agent->watch = conf.watch;
+		conf.watch = NULL;
+	}
+	if (ret) {
 		log_error("%s: %s; the configuration stays as it was", reason, err.text);
 		return false;
 	}
-	if (conf.note[0]) {
+	for (size_t i = 0; i < conf.notes.len; i++)
+		log_error("%s: %s; the configuration stays as it was", reason, conf.notes.text[i]);
+	if (conf.notes.len) {
 		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
-		log_error("%s: %s; the configuration stays as it was", reason, conf.note);
 		conf__free(&conf);
 		return false;
 	}
 	taken = take(agent, &conf, reason);
-	if (taken) {
-		agent->fingerprint = conf.fingerprint;
+	if (taken)
 		agent->reload_ns = 0; /* the interval may be another one */
-	}
 	conf__free(&conf);
 	return taken;
-}
-
-/* @fingerprint: of what was there before it is read, so that what is refused is refused once. */
-static void reload_counted(struct agent *agent, const char *reason, uint64_t fingerprint)
-{
-	const struct corefile *before = agent->gen->cf; /* there until it is reaped */
-
-	if (reload(agent, reason)) {
-		/* what changed while it was read is looked at once more */
-		if (conf__fingerprint(agent->opts, before) != fingerprint)
-			agent->fingerprint = fingerprint;
-		return;
-	}
-	agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
-	if (fingerprint)
-		agent->fingerprint = fingerprint;
 }
 
 void agent__reload(struct agent *agent, const char *reason)
 {
 	if (agent->stopping || agent->leave_ns)
 		return;
-	reload_counted(agent, reason, conf__fingerprint(agent->opts, agent->gen->cf));
+	if (!reload(agent, reason))
+		agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
 }
 
 /*
@@ -175,7 +166,7 @@ static void say_missing(struct agent *agent)
 
 void agent__watch(struct agent *agent, uint64_t now)
 {
-	uint64_t fingerprint;
+	enum conf_change change;
 
 	if (agent->leave_ns)
 		return;
@@ -184,12 +175,12 @@ void agent__watch(struct agent *agent, uint64_t now)
 			agent->reload_ns = next_look(agent, now);
 		return;
 	}
-	fingerprint = conf__fingerprint(agent->opts, agent->gen->cf);
-	if (!fingerprint)
+	change = conf_watch__look(agent->watch, agent->opts);
+	if (change == CONF_MISSING)
 		say_missing(agent);
 	else
 		agent->missing = 0;
-	if (fingerprint && fingerprint != agent->fingerprint)
-		reload_counted(agent, "reload", fingerprint);
+	if (change == CONF_CHANGED)
+		agent__reload(agent, "reload");
 	agent->reload_ns = next_look(agent, now);
 }

@@ -135,6 +135,20 @@ static int add_socket(struct agent *agent, int fd, int family, int type, uint16_
 	return ret;
 }
 
+static const char *advice(const struct agent *agent, int error)
+{
+	if (error == -EADDRNOTAVAIL)
+		return agent->gen->plan.mode == MODE_STEER && !agent->link
+			       ? "; no interface has this address: -setupinterface makes a link "
+				 "that has it"
+			       : "; no interface has this address";
+	if (error != -EADDRINUSE)
+		return "";
+	return agent->link ? "; another DNS server runs there, or on all addresses: have it bind "
+			     "its own, or use -mode steer -setupinterface=false"
+			   : "; another DNS server runs there";
+}
+
 static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
 {
 	const struct sockaddr_storage *addr = &listen->addr;
@@ -147,17 +161,60 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 	if (fd < 0) {
 		log_error("cannot listen on %s over %s: %s%s",
 			  agent__addr_text(addr, text, sizeof(text)),
-			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd),
-			  fd == -EADDRINUSE	 ? agent->link
-							   ? "; another DNS server runs there, or on all"
-							     " addresses: have it bind its own, or"
-							     " use -mode steer -setupinterface=false"
-							   : "; another DNS server runs there"
-			  : fd == -EADDRNOTAVAIL ? "; no interface has this address"
-						 : "");
+			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(agent, fd));
 		return fd;
 	}
 	return add_socket(agent, fd, addr->ss_family, type, port);
+}
+
+/* Every address of the node, or none of them where another server has the port: that one stays. */
+static int listen_wide(struct agent *agent, const struct plan_listen *listen, bool *done)
+{
+	const struct sockaddr_storage *addr = &listen->addr;
+	int udp = server__socket(addr, SOCK_DGRAM), tcp, ret;
+	char text[64];
+
+	*done = false;
+	tcp = udp < 0 ? udp : server__socket(addr, SOCK_STREAM);
+	if (tcp < 0) {
+		if (udp >= 0)
+			close(udp);
+		if (tcp != -EAFNOSUPPORT)
+			log_warn("cannot listen on %s: %s: of the node's addresses those of "
+				 "-localip alone are answered",
+				 agent__addr_text(addr, text, sizeof(text)), strerror(-tcp));
+		return 0;
+	}
+	*done = true;
+	ret = add_socket(agent, udp, addr->ss_family, SOCK_DGRAM, DNS_PORT);
+	if (ret) {
+		close(tcp);
+		return ret;
+	}
+	return add_socket(agent, tcp, addr->ss_family, SOCK_STREAM, DNS_PORT);
+}
+
+static int listen_everywhere(struct agent *agent)
+{
+	const struct plan *plan = &agent->gen->plan;
+	bool wide4 = false, wide6 = false;
+	int ret = 0;
+
+	for (int i = 0; !ret && i < plan->n_listen; i++) {
+		const struct plan_listen *listen = &plan->listen[i];
+		bool v6 = listen->addr.ss_family == AF_INET6;
+		bool dns = ((const struct sockaddr_in *)&listen->addr)->sin_port == htons(DNS_PORT);
+
+		if (listen->wide)
+			ret = listen_wide(agent, listen, v6 ? &wide6 : &wide4);
+		else if (!dns || !(v6 ? wide6 : wide4))
+			ret = listen_at(agent, listen, SOCK_DGRAM);
+		else
+			continue;
+		if (!ret && !listen->wide)
+			ret = listen_at(agent, listen, SOCK_STREAM);
+	}
+	return ret;
 }
 
 static int steer_at(struct agent *agent, int family, int type)
@@ -193,12 +250,7 @@ static int open_sockets(struct agent *agent)
 		if (!ret)
 			ret = steer_at(agent, families[i], SOCK_STREAM);
 	}
-	for (int i = 0; !ret && i < plan->n_listen; i++) {
-		ret = listen_at(agent, &plan->listen[i], SOCK_DGRAM);
-		if (!ret)
-			ret = listen_at(agent, &plan->listen[i], SOCK_STREAM);
-	}
-	return ret;
+	return ret ? ret : listen_everywhere(agent);
 }
 
 int agent_sockets__open(struct agent *agent)

@@ -50,6 +50,7 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 	}
 	if (!conf__load(opts, conf, &err))
 		return -1;
+	conf__free(conf);
 	log_error("%s", err.text);
 	return EXIT_FAILURE;
 }
@@ -60,8 +61,8 @@ void cmd_config__warn(const struct run_options *opts, const struct conf *conf)
 		log_info("%s", opts->moot[i]);
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
-	if (conf->note[0])
-		log_warn("%s", conf->note);
+	for (size_t i = 0; i < conf->notes.len; i++)
+		log_warn("%s", conf->notes.text[i]);
 	if (conf->plan->warning[0])
 		log_warn("%s", conf->plan->warning);
 }

@@ -2,7 +2,7 @@
 /*
  * Where the configuration comes from. Contract: conf.h.
  */
-#include "conf.h"
+#include "conf_priv.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -11,12 +11,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define RESOLV_CONF   "/etc/resolv.conf"
 #define NAMESERVERS   3 /* as many as a resolver takes */
 #define LIST_TEXT_MAX 2048
+#define STUBS_MAX     1024 /* whoever may write the ConfigMap has no more of the agent's memory */
 
 static int fail(struct options_error *err, int ret, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -31,23 +31,35 @@ static int fail(struct options_error *err, int ret, const char *fmt, ...)
 	return ret;
 }
 
-static int read_file(const char *path, char **text, size_t *len)
-{
-	return corefile_host_options.read_file(NULL, path, text, len);
-}
-
 /* NUL-terminated. */
-static int read_text(const char *path, char **text)
+static int read_text(struct conf_watch *watch, const char *path, char **text)
 {
 	char *raw = NULL;
 	size_t len = 0;
-	int ret = read_file(path, &raw, &len);
+	int ret = conf_watch__read(watch, path, &raw, &len);
 
 	if (ret)
 		return ret;
 	*text = strndup(raw, len);
 	free(raw);
 	return *text ? 0 : -ENOMEM;
+}
+
+static void note(struct conf_notes *notes, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void note(struct conf_notes *notes, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (notes->len == CONF_NOTES_MAX) {
+		snprintf(notes->text[notes->len - 1], sizeof(notes->text[0]), "%s",
+			 "the kube-dns ConfigMap: more is left out");
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(notes->text[notes->len++], sizeof(notes->text[0]), fmt, ap);
+	va_end(ap);
 }
 
 /* NULL: -conf's own file is the Corefile. node-cache would write that anew out of the base. */
@@ -67,70 +79,72 @@ bool conf__from_base(const struct run_options *opts)
 	return base_path(opts);
 }
 
+const char *conf__path(const struct run_options *opts)
+{
+	const char *base = base_path(opts);
+
+	return base ? base : opts->conf;
+}
+
 /* ---- the kube-dns ConfigMap ---- */
 
-static json_t *read_json(const struct run_options *opts, const char *key, char note[256])
-{
-	char path[4096], *text = NULL;
-	json_error_t error;
-	json_t *json;
+/* What is being made of the files. */
+struct source {
+	const struct run_options *opts;
+	struct conf_watch *watch;
+	struct conf_notes *notes;
+};
 
-	snprintf(path, sizeof(path), "%s/%s", opts->kubednscm, key);
-	if (read_text(path, &text))
-		return NULL; /* the ConfigMap is optional, and so are its keys */
-	json = text[strspn(text, " \t\r\n")] ? json_loads(text, JSON_DECODE_ANY, &error)
-					     : json_null();
-	free(text);
+static json_t *parse_json(const struct source *from, const char *key, const char *text)
+{
+	json_error_t error;
+	json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+
+	if (!json && json_error_code(&error) == json_error_duplicate_key) {
+		note(from->notes, "%s: a name is there twice (line %d): the last one counts", key,
+		     error.line);
+		json = json_loads(text, JSON_DECODE_ANY, &error);
+	}
 	if (!json)
-		snprintf(note, 256, "%s: left out: line %d: %.100s", key, error.line, error.text);
+		note(from->notes, "%s: left out: line %d: it is not JSON", key, error.line);
 	return json;
 }
 
-static bool is_server(const char *text)
+static json_t *read_json(const struct source *from, const char *key)
 {
-	struct in6_addr any;
-	char copy[80];
-	char *colon;
+	char path[4096], *text = NULL;
+	json_t *json;
 
-	if (strlen(text) >= sizeof(copy))
-		return false;
-	strcpy(copy, text);
-	if (inet_pton(AF_INET6, copy, &any) == 1)
-		return true;
-	colon = strrchr(copy, ':');
-	if (colon && copy[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		return inet_pton(AF_INET6, copy + 1, &any) == 1;
-	}
-	if (colon)
-		*colon = '\0';
-	return inet_pton(AF_INET, copy, &any) == 1;
+	snprintf(path, sizeof(path), "%s/%s", from->opts->kubednscm, key);
+	if (read_text(from->watch, path, &text))
+		return NULL; /* the ConfigMap is optional, and so are its keys */
+	json = text[strspn(text, " \t\r\n")] ? parse_json(from, key, text) : json_null();
+	free(text);
+	return json;
 }
 
-/* The servers of a JSON list, divided by blanks; false: there is none that could be used. */
-static bool servers(const json_t *list, size_t max, char *out, size_t size, char note[256])
+/* The servers of a JSON list. What is no address, or has something behind it, is left out. */
+static size_t servers(const struct source *from, const json_t *list, size_t max,
+		      struct sockaddr_storage *out)
 {
-	size_t n = 0, at = 0;
+	size_t n = 0;
 
-	out[0] = '\0';
 	if (list && !json_is_array(list) && !json_is_null(list))
-		snprintf(note, 256, "the kube-dns ConfigMap: a list of servers is none; left out");
+		note(from->notes, "the kube-dns ConfigMap: a list of servers is none; left out");
 	if (json_array_size(list) > max)
-		snprintf(note, 256, "the kube-dns ConfigMap: of %zu servers in a row %zu are taken",
-			 json_array_size(list), max);
+		note(from->notes, "the kube-dns ConfigMap: of %zu servers in a row %zu are taken",
+		     json_array_size(list), max);
 	for (size_t i = 0; i < json_array_size(list) && n < max; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
+		int ret = text ? corefile__server(text, &out[n]) : -EINVAL;
 
-		if (!text || !is_server(text)) {
-			snprintf(note, 256,
-				 "the kube-dns ConfigMap: '%.64s' is left out: it is no "
-				 "IP address",
-				 text ? text : "?");
-			continue;
-		}
-		at += snprintf(out + at, size - at, "%s%s", n++ ? " " : "", text);
-		if (at >= size)
-			return false;
+		if (ret)
+			note(from->notes, "the kube-dns ConfigMap: '%.64s' is left out: %s",
+			     text ? text : "?",
+			     ret == -ERANGE ? "its port is none from 1 to 65535"
+					    : "it is no IP address");
+		else
+			n++;
 	}
 	return n;
 }
@@ -150,39 +164,58 @@ static void local_list(const struct run_options *opts, char *out, size_t size)
 
 static bool is_domain(const char *text)
 {
-	struct dns_name name;
-
-	return *text &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			    "0123456789-_.") == strlen(text) &&
-	       !dns_name__from_text(&name, text);
+	return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789-_.") == strlen(text);
 }
 
-static void add_stubs(const struct run_options *opts, FILE *out, char note[256])
+static int add_stub(const struct source *from, const char *domain, const json_t *list,
+		    struct corefile *cf)
 {
-	json_t *stubs = read_json(opts, "stubDomains", note), *list;
-	char to[LIST_TEXT_MAX], bind[LIST_TEXT_MAX];
-	const char *domain;
+	const struct run_options *opts = from->opts;
+	struct corefile_stub stub = { .zone = domain, .port = opts->dns_port };
+	const char *why = "it is no domain";
+	char file[4096];
+	int ret = -EINVAL;
 
-	local_list(opts, bind, sizeof(bind));
+	snprintf(file, sizeof(file), "%s/stubDomains", opts->kubednscm);
+	stub.file = file;
+	for (int i = 0; i < opts->n_localip; i++)
+		stub.binds[stub.binds_len++] = plan__sockaddr(&opts->localip[i], opts->dns_port);
+	stub.servers_len = servers(from, list, COREFILE_TO_MAX, stub.servers);
+	if (is_domain(domain) && !stub.servers_len)
+		return 0;
+	if (is_domain(domain))
+		ret = corefile__add_stub(cf, &stub, &why);
+	if (ret == -EEXIST)
+		why = "a block has this zone already";
+	if (ret == -EINVAL || ret == -EEXIST)
+		note(from->notes, "stubDomains: '%.64s' is left out: %s", domain, why);
+	return ret == -ENOMEM ? ret : 0;
+}
+
+/* The blocks of the ConfigMap's stub domains, after the base's. */
+static int add_stubs(const struct source *from, struct corefile *cf)
+{
+	json_t *stubs = read_json(from, "stubDomains"), *list;
+	const char *domain;
+	size_t n = 0;
+	int ret = 0;
+
 	if (stubs && !json_is_object(stubs) && !json_is_null(stubs))
-		snprintf(note, 256,
-			 "stubDomains: left out: no object of domains and their servers");
+		note(from->notes, "stubDomains: left out: no object of domains and their servers");
 	json_object_foreach(stubs, domain, list)
 	{
-		if (!is_domain(domain)) {
-			snprintf(note, 256, "stubDomains: '%.64s' is left out: it is no domain",
-				 domain);
-			continue;
+		if (n++ == STUBS_MAX) {
+			note(from->notes, "stubDomains: more than %d domains: the rest is left out",
+			     STUBS_MAX);
+			break;
 		}
-		if (!servers(list, COREFILE_TO_MAX, to, sizeof(to), note))
-			continue;
-		fprintf(out, "\n%s:%u {\n    errors\n    cache 30\n", domain, opts->dns_port);
-		if (bind[0])
-			fprintf(out, "    bind %s\n", bind);
-		fprintf(out, "    forward . %s\n}\n", to);
+		ret = add_stub(from, domain, list, cf);
+		if (ret)
+			break;
 	}
 	json_decref(stubs);
+	return ret;
 }
 
 /* ---- placeholders ---- */
@@ -265,11 +298,33 @@ static void without_tcp(char *base)
 	}
 }
 
-static int fill_base(const struct run_options *opts, const char *path, char *base, FILE *out,
-		     char note[256], struct options_error *err)
+/* Written anew from what was read: no octet of the ConfigMap gets into the text. */
+static void server_list(const struct sockaddr_storage *servers, size_t n, char *out, size_t size)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n && at < size; i++) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&servers[i];
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&servers[i];
+		bool is_v6 = servers[i].ss_family == AF_INET6;
+		char ip[INET6_ADDRSTRLEN];
+
+		inet_ntop(servers[i].ss_family,
+			  is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, ip,
+			  sizeof(ip));
+		at += snprintf(out + at, size - at, is_v6 ? "%s[%s]:%u" : "%s%s:%u", i ? " " : "",
+			       ip, ntohs(is_v6 ? v6->sin6_port : v4->sin_port));
+	}
+}
+
+static int fill_base(const struct source *from, const char *path, char *base, FILE *out,
+		     struct options_error *err)
 {
 	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400], host[64];
-	json_t *list = read_json(opts, "upstreamNameservers", note);
+	const struct run_options *opts = from->opts;
+	json_t *list = read_json(from, "upstreamNameservers");
+	struct sockaddr_storage named[NAMESERVERS];
 	struct pillar pillars[] = {
 		{ "__PILLAR__CLUSTER__DNS__", cluster_dns(opts, env, sizeof(env)), why, NULL },
 		{ "__PILLAR__UPSTREAM__SERVERS__", upstreams, NULL, NULL },
@@ -277,46 +332,41 @@ static int fill_base(const struct run_options *opts, const char *path, char *bas
 		{ "__PILLAR__DNS__SERVER__", "", NULL, NULL },
 		{ "__PROMETHEUS__ENDPOINT__", opts->prometheus_address, NULL, NULL },
 	};
-	int ret;
+	size_t n = servers(from, list, NAMESERVERS, named);
 
+	json_decref(list);
 	snprintf(why, sizeof(why),
 		 "the environment has no %s: is there a service of that name, "
 		 "older than this pod?",
 		 env);
 	local_list(opts, local, sizeof(local));
 	local_host(opts, host, sizeof(host));
-	if (servers(list, NAMESERVERS, upstreams, sizeof(upstreams), note))
+	server_list(named, n, upstreams, sizeof(upstreams));
+	if (n)
 		without_tcp(base);
 	else
 		strcpy(upstreams, RESOLV_CONF);
-	json_decref(list);
-	ret = substitute(base, path, pillars, sizeof(pillars) / sizeof(pillars[0]), out, err);
-	if (!ret)
-		add_stubs(opts, out, note);
-	return ret;
+	return substitute(base, path, pillars, sizeof(pillars) / sizeof(pillars[0]), out, err);
 }
 
-int conf__text(const struct run_options *opts, char **text, const char **path, char note[256],
-	       struct options_error *err)
+/* The text before it is parsed, malloc'd. */
+static int make_text(const struct source *from, const char *path, bool is_base, char **text,
+		     struct options_error *err)
 {
-	const char *base = base_path(opts);
 	char *raw = NULL, *filled = NULL;
 	size_t len = 0;
 	FILE *out;
-	int ret;
+	int ret = read_text(from->watch, path, &raw);
 
-	note[0] = '\0';
-	*path = base ? base : opts->conf;
-	ret = read_text(*path, &raw);
 	if (ret)
-		return fail(err, ret, "%s: cannot be read: %s; name a readable Corefile", *path,
+		return fail(err, ret, "%s: cannot be read: %s; name a readable Corefile", path,
 			    strerror(-ret));
-	if (!base) {
+	if (!is_base) {
 		*text = raw;
 		return 0;
 	}
 	out = open_memstream(&filled, &len);
-	ret = out ? fill_base(opts, base, raw, out, note, err) : -ENOMEM;
+	ret = out ? fill_base(from, path, raw, out, err) : -ENOMEM;
 	if (out && fclose(out) && !ret)
 		ret = -ENOMEM;
 	free(raw);
@@ -328,81 +378,92 @@ int conf__text(const struct run_options *opts, char **text, const char **path, c
 	return 0;
 }
 
-int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err)
+int conf__text(const struct run_options *opts, char **text, const char **path,
+	       struct conf_notes *notes, struct options_error *err)
+{
+	struct conf_watch *watch;
+	int ret;
+
+	*notes = (struct conf_notes){ .len = 0 };
+	*path = conf__path(opts);
+	watch = conf_watch__new(*path);
+	if (!watch)
+		return fail(err, -ENOMEM, "out of memory");
+	ret = make_text(&(struct source){ opts, watch, notes }, *path, conf__from_base(opts), text,
+			err);
+	conf_watch__free(watch);
+	return ret;
+}
+
+/* Base and stub domains, or the base alone. */
+static int load(const struct source *from, const char *path, bool is_base, bool stubs,
+		struct conf *conf, struct options_error *err)
 {
 	struct corefile_options options = corefile_host_options;
 	struct corefile_error why = { .text = "" };
-	struct conf conf = { .cf = NULL };
-	const char *path = NULL;
 	char *text = NULL;
-	int ret;
+	int ret = make_text(from, path, is_base, &text, err);
 
-	options.default_port = opts->dns_port;
-	options.ignore_unsupported = opts->ignore_unsupported;
-	ret = conf__text(opts, &text, &path, conf.note, err);
 	if (ret)
 		return ret;
-	ret = corefile__parse_with(&options, path, text, strlen(text), &conf.cf, &why);
+	options.ctx = from->watch;
+	options.read_file = conf_watch__read;
+	options.glob = conf_watch__glob;
+	options.default_port = from->opts->dns_port;
+	options.ignore_unsupported = from->opts->ignore_unsupported;
+	/* node-cache writes what it makes of the base to -conf, and there imports begin. */
+	options.import_dir = is_base ? from->opts->conf : NULL;
+	ret = corefile__parse_with(&options, path, text, strlen(text), &conf->cf, &why);
 	free(text);
 	if (ret)
 		return fail(err, ret, "%s", why.text);
-	conf.plan = calloc(1, sizeof(*conf.plan));
-	ret = conf.plan ? plan__make(opts, conf.cf, conf.plan, err)
-			: fail(err, -ENOMEM, "out of memory");
-	if (ret) {
-		conf__free(&conf);
-		return ret;
+	conf->plan = calloc(1, sizeof(*conf->plan));
+	if (!conf->plan || (stubs && add_stubs(from, conf->cf)))
+		return fail(err, -ENOMEM, "out of memory");
+	return plan__make(from->opts, conf->cf, conf->plan, err);
+}
+
+static void forget(struct conf *conf)
+{
+	corefile__free(conf->cf);
+	free(conf->plan);
+	conf->cf = NULL;
+	conf->plan = NULL;
+	conf->notes.len = 0;
+}
+
+int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err)
+{
+	const char *path = conf__path(opts);
+	bool base = conf__from_base(opts);
+	struct conf conf = { .watch = conf_watch__new(path) };
+	struct source from = { opts, conf.watch, &conf.notes };
+	size_t blocks;
+	int ret;
+
+	*out = (struct conf){ .watch = NULL };
+	if (!conf.watch)
+		return fail(err, -ENOMEM, "out of memory");
+	ret = load(&from, path, base, base, &conf, err);
+	/* Stub domains that fit with nothing are no reason not to start. */
+	if (ret == -EINVAL && base && conf.plan) {
+		struct options_error why = *err;
+
+		blocks = conf.cf->blocks_len;
+		forget(&conf);
+		ret = load(&from, path, base, false, &conf, err);
+		if (!ret && conf.cf->blocks_len < blocks)
+			note(&conf.notes, "stubDomains: left out: %.160s", why.text);
 	}
-	conf.fingerprint = conf__fingerprint(opts, conf.cf);
+	if (ret)
+		forget(&conf);
 	*out = conf;
-	return 0;
+	return ret;
 }
 
 void conf__free(struct conf *conf)
 {
-	corefile__free(conf->cf);
-	free(conf->plan);
-	*conf = (struct conf){ .cf = NULL };
-}
-
-/* ---- changes ---- */
-
-/* FNV-1a: whether something changed, not whether somebody wants us to believe so. */
-static uint64_t mix(uint64_t hash, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3ull;
-	return (hash ^ len) * 0x100000001b3ull;
-}
-
-/* False: it is not there. */
-static bool mix_file(uint64_t *hash, const char *path)
-{
-	char *text = NULL;
-	size_t len = 0;
-	bool there = !read_file(path, &text, &len);
-
-	*hash = mix(*hash, text ? text : "", len);
-	free(text);
-	return there;
-}
-
-uint64_t conf__fingerprint(const struct run_options *opts, const struct corefile *cf)
-{
-	const char *base = base_path(opts);
-	uint64_t hash = 0xcbf29ce484222325ull;
-	char path[4096];
-
-	if (!mix_file(&hash, base ? base : opts->conf))
-		return 0;
-	for (size_t i = 0; i < cf->files_len; i++)
-		mix_file(&hash, cf->files[i]);
-	mix_file(&hash, RESOLV_CONF);
-	if (base) {
-		snprintf(path, sizeof(path), "%s/stubDomains", opts->kubednscm);
-		mix_file(&hash, path);
-		snprintf(path, sizeof(path), "%s/upstreamNameservers", opts->kubednscm);
-		mix_file(&hash, path);
-	}
-	return hash ? hash : 1;
+	forget(conf);
+	conf_watch__free(conf->watch);
+	conf->watch = NULL;
 }

@@ -23,15 +23,36 @@ struct keys {
 	size_t len, cap;
 	uint16_t *ports;
 	size_t ports_len, ports_cap;
+	unsigned int left_out; /* of other transports */
 };
+
+/* What CoreDNS would serve the zone over. */
+static const char *const transports[] = { "tls://", "https://", "https3://", "grpc://", "quic://" };
+
+static bool is_other_transport(const char *key)
+{
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		if (!strncmp(key, transports[i], strlen(transports[i])))
+			return true;
+	}
+	return false;
+}
 
 static int add_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
 		   struct keys *keys)
 {
 	uint16_t port, *ports;
 	char *host;
-	int err = corefile_split_key(p, at, key, &host, &port);
+	int err;
 
+	/* Plain DNS loses nothing by it: CoreDNS does not serve such a zone over that either. */
+	if (is_other_transport(key)) {
+		keys->left_out++;
+		return corefile_warn(p, at,
+				     "'%s' is left out: clients are served over plain DNS alone",
+				     corefile_show(p, key));
+	}
+	err = corefile_split_key(p, at, key, &host, &port);
 	if (!err)
 		err = corefile_zones(p, at, host,
 				     &(struct corefile_zone_list){ .list = &keys->zones,
@@ -66,7 +87,7 @@ static int read_key(struct corefile_parse *p, const struct corefile_token *at, s
 
 	do {
 		len = strcspn(s, ",");
-		if (!len && (!*s || *comma || !keys->len))
+		if (!len && (!*s || *comma || !(keys->len + keys->left_out)))
 			return corefile_fail(p, at,
 					     "a zone is missing in '%s'; write names divided by "
 					     "one comma or by blanks",
@@ -111,20 +132,33 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 	}
 	if (comma)
 		return corefile_fail(p, t, "no zone follows the last comma; take the comma out");
-	if (!keys->len)
+	if (!keys->len && !keys->left_out)
 		return corefile_fail(
 			p, first, "it has no zone; write names before '{', or '.' for every name");
 	return 0;
 }
 
-static int add_block(struct corefile_parse *p, const struct corefile_block *block)
+struct corefile_block corefile_block_defaults(const char *file, unsigned int line)
 {
-	struct corefile *cf = p->cf;
+	return (struct corefile_block){
+		.file = file,
+		.line = line,
+		.nxdomain_cut = true,
+		.cache = {
+			.success = { CAPACITY_DEFAULT, TTL_SUCCESS_DEFAULT, MIN_TTL_DEFAULT },
+			.denial = { CAPACITY_DEFAULT, TTL_DENIAL_DEFAULT, MIN_TTL_DEFAULT },
+			.servfail_s = SERVFAIL_DEFAULT,
+		},
+	};
+}
+
+int corefile_add_block(struct corefile *cf, const struct corefile_block *block)
+{
 	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len,
-							&p->blocks_cap, sizeof(*list));
+							&cf->blocks_cap, sizeof(*list));
 
 	if (!list)
-		return corefile_nomem(p);
+		return -ENOMEM;
 	list[cf->blocks_len++] = *block;
 	cf->blocks = list;
 	return 0;
@@ -164,7 +198,8 @@ static int add_blocks(struct corefile_parse *p, const struct corefile_block *rea
 			block.binds[j] = read->binds[j];
 			*corefile_port_of(&block.binds[j]) = htons(block.port);
 		}
-		err = add_block(p, &block);
+		if (corefile_add_block(p->cf, &block))
+			err = corefile_nomem(p);
 	}
 	return err;
 }
@@ -179,16 +214,7 @@ static void cap_min_ttl(struct corefile_cache_side *side)
 static int read_block(struct corefile_parse *p)
 {
 	const struct corefile_token *key = &p->tokens.list[p->at];
-	struct corefile_block block = {
-		.file = key->file,
-		.line = key->line,
-		.nxdomain_cut = true,
-		.cache = {
-			.success = { CAPACITY_DEFAULT, TTL_SUCCESS_DEFAULT, MIN_TTL_DEFAULT },
-			.denial = { CAPACITY_DEFAULT, TTL_DENIAL_DEFAULT, MIN_TTL_DEFAULT },
-			.servfail_s = SERVFAIL_DEFAULT,
-		},
-	};
+	struct corefile_block block = corefile_block_defaults(key->file, key->line);
 	struct keys keys = { 0 };
 	bool braced;
 	int err;
@@ -215,7 +241,7 @@ static int read_block(struct corefile_parse *p)
 				     corefile_show(p, key->text));
 	p->at += braced;
 	err = corefile_directives(p, braced, key);
-	if (!err && !block.forwards_len && !block.templates_len && !block.has_hosts &&
+	if (!err && keys.len && !block.forwards_len && !block.templates_len && !block.has_hosts &&
 	    !block.whoami)
 		err = corefile_warn(
 			p, key,
@@ -233,6 +259,7 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 
 	if (!file)
 		return corefile_nomem(p);
+	p->file = file;
 	p->directive = "syntax";
 	err = corefile_lex(p, file, text, len, &raw);
 	if (!err)
@@ -247,7 +274,8 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 					"it has no server block; write '. {', 'forward . IP' and "
 					"'}' on three lines");
 	}
-	return corefile_check_overlap(p);
+	err = corefile_check_overlap(p);
+	return err ? err : corefile_set_apart(p);
 }
 
 int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,

@@ -44,6 +44,11 @@ struct corefile_block {
 	size_t binds_len;
 	uint16_t bufsize; /* 0: not given; else 512 to 4096 */
 	bool debug;
+	/*
+	 * nodens has one cache, and what is in it is found by name: it belongs to one port. The
+	 * blocks of other ports are asked for anew each time, and their `cache` is off.
+	 */
+	bool apart;
 	struct corefile_cache cache;
 	/* On unless `nxdomain_cut off`; comes to nothing where the zone is no cluster's. */
 	bool nxdomain_cut;
@@ -73,11 +78,10 @@ struct corefile_mem;
 
 struct corefile {
 	struct corefile_block *blocks; /* in file order, at least one */
-	size_t blocks_len;
+	size_t blocks_len, blocks_cap;
 	const char **warnings; /* each "FILE:LINE: DIRECTIVE: ..." */
 	size_t warnings_len;
-	const char **files; /* every file read for it but resolv.conf and hosts: itself, imports */
-	size_t files_len;
+	uint16_t cached_port;	  /* whose blocks are not apart: 53 where a block has it */
 	struct corefile_mem *mem; /* owns all of the above */
 };
 
@@ -95,6 +99,11 @@ struct corefile_options {
 	const char *(*get_env)(void *ctx, const char *name);
 	/* malloc'd addresses of the interface of that name, port 0; -ENODEV; NULL: there is none */
 	int (*interface)(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len);
+	/* index of the interface of that name, 0: there is none; NULL: there are none */
+	unsigned int (*ifindex)(void *ctx, const char *name);
+	/* what imports of the text itself are relative to, ending in '/'; NULL: where `path` lies
+	 */
+	const char *import_dir;
 	bool ignore_unsupported; /* dnstap, trace, pprof, metadata: a warning instead of an error */
 };
 
@@ -117,12 +126,34 @@ int corefile__load(const char *path, struct corefile **out, struct corefile_erro
 
 void corefile__free(struct corefile *cf);
 
+/*
+ * A block of its own for one zone, with `errors`, `cache 30` and `forward .`, made without any text
+ * of a Corefile. Call it before anything else looks at the configuration.
+ */
+struct corefile_stub {
+	const char *file; /* where it comes from, for messages */
+	const char *zone;
+	uint16_t port;
+	struct sockaddr_storage binds[COREFILE_BIND_MAX];
+	size_t binds_len;
+	struct sockaddr_storage servers[COREFILE_TO_MAX]; /* port set */
+	size_t servers_len;
+};
+
+/* -EINVAL: no zone, *why says why; -EEXIST: a block has it already; -ENOMEM. */
+int corefile__add_stub(struct corefile *cf, const struct corefile_stub *stub, const char **why);
+
+/* "IP", "IP:PORT" or "[IPV6]:PORT" and nothing after it, port 53 where there is none; -EINVAL: no
+ * address; -ERANGE: no port. */
+int corefile__server(const char *text, struct sockaddr_storage *out);
+
 /* The effective configuration, defaults written out, as a Corefile that parses to the same. */
 void corefile__print(const struct corefile *cf, FILE *out);
 void corefile__print_block(const struct corefile_block *block, FILE *out);
 
 /*
- * The block with the longest zone that is the name or above it, NULL if none. `qname` is wire form,
+ * The block with the longest zone that is the name or above it, NULL if none; those that are apart
+ * are not looked at. `qname` is wire form,
  * lower case, the root's zero counted in `len`. With equal zones (on other ports or addresses) the
  * first one in the file.
  */

@@ -53,6 +53,13 @@ static int fail(struct corefile_parse *p, const struct served *a, const struct s
 				corefile_show(p, first->zone->file), first->zone->line);
 }
 
+void corefile_block_apart(struct corefile_block *block)
+{
+	block->apart = true;
+	block->nxdomain_cut = false;
+	block->cache = corefile_block_defaults(NULL, 0).cache;
+}
+
 int corefile_check_overlap(struct corefile_parse *p)
 {
 	struct corefile *cf = p->cf;
@@ -84,4 +91,31 @@ int corefile_check_overlap(struct corefile_parse *p)
 			return fail(p, a, b);
 	}
 	return 0;
+}
+
+int corefile_set_apart(struct corefile_parse *p)
+{
+	struct corefile *cf = p->cf;
+	int err = 0;
+
+	cf->cached_port = cf->blocks[0].port;
+	for (struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++) {
+		if (b->port == COREFILE_PORT_DEFAULT)
+			cf->cached_port = COREFILE_PORT_DEFAULT;
+	}
+	p->directive = "cache";
+	p->option = NULL;
+	for (struct corefile_block *b = cf->blocks; !err && b < cf->blocks + cf->blocks_len; b++) {
+		struct corefile_token at = { .file = b->file, .line = b->line };
+
+		if (b->port == cf->cached_port)
+			continue;
+		if (b->cache.enabled)
+			err = corefile_warn(p, &at,
+					    "port %u: the cache belongs to port %u alone; answers "
+					    "on this port are asked for each time",
+					    b->port, cf->cached_port);
+		corefile_block_apart(b);
+	}
+	return err;
 }

@@ -181,6 +181,7 @@ static const struct row template_options_rows[] = {
 	  .set = corefile_set_template_fallthrough },
 	{ "match", "match REGEX...", 0, 1, MANY, .set = corefile_set_match },
 	{ "rcode", "rcode RCODE", ONCE, 1, 1, .set = corefile_set_rcode },
+	{ "upstream", "upstream", 0, 0, MANY, .kind = KIND_NOTHING }, /* CoreDNS passes it over */
 	{ "var", EXPR_REFUSED, REFUSED, 0, MANY, .kind = KIND_NOTHING },
 };
 TABLE(template_options, BASE_BLOCK, "option");
@@ -203,7 +204,7 @@ static const struct row directives_rows[] = {
 	{ "dns64", "dns64 [IPV6/LENGTH]", ONCE, 0, 1, .set = corefile_set_dns64,
 	  .options = &dns64_options },
 	{ "dnstap", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
-	{ "errors", "errors", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(errors.enabled),
+	{ "errors", "errors [stdout]", ONCE, 0, 1, .set = corefile_set_errors,
 	  .options = &errors_options },
 	{ "forward", "forward FROM TO...", 0, 2, MANY, .set = corefile_set_forward,
 	  .options = &forward_options, .end = corefile_end_forward },
@@ -369,33 +370,16 @@ static int flatten(struct corefile_parse *p, struct corefile_statement *stmt)
 	return 0;
 }
 
-static int read_statement(struct corefile_parse *p, const struct table *table,
-			  const struct corefile_token **seen)
+/* The statement at p->at, which @row is of. */
+static int read_known(struct corefile_parse *p, const struct table *table, const struct row *row,
+		      const struct corefile_token *name, const struct corefile_token **seen)
 {
-	const struct corefile_token *name = &p->tokens.list[p->at];
 	struct corefile_statement stmt;
-	const struct row *row = NULL;
 	int err;
 
-	if (corefile_is_open(name))
-		return corefile_fail(p, name,
-				     "'{' has nothing before it; write it after a directive");
-	*(table == &directives ? &p->directive : &p->option) = name->text;
-	if (table->other) {
-		size_t at = p->at;
-
-		err = next_statement(p, &stmt);
-		if (!err)
-			err = table->other(p, &stmt);
-		if (err <= 0)
-			return err;
-		p->at = at;
-	}
-	err = find_row(p, table, name, &row);
-	if (!err && row->flags & REFUSED)
-		err = corefile_fail(p, name, "not supported by nodens: %s", row->usage);
-	if (!err)
-		err = next_statement(p, &stmt);
+	if (row->flags & REFUSED)
+		return corefile_fail(p, name, "not supported by nodens: %s", row->usage);
+	err = next_statement(p, &stmt);
 	if (err)
 		return err;
 	if (row->flags & UNSUPPORTED)
@@ -418,6 +402,41 @@ static int read_statement(struct corefile_parse *p, const struct table *table,
 		err = read_statements(p, row->options, name, true);
 	if (!err && row->end)
 		err = row->end(p, &stmt);
+	return err;
+}
+
+static int read_statement(struct corefile_parse *p, const struct table *table,
+			  const struct corefile_token **seen)
+{
+	const struct corefile_token *name = &p->tokens.list[p->at], *outer = p->known;
+	const char **context = table == &directives ? &p->directive : &p->option;
+	struct corefile_statement stmt;
+	const struct row *row = NULL;
+	int err;
+
+	if (corefile_is_open(name))
+		return corefile_fail(p, name,
+				     "'{' has nothing before it; write it after a directive");
+	/* Of another file: not before it is known what it is. */
+	if (name->file == p->file)
+		*context = name->text;
+	if (table->other) {
+		size_t at = p->at;
+
+		err = next_statement(p, &stmt);
+		if (!err)
+			err = table->other(p, &stmt);
+		if (err <= 0)
+			return err;
+		p->at = at;
+	}
+	err = find_row(p, table, name, &row);
+	if (err)
+		return err;
+	*context = name->text;
+	p->known = name;
+	err = read_known(p, table, row, name, seen);
+	p->known = outer;
 	return err;
 }
 

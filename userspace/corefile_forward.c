@@ -50,6 +50,7 @@ static int add_nameserver(struct corefile_parse *p, const struct corefile_token 
 {
 	struct corefile_upstream upstream = { .tls = false };
 	char *rest, *word;
+	int err;
 
 	if (*line == '#' || *line == ';')
 		return 0;
@@ -61,11 +62,14 @@ static int add_nameserver(struct corefile_parse *p, const struct corefile_token 
 		return 0;
 	/* A resolver passes over what it cannot use; one such line must not take the node's DNS
 	 * away. */
-	if (corefile_ip(word, COREFILE_PORT_DEFAULT, &upstream.addr))
-		return corefile_warn(
-			p, at,
-			"the nameserver '%s' of '%s' is left out: it is not a plain IP address",
-			corefile_show(p, word), corefile_show(p, path));
+	err = strchr(word, '%')
+		      ? corefile_scoped_address(p, word, COREFILE_PORT_DEFAULT, &upstream.addr)
+		      : corefile_ip(word, COREFILE_PORT_DEFAULT, &upstream.addr);
+	if (err)
+		return corefile_warn(p, at, "the nameserver '%s' of '%s' is left out: %s",
+				     corefile_show(p, word), corefile_show(p, path),
+				     err == -ENODEV ? "there is no such interface"
+						    : "it is not a plain IP address");
 	return add_upstream(p, at, &upstream);
 }
 
@@ -143,8 +147,11 @@ static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 	err = upstream.tls ? split_tls_name(p, at, copy, &upstream) : 0;
 	if (err)
 		return err;
-	err = corefile_address(copy, upstream.tls ? TLS_PORT : COREFILE_PORT_DEFAULT,
-			       &upstream.addr);
+	err = corefile_scoped_address(p, copy, upstream.tls ? TLS_PORT : COREFILE_PORT_DEFAULT,
+				      &upstream.addr);
+	if (err == -ENODEV)
+		return corefile_fail(p, at, "'%s' names no interface of this machine",
+				     corefile_show(p, text));
 	if (err == -ERANGE)
 		return corefile_fail(
 			p, at, "the port of '%s' is out of range; write a number from 1 to 65535",
@@ -205,6 +212,17 @@ static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 	return 0;
 }
 
+struct corefile_forward corefile_forward_defaults(const char *file, unsigned int line)
+{
+	return (struct corefile_forward){
+		.max_fails = 2,
+		.expire_ns = 10000000000,
+		.health_check_ns = 500000000,
+		.health_check_rd = true,
+		.health_check_domain = { .text = ".", .wire_len = 1, .file = file, .line = line },
+	};
+}
+
 int corefile_set_forward(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_block *b = p->block;
@@ -219,16 +237,7 @@ int corefile_set_forward(struct corefile_parse *p, const struct corefile_stateme
 	p->forward = &list[b->forwards_len++];
 	p->upstreams_cap = 0;
 	p->except_cap = 0;
-	*p->forward = (struct corefile_forward){
-		.max_fails = 2,
-		.expire_ns = 10000000000,
-		.health_check_ns = 500000000,
-		.health_check_rd = true,
-		.health_check_domain = { .text = ".",
-					 .wire_len = 1,
-					 .file = stmt->name->file,
-					 .line = stmt->name->line },
-	};
+	*p->forward = corefile_forward_defaults(stmt->name->file, stmt->name->line);
 	err = set_from(p, &stmt->args[0]);
 	if (!err)
 		err = check_from(p, &stmt->args[0]);

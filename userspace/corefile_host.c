@@ -68,7 +68,8 @@ static int glob_files(void *ctx, const char *pattern, char ***paths, size_t *len
 	int err;
 
 	(void)ctx;
-	err = glob_error(glob(pattern, GLOB_ERR, NULL, &found));
+	/* As Go's Glob: a directory that is not there, or that cannot be read, has no files. */
+	err = glob_error(glob(pattern, 0, NULL, &found));
 	if (!err && found.gl_pathc) {
 		list = calloc(found.gl_pathc, sizeof(*list));
 		if (!list)
@@ -95,6 +96,12 @@ static const char *get_env(void *ctx, const char *name)
 {
 	(void)ctx;
 	return getenv(name);
+}
+
+static unsigned int ifindex(void *ctx, const char *name)
+{
+	(void)ctx;
+	return if_nametoindex(name);
 }
 
 static size_t ip_len(const struct sockaddr *addr)
@@ -150,4 +157,5 @@ const struct corefile_options corefile_host_options = {
 	.glob = glob_files,
 	.get_env = get_env,
 	.interface = interface_addresses,
+	.ifindex = ifindex,
 };

@@ -29,19 +29,6 @@ static int import_one(struct corefile_parse *p, const struct corefile_token *at,
 	return corefile_expand(p, list, len, &frame, out);
 }
 
-int corefile_add_file(struct corefile_parse *p, const char *name)
-{
-	struct corefile *cf = p->cf;
-	const char **list =
-		corefile_mem_grow(cf->mem, cf->files, cf->files_len, &p->files_cap, sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	list[cf->files_len++] = name;
-	cf->files = list;
-	return 0;
-}
-
 static int import_file(struct corefile_parse *p, const struct corefile_token *at,
 		       const struct corefile_import *outer, const char *path,
 		       struct corefile_tokens *out)
@@ -58,10 +45,6 @@ static int import_file(struct corefile_parse *p, const struct corefile_token *at
 		return corefile_fail(p, at, "files cannot be imported here; write what '%s' holds",
 				     corefile_show(p, path));
 	err = p->options->read_file(p->options->ctx, path, &text, &len);
-	if (!err && corefile_add_file(p, name)) {
-		free(text);
-		return corefile_nomem(p);
-	}
 	if (err == -ENOENT)
 		return corefile_fail_at(p, err, at->file, at->line,
 					"there is no snippet and no file '%s'; define the snippet "
@@ -108,10 +91,15 @@ static int import_glob(struct corefile_parse *p, const struct corefile_token *at
 /* Paths are relative to the file that imports, not to where the agent happens to run. */
 static char *relative_to(struct corefile_parse *p, const char *file, const char *path)
 {
-	const char *slash = strrchr(file, '/');
-	size_t dir = *path == '/' || !slash ? 0 : (size_t)(slash - file) + 1;
-	char *joined = corefile_mem_alloc(p->scratch, dir + strlen(path) + 1);
+	const char *slash;
+	char *joined;
+	size_t dir;
 
+	if (file == p->file && p->options->import_dir)
+		file = p->options->import_dir;
+	slash = strrchr(file, '/');
+	dir = *path == '/' || !slash ? 0 : (size_t)(slash - file) + 1;
+	joined = corefile_mem_alloc(p->scratch, dir + strlen(path) + 1);
 	if (joined) {
 		memcpy(joined, file, dir);
 		strcpy(joined + dir, path);
@@ -128,12 +116,21 @@ static const struct corefile_snippet *find_snippet(const struct corefile_parse *
 	return NULL;
 }
 
+static unsigned int count(const char *text, char c)
+{
+	unsigned int n = 0;
+
+	for (; *text; text++)
+		n += *text == c;
+	return n;
+}
+
 static int import(struct corefile_parse *p, const struct corefile_token *at,
 		  const struct corefile_token *end, const struct corefile_import *outer,
 		  struct corefile_tokens *out)
 {
 	const struct corefile_snippet *snippet;
-	const char *what, *star;
+	const char *what;
 	char *path;
 
 	if (at + 1 >= end || at[1].starts_line || corefile_is_open(&at[1]) ||
@@ -154,12 +151,12 @@ static int import(struct corefile_parse *p, const struct corefile_token *at,
 	path = relative_to(p, at->file, what);
 	if (!path)
 		return corefile_nomem(p);
-	star = strpbrk(what, "*?");
-	if (strpbrk(what, "[]") || (star && strpbrk(star + 1, "*?")))
+	if (strpbrk(what, "[]") || count(what, '*') > 1 || count(what, '?') > 1)
 		return corefile_fail(
-			p, at, "'%s' has more than one wildcard; write one '*' or '?' at most",
+			p, at, "'%s' has more than one wildcard; write one '*' and one '?' at most",
 			corefile_show(p, what));
-	return star ? import_glob(p, at, outer, path, out) : import_file(p, at, outer, path, out);
+	return strpbrk(what, "*?") ? import_glob(p, at, outer, path, out)
+				   : import_file(p, at, outer, path, out);
 }
 
 static bool is_snippet(const struct corefile_token *at, const struct corefile_token *end)
@@ -222,10 +219,12 @@ int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, s
 
 		if (!t->literal && starts && strcmp(t->text, "import") == 0) {
 			p->directive = "import";
+			p->known = t;
 			err = import(p, t, end, outer, out);
+			p->known = NULL;
 			t += 2;
 		} else if (p->brace_depth == 0 && is_snippet(t, end)) {
-			p->directive = t->text;
+			p->directive = t->file == p->file ? t->text : "snippet";
 			err = define_snippet(p, t, end, &t);
 		} else {
 			if (corefile_is_open(t))

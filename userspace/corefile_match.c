@@ -55,7 +55,7 @@ const struct corefile_block *corefile__block_at(const struct corefile *cf, const
 	size_t longest = 0;
 
 	for (const struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++) {
-		if (local && !listens_on(b, local))
+		if (local ? !listens_on(b, local) : b->apart)
 			continue;
 		for (const struct corefile_zone *z = b->zones; z < b->zones + b->zones_len; z++) {
 			if (z->wire_len > longest && above(z, qname, len)) {

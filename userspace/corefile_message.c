@@ -41,6 +41,22 @@ const char *corefile_show(struct corefile_parse *p, const char *text)
 	return shown;
 }
 
+/*
+ * An imported file need not be a Corefile: it may be a secret that somebody named by mistake, and
+ * logs are read by many. So its words are shown inside of statements of its own that are known,
+ * and nowhere else: there "..." stands for every word.
+ */
+static bool may_show(const struct corefile_parse *p, const char *file)
+{
+	return !p->file || file == p->file || (p->known && p->known->file == file);
+}
+
+static void hide_words(struct corefile_parse *p)
+{
+	for (size_t i = 0; i < sizeof(p->shown) / sizeof(p->shown[0]); i++)
+		strcpy(p->shown[i], "...");
+}
+
 static void format(struct corefile_parse *p, char *out, size_t size, const char *file,
 		   unsigned int line, const char *fmt, va_list args)
 {
@@ -61,6 +77,8 @@ static void format(struct corefile_parse *p, char *out, size_t size, const char 
 		n += snprintf(out + n, size - (size_t)n, " %s:", context);
 	}
 	n += snprintf(out + n, size - (size_t)n, " ");
+	if (!may_show(p, file))
+		hide_words(p);
 	/* Reasons that other modules give may show a word of the file as it is. */
 	vsnprintf(said, sizeof(said), fmt, args);
 	printable(said, out + n, size - (size_t)n);

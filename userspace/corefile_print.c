@@ -41,6 +41,8 @@ static void print_ip(const struct sockaddr_storage *addr, FILE *out)
 
 	inet_ntop(addr->ss_family, ip, text, sizeof(text));
 	fputs(text, out);
+	if (addr->ss_family == AF_INET6 && ((const struct sockaddr_in6 *)addr)->sin6_scope_id)
+		fprintf(out, "%%%u", ((const struct sockaddr_in6 *)addr)->sin6_scope_id);
 }
 
 /* @name: of a TLS server, or "". */

@@ -63,12 +63,15 @@ struct corefile_parse {
 	size_t snippets_len, snippets_cap;
 	unsigned int brace_depth;
 
-	const char *directive, *option; /* context of messages */
-	struct corefile_block *block;	/* being filled */
+	const char *file; /* of the text itself */
+	/* Context of messages, and the innermost statement that is known: what an imported file
+	 * says is shown inside of one alone. */
+	const char *directive, *option;
+	const struct corefile_token *known;
+	struct corefile_block *block; /* being filled */
 	struct corefile_forward *forward;
-	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, blocks_cap, warnings_cap,
-		files_cap, prefer_cap, hosts_cap, templates_cap, rewrites_cap, logs_cap,
-		consolidate_cap;
+	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, warnings_cap, prefer_cap,
+		hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap;
 	unsigned int log_classes; /* of the log being read, as far as given */
 	size_t zones_total;
 
@@ -85,8 +88,12 @@ char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
 void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
 			size_t elem_size);
 
-/* corefile_import.c: remember that the configuration was made of this file. */
-int corefile_add_file(struct corefile_parse *p, const char *name);
+/* corefile.c: what a block is before anything is read of it; -ENOMEM when it cannot be kept. */
+struct corefile_block corefile_block_defaults(const char *file, unsigned int line);
+int corefile_add_block(struct corefile *cf, const struct corefile_block *block);
+
+/* corefile_forward.c: likewise of a forward, but for FROM and upstreams. */
+struct corefile_forward corefile_forward_defaults(const char *file, unsigned int line);
 
 /* corefile_message.c */
 int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
@@ -96,7 +103,10 @@ int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsi
 int corefile_nomem(struct corefile_parse *p);
 int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* `text` fit for a message: short and printable. Good until four calls later. */
+/*
+ * `text` fit for a message: short and printable, "..." where what it is of must not be shown. Good
+ * until four calls later.
+ */
 const char *corefile_show(struct corefile_parse *p, const char *text);
 
 /* corefile_lex.c: append the tokens of `text`; `file` must outlive the configuration. */
@@ -149,6 +159,7 @@ COREFILE_SETTER(set_maxtcpqueries);
 COREFILE_SETTER(end_timeouts);
 
 /* corefile_said.c */
+COREFILE_SETTER(set_errors);
 COREFILE_SETTER(set_consolidate);
 COREFILE_SETTER(set_log);
 COREFILE_SETTER(set_log_class);
@@ -223,6 +234,10 @@ int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *
 /* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its
  * port). */
 int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);
+/* The same, of a link-local address with its interface as well: fe80::1%eth0, [fe80::1%2]:53; with
+ * -ENODEV: there is no such interface. */
+int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t default_port,
+			    struct sockaddr_storage *out);
 int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
 bool corefile_port(const char *text, uint16_t *out);
 uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
@@ -241,5 +256,8 @@ int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at
 /* corefile_check.c: -EINVAL with a message when two blocks would answer the same zone at the same
  * address. */
 int corefile_check_overlap(struct corefile_parse *p);
+/* Which blocks are apart; a warning for each whose cache that turns off. */
+int corefile_set_apart(struct corefile_parse *p);
+void corefile_block_apart(struct corefile_block *block);
 
 #endif

@@ -32,6 +32,16 @@ static bool level_of(const char *text, int *out)
 	return false;
 }
 
+/* Where errors go to, which is one place: CoreDNS has kept the word of older versions. */
+int corefile_set_errors(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (stmt->args_len && strcmp(stmt->args[0].text, "stdout"))
+		return corefile_fail(p, &stmt->args[0], "'%s' is not known; write errors [stdout]",
+				     corefile_show(p, stmt->args[0].text));
+	p->block->errors.enabled = true;
+	return 0;
+}
+
 int corefile_set_consolidate(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_errors *errors = &p->block->errors;

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -224,6 +225,57 @@ int corefile_address(const char *text, uint16_t default_port, struct sockaddr_st
 	*corefile_port_of(&addr) = htons(port);
 	*out = addr;
 	return 0;
+}
+
+/* The interface after the '%' of RFC 4007, 11: its name, or its index. 0: there is none. */
+static unsigned int scope_of(struct corefile_parse *p, const char *text, size_t len)
+{
+	char name[IF_NAMESIZE];
+	const char *at = name;
+	uint64_t index;
+
+	if (len >= sizeof(name))
+		return 0;
+	memcpy(name, text, len);
+	name[len] = '\0';
+	if (!digits(&at, INT32_MAX, &index) && !*at)
+		return index;
+	return p->options->ifindex ? p->options->ifindex(p->options->ctx, name) : 0;
+}
+
+int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t default_port,
+			    struct sockaddr_storage *out)
+{
+	const char *percent = strchr(text, '%');
+	struct sockaddr_storage addr;
+	char plain[INET6_ADDRSTRLEN + sizeof("[]:65535")];
+	size_t before, scope;
+	int err;
+
+	if (!percent)
+		return corefile_address(text, default_port, out);
+	before = percent - text;
+	scope = *text == '[' ? strcspn(percent, "]") : strlen(percent);
+	if (before + strlen(percent + scope) >= sizeof(plain))
+		return -EINVAL;
+	memcpy(plain, text, before);
+	strcpy(plain + before, percent + scope);
+	err = corefile_address(plain, default_port, &addr);
+	if (err)
+		return err;
+	if (addr.ss_family != AF_INET6 ||
+	    !IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)&addr)->sin6_addr))
+		return -EINVAL;
+	((struct sockaddr_in6 *)&addr)->sin6_scope_id = scope_of(p, percent + 1, scope - 1);
+	if (!((struct sockaddr_in6 *)&addr)->sin6_scope_id)
+		return -ENODEV;
+	*out = addr;
+	return 0;
+}
+
+int corefile__server(const char *text, struct sockaddr_storage *out)
+{
+	return corefile_address(text, COREFILE_PORT_DEFAULT, out);
 }
 
 int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,

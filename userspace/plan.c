@@ -39,7 +39,7 @@ static uint16_t port_of(const struct sockaddr_storage *addr)
 						 : ((const struct sockaddr_in *)addr)->sin_port);
 }
 
-static struct sockaddr_storage make_sockaddr(const struct served_addr *addr, uint16_t port)
+struct sockaddr_storage plan__sockaddr(const struct served_addr *addr, uint16_t port)
 {
 	struct sockaddr_storage out = { .ss_family = addr->family };
 
@@ -112,7 +112,7 @@ static int add_listen(struct plan *plan, const struct sockaddr_storage *addr, bo
 	}
 	if (plan->n_listen == PLAN_MAX_LISTEN)
 		return -E2BIG;
-	plan->listen[plan->n_listen++] = (struct plan_listen){ *addr, implied };
+	plan->listen[plan->n_listen++] = (struct plan_listen){ *addr, implied, false };
 	return 0;
 }
 
@@ -120,7 +120,7 @@ static int add_listen(struct plan *plan, const struct sockaddr_storage *addr, bo
 static int add_bind(struct plan *plan, const struct sockaddr_storage *addr)
 {
 	struct served_addr any4 = { .family = AF_INET };
-	struct sockaddr_storage addr4 = make_sockaddr(&any4, port_of(addr));
+	struct sockaddr_storage addr4 = plan__sockaddr(&any4, port_of(addr));
 	int ret = add_listen(plan, addr, false);
 
 	if (!ret && addr->ss_family == AF_INET6 && is_any(addr))
@@ -128,27 +128,43 @@ static int add_bind(struct plan *plan, const struct sockaddr_storage *addr)
 	return ret;
 }
 
+static int add_everywhere(struct plan *plan, uint16_t port)
+{
+	struct served_addr any4 = { .family = AF_INET }, any6 = { .family = AF_INET6 };
+	struct sockaddr_storage addr = plan__sockaddr(&any4, port);
+	int ret = add_listen(plan, &addr, false);
+
+	addr = plan__sockaddr(&any6, port);
+	return ret ? ret : add_listen(plan, &addr, true);
+}
+
+/* A block without `bind` is everywhere; of nodens' own command line -localip says where. */
+static bool is_everywhere(const struct run_options *opts, const struct corefile_block *block)
+{
+	return !block->binds_len && (opts->nodecache || !opts->n_localip);
+}
+
 static int add_block(struct plan *plan, const struct run_options *opts,
 		     const struct corefile_block *block)
 {
-	struct served_addr any4 = { .family = AF_INET }, any6 = { .family = AF_INET6 };
 	struct sockaddr_storage addr;
 	int ret = 0;
 
+	if (is_everywhere(opts, block))
+		return add_everywhere(plan, block->port);
 	for (size_t i = 0; !ret && i < block->binds_len; i++)
 		ret = add_bind(plan, &block->binds[i]);
-	if (ret || block->binds_len)
-		return ret;
-	for (int i = 0; !ret && i < opts->n_localip; i++) {
-		addr = make_sockaddr(&opts->localip[i], block->port);
+	for (int i = 0; !ret && !block->binds_len && i < opts->n_localip; i++) {
+		addr = plan__sockaddr(&opts->localip[i], block->port);
 		ret = add_listen(plan, &addr, false);
 	}
-	if (ret || opts->n_localip)
-		return ret;
-	addr = make_sockaddr(&any4, block->port);
-	ret = add_listen(plan, &addr, false);
-	addr = make_sockaddr(&any6, block->port);
-	return ret ? ret : add_listen(plan, &addr, true);
+	return ret;
+}
+
+static int too_many(const struct corefile_block *block, struct options_error *err)
+{
+	return fail(err, "%s:%u: more than %d addresses to listen on", block->file, block->line,
+		    PLAN_MAX_LISTEN);
 }
 
 static int plan_listen(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
@@ -158,8 +174,7 @@ static int plan_listen(struct plan *plan, const struct run_options *opts, const 
 		const struct corefile_block *block = &cf->blocks[i];
 
 		if (add_block(plan, opts, block))
-			return fail(err, "%s:%u: more than %d addresses to listen on", block->file,
-				    block->line, PLAN_MAX_LISTEN);
+			return too_many(block, err);
 	}
 	for (int i = 0; i < plan->n_listen; i++) {
 		const struct sockaddr_storage *addr = &plan->listen[i].addr;
@@ -176,19 +191,32 @@ static int plan_listen(struct plan *plan, const struct run_options *opts, const 
 	return 0;
 }
 
+static bool has_dns_port(const struct corefile *cf)
+{
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		if (cf->blocks[i].port == DNS_PORT)
+			return true;
+	}
+	return false;
+}
+
+/* Steering is for port 53; the blocks of other ports have sockets of this node, as node-cache's. */
 static int plan_steer(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
 		      struct options_error *err)
 {
 	int ret = 0;
 
+	if (!has_dns_port(cf))
+		return fail(err, "no block is for port 53, which is the one that steering answers;"
+				 " use -mode listen");
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
 
-		if (block->port != DNS_PORT)
-			return fail(err,
-				    "%s:%u: port %u: steering answers port 53 only; leave the port"
-				    " out, or use -mode listen",
-				    block->file, block->line, block->port);
+		if (block->port != DNS_PORT) {
+			if (add_block(plan, opts, block))
+				return too_many(block, err);
+			continue;
+		}
 		for (size_t k = 0; !opts->n_localip && !ret && k < block->binds_len; k++) {
 			struct served_addr addr = make_served(&block->binds[k]);
 
@@ -223,14 +251,14 @@ static int check_one_view(const struct corefile *cf, const struct sockaddr_stora
 
 			here = corefile__block_at(cf, zone->wire, zone->wire_len, local);
 			first = corefile__block_for(cf, zone->wire, zone->wire_len);
-			if (!here || here == first)
+			if (!here || here == first || here->apart)
 				continue;
 			if (!here->cache.enabled && !first->cache.enabled)
 				continue;
 			return fail(err,
 				    "%s:%u: zone %s is answered by the block at line %u on other"
-				    " addresses or ports: nodens has one cache; give both blocks"
-				    " the same zones and bind, or none of them cache",
+				    " addresses: nodens has one cache; give both blocks the same"
+				    " bind, or none of them cache",
 				    here->file, here->line, zone->text, first->line);
 		}
 	}
@@ -268,7 +296,7 @@ static int check_views(const struct plan *plan, const struct corefile *cf,
 	for (int i = 0; !ret && i < plan->n_listen; i++)
 		ret = check_one_view(cf, &plan->listen[i].addr, err);
 	for (int i = 0; !ret && i < plan->n_served; i++) {
-		struct sockaddr_storage local = make_sockaddr(&plan->served[i], DNS_PORT);
+		struct sockaddr_storage local = plan__sockaddr(&plan->served[i], DNS_PORT);
 
 		ret = check_one_view(cf, &local, err);
 	}
@@ -278,7 +306,7 @@ static int check_views(const struct plan *plan, const struct corefile *cf,
 static void warn_unanswered(struct plan *plan, const struct corefile *cf)
 {
 	for (int i = 0; i < plan->n_served && !plan->warning[0]; i++) {
-		struct sockaddr_storage local = make_sockaddr(&plan->served[i], DNS_PORT);
+		struct sockaddr_storage local = plan__sockaddr(&plan->served[i], DNS_PORT);
 		char text[INET6_ADDRSTRLEN];
 		bool found = false;
 
@@ -318,6 +346,10 @@ static enum agent_mode choose_mode(const struct run_options *opts, const struct 
 {
 	if (opts->mode != MODE_AUTO)
 		return opts->mode;
+	if (!has_dns_port(cf)) {
+		*why = "no block is for port 53";
+		return MODE_LISTEN;
+	}
 	if (opts->setupinterface == NO && opts->nodecache) {
 		*why = "-setupinterface=false: queries come to this pod's own addresses";
 		return MODE_LISTEN;
@@ -330,15 +362,57 @@ static enum agent_mode choose_mode(const struct run_options *opts, const struct 
 	return MODE_STEER;
 }
 
-/* Processes of the node itself reach the local addresses on the link that -setupinterface makes. */
-static int plan_link(struct plan *plan, const struct run_options *opts, struct options_error *err)
+/* Does a block of port 53 answer at every IPv4, or IPv6, address of the node? */
+static bool has_wide(const struct run_options *opts, const struct corefile *cf, int family)
 {
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+
+		if (block->port != DNS_PORT)
+			continue;
+		if (is_everywhere(opts, block))
+			return true;
+		for (size_t k = 0; k < block->binds_len; k++) {
+			/* "::" means both */
+			if (is_any(&block->binds[k]) &&
+			    (block->binds[k].ss_family == AF_INET6 || family == AF_INET))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Processes of the node itself reach the local addresses on the link that -setupinterface makes;
+ * where a block binds a wildcard, whoever reaches the node has all of its addresses, as with
+ * node-cache. The local ones stay in the list behind it: where another server of the node has the
+ * port, those are what there is.
+ */
+static int plan_link(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
+		     struct options_error *err)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct plan_listen wide[2];
+	int n = 0;
+
 	for (int i = 0; i < opts->n_localip; i++) {
-		struct sockaddr_storage addr = make_sockaddr(&opts->localip[i], DNS_PORT);
+		struct sockaddr_storage addr = plan__sockaddr(&opts->localip[i], DNS_PORT);
 
 		if (add_listen(plan, &addr, false))
 			return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
 	}
+	for (int i = 0; i < 2; i++) {
+		struct served_addr any = { .family = families[i] };
+
+		if (has_wide(opts, cf, families[i]))
+			wide[n++] =
+				(struct plan_listen){ plan__sockaddr(&any, DNS_PORT), true, true };
+	}
+	if (plan->n_listen + n > PLAN_MAX_LISTEN)
+		return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
+	memmove(plan->listen + n, plan->listen, plan->n_listen * sizeof(plan->listen[0]));
+	memcpy(plan->listen, wide, n * sizeof(wide[0]));
+	plan->n_listen += n;
 	return 0;
 }
 
@@ -354,7 +428,7 @@ int plan__make(const struct run_options *opts, const struct corefile *cf, struct
 	else
 		ret = plan_listen(&made, opts, cf, err);
 	if (!ret && made.mode == MODE_STEER && opts->setupinterface == YES)
-		ret = plan_link(&made, opts, err);
+		ret = plan_link(&made, opts, cf, err);
 	if (!ret)
 		ret = check_views(&made, cf, err);
 	if (ret)

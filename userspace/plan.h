@@ -20,10 +20,13 @@ struct plan {
 	/* Answered by the programs, on port 53. */
 	struct served_addr served[2 * NODENS_MAX_SERVED];
 	int n_served;
-	/* Listen mode: bound, UDP and TCP. An implied one may fail for want of IPv6. */
+	/*
+	 * Bound, UDP and TCP. An implied one may fail for want of IPv6; a wide one, which comes
+	 * before others of its family and port and makes up for them, may fail altogether.
+	 */
 	struct plan_listen {
 		struct sockaddr_storage addr;
-		bool implied;
+		bool implied, wide;
 	} listen[PLAN_MAX_LISTEN];
 	int n_listen;
 	bool wildcard; /* every address of this machine is served: plan__local_addrs() */
@@ -33,6 +36,8 @@ struct plan {
 
 int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
 	       struct options_error *err);
+
+struct sockaddr_storage plan__sockaddr(const struct served_addr *addr, uint16_t port);
 
 /* Of a wildcard plan: the machine's own addresses but loopback's, into served. */
 int plan__local_addrs(struct plan *plan);

@@ -129,6 +129,8 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	const struct answer *answer;
 	uint32_t ttl_s = 0;
 
+	if (!store || section->block->apart)
+		return false;
 	answer = store__get(store, &q->qname, q->qtype, q->key_flags, now, &ttl_s);
 	if (!answer && !(q->key_flags & NODENS_KEY_AGENT))
 		answer = store__cut_above(store, &q->qname, q->key_flags, now, &ttl_s);
@@ -196,11 +198,11 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		q.key_flags |= NODENS_KEY_AGENT;
 	} else if (dns64_private(start.section, client, query)) {
 		/* what has AAAA records of its own is everybody's */
-		if (resolver->config.store && reply_cached(resolver, &event, &q, now))
+		if (reply_cached(resolver, &event, &q, now))
 			return;
 		q.key_flags |= NODENS_KEY_AGENT;
 	}
-	if (resolver->config.store && reply_cached(resolver, &event, &q, now)) {
+	if (reply_cached(resolver, &event, &q, now)) {
 		/* the store's wish for a new one names no client */
 		start.client = NULL;
 		if (event.stale && of_client &&

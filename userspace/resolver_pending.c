@@ -343,7 +343,8 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 	else if (!local && !keeps)
 		resolver_cuts_learn(pending, answer, admission, now);
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !pending->loop && !keeps && !(for_agent && worse)) {
+	if (keep && resolver->config.store && !pending->loop && !section->block->apart && !keeps &&
+	    !(for_agent && worse)) {
 		put(pending, answer, &how, now);
 	} else {
 		if (!worse)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static char base_file[64], conf_file[64], config_map[64];
 
 static void put(const char *dir_name, const char *name, const char *text)
 {
-	char path[128];
+	char path[256];
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/%s", dir_name, name);
@@ -35,7 +36,7 @@ static void put(const char *dir_name, const char *name, const char *text)
 
 static void drop(const char *dir_name, const char *name)
 {
-	char path[128];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", dir_name, name);
 	unlink(path);
@@ -100,25 +101,38 @@ static struct run_options options(const char *localip)
 	return opts;
 }
 
+/* One of them holds @want; "": there is none. */
+static void check_note(const struct conf_notes *notes, const char *want)
+{
+	bool found = !*want && !notes->len;
+
+	for (size_t i = 0; i < notes->len; i++)
+		found |= *want && strstr(notes->text[i], want);
+	if (!found)
+		fail_msg("%zu notes, \"%s\"..., want \"%s\"", notes->len,
+			 notes->len ? notes->text[0] : "", want);
+}
+
 static void expect(const char *localip, const char *base, const char *want, const char *want_note)
 {
 	struct run_options opts = options(localip);
 	struct options_error err;
 	const char *path;
-	char *text, note[256];
+	struct conf_notes notes;
+	char *text;
 
 	put(dir, "Corefile.base", base);
-	if (conf__text(&opts, &text, &path, note, &err))
+	if (conf__text(&opts, &text, &path, &notes, &err))
 		fail_msg("%s: %s", base, err.text);
 	assert_string_equal(text, want);
 	assert_string_equal(path, base_file);
-	if (!strstr(note, want_note) || !want_note[0] != !note[0])
-		fail_msg("note \"%s\", want \"%s\"", note, want_note);
+	check_note(&notes, want_note);
 	free(text);
 }
 
-#define V4   "169.254.20.10,10.96.0.10"
-#define DUAL "fd00::10,169.254.20.10"
+#define V4    "169.254.20.10,10.96.0.10"
+#define DUAL  "fd00::10,169.254.20.10"
+#define BINDS "169.254.20.10 10.96.0.10"
 
 static void test_placeholders(void **state)
 {
@@ -142,15 +156,27 @@ static void test_upstream_nameservers(void **state)
 	static const struct {
 		const char *json, *servers, *note;
 	} cases[] = {
-		{ "[\"8.8.8.8\", \"8.8.4.4:5353\"]", "8.8.8.8 8.8.4.4:5353", "" },
-		{ "[\"2001:db8::1\", \"[2001:db8::2]:53\"]", "2001:db8::1 [2001:db8::2]:53", "" },
+		{ "[\"8.8.8.8\", \"8.8.4.4:5353\"]", "8.8.8.8:53 8.8.4.4:5353", "" },
+		{ "[\"2001:db8::1\", \"[2001:DB8::2]:54\"]", "[2001:db8::1]:53 [2001:db8::2]:54",
+		  "" },
 		{ "[]", "/etc/resolv.conf", "" },
 		{ "null", "/etc/resolv.conf", "" },
 		{ " \n", "/etc/resolv.conf", "" },
-		{ "[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]", "1.1.1.1 1.1.1.2 1.1.1.3",
-		  "3 are taken" },
-		{ "[\"dns.example\", \"8.8.8.8\"]", "8.8.8.8", "'dns.example' is left out" },
+		{ "[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]",
+		  "1.1.1.1:53 1.1.1.2:53 1.1.1.3:53", "3 are taken" },
+		{ "[\"dns.example\", \"8.8.8.8\"]", "8.8.8.8:53", "'dns.example' is left out" },
 		{ "[\"8.8.8.8 }\"]", "/etc/resolv.conf", "'8.8.8.8 }' is left out" },
+		/* A port is a number, and ends the address: nothing else gets into the text. */
+		{ "[\"8.8.8.8:53\\n}\\nbank.example {\"]", "/etc/resolv.conf", "no" },
+		{ "[\"8.8.8.8:53 6.6.6.6\"]", "/etc/resolv.conf", "is left out: its port is none" },
+		{ "[\"8.8.8.8:dns\", \"8.8.4.4\"]", "8.8.4.4:53",
+		  "'8.8.8.8:dns' is left out: its port is none from 1 to 65535" },
+		{ "[\"8.8.8.8:0\", \"8.8.4.4\"]", "8.8.4.4:53", "'8.8.8.8:0' is left out" },
+		{ "[\"8.8.8.8:65536\", \"8.8.4.4:65535\"]", "8.8.4.4:65535",
+		  "'8.8.8.8:65536' is left out" },
+		{ "[\"8.8.8.8:\", \"8.8.4.4:1\"]", "8.8.4.4:1", "'8.8.8.8:' is left out" },
+		{ "[\"[2001:db8::1]x\", \"8.8.4.4\"]", "8.8.4.4:53", "is left out" },
+		{ "[\"8.8.8.8\\u0000 {\"]", "/etc/resolv.conf", "left out" },
 		{ "[7]", "/etc/resolv.conf", "left out" },
 		{ "\"8.8.8.8\"", "/etc/resolv.conf", "left out" },
 		{ "[\"8.8.8.8\"", "/etc/resolv.conf", "upstreamNameservers: left out: line 1" },
@@ -185,12 +211,77 @@ static void test_upstreams_by_udp(void **state)
 	put(config_map, "upstreamNameservers", "[\"8.8.8.8\"]");
 	/* as many lines as before */
 	snprintf(want, sizeof(want),
-		 ".:53 {\n    forward . 8.8.8.8  \n%21s\n%5s\n    errors\n}\n%s", "", "", cluster);
+		 ".:53 {\n    forward . 8.8.8.8:53  \n%21s\n%5s\n    errors\n}\n%s", "", "",
+		 cluster);
 	expect(V4, base, want, "");
 }
 
-#define STUB(domain, bind, to) \
-	"\n" domain ":53 {\n    errors\n    cache 30\n" bind "    forward . " to "\n}\n"
+/* "ZONE:PORT bind ADDR... to ADDR...;" for each block after the base's one. */
+static void print_stubs(const struct corefile *cf, char *out)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	*out = '\0';
+	for (size_t i = 1; i < cf->blocks_len; i++) {
+		const struct corefile_block *b = &cf->blocks[i];
+
+		out += sprintf(out, "%s:%u", b->zones[0].text, b->port);
+		assert_int_equal(b->zones_len, 1);
+		assert_true(b->errors.enabled && b->cache.enabled);
+		assert_int_equal(b->cache.success.ttl_s, 30);
+		assert_int_equal(b->cache.denial.ttl_s, 30);
+		assert_int_equal(b->forwards_len, 1);
+		assert_string_equal(b->forwards[0].from.text, ".");
+		for (size_t k = 0; k < b->binds_len; k++)
+			out += sprintf(
+				out, " %s",
+				inet_ntop(
+					b->binds[k].ss_family,
+					b->binds[k].ss_family == AF_INET6
+						? (const void *)&(
+							  (const struct sockaddr_in6 *)&b->binds[k])
+							  ->sin6_addr
+						: &((const struct sockaddr_in *)&b->binds[k])
+							   ->sin_addr,
+					ip, sizeof(ip)));
+		out += sprintf(out, " ->");
+		for (size_t k = 0; k < b->forwards[0].upstreams_len; k++) {
+			const struct sockaddr_storage *addr = &b->forwards[0].upstreams[k].addr;
+			const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+			const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+			bool is_v6 = addr->ss_family == AF_INET6;
+
+			inet_ntop(addr->ss_family,
+				  is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, ip,
+				  sizeof(ip));
+			out += sprintf(out, " %s|%u", ip, ntohs(v4->sin_port));
+		}
+		out += sprintf(out, ";");
+	}
+}
+
+#define BASE(bind) ".:53 {\n cache\n " bind "\n forward . 192.0.2.1\n}\n"
+
+static void expect_stubs(const char *localip, const char *base, const char *json, const char *want,
+			 const char *want_note)
+{
+	struct run_options opts = options(localip);
+	struct options_error err;
+	struct conf conf;
+	char got[4096];
+
+	opts.setupinterface = NO;
+	opts.mode = MODE_LISTEN;
+	put(dir, "Corefile.base", base);
+	put(config_map, "stubDomains", json);
+	if (conf__load(&opts, &conf, &err))
+		fail_msg("%s: %s", json, err.text);
+	print_stubs(conf.cf, got);
+	if (strcmp(got, want))
+		fail_msg("%s: \"%s\", want \"%s\"", json, got, want);
+	check_note(&conf.notes, want_note);
+	conf__free(&conf);
+}
 
 static void test_stub_domains(void **state)
 {
@@ -198,27 +289,56 @@ static void test_stub_domains(void **state)
 		const char *localip, *json, *blocks, *note;
 	} cases[] = {
 		{ V4, "{\"acme.local\": [\"1.2.3.4\", \"1.2.3.5:54\"]}",
-		  STUB("acme.local", "    bind 169.254.20.10 10.96.0.10\n", "1.2.3.4 1.2.3.5:54"),
-		  "" },
+		  "acme.local.:53 169.254.20.10 10.96.0.10 -> 1.2.3.4|53 1.2.3.5|54;", "" },
 		{ "", "{\"acme.local\": [\"1.2.3.4\"], \"my.cluster.local\": [\"fd00::1\"]}",
-		  STUB("acme.local", "", "1.2.3.4") STUB("my.cluster.local", "", "fd00::1"), "" },
+		  "acme.local.:53 -> 1.2.3.4|53;my.cluster.local.:53 -> fd00::1|53;", "" },
 		{ V4, "{}", "", "" },
 		{ V4, "null", "", "" },
 		{ V4, "", "", "" },
 		{ "", "{\"a b\": [\"1.2.3.4\"], \"ok.example\": [\"1.2.3.4\"]}",
-		  STUB("ok.example", "", "1.2.3.4"), "'a b' is left out" },
+		  "ok.example.:53 -> 1.2.3.4|53;", "'a b' is left out" },
 		{ "", "{\"evil {\": [\"1.2.3.4\"]}", "", "'evil {' is left out" },
+		{ "", "{\"a..b\": [\"1.2.3.4\"]}", "", "'a..b' is left out" },
 		{ "", "{\"a.example\": []}", "", "" },
 		{ "", "{\"a.example\": [\"x\"]}", "", "'x' is left out" },
 		{ "", "[\"a.example\"]", "", "stubDomains: left out" },
 		{ "", "{\"a.example\": ", "", "stubDomains: left out: line 1" },
+		/* Nothing of it is ever text of a Corefile. */
+		{ "",
+		  "{\"corp.example\": [\"10.1.1.1:53\\n}\\nbank.example {\\n forward . 6.6.6.6\"]}",
+		  "", "is left out: its port is none from 1 to 65535" },
+		{ "", "{\"corp.example\": [\"10.1.1.1 6.6.6.6\"]}", "", "is left out" },
+		{ "", "{\"corp.example\": [\"/etc/hostname\"]}", "",
+		  "'/etc/hostname' is left out" },
+		{ "", "{\"corp.example\": [\"10.1.1.1:dns\", \"10.1.1.2\"]}",
+		  "corp.example.:53 -> 10.1.1.2|53;", "'10.1.1.1:dns' is left out" },
+		{ "", "{\"a,b\": [\"10.1.1.1\"]}", "", "'a,b' is left out" },
+		{ "", "{\"a:54\": [\"10.1.1.1\"]}", "", "'a:54' is left out" },
+		{ "", "{\"{$HOME}\": [\"10.1.1.1\"]}", "", "is left out" },
+		{ "", "{\"10.0.0.0/8\": [\"10.1.1.1\"]}", "", "is left out" },
+		/* Each is named, not the last one alone. */
+		{ "", "{\"a b\": [\"1.2.3.4\"], \"c d\": [\"1.2.3.4\"]}", "", "'a b' is left out" },
+		{ "", "{\"a b\": [\"1.2.3.4\"], \"c d\": [\"1.2.3.4\"]}", "", "'c d' is left out" },
+		/* A zone twice, and one of the base's. */
+		{ "", "{\"A.example\": [\"1.2.3.4\"], \"a.example.\": [\"1.2.3.5\"]}",
+		  "a.example.:53 -> 1.2.3.4|53;",
+		  "'a.example.' is left out: a block has this zone" },
+		{ "", "{\"a.example\": [\"1.2.3.4\"], \"a.example\": [\"1.2.3.5\"]}",
+		  "a.example.:53 -> 1.2.3.5|53;", "a name is there twice" },
+		{ V4, "{\".\": [\"1.2.3.4\"], \"a.example\": [\"1.2.3.5\"]}",
+		  "a.example.:53 169.254.20.10 10.96.0.10 -> 1.2.3.5|53;",
+		  "'.' is left out: a block" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		put(config_map, "stubDomains", cases[i].json);
-		expect(cases[i].localip, "", cases[i].blocks, cases[i].note);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_stubs(cases[i].localip, cases[i].localip[0] ? BASE("bind " BINDS) : BASE(""),
+			     cases[i].json, cases[i].blocks, cases[i].note);
+	/* Of the base's on another address: two answers for one name. */
+	expect_stubs("10.0.0.1", BASE("bind 10.0.0.2"), "{\".\": [\"1.2.3.4\"]}", "",
+		     "'.' is left out");
+	expect_stubs("10.0.0.1", BASE("bind 10.0.0.2 10.0.0.1"), "{\"a.example\": [\"1.2.3.4\"]}",
+		     "", "stubDomains: left out: ");
 }
 
 static void test_refused(void **state)
@@ -233,22 +353,23 @@ static void test_refused(void **state)
 	struct run_options opts = options(V4);
 	struct options_error err;
 	const char *path;
-	char *text, note[256];
+	struct conf_notes notes;
+	char *text;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		put(dir, "Corefile.base", cases[i].base);
-		assert_int_equal(conf__text(&opts, &text, &path, note, &err), -EINVAL);
+		assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -EINVAL);
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("\"%s\" does not hold \"%s\"", err.text, cases[i].said);
 	}
 	unsetenv(ENV);
 	put(dir, "Corefile.base", "a\nforward . __PILLAR__CLUSTER__DNS__\n");
-	assert_int_equal(conf__text(&opts, &text, &path, note, &err), -EINVAL);
+	assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "base:2: __PILLAR__CLUSTER__DNS__"));
 	assert_non_null(strstr(err.text, ENV));
 	drop(dir, "Corefile.base");
-	assert_int_equal(conf__text(&opts, &text, &path, note, &err), -ENOENT);
+	assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "Corefile.base: cannot be read"));
 }
 
@@ -258,7 +379,8 @@ static void test_choice(void **state)
 	struct run_options opts = options(V4);
 	struct options_error err;
 	const char *path;
-	char *text, note[256];
+	struct conf_notes notes;
+	char *text;
 
 	(void)state;
 	static const struct {
@@ -280,7 +402,7 @@ static void test_choice(void **state)
 			put(dir, "Corefile.base", "base");
 		if (cases[i].conf)
 			put(dir, "Corefile", "conf __PILLAR__CLUSTER__DNS__");
-		if (conf__text(&opts, &text, &path, note, &err))
+		if (conf__text(&opts, &text, &path, &notes, &err))
 			fail_msg("%zu: %s", i, err.text);
 		assert_string_equal(text,
 				    cases[i].want_base ? "base" : "conf __PILLAR__CLUSTER__DNS__");
@@ -322,7 +444,7 @@ static void test_load(void **state)
 	assert_int_equal(conf.plan->mode, MODE_STEER);
 	assert_int_equal(conf.plan->n_served, 2);
 	assert_int_equal(conf.plan->n_listen, 2);
-	assert_string_equal(conf.note, "");
+	assert_int_equal(conf.notes.len, 0);
 	conf__free(&conf);
 	/* What is said of the base names its own line. */
 	put(dir, "Corefile.base", ".:53 {\n bind __PILLAR__LOCAL__DNS__\n nonsense\n}\n");
@@ -350,31 +472,98 @@ static void test_default_port(void **state)
 	conf__free(&conf);
 }
 
-/* Whatever the configuration is made of changes the number, and nothing else does. */
-static void test_fingerprint(void **state)
+static void assert_look(const struct conf *conf, const struct run_options *opts,
+			enum conf_change want)
+{
+	assert_int_equal(conf_watch__look(conf->watch, opts), want);
+}
+
+/* Whatever the configuration is made of is a change, and nothing else is. */
+static void test_changes(void **state)
 {
 	struct run_options opts = options(V4);
 	struct conf conf;
-	uint64_t before;
 
 	(void)state;
 	put(dir, "Corefile.base", manifest);
 	load(&opts, &conf);
-	before = conf.fingerprint;
-	assert_true(before != 0);
-	assert_true(conf__fingerprint(&opts, conf.cf) == before);
+	assert_look(&conf, &opts, CONF_SAME);
 	put(config_map, "stubDomains", "{\"acme.local\": [\"192.0.2.2\"]}");
-	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	assert_look(&conf, &opts, CONF_CHANGED);
 	drop(config_map, "stubDomains");
-	assert_true(conf__fingerprint(&opts, conf.cf) == before);
+	assert_look(&conf, &opts, CONF_SAME);
 	put(config_map, "upstreamNameservers", "[\"192.0.2.1\"]");
-	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	assert_look(&conf, &opts, CONF_CHANGED);
 	drop(config_map, "upstreamNameservers");
 	put(dir, "Corefile.base", "");
-	assert_true(conf__fingerprint(&opts, conf.cf) != before);
+	assert_look(&conf, &opts, CONF_CHANGED);
 	drop(dir, "Corefile.base");
-	assert_true(conf__fingerprint(&opts, conf.cf) == 0);
+	assert_look(&conf, &opts, CONF_MISSING);
 	conf__free(&conf);
+}
+
+/*
+ * As AKS, k3s, DigitalOcean and Gardener have it: globs over volumes that come later, beside the
+ * file that node-cache would write.
+ */
+static void test_imports(void **state)
+{
+	struct run_options opts = options(V4);
+	struct options_error err;
+	struct conf conf;
+	char custom[128], etc[128];
+
+	(void)state;
+	snprintf(custom, sizeof(custom), "%s/custom", dir);
+	snprintf(conf_file, sizeof(conf_file), "%s/etc/Corefile", dir);
+	put(dir, "Corefile.base",
+	    ".:53 {\n bind 169.254.20.10\n forward . 192.0.2.1\n import ../custom/*.override\n}\n"
+	    "import ../custom/*.server\n");
+	snprintf(etc, sizeof(etc), "%s/etc", dir);
+	assert_int_equal(mkdir(etc, 0700), 0);
+	/* neither the directory, nor a file in it, nor one that matches */
+	load(&opts, &conf);
+	assert_int_equal(conf.cf->warnings_len, 2);
+	assert_non_null(strstr(conf.cf->warnings[0], "no file matches"));
+	assert_look(&conf, &opts, CONF_SAME);
+	assert_int_equal(mkdir(custom, 0700), 0);
+	assert_look(&conf, &opts, CONF_SAME);
+	put(custom, "other", "x");
+	assert_look(&conf, &opts, CONF_SAME);
+	/* one appears, changes, goes */
+	put(custom, "a.override", "cache 30\n");
+	assert_look(&conf, &opts, CONF_CHANGED);
+	conf__free(&conf);
+	load(&opts, &conf);
+	assert_true(conf.cf->blocks[0].cache.enabled);
+	assert_look(&conf, &opts, CONF_SAME);
+	put(custom, "a.override", "cache 60\n");
+	assert_look(&conf, &opts, CONF_CHANGED);
+	put(custom, "a.override", "cache 30\n");
+	assert_look(&conf, &opts, CONF_SAME);
+	put(custom, "b.override", "");
+	assert_look(&conf, &opts, CONF_CHANGED);
+	drop(custom, "b.override");
+	assert_look(&conf, &opts, CONF_SAME);
+	drop(custom, "a.override");
+	assert_look(&conf, &opts, CONF_CHANGED);
+	/* what is refused is looked at as well, where it was wrong */
+	conf__free(&conf);
+	put(custom, "c.server", "x.example {\n frobnicate\n}\n");
+	assert_int_equal(conf__load(&opts, &conf, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "c.server:2: server block: unknown directive"));
+	assert_null(conf.cf);
+	assert_look(&conf, &opts, CONF_SAME);
+	put(custom, "c.server", "x.example {\n bind 169.254.20.10\n forward . 192.0.2.2\n}\n");
+	assert_look(&conf, &opts, CONF_CHANGED);
+	conf__free(&conf);
+	load(&opts, &conf);
+	assert_int_equal(conf.cf->blocks_len, 2);
+	conf__free(&conf);
+	drop(custom, "c.server");
+	drop(custom, "other");
+	rmdir(custom);
+	rmdir(etc);
 }
 
 int main(void)
@@ -388,7 +577,8 @@ int main(void)
 		cmocka_unit_test_setup(test_choice, each),
 		cmocka_unit_test_setup(test_load, each),
 		cmocka_unit_test_setup(test_default_port, each),
-		cmocka_unit_test_setup(test_fingerprint, each),
+		cmocka_unit_test_setup(test_changes, each),
+		cmocka_unit_test_setup(test_imports, each),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -42,11 +42,19 @@ static const struct {
 	{ "bad.conf", "\nfrobnicate\n", 0 },
 	{ "open.conf", "forward . \"192.0.2.1\n", 0 },
 	{ "self.conf", "import self.conf\n", 0 },
+	{ "six.conf", "nameserver fe80::1%eth0\n", 0 },
 };
+
+static const char *secret; /* what secret.txt holds */
 
 static int fake_read(void *ctx, const char *path, char **text, size_t *len)
 {
 	(void)ctx;
+	if (secret && !strcmp(path, "secret.txt")) {
+		*text = strdup(secret);
+		*len = strlen(secret);
+		return 0;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		if (strcmp(files[i].path, path) != 0)
 			continue;
@@ -222,7 +230,8 @@ static void test_syntax(void **state)
 	assert_string_equal(cf->blocks[0].zones[2].text, "8.b.d.0.1.0.0.2.ip6.arpa.");
 	assert_string_equal(cf->blocks[0].zones[18].text, "31.172.in-addr.arpa.");
 	assert_int_equal(cf->blocks[1].port, 5353);
-	assert_int_equal(cf->blocks[1].cache.success.capacity, 100);
+	assert_int_equal(cf->blocks[0].cache.success.capacity, 100);
+	assert_true(cf->blocks[1].apart && !cf->blocks[1].cache.enabled);
 	f = &cf->blocks[0].forwards[0];
 	assert_true(f->force_tcp && !f->health_check_rd);
 	assert_int_equal(f->max_fails, 3);
@@ -231,7 +240,10 @@ static void test_syntax(void **state)
 	assert_int_equal(cf->blocks[2].forwards_len, 2);
 	assert_addr(&cf->blocks[2].forwards[1].upstreams[1].addr, "2001:db8::9", 5300);
 	assert_string_equal(cf->blocks[2].forwards[1].except[1].text, "a\\046b.internal.example.");
-	assert_int_equal(cf->warnings_len, 0);
+	assert_int_equal(cf->warnings_len, 1);
+	assert_string_equal(cf->warnings[0] + strlen(TEST_DATA),
+			    "syntax.Corefile:15: cache: port 5353: the cache belongs to port 53 "
+			    "alone; answers on this port are asked for each time");
 	assert_round_trip(cf);
 
 	assert_int_equal(corefile__load(TEST_DATA "no-braces.Corefile", &cf, NULL), 0);
@@ -288,6 +300,7 @@ static const char *const accepted[] = {
 	"a\xc2\xa0"
 	"b {\n}", /* a pasted no-break space */
 	"(unused) {\nfrob {\n}\n}\n. {\nimport good.conf\n}",
+	". {\nerrors stdout\ntemplate IN A {\nupstream\nupstream 192.0.2.1\n}\n}",
 };
 
 static void test_accepted(void **state)
@@ -320,7 +333,7 @@ static void test_details(void **state)
 	assert_string_equal(
 		cf->warnings[0],
 		"Corefile:2: forward: the nameserver 'fe80::1%eth0' of '/etc/resolv.conf' is "
-		"left out: it is not a plain IP address");
+		"left out: there is no such interface");
 	corefile__free(cf);
 
 	cf = parse(accepted[14]);
@@ -340,14 +353,14 @@ static void test_details(void **state)
 
 static void test_lookup(void **state)
 {
-	struct corefile *cf =
-		parse("example.org {\nforward a.example.org 192.0.2.1\n"
-		      "forward example.org 192.0.2.2 {\nexcept x.example.org\n}\n}\n"
-		      "Sub.Example.org {\nbind 192.0.2.10\n}\n.:54 {\n" FORWARD "}\n");
+	struct corefile *cf = parse("example.org {\nforward a.example.org 192.0.2.1\n"
+				    "forward example.org 192.0.2.2 {\nexcept x.example.org\n}\n}\n"
+				    "Sub.Example.org {\nbind 192.0.2.10\n}\n.:54 {\n" FORWARD "}\n"
+				    "org {\n" FORWARD "}\n");
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(53) };
 	struct sockaddr_storage addr = { 0 };
 	const struct corefile_block *org = &cf->blocks[0], *sub = &cf->blocks[1],
-				    *root = &cf->blocks[2];
+				    *root = &cf->blocks[2], *tld = &cf->blocks[3];
 
 	(void)state;
 #define WIRE(s) (const uint8_t *)(s), sizeof(s)
@@ -357,15 +370,21 @@ static void test_lookup(void **state)
 	assert_ptr_equal(corefile__block_for(cf, WIRE("\1x\3sub\7example\3org")), sub);
 	assert_ptr_equal(corefile__block_for(cf, WIRE("\4asub\7example\3org")), org);
 	/* Ends in the octets of "example.org", inside a label. */
-	assert_ptr_equal(corefile__block_for(cf, WIRE("\15x\7example\3org")), root);
-	assert_ptr_equal(corefile__block_for(cf, WIRE("\3org")), root);
-	assert_ptr_equal(corefile__block_for(cf, WIRE("")), root);
+	assert_null(corefile__block_for(cf, WIRE("\15x\7example\3org")));
+	assert_ptr_equal(corefile__block_for(cf, WIRE("\3org")), tld);
+	/* What is of another port is found there alone. */
+	assert_true(root->apart && !root->cache.enabled && !root->nxdomain_cut);
+	assert_null(corefile__block_for(cf, WIRE("")));
+	local.sin_port = htons(54);
+	memcpy(&addr, &local, sizeof(local));
+	assert_ptr_equal(corefile__block_at(cf, WIRE("\7example\3org"), &addr), root);
+	local.sin_port = htons(53);
 	assert_null(corefile__block_for(cf, WIRE("\77x")));
 
 	inet_pton(AF_INET, "192.0.2.11", &local.sin_addr);
 	memcpy(&addr, &local, sizeof(local));
 	assert_ptr_equal(corefile__block_at(cf, WIRE("\3sub\7example\3org"), &addr), org);
-	assert_null(corefile__block_at(cf, WIRE("\3org"), &addr));
+	assert_null(corefile__block_at(cf, WIRE(""), &addr));
 	inet_pton(AF_INET, "192.0.2.10", &local.sin_addr);
 	memcpy(&addr, &local, sizeof(local));
 	assert_ptr_equal(corefile__block_at(cf, WIRE("\3sub\7example\3org"), &addr), sub);
@@ -409,6 +428,141 @@ static void test_errors(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* An imported file may be what nobody wanted in a log: whatever it holds and wherever it stands. */
+static void test_secrets(void **state)
+{
+	static const char *const secrets[] = {
+		"hunter2",
+		"hunter2 hunter2",
+		"hunter2 {",
+		"hunter2{",
+		"\"hunter2",
+		"\"hunter2\" {\n}",
+		"{$hunter2}",
+		"x {$hunter2}",
+		"} hunter2",
+		"(hunter2) {",
+		"{ hunter2",
+		"(hunter2) {\n}\n(hunter2) {\n}",
+		". hunter2,",
+		"hunter2:99999",
+		"a..hunter2",
+		"https://hunter2 {",
+		"\nhunter2 {\nhunter2\n}",
+		"hunter2 https://hunter2/x {\nhunter2\n}",
+		"a/hunter2 {\n}",
+	};
+	static const char *const places[] = {
+		"import secret.txt\n",
+		"(a) {\nimport secret.txt\n}\n. {\nimport a\n}\n",
+		". {\nimport secret.txt\n}\n",
+		". {\ncache {\nimport secret.txt\n}\n}\n",
+		". {\nforward . 192.0.2.1 {\nimport secret.txt\n}\n}\n",
+		". {\nhosts {\nimport secret.txt\n}\n}\n",
+		". {\nrewrite name {\nimport secret.txt\n}\n}\n",
+		". {\nrewrite name a {\nimport secret.txt\n}\n}\n",
+		". {\ntemplate IN A {\nimport secret.txt\n}\n}\n",
+		". {\nlog {\nimport secret.txt\n}\n}\n",
+		". {\nfrob {\nimport secret.txt\n}\n}\n",
+		". {\ndnstap {\nimport secret.txt\n}\n}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(secrets) * ARRAY_SIZE(places); i++) {
+		const char *place = places[i / ARRAY_SIZE(secrets)];
+		struct corefile_error err = { "" };
+		struct corefile *cf = NULL;
+
+		secret = secrets[i % ARRAY_SIZE(secrets)];
+		corefile__parse_with(&fake, "Corefile", place, strlen(place), &cf, &err);
+		if (strstr(err.text, "hunter2"))
+			fail_msg("%s\n%s\n%s", place, secret, err.text);
+		for (size_t k = 0; cf && k < cf->warnings_len; k++) {
+			if (strstr(cf->warnings[k], "hunter2"))
+				fail_msg("%s\n%s\n%s", place, secret, cf->warnings[k]);
+		}
+		corefile__free(cf);
+	}
+	secret = NULL;
+}
+
+static unsigned int fake_ifindex(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "eth0") ? 0 : 7;
+}
+
+/* RFC 4007, 11: a link-local address says of which link. */
+static void test_scopes(void **state)
+{
+	static const struct {
+		const char *to;
+		unsigned int scope, port; /* 0: refused */
+	} cases[] = {
+		{ "fe80::1%eth0", 7, 53 },
+		{ "[fe80::1%eth0]:54", 7, 54 },
+		{ "[fe80::1%3]", 3, 53 },
+		{ "fe80::1%12", 12, 53 },
+		{ "six.conf", 7, 53 },
+		{ "fe80::1%eth1", 0, 0 },
+		{ "fe80::1%", 0, 0 },
+		{ "2001:db8::1%eth0", 0, 0 },
+		{ "192.0.2.1%eth0", 0, 0 },
+		{ "[fe80::1%eth0]x", 0, 0 },
+		{ "[fe80::1%eth0", 0, 0 },
+		{ "fe80::1%0", 0, 0 },
+		{ "fe80::1%99999999999", 0, 0 },
+	};
+	struct corefile_options options = fake;
+
+	(void)state;
+	options.ifindex = fake_ifindex;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct corefile_error err = { "" };
+		const struct sockaddr_in6 *v6;
+		struct corefile *cf = NULL;
+		char text[128];
+		int ret;
+
+		snprintf(text, sizeof(text), ". {\nforward . %s\n}\n", cases[i].to);
+		ret = corefile__parse_with(&options, "Corefile", text, strlen(text), &cf, &err);
+		if (!ret != !!cases[i].scope)
+			fail_msg("%s: %s", cases[i].to, err.text);
+		if (ret)
+			continue;
+		v6 = (const struct sockaddr_in6 *)&cf->blocks[0].forwards[0].upstreams[0].addr;
+		assert_int_equal(v6->sin6_scope_id, cases[i].scope);
+		assert_addr((const struct sockaddr_storage *)v6, "fe80::1", cases[i].port);
+		assert_round_trip(cf);
+	}
+}
+
+/* Keys as kubespray's sample has them, and other transports. */
+static void test_ports(void **state)
+{
+	struct corefile *cf = parse("example.com example.io:1053 {\ncache 5\n" FORWARD "}\n"
+				    "https://mycompany.local:4453 {\ncache 30\n}\n"
+				    "tls://a b {\n" FORWARD "}\n");
+
+	(void)state;
+	assert_int_equal(cf->blocks_len, 3);
+	assert_false(cf->blocks[0].apart);
+	assert_true(cf->blocks[1].apart);
+	assert_int_equal(cf->blocks[1].port, 1053);
+	assert_string_equal(cf->blocks[2].zones[0].text, "b.");
+	assert_int_equal(cf->cached_port, 53);
+	assert_int_equal(cf->warnings_len, 3);
+	assert_string_equal(cf->warnings[0],
+			    "Corefile:5: server block: 'https://mycompany.local:4453' is left out: "
+			    "clients are served over plain DNS alone");
+	assert_round_trip(cf);
+	/* Where nothing is on port 53 the first port has the cache. */
+	cf = parse(".:5300 {\ncache\n" FORWARD "}\n.:5301 {\n" FORWARD "}\n");
+	assert_int_equal(cf->cached_port, 5300);
+	assert_true(cf->blocks[0].cache.enabled && !cf->blocks[0].apart && cf->blocks[1].apart);
+	assert_round_trip(cf);
+}
+
 static void test_unreadable(void **state)
 {
 	char path[600], text[COREFILE_TEXT_MAX + 2];
@@ -443,6 +597,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_details),	   cmocka_unit_test(test_lookup),
 		cmocka_unit_test(test_errors),	   cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_secrets),	   cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests_name("corefile", tests, NULL, NULL);

@@ -98,7 +98,7 @@ static const struct {
 	{ "\"\" {\n}", "Corefile:1: server block: a zone is missing in ''; " NAMES },
 	{ "dns:// {\n}",
 	  "Corefile:1: server block: a zone is empty; write a name, or '.' for every name" },
-	{ "tls://. {\n}", "Corefile:1: server block: the scheme of 'tls://.' is not supported; "
+	{ "dot://. {\n}", "Corefile:1: server block: the scheme of 'dot://.' is not supported; "
 			  "write dns:// or none" },
 	{ ".:0 {\n}", "Corefile:1: server block: the port of '.:0' is out of range; " PORTS },
 	{ ".:65536 {\n}",
@@ -451,9 +451,9 @@ static const struct {
 	{ IN_TEMPLATE("fallthrough a..b"),
 	  "Corefile:3: template: fallthrough: 'a..b' is not a zone: it has an empty label; write "
 	  "one dot between labels" },
-	{ IN_TEMPLATE("upstream"),
-	  "Corefile:3: template: upstream: unknown option; allowed: additional, answer, authority, "
-	  "ederror, fallthrough, match, rcode" },
+	{ IN_TEMPLATE("downstream"),
+	  "Corefile:3: template: downstream: unknown option; allowed: additional, answer, "
+	  "authority, ederror, fallthrough, match, rcode, upstream" },
 	{ IN("rewrite"), "Corefile:2: rewrite: 0 arguments are given; write " REWRITE_FORMS },
 	{ IN("rewrite stop"), "Corefile:2: rewrite: write " REWRITE_FORMS },
 	{ IN("rewrite nmae a b"), "Corefile:2: rewrite: write " REWRITE_FORMS },
@@ -560,13 +560,13 @@ static const struct {
 	{ IN("import good.conf bad.conf"), "Corefile:2: import: 'bad.conf' is one too many; write "
 					   "import NAME, import FILE or import GLOB" },
 	{ IN("import bad.conf"),
-	  "bad.conf:2: frobnicate: unknown directive; allowed: " DIRECTIVES },
+	  "bad.conf:2: server block: unknown directive; allowed: " DIRECTIVES },
 	{ IN("import open.conf"),
 	  "open.conf:1: syntax: the quote that starts here never ends; close it with \"" },
 	{ IN("import self.conf"),
 	  "self.conf:1: import: 'self.conf' imports itself; take the import out" },
-	{ IN("import *.*"),
-	  "Corefile:2: import: '*.*' has more than one wildcard; write one '*' or '?' at most" },
+	{ IN("import *.*"), "Corefile:2: import: '*.*' has more than one wildcard; write one '*' "
+			    "and one '?' at most" },
 	{ "(a) {\nimport a\n}\n" IN("import a"),
 	  "Corefile:2: import: 'a' imports itself; take the import out" },
 	{ "(a) {\ncache\n}\n(a) {\n}\n" IN("import a"),

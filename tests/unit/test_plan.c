@@ -154,6 +154,25 @@ static void test_nodecache(void **state)
 		  MODE_STEER,
 		  "10.0.0.1 fd00::1",
 		  "" },
+		/* every address of the node, beside those that are steered */
+		{ { NULL },
+		  "0.0.0.0",
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "0.0.0.0:53? 10.0.0.1:53 fd00::1:53" },
+		{ { NULL },
+		  "::",
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "0.0.0.0:53? :::53? 10.0.0.1:53 fd00::1:53" },
+		{ { NULL },
+		  NULL,
+		  MODE_STEER,
+		  "10.0.0.1 fd00::1",
+		  "0.0.0.0:53? :::53? 10.0.0.1:53 fd00::1:53" },
+		{ { "-setupinterface=false" }, NULL, MODE_LISTEN, "", "0.0.0.0:53 :::53?" },
+		/* port 53 is what steering is for */
+		{ { "-dns.port=5300" }, "10.0.0.1", MODE_LISTEN, "", "10.0.0.1:5300" },
 		{ { "-mode=listen" }, "10.0.0.1", MODE_LISTEN, "10.0.0.1", "10.0.0.1:53" },
 	};
 	char served[512], bound[512], text[128];
@@ -170,7 +189,8 @@ static void test_nodecache(void **state)
 		for (; cases[i].flags[argc - 2]; argc++)
 			argv[argc] = (char *)cases[i].flags[argc - 2];
 		assert_int_equal(run_options__parse(&opts, argc, argv, &err), 0);
-		snprintf(text, sizeof(text), ".:53 {\n bind %s" FORWARD "}\n", cases[i].bind);
+		snprintf(text, sizeof(text), ".:%u {\n %s%s" FORWARD "}\n", opts.dns_port,
+			 cases[i].bind ? "bind " : "", cases[i].bind ? cases[i].bind : "");
 		assert_int_equal(corefile__parse("Corefile", text, strlen(text), &cf, NULL), 0);
 		if (plan__make(&opts, cf, &plan, &err))
 			fail_msg("%zu: %s", i, err.text);
@@ -191,14 +211,12 @@ static void test_refused(void **state)
 	} cases[] = {
 		{ "", false, ".:53 {" FORWARD "}\n", "no address to serve" },
 		{ "", false, ".:53 {\n bind 0.0.0.0" FORWARD "}\n", "no address to serve" },
-		{ "10.0.0.1", false, "\n.:5300 {" FORWARD "}\n", "Corefile:2: port 5300" },
+		{ "10.0.0.1", false, "\n.:5300 {" FORWARD "}\n", "no block is for port 53" },
 		/* One name, two answers, one cache. */
 		{ "", true,
 		  ".:53 {\n bind 10.0.0.1\n cache" FORWARD "}\n.:53 {\n bind 10.0.0.2" FORWARD
 		  "}\n",
 		  "Corefile:6: zone ." },
-		{ "", true, ".:53 {\n bind 10.0.0.1" FORWARD "}\n.:5300 {\n cache" FORWARD "}\n",
-		  "one cache" },
 		{ "", false,
 		  "a.b {\n bind 10.0.0.1\n cache" FORWARD "}\n. {\n bind 10.0.0.1 10.0.0.2" FORWARD
 		  "}\n",
@@ -217,6 +235,29 @@ static void test_refused(void **state)
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("%zu: \"%s\" does not hold \"%s\"", i, err.text, cases[i].said);
 		assert_memory_equal(&plan, &before, sizeof(plan));
+	}
+}
+
+/* As in kubespray's sample: zones of other ports beside those that are steered. */
+static void test_other_ports(void **state)
+{
+	static const char text[] =
+		".:53 {\n bind 10.0.0.1\n cache 30" FORWARD "}\n"
+		"example.com example.io:1053 {\n bind 10.0.0.1\n cache 5" FORWARD
+		"}\nx.io:1054 {\n bind 0.0.0.0" FORWARD "}\ny.io:1055 {" FORWARD "}\n";
+	char served[512], bound[512];
+	struct options_error err;
+	struct plan plan;
+
+	(void)state;
+	for (int listen = 0; listen < 2; listen++) {
+		if (make("10.0.0.1", listen, text, &plan, &err))
+			fail_msg("%s", err.text);
+		print(&plan, served, bound);
+		assert_string_equal(served, "10.0.0.1");
+		assert_string_equal(bound,
+				    listen ? "10.0.0.1:53 10.0.0.1:1053 0.0.0.0:1054 10.0.0.1:1055"
+					   : "10.0.0.1:1053 0.0.0.0:1054 10.0.0.1:1055");
 	}
 }
 
@@ -261,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_nodecache),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_two_views_without_cache),
+		cmocka_unit_test(test_other_ports),
 		cmocka_unit_test(test_local_addresses),
 	};
 
