@@ -234,28 +234,35 @@ static void on_links(evutil_socket_t fd, short what, void *arg)
 	links__dispatch(agent->links);
 }
 
-/* Names without wildcards that led to nothing: a slip of the pen, or a device yet to come. */
+/* Does a device of this node that may be attached to match the glob? */
+static bool leads_to(const struct agent *agent, const char *glob)
+{
+	const struct list *node;
+
+	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+		if (glob_list__match(glob, list_entry(node, struct device, link)->info.name))
+			return true;
+	}
+	return false;
+}
+
+/* Names and globs that led to nothing: a slip of the pen, or devices yet to come. */
 static void warn_missing(struct agent *agent)
 {
 	const char *at = agent->opts->interfaces;
-	char name[64];
+	char glob[64];
 	size_t len;
 
 	for (; at; at = at[len] ? at + len + 1 : NULL) {
-		bool found = false;
-
 		len = strcspn(at, ",");
-		if (!len || len >= sizeof(name) || strcspn(at, "*?[") < len)
+		if (!len || len >= sizeof(glob))
 			continue;
-		memcpy(name, at, len);
-		name[len] = '\0';
-		for (struct list *node = agent->devices.next; node != &agent->devices;
-		     node = node->next)
-			found |= !strcmp(list_entry(node, struct device, link)->info.name, name);
-		if (!found)
-			log_warn(
-				"-interfaces: %s: no such device that could be attached to, as yet",
-				name);
+		memcpy(glob, at, len);
+		glob[len] = '\0';
+		if (!leads_to(agent, glob))
+			log_warn("-interfaces: %s: no such device that could be attached to, as "
+				 "yet",
+				 glob);
 	}
 }
 

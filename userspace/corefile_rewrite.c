@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MATCHES "exact|prefix|suffix|substring|regex"
-#define EDNS0_FORMS                                                                      \
-	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
-	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "             \
+#define EDNS0_FORMS                                                                \
+	"edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
+	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "       \
 	"set|replace|append V4BITS V6BITS"
 #define EDNS0_DATA_MAX 255
 #define EDNS0_NSID     3 /* RFC 5001 */
@@ -38,18 +37,44 @@ static bool take_word(struct args *args, const char *word)
 	return true;
 }
 
-static const struct corefile_token *where(const struct args *args)
+/* Words that CoreDNS takes in capitals as well. */
+static bool take_any_case(struct args *args, const char *word)
 {
-	return left(args) ? args->at : args->directive;
+	if (!left(args) || strcasecmp(args->at->text, word) != 0)
+		return false;
+	args->at++;
+	return true;
 }
 
-static int wrong(struct corefile_parse *p, const struct args *args)
+/* The word at @args, or the want of one; @forms: what would be right. */
+static int wrong(struct corefile_parse *p, const struct args *args, const char *forms)
 {
-	return corefile_fail(p, where(args), "write %s", COREFILE_REWRITE_FORMS);
+	if (!left(args))
+		return corefile_fail(p, args->directive, "a word is missing at its end; write %s",
+				     forms);
+	return corefile_fail(p, args->at, "'%s' cannot stand here; write %s",
+			     corefile_show(p, args->at->text), forms);
+}
+
+/* Are there @n more words, and not one besides? */
+static int exactly(struct corefile_parse *p, const struct args *args, size_t n)
+{
+	struct args at = *args;
+
+	if (left(args) == n)
+		return 0;
+	at.at = left(args) < n ? args->end : args->at + n;
+	return wrong(p, &at, COREFILE_REWRITE_FORMS);
+}
+
+static int no_match(struct corefile_parse *p, const struct args *args)
+{
+	return corefile_fail(p, args->at, "'%s' is none of exact, prefix, suffix, substring, regex",
+			     corefile_show(p, args->at->text));
 }
 
 /* [exact|prefix|...], where at least @more arguments follow it; else exact. */
-static void take_match(struct args *args, size_t more, struct corefile_rewrite *rule)
+static bool take_match(struct args *args, size_t more, struct corefile_rewrite *rule)
 {
 	static const char *const names[] = {
 		[COREFILE_MATCH_EXACT] = "exact",   [COREFILE_MATCH_PREFIX] = "prefix",
@@ -58,11 +83,12 @@ static void take_match(struct args *args, size_t more, struct corefile_rewrite *
 	};
 
 	for (unsigned int i = 0; left(args) > more && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (take_word(args, names[i])) {
+		if (take_any_case(args, names[i])) {
 			rule->match = i;
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 /* @at's text; names are compared and written with their dot at the end. */
@@ -107,9 +133,9 @@ static int add_answer(struct corefile_parse *p, struct args *args, struct corefi
 	if (take_word(args, "value"))
 		new.value = true;
 	else if (!take_word(args, "name"))
-		return wrong(p, args);
+		return wrong(p, args, COREFILE_REWRITE_FORMS);
 	if (left(args) < 2)
-		return wrong(p, args);
+		return exactly(p, args, 2);
 	err = corefile_value_regex(p, args->at, &new.from);
 	if (!err)
 		err = text_of(p, args->at + 1, true, &new.to);
@@ -126,30 +152,49 @@ static int add_answer(struct corefile_parse *p, struct args *args, struct corefi
 	return 0;
 }
 
-/* name [MATCH] FROM TO [answer auto | answer name|value FROM TO...] */
+/* [answer] auto | [answer] name|value FROM TO, any number of them; the first one has its "answer".
+ */
+static int take_answers(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
+{
+	bool first = true;
+	int err = 0;
+
+	for (; !err && left(args); first = false) {
+		if (!take_word(args, "answer") && first)
+			return wrong(p, args, COREFILE_REWRITE_FORMS);
+		if (take_word(args, "auto"))
+			rule->answer_auto = true;
+		else
+			err = add_answer(p, args, rule);
+	}
+	for (size_t i = 0; !err && rule->answer_auto && i < rule->answers_len; i++) {
+		if (!rule->answers[i].value)
+			err = corefile_fail(p, args->directive,
+					    "answer auto and answer name say two things of one "
+					    "name; write one of them");
+	}
+	return err;
+}
+
+/* name [MATCH] FROM TO [answer ...] */
 static int set_name(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
 {
 	int err;
 
 	rule->kind = COREFILE_REWRITE_NAME;
-	take_match(args, 2, rule);
+	if (!take_match(args, 2, rule) && left(args) > 2 && strcmp(args->at[2].text, "answer"))
+		return no_match(p, args);
 	if (left(args) < 2)
-		return wrong(p, args);
+		return exactly(p, args, 2);
 	err = take_from(p, args, rule);
 	if (!err)
 		err = text_of(p, args->at++,
 			      rule->match != COREFILE_MATCH_PREFIX &&
 				      rule->match != COREFILE_MATCH_SUBSTRING,
 			      &rule->to);
-	while (!err && left(args)) {
-		if (!take_word(args, "answer") || rule->answer_auto)
-			return wrong(p, args);
-		if (!rule->answers_len && take_word(args, "auto"))
-			rule->answer_auto = true;
-		else
-			err = add_answer(p, args, rule);
-	}
-	return err;
+	if (err)
+		return err;
+	return take_answers(p, args, rule);
 }
 
 static int set_type(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
@@ -157,9 +202,9 @@ static int set_type(struct corefile_parse *p, struct args *args, struct corefile
 	int err;
 
 	rule->kind = COREFILE_REWRITE_TYPE;
-	if (left(args) != 2)
-		return wrong(p, args);
-	err = corefile_value_type(p, args->at++, &rule->from_number);
+	err = exactly(p, args, 2);
+	if (!err)
+		err = corefile_value_type(p, args->at++, &rule->from_number);
 	return err ? err : corefile_value_type(p, args->at++, &rule->to_number);
 }
 
@@ -168,9 +213,9 @@ static int set_class(struct corefile_parse *p, struct args *args, struct corefil
 	int err;
 
 	rule->kind = COREFILE_REWRITE_CLASS;
-	if (left(args) != 2)
-		return wrong(p, args);
-	err = corefile_value_class(p, args->at++, false, &rule->from_number);
+	err = exactly(p, args, 2);
+	if (!err)
+		err = corefile_value_class(p, args->at++, false, &rule->from_number);
 	return err ? err : corefile_value_class(p, args->at++, false, &rule->to_number);
 }
 
@@ -212,10 +257,11 @@ static int set_ttl(struct corefile_parse *p, struct args *args, struct corefile_
 	int err;
 
 	rule->kind = COREFILE_REWRITE_TTL;
-	take_match(args, 2, rule);
-	if (left(args) != 2)
-		return wrong(p, args);
-	err = take_from(p, args, rule);
+	if (!take_match(args, 2, rule) && left(args) == 3)
+		return no_match(p, args);
+	err = exactly(p, args, 2);
+	if (!err)
+		err = take_from(p, args, rule);
 	if (!err && !ttl_range(args->at->text, rule))
 		err = corefile_fail(p, args->at,
 				    "'%s' is not a TTL in seconds; write 5, 5-, -5 or 5-10",
@@ -228,10 +274,11 @@ static int set_rcode(struct corefile_parse *p, struct args *args, struct corefil
 	int err;
 
 	rule->kind = COREFILE_REWRITE_RCODE;
-	take_match(args, 3, rule);
-	if (left(args) != 3)
-		return wrong(p, args);
-	err = take_from(p, args, rule);
+	if (!take_match(args, 3, rule) && left(args) == 4)
+		return no_match(p, args);
+	err = exactly(p, args, 3);
+	if (!err)
+		err = take_from(p, args, rule);
 	if (!err)
 		err = corefile_value_rcode(p, args->at++, &rule->from_number);
 	return err ? err : corefile_value_rcode(p, args->at++, &rule->to_number);
@@ -374,11 +421,12 @@ static int set_edns0(struct corefile_parse *p, struct args *args, struct corefil
 	rule->edns0_code = subnet ? EDNS0_SUBNET : EDNS0_NSID;
 	if ((!local && !subnet && !take_word(args, "nsid")) ||
 	    !take_action(args, &rule->edns0_action))
-		return corefile_fail(p, where(args), EDNS0_FORMS);
+		return wrong(p, args, EDNS0_FORMS);
 	unset = rule->edns0_action == COREFILE_EDNS0_UNSET;
 	want = local ? 2 - unset : subnet && !unset ? 2 : 0;
 	if (left(args) < want)
-		return corefile_fail(p, where(args), EDNS0_FORMS);
+		return wrong(p, &(struct args){ args->end, args->end, args->directive },
+			     EDNS0_FORMS);
 	if (local) {
 		err = edns0_code(p, args->at++, &rule->edns0_code);
 		if (!err && !unset)
@@ -390,7 +438,7 @@ static int set_edns0(struct corefile_parse *p, struct args *args, struct corefil
 	if (!unset)
 		take_word(args, "revert"); /* options of an answer are never a client's */
 	if (!err && left(args))
-		err = corefile_fail(p, args->at, EDNS0_FORMS);
+		err = wrong(p, args, EDNS0_FORMS);
 	return err;
 }
 
@@ -422,16 +470,16 @@ int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_stateme
 		return corefile_fail(p, stmt->args,
 				     "cname rules are not supported: an answer would need a second "
 				     "look-up after it came; write a name rule");
-	if (take_word(&args, "continue"))
+	if (take_any_case(&args, "continue"))
 		rule.go_on = true;
 	else
-		take_word(&args, "stop");
+		take_any_case(&args, "stop");
 	for (size_t i = 0; err == 1 && i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (take_word(&args, fields[i].field))
+		if (take_any_case(&args, fields[i].field))
 			err = fields[i].set(p, &args, &rule);
 	}
 	if (err)
-		return err == 1 ? wrong(p, &args) : err;
+		return err == 1 ? wrong(p, &args, COREFILE_REWRITE_FORMS) : err;
 	list = corefile_mem_grow(p->cf->mem, b->rewrites, b->rewrites_len, &p->rewrites_cap,
 				 sizeof(*list));
 	if (!list)

@@ -355,12 +355,13 @@ static void unsuffix(const struct corefile_rewrite *config, struct dns_name *nam
 		dns_name__lower(name);
 }
 
+/* The last one first, as CoreDNS goes back. */
 static void answer_rule(const struct rule *rule, bool value, struct dns_name *name)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
 	struct regex_match match;
 
-	for (size_t k = 0; k < rule->config->answers_len; k++) {
+	for (size_t k = rule->config->answers_len; k-- > 0;) {
 		if (rule->config->answers[k].value == value &&
 		    dns_name__to_text(name, text, sizeof(text)) >= 0 &&
 		    regex__match(rule->answer[k], text, &match) &&

@@ -64,11 +64,48 @@ int synth__add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr)
 	return -ENOMEM;
 }
 
+/* A blank-delimited word of @text after the first @n: where it is, and its length (0: none). */
+static const char *word_at(const char *text, unsigned int n, size_t *len)
+{
+	static const char blanks[] = " \t";
+
+	for (text += strspn(text, blanks); n; n--) {
+		text += strcspn(text, blanks);
+		text += strspn(text, blanks);
+	}
+	*len = strcspn(text, blanks);
+	return text;
+}
+
+/*
+ * RFC 1035, 5.1: class and TTL come in either order, and ldns knows one. No type begins with a
+ * digit, so a digit after a class is a TTL. NULL: the text is as ldns has it, or memory is out.
+ */
+static char *ttl_first(const char *text)
+{
+	size_t class_len, ttl_len;
+	const char *class = word_at(text, 1, &class_len), *ttl = word_at(text, 2, &ttl_len);
+	char *copy = NULL;
+
+	if (class_len != 2 || (strncasecmp(class, "IN", 2) && strncasecmp(class, "CH", 2) &&
+			       strncasecmp(class, "HS", 2)))
+		return NULL;
+	if (!ttl_len || *ttl < '0' || *ttl > '9')
+		return NULL;
+	if (asprintf(&copy, "%.*s%.*s %.2s%s", (int)(class - text), text, (int)ttl_len, ttl, class,
+		     ttl + ttl_len) < 0)
+		return NULL;
+	return copy;
+}
+
 int synth__add(struct synth *synth, enum dns_section section, const char *text)
 {
+	char *ordered = ttl_first(text);
 	ldns_rr *rr = NULL;
+	ldns_status status = ldns_rr_new_frm_str(&rr, ordered ? ordered : text, 3600, NULL, NULL);
 
-	if (ldns_rr_new_frm_str(&rr, text, 3600, NULL, NULL) != LDNS_STATUS_OK || !rr)
+	free(ordered);
+	if (status != LDNS_STATUS_OK || !rr)
 		return -EINVAL;
 	/* ldns reads two words that mean nothing to it as a record of type 0 */
 	if (!ldns_rr_get_type(rr) || !ldns_rr_rd_count(rr)) {

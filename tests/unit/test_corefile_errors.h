@@ -19,9 +19,9 @@
 	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
 	"TO..., type|class FROM TO, or edns0 local|nsid|subnet set|replace|append|unset "    \
 	"[CODE [DATA]]"
-#define EDNS0_FORMS                                                                      \
-	"write edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
-	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "             \
+#define EDNS0_FORMS                                                                \
+	"edns0 local set|replace|append CODE DATA, edns0 local unset CODE, edns0 " \
+	"nsid|subnet unset, edns0 nsid set|replace|append, or edns0 subnet "       \
 	"set|replace|append V4BITS V6BITS"
 #define VARIABLES \
 	"{qname}, {qtype}, {client_ip}, {client_port}, {protocol}, {server_ip} or {server_port}"
@@ -455,19 +455,38 @@ static const struct {
 	  "Corefile:3: template: downstream: unknown option; allowed: additional, answer, "
 	  "authority, ederror, fallthrough, match, rcode, upstream" },
 	{ IN("rewrite"), "Corefile:2: rewrite: 0 arguments are given; write " REWRITE_FORMS },
-	{ IN("rewrite stop"), "Corefile:2: rewrite: write " REWRITE_FORMS },
-	{ IN("rewrite nmae a b"), "Corefile:2: rewrite: write " REWRITE_FORMS },
-	{ IN("rewrite name a"), "Corefile:2: rewrite: write " REWRITE_FORMS },
-	{ IN("rewrite name a b c"), "Corefile:2: rewrite: write " REWRITE_FORMS },
-	{ IN("rewrite name a b answer"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite stop"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
+	{ IN("rewrite nmae a b"),
+	  "Corefile:2: rewrite: 'nmae' cannot stand here; write " REWRITE_FORMS },
+	{ IN("rewrite name a"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
+	{ IN("rewrite name exct a b"),
+	  "Corefile:2: rewrite: 'exct' is none of exact, prefix, suffix, substring, regex" },
+	{ IN("rewrite name exact a b anser auto"),
+	  "Corefile:2: rewrite: 'anser' cannot stand here; write " REWRITE_FORMS },
+	{ IN("rewrite name a b answer auto name x y"),
+	  "Corefile:2: rewrite: answer auto and answer name say two things of one name; write one "
+	  "of them" },
+	{ IN("rewrite ttl exct a 5"),
+	  "Corefile:2: rewrite: 'exct' is none of exact, prefix, suffix, substring, regex" },
+	{ IN("rewrite rcode exct a NOERROR NXDOMAIN"),
+	  "Corefile:2: rewrite: 'exct' is none of exact, prefix, suffix, substring, regex" },
+	{ IN("rewrite type A AAAA MX"),
+	  "Corefile:2: rewrite: 'MX' cannot stand here; write " REWRITE_FORMS },
+	{ IN("rewrite name a b answer"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
 	{ IN("rewrite name regex ( b"), "Corefile:2: rewrite: '(' is not a regular expression: "
 					"missing closing parenthesis, at character 2" },
-	{ IN("rewrite name regex a b answer name x"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name regex a b answer name x"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
 	{ IN("rewrite name regex a b answer name ( y"),
 	  "Corefile:2: rewrite: '(' is not a regular expression: missing closing parenthesis, at "
 	  "character 2" },
-	{ IN("rewrite name a b answer auto x"), "Corefile:2: rewrite: write " REWRITE_FORMS },
-	{ IN("rewrite type A"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite name a b answer auto x"),
+	  "Corefile:2: rewrite: 'x' cannot stand here; write " REWRITE_FORMS },
+	{ IN("rewrite type A"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
 	{ IN("rewrite type A NOSUCH"),
 	  "Corefile:2: rewrite: 'NOSUCH' is not a type; write A, AAAA, ANY... or TYPEn" },
 	{ IN("rewrite class ANY IN"),
@@ -478,11 +497,14 @@ static const struct {
 	  "Corefile:2: rewrite: '10-5' is not a TTL in seconds; write 5, 5-, -5 or 5-10" },
 	{ IN("rewrite ttl a -"),
 	  "Corefile:2: rewrite: '-' is not a TTL in seconds; write 5, 5-, -5 or 5-10" },
-	{ IN("rewrite rcode a SERVFAIL"), "Corefile:2: rewrite: write " REWRITE_FORMS },
+	{ IN("rewrite rcode a SERVFAIL"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " REWRITE_FORMS },
 	{ IN("rewrite rcode a SERVFAIL FINE"),
 	  "Corefile:2: rewrite: 'FINE' is not an rcode; " RCODES },
-	{ IN("rewrite edns0"), "Corefile:2: rewrite: " EDNS0_FORMS },
-	{ IN("rewrite edns0 local set 0xffee"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " EDNS0_FORMS },
+	{ IN("rewrite edns0 local set 0xffee"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " EDNS0_FORMS },
 	{ IN("rewrite edns0 local set x y"),
 	  "Corefile:2: rewrite: 'x' is not an option's code; write 1 to 65535 or 0x..." },
 	{ IN("rewrite edns0 local set 70000 y"),
@@ -496,10 +518,14 @@ static const struct {
 	{ IN("rewrite edns0 local set 0xffee {geoip/city}"),
 	  "Corefile:2: rewrite: '{geoip/city}' is not known: there is no metadata; "
 	  "write " VARIABLES },
-	{ IN("rewrite edns0 local unset 0xffee revert"), "Corefile:2: rewrite: " EDNS0_FORMS },
-	{ IN("rewrite edns0 nsid unset revert"), "Corefile:2: rewrite: " EDNS0_FORMS },
-	{ IN("rewrite edns0 subnet set 24"), "Corefile:2: rewrite: " EDNS0_FORMS },
-	{ IN("rewrite edns0 subnet unset 24 56"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 local unset 0xffee revert"),
+	  "Corefile:2: rewrite: 'revert' cannot stand here; write " EDNS0_FORMS },
+	{ IN("rewrite edns0 nsid unset revert"),
+	  "Corefile:2: rewrite: 'revert' cannot stand here; write " EDNS0_FORMS },
+	{ IN("rewrite edns0 subnet set 24"),
+	  "Corefile:2: rewrite: a word is missing at its end; write " EDNS0_FORMS },
+	{ IN("rewrite edns0 subnet unset 24 56"),
+	  "Corefile:2: rewrite: '24' cannot stand here; write " EDNS0_FORMS },
 	{ IN("rewrite edns0 subnet set 33 56"),
 	  "Corefile:2: rewrite: '33' is not a number of bits; write 0 to 32" },
 	{ IN("rewrite edns0 subnet set 24 129"),
@@ -507,8 +533,10 @@ static const struct {
 	{ IN("rewrite continue cname exact a.test b.test"),
 	  "Corefile:2: rewrite: cname rules are not supported: an answer would need a second "
 	  "look-up after it came; write a name rule" },
-	{ IN("rewrite edns0 nsid set x"), "Corefile:2: rewrite: " EDNS0_FORMS },
-	{ IN("rewrite edns0 cookie set"), "Corefile:2: rewrite: " EDNS0_FORMS },
+	{ IN("rewrite edns0 nsid set x"),
+	  "Corefile:2: rewrite: 'x' cannot stand here; write " EDNS0_FORMS },
+	{ IN("rewrite edns0 cookie set"),
+	  "Corefile:2: rewrite: 'cookie' cannot stand here; write " EDNS0_FORMS },
 	{ IN("rewrite stop {\nname a b"), "Corefile:1: server block: its '{' has no '}' before the "
 					  "end; close it with '}' on a line of its own" },
 	{ IN("rewrite stop {\nname a {\n}\n}"),

@@ -332,6 +332,22 @@ static void test_answers(void **state)
 		/* several rules: undone from the last one on */
 		{ "rewrite continue name a.test b.test\nrewrite name b.test c.back", "a.test.", 0,
 		  "c.back. 60 IN A 192.0.2.1", NULL, "NOERROR a.test. 60 IN A 192.0.2.1" },
+		/* In one answer, or with a word for each; the last one of a kind first. */
+		{ "rewrite name suffix .test .back answer auto answer value (.*)[.]inner {1}.outer",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.inner.", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.outer." },
+		{ "rewrite name Suffix .test .back answer auto value (.*)[.]inner {1}.outer",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.inner.", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.outer." },
+		{ "rewrite name regex (.*)[.]test {1}.back answer name (.*)[.]back {1}.test value "
+		  "(.*)[.]inner {1}.outer",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.inner.", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.outer." },
+		{ "rewrite stop {\nname regex (.*)[.]test {1}.back\nanswer name (.*)[.]back "
+		  "{1}.test\n"
+		  "answer value (.*)[.]two {1}.three\nanswer value (.*)[.]one {1}.two\n}",
+		  "a.test.", 0, "a.back. 60 IN CNAME b.one.", NULL,
+		  "NOERROR a.test. 60 IN CNAME b.three." },
 		{ "rewrite continue name suffix .test .mid answer auto\n"
 		  "rewrite name suffix .mid .back answer auto",
 		  "a.test.", 0, "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", NULL,

@@ -167,11 +167,18 @@ static void test_answers(void **state)
 		" template CH ANY j.test {\n  rcode REFUSED\n }\n"
 		" template IN A k.test l.test x.k.test {\n  answer \"{{ .Zone }} 60 IN A "
 		"192.0.2.1\"\n }\n"
+		/* RFC 1035, 5.1: class and TTL in either order */
+		" template IN A m.test {\n  answer \"{{ .Name }} IN 60 A 192.0.2.1\" \"{{ .Name "
+		"}}\tin\t60\tA 192.0.2.2\" \"{{ .Name }} 60 IN A 192.0.2.3\"\n }\n"
 		"}\n";
 	static const struct {
 		const char *name, *type, *want;
 		int ede;
 	} rows[] = {
+		{ "x.m.test", "A",
+		  "NOERROR x.m.test. 60 IN A 192.0.2.1, x.m.test. 60 IN A 192.0.2.2, x.m.test. 60 IN "
+		  "A 192.0.2.3",
+		  -1 },
 		{ "ip-1-2-3-4.a.test", "A", "NOERROR ip-1-2-3-4.a.test. 60 IN A 1.2.3.4", -1 },
 		{ "y.ip-1-2-3-4.a.test", "A", "NOERROR y.ip-1-2-3-4.a.test. 60 IN A 1.2.3.4", -1 },
 		{ "ip-1-2-3-4.a.test", "ANY", "NOERROR ip-1-2-3-4.a.test. 60 IN A 1.2.3.4", -1 },
