@@ -412,7 +412,7 @@ static int load(const struct source *from, const char *path, bool is_base, bool 
 	options.default_port = from->opts->dns_port;
 	options.ignore_unsupported = from->opts->ignore_unsupported;
 	/* node-cache writes what it makes of the base to -conf, and there imports begin. */
-	options.import_dir = is_base ? from->opts->conf : NULL;
+	options.imports_at = is_base ? from->opts->conf : NULL;
 	ret = corefile__parse_with(&options, path, text, strlen(text), &conf->cf, &why);
 	free(text);
 	if (ret)

@@ -101,9 +101,8 @@ struct corefile_options {
 	int (*interface)(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len);
 	/* index of the interface of that name, 0: there is none; NULL: there are none */
 	unsigned int (*ifindex)(void *ctx, const char *name);
-	/* what imports of the text itself are relative to, ending in '/'; NULL: where `path` lies
-	 */
-	const char *import_dir;
+	/* the file beside which imports of the text itself are looked for; NULL: `path` */
+	const char *imports_at;
 	bool ignore_unsupported; /* dnstap, trace, pprof, metadata: a warning instead of an error */
 };
 

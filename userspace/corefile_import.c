@@ -95,8 +95,8 @@ static char *relative_to(struct corefile_parse *p, const char *file, const char 
 	char *joined;
 	size_t dir;
 
-	if (file == p->file && p->options->import_dir)
-		file = p->options->import_dir;
+	if (file == p->file && p->options->imports_at)
+		file = p->options->imports_at;
 	slash = strrchr(file, '/');
 	dir = *path == '/' || !slash ? 0 : (size_t)(slash - file) + 1;
 	joined = corefile_mem_alloc(p->scratch, dir + strlen(path) + 1);

@@ -176,7 +176,8 @@ static void test_answers(void **state)
 		int ede;
 	} rows[] = {
 		{ "x.m.test", "A",
-		  "NOERROR x.m.test. 60 IN A 192.0.2.1, x.m.test. 60 IN A 192.0.2.2, x.m.test. 60 IN "
+		  "NOERROR x.m.test. 60 IN A 192.0.2.1, x.m.test. 60 IN A 192.0.2.2, x.m.test. 60 "
+		  "IN "
 		  "A 192.0.2.3",
 		  -1 },
 		{ "ip-1-2-3-4.a.test", "A", "NOERROR ip-1-2-3-4.a.test. 60 IN A 1.2.3.4", -1 },
