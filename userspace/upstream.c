@@ -2,6 +2,7 @@
 /*
  * The upstreams: which one is next, which one is dead. Contract: upstream.h.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,11 +348,25 @@ static bool wants_tls(const struct corefile_forward *forward)
 	return forward->tls.cert || forward->tls.ca;
 }
 
+/* To connect to no address is to connect to this machine. */
+static void set_peer(struct upstream *upstream)
+{
+	struct sockaddr_in6 *peer6 = (struct sockaddr_in6 *)&upstream->peer;
+	struct sockaddr_in *peer4 = (struct sockaddr_in *)&upstream->peer;
+
+	upstream->peer = *upstream->addr;
+	if (upstream->peer.ss_family == AF_INET && peer4->sin_addr.s_addr == htonl(INADDR_ANY))
+		peer4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (upstream->peer.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&peer6->sin6_addr))
+		peer6->sin6_addr = in6addr_loopback;
+}
+
 static int upstream_init(struct upstream *upstream, struct upstream_group *group,
 			 const struct corefile_upstream *to)
 {
 	upstream->group = group;
 	upstream->addr = &to->addr;
+	set_peer(upstream);
 	upstream->tls = to->tls;
 	upstream->tls_name = to->tls_name ? to->tls_name : group->forward->tls.servername;
 	upstream->addr_len = to->addr.ss_family == AF_INET ? sizeof(struct sockaddr_in)

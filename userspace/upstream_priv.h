@@ -29,11 +29,12 @@ struct upstream {
 	const char *tls_name; /* in its certificate; NULL: its address */
 	SSL_SESSION *session; /* for the next connection; NULL: none */
 	socklen_t addr_len;
-	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
-	uint64_t heard_ns;	     /* when it answered last */
-	unsigned int fails;	     /* consecutive */
-	bool down;		     /* not asked before a probe was answered */
-	bool told;		     /* config.changed was told so */
+	struct sockaddr_storage peer; /* what its datagrams come from */
+	uint64_t rtt_ns, rtt_var_ns;  /* smoothed, RFC 6298; 0: not known */
+	uint64_t heard_ns;	      /* when it answered last */
+	unsigned int fails;	      /* consecutive */
+	bool down;		      /* not asked before a probe was answered */
+	bool told;		      /* config.changed was told so */
 	bool probing;
 	struct exchange probe;
 	struct event *probe_timer;

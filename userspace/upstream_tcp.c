@@ -18,7 +18,6 @@
 
 #define MAX_CONNS    16 /* to one upstream */
 #define MAX_PER_CONN 64 /* queries at once, while another connection may be made */
-#define ID_TRIES     64
 /* A connection that has been silent this long, with a query open, gets no more of them. */
 #define SILENT_NS (400 * NSEC_PER_MS)
 
@@ -28,6 +27,7 @@ struct tcp_conn {
 	struct stream *stream;
 	struct list attempts;
 	unsigned int n;
+	uint16_t next_id;
 	bool used;     /* it has brought an answer */
 	bool retiring; /* takes no more queries */
 	uint64_t idle_ns, heard_ns;
@@ -148,10 +148,15 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 	static const struct stream_ops ops = { .message = on_message, .closed = on_closed };
 	const struct sockaddr *addr = (const struct sockaddr *)upstream->addr;
 	struct tcp_conn *conn = calloc(1, sizeof(*conn));
-	int fd, ret, on = 1;
+	int fd, ret, on = 1, id = upstreams__random16(upstream->group->owner);
 
 	if (!conn)
 		return -ENOMEM;
+	if (id < 0) {
+		ret = id;
+		goto out_free;
+	}
+	conn->next_id = id;
 	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		ret = -errno;
@@ -217,21 +222,28 @@ static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 	return conn_open(upstream, out);
 }
 
+/*
+ * One after another from a random start: an ID comes again after 65,535 others only, long after
+ * what was given up under it could still be answered. Fewer are under way at once.
+ */
+static uint16_t conn_id(struct tcp_conn *conn)
+{
+	while (conn_find(conn, conn->next_id))
+		conn->next_id++;
+	return conn->next_id++;
+}
+
 int upstream_tcp__send(struct attempt *attempt)
 {
-	struct upstreams *ups = attempt->upstream->group->owner;
 	uint8_t msg[QUERY_MAX];
 	struct tcp_conn *conn = NULL;
-	int ret, len, id, tries = 0;
+	int ret, len;
+	uint16_t id;
 
 	ret = conn_take(attempt->upstream, &conn);
 	if (ret)
 		return ret;
-	do {
-		id = upstreams__random16(ups);
-	} while (id >= 0 && conn_find(conn, id) && ++tries < ID_TRIES);
-	if (id < 0 || tries == ID_TRIES)
-		return id < 0 ? id : -EBUSY;
+	id = conn_id(conn);
 	len = attempt__query(attempt, msg, id);
 	if (len < 0)
 		return len;

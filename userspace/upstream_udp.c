@@ -3,13 +3,16 @@
  * Queries to upstreams over UDP. Contract: upstream_priv.h.
  *
  * Each query leaves from a port of its own that the kernel picks at random, and
- * the socket is connected, so that only the upstream's datagrams arrive. A
- * socket that is done is dissolved from address and port (connect to
- * AF_UNSPEC) and serves again later: that saves making and closing it, and
- * its place in the event loop, but never a port.
+ * the socket is connected, so that only the upstream's datagrams arrive; the
+ * source of each is looked at all the same. A socket that is done is dissolved
+ * from address and port (connect to AF_UNSPEC), emptied and serves again later:
+ * that saves making and closing it, and its place in the event loop, but never a
+ * port. Whoever fills it faster than it is emptied has it closed: nothing of an
+ * old query reaches a new one.
  */
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -25,7 +28,7 @@ struct udp_sock {
 	struct upstreams *owner;
 	struct attempt *attempt; /* NULL: idle */
 	struct list idle;
-	struct timeval idle_since; /* the loop's time, read once a turn: see sock_take() */
+	struct timeval idle_since; /* the loop's time, read once a turn */
 	int fd;
 	bool ipv6;
 	struct event event;
@@ -42,18 +45,28 @@ static void sock_close(struct udp_sock *sock)
 	free(sock);
 }
 
+/* A straggler, which another CPU had under way when the socket was dissolved, or an error. */
 static void on_idle_readable(struct udp_sock *sock)
 {
-	uint8_t byte;
+	sock_close(sock);
+}
 
-	/* What came after the answer: late copies, or the leftovers of a liar. */
-	for (int i = 0; i < MAX_READ; i++) {
-		if (recv(sock->fd, &byte, 1, MSG_DONTWAIT) >= 0)
-			continue;
-		if (errno != EAGAIN && errno != EINTR)
-			sock_close(sock);
-		return;
-	}
+/* Connecting lets in only the peer's, but not from the moment on at which there is a port. */
+static bool from_peer(const struct upstream *upstream, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in6 *peer6 = (const struct sockaddr_in6 *)&upstream->peer;
+	const struct sockaddr_in6 *from6 = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *peer4 = (const struct sockaddr_in *)&upstream->peer;
+	const struct sockaddr_in *from4 = (const struct sockaddr_in *)from;
+
+	if (from->ss_family != upstream->peer.ss_family)
+		return false;
+	if (from->ss_family == AF_INET)
+		return from4->sin_port == peer4->sin_port &&
+		       from4->sin_addr.s_addr == peer4->sin_addr.s_addr;
+	return from6->sin6_port == peer6->sin6_port &&
+	       IN6_ARE_ADDR_EQUAL(&from6->sin6_addr, &peer6->sin6_addr) &&
+	       (!peer6->sin6_scope_id || from6->sin6_scope_id == peer6->sin6_scope_id);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -68,12 +81,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	for (int i = 0; i < MAX_READ; i++) {
-		ssize_t n = recv(fd, msg, sizeof(msg), MSG_DONTWAIT);
+		struct sockaddr_storage from;
+		socklen_t from_len = sizeof(from);
+		ssize_t n = recvfrom(fd, msg, sizeof(msg), MSG_DONTWAIT, (struct sockaddr *)&from,
+				     &from_len);
 
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
 				attempt__failed(attempt, -errno);
 			return;
+		}
+		if (!from_peer(attempt->upstream, &from)) {
+			upstream_dropped(attempt->upstream->group);
+			continue;
 		}
 		if (attempt__received(attempt, msg, n))
 			return;
@@ -109,32 +129,20 @@ out_free:
 	return ret;
 }
 
-static bool same_turn(struct upstreams *ups, const struct udp_sock *sock)
-{
-	struct timeval turn;
-
-	if (event_base_gettimeofday_cached(ups->config.base, &turn))
-		return true;
-	return turn.tv_sec == sock->idle_since.tv_sec && turn.tv_usec == sock->idle_since.tv_usec;
-}
-
-/*
- * The longest idle socket, unless it became idle in this very turn: then the
- * loop has not yet looked whether something is left in it to be thrown away.
- */
 static int sock_take(struct upstream *upstream, struct udp_sock **out)
 {
 	struct metrics_upstream *numbers = &upstream->numbers->v;
 	struct upstreams *ups = upstream->group->owner;
 	bool ipv6 = upstream->addr->ss_family == AF_INET6;
 	struct list *idle = &ups->udp_idle[ipv6];
-	struct udp_sock *sock = list_entry(idle->next, struct udp_sock, idle);
+	struct udp_sock *sock;
 
-	if (list__empty(idle) || same_turn(ups, sock)) {
+	if (list__empty(idle)) {
 		numbers->conn_cache_misses[METRICS_UDP]++;
 		return sock_open(ups, ipv6, out);
 	}
 	numbers->conn_cache_hits[METRICS_UDP]++;
+	sock = list_entry(idle->next, struct udp_sock, idle);
 	list__del(&sock->idle);
 	ups->udp_n_idle--;
 	*out = sock;
@@ -175,6 +183,21 @@ int upstream_udp__fd(const struct attempt *attempt)
 	return attempt->udp->fd;
 }
 
+/*
+ * Of what came after the answer: late copies, or the leftovers of a liar. To be asked of a socket
+ * without a port, to which nothing more comes. False: it holds more than is worth reading.
+ */
+static bool sock_emptied(const struct udp_sock *sock)
+{
+	uint8_t byte;
+
+	for (int i = 0; i < MAX_READ; i++) {
+		if (recv(sock->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != EINTR)
+			return errno == EAGAIN;
+	}
+	return false;
+}
+
 void upstream_udp__release(struct attempt *attempt, bool clean)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
@@ -183,6 +206,7 @@ void upstream_udp__release(struct attempt *attempt, bool clean)
 
 	attempt->udp = NULL;
 	if (!clean || ups->udp_n_idle >= MAX_IDLE || connect(sock->fd, &nowhere, sizeof(nowhere)) ||
+	    !sock_emptied(sock) ||
 	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
 		sock_close(sock);
 		return;

@@ -34,6 +34,8 @@ struct stream_fake {
 	struct list peers;
 	unsigned int connections, open, queries, probes;
 	unsigned int resumed, dot, with_certificate; /* connections, at their first query */
+	unsigned int ids_again; /* queries with an ID that another had before */
+	uint8_t seen_ids[65536 / 8];
 	uint8_t last[512];
 	size_t last_len;
 };
@@ -92,6 +94,8 @@ static inline void peer_note(struct stream_peer *peer, const uint8_t *msg, size_
 
 	fake->last_len = len < sizeof(fake->last) ? len : sizeof(fake->last);
 	memcpy(fake->last, msg, fake->last_len);
+	fake->ids_again += fake->seen_ids[msg[0] << 5 | msg[1] >> 3] >> (msg[1] & 7) & 1;
+	fake->seen_ids[msg[0] << 5 | msg[1] >> 3] |= 1 << (msg[1] & 7);
 	if (msg[DNS_HEADER] == 0)
 		fake->probes++;
 	else

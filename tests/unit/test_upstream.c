@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "upstream_priv.h"
 #include "upstream_questions.h"
 
 static void test_answer(void **state)
@@ -64,6 +65,75 @@ static void test_leftovers_are_thrown_away(void **state)
 		assert_true(q.answered);
 	}
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
+	fixture_close(&f);
+}
+
+/*
+ * One zone's server answers and sends as much besides as the socket holds: none of it is there when
+ * another zone's server is asked, in that turn of the loop or in a later one.
+ */
+static void test_a_flood_stays_behind(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *liar = open_group(&f, "evil:53 {\n forward . %1\n}\n"
+						     ".:53 {\n forward . %2\n}\n");
+	struct upstream_group *group = open_more(&f, 1);
+	struct question first, q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_FLOODS;
+	f.fake[1].behaviour = FAKE_SILENT;
+	for (int turns = 0; turns < 2; turns++) {
+		for (int i = 0; i < 20; i++) {
+			ask(&f, liar, &first);
+			assert_true(first.answered);
+			if (turns)
+				event_base_loop(f.base, EVLOOP_NONBLOCK);
+			question_set(&q, "www.example.");
+			assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+			fixture_run_for(&f, 5);
+			assert_int_equal(q.done, 0);
+			exchange__cancel(&q.exchange);
+		}
+	}
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
+	fixture_close(&f);
+}
+
+/*
+ * Where the kernel lets a stranger's datagram through (between a socket's getting its port and its
+ * peer, or one that was on its way when it was dissolved), its source tells.
+ */
+static void test_a_strangers_answer_that_was_delivered(void **state)
+{
+	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct sockaddr_in at;
+	socklen_t at_len = sizeof(at);
+	struct question q;
+	uint8_t msg[512];
+	int fd, len;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SILENT;
+	question_set(&q, "www.example.");
+	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+	fixture_run_for(&f, 20);
+	fd = upstream_udp__fd(&q.exchange.attempts[0]);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &at_len), 0);
+	assert_int_equal(connect(fd, &nowhere, sizeof(nowhere)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A,
+			       0, 0);
+	len = fake_answer(msg, len, 0);
+	sendto(f.fake[1].fd, msg, len, 0, (struct sockaddr *)&at, sizeof(at));
+	fixture_run_for(&f, 20);
+	assert_int_equal(q.done, 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 1);
+	sendto(f.fake[0].fd, msg, len, 0, (struct sockaddr *)&at, sizeof(at));
+	assert_true(fixture_run(&f, &q.done, 1));
+	assert_true(q.answered);
 	fixture_close(&f);
 }
 
@@ -373,6 +443,8 @@ int main(void)
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_ports_and_ids_are_random),
 		cmocka_unit_test(test_leftovers_are_thrown_away),
+		cmocka_unit_test(test_a_flood_stays_behind),
+		cmocka_unit_test(test_a_strangers_answer_that_was_delivered),
 		cmocka_unit_test(test_lies_are_waited_over),
 		cmocka_unit_test(test_a_strangers_answer),
 		cmocka_unit_test(test_silence_leads_to_the_next),

@@ -97,6 +97,23 @@ static void test_answers_out_of_order(void **state)
 	close_tcp(&f, &tcp);
 }
 
+/* A late answer to a query that was given up finds no other with its ID on that connection. */
+static void test_ids_are_not_used_again(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		ask(&f, group, &q);
+	assert_int_equal(tcp.connections, 1);
+	assert_int_equal(tcp.queries, 2000);
+	assert_int_equal(tcp.ids_again, 0);
+	close_tcp(&f, &tcp);
+}
+
 /* A kept connection that was closed meanwhile costs nothing; a fresh one that is closed, the
  * answer. */
 static void test_closed_connections(void **state)
@@ -224,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_force_tcp_keeps_one_connection),
 		cmocka_unit_test(test_idle_connections_expire),
 		cmocka_unit_test(test_answers_out_of_order),
+		cmocka_unit_test(test_ids_are_not_used_again),
 		cmocka_unit_test(test_closed_connections),
 		cmocka_unit_test(test_cut_within_an_answer),
 		cmocka_unit_test(test_a_silent_connection_is_left),

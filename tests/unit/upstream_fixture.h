@@ -20,7 +20,8 @@
 #include "corefile.h"
 #include "upstream.h"
 
-#define FAKES 3
+#define FAKES	   3
+#define FAKE_FLOOD 250 /* of the datagrams that a socket's buffer holds by default */
 
 enum behaviour {
 	FAKE_ANSWERS,
@@ -30,6 +31,7 @@ enum behaviour {
 	FAKE_CUT,	/* half of the answer */
 	FAKE_TRUNCATES, /* TC=1 */
 	FAKE_TWICE,	/* the answer, and once more */
+	FAKE_FLOODS,	/* the answer, and FAKE_FLOOD copies of it under other IDs */
 	FAKE_SERVFAIL,
 	FAKE_NO_EDNS,	     /* FORMERR to a query with OPT */
 	FAKE_NO_EDNS_HEADER, /* the same, of a header alone */
@@ -151,6 +153,10 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 		break;
 	}
 	sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+	for (int i = 1; fake->behaviour == FAKE_FLOODS && i <= FAKE_FLOOD; i++) {
+		msg[1]++;
+		sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
+	}
 }
 
 static inline int fake_open(struct fake *fake, struct event_base *base)
