@@ -13,6 +13,13 @@
 static const uint64_t resend_after_ns[RESENDS] = {
 	[RESEND_SOON] = 400 * NSEC_PER_MS,
 	[RESEND_LATE] = NSEC_PER_SEC,
+	[RESEND_REFUSED] = 10 * NSEC_PER_MS,
+	20 * NSEC_PER_MS,
+	40 * NSEC_PER_MS,
+	80 * NSEC_PER_MS,
+	160 * NSEC_PER_MS,
+	320 * NSEC_PER_MS,
+	[RESENDS - 1] = 400 * NSEC_PER_MS, /* and then always */
 };
 
 /* Once an upstream is taken for dead, who waited for it this long waits no more. */
@@ -75,6 +82,16 @@ static bool another_lives(const struct exchange *ex, const struct upstream *but)
 	return false;
 }
 
+/* Open attempts of which nothing has been heard; the others are refused, it seems. */
+static unsigned int n_waited_for(const struct exchange *ex)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++)
+		n += ex->attempts[i].upstream && !ex->attempts[i].refused;
+	return n;
+}
+
 /* The first time: soon, unless there is only this one, and it is slower than that. */
 static void resend_plan(struct exchange *ex, const struct upstream *upstream, uint64_t now)
 {
@@ -83,11 +100,22 @@ static void resend_plan(struct exchange *ex, const struct upstream *upstream, ui
 	list__del(&ex->by_resend);
 	if (ex->probe)
 		return;
-	if (ex->n_open == 1 &&
+	if (n_waited_for(ex) == 1 &&
 	    (usual_ns <= resend_after_ns[RESEND_SOON] || another_lives(ex, upstream)))
 		resend_set(ex, RESEND_SOON, now);
 	else if (usual_ns <= resend_after_ns[RESEND_LATE])
 		resend_set(ex, RESEND_LATE, now);
+}
+
+static void retry_plan(struct exchange *ex, uint64_t now)
+{
+	enum resend after = RESEND_REFUSED + ex->n_refused;
+
+	if (after < RESENDS - 1)
+		ex->n_refused++;
+	list__del(&ex->by_resend);
+	resend_set(ex, after, now);
+	timer_set(exchange_owner(ex), now);
 }
 
 /* ---- attempts ---- */
@@ -119,18 +147,38 @@ int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id)
 	return len;
 }
 
+/*
+ * Room for an attempt, or NULL. The last one that seems to be refused makes way: those before it
+ * are waited for, in case that was forged.
+ */
+static struct attempt *attempt_place(struct exchange *ex)
+{
+	struct attempt *last = NULL;
+
+	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++) {
+		struct attempt *attempt = &ex->attempts[i];
+
+		if (!attempt->upstream)
+			return attempt;
+		if (attempt->refused && (!last || attempt->sent_ns >= last->sent_ns))
+			last = attempt;
+	}
+	if (last)
+		attempt_release(last, true);
+	return last;
+}
+
 /* @how: again and plain. */
 static int attempt_send(struct exchange *ex, struct upstream *upstream, struct attempt how,
 			uint64_t now)
 {
 	struct upstreams *ups = exchange_owner(ex);
-	struct attempt *attempt = ex->attempts;
+	struct attempt *attempt = attempt_place(ex);
 	bool stream = ex->use_tcp || upstream->tls;
 	int ret;
 
-	while (attempt->upstream)
-		if (++attempt == ex->attempts + EXCHANGE_ATTEMPTS)
-			return -ENOBUFS;
+	if (!attempt)
+		return -ENOBUFS;
 	*attempt = (struct attempt){
 		.exchange = ex,
 		.upstream = upstream,
@@ -214,35 +262,49 @@ static struct upstream *next_upstream(struct exchange *ex)
 }
 
 /*
- * Ask whoever is next. Ends the exchange where nobody is left to be asked or to
- * be waited for. True: a query went out.
+ * Ask whoever is next: who has refused in this exchange only if that is @due, else later. Ends the
+ * exchange where nobody is left to be asked or to be waited for. True: a query went out.
  */
-bool attempt_next(struct exchange *ex, uint64_t now)
+static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 {
 	struct upstream_group *group = ex->group;
 	struct upstream *upstream;
 	uint32_t refused = 0;
-	bool sent = false;
+	bool sent = false, later = false;
 
 	while ((upstream = next_upstream(ex))) {
+		uint32_t bit = 1u << upstream_index(upstream);
 		int ret;
 
-		ex->tried |= 1u << upstream_index(upstream);
+		later = ex->refused & bit && !due;
+		if (later)
+			break;
+		due = false;
+		ex->tried |= bit;
 		ex->next = (upstream_index(upstream) + 1) % group->n;
 		ret = attempt_send(ex, upstream, (struct attempt){ .again = false }, now);
 		ex->n_sent++;
 		sent = !ret;
 		if (sent || own_fault(ret))
 			break;
-		refused |= 1u << upstream_index(upstream);
-		ex->errored |= refused;
+		refused |= bit;
+		ex->refused |= bit;
 	}
 	if (sent)
 		resend_plan(ex, upstream, now);
+	else if (later)
+		retry_plan(ex, now);
 	else if (!ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	upstreams_failed(group, refused, now); /* from here on the exchange may be gone */
 	return sent;
+}
+
+/* One attempt less, or one of which little is to be hoped for. */
+void exchange_go_on(struct exchange *ex, uint64_t now)
+{
+	if (!n_waited_for(ex))
+		attempt_next(ex, false, now);
 }
 
 /* The same upstream once more, for a reason of its own; if that fails, the next one. */
@@ -254,11 +316,17 @@ void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct at
 		timer_set(exchange_owner(ex), now);
 		return;
 	}
-	ex->errored |= 1u << upstream_index(upstream);
+	ex->refused |= 1u << upstream_index(upstream);
 	if (ex->probe)
 		probe_failed(ex, upstream);
-	else if (!ex->n_open)
-		attempt_next(ex, now);
+	else
+		exchange_go_on(ex, now);
+}
+
+/* What it will say the next time, too: a malformed message, a certificate that does not do. */
+static bool lasting(int error)
+{
+	return error == -EBADMSG || error == -EPROTO;
 }
 
 void attempt__failed(struct attempt *attempt, int error)
@@ -266,20 +334,41 @@ void attempt__failed(struct attempt *attempt, int error)
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 	struct upstreams *ups = exchange_owner(ex);
+	uint32_t bit = 1u << upstream_index(upstream);
 	uint64_t now = clock_now();
 
 	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
 	attempt_reason(attempt, error);
 	attempt_release(attempt, false);
-	ex->errored |= 1u << upstream_index(upstream);
+	ex->refused |= bit;
+	if (lasting(error))
+		ex->barred |= bit;
 	if (ex->probe)
 		probe_failed(ex, upstream);
-	else if (!ex->n_open)
-		attempt_next(ex, now);
+	else
+		exchange_go_on(ex, now);
 	timer_set(ups, now);
 	/* Last, for what it may lead to. A malformed answer is an answer: the upstream lives. */
 	if (error != -EBADMSG && !own_fault(error))
 		upstream_has_failed(upstream, now);
+}
+
+void attempt__refused(struct attempt *attempt, int error)
+{
+	struct exchange *ex = attempt->exchange;
+	struct upstreams *ups = exchange_owner(ex);
+	uint64_t now = clock_now();
+
+	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+	if (attempt->refused)
+		return;
+	attempt->refused = error;
+	attempt_reason(attempt, error);
+	ex->refused |= 1u << upstream_index(attempt->upstream);
+	if (ex->probe)
+		return; /* it ends with its time, or makes way for the next one */
+	exchange_go_on(ex, now);
+	timer_set(ups, now);
 }
 
 void attempt__again(struct attempt *attempt)
@@ -298,12 +387,12 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	struct exchange *ex = attempt->exchange;
 
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
-	attempt_reason(attempt, -ETIMEDOUT);
+	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
 	if (ex->probe)
 		probe_failed(ex, upstream);
-	else if (!ex->n_open)
-		attempt_next(ex, now);
+	else
+		exchange_go_on(ex, now);
 	upstream_has_failed(upstream, now);
 }
 
@@ -319,7 +408,7 @@ static void exchange_timed_out(struct exchange *ex, uint64_t now)
 			continue;
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
 		silent = attempt->upstream;
-		attempt_reason(attempt, -ETIMEDOUT);
+		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, false);
 	}
 	exchange_finish(ex, NULL, ADMIT_PASS);
@@ -333,9 +422,9 @@ static void exchange_resend(struct exchange *ex, uint64_t now)
 	struct upstreams *ups = exchange_owner(ex);
 
 	list__del(&ex->by_resend);
-	if (ex->n_open == EXCHANGE_ATTEMPTS)
+	if (n_waited_for(ex) == EXCHANGE_ATTEMPTS)
 		return;
-	if (attempt_next(ex, now))
+	if (attempt_next(ex, true, now))
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
 }
 
@@ -400,10 +489,9 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		struct exchange *ex = attempt->exchange;
 
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
-		attempt_reason(attempt, -ETIMEDOUT);
+		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, true);
-		if (!ex->n_open)
-			attempt_next(ex, now);
+		exchange_go_on(ex, now);
 	}
 }
 
@@ -412,8 +500,8 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 static void exchange_init(struct exchange *ex, struct upstream_group *group)
 {
 	ex->group = group;
-	ex->tried = ex->errored = 0;
-	ex->next = ex->n_open = 0;
+	ex->tried = ex->refused = ex->barred = 0;
+	ex->next = ex->n_open = ex->n_refused = 0;
 	ex->n_sent = 0;
 	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;
@@ -441,7 +529,7 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 	ex->deadline_ns = now + ups->config.deadline_ns;
 	ex->next = upstream_first_choice(group);
 	list__append(&ups->by_deadline, &ex->by_deadline);
-	if (attempt_next(ex, now))
+	if (attempt_next(ex, false, now))
 		timer_set(ups, now);
 	return 0;
 }

@@ -36,20 +36,37 @@ static void tell(struct upstream *upstream, bool up)
 		config->changed(config->ctx, upstream->addr, up, up ? NULL : upstream->reason);
 }
 
-static void probe_start(struct upstream *upstream)
-{
-	if (upstream->probing)
-		return;
-	upstream->probing = true;
-	exchange_probe(upstream, clock_now());
-}
-
 void upstream_probe_ended(struct upstream *upstream)
 {
 	upstream->probing = false;
 	/* One more chance than the others had: only now it is worth a word. */
 	if (upstream->down && !upstream->told)
 		tell(upstream, false);
+}
+
+static void probe_give_up(struct upstream *upstream)
+{
+	struct attempt *attempt = &upstream->probe.attempts[0];
+
+	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
+	upstream->numbers->v.healthcheck_failures++;
+	exchange_unlink(&upstream->probe);
+	upstream_probe_ended(upstream);
+}
+
+/* Where one is under way that little is to be hoped for, it makes way. */
+static void probe_start(struct upstream *upstream)
+{
+	const struct attempt *attempt = &upstream->probe.attempts[0];
+
+	if (upstream->probing) {
+		if (!attempt->refused && clock_now() - attempt->sent_ns < PROBE_NS)
+			return;
+		probe_give_up(upstream);
+	}
+	upstream->probing = true;
+	exchange_probe(upstream, clock_now());
 }
 
 static void probe_again_later(struct upstream *upstream)
@@ -73,15 +90,6 @@ static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
 	if (!upstream->down)
 		return;
 	probe_again_later(upstream);
-	if (upstream->probing) {
-		if (clock_now() - upstream->probe.attempts[0].sent_ns < PROBE_NS)
-			return;
-		upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
-		attempt_reason(&upstream->probe.attempts[0], -ETIMEDOUT);
-		upstream->numbers->v.healthcheck_failures++;
-		exchange_unlink(&upstream->probe);
-		upstream_probe_ended(upstream);
-	}
 	probe_start(upstream);
 }
 
@@ -162,37 +170,41 @@ size_t upstream_first_choice(struct upstream_group *group)
 }
 
 /*
- * Live ones first, each once; then the live ones again, until time is up; and
- * only where all others refused, those that are taken for dead, unless failfast
- * is set. Who caused a network error is not asked again: it said no.
+ * Live ones first, each once; then, once all of those have refused, the ones that are taken for
+ * dead, each once and unless failfast is set; then the live ones again, or the dead ones, until
+ * time is up. Who gave a malformed answer is not asked again.
  */
 struct upstream *upstream_choose(struct exchange *ex)
 {
 	struct upstream_group *group = ex->group;
 	struct upstream *live = NULL, *dead = NULL, *dead_again = NULL;
+	bool refused = true;
 
 	for (size_t k = 0; k < group->n; k++) {
 		size_t i = (ex->next + k) % group->n;
 		struct upstream *upstream = &group->list[i];
+		bool tried = ex->tried >> i & 1;
 
-		if (ex->errored >> i & 1)
+		if (ex->barred >> i & 1)
 			continue;
-		if (!upstream->down && !(ex->tried >> i & 1))
+		if (!upstream->down && !tried)
 			return upstream;
-		if (!upstream->down)
+		if (!upstream->down) {
 			live = live ? live : upstream;
-		else if (!(ex->tried >> i & 1))
+			refused &= ex->refused >> i & 1;
+		} else if (!tried) {
 			dead = dead ? dead : upstream;
-		else
+		} else {
 			dead_again = dead_again ? dead_again : upstream;
+		}
 	}
+	if (dead && refused && !group->forward->failfast)
+		return dead;
 	if (live) {
 		ex->tried = 0;
 		return live;
 	}
-	if (group->forward->failfast)
-		return NULL;
-	return dead ? dead : dead_again;
+	return group->forward->failfast ? NULL : dead_again;
 }
 
 /* ---- open and close ---- */

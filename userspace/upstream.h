@@ -11,6 +11,12 @@
  * one is asked besides, or the same one from another port or connection unless
  * it is known to be slow, and then each second, and the first answer counts.
  *
+ * What an upstream does not say itself is no answer: who is refused, reset, cut off
+ * or told that nothing is there asks the others at once and then again, from
+ * another port or connection, after 10 ms, 20, 40 ... 400, until the deadline.
+ * Over UDP, where whoever guesses a port can forge such a word (ICMP), the query is
+ * waited for besides, as if nothing had come.
+ *
  * An upstream with tls is asked over TLS only, whatever goes wrong.
  */
 #ifndef NODENS_UPSTREAM_H
@@ -49,8 +55,9 @@ struct attempt {
 	struct tcp_conn *tcp;
 	struct list in_conn;
 	uint16_t id;
-	bool again; /* a kept TCP connection broke under it: asked anew once */
-	bool plain; /* without OPT, for an upstream that does not know it */
+	int refused; /* over UDP: what was said to be wrong (-errno), and may not be; 0: nothing */
+	bool again;  /* a kept TCP connection broke under it: asked anew once */
+	bool plain;  /* without OPT, for an upstream that does not know it */
 };
 
 /* One question on its way. The first part is the caller's, the second upstream's own. */
@@ -70,12 +77,14 @@ struct exchange {
 	struct upstream_group *group;
 	struct list by_deadline, by_resend;
 	uint64_t deadline_ns, resend_ns;
-	uint32_t tried, errored; /* bits of the group's upstreams */
-	uint8_t next;		 /* where the search for an upstream begins */
-	uint8_t n_open;		 /* attempts in use */
-	unsigned int n_sent;	 /* attempts so far, for max_connect_attempts */
-	bool use_tcp;		 /* after truncation, or force_tcp */
-	bool probe;		 /* asks one upstream, once */
+	uint32_t tried;		  /* bits of the group's upstreams: asked in this round */
+	uint32_t refused, barred; /* not to be asked again at once; not to be asked again */
+	uint8_t next;		  /* where the search for an upstream begins */
+	uint8_t n_open;		  /* attempts in use */
+	uint8_t n_refused;	  /* retries after refusals so far */
+	unsigned int n_sent;	  /* attempts so far, for max_connect_attempts */
+	bool use_tcp;		  /* after truncation, or force_tcp */
+	bool probe;		  /* asks one upstream, once */
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 

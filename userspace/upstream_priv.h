@@ -58,8 +58,8 @@ struct upstream_group {
 
 #define RANDOM_IDS 1024
 
-/* After how long of silence a further query is sent. */
-enum resend { RESEND_SOON, RESEND_LATE, RESENDS };
+/* After how long of silence a further query is sent, or, from RESEND_REFUSED on, after refusals. */
+enum resend { RESEND_SOON, RESEND_LATE, RESEND_REFUSED, RESENDS = RESEND_REFUSED + 7 };
 
 struct upstreams {
 	struct upstreams_config config;
@@ -123,7 +123,7 @@ static inline struct upstreams *exchange_owner(const struct exchange *ex)
 
 /* exchange.c, for exchange_received.c */
 void attempt_release(struct attempt *attempt, bool clean);
-bool attempt_next(struct exchange *ex, uint64_t now);
+void exchange_go_on(struct exchange *ex, uint64_t now);
 void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
 		       uint64_t now);
 void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
@@ -143,6 +143,11 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len);
  * more.
  */
 void attempt__failed(struct attempt *attempt, int error);
+/*
+ * Somebody says that the upstream cannot be reached: -errno. The attempt is not over, but it may be
+ * let go of.
+ */
+void attempt__refused(struct attempt *attempt, int error);
 /* What to send; QUERY_MAX octets of room. The length, or -errno. */
 int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
 /* A kept connection was closed under it: ask the same upstream on another. */

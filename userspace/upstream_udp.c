@@ -88,7 +88,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				attempt__failed(attempt, -errno);
+				attempt__refused(attempt, -errno);
 			return;
 		}
 		if (!from_peer(attempt->upstream, &from)) {

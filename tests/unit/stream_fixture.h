@@ -16,11 +16,13 @@
 enum stream_behaviour {
 	STREAM_ANSWERS,
 	STREAM_SILENT,
-	STREAM_SILENT_FIRST, /* on its first connection */
-	STREAM_CLOSES,	     /* instead of answering */
-	STREAM_CUT,	     /* half an answer, then the end */
-	STREAM_ONCE,	     /* closes after each answer */
-	STREAM_TWO_REVERSED, /* waits for two queries, answers the second one first */
+	STREAM_SILENT_FIRST,  /* on its first connection */
+	STREAM_CLOSES,	      /* instead of answering */
+	STREAM_CLOSES_THRICE, /* the same, on its first three connections */
+	STREAM_RESETS_THRICE, /* with RST */
+	STREAM_CUT,	      /* half an answer, then the end */
+	STREAM_ONCE,	      /* closes after each answer */
+	STREAM_TWO_REVERSED,  /* waits for two queries, answers the second one first */
 	STREAM_WRONG_QUESTION,
 	STREAM_TRUNCATES,
 };
@@ -110,6 +112,7 @@ static inline void peer_note(struct stream_peer *peer, const uint8_t *msg, size_
 
 static inline void peer_message(void *ctx, const uint8_t *msg, size_t len)
 {
+	static const struct linger reset = { .l_onoff = 1 };
 	struct stream_peer *peer = ctx;
 
 	peer_note(peer, msg, len);
@@ -121,6 +124,15 @@ static inline void peer_message(void *ctx, const uint8_t *msg, size_t len)
 			return;
 		break;
 	case STREAM_CLOSES:
+		peer_end(peer);
+		return;
+	case STREAM_CLOSES_THRICE:
+	case STREAM_RESETS_THRICE:
+		if (peer->number > 3)
+			break;
+		if (peer->fake->behaviour == STREAM_RESETS_THRICE)
+			setsockopt(stream__fd(peer->stream), SOL_SOCKET, SO_LINGER, &reset,
+				   sizeof(reset));
 		peer_end(peer);
 		return;
 	case STREAM_CUT:

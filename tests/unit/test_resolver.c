@@ -273,11 +273,13 @@ static void test_witness_not_asked(void **state)
 /* The same where no upstream can be asked at all: then it is over before it has begun. */
 static void test_witness_unreachable(void **state)
 {
+	static const char text[] = "cluster.local:53 {\n cache\n forward . 255.255.255.255 {\n"
+				   "  max_connect_attempts 1\n }\n}\n";
 	uint64_t now = clock_now();
 	struct fixture f;
 
 	(void)state;
-	open_fixture(&f, "cluster.local:53 {\n cache\n forward . 255.255.255.255\n}\n", 100, 100);
+	open_fixture(&f, text, 100, 100);
 	resolver__tick(f.resolver, now);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
 	assert_int_equal(resolver__in_flight(f.resolver), 0);

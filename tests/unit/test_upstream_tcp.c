@@ -114,8 +114,7 @@ static void test_ids_are_not_used_again(void **state)
 	close_tcp(&f, &tcp);
 }
 
-/* A kept connection that was closed meanwhile costs nothing; a fresh one that is closed, the
- * answer. */
+/* A kept connection that was closed meanwhile costs nothing; of fresh ones more are made. */
 static void test_closed_connections(void **state)
 {
 	struct upstream_fixture f;
@@ -135,6 +134,51 @@ static void test_closed_connections(void **state)
 	assert_false(q.answered);
 	assert_non_null(strstr(q.error, "read tcp 127.0.0.1:"));
 	assert_non_null(strstr(q.error, "EOF"));
+	close_tcp(&f, &tcp);
+}
+
+/* Behind one address there may be several, one of which has just died. */
+static void test_fresh_connections_that_end(void **state)
+{
+	static const enum stream_behaviour kinds[] = { STREAM_CLOSES_THRICE, STREAM_RESETS_THRICE };
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+		uint64_t begin = clock_now();
+
+		tcp.behaviour = kinds[i];
+		ask(&f, group, &q);
+		assert_true(q.answered);
+		assert_int_equal(tcp.connections, 4);
+		assert_true(q.ended_ns - begin < 400 * NSEC_PER_MS);
+		close_tcp(&f, &tcp);
+	}
+}
+
+/* Nobody listens for a moment. */
+static void test_an_upstream_that_is_away_for_a_moment(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question q[8];
+
+	(void)state;
+	stream_fake_close(&tcp);
+	for (int i = 0; i < 8; i++) {
+		question_set(&q[i], "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+		fixture_run_for(&f, 80);
+		assert_int_equal(q[i].done, 0);
+	}
+	stream_fake_open(&tcp, f.base, f.fake[0].port);
+	fixture_run_for(&f, 500);
+	for (int i = 0; i < 8; i++)
+		assert_true(q[i].done == 1 && q[i].answered);
 	close_tcp(&f, &tcp);
 }
 
@@ -243,6 +287,8 @@ int main(void)
 		cmocka_unit_test(test_answers_out_of_order),
 		cmocka_unit_test(test_ids_are_not_used_again),
 		cmocka_unit_test(test_closed_connections),
+		cmocka_unit_test(test_fresh_connections_that_end),
+		cmocka_unit_test(test_an_upstream_that_is_away_for_a_moment),
 		cmocka_unit_test(test_cut_within_an_answer),
 		cmocka_unit_test(test_a_silent_connection_is_left),
 		cmocka_unit_test(test_wrong_question_and_truncation),

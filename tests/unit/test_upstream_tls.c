@@ -136,7 +136,7 @@ static void test_out_of_order_over_tls(void **state)
 	identity_free(&id);
 }
 
-/* Closed mid-answer: not an answer, and no retry without end. */
+/* Closed mid-answer: not an answer, and no retry without end or pause. */
 static void test_cut_and_closed_over_tls(void **state)
 {
 	static const enum stream_behaviour kinds[] = { STREAM_CUT, STREAM_CLOSES };
@@ -150,7 +150,7 @@ static void test_cut_and_closed_over_tls(void **state)
 		t.server.behaviour = kinds[i];
 		ask(&t.f, t.group, &q);
 		assert_false(q.answered);
-		assert_int_equal(t.server.queries, 1);
+		assert_in_range(t.server.queries, 5, 20);
 		t.server.behaviour = STREAM_ONCE;
 		for (int k = 0; k < 10; k++) {
 			ask(&t.f, t.group, &q);

@@ -185,6 +185,19 @@ static inline void fake_close(struct fake *fake)
 	fake->event = NULL;
 }
 
+/* Its port is open again, with nothing in it. */
+static inline int fake_reopen(struct fake *fake, struct event_base *base)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(fake->port) };
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fake->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (fake->fd < 0 || bind(fake->fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -1;
+	fake->event = event_new(base, fake->fd, EV_READ | EV_PERSIST, fake_on_query, fake);
+	return fake->event ? event_add(fake->event, NULL) : -1;
+}
+
 /* Everything an upstream test needs. */
 struct upstream_fixture {
 	struct event_base *base;
