@@ -59,6 +59,16 @@ struct answer {
 int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
 		   uint8_t key_flags, enum admission *admission, struct answer **out);
 
+/*
+ * What is there of a message for this question that is truncated (TC=1), or that ends before its
+ * counts say. *at_end: it ends where a record ends. *admission: ADMIT_PASS and TC in the answer's
+ * flags where something is lost, but for additional records at *at_end. -EBADMSG: it is no such
+ * message; others as answer__decode().
+ */
+int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		    uint8_t key_flags, bool *at_end, enum admission *admission,
+		    struct answer **out);
+
 /* An answer with no records and this rcode (SERVFAIL, REFUSED). */
 struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
 			     uint16_t rcode);

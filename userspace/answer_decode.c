@@ -14,7 +14,8 @@
 #include "answer_encode.h"
 #include "dns_rdata.h"
 
-#define MIN_RR 11 /* root, type, class, TTL, RDLENGTH */
+#define MIN_RR	      11   /* root, type, class, TTL, RDLENGTH */
+#define LABEL_POINTER 0xc0 /* RFC 1035, 4.1.4 */
 
 /* Records about the exchange with the upstream, not about the question. */
 static bool about_transport(uint16_t type)
@@ -114,55 +115,151 @@ static struct work *work_new(unsigned int n_rr, const uint8_t *msg, size_t len)
 	return work;
 }
 
-int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		   uint8_t key_flags, enum admission *admission, struct answer **out)
+/* Does the record at the cursor go on behind the end of the message? Not: is it malformed? */
+static bool runs_over(const struct dns_cursor *cur)
 {
-	struct dns_name lower = *qname;
-	struct message message = { .len = len, .qname = &lower, .qtype = qtype };
-	struct judgement judgement = { .ttl_s = 0 };
-	enum admission first;
-	uint16_t count[DNS_SECTIONS];
-	struct work *work = NULL;
-	struct dns_cursor cur;
-	unsigned int n_rr;
-	int err;
+	struct dns_cursor c = *cur;
 
-	dns_name__lower(&lower);
-	dns_cursor__init(&cur, msg, len);
-	err = read_question(&cur, &message, count, &first);
-	if (err)
-		return err;
-	if (first != ADMIT_PASS) {
-		*admission = first;
-		return 0;
+	while (c.at < c.len && c.msg[c.at] && c.msg[c.at] < LABEL_POINTER)
+		c.at += c.msg[c.at] + 1;
+	if (c.at >= c.len)
+		return true;
+	c.at += c.msg[c.at] ? 2 : 1;
+	c.at += 2 + 2 + 4; /* type, class, TTL */
+	c.at += dns_cursor__u16(&c);
+	return c.error || c.at > c.len;
+}
+
+/* The records that are there whole; *lacks: the first section of which one is not. */
+static int read_what_is_there(struct dns_cursor *cur, const uint16_t count[DNS_SECTIONS],
+			      struct message *message, enum dns_section *lacks)
+{
+	for (int section = 0; section < DNS_SECTIONS; section++) {
+		for (unsigned int i = 0; i < count[section]; i++) {
+			uint16_t one[DNS_SECTIONS] = { 0 };
+			int err;
+
+			*lacks = section;
+			if (runs_over(cur))
+				return 0;
+			one[section] = 1;
+			err = read_records(cur, one, message);
+			if (err)
+				return err;
+		}
 	}
-	n_rr = count[0] + count[1] + count[2];
-	if (n_rr > (len - cur.at) / MIN_RR)
-		return -EBADMSG;
+	*lacks = DNS_SECTIONS;
+	return 0;
+}
+
+/* What both kinds of reading have in common. */
+struct reading {
+	struct dns_name lower;
+	struct message message;
+	struct judgement judgement;
+	uint16_t count[DNS_SECTIONS];
+	struct work *work;
+	struct dns_cursor cur;
+};
+
+/* 0, and the cursor is behind the question where *admission is neither ADMIT_DROP nor an error. */
+static int reading_begin(struct reading *r, const uint8_t *msg, size_t len,
+			 const struct dns_name *qname, uint16_t qtype, enum admission *admission)
+{
+	*r = (struct reading){ .lower = *qname };
+	r->message = (struct message){ .len = len, .qname = &r->lower, .qtype = qtype };
+	dns_name__lower(&r->lower);
+	dns_cursor__init(&r->cur, msg, len);
+	return read_question(&r->cur, &r->message, r->count, admission);
+}
+
+/* Memory for @n_rr records and a copy of the message, which is what is read on. */
+static int reading_work(struct reading *r, unsigned int n_rr)
+{
 	if (n_rr > ANSWER_MAX_RR)
 		return -EMSGSIZE;
-	work = work_new(n_rr, msg, len);
-	if (!work)
+	r->work = work_new(n_rr, r->cur.msg, r->cur.len);
+	if (!r->work)
 		return -ENOMEM;
 	/*
 	 * The question came back in the case that the query had, random perhaps, and names in rdata
 	 * may be pointers to it: those are to be read in lower case. (It has no pointer itself:
 	 * there is nothing before it.)
 	 */
-	memcpy(work->msg + DNS_HEADER, lower.wire, lower.len);
-	cur.msg = message.msg = work->msg;
-	message.rcode = message.flags & DNS_RCODE;
-	message.rr = work->rr;
-	judgement.order = work->order;
-	judgement.taken = work->taken;
-	err = read_records(&cur, count, &message);
+	memcpy(r->work->msg + DNS_HEADER, r->lower.wire, r->lower.len);
+	r->cur.msg = r->message.msg = r->work->msg;
+	r->message.rcode = r->message.flags & DNS_RCODE;
+	r->message.rr = r->work->rr;
+	r->judgement.order = r->work->order;
+	r->judgement.taken = r->work->taken;
+	return 0;
+}
+
+int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		   uint8_t key_flags, enum admission *admission, struct answer **out)
+{
+	enum admission first;
+	struct reading r;
+	unsigned int n_rr;
+	int err;
+
+	err = reading_begin(&r, msg, len, qname, qtype, &first);
+	if (err)
+		return err;
+	if (first != ADMIT_PASS) {
+		*admission = first;
+		return 0;
+	}
+	n_rr = r.count[0] + r.count[1] + r.count[2];
+	if (n_rr > (len - r.cur.at) / MIN_RR)
+		return -EBADMSG;
+	err = reading_work(&r, n_rr);
+	if (!err)
+		err = read_records(&r.cur, r.count, &r.message);
+	if (!err) {
+		admission__judge(&r.message, &r.judgement);
+		err = answer__encode(&r.message, &r.judgement, key_flags, out);
+	}
+	if (!err)
+		*admission = r.judgement.admission;
+	free(r.work);
+	return err;
+}
+
+int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		    uint8_t key_flags, bool *at_end, enum admission *admission, struct answer **out)
+{
+	enum dns_section lacks = DNS_SECTIONS;
+	enum admission first = ADMIT_DROP;
+	struct reading r;
+	unsigned int n_rr, room;
+	int err;
+
+	err = reading_begin(&r, msg, len, qname, qtype, &first);
+	if (err)
+		return err;
+	if (first == ADMIT_DROP)
+		return -EBADMSG;
+	n_rr = r.count[0] + r.count[1] + r.count[2];
+	room = (len - r.cur.at) / MIN_RR;
+	err = reading_work(&r, n_rr < room ? n_rr : room);
+	if (!err)
+		err = read_what_is_there(&r.cur, r.count, &r.message, &lacks);
+	if (!err && lacks == DNS_SECTIONS && first != ADMIT_TRUNCATED)
+		err = -EBADMSG; /* nothing is missing */
 	if (err)
 		goto out;
-	admission__judge(&message, &judgement);
-	err = answer__encode(&message, &judgement, key_flags, out);
+	*at_end = r.cur.at == len || lacks == DNS_SECTIONS;
+	admission__judge(&r.message, &r.judgement);
+	/* RFC 2181, 9: additional records alone are no loss worth a word. */
+	if (first == ADMIT_TRUNCATED || lacks < DNS_ADDITIONAL || !*at_end) {
+		r.judgement.admission = ADMIT_PASS;
+		r.judgement.flags |= DNS_TC;
+	}
+	err = answer__encode(&r.message, &r.judgement, key_flags, out);
 	if (!err)
-		*admission = judgement.admission;
+		*admission = r.judgement.admission;
 out:
-	free(work);
+	free(r.work);
 	return err;
 }

@@ -210,6 +210,8 @@ void exchange_unlink(struct exchange *ex)
 		attempt_release(&ex->attempts[i], true);
 	list__del(&ex->by_deadline);
 	list__del(&ex->by_resend);
+	answer__free(ex->part);
+	ex->part = NULL;
 	if (!ex->probe) {
 		ex->group->in_flight--;
 		exchange_owner(ex)->config.stats->v[AGENT_STAT_IN_FLIGHT]--;
@@ -219,6 +221,11 @@ void exchange_unlink(struct exchange *ex)
 
 void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission)
 {
+	if (!answer) {
+		answer = ex->part;
+		admission = ex->part_admission;
+		ex->part = NULL;
+	}
 	exchange_unlink(ex);
 	ex->done(ex, answer, admission);
 }
@@ -292,9 +299,9 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 	}
 	if (sent)
 		resend_plan(ex, upstream, now);
-	else if (later)
+	else if (later && !ex->part) /* which is worth more than what may come */
 		retry_plan(ex, now);
-	else if (!ex->n_open)
+	else if (later || !ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	upstreams_failed(group, refused, now); /* from here on the exchange may be gone */
 	return sent;
@@ -389,6 +396,8 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
+	if (ex->part) /* for that it is not asked again */
+		ex->refused |= 1u << upstream_index(upstream);
 	if (ex->probe)
 		probe_failed(ex, upstream);
 	else
@@ -505,6 +514,7 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 	ex->n_sent = 0;
 	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;
+	ex->part = NULL;
 	ex->probe = false;
 	list__init(&ex->by_deadline);
 	list__init(&ex->by_resend);

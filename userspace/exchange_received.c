@@ -4,6 +4,7 @@
  * Contract: upstream.h.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "upstream_priv.h"
 
@@ -25,13 +26,20 @@ static bool question_ours(const struct exchange *ex, const uint8_t *msg, size_t 
 	       dns_name__equal(&name, &ex->qname);
 }
 
-static void received_truncated(struct attempt *attempt, uint64_t now)
+/* Over UDP: the whole is asked for over TCP. @part, which may be NULL, is kept for want of it. */
+static void received_truncated(struct attempt *attempt, struct answer *part,
+			       enum admission admission, uint64_t now)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 	struct attempt how = { .plain = attempt->plain };
 
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TRUNCATED);
+	if (part) {
+		answer__free(ex->part);
+		ex->part = part;
+		ex->part_admission = admission;
+	}
 	if (attempt->tcp) {
 		attempt__failed(attempt, -EBADMSG);
 		return;
@@ -43,12 +51,20 @@ static void received_truncated(struct attempt *attempt, uint64_t now)
 	attempt_once_more(ex, upstream, how, now);
 }
 
+/* No question, no records before the additional section. */
+static bool header_alone(const uint8_t *msg)
+{
+	static const uint8_t none[6];
+
+	return !(msg[2] & DNS_OPCODE >> 8) && !memcmp(msg + 4, none, sizeof(none));
+}
+
 /* RFC 6891, 7: FORMERR, perhaps of a header alone, says that OPT is not known there. */
 static bool refuses_edns(const struct attempt *attempt, const uint8_t *msg, size_t len)
 {
 	if (attempt->exchange->probe || attempt->plain || (msg[3] & DNS_RCODE) != DNS_FORMERR)
 		return false;
-	return !(msg[4] | msg[5]) || question_ours(attempt->exchange, msg, len);
+	return header_alone(msg) || question_ours(attempt->exchange, msg, len);
 }
 
 static void received_formerr(struct attempt *attempt, uint64_t now)
@@ -100,20 +116,66 @@ static void heard(struct attempt *attempt, const uint8_t *msg, uint64_t now)
 	upstream_succeeded(attempt->upstream, attempt->sent_ns, now);
 }
 
-/* 0 with what @msg is worth; -EBADMSG and others: an answer, but a broken one. */
-static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
-		 enum admission *admission, struct answer **answer)
+/* What a reply without its question says of the upstream's state, not of the name. */
+static int judge_header(const struct attempt *attempt, const uint8_t *msg,
+			enum admission *admission, struct answer **answer)
 {
 	const struct exchange *ex = attempt->exchange;
-	int ret = answer__decode(msg, len, &ex->qname, ex->qtype, ex->key_flags, admission, answer);
+	uint16_t rcode = msg[3] & DNS_RCODE;
 
+	if (msg[2] & DNS_TC >> 8) {
+		*admission = ADMIT_TRUNCATED;
+		return 0;
+	}
+	if (rcode != DNS_SERVFAIL && rcode != DNS_NOTIMP && rcode != DNS_REFUSED &&
+	    rcode != DNS_FORMERR)
+		return 0;
+	*answer = answer__empty(&ex->qname, ex->qtype, ex->key_flags, rcode);
+	if (!*answer)
+		return -ENOMEM;
+	*admission = rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP ? ADMIT_SERVFAIL : ADMIT_PASS;
+	return 0;
+}
+
+/* Of a message that lacks something. Over TCP that is its last word: there is no more to be had. */
+static int judge_part(const struct attempt *attempt, const uint8_t *msg, size_t len, bool tc,
+		      enum admission *admission, struct answer **answer)
+{
+	const struct exchange *ex = attempt->exchange;
+	bool at_end = false;
+	int ret = answer__salvage(msg, len, &ex->qname, ex->qtype, ex->key_flags, &at_end,
+				  admission, answer);
+
+	if (ret || tc)
+		return ret;
+	return attempt->tcp && !at_end ? -EBADMSG : 0;
+}
+
+/*
+ * 0 with what @msg is worth; -EBADMSG and others: an answer, but a broken one. *part: there is more
+ * of it over TCP, and *answer is what there is, or NULL.
+ */
+static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
+		 enum admission *admission, struct answer **answer, bool *part)
+{
+	const struct exchange *ex = attempt->exchange;
+	bool tc;
+	int ret;
+
+	if (header_alone(msg)) {
+		ret = judge_header(attempt, msg, admission, answer);
+		*part = !ret && *admission == ADMIT_TRUNCATED;
+		return ret;
+	}
+	ret = answer__decode(msg, len, &ex->qname, ex->qtype, ex->key_flags, admission, answer);
 	if (ret == -EBADMSG && !question_ours(ex, msg, len))
-		ret = 0;
-	/* Without OPT it does not like us either. */
-	if (!ret && *admission == ADMIT_DROP && (msg[3] & DNS_RCODE) == DNS_FORMERR &&
-	    !(msg[4] | msg[5]))
-		ret = -EBADMSG;
-	return ret;
+		return 0;
+	tc = !ret && *admission == ADMIT_TRUNCATED;
+	if (ret != -EBADMSG && !tc)
+		return ret;
+	ret = judge_part(attempt, msg, len, tc, admission, answer);
+	*part = tc || (!ret && !attempt->tcp);
+	return tc ? 0 : ret;
 }
 
 bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
@@ -121,7 +183,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	struct exchange *ex = attempt->exchange;
 	enum admission admission = ADMIT_DROP;
 	struct answer *answer = NULL;
-	bool formerr;
+	bool no_edns, part = false;
 	uint64_t now;
 	int ret = 0;
 
@@ -129,24 +191,25 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		upstream_dropped(ex->group);
 		return false;
 	}
-	formerr = refuses_edns(attempt, msg, len);
+	no_edns = refuses_edns(attempt, msg, len);
 	/* Whatever a probe is answered, it is answered. */
-	if (!ex->probe && !formerr)
-		ret = judge(attempt, msg, len, &admission, &answer);
+	if (!ex->probe && !no_edns)
+		ret = judge(attempt, msg, len, &admission, &answer, &part);
 	if (ret) {
+		answer__free(answer);
 		attempt__failed(attempt, -EBADMSG);
 		return true;
 	}
-	if (!ex->probe && !formerr && admission == ADMIT_DROP) {
+	if (!ex->probe && !no_edns && admission == ADMIT_DROP) {
 		upstream_dropped(ex->group);
 		return false;
 	}
 	now = clock_now();
 	heard(attempt, msg, now);
-	if (formerr)
+	if (no_edns)
 		received_formerr(attempt, now);
-	else if (!ex->probe && admission == ADMIT_TRUNCATED)
-		received_truncated(attempt, now);
+	else if (part)
+		received_truncated(attempt, answer, admission, now);
 	else
 		received_answer(attempt, answer, admission, now);
 	return true;

@@ -84,7 +84,10 @@ struct exchange {
 	uint8_t n_refused;	  /* retries after refusals so far */
 	unsigned int n_sent;	  /* attempts so far, for max_connect_attempts */
 	bool use_tcp;		  /* after truncation, or force_tcp */
-	bool probe;		  /* asks one upstream, once */
+	/* A part of an answer, for want of the whole over TCP; NULL: none. */
+	struct answer *part;
+	enum admission part_admission;
+	bool probe; /* asks one upstream, once */
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 

@@ -82,6 +82,26 @@ static void check_again(const uint8_t *msg, size_t len, const struct dns_query *
 	answer__free(again);
 }
 
+/* What is left of a message that lacks something makes a reply, too. */
+static void check_salvage(const uint8_t *data, size_t size, const struct dns_query *query)
+{
+	struct reply_options opts = { .limit = DNS_MAX_MSG, .bufsize = 1232 };
+	static uint8_t msg[DNS_MAX_MSG];
+	enum admission admission = ADMIT_DROP;
+	struct answer *answer = NULL;
+	bool at_end = false;
+
+	if (answer__salvage(data, size, &query->qname, query->qtype, 0, &at_end, &admission,
+			    &answer)) {
+		MUST(!answer && admission == ADMIT_DROP);
+		return;
+	}
+	MUST(answer && admission != ADMIT_DROP && admission != ADMIT_TRUNCATED);
+	MUST(admission == ADMIT_PASS || at_end);
+	MUST(reply__build(msg, sizeof(msg), query, answer, &opts) > 0);
+	answer__free(answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -95,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!question_of(data, size, &query))
 		return 0;
+	check_salvage(data, size, &query);
 	if (answer__decode(data, size, &query.qname, query.qtype, 0, &admission, &answer)) {
 		MUST(!answer && admission == ADMIT_DROP);
 		return 0;

@@ -25,6 +25,7 @@ enum stream_behaviour {
 	STREAM_TWO_REVERSED,  /* waits for two queries, answers the second one first */
 	STREAM_WRONG_QUESTION,
 	STREAM_TRUNCATES,
+	STREAM_SHORT, /* ANCOUNT 2 with one record */
 };
 
 struct stream_fake {
@@ -69,6 +70,8 @@ static inline void peer_answer(struct stream_peer *peer, const uint8_t *query, s
 		msg[DNS_HEADER + 1] ^= 1;
 	if (peer->fake->behaviour == STREAM_TRUNCATES)
 		msg[2] |= 0x02;
+	if (peer->fake->behaviour == STREAM_SHORT)
+		msg[7]++;
 	stream__send(peer->stream, msg, len);
 }
 

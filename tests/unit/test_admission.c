@@ -352,6 +352,61 @@ static void test_not_an_answer(void **state)
 	}
 }
 
+/* What is there of a message that is cut anywhere, or that promises more than it has. */
+static void test_salvage(void **state)
+{
+	struct wire_message m = { 1,
+				  RESPONSE,
+				  "a.test.",
+				  1,
+				  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN A 192.0.2.2" } };
+	struct dns_name qname = wire__name("a.test."), other = wire__name("b.test.");
+	size_t question = DNS_HEADER + qname.len + 4;
+	static uint8_t msg[DNS_MAX_MSG];
+	size_t len = wire__build(msg, &m), rr = (len - question) / 2;
+
+	(void)state;
+	for (size_t cut = 0; cut <= len; cut++) {
+		struct answer *answer = NULL;
+		enum admission got = ADMIT_DROP;
+		bool at_end = false;
+		int ret = answer__salvage(msg, cut, &qname, 1, 0, &at_end, &got, &answer);
+
+		if (cut < question || cut == len) { /* whose is it?; nothing is missing */
+			assert_int_equal(ret, -EBADMSG);
+			assert_null(answer);
+			continue;
+		}
+		assert_int_equal(ret, 0);
+		assert_int_equal(got, ADMIT_PASS);
+		assert_int_equal(at_end, (cut - question) % rr == 0);
+		assert_int_equal(answer->count[0], (cut - question) / rr);
+		assert_int_equal(answer->flags & DNS_TC, DNS_TC);
+		answer__free(answer);
+	}
+	/* Any counts; the octets of a name that points to itself are no cut. */
+	for (int i = 0; i < 4; i++) {
+		struct answer *answer = NULL;
+		enum admission got = ADMIT_DROP;
+		bool at_end = false;
+
+		wire__build(msg, &m);
+		msg[6 + 2 * (i % 3)] = 0xff;
+		if (i == 3)
+			msg[question + 1] = question;
+		assert_int_equal(answer__salvage(msg, len, &qname, 1, 0, &at_end, &got, &answer),
+				 i == 3 ? -EBADMSG : 0);
+		if (i == 3)
+			continue;
+		assert_true(at_end);
+		assert_int_equal(got, i == 2 ? ADMIT_POSITIVE : ADMIT_PASS);
+		assert_int_equal(answer->flags & DNS_TC, i == 2 ? 0 : DNS_TC);
+		answer__free(answer);
+		assert_int_equal(answer__salvage(msg, len, &other, 1, 0, &at_end, &got, &answer),
+				 -EBADMSG);
+	}
+}
+
 static void test_header_counts(void **state)
 {
 	struct wire_message m = { 1, RESPONSE, "a.test.", 1, { "a.test. 30 IN A 192.0.2.1" } };
@@ -492,9 +547,9 @@ static void test_opt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	      cmocka_unit_test(test_not_an_answer),
-		cmocka_unit_test(test_header_counts), cmocka_unit_test(test_rdata),
-		cmocka_unit_test(test_opt),
+		cmocka_unit_test(test_rows),	cmocka_unit_test(test_not_an_answer),
+		cmocka_unit_test(test_salvage), cmocka_unit_test(test_header_counts),
+		cmocka_unit_test(test_rdata),	cmocka_unit_test(test_opt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

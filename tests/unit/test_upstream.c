@@ -364,7 +364,7 @@ static void test_a_broken_answer_leads_to_the_next(void **state)
 	struct question q;
 
 	(void)state;
-	f.fake[0].behaviour = FAKE_CUT;
+	f.fake[0].behaviour = FAKE_BROKEN;
 	for (int i = 0; i < 5; i++) {
 		ask(&f, group, &q);
 		assert_true(q.answered);
@@ -392,18 +392,81 @@ static void test_servfail_is_passed_on(void **state)
 	fixture_close(&f);
 }
 
-/* The fakes have no TCP: a closed port there. */
-static void test_truncation_goes_to_tcp(void **state)
+/*
+ * The fakes have no TCP, a closed port there: what they sent is handed on, and says that it is not
+ * whole.
+ */
+static void test_truncation_without_tcp(void **state)
 {
+	static const struct {
+		enum behaviour kind;
+		enum admission admission;
+		unsigned int records;
+		bool tc;
+	} cases[] = {
+		{ FAKE_TRUNCATES, ADMIT_PASS, 1, true },
+		{ FAKE_CUT, ADMIT_PASS, 0, true },
+		{ FAKE_SHORT, ADMIT_PASS, 1, true },
+		{ FAKE_NO_OPT, ADMIT_POSITIVE, 1, false },
+	};
 	struct upstream_fixture f;
 	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
 	struct question q;
 
 	(void)state;
-	f.fake[0].behaviour = FAKE_TRUNCATES;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f.fake[0].behaviour = cases[i].kind;
+		ask(&f, group, &q);
+		assert_true(q.answered);
+		assert_int_equal(q.admission, cases[i].admission);
+		assert_int_equal(q.records, cases[i].records);
+		assert_int_equal(!!(q.flags & DNS_TC), cases[i].tc);
+		assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TRUNCATED], i + 1);
+		assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TCP], i + 1);
+	}
+	fixture_close(&f);
+}
+
+/* A reply without its question tells of the upstream: waiting for more helps nobody. */
+static void test_a_header_alone(void **state)
+{
+	static const struct {
+		uint16_t flags;
+		bool answered;
+		enum admission admission;
+	} cases[] = {
+		{ DNS_QR | DNS_REFUSED, true, ADMIT_PASS },
+		{ DNS_QR | DNS_RA | DNS_SERVFAIL, true, ADMIT_SERVFAIL },
+		{ DNS_QR | DNS_NOTIMP, true, ADMIT_SERVFAIL },
+		{ DNS_QR | DNS_FORMERR, true, ADMIT_PASS },
+		{ DNS_QR | DNS_NXDOMAIN, false, 0 }, /* of which name? */
+		{ DNS_QR, false, 0 },
+		{ DNS_REFUSED, false, 0 },		      /* a query */
+		{ DNS_QR | 5 << 11 | DNS_REFUSED, false, 0 }, /* of an UPDATE */
+	};
+	struct upstream_fixture f;
+	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_HEADER;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t begin = clock_now();
+
+		f.fake[0].header_flags = cases[i].flags;
+		ask(&f, group, &q);
+		assert_int_equal(q.answered, cases[i].answered);
+		if (!q.answered)
+			continue;
+		assert_true(q.ended_ns - begin < READ_NS);
+		assert_int_equal(q.admission, cases[i].admission);
+		assert_int_equal(q.flags & DNS_RCODE, cases[i].flags & DNS_RCODE);
+	}
+	/* Its own question is what TCP is for. */
+	f.stats.v[AGENT_STAT_UPSTREAM_TCP] = 0;
+	f.fake[0].header_flags = DNS_QR | DNS_TC;
 	ask(&f, group, &q);
 	assert_false(q.answered);
-	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TRUNCATED], 1);
 	assert_true(f.stats.v[AGENT_STAT_UPSTREAM_TCP] >= 1);
 	fixture_close(&f);
 }
@@ -528,7 +591,8 @@ int main(void)
 		cmocka_unit_test(test_a_refusal_may_be_forged),
 		cmocka_unit_test(test_a_broken_answer_leads_to_the_next),
 		cmocka_unit_test(test_servfail_is_passed_on),
-		cmocka_unit_test(test_truncation_goes_to_tcp),
+		cmocka_unit_test(test_truncation_without_tcp),
+		cmocka_unit_test(test_a_header_alone),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_max_concurrent),
 		cmocka_unit_test(test_many_waiting_when_one_dies),

@@ -28,7 +28,11 @@ enum behaviour {
 	FAKE_SILENT,
 	FAKE_WRONG_ID_FIRST,
 	FAKE_WRONG_QUESTION_FIRST,
-	FAKE_CUT,	/* half of the answer */
+	FAKE_CUT,	/* without its last octets */
+	FAKE_BROKEN,	/* a record that no reader can read */
+	FAKE_SHORT,	/* ANCOUNT 2 with one record */
+	FAKE_NO_OPT,	/* ARCOUNT 1 with none */
+	FAKE_HEADER,	/* a header alone, with header_flags */
 	FAKE_TRUNCATES, /* TC=1 */
 	FAKE_TWICE,	/* the answer, and once more */
 	FAKE_FLOODS,	/* the answer, and FAKE_FLOOD copies of it under other IDs */
@@ -44,6 +48,7 @@ struct fake {
 	uint16_t port;
 	struct event *event;
 	enum behaviour behaviour;
+	uint16_t header_flags;
 	unsigned int queries; /* but no probes */
 	unsigned int probes;
 	uint16_t last_port, last_id;
@@ -139,6 +144,21 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 		break;
 	case FAKE_CUT:
 		len -= 3;
+		break;
+	case FAKE_BROKEN: /* its owner is a pointer to itself */
+		msg[len - 15] = len - 16;
+		break;
+	case FAKE_SHORT:
+		msg[7]++;
+		break;
+	case FAKE_NO_OPT:
+		msg[11] = 1;
+		break;
+	case FAKE_HEADER:
+		memset(msg + 4, 0, 8);
+		msg[2] = fake->header_flags >> 8;
+		msg[3] = fake->header_flags & 0xff;
+		len = DNS_HEADER;
 		break;
 	case FAKE_TRUNCATES:
 		msg[2] |= 0x02;

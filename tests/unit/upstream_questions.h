@@ -19,6 +19,8 @@ struct question {
 	unsigned int done;
 	bool answered;
 	enum admission admission;
+	uint16_t flags;	      /* of the answer */
+	unsigned int records; /* in its answer section */
 	uint64_t ended_ns;
 	char error[EXCHANGE_ERROR_MAX]; /* where it was not answered */
 };
@@ -31,6 +33,8 @@ static inline void on_done(struct exchange *exchange, struct answer *answer,
 	q->done++;
 	q->answered = answer;
 	q->admission = admission;
+	q->flags = answer ? answer->flags : 0;
+	q->records = answer ? answer->count[DNS_ANSWER_SECTION] : 0;
 	q->ended_ns = clock_now();
 	if (!answer)
 		memcpy(q->error, exchange->error, sizeof(q->error));
