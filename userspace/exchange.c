@@ -138,7 +138,7 @@ int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id)
 {
 	const struct exchange *ex = attempt->exchange;
 	int len = dns_query__build(msg, QUERY_MAX, id, &ex->qname, ex->qtype, ex->key_flags,
-				   attempt->plain ? 0 : exchange_owner(ex)->config.bufsize);
+				   upstream_edns_size(exchange_owner(ex), attempt->edns));
 
 	if (len > 0 && ex->probe && !ex->group->forward->health_check_rd)
 		msg[2] &= (uint8_t) ~(DNS_RD >> 8);
@@ -168,7 +168,7 @@ static struct attempt *attempt_place(struct exchange *ex)
 	return last;
 }
 
-/* @how: again and plain. */
+/* @how: again, edns where it is not what the upstream is asked with anyway, and edns_refused. */
 static int attempt_send(struct exchange *ex, struct upstream *upstream, struct attempt how,
 			uint64_t now)
 {
@@ -184,7 +184,8 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 		.upstream = upstream,
 		.sent_ns = now,
 		.again = how.again,
-		.plain = how.plain,
+		.edns = how.edns ? how.edns : upstream_edns(ex, upstream, now),
+		.edns_refused = how.edns_refused,
 	};
 	upstreams_count(ups, stream ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
 	ret = stream ? upstream_tcp__send(attempt) : upstream_udp__send(attempt);
@@ -382,7 +383,7 @@ void attempt__again(struct attempt *attempt)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
-	struct attempt how = { .again = true, .plain = attempt->plain };
+	struct attempt how = { .again = true, .edns = attempt->edns };
 
 	attempt_release(attempt, true);
 	attempt_once_more(ex, upstream, how, clock_now());
@@ -396,6 +397,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
+	ex->n_timed_out += !ex->use_tcp && !upstream->tls;
 	if (ex->part) /* for that it is not asked again */
 		ex->refused |= 1u << upstream_index(upstream);
 	if (ex->probe)
@@ -425,15 +427,28 @@ static void exchange_timed_out(struct exchange *ex, uint64_t now)
 		upstream_has_failed(silent, now);
 }
 
+/* Besides the next one: else who drops queries with OPT would be taken for dead. */
+static bool ask_without_opt(struct exchange *ex, uint64_t now)
+{
+	const struct upstream *upstream = upstream_edns_doubted(ex, now);
+	struct attempt how = { .edns = EDNS_NONE };
+
+	return upstream && !ex->group->forward->max_connect_attempts &&
+	       !attempt_send(ex, &ex->group->list[upstream_index(upstream)], how, now);
+}
+
 /* Nothing came so far: one more query, from another port and perhaps to another upstream. */
 static void exchange_resend(struct exchange *ex, uint64_t now)
 {
 	struct upstreams *ups = exchange_owner(ex);
+	bool sent;
 
 	list__del(&ex->by_resend);
 	if (n_waited_for(ex) == EXCHANGE_ATTEMPTS)
 		return;
-	if (attempt_next(ex, true, now))
+	sent = ex->group->n > 1 && ask_without_opt(ex, now);
+	sent |= attempt_next(ex, true, now);
+	if (sent)
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
 }
 
@@ -510,7 +525,7 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 {
 	ex->group = group;
 	ex->tried = ex->refused = ex->barred = 0;
-	ex->next = ex->n_open = ex->n_refused = 0;
+	ex->next = ex->n_open = ex->n_refused = ex->n_timed_out = 0;
 	ex->n_sent = 0;
 	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;

@@ -32,7 +32,7 @@ static void received_truncated(struct attempt *attempt, struct answer *part,
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
-	struct attempt how = { .plain = attempt->plain };
+	struct attempt how = { .edns = attempt->edns };
 
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TRUNCATED);
 	if (part) {
@@ -59,21 +59,67 @@ static bool header_alone(const uint8_t *msg)
 	return !(msg[2] & DNS_OPCODE >> 8) && !memcmp(msg + 4, none, sizeof(none));
 }
 
-/* RFC 6891, 7: FORMERR, perhaps of a header alone, says that OPT is not known there. */
-static bool refuses_edns(const struct attempt *attempt, const uint8_t *msg, size_t len)
+/* The OPT of a reply, which tells that EDNS is known there; RFC 6891, 7. */
+static bool find_opt(const uint8_t *msg, size_t len, struct dns_rr *rr)
 {
-	if (attempt->exchange->probe || attempt->plain || (msg[3] & DNS_RCODE) != DNS_FORMERR)
-		return false;
-	return header_alone(msg) || question_ours(attempt->exchange, msg, len);
+	unsigned int n = (msg[6] << 8 | msg[7]) + (msg[8] << 8 | msg[9]) + (msg[10] << 8 | msg[11]);
+	struct dns_cursor cur;
+	struct dns_name name;
+
+	dns_cursor__init(&cur, msg, len);
+	cur.at = DNS_HEADER;
+	if (msg[5]) {
+		dns_cursor__name(&cur, &name);
+		dns_cursor__u32(&cur);
+	}
+	while (n-- && !cur.error) {
+		dns_cursor__rr(&cur, rr);
+		if (!cur.error && rr->type == DNS_TYPE_OPT)
+			return true;
+	}
+	return false;
 }
 
-static void received_formerr(struct attempt *attempt, uint64_t now)
+/*
+ * RFC 6891, 7: FORMERR, perhaps of a header alone, or NOTIMP says that OPT is not known there,
+ * BADVERS that it is known wrongly; some say SERVFAIL. 0, or the rcode.
+ */
+static uint16_t refuses_edns(const struct attempt *attempt, const uint8_t *msg, size_t len)
 {
+	const struct upstream *upstream = attempt->upstream;
+	uint16_t rcode = msg[3] & DNS_RCODE;
+	struct dns_rr opt;
+
+	if (attempt->exchange->probe || attempt->edns == EDNS_NONE || upstream->tls)
+		return 0;
+	switch (rcode) {
+	case DNS_FORMERR:
+		break;
+	case DNS_NOTIMP:
+	case DNS_SERVFAIL:
+		if (upstream_edns_proven(upstream, clock_now()) || find_opt(msg, len, &opt))
+			return 0;
+		break;
+	case DNS_NOERROR: /* only a message without an answer can say that the version is bad */
+		if (msg[6] | msg[7] | msg[8] | msg[9] || !msg[11] || !find_opt(msg, len, &opt) ||
+		    opt.ttl_s >> 24 << 4 != DNS_BADVERS)
+			return 0;
+		rcode = DNS_BADVERS;
+		break;
+	default:
+		return 0;
+	}
+	return header_alone(msg) || question_ours(attempt->exchange, msg, len) ? rcode : 0;
+}
+
+static void received_no_edns(struct attempt *attempt, uint16_t rcode, uint64_t now)
+{
+	struct attempt how = { .edns = EDNS_NONE, .edns_refused = rcode };
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 
 	attempt_release(attempt, true);
-	attempt_once_more(ex, upstream, (struct attempt){ .plain = true }, now);
+	attempt_once_more(ex, upstream, how, now);
 }
 
 /*
@@ -106,13 +152,14 @@ static void received_answer(struct attempt *attempt, struct answer *answer,
 	upstreams_failed(group, silent, now);
 }
 
-static void heard(struct attempt *attempt, const uint8_t *msg, uint64_t now)
+static void heard(struct attempt *attempt, const uint8_t *msg, size_t len, uint64_t now)
 {
 	struct metrics_upstream *numbers = &attempt->upstream->numbers->v;
 
 	if (!attempt->exchange->probe)
 		metrics_time__add(&numbers->answered[metrics__rcode(msg[3] & DNS_RCODE)],
 				  now - attempt->sent_ns);
+	upstream_edns_learn(attempt, msg, len, now);
 	upstream_succeeded(attempt->upstream, attempt->sent_ns, now);
 }
 
@@ -183,7 +230,8 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	struct exchange *ex = attempt->exchange;
 	enum admission admission = ADMIT_DROP;
 	struct answer *answer = NULL;
-	bool no_edns, part = false;
+	bool part = false;
+	uint16_t no_edns;
 	uint64_t now;
 	int ret = 0;
 
@@ -205,9 +253,9 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		return false;
 	}
 	now = clock_now();
-	heard(attempt, msg, now);
+	heard(attempt, msg, len, now);
 	if (no_edns)
-		received_formerr(attempt, now);
+		received_no_edns(attempt, no_edns, now);
 	else if (part)
 		received_truncated(attempt, answer, admission, now);
 	else

@@ -17,7 +17,8 @@
  * Over UDP, where whoever guesses a port can forge such a word (ICMP), the query is
  * waited for besides, as if nothing had come.
  *
- * An upstream with tls is asked over TLS only, whatever goes wrong.
+ * An upstream with tls is asked over TLS only, whatever goes wrong. One that does not take OPT, or
+ * whose path does not take what that leads to, is asked without it.
  */
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
@@ -45,6 +46,9 @@ struct tcp_conn;
 /* Room for why an exchange failed. */
 #define EXCHANGE_ERROR_MAX 256
 
+/* What of EDNS a query has: our size, 512 octets, no OPT. See upstream_edns.c. */
+enum edns { EDNS_FULL, EDNS_SMALL, EDNS_NONE };
+
 /* One query to one upstream. */
 struct attempt {
 	struct exchange *exchange;
@@ -57,7 +61,8 @@ struct attempt {
 	uint16_t id;
 	int refused; /* over UDP: what was said to be wrong (-errno), and may not be; 0: nothing */
 	bool again;  /* a kept TCP connection broke under it: asked anew once */
-	bool plain;  /* without OPT, for an upstream that does not know it */
+	enum edns edns;
+	uint16_t edns_refused; /* the rcode for which it has no OPT; 0: none */
 };
 
 /* One question on its way. The first part is the caller's, the second upstream's own. */
@@ -82,6 +87,7 @@ struct exchange {
 	uint8_t next;		  /* where the search for an upstream begins */
 	uint8_t n_open;		  /* attempts in use */
 	uint8_t n_refused;	  /* retries after refusals so far */
+	uint8_t n_timed_out;	  /* over UDP */
 	unsigned int n_sent;	  /* attempts so far, for max_connect_attempts */
 	bool use_tcp;		  /* after truncation, or force_tcp */
 	/* A part of an answer, for want of the whole over TCP; NULL: none. */

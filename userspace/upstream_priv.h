@@ -33,8 +33,12 @@ struct upstream {
 	uint64_t rtt_ns, rtt_var_ns;  /* smoothed, RFC 6298; 0: not known */
 	uint64_t heard_ns;	      /* when it answered last */
 	unsigned int fails;	      /* consecutive */
-	bool down;		      /* not asked before a probe was answered */
-	bool told;		      /* config.changed was told so */
+	/* upstream_edns.c: what is used until when; the last good answer to all of it; doubts */
+	enum edns edns, edns_doubted;
+	uint64_t edns_until_ns, edns_good_ns, edns_doubt_ns;
+	unsigned int edns_doubts;
+	bool down; /* not asked before a probe was answered */
+	bool told; /* config.changed was told so */
 	bool probing;
 	struct exchange probe;
 	struct event *probe_timer;
@@ -109,6 +113,18 @@ void upstream_has_failed(struct upstream *upstream, uint64_t now);
 void upstream_probe_ended(struct upstream *upstream);
 size_t upstream_first_choice(struct upstream_group *group);
 struct upstream *upstream_choose(struct exchange *exchange);
+
+/* upstream_edns.c: what the next query of @ex to @upstream is to have. */
+enum edns upstream_edns(const struct exchange *ex, const struct upstream *upstream, uint64_t now);
+/* What OPT states; 0: no OPT. */
+uint16_t upstream_edns_size(const struct upstreams *ups, enum edns edns);
+/* It has lately answered a query with OPT: what it says or does not say is not about that. */
+bool upstream_edns_proven(const struct upstream *upstream, uint64_t now);
+/* One that has been silent, perhaps because of OPT, and was not asked without it; or NULL. */
+const struct upstream *upstream_edns_doubted(const struct exchange *ex, uint64_t now);
+/* @msg is an answer to @attempt, which is still open. */
+void upstream_edns_learn(const struct attempt *attempt, const uint8_t *msg, size_t len,
+			 uint64_t now);
 
 /* upstream_reason.c: into upstream->reason; @fd is -1 where there was no connection. */
 void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error);

@@ -25,7 +25,8 @@ enum stream_behaviour {
 	STREAM_TWO_REVERSED,  /* waits for two queries, answers the second one first */
 	STREAM_WRONG_QUESTION,
 	STREAM_TRUNCATES,
-	STREAM_SHORT, /* ANCOUNT 2 with one record */
+	STREAM_NO_EDNS, /* FORMERR to a query with OPT */
+	STREAM_SHORT,	/* ANCOUNT 2 with one record */
 };
 
 struct stream_fake {
@@ -65,7 +66,8 @@ static inline void peer_answer(struct stream_peer *peer, const uint8_t *query, s
 	uint8_t msg[1024];
 
 	memcpy(msg, query, len);
-	len = fake_answer(msg, len, 0);
+	len = fake_answer(msg, len,
+			  peer->fake->behaviour == STREAM_NO_EDNS && msg[11] ? DNS_FORMERR : 0);
 	if (peer->fake->behaviour == STREAM_WRONG_QUESTION)
 		msg[DNS_HEADER + 1] ^= 1;
 	if (peer->fake->behaviour == STREAM_TRUNCATES)

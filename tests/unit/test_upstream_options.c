@@ -138,35 +138,6 @@ static void test_max_fails_0(void **state)
 	fixture_close(&f);
 }
 
-/* An upstream that does not know OPT is asked once more without, and nobody else is. */
-static void test_formerr_is_asked_without_opt(void **state)
-{
-	static const enum behaviour kinds[] = { FAKE_NO_EDNS, FAKE_NO_EDNS_HEADER };
-	struct upstream_fixture f;
-	struct upstream_group *group =
-		open_group(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n");
-	struct question q;
-
-	(void)state;
-	for (unsigned int i = 0; i < 2; i++) {
-		f.fake[0].behaviour = kinds[i];
-		ask(&f, group, &q);
-		assert_true(q.answered);
-		assert_int_equal(q.admission, ADMIT_POSITIVE);
-		assert_int_equal(f.fake[0].queries, 2 * (i + 1));
-		assert_int_equal(f.fake[1].queries, 0);
-	}
-	/* Without OPT it says the same: asked once more, not for ever, and that is its answer. */
-	f.fake[0].behaviour = FAKE_FORMERR;
-	ask(&f, group, &q);
-	assert_true(q.answered);
-	assert_int_equal(q.flags & DNS_RCODE, DNS_FORMERR);
-	assert_int_equal(f.fake[0].queries, 6);
-	assert_int_equal(f.fake[1].queries, 0);
-	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 0);
-	fixture_close(&f);
-}
-
 /* What a probe asks. */
 static void test_health_check_options(void **state)
 {
@@ -309,7 +280,6 @@ int main(void)
 		cmocka_unit_test(test_all_down_one_is_asked),
 		cmocka_unit_test(test_max_connect_attempts),
 		cmocka_unit_test(test_max_fails_0),
-		cmocka_unit_test(test_formerr_is_asked_without_opt),
 		cmocka_unit_test(test_health_check_options),
 		cmocka_unit_test(test_health_check_interval),
 		cmocka_unit_test(test_reasons),

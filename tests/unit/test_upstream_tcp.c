@@ -278,6 +278,23 @@ static void test_truncation_over_udp(void **state)
 	close_tcp(&f, &tcp);
 }
 
+static void test_without_opt_over_tcp(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
+	struct question q;
+
+	(void)state;
+	tcp.behaviour = STREAM_NO_EDNS;
+	for (unsigned int i = 2; i <= 4; i++) {
+		ask(&f, group, &q);
+		assert_int_equal(q.admission, ADMIT_POSITIVE);
+		assert_int_equal(tcp.queries, i);
+	}
+	close_tcp(&f, &tcp);
+}
+
 /* Probes go the way of the queries. */
 static void test_probes_over_tcp(void **state)
 {
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_a_silent_connection_is_left),
 		cmocka_unit_test(test_wrong_question_and_truncation),
 		cmocka_unit_test(test_truncation_over_udp),
+		cmocka_unit_test(test_without_opt_over_tcp),
 		cmocka_unit_test(test_probes_over_tcp),
 	};
 

@@ -161,6 +161,26 @@ static void test_cut_and_closed_over_tls(void **state)
 	identity_free(&id);
 }
 
+/* Over TLS nobody is asked without OPT, whatever is said; over TCP it is as over UDP. */
+static void test_opt_over_tls(void **state)
+{
+	struct identity id = identity_new(&ca, "x", "DNS:" NAME, -1, 1);
+	struct tls_fixture t;
+	struct question q;
+
+	(void)state;
+	open_tls(&t, &id, "tls://%1%" NAME, ca_option(""));
+	t.server.behaviour = STREAM_NO_EDNS;
+	for (unsigned int i = 1; i <= 3; i++) {
+		ask(&t.f, t.group, &q);
+		assert_true(q.answered);
+		assert_int_equal(q.flags & DNS_RCODE, DNS_FORMERR);
+		assert_int_equal(t.server.queries, i);
+	}
+	close_tls(&t);
+	identity_free(&id);
+}
+
 /* Which name a certificate must have, and which are good. */
 static void test_names(void **state)
 {
@@ -457,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_connections_are_kept_and_resumed),
 		cmocka_unit_test(test_out_of_order_over_tls),
 		cmocka_unit_test(test_cut_and_closed_over_tls),
+		cmocka_unit_test(test_opt_over_tls),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_bad_certificates),
 		cmocka_unit_test(test_the_systems_cas),

@@ -40,6 +40,12 @@ enum behaviour {
 	FAKE_NO_EDNS,	     /* FORMERR to a query with OPT */
 	FAKE_NO_EDNS_HEADER, /* the same, of a header alone */
 	FAKE_FORMERR,	     /* to every query, a header alone */
+	FAKE_NOTIMP_EDNS,    /* NOTIMP to a query with OPT */
+	FAKE_SERVFAIL_EDNS,  /* SERVFAIL */
+	FAKE_SERVFAIL_OPT,   /* SERVFAIL, with an OPT that shows that it knows it */
+	FAKE_BADVERS_EDNS,   /* BADVERS, in an OPT */
+	FAKE_DROPS_EDNS,     /* nothing */
+	FAKE_DROPS_LARGE,    /* an answer of 700 octets, which does not arrive */
 	FAKE_SLOW,	     /* 300 ms; the test waits for each answer */
 };
 
@@ -51,7 +57,7 @@ struct fake {
 	uint16_t header_flags;
 	unsigned int queries; /* but no probes */
 	unsigned int probes;
-	uint16_t last_port, last_id;
+	uint16_t last_port, last_id, last_edns;
 	uint8_t last_probe[512];
 	size_t last_probe_len;
 	struct dns_name probe_name; /* root, unless a test sets it */
@@ -100,10 +106,15 @@ static inline uint16_t fake_rcode(const struct fake *fake, const uint8_t *query)
 {
 	switch (fake->behaviour) {
 	case FAKE_SERVFAIL:
+	case FAKE_SERVFAIL_OPT:
 		return DNS_SERVFAIL;
 	case FAKE_NO_EDNS:
 	case FAKE_NO_EDNS_HEADER:
 		return query[11] ? DNS_FORMERR : DNS_NOERROR;
+	case FAKE_NOTIMP_EDNS:
+		return query[11] ? DNS_NOTIMP : DNS_NOERROR;
+	case FAKE_SERVFAIL_EDNS:
+		return query[11] ? DNS_SERVFAIL : DNS_NOERROR;
 	case FAKE_FORMERR:
 		return DNS_FORMERR;
 	default:
@@ -113,10 +124,12 @@ static inline uint16_t fake_rcode(const struct fake *fake, const uint8_t *query)
 
 static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 {
+	static const uint8_t badvers[] = { 0, 0, 41, 16, 0, 1, 0, 0, 0, 0, 0 };
 	struct fake *fake = arg;
 	struct sockaddr_in peer;
 	socklen_t peer_len = sizeof(peer);
 	uint8_t msg[2048], false_msg[2048];
+	uint16_t edns;
 	ssize_t n = recvfrom(fd, msg, sizeof(msg) - 64, MSG_DONTWAIT, (struct sockaddr *)&peer,
 			     &peer_len);
 	size_t len;
@@ -125,6 +138,9 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	if (n < DNS_HEADER)
 		return;
 	fake_note(fake, msg, n, ntohs(peer.sin_port));
+	/* OPT is the last record, and empty */
+	edns = msg[11] ? msg[n - 8] << 8 | msg[n - 7] : 0;
+	fake->last_edns = edns;
 	len = fake_answer(msg, n, fake_rcode(fake, msg));
 	if (msg[3] == (0x80 | DNS_FORMERR) && fake->behaviour != FAKE_NO_EDNS) {
 		msg[5] = 0;
@@ -134,6 +150,29 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	switch (fake->behaviour) {
 	case FAKE_SILENT:
 		return;
+	case FAKE_DROPS_EDNS:
+		if (edns)
+			return;
+		break;
+	case FAKE_DROPS_LARGE:
+		if (edns > 700)
+			return;
+		msg[2] |= 0x02;
+		break;
+	case FAKE_SERVFAIL_OPT:
+		msg[11] = 1;
+		memcpy(msg + len, badvers, sizeof(badvers));
+		msg[len + 5] = 0;
+		len += sizeof(badvers);
+		break;
+	case FAKE_BADVERS_EDNS:
+		if (!edns)
+			break;
+		msg[7] = 0;
+		msg[11] = 1;
+		memcpy(msg + len - 16, badvers, sizeof(badvers));
+		len -= 16 - sizeof(badvers);
+		break;
 	case FAKE_WRONG_ID_FIRST:
 		false_msg[0] ^= 1;
 		sendto(fd, false_msg, len, 0, (struct sockaddr *)&peer, peer_len);
