@@ -74,6 +74,27 @@ static const char *base_path(const struct run_options *opts)
 	return NULL;
 }
 
+/*
+ * In front of another cache, where nobody says more: its answers for the TTLs that it gives them.
+ * Lower ones than CoreDNS' least of 5 s, and higher ones than node-cache's 30 s, are its business.
+ */
+static const char front_corefile[] = ".:53 {\n"
+				     "    errors\n"
+				     "    cache {\n"
+				     "        success 9984 3600 0\n"
+				     "        denial 9984 1800 0\n"
+				     "    }\n"
+				     "    forward . __PILLAR__LOCAL__DNS__ {\n"
+				     "        policy sequential\n"
+				     "    }\n"
+				     "}\n";
+
+static bool is_built_in(const struct run_options *opts)
+{
+	return opts->mode == MODE_FRONT && !opts->conf_given && !base_path(opts) &&
+	       access(opts->conf, F_OK) && errno == ENOENT;
+}
+
 bool conf__from_base(const struct run_options *opts)
 {
 	return base_path(opts);
@@ -355,13 +376,18 @@ static int make_text(const struct source *from, const char *path, bool is_base, 
 {
 	char *raw = NULL, *filled = NULL;
 	size_t len = 0;
+	bool built_in = is_built_in(from->opts);
 	FILE *out;
-	int ret = read_text(from->watch, path, &raw);
+	int ret;
 
+	if (built_in)
+		ret = (raw = strdup(front_corefile)) ? 0 : -ENOMEM;
+	else
+		ret = read_text(from->watch, path, &raw);
 	if (ret)
 		return fail(err, ret, "%s: cannot be read: %s; name a readable Corefile", path,
 			    strerror(-ret));
-	if (!is_base) {
+	if (!is_base && !built_in) {
 		*text = raw;
 		return 0;
 	}

@@ -5,9 +5,10 @@
  *
  * Contract: reads files, changes nothing; what is read is checked whole before it is handed out.
  * The base is taken where -basecorefile names it; else where it is at node-cache's own path and
- * nodens was started as node-cache is, or -conf's file does not exist. The text made of it is not
- * written anywhere, messages name the base's own lines, and its imports are relative to where -conf
- * lies. Of the ConfigMap nothing gets into that text: its domains and addresses become structs.
+ * nodens was started as node-cache is, or -conf's file does not exist. In mode front, where there
+ * is neither, a built-in Corefile is taken. The text made of it is not written anywhere, messages
+ * name the base's own lines, and its imports are relative to where -conf lies. Of the ConfigMap
+ * nothing gets into that text: its domains and addresses become structs.
  */
 #ifndef NODENS_CONF_H
 #define NODENS_CONF_H

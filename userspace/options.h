@@ -40,7 +40,11 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 		   char **argv, int *first, struct options_error *err);
 void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
 
-enum agent_mode { MODE_AUTO, MODE_STEER, MODE_LISTEN };
+/*
+ * MODE_FRONT: steer, in front of another server at the served addresses, which is asked there and
+ * whose sockets and links are left alone.
+ */
+enum agent_mode { MODE_AUTO, MODE_STEER, MODE_LISTEN, MODE_FRONT };
 
 enum tristate { UNSET, NO, YES };
 

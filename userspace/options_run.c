@@ -118,7 +118,7 @@ static int set_mode(void *target, const char *value, const char **why)
 {
 	struct run_options *opts = target;
 
-	*why = "is none of auto, steer, listen";
+	*why = "is none of auto, steer, listen, front";
 	return options_show__parse_mode(value, &opts->mode) ? 0 : -EINVAL;
 }
 
@@ -428,7 +428,8 @@ static const struct option_row run_rows[] = {
 	{ "localip", "IP[,IP...]", "addresses to serve, of both families (the blocks' bind)",
 	  set_localip },
 	{ "mode", "MODE",
-	  "steer: answer at pods' devices; listen: bind the addresses; auto: listen"
+	  "steer: answer at pods' devices; listen: bind the addresses; front: answer ahead of"
+	  " the DNS cache that has the addresses, and ask that; auto: listen"
 	  " where all addresses are wildcards or -setupinterface=false (auto)",
 	  set_mode },
 	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", set_hook },
@@ -527,6 +528,13 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 		parsed.setupinterface = parsed.n_localip ? YES : NO;
 	if (!parsed.metrics_address)
 		parsed.metrics_address = parsed.nodecache ? "0.0.0.0:9353" : "";
+	if (parsed.mode == MODE_FRONT && !parsed.n_localip) {
+		snprintf(err->text, sizeof(err->text),
+			 "-mode front: which addresses do pods ask? Give -localip IP[,IP...]");
+		return -EINVAL;
+	}
+	if (parsed.mode == MODE_FRONT)
+		parsed.setupinterface = NO; /* the addresses are another's */
 	*opts = parsed;
 	return 0;
 }

@@ -15,6 +15,7 @@ static const char *const modes[] = {
 	[MODE_AUTO] = "auto",
 	[MODE_STEER] = "steer",
 	[MODE_LISTEN] = "listen",
+	[MODE_FRONT] = "front",
 };
 
 static const char *const hooks[] = {

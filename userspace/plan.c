@@ -344,6 +344,8 @@ static bool names_address(const struct corefile *cf)
 static enum agent_mode choose_mode(const struct run_options *opts, const struct corefile *cf,
 				   const char **why)
 {
+	if (opts->mode == MODE_FRONT)
+		return MODE_STEER;
 	if (opts->mode != MODE_AUTO)
 		return opts->mode;
 	if (!has_dns_port(cf)) {

@@ -243,7 +243,8 @@ lab_dns_start() {
 		printf 'mod-stats:\n  - id: s\n    request-protocol: off\n    server-operation: on\n'
 		printf 'template:\n  - id: default\n    storage: %s\n    zonefile-sync: -1\n' "$LAB"
 		printf '    zonefile-load: whole\n    journal-content: none\n    global-module: mod-stats/s\nzone:\n'
-		for zone in cluster.local example.org 10.in-addr.arpa; do
+		for zone in cluster.local example.org 10.in-addr.arpa test; do # the last one is a test's own
+			[ -e "$LAB/$zone.zone" ] || continue
 			printf '  - domain: %s\n    file: %s.zone\n' "$zone" "$zone"
 		done
 	} >"$LAB/$name.conf"

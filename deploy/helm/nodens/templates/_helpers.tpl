@@ -7,6 +7,10 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{- define "nodens.name" -}}
+{{- .Values.name | default (ternary "nodens" "node-local-dns" (eq .Values.mode "front")) -}}
+{{- end }}
+
 {{/* The addresses that pods ask; the kubelet puts in what the environment says. */}}
 {{- define "nodens.clusterAddresses" -}}
 {{- if .Values.clusterDNS.addresses -}}
@@ -21,7 +25,7 @@ $({{ .Values.clusterDNS.service | upper | replace "-" "_" }}_SERVICE_HOST)
 {{- if eq .mode "kube-proxy" -}}
 host: {{ .local }}
 port: {{ .port }}
-{{- else if eq .mode "ipvs" -}}
+{{- else if has .mode (list "ipvs" "front") -}}
 host: 127.0.0.1
 port: {{ add 10000 .port }}
 {{- else -}}
@@ -30,7 +34,7 @@ port: {{ .port }}
 {{- end }}
 
 {{- define "nodens.at" -}}
-{{- if eq .mode "kube-proxy" }} {{ .local }}:{{ .port }}{{ else if eq .mode "ipvs" }} 127.0.0.1:{{ add 10000 .port }}{{ end -}}
+{{- if eq .mode "kube-proxy" }} {{ .local }}:{{ .port }}{{ else if has .mode (list "ipvs" "front") }} 127.0.0.1:{{ add 10000 .port }}{{ end -}}
 {{- end }}
 
 {{/* What every block has. */}}
@@ -42,7 +46,7 @@ port: {{ .port }}
     reload
     loop
     bind {{ if eq .Values.mode "cilium" }}0.0.0.0{{ else }}__PILLAR__LOCAL__DNS__{{ end }}
-    prometheus :{{ .Values.metricsPort }}
+    prometheus :{{ include "nodens.metricsPort" . }}
 {{- end }}
 
 {{- define "nodens.cache" }}
@@ -56,6 +60,47 @@ port: {{ .port }}
         serve_stale {{ . }}
         {{- end }}
     }
+{{- end }}
+
+{{/* In front of another cache: its TTLs, its answers. */}}
+{{- define "nodens.corefile.front" -}}
+{{- $probe := dict "mode" .Values.mode -}}
+.:53 {
+    errors
+    {{- if .Values.logQueries }}
+    log
+    {{- end }}
+    reload
+    cache {
+        success {{ .Values.cache.capacity }} 3600 0
+        denial {{ .Values.cache.capacity }} 1800 0
+        {{- with .Values.cache.prefetch }}
+        prefetch {{ . }}
+        {{- end }}
+        {{- with .Values.cache.serveStale }}
+        serve_stale {{ . }}
+        {{- end }}
+    }
+    forward . __PILLAR__LOCAL__DNS__ {
+        policy sequential
+    }
+    {{- with .Values.extraRootPlugins }}
+    {{- . | trim | nindent 4 }}
+    {{- end }}
+    prometheus :{{ include "nodens.metricsPort" . }}
+    health{{ include "nodens.at" (merge (dict "port" 8080) $probe) }}{{ with .Values.health.lameduckSeconds }} {
+        lameduck {{ . }}s
+    }{{ end }}
+    ready{{ include "nodens.at" (merge (dict "port" 8181) $probe) }}
+}
+{{- with .Values.extraServerBlocks }}
+{{ . | trim }}
+{{- end }}
+{{- end }}
+
+{{/* 9253 is NodeLocal DNSCache's own. */}}
+{{- define "nodens.metricsPort" -}}
+{{- .Values.metricsPort | default (ternary 19253 9253 (eq .Values.mode "front")) -}}
 {{- end }}
 
 {{- define "nodens.corefile" -}}
@@ -107,6 +152,11 @@ type: {{ . }}
 {{- define "nodens.args" -}}
 {{- if eq .Values.mode "cilium" }}
 - -setupinterface=false
+{{- else if eq .Values.mode "front" }}
+- -mode
+- front
+- -localip
+- {{ .Values.localAddress | quote }}
 {{- else if eq .Values.mode "ipvs" }}
 - -localip
 - {{ include "nodens.clusterAddresses" . | quote }}
@@ -119,10 +169,12 @@ type: {{ . }}
 {{- end }}
 - -conf
 - /etc/Corefile
+{{- if ne .Values.mode "front" }}
 - -upstreamsvc
 - {{ .Values.clusterDNS.upstreamService }}
 - -kubednscm
 - /etc/kube-dns
+{{- end }}
 - -hook
 - {{ .Values.attach.hook }}
 {{- with .Values.attach.interfaces }}
