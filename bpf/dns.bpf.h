@@ -42,6 +42,7 @@ struct question {
 	__u64 sum;	/* RFC 1071 sum of the name as it stands, not folded */
 	__u64 limit;	/* largest reply the client takes, bytes */
 	__be32 type_class;
+	__be16 id;
 	__be16 flags;	/* of the header */
 	__u8 key_flags; /* NODENS_KEY_* */
 	bool edns;
@@ -95,6 +96,7 @@ static __always_inline int dns_header(void *data, void *end, const struct pkt *p
 
 	if ((void *)(hdr + 1) > end)
 		return NODENS_CTR_SHORT;
+	q->id = hdr->id;
 	q->flags = hdr->flags;
 	if (hdr->flags & bpf_htons(DNS_F_QR))
 		return NODENS_CTR_RESPONSE;

@@ -216,7 +216,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 	data = ctx_data(ctx, xdp);
 	end = ctx_end(ctx, xdp);
 	/* From here nothing can fail but by a slot that the agent wrote wrong. */
-	if (!reply_write(data, end, p, q, &f, &r, bpf_htons(ctl->bufsize), &sums))
+	if (!reply_write(data, end, p, q, &f, &r, &sums))
 		return NODENS_CTR_RESIZE;
 	if (xdp ? !xdp_checksum(data, end, p, &sums, partial)
 		: !skb_checksum(ctx, data, end, p, &sums))

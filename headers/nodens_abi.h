@@ -50,6 +50,16 @@
 #define NODENS_KEY_CUT	  0x80
 #define NODENS_CUT_DEPTHS 8
 
+/* Our OPT's UDP payload size: of a query, we take that much for sure (RFC 6891, 6.2.3). */
+#define NODENS_OPT_SIZE 1232
+/*
+ * The largest message that the programs send: with IPv6 no link needs a fragment for it (RFC 8200,
+ * 5). A client that takes more, and for whom there is more, is the agent's.
+ */
+#define NODENS_MAX_MSG 1232
+/* Of it, at most so much is records: the rest is header and question. */
+#define NODENS_MAX_BLOB (NODENS_MAX_MSG - 12 - 1 - 4)
+
 /*
  * An answer as the programs send it. A slot is written only while no index
  * entry names it and no program can still be reading it (a grace period);
@@ -61,7 +71,8 @@
  *			additional sections without OPT; compression pointers
  *			are valid for a message whose question is this one;
  *			every TTL field is zero
- *	+ttls_at	n_ttl offsets (u16, from blob_at) of the TTL fields
+ *	+ttls_at	n_ttl offsets (u16, from blob_at) of the TTL fields, one a record
+ *	+ the next	struct nodens_prefixes, where a client may take less than the whole
  *
  * blob_sum is the RFC 1071 sum (not complemented, folded to 16 bits, in
  * the byte order of a u16 load) of the blob as if it began at an even offset.
@@ -87,7 +98,7 @@ struct nodens_slot {
 	__u16 rot_at;	/* offset in the blob of the first rotating RR */
 	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
 	__u8 rot_size;	/* bytes of one: 16 (A) or 28 (AAAA) */
-	__u8 truncated; /* 1: too large for any slot; always answer TC=1 */
+	__u8 partial;	/* 1: the answer has more records than these */
 	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
 	__u8 keep_ttl;	/* 1: every reply says ttl_s, not what is left of it */
 	__u8 fixed;	/* 1: the configuration says so: the next agent does not take it over */
@@ -103,11 +114,38 @@ struct nodens_slot {
 
 _Static_assert(sizeof(struct nodens_slot) == 64, "slot header");
 
+/*
+ * What a client gets that takes less than all: the first records, as many as it takes, whole; of
+ * the additional section whole RRsets, and their loss alone sets no TC (RFC 2181, 9).
+ *
+ * This is part of a slot of the largest class that is partial, or whose message with the longest
+ * OPT of ours and the longest question that it answers has more than 512 octets (RFC 1035, 4.2.1:
+ * every client takes that much).
+ */
+struct nodens_prefix {
+	__u16 len; /* of the first i records; with an RRset of the additional section, to its end */
+	__u16 sum; /* of the blob up to there, as blob_sum */
+	__u16 n_odd; /* TTLs at odd offsets up to there */
+};
+
+#define NODENS_NO_MORE 0xffff
+
+struct nodens_prefixes {
+	__u16 limit;	  /* no message is longer, whatever the client takes */
+	__u16 more_len;	  /* the blob's length with what comes next; NODENS_NO_MORE */
+	__u16 n_required; /* fewer records: TC=1; those of the answer and authority sections */
+	__u16 rot_first;  /* records before the rotating ones */
+	struct nodens_prefix prefix[]; /* n_ttl + 1 */
+};
+
+_Static_assert(sizeof(struct nodens_prefix) == 6, "prefix");
+_Static_assert(sizeof(struct nodens_prefixes) == 8, "prefixes");
+
 #define NODENS_SLOT_HEADER 64
 #define NODENS_POSITIVE	   0
 #define NODENS_NEGATIVE	   1
-#define NODENS_MAX_RR	   96 /* RRs of one answer; more: not published */
-#define NODENS_MAX_ROTATE  64
+#define NODENS_MAX_RR	   96 /* RRs of a slot; an answer with more is partial there */
+#define NODENS_MAX_ROTATE  (NODENS_MAX_BLOB / 16)
 
 /*
  * Which stored RR's rdata leads the reply to the query with this @id: spread
@@ -122,12 +160,12 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
 #define NODENS_CLASSES 4
 #define NODENS_CLASS_SIZES          \
 	{                           \
-		128, 256, 512, 1536 \
+		128, 256, 512, 2048 \
 	}
 #define NODENS_SIZE_0		  128
 #define NODENS_SIZE_1		  256
 #define NODENS_SIZE_2		  512
-#define NODENS_SIZE_3		  1536
+#define NODENS_SIZE_3		  2048
 #define NODENS_SLOT_CLASS(slot)	  ((slot) >> 28)
 #define NODENS_SLOT_INDEX(slot)	  ((slot)&0x0fffffff)
 #define NODENS_SLOT(class, index) ((__u32)(class) << 28 | (index))
@@ -152,7 +190,7 @@ struct nodens_ctl {
 	__u32 nd0_ifindex;
 	__s32 netns_id; /* of the agent's namespace, seen from the node's */
 	__u8 nd1_mac[6];
-	__u16 bufsize; /* largest UDP answer, 512..4096 */
+	__u16 bufsize; /* largest UDP answer, whatever the client takes: 512..4096 */
 	__u32 layout;  /* NODENS_LAYOUT */
 	__u32 agent_pid;
 	__u32 n_served4;

@@ -22,13 +22,14 @@ struct answer *answer__alloc(uint16_t n_ttl, uint16_t blob_len)
 {
 	struct answer *answer;
 
-	answer = calloc(1, sizeof(*answer) + n_ttl * sizeof(*answer->ttl_at) + blob_len);
+	answer = calloc(1, sizeof(*answer) + n_ttl * ANSWER_RR_BYTES + blob_len);
 	if (!answer)
 		return NULL;
 	answer->n_ttl = n_ttl;
 	answer->ttl_at = (uint16_t *)(answer + 1);
+	answer->end_at = answer->ttl_at + n_ttl;
 	answer->blob_len = blob_len;
-	answer->blob = (uint8_t *)(answer->ttl_at + n_ttl);
+	answer->blob = (uint8_t *)(answer->end_at + n_ttl);
 	return answer;
 }
 
@@ -57,27 +58,41 @@ size_t answer__size(const struct answer *answer, bool edns)
 	return DNS_HEADER + answer->qname.len + 4 + answer->blob_len + (edns ? OPT_SIZE : 0);
 }
 
-/* Where things are in a slot. */
-struct layout {
-	size_t blob_at, ttls_at, size;
-};
-
-static struct layout layout_of(size_t name_len, size_t blob_len, size_t n_ttl)
+void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned int n_ttl,
+		 bool partial, struct slot_layout *layout)
 {
-	struct layout layout;
+	size_t prefixes = answer_prefixes__size(name_len, key_flags, blob_len, n_ttl, partial);
 
-	layout.blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
-	layout.ttls_at = ROUND_UP(layout.blob_at + blob_len, 2);
-	layout.size = layout.ttls_at + n_ttl * sizeof(__u16);
-	return layout;
+	layout->blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
+	layout->ttls_at = ROUND_UP(layout->blob_at + blob_len, 2);
+	layout->size = layout->ttls_at + n_ttl * sizeof(__u16);
+	layout->prefixes_at = prefixes ? layout->size : 0;
+	layout->size += prefixes;
+}
+
+static void layout_of(const struct answer *answer, struct slot_layout *layout)
+{
+	slot_layout(answer->qname.len, answer->key_flags, answer->blob_len, answer->n_ttl,
+		    answer->partial, layout);
+}
+
+static void layout_at(const struct nodens_slot *slot, struct slot_layout *layout)
+{
+	slot_layout(slot->name_len, slot->key_flags, slot->blob_len, slot->n_ttl, slot->partial,
+		    layout);
 }
 
 size_t answer__slot_size(const struct answer *answer)
 {
-	struct layout layout = layout_of(answer->qname.len, answer->blob_len, answer->n_ttl);
+	struct slot_layout layout;
 
-	if (answer->n_ttl > NODENS_MAX_RR || layout.size > NODENS_SIZE_3)
+	layout_of(answer, &layout);
+	if (answer->n_ttl > NODENS_MAX_RR || answer->blob_len > NODENS_MAX_BLOB ||
+	    layout.size > NODENS_SIZE_3)
 		return 0;
+	/* the programs look for a table in the largest class alone */
+	if (layout.prefixes_at && layout.size <= NODENS_SIZE_2)
+		return NODENS_SIZE_2 + 1;
 	return layout.size;
 }
 
@@ -99,9 +114,10 @@ static uint16_t sum_octets(const uint8_t *octets, size_t len)
 
 void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
 {
-	struct layout layout = layout_of(answer->qname.len, answer->blob_len, answer->n_ttl);
 	uint8_t *base = (uint8_t *)slot;
+	struct slot_layout layout;
 
+	layout_of(answer, &layout);
 	slot->flags = htons(answer->flags);
 	slot->ancount = htons(answer->count[DNS_ANSWER_SECTION]);
 	slot->nscount = htons(answer->count[DNS_AUTHORITY]);
@@ -114,7 +130,7 @@ void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
 	slot->ttls_at = layout.ttls_at;
 	slot->n_ttl = answer->n_ttl;
 	slot->blob_sum = sum_octets(answer->blob, answer->blob_len);
-	slot->truncated = answer->truncated;
+	slot->partial = answer->partial;
 	slot->cut_below = answer->cut_below;
 	slot->ttl_s = answer->ttl_s;
 	if (answer->rot_count <= NODENS_MAX_ROTATE) {
@@ -127,6 +143,8 @@ void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
 	memcpy(slot->data, answer->qname.wire, answer->qname.len);
 	memcpy(base + layout.blob_at, answer->blob, answer->blob_len);
 	memcpy(base + layout.ttls_at, answer->ttl_at, answer->n_ttl * sizeof(__u16));
+	if (layout.prefixes_at)
+		answer_prefixes__write(answer, (void *)(base + layout.prefixes_at));
 }
 
 /* Labels that fill name_len octets and end with the root's, in lower case. */
@@ -147,15 +165,24 @@ static bool name_valid(const struct nodens_slot *slot)
 	return true;
 }
 
+/* The end of the record whose TTL is at @ttl_at. */
+static size_t record_end(const uint8_t *blob, uint16_t ttl_at)
+{
+	const uint8_t *rdata = blob + ttl_at + TTL_TO_RDATA;
+
+	return ttl_at + TTL_TO_RDATA + (rdata[-2] << 8 | rdata[-1]);
+}
+
 static bool ttls_valid(const struct nodens_slot *slot)
 {
 	const uint8_t *ttls = (const uint8_t *)slot + slot->ttls_at;
+	const uint8_t *blob = (const uint8_t *)slot + slot->blob_at;
 
 	for (unsigned int i = 0; i < slot->n_ttl; i++) {
 		uint16_t at;
 
 		memcpy(&at, ttls + i * sizeof(at), sizeof(at));
-		if (at + TTL_TO_RDATA > slot->blob_len)
+		if (at + TTL_TO_RDATA > slot->blob_len || record_end(blob, at) > slot->blob_len)
 			return false;
 	}
 	return true;
@@ -163,23 +190,31 @@ static bool ttls_valid(const struct nodens_slot *slot)
 
 bool answer__slot_valid(const struct nodens_slot *slot, size_t size)
 {
-	struct layout layout = layout_of(slot->name_len, slot->blob_len, slot->n_ttl);
+	const uint8_t *base = (const uint8_t *)slot;
+	struct slot_layout layout;
 
+	layout_at(slot, &layout);
 	if (!slot->name_len || layout.size > size || slot->n_ttl > NODENS_MAX_RR ||
 	    slot->blob_at != layout.blob_at || slot->ttls_at != layout.ttls_at)
 		return false;
-	if (slot->blob_len && slot->blob_len < MIN_BLOB)
+	if ((slot->blob_len && slot->blob_len < MIN_BLOB) || slot->blob_len > NODENS_MAX_BLOB)
+		return false;
+	if (layout.prefixes_at && size <= NODENS_SIZE_2)
 		return false;
 	if (slot->rot_count > NODENS_MAX_ROTATE || slot->rot_count == 1 ||
 	    (slot->rot_count && slot->rot_size != 16 && slot->rot_size != 28) ||
 	    slot->rot_at + slot->rot_count * slot->rot_size > slot->blob_len)
 		return false;
-	return name_valid(slot) && ttls_valid(slot);
+	if (!name_valid(slot) || !ttls_valid(slot))
+		return false;
+	return !layout.prefixes_at ||
+	       answer_prefixes__valid(slot, (const void *)(base + layout.prefixes_at));
 }
 
 struct answer *answer__from_slot(const struct nodens_slot *slot)
 {
 	const uint8_t *base = (const uint8_t *)slot;
+	struct slot_layout layout;
 	struct answer *answer;
 
 	if (!answer__slot_valid(slot, NODENS_SIZE_3))
@@ -199,9 +234,15 @@ struct answer *answer__from_slot(const struct nodens_slot *slot)
 	answer->rot_at = slot->rot_at;
 	answer->rot_count = slot->rot_count;
 	answer->rot_size = slot->rot_size;
-	answer->truncated = slot->truncated;
+	answer->partial = slot->partial;
 	answer->cut_below = slot->cut_below;
 	memcpy(answer->ttl_at, base + slot->ttls_at, slot->n_ttl * sizeof(*answer->ttl_at));
 	memcpy(answer->blob, base + slot->blob_at, slot->blob_len);
+	layout_at(slot, &layout);
+	if (layout.prefixes_at)
+		answer_prefixes__read((const void *)(base + layout.prefixes_at), answer);
+	else /* it fits everybody: no RRsets are to be told apart */
+		for (unsigned int i = 0; i < answer->n_ttl; i++)
+			answer->end_at[i] = record_end(answer->blob, answer->ttl_at[i]);
 	return answer;
 }

@@ -24,6 +24,8 @@ enum admission {
 
 #define ANSWER_MAX_RR 4096
 
+#define ANSWER_RR_BYTES (2 * sizeof(uint16_t)) /* of an answer in memory, a record besides blob */
+
 /*
  * An answer. blob is the message after its question, with compression pointers
  * that are right behind a 12-byte header and this question; ttl_at the offsets
@@ -40,12 +42,19 @@ struct answer {
 	uint16_t rot_at;     /* where the A or AAAA RRs to rotate begin in blob */
 	uint16_t rot_count;  /* 0, or 2 and more of rot_size bytes each, contiguous */
 	uint8_t rot_size;
-	bool truncated; /* a slot's: no records here, every reply is TC=1 */
 	bool cut_below; /* a cut's: not of the name itself */
-	uint16_t n_ttl;
+	/*
+	 * A slot's: not all records are here. No reply has more than limit octets; with room for
+	 * more_len octets of records there would be one more; with fewer than n_required records a
+	 * reply is TC=1.
+	 */
+	bool partial;
+	uint16_t limit, more_len, n_required;
+	uint16_t n_ttl; /* one a record */
 	uint16_t *ttl_at;
+	uint16_t *end_at; /* in blob, of a record; of an additional one, of the last of its RRset */
 	uint16_t blob_len;
-	uint8_t *blob; /* one allocation with ttl_at behind the struct */
+	uint8_t *blob; /* one allocation with ttl_at and end_at behind the struct */
 };
 
 /*
@@ -85,6 +94,28 @@ int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name,
 /* Length of the UDP message this answer makes for a client without / with OPT. */
 size_t answer__size(const struct answer *answer, bool edns);
 
+/*
+ * What of an answer fits: the one rule for who takes less than the whole, which the programs have
+ * from the slot's struct nodens_prefixes.
+ */
+struct answer_part {
+	unsigned int n_rr; /* its first records */
+	size_t len;	   /* of them in the blob */
+	uint16_t count[DNS_SECTIONS];
+	uint16_t rotating; /* of rot_count */
+	bool truncated;	   /* TC=1 */
+};
+
+/* @room: octets for records. */
+void answer__part(const struct answer *answer, size_t room, struct answer_part *part);
+/*
+ * The answer as a slot holds it, for clients that get at most @limit octets and for messages of
+ * NODENS_MAX_MSG; *out is NULL where that is the whole. Else *out is a new, partial answer: its A
+ * or AAAA set begins with record @rotate of the whole one, so that each gets its turn. -ENOMEM.
+ */
+int answer__for_slot(const struct answer *answer, uint16_t limit, uint32_t rotate,
+		     struct answer **out);
+
 /* Bytes of slot that this answer needs, or 0 where a slot cannot hold it (too
  * many RRs, too large for the largest class). */
 size_t answer__slot_size(const struct answer *answer);
@@ -115,10 +146,9 @@ struct ede {
 #define EDE_TEXT_MAX 255 /* octets; what is longer is cut off */
 
 struct reply_options {
-	size_t limit;	       /* largest message; over it TC=1 and no records */
+	size_t limit;	       /* largest message, 512 and more: answer__part() */
 	uint32_t ttl_s;	       /* written into every RR */
 	uint32_t rotate;       /* rotation of the A/AAAA set, any number */
-	uint16_t bufsize;      /* what our OPT states as our own size (1232) */
 	const struct ede *ede; /* for a client that sent OPT; NULL: none */
 };
 

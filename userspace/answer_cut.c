@@ -76,6 +76,7 @@ static void put_soa(struct answer *cut, const struct whole_soa *soa)
 	p = put_name(p + sizeof(fixed), &soa->mname);
 	p = put_name(p, &soa->rname);
 	memcpy(p, soa->numbers, SOA_NUMBERS);
+	cut->end_at[0] = cut->blob_len;
 	cut->count[DNS_AUTHORITY] = 1;
 }
 

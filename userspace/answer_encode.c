@@ -37,7 +37,7 @@ struct encoder {
 	size_t len, size;
 	bool full;
 	int budget;
-	uint16_t ttl_at[ANSWER_MAX_RR];
+	uint16_t ttl_at[ANSWER_MAX_RR], end_at[ANSWER_MAX_RR];
 	uint32_t mask;
 	struct suffix table[TABLE_MAX];
 };
@@ -243,6 +243,11 @@ static uint8_t rotating_size(const struct message *m, const struct judgement *ju
 	return 0;
 }
 
+static bool same_rrset(const struct dns_rr *a, const struct dns_rr *b)
+{
+	return a->type == b->type && a->class == b->class && dns_name__equal(&a->owner, &b->owner);
+}
+
 /* All records kept, in order; *rot_size becomes 0 if those to rotate turn out unlike. */
 static void put_records(struct encoder *enc, const struct message *m,
 			const struct judgement *judgement, size_t *rot_at, uint8_t *rot_size)
@@ -257,11 +262,16 @@ static void put_records(struct encoder *enc, const struct message *m,
 		size_t at = enc->len;
 
 		enc->ttl_at[i] = put_rr(enc, m, &m->rr[judgement->order[i]]) - blob_at;
+		enc->end_at[i] = enc->len - blob_at;
 		if (i == first)
 			*rot_at = at - blob_at;
 		if (i >= first && i < end && enc->len - at != *rot_size)
 			*rot_size = 0;
 	}
+	/* additional RRsets are there whole or not at all */
+	for (unsigned int i = n; i-- > count[DNS_ANSWER_SECTION] + count[DNS_AUTHORITY] + 1u;)
+		if (same_rrset(&m->rr[judgement->order[i - 1]], &m->rr[judgement->order[i]]))
+			enc->end_at[i - 1] = enc->end_at[i];
 }
 
 int answer__encode(const struct message *message, const struct judgement *judgement,
@@ -287,6 +297,7 @@ int answer__encode(const struct message *message, const struct judgement *judgem
 	if (!answer)
 		goto out;
 	memcpy(answer->ttl_at, enc->ttl_at, n * sizeof(enc->ttl_at[0]));
+	memcpy(answer->end_at, enc->end_at, n * sizeof(enc->end_at[0]));
 	memcpy(answer->blob, enc->msg + blob_at, enc->len - blob_at);
 	answer->qname = *message->qname;
 	answer->qtype = message->qtype;

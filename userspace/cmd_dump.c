@@ -54,7 +54,7 @@ static bool make_line(const struct view_entry *entry, uint64_t now_ns, struct li
 	line->hits = slot->hits;
 	line->is_do = slot->key_flags & NODENS_KEY_DO;
 	line->is_cd = slot->key_flags & NODENS_KEY_CD;
-	line->truncated = slot->truncated;
+	line->truncated = slot->partial;
 	line->agent = slot->key_flags & NODENS_KEY_AGENT;
 	return true;
 }

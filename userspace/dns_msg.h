@@ -56,6 +56,7 @@ enum dns_rcode {
 #define DNS_CLASS_HS  4
 #define DNS_CLASS_ANY 255
 #define DNS_HEADER    12
+#define DNS_MIN_UDP   512 /* RFC 1035, 4.2.1: every client takes so much */
 #define DNS_MAX_MSG   65535
 
 /* Header flags (RFC 1035, 4.1.1; RFC 4035 for AD and CD), host order. */

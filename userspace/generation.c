@@ -17,7 +17,8 @@ static int open_upstreams(struct agent *agent, struct generation *gen)
 	struct upstreams_config config = {
 		.base = agent->base,
 		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize,
+		.bufsize = agent->opts->bufsize < NODENS_OPT_SIZE ? agent->opts->bufsize
+								  : NODENS_OPT_SIZE,
 		.read_ns = UPSTREAM_READ_NS,
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
 		.changed = agent__on_upstream,

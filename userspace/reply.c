@@ -16,8 +16,6 @@
 #define EDE_OPTION 15 /* RFC 8914, 2 */
 #define EDE_FIXED  6  /* option code, length, INFO-CODE */
 
-#define REFUSE_BUFSIZE 1232 /* the default; whoever is refused has no answers to come */
-
 static uint8_t *put_u16(uint8_t *p, uint16_t value)
 {
 	*p++ = value >> 8;
@@ -37,14 +35,14 @@ static size_t ede_size(const struct ede *ede)
 
 /* No other options: what a client sent is between it and nodens, what an upstream sent is not
  * stored. */
-static uint8_t *put_opt(uint8_t *p, const struct dns_query *query, uint16_t bufsize, uint16_t rcode,
+static uint8_t *put_opt(uint8_t *p, const struct dns_query *query, uint16_t rcode,
 			const struct ede *ede)
 {
 	size_t text_len = ede_text_len(ede);
 
 	*p++ = 0;
 	p = put_u16(p, DNS_TYPE_OPT);
-	p = put_u16(p, bufsize);
+	p = put_u16(p, NODENS_OPT_SIZE);
 	*p++ = rcode >> 4;
 	*p++ = 0; /* version */
 	p = put_u16(p, query->edns_do ? OPT_DO : 0);
@@ -75,54 +73,57 @@ static uint16_t reply_flags(const struct dns_query *query, const struct answer *
 }
 
 /* The rdata of the set moves round under owners, types and TTLs that are all the same. */
-static void rotate(uint8_t *blob, const struct answer *answer, uint32_t by)
+static void rotate(uint8_t *blob, const struct answer *answer, const struct answer_part *part,
+		   uint32_t by)
 {
 	size_t size = answer->rot_size, rdata_len = size == 16 ? 4 : 16;
 	size_t rdata_at = answer->rot_at + size - rdata_len, n = answer->rot_count;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < part->rotating; i++)
 		memcpy(blob + rdata_at + i * size,
 		       answer->blob + rdata_at + (i + by % n) % n * size, rdata_len);
 }
 
-static uint8_t *put_blob(uint8_t *blob, const struct answer *answer,
+static uint8_t *put_part(uint8_t *blob, const struct answer *answer, const struct answer_part *part,
 			 const struct reply_options *opts)
 {
-	memcpy(blob, answer->blob, answer->blob_len);
-	if (answer->rot_count)
-		rotate(blob, answer, opts->rotate);
-	for (unsigned int i = 0; i < answer->n_ttl; i++) {
+	memcpy(blob, answer->blob, part->len);
+	rotate(blob, answer, part, opts->rotate);
+	for (unsigned int i = 0; i < part->n_rr; i++) {
 		uint8_t *ttl = put_u16(blob + answer->ttl_at[i], opts->ttl_s >> 16);
 
 		put_u16(ttl, opts->ttl_s & 0xffff);
 	}
-	return blob + answer->blob_len;
+	return blob + part->len;
 }
 
 int reply__build(uint8_t *msg, size_t size, const struct dns_query *query,
 		 const struct answer *answer, const struct reply_options *opts)
 {
-	/* a cut answers questions that are longer than its own */
+	size_t limit = answer->partial && answer->limit < opts->limit ? answer->limit : opts->limit;
+	size_t rest = DNS_HEADER + query->qname.len + 4 + (query->edns ? OPT_SIZE : 0);
 	const struct ede *ede = query->edns ? opts->ede : NULL;
-	size_t full = answer__size(answer, query->edns) - answer->qname.len + query->qname.len +
-		      ede_size(ede);
-	bool truncated = answer->truncated || full > opts->limit;
 	uint16_t flags = reply_flags(query, answer);
+	struct answer_part part;
 	uint8_t *p = msg;
 
-	if (size < full - (truncated ? answer->blob_len : 0))
+	/* the error's text goes before an answer does */
+	if (rest + answer->blob_len + ede_size(ede) > limit)
+		ede = NULL;
+	rest += ede_size(ede);
+	answer__part(answer, limit - rest, &part);
+	if (size < rest + part.len)
 		return -ENOSPC;
 	p = put_u16(p, query->id);
-	p = put_u16(p, truncated ? flags | DNS_TC : flags);
+	p = put_u16(p, part.truncated ? flags | DNS_TC : flags);
 	p = put_u16(p, 1);
-	p = put_u16(p, truncated ? 0 : answer->count[DNS_ANSWER_SECTION]);
-	p = put_u16(p, truncated ? 0 : answer->count[DNS_AUTHORITY]);
-	p = put_u16(p, (truncated ? 0 : answer->count[DNS_ADDITIONAL]) + query->edns);
+	p = put_u16(p, part.count[DNS_ANSWER_SECTION]);
+	p = put_u16(p, part.count[DNS_AUTHORITY]);
+	p = put_u16(p, part.count[DNS_ADDITIONAL] + query->edns);
 	p = put_question(p, query);
-	if (!truncated)
-		p = put_blob(p, answer, opts);
+	p = put_part(p, answer, &part, opts);
 	if (query->edns)
-		p = put_opt(p, query, opts->bufsize, DNS_NOERROR, ede);
+		p = put_opt(p, query, DNS_NOERROR, ede);
 	return p - msg;
 }
 
@@ -153,6 +154,6 @@ int reply__refuse(uint8_t *msg, size_t size, const uint8_t *query, size_t query_
 		return p - msg;
 	p = put_question(p, &q);
 	if (q.edns)
-		p = put_opt(p, &q, REFUSE_BUFSIZE, rcode, NULL);
+		p = put_opt(p, &q, rcode, NULL);
 	return p - msg;
 }

@@ -12,7 +12,7 @@ size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
 {
 	size_t size = query->edns_size < bufsize ? query->edns_size : bufsize;
 
-	return size > 512 ? size : 512;
+	return size > DNS_MIN_UDP ? size : DNS_MIN_UDP;
 }
 
 /* ---- replies ---- */
@@ -47,7 +47,6 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		.limit = client->tcp ? DNS_MAX_MSG : resolver__udp_limit(event->query, bufsize),
 		.ttl_s = ttl_s,
 		.rotate = resolver->rotate++,
-		.bufsize = config->bufsize,
 		.ede = event->ede,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);

@@ -5,6 +5,7 @@
  * Contract: see slot.h. What passes can be handed to answer__from_slot(), and
  * the programs would answer it as it stands.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "slot.h"
@@ -64,10 +65,10 @@ bool slot__check(const struct nodens_slot *slot, size_t size)
 {
 	if (!answer__slot_valid(slot, size))
 		return false;
-	if (slot->kind > NODENS_NEGATIVE || slot->truncated > 1 || slot->keep_ttl > 1 ||
+	if (slot->kind > NODENS_NEGATIVE || slot->partial > 1 || slot->keep_ttl > 1 ||
 	    slot->fixed > 1 || !key_ok(slot))
 		return false;
-	if (slot->truncated && slot->blob_len)
+	if (ntohs(slot->ancount) + ntohs(slot->nscount) + ntohs(slot->arcount) != slot->n_ttl)
 		return false;
 	return padding_ok(slot) && odd_ttls_ok(slot) && sum_ok(slot);
 }

@@ -210,7 +210,7 @@ static const struct answer *entry_answer(struct store *store, uint32_t slot)
 		return NULL;
 	if (item != STORE_NONE) {
 		answer = store->heap.items[item].answer;
-	} else if (bytes->truncated) { /* adopted: the records went with the agent */
+	} else if (bytes->partial) { /* adopted: the records went with the agent */
 		return NULL;
 	} else {
 		answer = store->current = answer__from_slot(bytes);

@@ -8,9 +8,9 @@
  * withdrawn not written again before a grace period has passed (grace.h).
  *
  * Every entry has an element in the index, so whoever deletes there (`nodens
- * flush`) flushes the agent's memory too. An answer over bufsize is published
- * as TC=1 and kept whole by the agent, for TCP; one that fits bufsize but no
- * slot is published as expired, so the programs miss it and the agent answers.
+ * flush`) flushes the agent's memory too. Of an answer that is larger than the programs
+ * send (NODENS_MAX_MSG), or than bufsize, the slot has the first records, and
+ * the agent keeps the whole for those who take more, over TCP at least.
  * For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.
  *
  * Owners. An entry belongs to one section of the configuration (a server
@@ -23,8 +23,8 @@
  * A slot has 64 bytes, the name in multiples of 8, the records with names
  * compressed, and 2 bytes a record: 512 bytes are an A answer of 22 addresses
  * under a name of 40, or one of 430 bytes as a DNS message. Of larger answers
- * (up to 1,536 bytes of slot) an owner holds 1/32 of its capacity at a time,
- * more where the maps were made for more than all owners together, at least
+ * (up to 2,048 bytes of slot, and the first part of larger ones) an owner holds 1/32 of its
+ * capacity at a time, more where the maps were made for more than all owners together, at least
  * one; the oldest of these goes for a new one.
  */
 #ifndef NODENS_STORE_H
@@ -71,7 +71,7 @@ struct store_put {
 	int kind;	  /* NODENS_POSITIVE, NODENS_NEGATIVE */
 	uint32_t ttl_s;	  /* 1 and more */
 	uint16_t owner;	  /* below the number of owners */
-	uint16_t bufsize; /* a larger answer is published as TC=1; 0: the store's */
+	uint16_t bufsize; /* no client gets a larger message over UDP; 0: the store's */
 	bool keep_ttl;	  /* programs say ttl_s for as long as the answer lives */
 	bool fixed;	  /* the configuration's own word: an agent that comes next leaves it out */
 	bool weak;	  /* not in place of a positive answer that is still kept (SERVFAIL) */
@@ -104,7 +104,7 @@ struct store_config {
 	 * is a bound here: it is shared out to the owners.
 	 */
 	uint32_t capacity[2];
-	uint16_t bufsize; /* larger answers are published as TC=1 */
+	uint16_t bufsize; /* no client gets a larger message over UDP */
 	const uint64_t *hash_key;
 
 	/* As in store__set_owners(). NULL: one owner, 0, that has all of the above. */

@@ -26,10 +26,10 @@
  * Of the largest class there is 1/32 of the capacity.
  *
  * With 1/16 + 32 slots a class that wait for grace periods, an answer of
- * capacity costs 595 bytes, and with the agent's tables (68 a slot, and 8 to 16
- * in the hash table) 680; the index comes on top with about 80 an element. So
- * 10,000 answers of capacity take 6.8 MB (0.8 MB of it the agent's tables) and
- * 65,536 take 45 MB.
+ * capacity costs 612 bytes, and with the agent's tables (68 a slot, and 8 to 16
+ * in the hash table) 700; the index comes on top with about 80 an element. So
+ * 10,000 answers of capacity take 7 MB (0.8 MB of it the agent's tables) and
+ * 65,536 take 46 MB.
  */
 #define PLAN_LARGE 32 /* one slot of the largest class for so many answers */
 #define PLAN_SMALL 32

@@ -29,9 +29,6 @@
 /* However many owners share the heap: room for one answer of any size. */
 #define HEAP_OWNER_BYTES (80u << 10)
 
-/* expires_ns of a slot that only holds an entry's place in the index: a miss for the programs. */
-#define STORE_NEVER_LIVE 1
-
 /* Time as alarms count it: 67 ms, so that 32 bits last for nine years of uptime. */
 #define UNIT_SHIFT 26
 #define UNIT_NEVER 0xfffffffeu

@@ -55,36 +55,31 @@ void entry__apply(struct store *store, uint32_t slot, const struct store_put *pu
 	alarm__set(store, slot, due < meta->expires ? due : meta->expires);
 }
 
-/* The slot's bytes: the whole answer, or what a slot says of one on the heap. */
+/* The slot's bytes: the whole answer, or the part that programs send of one on the heap. */
 static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns, bool *heap)
 {
 	const struct store_put *put = in->put;
-	uint16_t bufsize = put->bufsize ? put->bufsize : store->config.bufsize;
-	bool fits = answer__size(in->answer, true) <= bufsize, never;
-	struct answer shell = *in->answer;
+	uint16_t limit = put->bufsize ? put->bufsize : store->config.bufsize;
+	uint32_t rotate = nodens_rotation(store->stats.inserts, in->answer->rot_count);
 	struct nodens_slot *slot = &in->image.slot;
+	struct answer *part;
+	int err;
 
+	err = answer__for_slot(in->answer, limit, rotate, &part);
+	if (err)
+		return err;
+	*heap = part;
 	memset(&in->image, 0, sizeof(in->image));
-	in->slot_size = answer__slot_size(in->answer);
-	*heap = !fits || !in->slot_size;
-	if (*heap) {
-		memset(shell.count, 0, sizeof(shell.count));
-		shell.blob_len = shell.n_ttl = shell.rot_count = shell.rot_at = 0;
-		shell.rot_size = 0;
-		shell.truncated = !fits;
-		in->slot_size = answer__slot_size(&shell);
-	}
-	if (!in->slot_size || in->slot_size > sizeof(in->image))
-		return -EINVAL;
-	answer__to_slot(&shell, slot);
-	never = *heap && fits;
+	in->slot_size = answer__slot_size(part ? part : in->answer);
+	answer__to_slot(part ? part : in->answer, slot);
+	answer__free(part);
 	slot->kind = put->kind;
 	slot->ttl_s = put->ttl_s;
 	slot->keep_ttl = put->keep_ttl;
 	slot->fixed = put->fixed;
-	slot->stale_s = never ? 0 : put->stale_s;
+	slot->stale_s = put->stale_s;
 	slot->stored_ns = now_ns;
-	slot->expires_ns = never ? STORE_NEVER_LIVE : in->expires_ns;
+	slot->expires_ns = in->expires_ns;
 	slot->hits = slot->last_use = 0;
 	return 0;
 }
@@ -329,7 +324,7 @@ uint32_t entry__set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 	struct nodens_slot *from = store_slot(store, slot);
 	union slot_buf image;
 
-	if (from->stale_s == stale_s || from->expires_ns == STORE_NEVER_LIVE)
+	if (from->stale_s == stale_s)
 		return slot;
 	if (slab->mapped) {
 		__atomic_store_n(&from->stale_s, stale_s, __ATOMIC_RELAXED);
@@ -354,8 +349,6 @@ int store__publish_stale(struct store *store, const struct dns_name *qname_lower
 	    !entry__published(store, slot))
 		return -ENOENT;
 	expires_ns = entry__expires(store, slot);
-	if (store_slot(store, slot)->expires_ns == STORE_NEVER_LIVE)
-		return 0;
 	until_ns = now_ns + window_s * NSEC_PER_SEC;
 	kept_ns = (uint64_t)store_meta(store, slot)->keep << UNIT_SHIFT;
 	if (until_ns > kept_ns)

@@ -105,7 +105,7 @@ void heap__close(struct heap *heap)
 
 size_t heap__cost(const struct answer *answer)
 {
-	size_t bytes = sizeof(*answer) + answer->n_ttl * sizeof(*answer->ttl_at) + answer->blob_len;
+	size_t bytes = sizeof(*answer) + answer->n_ttl * ANSWER_RR_BYTES + answer->blob_len;
 
 	/* small answers (of very many records) count as if they were larger */
 	return bytes < HEAP_ITEM_BYTES ? HEAP_ITEM_BYTES : bytes;

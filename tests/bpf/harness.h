@@ -93,7 +93,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	struct kern_config config = { .pin_dir = env->pin_dir,
 				      .pretend = pretend,
 				      .capacity = { capacity, capacity } };
-	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 1232 };
+	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 4096 };
 	struct store_maps maps;
 	struct kern_error err;
 
@@ -107,7 +107,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	if (kern__open(&config, &env->kern, &err))
 		die(err.text);
 	env->ctl = kern__ctl(env->kern);
-	env->ctl->bufsize = 1232;
+	env->ctl->bufsize = 4096;
 	env->ctl->n_served4 = 2;
 	env->ctl->served4[0] = inet_addr("169.254.20.10");
 	env->ctl->served4[1] = inet_addr("10.96.0.10");

@@ -130,8 +130,6 @@ static void test_bufsize(enum test_hook hook)
 	static const uint16_t sizes[] = { 512, 1232, 4095, 4096, 65535 };
 	static uint8_t msg[512];
 
-	env.ctl->bufsize = 4096;
-	kern__ctl_commit(env.kern);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct edns edns = { .size = sizes[i] };
 		struct frame_spec spec = { .dns = msg,
@@ -145,8 +143,6 @@ static void test_bufsize(enum test_hook hook)
 		verdict(run.moved[C(HIT)] == 1, "%s: bufsize 4096, client's size %u",
 			hook_name[hook], sizes[i]);
 	}
-	env.ctl->bufsize = 1232;
-	kern__ctl_commit(env.kern);
 }
 
 /*

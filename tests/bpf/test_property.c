@@ -7,11 +7,15 @@
  * Usage: test_property [ROUNDS [SEED]]: repeatable; a failure names its seed.
  */
 #include "harness.h"
+#include "parts.h"
 #include "records.h"
 #include "sample.h"
+#include "slot.h"
 
 static struct env env;
-static unsigned int n_hits, n_truncated, n_unpublished;
+#define BUFSIZE 4096 /* the harness's, and the default */
+
+static unsigned int n_hits, n_truncated, n_partial, n_missed, n_unpublished;
 
 static void random_query(const struct sample *s, struct dns_query *query)
 {
@@ -58,7 +62,7 @@ static size_t write_query(const struct dns_query *q, uint8_t *msg)
 
 static size_t limit_of(const struct dns_query *q)
 {
-	size_t size = q->edns_size < 1232 ? q->edns_size : 1232;
+	size_t size = q->edns_size < BUFSIZE ? q->edns_size : BUFSIZE;
 
 	return size > 512 ? size : 512;
 }
@@ -90,18 +94,86 @@ static const char *whole_wrong(const struct sample *s, const uint8_t *msg, size_
 	return wrong;
 }
 
+/* What the slot has where that is not all; NULL: it has all, or nothing is there. */
+static struct answer *part_in_slot(const struct answer *answer)
+{
+	uint64_t hash = question__hash((const uint64_t *)env.ctl->hash_key, &answer->qname,
+				       answer->qtype, answer->key_flags);
+	struct store_maps maps;
+	union slot_buf buf;
+	uint32_t number, index;
+
+	kern__store_maps(env.kern, &maps);
+	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
+		return NULL;
+	index = NODENS_SLOT_INDEX(number);
+	memset(&buf, 0, sizeof(buf));
+	if (bpf_map_lookup_elem(maps.slab_fd[NODENS_SLOT_CLASS(number)], &index, &buf))
+		return NULL;
+	return buf.slot.partial ? answer__from_slot(&buf.slot) : NULL;
+}
+
+/*
+ * The reply is what the agent makes of the slot; that of the whole answer cut by the rule's second
+ * writing, but that a slot with a part of a set may begin at another of its records.
+ */
+static const char *bytes_wrong(const struct dns_query *query, const struct answer *answer,
+			       const struct answer *part, uint32_t ttl_s, const uint8_t *got,
+			       size_t len)
+{
+	static uint8_t whole[DNS_MAX_MSG], want[DNS_MAX_MSG];
+	const struct answer *slot = part ? part : answer;
+	struct reply_options opts = { .limit = limit_of(query), .ttl_s = ttl_s };
+	size_t whole_len, cut;
+
+	if (slot->rot_count)
+		opts.rotate = nodens_rotation(query->id, slot->rot_count);
+	if (reply__build(want, sizeof(want), query, slot, &opts) != (int)len ||
+	    memcmp(want, got, len))
+		return "not the bytes that the agent would send";
+	opts.limit = DNS_MAX_MSG;
+	whole_len = reply__build(whole, sizeof(whole), query, answer, &opts);
+	cut = parts__cut(whole, whole_len, query->edns, limit_of(query), want);
+	if (cut != len || memcmp(want, got, 12 + query->qname.len + 4))
+		return "not as many records as fit";
+	if (!(part && answer->rot_count) && memcmp(want, got, len))
+		return "not the first records";
+	return NULL;
+}
+
+/* NULL, or what is wrong with records beside TC: each is one of the whole's, and none is there
+ * twice. */
+static const char *part_wrong(const struct sample *s, const uint8_t *msg, size_t len)
+{
+	ldns_pkt *pkt = wire__parse(msg, len);
+	const char *wrong = NULL;
+
+	if (!pkt)
+		return "ldns cannot read it";
+	if (!records__among(ldns_pkt_answer(s->expected), ldns_pkt_answer(pkt)))
+		wrong = "answer section";
+	else if (!records__among(ldns_pkt_authority(s->expected), ldns_pkt_authority(pkt)))
+		wrong = "authority section";
+	else if (!records__among(ldns_pkt_additional(s->expected), ldns_pkt_additional(pkt)))
+		wrong = "additional section";
+	ldns_pkt_free(pkt);
+	return wrong;
+}
+
 static const char *check_hook(enum test_hook hook, const struct sample *s,
 			      const struct dns_query *query, const struct answer *answer,
-			      uint32_t ttl_s, bool published)
+			      const struct answer *part, uint32_t ttl_s, bool published)
 {
-	static uint8_t msg[1024], want[DNS_MAX_MSG];
-	struct reply_options opts = { .limit = limit_of(query), .ttl_s = ttl_s, .bufsize = 1232 };
+	static uint8_t msg[1024];
 	struct frame_spec spec = { .dns = msg, .ip6 = rnd(2), .vlans = rnd(3) ? 0 : rnd(3) };
+	size_t rest = 12 + query->qname.len + 4 + (query->edns ? 11 : 0);
 	static char why[256];
 	struct frame in;
 	struct run run;
-	bool truncated = answer__size(answer, query->edns) > opts.limit;
-	int len;
+	const uint8_t *got;
+	const char *wrong;
+	bool truncated;
+	size_t len;
 
 	spec.dns_len = write_query(query, msg);
 	frame__build(&in, &spec);
@@ -109,29 +181,34 @@ static const char *check_hook(enum test_hook hook, const struct sample *s,
 	if (zero_inside(&query->qname))
 		return run.moved[NODENS_CTR_QNAME] == 1 && unchanged(&in, &run) ? NULL
 										: "zero inside";
-	if (!published)
+	/* the agent has more for this client than the slot */
+	if (!published || (part && limit_of(query) >= rest + part->more_len)) {
+		n_missed += published;
 		return run.moved[NODENS_CTR_MISS] == 1 && unchanged(&in, &run) ? NULL : "no miss";
+	}
+	got = run.out.at + in.dns;
+	truncated = got[2] & 2;
 	if (!counted(&run, truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT, -1, why, sizeof(why)))
 		return why;
 	if (run.retval != sent_back(hook))
 		return "action";
-	if (answer->rot_count)
-		opts.rotate = nodens_rotation(query->id, answer->rot_count);
-	if (answer->rot_count > NODENS_MAX_ROTATE)
-		opts.rotate = 0;
-	len = reply__build(want, sizeof(want), query, answer, &opts);
-	if (len < 0 || !reply_frame_ok(&in, &run, len, why, sizeof(why)))
-		return len < 0 ? "reply__build" : why;
-	if (memcmp(want, run.out.at + in.dns, len))
-		return "not the bytes that the agent would send";
-	return truncated ? NULL : whole_wrong(s, run.out.at + in.dns, len);
+	len = run.out.len - in.dns;
+	if (!reply_frame_ok(&in, &run, len, why, sizeof(why)))
+		return why;
+	wrong = bytes_wrong(query, answer, part, ttl_s, got, len);
+	if (wrong)
+		return wrong;
+	n_truncated += truncated;
+	n_partial += part != NULL;
+	return answer__size(answer, query->edns) > limit_of(query) ? part_wrong(s, got, len)
+								   : whole_wrong(s, got, len);
 }
 
 static void one_round(uint64_t seed)
 {
 	static struct sample s;
 	enum admission admission;
-	struct answer *answer = NULL, *copy = NULL;
+	struct answer *answer = NULL, *copy = NULL, *part;
 	struct dns_query query;
 	struct dns_name lower;
 	uint32_t ttl_s;
@@ -151,23 +228,22 @@ static void one_round(uint64_t seed)
 		return;
 	}
 	kind = admission == ADMIT_POSITIVE ? NODENS_POSITIVE : NODENS_NEGATIVE;
-	published = answer__size(copy, true) > 1232 || answer__slot_size(copy) != 0;
-	if (store__put(env.store, answer, &(struct store_put){ .kind = kind, .ttl_s = ttl_s },
-		       mono_ns()))
-		published = false;
+	published = !store__put(env.store, answer,
+				&(struct store_put){ .kind = kind, .ttl_s = ttl_s }, mono_ns());
+	part = part_in_slot(copy);
 	for (int hook = 0; hook < TEST_HOOKS; hook++) {
 		const char *wrong;
 
 		if (env.fd[hook] < 0)
 			continue;
 		env__beat(&env);
-		wrong = check_hook(hook, &s, &query, copy, ttl_s, published);
+		wrong = check_hook(hook, &s, &query, copy, part, ttl_s, published);
 		verdict(!wrong, "%s, seed %lu, type %u: %s", hook_name[hook], (unsigned long)seed,
 			s.qtype, wrong ? wrong : "");
 	}
 	n_unpublished += !published;
-	n_truncated += published && answer__size(copy, query.edns) > limit_of(&query);
 	n_hits += published;
+	answer__free(part);
 	answer__free(copy);
 	sample__free(&s);
 }
@@ -183,9 +259,12 @@ int main(int argc, char **argv)
 		if (i % 256 == 255) /* let retired slots through their grace period */
 			store__tick(env.store, mono_ns());
 	}
-	printf("property: %u stored and asked for, %u of them truncated, %u not published\n",
-	       n_hits, n_truncated, n_unpublished);
-	if (n_hits < rounds / 2 || n_truncated < rounds / 50)
+	printf("property: %u stored and asked for, %u not published; replies: %u truncated, %u out "
+	       "of "
+	       "a part, %u left to the agent\n",
+	       n_hits, n_unpublished, n_truncated, n_partial, n_missed);
+	if (n_hits < rounds / 2 || n_truncated < rounds / 50 || n_partial < rounds / 50 ||
+	    n_missed < rounds / 100)
 		verdict(false, "the samples do not exercise the kernel");
 	env__close(&env);
 	return closing_line();

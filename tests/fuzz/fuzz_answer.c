@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct reply_options opts = { .limit = DNS_MAX_MSG, .bufsize = 1232 };
+	struct reply_options opts = { .limit = DNS_MAX_MSG };
 	static uint8_t msg[DNS_MAX_MSG];
 	enum admission admission = ADMIT_DROP;
 	struct answer *answer = NULL;

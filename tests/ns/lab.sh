@@ -213,6 +213,8 @@ lab_zones() {
 			printf "big A 10.102.0.%d\n", i
 		for (i = 0; i < 50; i++)
 			printf "fifty A 10.103.0.%d\n", i
+		for (i = 0; i < 40; i++)
+			printf "forty A 10.106.0.%d\nforty AAAA fd00:106::%x\n", i, i + 1
 		for (i = 1; i <= 4; i++)
 			printf "web A 10.104.0.%d\nweb AAAA fd00:104::%d\n", i, i
 		print "kubernetes A 10.96.0.1\nv4only A 10.105.0.4\nv6only AAAA fd00:105::6"

@@ -101,7 +101,7 @@ static inline struct dns_name fixture_name(const char *text)
 static inline struct answer *fixture_answer(const char *text, unsigned int n, uint8_t last)
 {
 	static const uint8_t a[16] = { 0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 0, 0, 0 };
-	struct answer *answer = calloc(1, sizeof(*answer) + n * 18);
+	struct answer *answer = calloc(1, sizeof(*answer) + n * (16 + ANSWER_RR_BYTES));
 
 	if (!answer)
 		abort();
@@ -113,11 +113,13 @@ static inline struct answer *fixture_answer(const char *text, unsigned int n, ui
 	answer->n_ttl = n;
 	answer->ttl_at = (uint16_t *)(answer + 1);
 	answer->blob_len = n * 16;
-	answer->blob = (uint8_t *)(answer->ttl_at + n);
+	answer->end_at = answer->ttl_at + n;
+	answer->blob = (uint8_t *)(answer->end_at + n);
 	for (unsigned int i = 0; i < n; i++) {
 		memcpy(answer->blob + i * 16, a, 16);
 		answer->blob[i * 16 + 15] = last;
 		answer->ttl_at[i] = i * 16 + 6;
+		answer->end_at[i] = (i + 1) * 16;
 	}
 	if (n >= 2) {
 		answer->rot_count = n;

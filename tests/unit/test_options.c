@@ -43,7 +43,7 @@ static void test_defaults(void **state)
 	assert_int_equal(opts.mode, MODE_AUTO);
 	assert_int_equal(opts.hook, HOOK_AUTO);
 	assert_int_equal(opts.capacity, 0);
-	assert_int_equal(opts.bufsize, 1232);
+	assert_int_equal(opts.bufsize, 4096);
 	assert_int_equal(opts.lease_s, 60);
 	assert_false(opts.persist);
 	assert_null(opts.interfaces);

@@ -23,7 +23,7 @@ static void test_good(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		for (unsigned int n = 0; n < 80; n++) {
+		for (unsigned int n = 0; n <= 75; n++) {
 			size_t size = make(&buf, names[i], n);
 
 			assert_true(slot__check(&buf.slot, size));
@@ -63,8 +63,8 @@ static void test_each_field(void **state)
 	BAD(buf.slot.rot_count = 65);
 	BAD(buf.slot.rot_count = 1);
 	BAD(buf.slot.rot_size = 17);
-	BAD(buf.slot.truncated = 2);
-	BAD(buf.slot.truncated = 1);
+	BAD(buf.slot.partial = 2);
+	BAD(buf.slot.partial = 1);
 	BAD(buf.slot.kind = 2);
 	BAD(buf.slot.key_flags = 4);
 	BAD(buf.slot.data[1] = 'A');

@@ -392,16 +392,16 @@ static void test_truncated(void **state)
 	uint32_t number;
 
 	open_world(w, 100, 100);
-	/* 12 + 11 + 4 + 11 and 16 a record: 74 records fit 1232 bytes, 75 do not */
+	/* 12 + 11 + 4 + 11 and 16 a record: 74 records fit 1232 bytes, 75 do without OPT alone */
 	put_n(w, "a.example.", NODENS_POSITIVE, 74, 1);
 	assert_true(kernel_slot(&w->maps, hash_of(w, "a.example."), &number, &slot));
-	assert_int_equal(slot.slot.truncated, 0);
+	assert_int_equal(slot.slot.partial, 0);
 	assert_true(slot.slot.expires_ns > w->now);
 	put_n(w, "a.example.", NODENS_POSITIVE, 75, 1);
 	assert_true(kernel_slot(&w->maps, hash_of(w, "a.example."), &number, &slot));
-	assert_int_equal(slot.slot.truncated, 1);
-	assert_int_equal(slot.slot.blob_len, 0);
-	assert_int_equal(slot.slot.ancount, 0);
+	assert_int_equal(slot.slot.partial, 1);
+	assert_int_equal(slot.slot.blob_len, 75 * 16);
+	assert_int_equal(ntohs(slot.slot.ancount), 75);
 	assert_int_equal(slot.slot.expires_ns, w->now + 30 * NSEC);
 	assert_true(slot__check(&slot.slot, sizeof(slot)));
 	assert_int_equal(get(w, "a.example.")->count[0], 75); /* for clients over TCP */
@@ -409,12 +409,12 @@ static void test_truncated(void **state)
 	/* it shrinks again */
 	put_n(w, "a.example.", NODENS_POSITIVE, 2, 1);
 	assert_true(kernel_slot(&w->maps, hash_of(w, "a.example."), &number, &slot));
-	assert_int_equal(slot.slot.truncated, 0);
+	assert_int_equal(slot.slot.partial, 0);
 	assert_int_equal(get(w, "a.example.")->count[0], 2);
 }
 
-/* Fits what UDP may carry, and no slot: the agent answers, the programs miss. */
-static void test_agent_only(void **state)
+/* More than a slot holds: the agent has it all, the programs what they may send of it. */
+static void test_in_part(void **state)
 {
 	struct world *w = *state;
 	struct dns_name name = fixture_name("a.example.");
@@ -428,8 +428,9 @@ static void test_agent_only(void **state)
 		assert_int_equal(put_n(w, "a.example.", NODENS_POSITIVE, n, 1), 0);
 		assert_int_equal(get(w, "a.example.")->count[0], n);
 		kernel_slot(&w->maps, hash_of(w, "a.example."), &number, &slot);
-		assert_true(slot.slot.expires_ns < w->now);
-		assert_int_equal(slot.slot.truncated, 0);
+		assert_true(slot.slot.expires_ns > w->now);
+		assert_int_equal(slot.slot.partial, 1);
+		assert_int_equal(ntohs(slot.slot.ancount), 75);
 	}
 	assert_int_equal(store__flush(w->store, &name, 0), 1);
 	assert_null(get(w, "a.example."));
@@ -530,7 +531,7 @@ int main(void)
 		both(test_second_chance), both(test_refresh_keeps_use),
 		both(test_all_used),	  both(test_expired_first),
 		both(test_sweep),	  both(test_collision),
-		both(test_truncated),	  both(test_agent_only),
+		both(test_truncated),	  both(test_in_part),
 		both(test_heap_bound),	  both(test_flush),
 		both(test_foreign_flush),
 	};
