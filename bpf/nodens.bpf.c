@@ -4,9 +4,9 @@
  * tc_return on nd0.
  *
  * Contract: a packet is answered, steered to the agent, or passed on unchanged
- * (but on nd0, see steer_return()). Follow one from packet(): pkt.bpf.h (is it DNS for us?),
- * dns.bpf.h (what does it ask?), store.bpf.h and cut.bpf.h (do we know?), reply.bpf.h (say
- * so), and for what we do not know steer.bpf.h.
+ * (but on nd0, see steer_return(); and dropped where half a reply is in it). Follow one from
+ * packet(): pkt.bpf.h (is it DNS for us?), dns.bpf.h (what does it ask?), store.bpf.h and cut.bpf.h
+ * (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h.
  */
 #include "vmlinux.h"
 
@@ -169,8 +169,8 @@ static __always_inline enum query_checksum query_checksum(void *data, void *end,
 }
 
 /*
- * Answer in place if the store knows: HIT, HIT_TC, or the outcome under which
- * the packet goes on unchanged.
+ * Answer in place if the store knows: HIT, HIT_TC, BROKEN, or the outcome under
+ * which the packet goes on unchanged.
  */
 static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt *p,
 					   const struct nodens_ctl *ctl, const struct question *q)
@@ -215,12 +215,15 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 		return NODENS_CTR_RESIZE;
 	data = ctx_data(ctx, xdp);
 	end = ctx_end(ctx, xdp);
-	/* From here nothing can fail but by a slot that the agent wrote wrong. */
+	/*
+	 * From here nothing can fail but by a slot that the agent wrote wrong; and there is no
+	 * query any more that could go on.
+	 */
 	if (!reply_write(data, end, p, q, &f, &r, &sums))
-		return NODENS_CTR_RESIZE;
+		return NODENS_CTR_BROKEN;
 	if (xdp ? !xdp_checksum(data, end, p, &sums, partial)
 		: !skb_checksum(ctx, data, end, p, &sums))
-		return NODENS_CTR_RESIZE;
+		return NODENS_CTR_BROKEN;
 	slot_mark(&f, now);
 	if (p->ip6)
 		count(NODENS_CTR_HIT_IP6);
@@ -310,7 +313,14 @@ int xdp_nodens(struct xdp_md *ctx)
 	int outcome = packet(ctx, true, &p, &ctl);
 
 	count(outcome);
-	return outcome == NODENS_CTR_HIT || outcome == NODENS_CTR_HIT_TC ? XDP_TX : XDP_PASS;
+	switch (outcome) {
+	case NODENS_CTR_HIT:
+	case NODENS_CTR_HIT_TC:
+		return XDP_TX;
+	case NODENS_CTR_BROKEN:
+		return XDP_DROP;
+	}
+	return XDP_PASS;
 }
 
 /*
@@ -366,6 +376,8 @@ int tc_dns(struct __sk_buff *skb)
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
 		return tc_reply(skb);
+	case NODENS_CTR_BROKEN:
+		return TC_ACT_SHOT;
 	case NODENS_CTR_MISS:
 	case NODENS_CTR_AGENT_EDNS:
 	case NODENS_CTR_AGENT_ECS:

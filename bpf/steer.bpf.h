@@ -299,8 +299,8 @@ error:
 }
 
 /*
- * On nd0: what the agent's namespace sends goes to the client's device. The one
- * place that drops: nothing but the agent's packets comes here, and what the
+ * On nd0: what the agent's namespace sends goes to the client's device. One of two
+ * places that drop: nothing but the agent's packets comes here, and what the
  * node's stack made of one without a client would be conntrack entries for
  * addresses that a pod chose.
  */

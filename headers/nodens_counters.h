@@ -44,7 +44,10 @@
 	X(DISARMED, "pass_disarmed",                                         \
 	  "the agent's lease has run out, or its"                            \
 	  " program is gone")                                                \
-	X(RESIZE, "pass_resize", "the packet could not be grown in place")
+	X(RESIZE, "pass_resize", "the packet could not be grown in place")   \
+	X(BROKEN, "drop_broken",                                             \
+	  "a reply that the slot was wrong for, written"                     \
+	  " over the query in part: dropped")
 
 /* Of the hits, those that were: a further view of the same packets. */
 #define NODENS_HIT_KINDS(X)                                        \

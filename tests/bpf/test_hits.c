@@ -6,6 +6,7 @@
  * Usage: test_hits [KERNEL]: with KERNEL ("5.4") the fallbacks for it are used.
  */
 #include "cases.h"
+#include "slot.h"
 
 static void test_time(enum test_hook hook)
 {
@@ -203,19 +204,60 @@ static void test_generic_xdp(void)
 	bpf_object__close(obj);
 }
 
+/* Where the slot of @name is, and its bytes; returns its slab's descriptor. */
+static int find_slot(const char *text, union slot_buf *buf, uint32_t *index)
+{
+	struct dns_name name = wire__name(text);
+	uint64_t hash = question__hash((const uint64_t *)env.ctl->hash_key, &name, 1, 0);
+	struct store_maps maps;
+	uint32_t number;
+
+	kern__store_maps(env.kern, &maps);
+	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
+		die("the index does not hold what was stored");
+	*index = NODENS_SLOT_INDEX(number);
+	if (bpf_map_lookup_elem(maps.slab_fd[NODENS_SLOT_CLASS(number)], index, buf))
+		die("no slot");
+	return maps.slab_fd[NODENS_SLOT_CLASS(number)];
+}
+
+/* A slot that nobody wrote so: what it makes of the query goes nowhere. */
+static void test_broken(enum test_hook hook)
+{
+	static const char *const what[] = { "records beyond the slot", "a TTL beyond the packet",
+					    "a set beyond the slot" };
+	uint32_t drop = hook == TEST_XDP ? 1 /* XDP_DROP */ : 2 /* TC_ACT_SHOT */;
+	union slot_buf good, bad;
+	uint32_t index;
+	int fd = find_slot("four.example.org.", &good, &index);
+
+	for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
+		struct frame in;
+		struct run run;
+
+		bad = good;
+		if (i == 0)
+			bad.slot.blob_at = 2040;
+		else if (i == 1)
+			put16(bad.bytes + bad.slot.ttls_at, 0xdc05); /* 1500 */
+		else
+			bad.slot.rot_at = 1000;
+		if (bpf_map_update_elem(fd, &index, &bad, BPF_ANY))
+			die("a slot to break");
+		ask(hook, "four.example.org.", 0, &in, &run);
+		verdict(run.retval == drop && run.moved[C(BROKEN)] == 1, "%s: %s: action %d",
+			hook_name[hook], what[i], run.retval);
+	}
+	bpf_map_update_elem(fd, &index, &good, BPF_ANY);
+}
+
 /* Hits move the marks; what a CPU still held for the slot's last tenant may come with them. */
 static void test_marks(enum test_hook hook)
 {
-	struct dns_name name = wire__name("marks.example.org.");
-	uint64_t hash = question__hash((const uint64_t *)env.ctl->hash_key, &name, 1, 0);
-	union {
-		struct nodens_slot slot;
-		uint8_t bytes[NODENS_SIZE_3];
-	} buf;
-	struct store_maps maps;
+	union slot_buf buf;
 	struct frame in;
 	struct run run;
-	uint32_t number, index, before;
+	uint32_t index, before;
 	struct stored s = { "marks.example.org.",
 			    1,
 			    DNS_QR | DNS_RA,
@@ -227,12 +269,7 @@ static void test_marks(enum test_hook hook)
 	store__put(env.store, decode(&s),
 		   &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 30 }, mono_ns());
 
-	kern__store_maps(env.kern, &maps);
-	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
-		die("the index does not hold what was stored");
-	fd = maps.slab_fd[NODENS_SLOT_CLASS(number)];
-	index = NODENS_SLOT_INDEX(number);
-	bpf_map_lookup_elem(fd, &index, &buf);
+	fd = find_slot("marks.example.org.", &buf, &index);
 	before = buf.slot.hits;
 	for (int i = 0; i < 50; i++)
 		ask(hook, "marks.example.org.", 0, &in, &run);
@@ -268,6 +305,7 @@ int main(int argc, char **argv)
 		test_rotation(hook);
 		test_collision(hook);
 		test_marks(hook);
+		test_broken(hook);
 		test_bufsize(hook);
 	}
 	test_generic_xdp();
