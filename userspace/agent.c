@@ -4,6 +4,7 @@
  */
 #include "agent.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 
 #include "agent_priv.h"
 #include "clock.h"
+#include "notrack.h"
 #include "notify.h"
 
 #define BEAT_MS	      100
@@ -387,10 +389,24 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 		unlink(agent->opts->pidfile);
 }
 
+static void on_notrack(const char *tool, const struct served_addr *addr, int n)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(addr->family, &addr->v4, text, sizeof(text));
+	log_warn(
+		"%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: what "
+		"passes on to the cluster's DNS is not answered, nor anything once nodens is gone. "
+		"Remove them: %s-save -t raw | sed -n '/%s[ /].*\\(NOTRACK\\|--notrack\\)/"
+		"s/^-A/%s -t raw -D/p' | sh",
+		n, text, tool, text, tool);
+}
+
 static void say_notes(const struct agent *agent, const struct conf *conf)
 {
 	for (unsigned int i = 0; i < agent->opts->n_moot; i++)
 		log_info("%s", agent->opts->moot[i]);
+	notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
 	for (size_t i = 0; i < conf->notes.len; i++)
 		log_warn("%s", conf->notes.text[i]);
 	if (conf->plan->warning[0])
