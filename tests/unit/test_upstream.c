@@ -553,6 +553,39 @@ static void test_many_waiting_when_one_dies(void **state)
 	free(q);
 }
 
+/*
+ * Whoever waits for an upstream when it is taken for dead moves on at once, not at the time at
+ * which the query would be sent once more anyway: of the two queries one is.
+ */
+static void test_who_waits_moves_on(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group = NULL;
+	struct question q[2];
+
+	(void)state;
+	assert_int_equal(
+		fixture_open(
+			&f, ".:53 {\n forward . %1 %2 {\n policy sequential\n max_fails 1\n }\n}\n",
+			UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+		0);
+	assert_int_equal(
+		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);
+	f.fake[0].behaviour = FAKE_SILENT;
+	for (int i = 0; i < 2; i++) {
+		question_set(&q[i], "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+		if (!i)
+			fixture_run_for(&f, 100);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_true(fixture_run(&f, &q[i].done, 1));
+		assert_true(q[i].answered);
+	}
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
+	fixture_close(&f);
+}
+
 static void test_probe(void **state)
 {
 	struct upstream_fixture f;
@@ -596,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_max_concurrent),
 		cmocka_unit_test(test_many_waiting_when_one_dies),
+		cmocka_unit_test(test_who_waits_moves_on),
 		cmocka_unit_test(test_probe),
 	};
 
