@@ -517,6 +517,13 @@ static int revert_records(const struct rewrite *rewrite, const struct rewrite_re
 	return ret;
 }
 
+static bool is_denial(const struct answer *answer)
+{
+	uint16_t rcode = answer->flags & DNS_RCODE;
+
+	return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN;
+}
+
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,
 		    uint8_t key_flags, enum admission *admission, struct answer **out)
@@ -541,6 +548,9 @@ int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *
 	 */
 	if (!made->ttl_s)
 		made->ttl_s = answer->ttl_s;
+	/* the SOA of a denial is that of the name that was asked for: the judgement is, too */
+	if (*admission == ADMIT_NEGATIVE && judged == ADMIT_PASS && is_denial(made))
+		judged = ADMIT_NEGATIVE;
 	if (*admission != ADMIT_PASS)
 		*admission = judged;
 	*out = made;

@@ -46,7 +46,8 @@ void rewrite_result__free(struct rewrite_result *result);
 
 /*
  * The answer to @result's question as the one to (qname, qtype). -EINVAL, -ENOMEM. *admission is
- * left alone where the answer fits its question, else it says that it is not to be kept.
+ * left alone where the answer fits its question or denies the name, else it says that it is not to
+ * be kept.
  */
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,

@@ -457,6 +457,60 @@ static void test_what_it_changes(void **state)
 	}
 }
 
+/* A denial is kept under the client's name as it would be under its own, for no longer. */
+static void test_denials(void **state)
+{
+	static const struct {
+		const char *rules;
+		uint16_t rcode;
+		const char *answer, *want;
+		enum admission admission;
+	} rows[] = {
+		{ "rewrite name a.test v4only.back", DNS_NOERROR, NULL,
+		  "NOERROR | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", ADMIT_NEGATIVE },
+		{ "rewrite name a.test v4only.back", DNS_NXDOMAIN, NULL,
+		  "NXDOMAIN | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", ADMIT_NEGATIVE },
+		{ "rewrite name a.test v4only.back", DNS_NOERROR,
+		  "v4only.back. 90 IN CNAME x.back.",
+		  "NOERROR a.test. 60 IN CNAME x.back. | back. 60 IN SOA ns.back. h.back. 1 2 3 4 "
+		  "60",
+		  ADMIT_NEGATIVE },
+		{ "rewrite continue name a.test v4only.back\nrewrite rcode exact v4only.back "
+		  "NXDOMAIN NOERROR",
+		  DNS_NXDOMAIN, NULL, "NOERROR | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60",
+		  ADMIT_NEGATIVE },
+		{ "rewrite continue name a.test v4only.back\nrewrite rcode exact v4only.back "
+		  "NXDOMAIN REFUSED",
+		  DNS_NXDOMAIN, NULL, "REFUSED | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60",
+		  ADMIT_PASS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dns_name qname = name_of("a.test.");
+		struct answer *from, *to = NULL;
+		struct rewrite_result *result;
+		enum admission admission;
+		struct fixture f;
+
+		open_fixture(&f, rows[i].rules);
+		result = apply(&f, "a.test.", "AAAA");
+		assert_non_null(result);
+		from = upstream_answer("v4only.back.", "AAAA", rows[i].rcode, rows[i].answer,
+				       "back. 300 IN SOA ns.back. h.back. 1 2 3 4 60", &admission);
+		assert_int_equal(admission, ADMIT_NEGATIVE);
+		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_AAAA, 0,
+						 &admission, &to),
+				 0);
+		assert_string_equal(answer_text(to), rows[i].want);
+		assert_int_equal(admission, rows[i].admission);
+		assert_int_equal(to->ttl_s, 60);
+		answer__free(from);
+		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_options_that_are_too_long),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_denials),
 		cmocka_unit_test(test_what_it_changes),
 	};
 
