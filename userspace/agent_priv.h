@@ -134,6 +134,8 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 		    const struct dns_name *probe);
 
 /* agent_sockets.c */
+/* By which device queries of @peer come in; 0: not known, as for those that no program steered. */
+uint32_t agent__device_of(void *agent, const struct sockaddr *peer);
 /* @addr: a struct sockaddr_in or _in6, however it is wrapped. */
 const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */

@@ -87,7 +87,7 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 }
 
 /* A steered client's, as the programs have noted it. */
-static uint32_t on_device(void *ctx, const struct sockaddr *peer)
+uint32_t agent__device_of(void *ctx, const struct sockaddr *peer)
 {
 	const struct agent *agent = ctx;
 	struct nodens_client found;
@@ -262,7 +262,7 @@ int agent_sockets__open(struct agent *agent)
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
 		.timeouts = on_connection,
-		.device = on_device,
+		.device = agent__device_of,
 		.full = on_full,
 		.crowded = on_crowded,
 		.refused = agent__on_refused,

@@ -53,6 +53,9 @@
 	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                     \
 	X(SILENT, "silent", "not answered: too short, or a response")                           \
 	X(SHED, "shed", "turned away because too many were waiting")                            \
+	X(CLIENT_FULL, "client_full",                                                           \
+	  "turned away because their client had its"                                            \
+	  " share of what may wait")                                                            \
 	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")     \
 	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum")  \
 	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")       \

@@ -24,12 +24,12 @@ struct cuts {
 	} seen[SEEN];
 };
 
-static const struct dns_name witnesses[] = {
+static const struct dns_name witnesses[CUT_WITNESSES] = {
 	{ 4, "\3svc" },		  /* the root's zero is the zone's */
 	{ 12, "\7default\3svc" }, /* the namespace that every cluster has */
 };
 
-#define N_WITNESSES (sizeof(witnesses) / sizeof(witnesses[0]))
+#define ALL_WITNESSES ((1u << CUT_WITNESSES) - 1)
 
 int cuts__open(struct cuts **out)
 {
@@ -54,13 +54,20 @@ bool cuts__eligible(const struct corefile_zone *zone)
 	       !zone__contains(arpa, sizeof(arpa), zone->wire, zone->wire_len);
 }
 
-bool cuts__witness(const struct cut_zone *state, const struct corefile_zone *zone, uint64_t now,
-		   struct dns_name *name)
+bool cuts__summon(struct cut_zone *state, uint64_t now)
 {
-	const struct dns_name *labels = &witnesses[state->witnesses];
+	if (state->state == CUT_ZONE_CLUSTER || state->asking || now < state->again_ns)
+		return false;
+	state->asking = ALL_WITNESSES;
+	state->said = 0;
+	return true;
+}
 
-	if (state->state == CUT_ZONE_CLUSTER || state->asking || now < state->again_ns ||
-	    state->witnesses >= N_WITNESSES || labels->len + zone->wire_len > DNS_MAX_NAME)
+bool cuts__witness(const struct corefile_zone *zone, unsigned int witness, struct dns_name *name)
+{
+	const struct dns_name *labels = &witnesses[witness];
+
+	if (labels->len + zone->wire_len > DNS_MAX_NAME)
 		return false;
 	memcpy(name->wire, labels->wire, labels->len);
 	memcpy(name->wire + labels->len, zone->wire, zone->wire_len);
@@ -68,20 +75,21 @@ bool cuts__witness(const struct cut_zone *state, const struct corefile_zone *zon
 	return true;
 }
 
-void cuts__testify(struct cut_zone *state, int rcode, uint64_t now)
+void cuts__testify(struct cut_zone *state, unsigned int witnesses, int rcode, uint64_t now)
 {
+	uint64_t wait_ns = rcode == DNS_NXDOMAIN ? OTHER_AGAIN_NS : SILENT_NS;
+
+	state->asking &= ~witnesses;
 	if (rcode == DNS_NOERROR) {
-		if (++state->witnesses == N_WITNESSES)
+		state->said |= witnesses;
+		if (state->said == ALL_WITNESSES)
 			state->state = CUT_ZONE_CLUSTER;
 		return;
 	}
-	state->witnesses = 0;
-	if (rcode == DNS_NXDOMAIN) {
+	if (rcode == DNS_NXDOMAIN)
 		state->state = CUT_ZONE_OTHER;
-		state->again_ns = now + OTHER_AGAIN_NS;
-	} else {
-		state->again_ns = now + SILENT_NS;
-	}
+	if (now + wait_ns > state->again_ns)
+		state->again_ns = now + wait_ns;
 }
 
 /* Where the labels of @name above @zone begin, the one next to the zone first. */

@@ -24,27 +24,29 @@ void cuts__close(struct cuts *cuts);
 
 /* What the resolver knows of one zone; zeroed at first. */
 enum cut_zone_state {
-	CUT_ZONE_UNKNOWN, /* ask about cuts__witness() */
+	CUT_ZONE_UNKNOWN, /* ask the witnesses */
 	CUT_ZONE_CLUSTER,
 	CUT_ZONE_OTHER, /* no cluster's zone, or a server not to be believed */
 };
 
 struct cut_zone {
 	enum cut_zone_state state;
-	unsigned int witnesses; /* heard in favour */
-	bool asking;		/* the resolver's: a question about a witness is under way */
-	uint64_t again_ns;	/* not asked again before */
+	unsigned int asking, said; /* bits of witnesses: are being asked; have spoken in favour */
+	bool heard;		   /* the resolver's: its upstreams have answered something */
+	uint64_t again_ns;	   /* not asked again before */
 };
 
 /* May @zone be a cluster's at all? Not the root, nothing below arpa. */
 bool cuts__eligible(const struct corefile_zone *zone);
-/*
- * The next name whose existence tells what @zone is; false: no question is due now.
- */
-bool cuts__witness(const struct cut_zone *state, const struct corefile_zone *zone, uint64_t now,
-		   struct dns_name *name);
-/* What came of it: @rcode, or -1 when nobody answered. */
-void cuts__testify(struct cut_zone *state, int rcode, uint64_t now);
+/* Witnesses: names whose existence tells what a zone is. All are asked at once. */
+#define CUT_WITNESSES 2
+
+/* Is it time to ask? Then they count as being asked, until each was heard. */
+bool cuts__summon(struct cut_zone *state, uint64_t now);
+/* The name of a witness, 0 to CUT_WITNESSES - 1; false: there is no room for it in @zone. */
+bool cuts__witness(const struct corefile_zone *zone, unsigned int witness, struct dns_name *name);
+/* What came of those that have their bit in @witnesses: @rcode, or -1 when nobody answered. */
+void cuts__testify(struct cut_zone *state, unsigned int witnesses, int rcode, uint64_t now);
 
 /* @name of @zone exists: it and all above it are not cut for an hour. */
 void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const struct dns_name *name,

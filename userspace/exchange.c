@@ -98,7 +98,7 @@ static void resend_plan(struct exchange *ex, const struct upstream *upstream, ui
 	uint64_t usual_ns = upstream->rtt_ns + 4 * upstream->rtt_var_ns;
 
 	list__del(&ex->by_resend);
-	if (ex->probe)
+	if (ex->probe || ex->once)
 		return;
 	if (n_waited_for(ex) == 1 &&
 	    (usual_ns <= resend_after_ns[RESEND_SOON] || another_lives(ex, upstream)))
@@ -259,6 +259,9 @@ static struct upstream *next_upstream(struct exchange *ex)
 	struct upstream *upstream;
 
 	if (forward->max_connect_attempts && ex->n_sent >= forward->max_connect_attempts)
+		return NULL;
+	/* but who refused may be back: that is no silence */
+	if (ex->once && ex->n_sent >= ex->group->n && !ex->refused)
 		return NULL;
 	upstream = upstream_choose(ex);
 	if (!upstream && !ex->error[0])

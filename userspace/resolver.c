@@ -179,6 +179,7 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	};
 	bool of_client;
 	size_t probing;
+	int ret;
 
 	dns_name__lower(&q.qname);
 	start.section = section_for(resolver, &q.qname, client);
@@ -209,9 +210,11 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 			pending__start(resolver, &start, now);
 		return;
 	}
-	if (pending__start(resolver, &start, now)) {
-		resolver_count(resolver, AGENT_STAT_SHED);
-		event.error = "too many queries under way";
+	ret = pending__start(resolver, &start, now);
+	if (ret) {
+		resolver_count(resolver, ret == -EDQUOT ? AGENT_STAT_CLIENT_FULL : AGENT_STAT_SHED);
+		event.error = ret == -EDQUOT ? "too many queries of this client under way"
+					     : "too many queries under way";
 		resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, now);
 	}
 }
@@ -230,10 +233,6 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 	    question->owner >= resolver->n_sections)
 		return;
 	start.section = &resolver->sections[question->owner];
-	if (question->key_flags & NODENS_KEY_CUT) {
-		resolver_cuts_refresh(resolver, start.section, question, now);
-		return;
-	}
 	if (section__of_client(start.section) ||
 	    pending__rechecks(resolver, start.section, &q, now))
 		return;
@@ -294,6 +293,17 @@ static int open_sections(struct resolver *resolver, struct section_error *err)
 	return cuts__open(&resolver->cuts);
 }
 
+static int open_shares(struct resolver *resolver)
+{
+	unsigned int exchanges = CLIENT_EXCHANGES(resolver->config.shed_above);
+	const unsigned int limit[SHARES] = {
+		[SHARE_EXCHANGES] = exchanges > CLIENT_LEAST ? exchanges : CLIENT_LEAST,
+		[SHARE_WAITERS] = CLIENT_WAITERS,
+	};
+
+	return client_shares__open(limit, &resolver->shares);
+}
+
 int resolver__open(const struct resolver_config *config, struct resolver **out,
 		   struct section_error *err)
 {
@@ -304,7 +314,9 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 		return -ENOMEM;
 	resolver->config = *config;
 	err->text[0] = '\0';
-	ret = open_sections(resolver, err);
+	ret = open_shares(resolver);
+	if (!ret)
+		ret = open_sections(resolver, err);
 	if (ret) {
 		if (!err->text[0])
 			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
@@ -325,5 +337,6 @@ void resolver__close(struct resolver *resolver)
 	free(resolver->sections);
 	free(resolver->loops);
 	cuts__close(resolver->cuts);
+	client_shares__close(resolver->shares);
 	free(resolver);
 }

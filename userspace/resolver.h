@@ -60,10 +60,11 @@ struct resolver_config {
 	struct upstreams *upstreams;
 	struct store *store; /* NULL: nothing is cached */
 	struct agent_stats *stats;
-	const uint64_t *hash_key;
 	uint16_t bufsize;
 	unsigned int max_exchanges; /* at once; more are answered SERVFAIL */
 	unsigned int shed_above;    /* exchanges at once; overload is reported above */
+	/* By which device (ifindex) @peer's queries come in; 0: not known. May be NULL. */
+	uint32_t (*device)(void *ctx, const struct sockaddr *peer);
 	/* @len 0: there is no reply, the client is only let go. */
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 	void (*overload)(void *ctx, bool overloaded);			/* may be NULL */

@@ -21,7 +21,7 @@ static bool cuts_on(const struct section *section, size_t zone)
 
 /* For the agent itself: coalesces with who asks the same. */
 static int ask(struct resolver *resolver, struct section *section, size_t zone,
-	       const struct dns_name *name, bool witness, const struct dns_name *cut_for,
+	       const struct dns_name *name, unsigned int witness, const struct dns_name *cut_for,
 	       uint64_t now)
 {
 	struct question q = { .qname = *name, .qtype = DNS_TYPE_A };
@@ -110,7 +110,7 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 		copy.ttl_s = ttl_s;
 		store_cut(resolver, section, &copy, &candidate, now);
 	} else if (!denied) {
-		ask(resolver, section, zone, &candidate, false, name, now);
+		ask(resolver, section, zone, &candidate, 0, name, now);
 	} else {
 		cuts__exists(resolver->cuts, &section->block->zones[zone], &candidate, now);
 	}
@@ -119,13 +119,41 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 /* The witness has said @rcode, or nothing: -1. */
 static void testify(struct pending *pending, int rcode, uint64_t now)
 {
-	struct cut_zone *state = zone_state(pending->section, pending->zone);
+	unsigned int witness = pending->witness;
 
-	if (!pending->witness)
+	if (!witness)
 		return;
-	pending->witness = false;
-	state->asking = false;
-	cuts__testify(state, rcode, now);
+	pending->witness = 0;
+	cuts__testify(zone_state(pending->section, pending->zone), witness, rcode, now);
+}
+
+/* Ask them all, if it is time. */
+static void summon(struct resolver *resolver, struct section *section, size_t zone, uint64_t now)
+{
+	struct cut_zone *state = zone_state(section, zone);
+	struct dns_name name;
+
+	if (!cuts_on(section, zone) || !cuts__summon(state, now))
+		return;
+	for (unsigned int i = 0; i < CUT_WITNESSES; i++) {
+		/* it may be over before this returns */
+		if (!cuts__witness(&section->block->zones[zone], i, &name) ||
+		    ask(resolver, section, zone, &name, 1u << i, NULL, now))
+			cuts__testify(state, 1u << i, -1, now);
+	}
+}
+
+/* The zone's upstreams have answered: whom they left unanswered before is asked again at once. */
+static void hear(struct resolver *resolver, struct section *section, size_t zone, uint64_t now)
+{
+	struct cut_zone *state = zone_state(section, zone);
+
+	if (state->heard)
+		return;
+	state->heard = true;
+	if (state->state == CUT_ZONE_UNKNOWN)
+		state->again_ns = 0;
+	summon(resolver, section, zone, now);
 }
 
 void resolver_cuts_forget(struct pending *pending)
@@ -143,6 +171,8 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
 	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
 
 	testify(pending, answer ? rcode : -1, now);
+	if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)
+		hear(resolver, section, pending->zone, now);
 	/* What the block made out of another question proves nothing of this one. */
 	if (!answer || !resolver->config.store ||
 	    (pending->rewritten && pending->rewritten->reverts) || !cuts_on(section, pending->zone))
@@ -167,37 +197,12 @@ void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
 		 pending->cut_for.len ? &pending->cut_for : name, now);
 }
 
-void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
-			   const struct store_question *question, uint64_t now)
-{
-	size_t zone = section__zone(section, &question->qname);
-	struct dns_name below;
-
-	if (!cuts_on(section, zone) || question->qname.len > DNS_MAX_NAME - 2)
-		return;
-	/* any name below it stands for those that are asked for */
-	below.len = question->qname.len + 2;
-	memcpy(below.wire, "\1*", 2);
-	memcpy(below.wire + 2, question->qname.wire, question->qname.len);
-	ask(resolver, section, zone, &question->qname, false, &below, now);
-}
-
 void resolver_cuts_tick(struct resolver *resolver, uint64_t now)
 {
 	for (size_t i = 0; i < resolver->n_sections; i++) {
 		struct section *section = &resolver->sections[i];
 
-		for (size_t zone = 0; zone < section->block->zones_len; zone++) {
-			struct cut_zone *state = zone_state(section, zone);
-			struct dns_name name;
-
-			if (!cuts_on(section, zone) ||
-			    !cuts__witness(state, &section->block->zones[zone], now, &name))
-				continue;
-			/* it may be over before this returns */
-			state->asking = true;
-			if (ask(resolver, section, zone, &name, true, NULL, now))
-				state->asking = false;
-		}
+		for (size_t zone = 0; zone < section->block->zones_len; zone++)
+			summon(resolver, section, zone, now);
 	}
 }

@@ -75,10 +75,17 @@ static void pending_unlink(struct pending *pending)
 		at = &(*at)->next;
 	*at = pending->next;
 	resolver->n_pending--;
+	client_share__give(resolver->shares, SHARE_EXCHANGES, &pending->share);
 	waiters_gone(pending);
 	if (pending->stale)
 		event_free(pending->stale);
 	pending->stale = NULL;
+}
+
+static void waiter_free(struct resolver *resolver, struct waiter *waiter)
+{
+	client_share__give(resolver->shares, SHARE_WAITERS, &waiter->share);
+	free(waiter);
 }
 
 static void pending_free(struct pending *pending)
@@ -88,7 +95,7 @@ static void pending_free(struct pending *pending)
 	resolver_cuts_forget(pending);
 	while ((waiter = pending->first)) {
 		pending->first = waiter->next;
-		free(waiter);
+		waiter_free(pending->resolver, waiter);
 	}
 	answer__free(pending->native);
 	answer__free(pending->alias);
@@ -96,18 +103,33 @@ static void pending_free(struct pending *pending)
 	free(pending);
 }
 
+static int take_share(struct resolver *resolver, const struct client *client, enum share_of what,
+		      struct share_held *held)
+{
+	const struct resolver_config *config = &resolver->config;
+	uint32_t device = config->device ? config->device(config->ctx, &client->peer.sa) : 0;
+
+	return client_share__take(resolver->shares, &client->peer.sa, device, what, held);
+}
+
 static int pending_join(struct pending *pending, const struct client *client,
 			const struct dns_query *query, uint64_t now)
 {
 	struct resolver *resolver = pending->resolver;
 	struct waiter *waiter;
+	int ret;
 
-	if (resolver->n_waiters >= MAX_WAITERS)
+	if (resolver->n_waiters >= MAX_WAITERS || pending->n_waiters >= QUESTION_WAITERS)
 		return -EBUSY;
 	waiter = malloc(sizeof(*waiter));
 	if (!waiter)
 		return -ENOMEM;
 	*waiter = (struct waiter){ .client = *client, .query = *query, .since_ns = now };
+	ret = take_share(resolver, client, SHARE_WAITERS, &waiter->share);
+	if (ret) {
+		free(waiter);
+		return ret;
+	}
 	*pending->last = waiter;
 	pending->last = &waiter->next;
 	pending->n_waiters++;
@@ -148,7 +170,7 @@ static void reply_all(struct pending *pending, const struct answer *answer, uint
 		else
 			resolver_reply_rcode(pending->resolver, &event, DNS_SERVFAIL,
 					     waiter->since_ns);
-		free(waiter);
+		waiter_free(pending->resolver, waiter);
 	}
 	waiters_gone(pending);
 }
@@ -320,6 +342,7 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 	const struct section *section = pending->section;
 	bool for_agent = !pending->n_waiters, keep = false;
 	bool keeps = keeps_positive(pending, admission, now), worse = keeps || says_nothing(answer);
+	bool unanswered = resolver_unanswered_learn(pending, answer, now);
 	struct store_put how;
 	uint32_t ttl_s = 0;
 
@@ -342,6 +365,10 @@ void pending_finish(struct pending *pending, struct answer *answer, enum admissi
 		resolver_loop_answered(resolver, section);
 	else if (!local && !keeps)
 		resolver_cuts_learn(pending, answer, admission, now);
+	if (unanswered && !answer) {
+		answer = resolver_unanswered_keep(pending, &how);
+		keep = answer;
+	}
 	/* a refresh that failed leaves what there was */
 	if (keep && resolver->config.store && !pending->loop && !section->block->apart && !keeps &&
 	    !(for_agent && worse)) {
@@ -397,7 +424,7 @@ void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *e
 /* ---- begin ---- */
 
 static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
-				   const struct pending_start *start)
+				   const struct pending_start *start, uint64_t now)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
 	struct pending **bucket = &resolver->buckets[hash % BUCKETS];
@@ -406,6 +433,7 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 		return NULL;
 	pending->resolver = resolver;
 	pending->hash = hash;
+	pending->since_ns = now;
 	pending->section = start->section;
 	pending->zone = start->zone;
 	pending->question = *start->question;
@@ -450,11 +478,13 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 	}
 	if (resolver->n_pending >= resolver->config.max_exchanges)
 		return -EBUSY;
-	pending = pending_new(resolver, hash, start);
+	pending = pending_new(resolver, hash, start, now);
 	if (!pending)
 		return -ENOMEM;
 	add_purpose(pending, start);
-	if (start->client) {
+	if (start->client)
+		ret = take_share(resolver, start->client, SHARE_EXCHANGES, &pending->share);
+	if (start->client && !ret) {
 		ret = pending_join(pending, start->client, start->query, now);
 		plan_stale(pending, now);
 	}

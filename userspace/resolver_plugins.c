@@ -214,6 +214,7 @@ static void pending_forward(struct pending *pending, uint64_t now)
 		pending_finish_rcode(pending, DNS_SERVFAIL, "no plugin of the block answers");
 		return;
 	}
+	pending->exchange.once = resolver_unanswered_lately(pending, now);
 	pending->forward = forward;
 	pending->forwards_asked |= 1ull << (index & 63);
 	if (exchange__start(pending->asked->groups[index], &pending->exchange, now))

@@ -12,18 +12,27 @@
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
 
+#include "client_share.h"
 #include "clock.h"
 #include "list.h"
 #include "resolver.h"
 
 #define BUCKETS	    8192
 #define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
+/* One question: above what one client may have, so that nobody keeps others from a slow name. */
+#define QUESTION_WAITERS (MAX_WAITERS / 4)
+/* One client's part of what would make the agent turn others away; not fewer than the least. */
+#define CLIENT_EXCHANGES(shed_above) ((shed_above) / 4)
+#define CLIENT_WAITERS		     (MAX_WAITERS / 16)
+#define CLIENT_LEAST		     64
+#define UNANSWERED		     1024 /* questions remembered; an older one gives way */
 
 struct waiter {
 	struct waiter *next;
 	struct client client;
 	struct dns_query query;
 	uint64_t since_ns;
+	struct share_held share; /* of SHARE_WAITERS */
 };
 
 /* What is asked: also what the store keeps the answer under. */
@@ -38,7 +47,8 @@ struct pending {
 	struct exchange exchange; /* the upstream question of the moment */
 	struct resolver *resolver;
 	struct pending *next; /* in its bucket */
-	uint64_t hash;
+	uint64_t hash, since_ns;
+	struct share_held share; /* of SHARE_EXCHANGES, of the client who asked first */
 	struct section *section;
 	size_t zone; /* of the section's block */
 	struct question question;
@@ -58,7 +68,7 @@ struct pending {
 	unsigned int n_waiters;
 	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see resolver_cuts.c. */
-	bool witness;
+	unsigned int witness;	 /* bits: cuts.h */
 	bool loop;		 /* see resolver_loop.c */
 	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
 };
@@ -79,6 +89,11 @@ struct recheck {
 	uint64_t hash, until_ns;
 };
 
+/* A question that went unanswered, by its hash alone: one in 2^64 is taken for another. */
+struct unanswered {
+	uint64_t hash, until_ns;
+};
+
 struct resolver {
 	struct resolver_config config;
 	struct section *sections; /* one a block */
@@ -86,6 +101,8 @@ struct resolver {
 	struct pending *buckets[BUCKETS]; /* clients choose the questions: secret_hash.h */
 	unsigned int n_pending, n_waiters;
 	struct recheck rechecks[RECHECKS];
+	struct client_shares *shares;
+	struct unanswered unanswered[UNANSWERED];
 	uint32_t rotate;
 	bool overloaded;
 	struct cuts *cuts;
@@ -112,8 +129,8 @@ void resolver_judge_load(struct resolver *resolver);
 /* resolver_pending.c */
 /*
  * Resolve @question for @waiter's client (copied), or for the agent itself: NULL. *out is the
- * pending where it lives on. 0; -EBUSY, -ENOMEM: too many are under way, nobody has been replied
- * to.
+ * pending where it lives on. 0; -EBUSY, -ENOMEM: too many are under way, -EDQUOT: too many of this
+ * client's; nobody has been replied to.
  */
 struct pending_start {
 	struct section *section;
@@ -122,7 +139,8 @@ struct pending_start {
 	const struct client *client; /* NULL: the agent asks */
 	const struct client *asker; /* the client, or on whose behalf the agent asks; may be NULL */
 	const struct dns_query *query;
-	bool witness, loop;
+	unsigned int witness;
+	bool loop;
 	const struct dns_name *cut_for; /* may be NULL */
 };
 int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
@@ -153,10 +171,15 @@ void resolver_cuts_forget(struct pending *pending);
 /* Is whoever denies @name the one to ask for all names below it, too? */
 bool resolver_cuts_may(const struct resolver *resolver, const struct section *section,
 		       const struct dns_name *name);
-/* A cut that is used ends soon. */
-void resolver_cuts_refresh(struct resolver *resolver, struct section *section,
-			   const struct store_question *question, uint64_t now);
 void resolver_cuts_tick(struct resolver *resolver, uint64_t now);
+
+/* resolver_unanswered.c */
+/* Did nobody answer the same question a moment ago? */
+bool resolver_unanswered_lately(const struct pending *pending, uint64_t now);
+/* What came of it; NULL: nothing. True: nobody answered, which is to be kept. */
+bool resolver_unanswered_learn(struct pending *pending, const struct answer *answer, uint64_t now);
+/* That as an answer to store; NULL: the block keeps none. */
+struct answer *resolver_unanswered_keep(const struct pending *pending, struct store_put *how);
 
 /* resolver_loop.c */
 /* Is this query a probe of ours; of which block? */

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-
 static int open_groups(struct section *section, struct upstreams *upstreams,
 		       struct section_error *err)
 {
@@ -174,16 +172,10 @@ bool section__keep(const struct section *section, const struct answer *answer,
 	return keep.store && !switched_off(cache, &answer->qname, keep.kind);
 }
 
-/* A cut that was used is asked about anew with so much of its time left. */
-#define CUT_REFRESH_LEFT_S(ttl_s) ((ttl_s) / 5 + 1)
-
 void section__keep_cut(struct store_put *put)
 {
 	put->stale_s = put->keep_s = 0;
-	put->refresh = STORE_REFRESH_USED;
-	put->refresh_hits = 1;
-	put->refresh_left_s = CUT_REFRESH_LEFT_S(put->ttl_s);
-	put->refresh_within_ns = put->ttl_s * NSEC_PER_SEC;
+	put->refresh = STORE_REFRESH_NEVER;
 }
 
 bool section__keep_on(const struct section *section, const struct store_question *question,

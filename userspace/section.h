@@ -69,7 +69,10 @@ struct keep cache__keep(const struct corefile_cache *cache, const struct answer 
 /* The same, and how the store is to hold it; the zones of the cache directive are looked at. */
 bool section__keep(const struct section *section, const struct answer *answer,
 		   enum admission admission, struct store_put *put, uint32_t *ttl_s);
-/* A cut ends with its TTL, and is asked about anew before if it is used. */
+/*
+ * A cut ends with its TTL, however much it is used: then one name below it is asked for, and if
+ * that exists, since the server denies empty non-terminals, it is cut no more.
+ */
 void section__keep_cut(struct store_put *put);
 /*
  * How an entry that is there already is held from here on: *put says how it was stored. False: the

@@ -70,6 +70,7 @@ struct exchange {
 	struct dns_name qname; /* lower case */
 	uint16_t qtype;
 	uint8_t key_flags;
+	bool once; /* nobody answered this a moment ago: each upstream is asked but once */
 	const uint8_t *options; /* of our OPT, the caller's until the end; options_len 0: none */
 	size_t options_len;
 	/*

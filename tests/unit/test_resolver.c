@@ -25,10 +25,10 @@ struct fixture {
 	struct upstream_fixture up;
 	struct resolver *resolver;
 	struct section_error err;
-	uint64_t hash_key[NODENS_HASH_WORDS];
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
-	bool uncounted; /* replies are not kept */
+	bool uncounted;	 /* replies are not kept */
+	uint32_t device; /* of all clients; 0: not known */
 	bool overloaded;
 	char error[EXCHANGE_ERROR_MAX]; /* of the last reply that was one */
 };
@@ -65,26 +65,30 @@ static void on_replied(void *ctx, const struct resolver_event *event)
 		snprintf(f->error, sizeof(f->error), "%s", event->error);
 }
 
+static uint32_t device_of(void *ctx, const struct sockaddr *peer)
+{
+	(void)peer;
+	return ((struct fixture *)ctx)->device;
+}
+
 static void open_fixture(struct fixture *f, const char *text, unsigned int max_exchanges,
 			 unsigned int shed_above)
 {
 	struct resolver_config config = {
 		.stats = &f->up.stats,
-		.hash_key = f->hash_key,
 		.bufsize = 1232,
 		.max_exchanges = max_exchanges,
 		.shed_above = shed_above,
 		.reply = on_reply,
 		.overload = on_overload,
 		.replied = on_replied,
+		.device = device_of,
 		.base = f->up.base,
 		.ctx = f,
 	};
 
 	memset(f, 0, sizeof(*f));
 	assert_int_equal(fixture_open(&f->up, text, UPSTREAM_READ_NS, NSEC_PER_SEC), 0);
-	for (int i = 0; i < NODENS_HASH_WORDS; i++)
-		f->hash_key[i] = 0x9e3779b97f4a7c15ull * (i + 1);
 	config.corefile = f->up.cf;
 	config.upstreams = f->up.ups;
 	assert_int_equal(resolver__open(&config, &f->resolver, &f->err), 0);
@@ -96,8 +100,9 @@ static void close_fixture(struct fixture *f)
 	fixture_close(&f->up);
 }
 
-/* @id tells clients apart: it is the query's ID and the client's owner. */
-static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)
+/* @id tells queries apart: it is the query's ID and the client's owner; @host the clients. */
+static void query_from(struct fixture *f, uint32_t host, const char *name, uint16_t id,
+		       uint8_t key_flags)
 {
 	struct client client = { .owner = (void *)(uintptr_t)id };
 	struct dns_query q = {
@@ -111,11 +116,18 @@ static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_
 		.key_flags = key_flags,
 	};
 
+	client.peer.v4.sin_family = AF_INET;
+	client.peer.v4.sin_addr.s_addr = htonl(0x0a010000 + host);
 	client.local.v4.sin_family = AF_INET;
 	client.local.v4.sin_port = htons(53);
 	client.local.v4.sin_addr.s_addr = htonl(0x0a000001);
 	assert_int_equal(dns_name__from_text(&q.qname, name), 0);
 	resolver__query(f->resolver, &client, &q, clock_now());
+}
+
+static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)
+{
+	query_from(f, id, name, id, key_flags);
 }
 
 static unsigned int rcode(const struct reply *reply)
@@ -261,12 +273,12 @@ static void test_witness_not_asked(void **state)
 	f.up.fake[0].behaviour = FAKE_SILENT;
 	query(&f, "a.cluster.local.", 1, 0);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
 	assert_int_equal(resolver__in_flight(f.resolver), 1);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
-	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
 	close_fixture(&f);
 }
 
@@ -281,30 +293,159 @@ static void test_witness_unreachable(void **state)
 	(void)state;
 	open_fixture(&f, text, 100, 100);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 1);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
 	assert_int_equal(resolver__in_flight(f.resolver), 0);
 	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	close_fixture(&f);
+}
+
+/* Both at once, as soon as an upstream of the zone answers at all, however lately they were in
+ * vain. */
+static void test_witnesses_at_the_first_answer(void **state)
+{
+	uint64_t now = clock_now();
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, "cluster.local:53 {\n cache\n forward . %1\n}\n", 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "a.cluster.local.", 1, 0);
+	resolver__tick(f.resolver, now);
+	assert_true(fixture_run(&f.up, &f.n, 1));
+	while (resolver__in_flight(f.resolver))
+		event_base_loop(f.up.base, EVLOOP_ONCE);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	f.up.fake[0].behaviour = FAKE_ANSWERS;
+	query(&f, "b.cluster.local.", 2, 0);
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	while (resolver__in_flight(f.resolver))
+		event_base_loop(f.up.base, EVLOOP_ONCE);
+	/* believed: nobody is asked any more */
+	resolver__tick(f.resolver, now + 700 * NSEC_PER_SEC);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
 	close_fixture(&f);
 }
 
 /* Nor may the many who ask one name at once take all places to wait in. */
 static void test_too_many_wait(void **state)
 {
+	static const char *const names[] = { "one.example.", "two.example.", "three.example." };
 	static struct fixture f;
 
 	(void)state;
 	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
 	f.up.fake[0].behaviour = FAKE_SILENT;
 	for (int i = 0; i < 8192; i++)
-		query(&f, "one.example.", 1, 0);
+		query(&f, names[i / 4096], i, 0);
 	assert_false(f.overloaded);
-	query(&f, "one.example.", 1, 0);
+	assert_int_equal(f.n, 0);
+	/* each name has its part, for whomever */
+	query(&f, names[0], 1, 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 1);
+	query(&f, names[2], 1, 0);
 	assert_true(f.overloaded);
-	assert_int_equal(resolver__in_flight(f.resolver), 1);
+	assert_int_equal(resolver__in_flight(f.resolver), 3);
 	f.uncounted = true;
-	assert_true(fixture_run(&f.up, &f.n, 8193));
+	assert_true(fixture_run(&f.up, &f.n, 8194));
 	assert_false(f.overloaded);
+	close_fixture(&f);
+}
+
+/* One client that asks one name for ever has its share, and others are not turned away. */
+static void test_one_client_waits(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	f.uncounted = true;
+	for (int i = 0; i < 20000; i++)
+		query_from(&f, 1, "one.example.", i, 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1024);
+	assert_int_equal(f.n, 20000 - 1024);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CLIENT_FULL], 20000 - 1024);
+	assert_false(f.overloaded);
+	query_from(&f, 2, "one.example.", 1, 0);
+	query_from(&f, 2, "two.example.", 1, 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1026);
+	assert_true(fixture_run(&f.up, &f.n, 20002));
+	/* what was held is given back */
+	query_from(&f, 1, "one.example.", 1, 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1);
+	close_fixture(&f);
+}
+
+/* The same of exchanges, and of a device that sends from made-up addresses: it has twice that. */
+static void test_one_client_asks(void **state)
+{
+	struct fixture f;
+	char name[32];
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 400, 256);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	f.uncounted = true;
+	f.device = 7;
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "n%d.example.", i);
+		query_from(&f, 1, name, i, 0);
+	}
+	assert_int_equal(resolver__in_flight(f.resolver), 64);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CLIENT_FULL], 300 - 64);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "m%d.example.", i);
+		query_from(&f, 100 + i, name, i, 0);
+	}
+	assert_int_equal(resolver__in_flight(f.resolver), 128);
+	assert_false(f.overloaded);
+	f.device = 8;
+	query_from(&f, 2, "another.example.", 1, 0);
+	assert_int_equal(resolver__in_flight(f.resolver), 129);
+	assert_true(fixture_run(&f.up, &f.n, 601));
+	for (int i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "n%d.example.", i);
+		query_from(&f, 1, name, i, 0);
+	}
+	assert_int_equal(resolver__in_flight(f.resolver), 64);
+	close_fixture(&f);
+}
+
+/*
+ * A name that has just gone unanswered is asked for once, of each upstream; an answer clears that.
+ * (The fixture's deadline is 1 s: what it ends was left unanswered.)
+ */
+static void test_unanswered_lately(void **state)
+{
+	struct fixture f;
+	unsigned int first;
+
+	(void)state;
+	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "www.example.", 1, 0);
+	assert_true(fixture_run(&f.up, &f.n, 1));
+	first = f.up.fake[0].queries;
+	assert_in_range(first, 2, 4);
+	query(&f, "www.example.", 2, 0);
+	assert_true(fixture_run(&f.up, &f.n, 2));
+	assert_int_equal(f.up.fake[0].queries, first + 1);
+	query(&f, "other.example.", 3, 0); /* another name is asked for as ever */
+	assert_true(fixture_run(&f.up, &f.n, 3));
+	assert_in_range(f.up.fake[0].queries, first + 3, first + 5);
+	first = f.up.fake[0].queries;
+	f.up.fake[0].behaviour = FAKE_ANSWERS;
+	query(&f, "www.example.", 4, 0);
+	assert_true(fixture_run(&f.up, &f.n, 4));
+	assert_int_equal(rcode(&f.replies[3]), DNS_NOERROR);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	query(&f, "www.example.", 5, 0);
+	assert_true(fixture_run(&f.up, &f.n, 5));
+	assert_in_range(f.up.fake[0].queries, first + 3, first + 5);
 	close_fixture(&f);
 }
 
@@ -438,7 +579,11 @@ int main(void)
 		cmocka_unit_test(test_close_with_queries_under_way),
 		cmocka_unit_test(test_witness_not_asked),
 		cmocka_unit_test(test_witness_unreachable),
+		cmocka_unit_test(test_witnesses_at_the_first_answer),
 		cmocka_unit_test(test_too_many_wait),
+		cmocka_unit_test(test_one_client_waits),
+		cmocka_unit_test(test_one_client_asks),
+		cmocka_unit_test(test_unanswered_lately),
 		cmocka_unit_test(test_overload_changes_hands),
 		cmocka_unit_test(test_next_heeds_except),
 		cmocka_unit_test(test_longest_zone),

@@ -514,14 +514,10 @@ static void test_denials(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_questions),
-		cmocka_unit_test(test_options),
-		cmocka_unit_test(test_variables),
-		cmocka_unit_test(test_options_that_are_too_long),
-		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_denials),
-		cmocka_unit_test(test_what_it_changes),
+		cmocka_unit_test(test_questions), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_variables), cmocka_unit_test(test_options_that_are_too_long),
+		cmocka_unit_test(test_answers),	  cmocka_unit_test(test_values),
+		cmocka_unit_test(test_denials),	  cmocka_unit_test(test_what_it_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,7 @@ static void test_keep_on(void **state)
 	q.qtype = 0;
 	assert_true(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
 	assert_int_equal(put.stale_s + put.keep_s, 0);
-	assert_int_equal(put.refresh_hits, 1);
+	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	block.nxdomain_cut = false;
 	assert_false(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
 	q.key_flags = 0;

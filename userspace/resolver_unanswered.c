@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Questions that nobody answered: the failure is kept for a moment (RFC 9520, 3.2), and the next
+ * attempt asks each upstream but once.
+ *
+ * Contract: resolver_priv.h. Without this each client that asks for such a name waits for the whole
+ * deadline again, and makes six queries of its one.
+ */
+#include "resolver_priv.h"
+
+/* What ended sooner was refused, not left unanswered: to try again costs nobody any time. */
+#define UNANSWERED_AFTER_NS NSEC_PER_SEC
+#define UNANSWERED_TTL_S    5 /* RFC 9520, 3.2: one second at least; CoreDNS' longest default */
+#define REMEMBERED_NS	    (15 * NSEC_PER_SEC)
+
+static struct unanswered *place_of(struct resolver *resolver, uint64_t hash)
+{
+	return &resolver->unanswered[hash % UNANSWERED];
+}
+
+bool resolver_unanswered_lately(const struct pending *pending, uint64_t now)
+{
+	const struct unanswered *place = place_of(pending->resolver, pending->hash);
+
+	return place->hash == pending->hash && place->until_ns > now;
+}
+
+bool resolver_unanswered_learn(struct pending *pending, const struct answer *answer, uint64_t now)
+{
+	struct unanswered *place = place_of(pending->resolver, pending->hash);
+
+	if (answer && place->hash == pending->hash)
+		place->until_ns = 0;
+	if (answer || now - pending->since_ns < UNANSWERED_AFTER_NS)
+		return false;
+	*place = (struct unanswered){ pending->hash, now + REMEMBERED_NS };
+	return true;
+}
+
+struct answer *resolver_unanswered_keep(const struct pending *pending, struct store_put *how)
+{
+	const struct question *q = &pending->question;
+	struct answer *answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
+	uint32_t ttl_s;
+
+	if (!answer)
+		return NULL;
+	if (!section__keep(pending->section, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
+		answer__free(answer);
+		return NULL;
+	}
+	if (how->ttl_s > UNANSWERED_TTL_S)
+		how->ttl_s = UNANSWERED_TTL_S;
+	return answer;
+}
