@@ -141,7 +141,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (!agent->gen) { /* standing by */
-		agent->stopping = fd == SIGTERM || fd == SIGINT;
+		agent->stopping |= fd != SIGHUP && fd != SIGUSR1;
 		return;
 	}
 	if (fd == SIGHUP || fd == SIGUSR1) {
