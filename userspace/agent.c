@@ -365,8 +365,6 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	server__close(agent->server);
 	agent_link__close(agent, detach && !agent->opts->skipteardown);
 	steer__close(agent->steer);
-	if (agent->lock_fd >= 0)
-		close(agent->lock_fd);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
 	if (agent->kern && unpins && !agent->bare)
@@ -387,6 +385,9 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	conf_watch__free(agent->watch);
 	if (agent->pidfile_written)
 		unlink(agent->opts->pidfile);
+	/* Last: whoever waits for it makes at once what is removed here. */
+	if (agent->lock_fd >= 0)
+		close(agent->lock_fd);
 }
 
 static void on_notrack(const char *tool, const struct served_addr *addr, int n)

@@ -8,6 +8,7 @@
  * address is free, /ready says why it is not.
  */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent_priv.h"
@@ -17,6 +18,14 @@
 #define LOOK_US	  50000
 #define TICK_LOOK 20 /* looks: a second */
 
+/* @fd as node_lock__try() returns it. */
+static int say_error(int fd)
+{
+	if (fd < 0)
+		log_error("the lock of this network namespace: %s", strerror(-fd));
+	return fd;
+}
+
 static int wait_for_lock(struct agent *agent)
 {
 	const struct timeval look = { 0, LOOK_US };
@@ -25,14 +34,16 @@ static int wait_for_lock(struct agent *agent)
 
 	while (fd == -EBUSY && !agent->stopping) {
 		event_base_loopexit(agent->base, &look);
-		if (event_base_dispatch(agent->base) < 0)
+		if (event_base_dispatch(agent->base) < 0) {
+			log_error("the event loop failed");
 			return -EIO;
+		}
 		if (++looks % TICK_LOOK == 0)
 			agent_observe__tick(agent, clock_now());
 		fd = node_lock__try();
 	}
 	if (!agent->stopping)
-		return fd;
+		return say_error(fd);
 	if (fd >= 0)
 		close(fd);
 	return -ECANCELED;
@@ -56,21 +67,32 @@ static int stand_by(struct agent *agent, const struct corefile *cf)
 	return fd;
 }
 
+static int lock_as_node_cache(struct agent *agent, const struct corefile *cf)
+{
+	int fd = node_lock__try();
+
+	if (fd == -EBUSY)
+		return stand_by(agent, cf);
+	/* Who may not take the lock may not take port 53 either: what it is for does not arise. */
+	return fd == -EACCES ? fd : say_error(fd);
+}
+
 int agent_standby__open(struct agent *agent, const struct corefile *cf)
 {
 	struct kern_error err = { .text = "" };
-	int fd = agent->opts->nodecache ? node_lock__try() : node_lock__take(&err);
+	int fd;
 
-	if (agent->opts->nodecache && fd == -EBUSY)
-		fd = stand_by(agent, cf);
-	/* Who may not take the lock may not take port 53 either: what it is for does not arise. */
-	if (agent->opts->nodecache && fd == -EACCES)
-		return 0;
-	if (fd < 0) {
-		if (err.text[0])
+	if (agent->opts->nodecache) {
+		fd = lock_as_node_cache(agent, cf);
+		if (fd == -EACCES)
+			return 0;
+	} else {
+		fd = node_lock__take(&err);
+		if (fd < 0)
 			log_error("%s", err.text);
-		return fd;
 	}
+	if (fd < 0)
+		return fd;
 	agent->lock_fd = fd;
 	return 0;
 }
