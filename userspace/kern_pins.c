@@ -452,6 +452,10 @@ int kern__programs_left(const char *pin_dir)
 	int i;
 
 	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	/* As kern__unpin(), which says so; a set of maps that is not ours has no programs of ours.
+	 */
+	if (kern_pins__check_owner(pin_dir, NULL))
+		return 0;
 	/* Links of devices that they were just taken from hold their programs until they go. Which
 	 * marks of qdiscs are stale, only their own network namespace knows. */
 	for_each_entry(pin_dir, sweep_layout, &(bool){ false });
