@@ -82,9 +82,11 @@ static int add_file(struct corefile_parse *p, const struct corefile_token *at, c
 	if (p->options->read_file && *path)
 		err = p->options->read_file(p->options->ctx, path, &text, &len);
 	if (err == -ENOENT || err == -ENOTDIR)
-		return corefile_fail_at(
-			p, p->options->read_file ? err : -EINVAL, at->file, at->line,
-			"'%s' is neither an address nor a file; " TO_FORMS, corefile_show(p, path));
+		return corefile_fail_at(p, p->options->read_file ? err : -EINVAL, at->file,
+					at->line,
+					"'%s' is neither an address nor a file, and names are not "
+					"looked up; " TO_FORMS,
+					corefile_show(p, path));
 	if (err)
 		return corefile_fail_at(p, err, at->file, at->line,
 					"cannot read '%s': %s; " TO_FORMS, corefile_show(p, path),
@@ -141,6 +143,12 @@ static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 
 	if (!copy)
 		return corefile_nomem(p);
+	if (strncmp(at->text, "https://", 8) == 0)
+		return corefile_fail(
+			p, at,
+			"'%s': DNS over HTTPS is not there; write tls://IP%%NAME, which "
+			"the same servers mostly have",
+			corefile_show(p, at->text));
 	if (scheme && !upstream.tls && strncmp(at->text, "dns://", 6) != 0)
 		return corefile_fail(p, at, "the scheme of '%s' is not supported; " TO_FORMS,
 				     corefile_show(p, at->text));
@@ -201,7 +209,7 @@ static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
 		if (f->from.wire_len != p->forward->from.wire_len || f->except_len ||
-		    f->next_rcodes ||
+		    f->next_rcodes || f->next_on_nodata ||
 		    memcmp(f->from.wire, p->forward->from.wire, f->from.wire_len) != 0)
 			continue;
 		return corefile_fail(
@@ -217,6 +225,7 @@ struct corefile_forward corefile_forward_defaults(const char *file, unsigned int
 	return (struct corefile_forward){
 		.max_fails = 2,
 		.expire_ns = 10000000000,
+		.read_timeout_ns = 2000000000,
 		.health_check_ns = 500000000,
 		.health_check_rd = true,
 		.health_check_domain = { .text = ".", .wire_len = 1, .file = file, .line = line },
@@ -321,7 +330,9 @@ int corefile_set_health_check(struct corefile_parse *p, const struct corefile_st
 	return err;
 }
 
-int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt)
+/* Bits of rcodes below 16: no other can be in an answer's header. */
+static int set_rcodes(struct corefile_parse *p, const struct corefile_statement *stmt,
+		      uint16_t *rcodes)
 {
 	int err = 0;
 
@@ -330,9 +341,57 @@ int corefile_set_next(struct corefile_parse *p, const struct corefile_statement 
 
 		err = corefile_value_rcode(p, &stmt->args[i], &rcode);
 		if (!err)
-			p->forward->next_rcodes |= 1u << rcode;
+			*rcodes |= 1u << rcode;
 	}
 	return err;
+}
+
+int corefile_set_failover(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	int err = set_rcodes(p, stmt, &p->forward->failover_rcodes);
+
+	if (!err && p->forward->failover_rcodes & 1)
+		return corefile_fail(p, stmt->name,
+				     "NOERROR is no failure; write next_on_nodata where an answer "
+				     "without records is to be asked for elsewhere");
+	return err;
+}
+
+int corefile_set_read_timeout(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	int err = corefile_value_duration(p, &stmt->args[0], &p->forward->read_timeout_ns);
+
+	if (!err && !p->forward->read_timeout_ns)
+		return corefile_fail(p, &stmt->args[0],
+				     "no time at all; write a duration above 0, such as 2s");
+	return err;
+}
+
+int corefile_set_source_address(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (corefile_ip(stmt->args[0].text, 0, &p->forward->source))
+		return corefile_fail(p, &stmt->args[0], "'%s' is not an IP address",
+				     corefile_show(p, stmt->args[0].text));
+	return 0;
+}
+
+int corefile_set_resolver(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return corefile_fail(p, stmt->name,
+			     "upstreams are not looked up by name, so there is nothing to resolve; "
+			     "take it out, and " TO_FORMS);
+}
+
+int corefile_set_doh_method(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return corefile_fail(p, stmt->name,
+			     "DNS over HTTPS is not there; take it out, and write tls://IP%%NAME "
+			     "as the upstream");
+}
+
+int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_rcodes(p, stmt, &p->forward->next_rcodes);
 }
 
 /* tls, tls CA, tls CERT KEY, tls CERT KEY CA */
@@ -365,6 +424,18 @@ int corefile_end_forward(struct corefile_parse *p, const struct corefile_stateme
 	for (size_t i = 0; i < f->upstreams_len; i++) {
 		tls |= f->upstreams[i].tls;
 		named |= f->upstreams[i].tls_name != NULL;
+	}
+	if (f->max_age_ns && f->max_age_ns < f->expire_ns)
+		return corefile_fail(p, stmt->name,
+				     "max_age is shorter than expire (10s where it is not given); "
+				     "write a longer max_age or a shorter expire");
+	for (size_t i = 0; f->source.ss_family && i < f->upstreams_len; i++) {
+		if (f->upstreams[i].addr.ss_family != f->source.ss_family)
+			return corefile_fail(
+				p, stmt->name,
+				"source_address and upstream %zu are of different families; write "
+				"a forward for each family",
+				i + 1);
 	}
 	if (named && f->tls.servername)
 		return corefile_fail(p, stmt->name,

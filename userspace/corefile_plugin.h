@@ -111,10 +111,16 @@ struct corefile_forward {
 	uint32_t max_concurrent;       /* 0: no limit */
 	uint32_t max_connect_attempts; /* 0: no limit but the deadline */
 	uint64_t expire_ns;	       /* idle connections are closed after this */
-	uint64_t health_check_ns;      /* interval of probes to a failing upstream */
-	bool health_check_rd;	       /* probes ask for recursion */
+	uint64_t max_age_ns;	  /* connections take no more queries after this; 0: no limit */
+	uint32_t max_idle_conns;  /* of one upstream; 0: no limit */
+	uint64_t read_timeout_ns; /* for one query to be answered; 2 s */
+	struct sockaddr_storage source; /* port 0; AF_UNSPEC: the kernel's choice */
+	uint64_t health_check_ns;	/* interval of probes to a failing upstream */
+	bool health_check_rd;		/* probes ask for recursion */
 	struct corefile_zone health_check_domain;
 	struct corefile_tls tls;
+	uint16_t failover_rcodes; /* bit n: on rcode n (1..15) the next upstream is asked */
+	bool next_on_nodata;	  /* as next, on NOERROR without an answer */
 	uint16_t next_rcodes; /* bit n: on rcode n (0..15) the next forward of the block is asked */
 	bool failfast; /* failfast_all_unhealthy_upstreams: SERVFAIL at once when all are down */
 };

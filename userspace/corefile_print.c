@@ -437,11 +437,11 @@ static void print_tls(const struct corefile_tls *tls, FILE *out)
 		fprintf(out, OPTION "tls_servername %s\n", tls->servername);
 }
 
-static void print_next(uint16_t rcodes, FILE *out)
+static void print_rcodes(const char *option, uint16_t rcodes, FILE *out)
 {
 	if (!rcodes)
 		return;
-	fputs(OPTION "next", out);
+	fprintf(out, OPTION "%s", option);
 	for (unsigned int rcode = 0; rcode <= DNS_RCODE; rcode++) {
 		if (rcodes >> rcode & 1)
 			print_rcode(rcode, out);
@@ -467,11 +467,23 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 	fprintf(out, OPTION "max_fails %u\n", f->max_fails);
 	fprintf(out, OPTION "max_concurrent %u\n", f->max_concurrent);
 	fprintf(out, OPTION "max_connect_attempts %u\n", f->max_connect_attempts);
-	print_next(f->next_rcodes, out);
+	print_rcodes("next", f->next_rcodes, out);
+	print_rcodes("failover", f->failover_rcodes, out);
+	print_flag(OPTION, "next_on_nodata", f->next_on_nodata, out);
 	print_flag(OPTION, "failfast_all_unhealthy_upstreams", f->failfast, out);
 	print_tls(&f->tls, out);
 	fputs(OPTION "expire", out);
 	print_duration(f->expire_ns, out);
+	if (f->max_age_ns) {
+		fputs("\n" OPTION "max_age", out);
+		print_duration(f->max_age_ns, out);
+	}
+	fprintf(out, "\n" OPTION "max_idle_conns %u\n" OPTION "read_timeout", f->max_idle_conns);
+	print_duration(f->read_timeout_ns, out);
+	if (f->source.ss_family) {
+		fputs("\n" OPTION "source_address ", out);
+		print_ip(&f->source, out);
+	}
 	fputs("\n" OPTION "health_check", out);
 	print_duration(f->health_check_ns, out);
 	fprintf(out, "%s domain %s\n" DIRECTIVE "}\n", f->health_check_rd ? "" : " no_rec",

@@ -33,10 +33,12 @@ static uint64_t earliest_end(const struct upstreams *ups)
 
 	if (!list__empty(&ups->by_deadline))
 		end = list_entry(ups->by_deadline.next, struct exchange, by_deadline)->deadline_ns;
-	if (!list__empty(&ups->by_end)) {
-		t = list_entry(ups->by_end.next, struct attempt, by_end)->sent_ns;
-		if (t + ups->config.read_ns < end)
-			end = t + ups->config.read_ns;
+	for (const struct read_class *read = ups->reads; read; read = read->next) {
+		if (list__empty(&read->by_end))
+			continue;
+		t = list_entry(read->by_end.next, struct attempt, by_end)->sent_ns;
+		if (t + read->read_ns < end)
+			end = t + read->read_ns;
 	}
 	for (int i = 0; i < RESENDS; i++) {
 		if (list__empty(&ups->by_resend[i]))
@@ -199,7 +201,7 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 	ex->n_open++;
 	if (!ex->probe)
 		upstream->numbers->v.requests++;
-	list__append(&ups->by_end, &attempt->by_end);
+	list__append(&ex->group->read->by_end, &attempt->by_end);
 	return 0;
 }
 
@@ -309,6 +311,14 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	upstreams_failed(group, refused, now); /* from here on the exchange may be gone */
 	return sent;
+}
+
+/* An answer came that another one is to be preferred to, if there is one. */
+void exchange_fail_over(struct exchange *ex, uint64_t now)
+{
+	ex->n_failed_over++;
+	if (!n_waited_for(ex) && attempt_next(ex, true, now))
+		timer_set(exchange_owner(ex), now);
 }
 
 /* One attempt less, or one of which little is to be hoped for. */
@@ -471,12 +481,15 @@ void exchanges_timer(evutil_socket_t fd, short what, void *arg)
 			break;
 		exchange_timed_out(ex, now);
 	}
-	while (!list__empty(&ups->by_end)) {
-		struct attempt *attempt = list_entry(ups->by_end.next, struct attempt, by_end);
+	for (struct read_class *read = ups->reads; read; read = read->next) {
+		while (!list__empty(&read->by_end)) {
+			struct attempt *attempt =
+				list_entry(read->by_end.next, struct attempt, by_end);
 
-		if (attempt->sent_ns + ups->config.read_ns > now)
-			break;
-		attempt_timed_out(attempt, now);
+			if (attempt->sent_ns + read->read_ns > now)
+				break;
+			attempt_timed_out(attempt, now);
+		}
 	}
 	for (int i = 0; i < RESENDS; i++) {
 		while (!list__empty(&ups->by_resend[i])) {
@@ -498,10 +511,11 @@ void exchanges_timer(evutil_socket_t fd, short what, void *arg)
 void exchanges_abandon(struct upstream *upstream, uint64_t now)
 {
 	struct upstreams *ups = upstream->group->owner;
+	struct list *by_end = &upstream->group->read->by_end;
 	struct list *node, *next, gone;
 
 	list__init(&gone);
-	for (node = ups->by_end.next; node != &ups->by_end; node = next) {
+	for (node = by_end->next; node != by_end; node = next) {
 		struct attempt *attempt = list_entry(node, struct attempt, by_end);
 
 		next = node->next;
@@ -528,7 +542,7 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 {
 	ex->group = group;
 	ex->tried = ex->refused = ex->barred = 0;
-	ex->next = ex->n_open = ex->n_refused = ex->n_timed_out = 0;
+	ex->next = ex->n_open = ex->n_refused = ex->n_timed_out = ex->n_failed_over = 0;
 	ex->n_sent = 0;
 	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;

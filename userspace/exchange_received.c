@@ -26,6 +26,13 @@ static bool question_ours(const struct exchange *ex, const uint8_t *msg, size_t 
 	       dns_name__equal(&name, &ex->qname);
 }
 
+static void set_part(struct exchange *ex, struct answer *part, enum admission admission)
+{
+	answer__free(ex->part);
+	ex->part = part;
+	ex->part_admission = admission;
+}
+
 /* Over UDP: the whole is asked for over TCP. @part, which may be NULL, is kept for want of it. */
 static void received_truncated(struct attempt *attempt, struct answer *part,
 			       enum admission admission, uint64_t now)
@@ -35,11 +42,8 @@ static void received_truncated(struct attempt *attempt, struct answer *part,
 	struct attempt how = { .edns = attempt->edns };
 
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TRUNCATED);
-	if (part) {
-		answer__free(ex->part);
-		ex->part = part;
-		ex->part_admission = admission;
-	}
+	if (part)
+		set_part(ex, part, admission);
 	if (attempt->tcp) {
 		attempt__failed(attempt, -EBADMSG);
 		return;
@@ -141,12 +145,29 @@ static uint32_t overtaken(const struct exchange *ex, const struct attempt *winne
 	return bits;
 }
 
+/* As CoreDNS: as often as there are others. */
+static bool fails_over(const struct exchange *ex, const struct answer *answer)
+{
+	const struct upstream_group *group = ex->group;
+
+	return answer && ex->n_failed_over + 1u < group->n &&
+	       group->forward->failover_rcodes >> (answer->flags & DNS_RCODE) & 1;
+}
+
 static void received_answer(struct attempt *attempt, struct answer *answer,
 			    enum admission admission, uint64_t now)
 {
 	struct exchange *ex = attempt->exchange;
 	struct upstream_group *group = ex->group;
-	uint32_t silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
+	uint32_t silent;
+
+	if (!ex->probe && fails_over(ex, answer)) {
+		set_part(ex, answer, admission);
+		attempt_release(attempt, true);
+		exchange_fail_over(ex, now);
+		return;
+	}
+	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
 
 	exchange_finish(ex, answer, admission);
 	upstreams_failed(group, silent, now);

@@ -19,7 +19,6 @@ static int open_upstreams(struct agent *agent, struct generation *gen)
 		.stats = agent->map.stats,
 		.bufsize = agent->opts->bufsize < NODENS_OPT_SIZE ? agent->opts->bufsize
 								  : NODENS_OPT_SIZE,
-		.read_ns = UPSTREAM_READ_NS,
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
 		.changed = agent__on_upstream,
 		.dropped = agent__on_dropped,

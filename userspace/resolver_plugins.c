@@ -221,13 +221,21 @@ static void pending_forward(struct pending *pending, uint64_t now)
 		pending_finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
 }
 
+static bool wants_next(const struct corefile_forward *forward, const struct answer *answer)
+{
+	uint16_t rcode = answer->flags & DNS_RCODE;
+
+	return forward->next_rcodes >> rcode & 1 ||
+	       (forward->next_on_nodata && rcode == DNS_NOERROR &&
+		!answer->count[DNS_ANSWER_SECTION]);
+}
+
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
 {
 	struct pending *pending = (struct pending *)exchange;
 	uint64_t now = clock_now();
 
-	if (answer && pending->forward->next_rcodes >> (answer->flags & DNS_RCODE) & 1 &&
-	    next_forward(pending)) {
+	if (answer && wants_next(pending->forward, answer) && next_forward(pending)) {
 		answer__free(answer);
 		pending_forward(pending, now);
 		return;

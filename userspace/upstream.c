@@ -207,6 +207,18 @@ struct upstream *upstream_choose(struct exchange *ex)
 	return group->forward->failfast ? NULL : dead_again;
 }
 
+int upstream_bind(const struct upstream *upstream, int fd)
+{
+	const struct sockaddr_storage *source = &upstream->group->forward->source;
+	int on = 1;
+
+	if (!source->ss_family)
+		return 0;
+	/* the port is then chosen by connect(), which knows which are free towards there */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)source, upstream->addr_len) ? -errno : 0;
+}
+
 /* ---- open and close ---- */
 
 static void on_upkeep(evutil_socket_t fd, short what, void *arg)
@@ -221,7 +233,8 @@ static void on_upkeep(evutil_socket_t fd, short what, void *arg)
 		uint64_t expire = group->forward->expire_ns;
 
 		for (size_t i = 0; i < group->n; i++)
-			upstream_tcp__close_idle(&group->list[i], now > expire ? now - expire : 0);
+			upstream_tcp__close_idle(&group->list[i], now > expire ? now - expire : 0,
+						 now);
 	}
 }
 
@@ -302,7 +315,6 @@ int upstreams__open(const struct upstreams_config *config, struct upstreams **ou
 	ups->config = *config;
 	ups->timer_ns = UINT64_MAX;
 	list__init(&ups->by_deadline);
-	list__init(&ups->by_end);
 	for (int i = 0; i < RESENDS; i++)
 		list__init(&ups->by_resend[i]);
 	list__init(&ups->udp_idle[0]);
@@ -327,7 +339,7 @@ static void group_close(struct upstream_group *group)
 			group->owner->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
 		if (upstream->probe_timer)
 			event_free(upstream->probe_timer);
-		upstream_tcp__close_idle(upstream, UINT64_MAX);
+		upstream_tcp__close_idle(upstream, UINT64_MAX, 0);
 		SSL_SESSION_free(upstream->session);
 	}
 	SSL_CTX_free(group->tls);
@@ -343,6 +355,12 @@ void upstreams__close(struct upstreams *ups)
 
 		ups->groups = group->next;
 		group_close(group);
+	}
+	while (ups->reads) {
+		struct read_class *read = ups->reads;
+
+		ups->reads = read->next;
+		free(read);
 	}
 	upstream_udp__close_idle(ups, 0);
 	if (ups->timer)
@@ -392,6 +410,25 @@ static int upstream_init(struct upstream *upstream, struct upstream_group *group
 	return upstream_numbers__open(group->owner, upstream);
 }
 
+/* NULL: no memory. They are few: as many as the Corefile has different read_timeouts. */
+static struct read_class *read_class(struct upstreams *ups, uint64_t read_ns)
+{
+	struct read_class *read = ups->reads;
+
+	while (read && read->read_ns != read_ns)
+		read = read->next;
+	if (read)
+		return read;
+	read = calloc(1, sizeof(*read));
+	if (!read)
+		return NULL;
+	read->read_ns = read_ns;
+	list__init(&read->by_end);
+	read->next = ups->reads;
+	ups->reads = read;
+	return read;
+}
+
 int upstream_group__open(struct upstreams *ups, const struct corefile_forward *forward,
 			 struct upstream_group **out, struct upstream_error *err)
 {
@@ -411,7 +448,10 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 		group->probe_name.len = 1; /* the root */
 	for (size_t i = 0; i < n; i++)
 		list__init(&group->list[i].conns);
-	if (wants_tls(forward))
+	group->read = read_class(ups, forward->read_timeout_ns);
+	if (!group->read)
+		ret = -ENOMEM;
+	else if (wants_tls(forward))
 		ret = upstream_tls__open(forward, &group->tls, err);
 	for (size_t i = 0; !ret && i < n; i++)
 		ret = upstream_init(&group->list[i], group, &forward->upstreams[i]);

@@ -89,9 +89,10 @@ struct exchange {
 	uint8_t n_open;		  /* attempts in use */
 	uint8_t n_refused;	  /* retries after refusals so far */
 	uint8_t n_timed_out;	  /* over UDP */
+	uint8_t n_failed_over;	  /* answers that failover passed over */
 	unsigned int n_sent;	  /* attempts so far, for max_connect_attempts */
 	bool use_tcp;		  /* after truncation, or force_tcp */
-	/* A part of an answer, for want of the whole over TCP; NULL: none. */
+	/* For want of a better one: a part of an answer, or one with an rcode of failover. */
 	struct answer *part;
 	enum admission part_admission;
 	bool probe; /* asks one upstream, once */
@@ -102,7 +103,7 @@ struct upstreams_config {
 	struct event_base *base;
 	struct agent_stats *stats;
 	uint16_t bufsize; /* stated in our OPT */
-	uint64_t read_ns, deadline_ns;
+	uint64_t deadline_ns;
 	/* An upstream was given up, why, or came back (@reason is NULL). May be NULL. */
 	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);

@@ -48,10 +48,18 @@ struct upstream {
 	char reason[EXCHANGE_ERROR_MAX]; /* why it failed last */
 };
 
+/* The queries of all forwards with one read_timeout: sorted by their end. */
+struct read_class {
+	struct read_class *next;
+	uint64_t read_ns;
+	struct list by_end;
+};
+
 struct upstream_group {
 	struct upstreams *owner;
 	struct upstream_group *next;
 	const struct corefile_forward *forward;
+	struct read_class *read;
 	SSL_CTX *tls; /* NULL: none of them is asked over TLS */
 	struct dns_name probe_name;
 	unsigned int round_robin;
@@ -71,7 +79,8 @@ struct upstreams {
 	struct upstream_numbers **numbers; /* each address once */
 	size_t n_numbers;
 	/* Each sorted, because all in it have the same time. */
-	struct list by_deadline, by_end, by_resend[RESENDS];
+	struct list by_deadline, by_resend[RESENDS];
+	struct read_class *reads;
 	struct event *timer;
 	uint64_t timer_ns; /* when it fires; UINT64_MAX: not set */
 
@@ -140,6 +149,7 @@ static inline struct upstreams *exchange_owner(const struct exchange *ex)
 /* exchange.c, for exchange_received.c */
 void attempt_release(struct attempt *attempt, bool clean);
 void exchange_go_on(struct exchange *ex, uint64_t now);
+void exchange_fail_over(struct exchange *ex, uint64_t now);
 void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
 		       uint64_t now);
 void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
@@ -181,7 +191,9 @@ int upstream_tcp__send(struct attempt *attempt);
 void upstream_tcp__reason(const struct attempt *attempt, int error);
 /* @clean: the connection may serve others on. */
 void upstream_tcp__release(struct attempt *attempt, bool clean);
-/* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer. */
-void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns);
+/* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer, or is idle and too old. */
+void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
+/* With the forward's source_address, if it has one; 0 or -errno. */
+int upstream_bind(const struct upstream *upstream, int fd);
 
 #endif /* NODENS_UPSTREAM_PRIV_H */

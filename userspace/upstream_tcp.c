@@ -30,7 +30,7 @@ struct tcp_conn {
 	uint16_t next_id;
 	bool used;     /* it has brought an answer */
 	bool retiring; /* takes no more queries */
-	uint64_t idle_ns, heard_ns;
+	uint64_t opened_ns, idle_ns, heard_ns;
 };
 
 static void conn_close(struct tcp_conn *conn)
@@ -157,12 +157,16 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 		goto out_free;
 	}
 	conn->next_id = id;
+	conn->opened_ns = clock_now();
 	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		ret = -errno;
 		goto out_free;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	ret = upstream_bind(upstream, fd);
+	if (ret)
+		goto out_close;
 	if (connect(fd, addr, upstream->addr_len) && errno != EINPROGRESS) {
 		ret = -errno;
 		goto out_close;
@@ -200,6 +204,14 @@ static bool conn_silent(const struct tcp_conn *conn, uint64_t now)
 	       now - since_ns > usual_ns;
 }
 
+/* max_age: behind the address there may be others by now, who are to have their share. */
+static bool conn_old(const struct tcp_conn *conn, uint64_t now)
+{
+	uint64_t max_age_ns = conn->upstream->group->forward->max_age_ns;
+
+	return max_age_ns && now > conn->opened_ns + max_age_ns;
+}
+
 static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 {
 	enum metrics_proto proto = upstream->tls ? METRICS_TLS : METRICS_TCP;
@@ -210,7 +222,8 @@ static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 	     node = node->next) {
 		struct tcp_conn *conn = list_entry(node, struct tcp_conn, link);
 
-		if (!conn->retiring && !conn_silent(conn, now) && (!best || conn->n < best->n))
+		if (!conn->retiring && !conn_old(conn, now) && !conn_silent(conn, now) &&
+		    (!best || conn->n < best->n))
 			best = conn;
 	}
 	if (best && (best->n < MAX_PER_CONN || upstream->n_conns >= MAX_CONNS)) {
@@ -257,25 +270,37 @@ int upstream_tcp__send(struct attempt *attempt)
 	return 0;
 }
 
+/* max_idle_conns: is there a place for one more that is idle? */
+static bool idle_full(const struct upstream *upstream)
+{
+	unsigned int most = upstream->group->forward->max_idle_conns, n = 0;
+
+	for (const struct list *node = upstream->conns.next; node != &upstream->conns;
+	     node = node->next)
+		n += !list_entry(node, struct tcp_conn, link)->n;
+	return most && n > most; /* this one is among them */
+}
+
 void upstream_tcp__release(struct attempt *attempt, bool clean)
 {
 	struct tcp_conn *conn = attempt->tcp;
+	uint64_t now = clock_now();
 
 	/* An answer from elsewhere does not make a silent connection a good one. */
-	if (!clean || conn_silent(conn, clock_now()))
+	if (!clean || conn_silent(conn, now))
 		conn->retiring = true;
 	attempt->tcp = NULL;
 	list__del(&attempt->in_conn);
 	conn->n--;
 	if (conn->n)
 		return;
-	if (conn->retiring)
+	if (conn->retiring || conn_old(conn, now) || idle_full(conn->upstream))
 		conn_close(conn);
 	else
-		conn->idle_ns = clock_now();
+		conn->idle_ns = now;
 }
 
-void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns)
+void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now)
 {
 	struct list *node, *next;
 
@@ -283,7 +308,7 @@ void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns)
 		struct tcp_conn *conn = list_entry(node, struct tcp_conn, link);
 
 		next = node->next;
-		if (!conn->n && conn->idle_ns <= since_ns)
+		if (!conn->n && (conn->idle_ns <= since_ns || conn_old(conn, now)))
 			conn_close(conn);
 	}
 }

@@ -7,8 +7,8 @@
  * source of each is looked at all the same. A socket that is done is dissolved
  * from address and port (connect to AF_UNSPEC), emptied and serves again later:
  * that saves making and closing it, and its place in the event loop, but never a
- * port. Whoever fills it faster than it is emptied has it closed: nothing of an
- * old query reaches a new one.
+ * port. (One with a source address of its own would keep that, and is closed.) Whoever fills it
+ * faster than it is emptied has it closed: nothing of an old query reaches a new one.
  */
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -137,7 +137,7 @@ static int sock_take(struct upstream *upstream, struct udp_sock **out)
 	struct list *idle = &ups->udp_idle[ipv6];
 	struct udp_sock *sock;
 
-	if (list__empty(idle)) {
+	if (list__empty(idle) || upstream->group->forward->source.ss_family) {
 		numbers->conn_cache_misses[METRICS_UDP]++;
 		return sock_open(ups, ipv6, out);
 	}
@@ -167,7 +167,9 @@ int upstream_udp__send(struct attempt *attempt)
 	if (ret)
 		return ret;
 	sock->attempt = attempt;
-	if (connect(sock->fd, (const struct sockaddr *)upstream->addr, upstream->addr_len) ||
+	errno = 0;
+	if (upstream_bind(upstream, sock->fd) ||
+	    connect(sock->fd, (const struct sockaddr *)upstream->addr, upstream->addr_len) ||
 	    send(sock->fd, msg, len, MSG_DONTWAIT) != len) {
 		ret = errno ? -errno : -EIO;
 		sock_close(sock);
@@ -205,8 +207,9 @@ void upstream_udp__release(struct attempt *attempt, bool clean)
 	struct upstreams *ups = sock->owner;
 
 	attempt->udp = NULL;
-	if (!clean || ups->udp_n_idle >= MAX_IDLE || connect(sock->fd, &nowhere, sizeof(nowhere)) ||
-	    !sock_emptied(sock) ||
+	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
+	    attempt->upstream->group->forward->source.ss_family ||
+	    connect(sock->fd, &nowhere, sizeof(nowhere)) || !sock_emptied(sock) ||
 	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
 		sock_close(sock);
 		return;

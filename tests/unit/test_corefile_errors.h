@@ -6,9 +6,11 @@
 #define DIRECTIVES                                                                               \
 	"bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, loadbalance, log, " \
 	"loop, nxdomain_cut, prometheus, ready, reload, rewrite, template, timeouts, whoami"
-#define FORWARD_OPTIONS                                                                    \
-	"except, expire, failfast_all_unhealthy_upstreams, force_tcp, health_check, "      \
-	"max_concurrent, max_connect_attempts, max_fails, next, policy, prefer_udp, tls, " \
+#define FORWARD_OPTIONS                                                                       \
+	"doh_method, except, expire, failfast_all_unhealthy_upstreams, failover, force_tcp, " \
+	"health_check, max_age, max_concurrent, max_connect_attempts, max_fails, "            \
+	"max_idle_conns, next, next_on_nodata, policy, prefer_udp, read_timeout, resolver, "  \
+	"source_address, tls, "                                                               \
 	"tls_servername"
 #define STALE_FORMS                                                            \
 	"serve_stale [DURATION] [immediate [TTL [RECHECK]] | verify [TIMEOUT " \
@@ -78,7 +80,8 @@ static const struct {
 	{ IN("cache {\n} log"),
 	  "Corefile:3: cache: 'log' follows '}'; write it on a line of its own" },
 	{ IN("forward . 192.0.2.1 {$BRACE}\nforce_tcp\n}"),
-	  "Corefile:2: forward: '{' is neither an address nor a file; " TO_FORMS },
+	  "Corefile:2: forward: '{' is neither an address nor a file, and names are not looked "
+	  "up; " TO_FORMS },
 	{ IN("forward . \"192.0.2.1"),
 	  "Corefile:2: syntax: the quote that starts here never ends; close it with \"" },
 	{ "\"a\\\"\\x\nb\" {\n}",
@@ -196,13 +199,37 @@ static const struct {
 	  "Corefile:2: forward: '172.16.0.0/12' stands for 16 zones; write one forward for each, "
 	  "or a network that ends at an octet (a nibble for IPv6)" },
 	{ IN("forward . dns.example"),
-	  "Corefile:2: forward: 'dns.example' is neither an address nor a file; " TO_FORMS },
+	  "Corefile:2: forward: 'dns.example' is neither an address nor a file, and names are not "
+	  "looked up; " TO_FORMS },
 	{ IN("forward . 192.0.2.1:0"),
 	  "Corefile:2: forward: the port of '192.0.2.1:0' is out of range; " PORTS },
 	{ IN("forward . [2001:db8::1]:x"),
 	  "Corefile:2: forward: the port of '[2001:db8::1]:x' is out of range; " PORTS },
 	{ IN("forward . https://192.0.2.1"),
-	  "Corefile:2: forward: the scheme of 'https://192.0.2.1' is not supported; " TO_FORMS },
+	  "Corefile:2: forward: 'https://192.0.2.1': DNS over HTTPS is not there; write "
+	  "tls://IP%NAME, which the same servers mostly have" },
+	{ IN("forward . quic://192.0.2.1"),
+	  "Corefile:2: forward: the scheme of 'quic://192.0.2.1' is not supported; " TO_FORMS },
+	{ IN_FORWARD("doh_method GET"),
+	  "Corefile:3: forward: doh_method: DNS over HTTPS is not there; take it out, and write "
+	  "tls://IP%NAME as the upstream" },
+	{ IN_FORWARD("resolver 192.0.2.53"),
+	  "Corefile:3: forward: resolver: upstreams are not looked up by name, so there is nothing "
+	  "to resolve; take it out, and " TO_FORMS },
+	{ IN_FORWARD("failover SERVFAIL NOERROR"),
+	  "Corefile:3: forward: failover: NOERROR is no failure; write next_on_nodata where an "
+	  "answer without records is to be asked for elsewhere" },
+	{ IN_FORWARD("read_timeout 0s"),
+	  "Corefile:3: forward: read_timeout: no time at all; write a duration above 0, such as "
+	  "2s" },
+	{ IN_FORWARD("source_address eth0"),
+	  "Corefile:3: forward: source_address: 'eth0' is not an IP address" },
+	{ IN_FORWARD("source_address ::1"),
+	  "Corefile:2: forward: source_address and upstream 1 are of different families; write a "
+	  "forward for each family" },
+	{ IN_FORWARD("max_age 5s"), "Corefile:2: forward: max_age is shorter than expire (10s "
+				    "where it is not given); write a "
+				    "longer max_age or a shorter expire" },
 	{ IN("forward . /etc/empty.conf"),
 	  "Corefile:2: forward: '/etc/empty.conf' has no nameserver line with an IP address; name "
 	  "at least one upstream" },
@@ -554,8 +581,8 @@ static const struct {
 	{ IN("forward . tls://192.0.2.1:0"),
 	  "Corefile:2: forward: the port of '192.0.2.1:0' is out of range; " PORTS },
 	{ IN("forward . https://192.0.2.1/dns-query"),
-	  "Corefile:2: forward: the scheme of 'https://192.0.2.1/dns-query' is not "
-	  "supported; " TO_FORMS },
+	  "Corefile:2: forward: 'https://192.0.2.1/dns-query': DNS over HTTPS is not there; write "
+	  "tls://IP%NAME, which the same servers mostly have" },
 	{ IN("forward . tls://192.0.2.1%a.example {\ntls_servername b.example\n}"),
 	  "Corefile:2: forward: tls_servername and tls://IP%NAME are both given; write the name in "
 	  "one of them" },

@@ -450,12 +450,32 @@ static void test_dns64(void **state)
 	corefile__free(cf);
 }
 
+static void test_forward_source(void **state)
+{
+	struct corefile *cf =
+		read_twice("forward a.example 192.0.2.6 {\nsource_address 192.0.2.7\n}\n"
+			   "forward b.example 2001:db8::1 {\n"
+			   "source_address 2001:db8::7\n}\n"
+			   "forward c.example 192.0.2.6\n");
+	const struct corefile_forward *f = cf->blocks[0].forwards;
+
+	(void)state;
+	assert_int_equal(f[0].source.ss_family, AF_INET);
+	assert_int_equal(f[1].source.ss_family, AF_INET6);
+	assert_int_equal(f[2].source.ss_family, AF_UNSPEC);
+	assert_int_equal(f[2].read_timeout_ns, 2 * SECOND);
+	assert_int_equal(f[2].max_age_ns, 0);
+	corefile__free(cf);
+}
+
 static void test_forward(void **state)
 {
 	struct corefile *cf = read_twice(
 		"forward a.example tls://192.0.2.2%dns.example:8853 tls://[2001:db8::2%v6.example] "
 		"tls://2001:db8::3 tls://[2001:db8::4]%v4.example:854 192.0.2.5 {\n"
 		"next NXDOMAIN SERVFAIL 5\nfailfast_all_unhealthy_upstreams\n"
+		"max_age 1m\nmax_idle_conns 7\nread_timeout 4s\n"
+		"failover refused SERVFAIL\nfailover 4\nnext_on_nodata\n"
 		"max_connect_attempts 3\ntls /c.pem \"/my key.pem\" /ca.pem\n}\n"
 		"forward a.example 192.0.2.6\n"
 		"forward b.example tls://192.0.2.7 {\ntls_servername b.example\ntls /ca.pem\n}\n"
@@ -477,6 +497,11 @@ static void test_forward(void **state)
 	assert_int_equal(f->next_rcodes, 1 << 3 | 1 << 2 | 1 << 5);
 	assert_true(f->failfast);
 	assert_int_equal(f->max_connect_attempts, 3);
+	assert_int_equal(f->max_age_ns, 60 * SECOND);
+	assert_int_equal(f->max_idle_conns, 7);
+	assert_int_equal(f->read_timeout_ns, 4 * SECOND);
+	assert_int_equal(f->failover_rcodes, 1 << 5 | 1 << 2 | 1 << 4);
+	assert_true(f->next_on_nodata);
 	assert_string_equal(f->tls.cert, "/c.pem");
 	assert_string_equal(f->tls.key, "/my key.pem");
 	assert_string_equal(f->tls.ca, "/ca.pem");
@@ -533,12 +558,13 @@ static void test_unprintable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bind),	      cmocka_unit_test(test_small_ones),
-		cmocka_unit_test(test_cache),	      cmocka_unit_test(test_errors_and_log),
-		cmocka_unit_test(test_hosts),	      cmocka_unit_test(test_template),
-		cmocka_unit_test(test_rewrite_names), cmocka_unit_test(test_rewrite_fields),
-		cmocka_unit_test(test_dns64),	      cmocka_unit_test(test_forward),
-		cmocka_unit_test(test_unsupported),   cmocka_unit_test(test_unprintable),
+		cmocka_unit_test(test_bind),	       cmocka_unit_test(test_small_ones),
+		cmocka_unit_test(test_cache),	       cmocka_unit_test(test_errors_and_log),
+		cmocka_unit_test(test_hosts),	       cmocka_unit_test(test_template),
+		cmocka_unit_test(test_rewrite_names),  cmocka_unit_test(test_rewrite_fields),
+		cmocka_unit_test(test_dns64),	       cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_forward_source), cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_unprintable),
 	};
 
 	return cmocka_run_group_tests_name("corefile plugins", tests, NULL, NULL);

@@ -119,6 +119,90 @@ static void test_max_connect_attempts(void **state)
 	}
 }
 
+/* An answer that another one is to be preferred to: asked elsewhere, once each; the last one
+ * counts. */
+static void test_failover(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 %2 %3 {\n policy sequential\n"
+			       " failover SERVFAIL\n}\n}\n");
+	struct question q;
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SERVFAIL;
+	ask(&f, group, &q); /* asked twice: it has not shown that it knows OPT */
+	assert_int_equal(q.admission, ADMIT_POSITIVE);
+	assert_int_equal(f.fake[1].queries, 1);
+	assert_int_equal(f.fake[2].queries, 0);
+	f.fake[1].behaviour = f.fake[2].behaviour = FAKE_SERVFAIL;
+	ask(&f, group, &q);
+	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_true(f.fake[2].queries >= 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 0);
+	/* The others say nothing: then it is the answer, and soon. */
+	f.fake[1].behaviour = f.fake[2].behaviour = FAKE_SILENT;
+	ask(&f, group, &q);
+	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	/* Other rcodes are answers. */
+	f.fake[0].behaviour = FAKE_FORMERR;
+	ask(&f, group, &q);
+	assert_int_equal(q.flags & DNS_RCODE, DNS_FORMERR);
+	fixture_close(&f);
+}
+
+/* Each forward has its own. */
+static void test_read_timeout(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *fast = open_group(
+		&f, "fast:53 {\n forward . %1 %2 {\n read_timeout 100ms\n policy sequential\n}\n}\n"
+		    "slow:53 {\n forward . %1 %2 {\n read_timeout 600ms\n policy sequential\n"
+		    " max_fails 0\n}\n}\n");
+	struct upstream_group *slow = open_more(&f, 1);
+	struct question a, b;
+	uint64_t begin = clock_now();
+
+	(void)state;
+	f.fake[0].behaviour = FAKE_SILENT;
+	question_set(&b, "www.example.");
+	assert_int_equal(exchange__start(slow, &b.exchange, begin), 0);
+	question_set(&a, "www.example.");
+	assert_int_equal(exchange__start(fast, &a.exchange, begin), 0);
+	assert_true(fixture_run(&f, &a.done, 1));
+	assert_true(a.answered);
+	assert_in_range(a.ended_ns - begin, 100 * NSEC_PER_MS, 300 * NSEC_PER_MS);
+	assert_int_equal(b.done, 0);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TIMEOUTS], 1);
+	assert_true(fixture_run(&f, &b.done, 1));
+	assert_true(b.answered);
+	fixture_close(&f);
+}
+
+static void test_source_address(void **state)
+{
+	struct upstream_fixture f;
+	struct upstream_group *group =
+		open_group(&f, ".:53 {\n forward . %1 {\n source_address 127.0.0.7\n}\n}\n");
+	struct question q;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+		assert_int_equal(f.fake[0].last_addr, 0x7f000007);
+	}
+	assert_true(f.fake[0].n_ports > 95);
+	upstreams__probe(f.ups);
+	fixture_close(&f);
+	/* One that is not this machine's: nobody is reached, and that is said. */
+	group = open_group(&f, ".:53 {\n forward . %1 {\n source_address 192.0.2.1\n}\n}\n");
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_non_null(strstr(q.error, "annot assign requested address"));
+	fixture_close(&f);
+}
+
 static void test_max_fails_0(void **state)
 {
 	struct upstream_fixture f;
@@ -279,6 +363,9 @@ int main(void)
 		cmocka_unit_test(test_failfast),
 		cmocka_unit_test(test_all_down_one_is_asked),
 		cmocka_unit_test(test_max_connect_attempts),
+		cmocka_unit_test(test_failover),
+		cmocka_unit_test(test_read_timeout),
+		cmocka_unit_test(test_source_address),
 		cmocka_unit_test(test_max_fails_0),
 		cmocka_unit_test(test_health_check_options),
 		cmocka_unit_test(test_health_check_interval),

@@ -76,6 +76,53 @@ static void test_idle_connections_expire(void **state)
 	close_tcp(&f, &tcp);
 }
 
+/* In use all the time or not: there is a new one after a while. */
+static void test_connections_grow_old(void **state)
+{
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(
+		&f, &tcp,
+		".:53 {\n forward . %1 {\n force_tcp\n expire 200ms\n max_age 200ms\n}\n}\n");
+	uint64_t begin = clock_now();
+	struct question q;
+
+	(void)state;
+	do {
+		ask(&f, group, &q);
+		assert_true(q.answered);
+		fixture_run_for(&f, 20);
+	} while (clock_now() - begin < NSEC_PER_SEC);
+	assert_in_range(tcp.connections, 3, 6);
+	assert_int_equal(tcp.open, 1);
+	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_ERRORS], 0);
+	close_tcp(&f, &tcp);
+}
+
+/* So many that 64 queries on each do not do, and then none of them needs one. */
+static void test_max_idle_conns(void **state)
+{
+	enum { MANY = 300 };
+	struct upstream_fixture f;
+	struct stream_fake tcp;
+	struct upstream_group *group = open_tcp(
+		&f, &tcp, ".:53 {\n forward . %1 {\n force_tcp\n max_idle_conns 2\n}\n}\n");
+	struct question *q = calloc(MANY, sizeof(*q));
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		question_set(&q[i], "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+	}
+	for (int i = 0; i < MANY; i++)
+		assert_true(fixture_run(&f, &q[i].done, 1) && q[i].answered);
+	fixture_run_for(&f, 50);
+	assert_true(tcp.connections >= 4);
+	assert_int_equal(tcp.open, 2);
+	close_tcp(&f, &tcp);
+	free(q);
+}
+
 static void test_answers_out_of_order(void **state)
 {
 	struct upstream_fixture f;
@@ -314,6 +361,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_force_tcp_keeps_one_connection),
 		cmocka_unit_test(test_idle_connections_expire),
+		cmocka_unit_test(test_connections_grow_old),
+		cmocka_unit_test(test_max_idle_conns),
 		cmocka_unit_test(test_answers_out_of_order),
 		cmocka_unit_test(test_ids_are_not_used_again),
 		cmocka_unit_test(test_closed_connections),

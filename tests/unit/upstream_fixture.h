@@ -58,6 +58,7 @@ struct fake {
 	unsigned int queries; /* but no probes */
 	unsigned int probes;
 	uint16_t last_port, last_id, last_edns;
+	uint32_t last_addr;
 	uint8_t last_probe[512];
 	size_t last_probe_len;
 	struct dns_name probe_name; /* root, unless a test sets it */
@@ -141,6 +142,7 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	/* OPT is the last record, and empty */
 	edns = msg[11] ? msg[n - 8] << 8 | msg[n - 7] : 0;
 	fake->last_edns = edns;
+	fake->last_addr = ntohl(peer.sin_addr.s_addr);
 	len = fake_answer(msg, n, fake_rcode(fake, msg));
 	if (msg[3] == (0x80 | DNS_FORMERR) && fake->behaviour != FAKE_NO_EDNS) {
 		msg[5] = 0;
@@ -300,6 +302,7 @@ static inline struct corefile *fixture_corefile(struct upstream_fixture *f, cons
 	return cf;
 }
 
+/* @read_ns: where the Corefile does not say read_timeout. */
 static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns,
 				    uint64_t deadline_ns)
 {
@@ -307,12 +310,19 @@ static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns
 		.base = f->base,
 		.stats = &f->stats,
 		.bufsize = 1232,
-		.read_ns = read_ns,
 		.deadline_ns = deadline_ns,
 		.changed = fixture_changed,
 		.ctx = f,
 	};
 
+	for (size_t i = 0; i < f->cf->blocks_len; i++) {
+		struct corefile_block *block = &f->cf->blocks[i];
+
+		for (size_t k = 0; k < block->forwards_len; k++) {
+			if (block->forwards[k].read_timeout_ns == UPSTREAM_READ_NS)
+				block->forwards[k].read_timeout_ns = read_ns;
+		}
+	}
 	return upstreams__open(&config, &f->ups);
 }
 
