@@ -236,8 +236,9 @@ static __always_inline int client_note(struct __sk_buff *skb, const struct pkt *
 		return NODENS_CTR_STEERED;
 	}
 	route = client_route(skb, p, flow);
+	/* with its sign: another CPU may have noted a later use than now */
 	if (route == ROUTE_OTHERS ||
-	    (route == ROUTE_UNKNOWN && old && now.seen - old->seen < NODENS_CLIENT_IDLE))
+	    (route == ROUTE_UNKNOWN && old && (__s32)(now.seen - old->seen) < NODENS_CLIENT_IDLE))
 		return NODENS_CTR_STEER_CONFLICT;
 	if (!claim_left(now.ifindex))
 		return NODENS_CTR_STEER_FULL;

@@ -67,6 +67,23 @@ static void steer_tcp(const struct steer_want *w, uint8_t flags, uint16_t port, 
 		name, NODENS_CTR_##outcome, NODENS_CTR_##steer, redirected \
 	}
 
+/* Another CPU notes a later use of the address after this one has read the time. */
+static void test_later_use(uint32_t other_device)
+{
+	struct in6_addr key;
+	struct nodens_client client;
+	int fd = kern__clients_fd(env.kern);
+
+	inet_pton(AF_INET6, "::ffff:10.244.1.2", &key);
+	if (bpf_map_lookup_elem(fd, &key, &client))
+		die("10.244.1.2 is not noted");
+	client.seen++;
+	if (bpf_map_update_elem(fd, &key, &client, BPF_EXIST))
+		die("10.244.1.2 cannot be noted");
+	steer_query(W("used later than now: in use", MISS, STEER_CONFLICT, false), false,
+		    other_device, 0);
+}
+
 /* A device has its share of addresses; what calls itself IPv4 in IPv6 has none. */
 static void test_claims(void)
 {
@@ -159,6 +176,7 @@ static void test_steering(void)
 	/* 10.244.1.2 was first seen on lo, where BPF_PROG_RUN has its packets come from */
 	steer_query(W("an address of another device goes on", MISS, STEER_CONFLICT, false), false,
 		    if_nametoindex("vt0"), 0);
+	test_later_use(if_nametoindex("vt0"));
 	test_claims();
 	close(tcp4);
 	close(tcp6);
