@@ -103,7 +103,7 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BUILD)/libnodens
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit -I$(BUILD)/tests/bpf $(C_FLAGS) -Wno-missing-field-initializers $< $(BUILD)/libnodens.a $(LDFLAGS) \
-		$(LIBS) -lldns -o $@
+		$(LIBS) -lldns -lm -o $@
 
 $(BUILD)/tests/ns/attach_tool: tests/ns/attach_tool.c $(BUILD)/libnodens.a
 	$(call say,CC,$@)

@@ -104,35 +104,37 @@ static __always_inline bool index_find(__u64 hash, __u32 *number)
 }
 
 /*
- * Count the hit. The slot's line is shared by all CPUs, so it is written once a
- * second from here, and not at all in a second in which another CPU did; what
- * comes between is gathered per CPU. Hits of two slots that share a mark within
- * one second may be lost: the count is a sample, the last use is exact to 1 s.
+ * One in NODENS_HITS_DRAWN. Not every so-manyth: of queries that come by turns, as A and AAAA do,
+ * that would always meet the same.
  */
-static __always_inline void slot_mark(const struct found *f, __u64 now)
+static __always_inline bool drawn(void)
 {
 	struct nodens_percpu *pc = percpu_get();
-	struct nodens_mark *m;
-	__u32 sec = now >> 30; /* 1.07 s: good enough to tell "this second", and no division */
 
 	if (!pc)
-		return;
-	m = &pc->marks[f->number & (NODENS_MARKS - 1)];
-	if (m->slot == f->number && m->sec == sec) {
-		m->count++;
+		return false;
+	pc->draw = pc->draw * 6364136223846793005ull + 1442695040888963407ull;
+	return pc->draw >> 32 < (1ull << 32) / NODENS_HITS_DRAWN;
+}
+
+/* Count the hit (NODENS_HITS_EXACT). Two CPUs at once may count one too few. */
+static __always_inline void slot_mark(const struct found *f, __u64 now)
+{
+	struct nodens_slot *slot = f->slot;
+	__u32 sec = now >> 30; /* 1.07 s: good enough to tell "this second", and no division */
+	__u32 hits = 1;
+
+	if (slot->last_use != sec) {
+		slot->last_use = sec;
+		slot->burst = 1;
+	} else if (slot->burst < NODENS_HITS_EXACT) {
+		slot->burst++;
+	} else if (drawn()) {
+		hits = NODENS_HITS_DRAWN;
+	} else {
 		return;
 	}
-	if (m->slot != f->number) {
-		m->slot = f->number;
-		m->count = 0;
-	}
-	m->count++;
-	m->sec = sec;
-	if (f->slot->last_use == sec)
-		return;
-	f->slot->last_use = sec;
-	__sync_fetch_and_add(&f->slot->hits, m->count);
-	m->count = 0;
+	__sync_fetch_and_add(&slot->hits, hits);
 }
 
 #endif /* NODENS_STORE_BPF_H */

@@ -79,7 +79,7 @@
  */
 struct nodens_slot {
 	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: not in use */
-	__u32 hits;	  /* kernel: hits counted, sampled per second and CPU */
+	__u32 hits;	  /* kernel: an estimate, exact for up to NODENS_HITS_EXACT a second */
 	__u32 last_use;	  /* kernel: CLOCK_MONOTONIC in units of 2^30 ns, of a recent hit */
 	__be16 flags;	  /* QR, AA, RA, AD, rcode; never RD, CD, TC */
 	__be16 ancount;
@@ -91,7 +91,8 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u16 n_ttl;	/* at most NODENS_MAX_RR */
+	__u8 n_ttl;	/* at most NODENS_MAX_RR */
+	__u8 burst;	/* kernel: hits counted one by one in the second that last_use says */
 	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
 	__u8 cut_below; /* of a cut: 1: it is about what lies below the name, not the name itself */
 	__u16 blob_sum;
@@ -207,24 +208,20 @@ _Static_assert(sizeof(struct nodens_ctl) ==
 	       "control block");
 
 /*
+ * How hits of a slot are counted: its cache line is shared by all CPUs, so not each of a hot one is
+ * written there. So many a second count one each, and of the others one in NODENS_HITS_DRAWN,
+ * drawn at random, counts for all of those.
+ */
+#define NODENS_HITS_EXACT 16
+#define NODENS_HITS_DRAWN 16
+
+/*
  * nodens_percpu, one entry a CPU. Writer: the programs. Reader: the agent and
  * `nodens stats`, which add the CPUs up.
- *
- * marks gather hits per slot so that the slot's own cache line, shared by all
- * CPUs, is written at most about once a second.
  */
-#define NODENS_MARKS 256
-
-struct nodens_mark {
-	__u32 slot;
-	__u32 sec;   /* unit of 2^30 ns in which this CPU last looked at the slot's marks */
-	__u32 count; /* hits since */
-	__u32 pad0;
-};
-
 struct nodens_percpu {
 	__u64 counters[NODENS_CTR_COUNT];
-	struct nodens_mark marks[NODENS_MARKS];
+	__u64 draw; /* state of the drawing; not random to anybody who wants to know */
 };
 
 /*

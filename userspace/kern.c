@@ -170,7 +170,6 @@ void kern__store_maps(const struct kern *kern, struct store_maps *maps)
 	maps->mmapable = kern->map_def[KERN_SLAB0].flags & BPF_F_MMAPABLE;
 	maps->grace_fd = kern->grace_fd;
 	maps->grace_inner_fd = kern->grace_inner_fd;
-	maps->percpu_fd = kern->map_fd[KERN_PERCPU];
 }
 
 struct nodens_ctl *kern__ctl(struct kern *kern)

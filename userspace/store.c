@@ -38,23 +38,6 @@ static int open_owners(struct store *store, const struct store_config *config)
 	return ret < 0 ? ret : 0;
 }
 
-static int open_percpu(struct store *store)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	if (store->maps.percpu_fd < 0 ||
-	    bpf_obj_get_info_by_fd(store->maps.percpu_fd, &info, &len) ||
-	    info.type != BPF_MAP_TYPE_PERCPU_ARRAY ||
-	    info.value_size != sizeof(struct nodens_percpu))
-		return 0;
-	store->n_cpus = libbpf_num_possible_cpus();
-	if (store->n_cpus <= 0)
-		return 0;
-	store->percpu = calloc(store->n_cpus, sizeof(*store->percpu));
-	return store->percpu ? 0 : -ENOMEM;
-}
-
 static int open_parts(struct store *store, const struct store_config *config)
 {
 	int err = 0;
@@ -71,8 +54,6 @@ static int open_parts(struct store *store, const struct store_config *config)
 		return err;
 	pool__open(store);
 	err = alarm__open(store);
-	if (!err)
-		err = open_percpu(store);
 	if (!err)
 		err = store__adopt(store);
 	if (err)
@@ -117,7 +98,6 @@ void store__close(struct store *store)
 	heap__close(&store->heap);
 	table__close(&store->table);
 	alarm__close(store);
-	free(store->percpu);
 	free(store->parts);
 	for (int cls = 0; cls < NODENS_CLASSES; cls++)
 		slab__close(&store->slab[cls]);

@@ -49,7 +49,6 @@ struct store_maps {
 	bool mmapable; /* else slots are written with bpf() */
 	int grace_fd;  /* array of maps whose update waits for all programs */
 	int grace_inner_fd;
-	int percpu_fd; /* nodens_percpu: hits that are not in the slots yet; -1: not looked for */
 };
 
 /* An entry, to others. */

@@ -186,10 +186,7 @@ struct store {
 	struct grace *grace;
 	uint32_t retired_head, retired_tail; /* in order of their tickets */
 	uint32_t cuts[64];		     /* by number of labels */
-	struct nodens_percpu *percpu;	     /* one a CPU; NULL: not looked for */
-	int n_cpus;
-	bool percpu_read;	/* in this call of store__tick() */
-	unsigned int asked;	/* likewise: calls of config.refresh */
+	unsigned int asked;	/* in this call of store__tick(): calls of config.refresh */
 	struct answer *current; /* what store__get() handed out, if made for it */
 	struct store_stats stats;
 };

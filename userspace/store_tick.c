@@ -7,11 +7,8 @@
  * are due, and shares of two rounds. config.refresh may change the store, so
  * whatever is held across a call of it is looked up anew.
  *
- * The marks (bpf/store.bpf.h) are less than the truth: of the hits on one CPU
- * within one unit of 1.07 s the slot shows the first at once and the rest with
- * the next unit's first; and they are lost where two slots share a mark. So
- * where a slot shows too few hits, what CPUs still gather is added; a name that
- * is asked for in as many different seconds as hits are wanted is always found.
+ * The marks (bpf/store.bpf.h) say of up to NODENS_HITS_EXACT hits a second how many they were, of
+ * more about how many.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -64,25 +61,6 @@ void entry__look(struct store *store, uint32_t slot, uint32_t *last_use)
 		config->hits(config->ctx, store_slot(store, slot), meta->owner, delta);
 }
 
-/* Hits on @slot that CPUs have not told it of yet. */
-static uint32_t gathered(struct store *store, uint32_t slot)
-{
-	uint32_t zero = 0, n = 0;
-
-	if (!store->percpu)
-		return 0;
-	if (!store->percpu_read && bpf_map_lookup_elem(store->maps.percpu_fd, &zero, store->percpu))
-		return 0;
-	store->percpu_read = true;
-	for (int i = 0; i < store->n_cpus; i++) {
-		const struct nodens_mark *mark = &store->percpu[i].marks[slot & (NODENS_MARKS - 1)];
-
-		if (mark->slot == slot)
-			n += mark->count;
-	}
-	return n;
-}
-
 /* Has the run ended: no use for as long as the gap may be? */
 static bool run_over(const struct slot_meta *meta, uint64_t now_ns)
 {
@@ -103,8 +81,7 @@ static bool wants_refresh(struct store *store, uint32_t slot, uint64_t now_ns)
 		meta->run = 0;
 		return false;
 	}
-	return meta->run >= meta->refresh_hits ||
-	       meta->run + gathered(store, slot) >= meta->refresh_hits;
+	return meta->run >= meta->refresh_hits;
 }
 
 /* The entry's next alarm or list is set before: the callback may replace it. */
@@ -278,7 +255,6 @@ void store__tick(struct store *store, uint64_t now_ns)
 {
 	store__free_current(store);
 	pool__reclaim(store);
-	store->percpu_read = false;
 	store->asked = 0;
 	run_alarms(store, now_ns);
 	run_stale(store, now_ns);

@@ -63,7 +63,6 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	}
 	maps->grace_inner_fd = fixture_map(BPF_MAP_TYPE_ARRAY, "t_inner", 4, 4, 1, 0);
 	opts.inner_map_fd = maps->grace_inner_fd;
-	maps->percpu_fd = -1;
 	maps->grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "t_grace", 4, 4, 1, &opts);
 	return maps->index_fd >= 0 && maps->grace_fd >= 0;
 }
@@ -73,7 +72,7 @@ static inline void fixture_no_maps(struct store_maps *maps, const uint32_t capac
 {
 	store__plan(capacity, maps->slab_entries);
 	maps->mmapable = true;
-	maps->index_fd = maps->grace_fd = maps->grace_inner_fd = maps->percpu_fd = -1;
+	maps->index_fd = maps->grace_fd = maps->grace_inner_fd = -1;
 	for (int i = 0; i < NODENS_CLASSES; i++)
 		maps->slab_fd[i] = -1;
 }
