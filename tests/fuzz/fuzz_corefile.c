@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Fuzz target of the Corefile parser, without files: any text is a configuration or one line of
- * error, and what is printed of a configuration parses to the same. clang
+ * Fuzz target of the Corefile parser: any text is a configuration or one line of error, what is
+ * printed of a configuration parses to the same, and no word of an imported file that is no
+ * Corefile gets into a message. clang
  * -fsanitize=fuzzer,address,undefined; seeds: tests/data/corefile, words: fuzz_corefile.dict.
  */
 #include "corefile.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,28 @@ static const char *get_env(void *ctx, const char *name)
 	(void)ctx;
 	/* One value for every name that starts with A: lets variables appear anywhere. */
 	return *name == 'A' ? "192.0.2.1" : NULL;
+}
+
+/* Whatever is imported, by its path's length. */
+static int read_file(void *ctx, const char *path, char **text, size_t *len)
+{
+	static const char *const files[] = {
+		"hunter2",	"hunter2 {",	   "hunter2 x {\nhunter2\n}",
+		"{$hunter2}\n", "(hunter2) {",	   "} hunter2",
+		"hunter2:0",	"\"hunter2",	   "hunter2{",
+		"{ hunter2",	"https://hunter2", "x hunter2..",
+	};
+
+	(void)ctx;
+	*text = strdup(files[strlen(path) % (sizeof(files) / sizeof(files[0]))]);
+	*len = *text ? strlen(*text) : 0;
+	return *text ? 0 : -ENOMEM;
+}
+
+static void check_message(const char *text)
+{
+	if (!*text || strpbrk(text, "\n\r") || strstr(text, "hunter2"))
+		abort();
 }
 
 static char *print(const struct corefile *cf)
@@ -44,16 +68,20 @@ static void check_lookups(const struct corefile *cf)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct corefile_options options = { .get_env = get_env };
+	static const struct corefile_options options = { .get_env = get_env,
+							 .read_file = read_file };
 	struct corefile *cf = NULL, *again = NULL;
 	struct corefile_error err = { "" };
 	char *first, *second;
 
 	if (corefile__parse_with(&options, "fuzz", (const char *)data, size, &cf, &err)) {
-		if (cf || !*err.text || strpbrk(err.text, "\n\r"))
+		if (cf)
 			abort();
+		check_message(err.text);
 		return 0;
 	}
+	for (size_t i = 0; i < cf->warnings_len; i++)
+		check_message(cf->warnings[i]);
 	check_lookups(cf);
 	first = print(cf);
 	if (corefile__parse_with(&options, "again", first, strlen(first), &again, &err)) {

@@ -453,6 +453,7 @@ static void test_load(void **state)
 
 		assert_int_equal(conf__load(&opts, &conf, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "Corefile.base:3: nonsense"));
+		conf__free(&conf);
 	}
 }
 
