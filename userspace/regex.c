@@ -72,14 +72,16 @@ void regex__close(struct regex *regex)
 	free(regex);
 }
 
-bool regex__match(const struct regex *regex, const char *subject, struct regex_match *match)
+int regex__match(const struct regex *regex, const char *subject, struct regex_match *match)
 {
 	int n = pcre2_match(regex->code, (PCRE2_SPTR)subject, strlen(subject), 0, 0, regex->data,
 			    regex->context);
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(regex->data);
 
+	if (n == PCRE2_ERROR_NOMATCH)
+		return 0;
 	if (n < 0)
-		return false;
+		return -ELOOP;
 	*match = (struct regex_match){ .subject = subject, .n = regex->groups + 1 };
 	for (int i = 0; i < n; i++) {
 		if (at[2 * i] == PCRE2_UNSET)
@@ -87,7 +89,7 @@ bool regex__match(const struct regex *regex, const char *subject, struct regex_m
 		match->group[i].at = at[2 * i];
 		match->group[i].len = at[2 * i + 1] - at[2 * i];
 	}
-	return true;
+	return 1;
 }
 
 int regex__group(const struct regex *regex, const char *name)

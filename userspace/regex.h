@@ -3,7 +3,8 @@
  * Regular expressions out of the configuration, on PCRE2.
  *
  * Contract: CoreDNS' are Go's (RE2), which PCRE2 reads but for rare corners. Matching is bounded:
- * an expression that takes too long for a name does not match it.
+ * whether an expression that takes too long for a name matches it is not known, and the caller has
+ * to take that for a failure, not for a no.
  */
 #ifndef NODENS_REGEX_H
 #define NODENS_REGEX_H
@@ -26,7 +27,8 @@ struct regex_match {
 /* -EINVAL with what is wrong in @why, -ENOMEM. */
 int regex__open(const char *pattern, struct regex **out, char *why, size_t why_size);
 void regex__close(struct regex *regex);
-bool regex__match(const struct regex *regex, const char *subject, struct regex_match *match);
+/* 1, 0; -ELOOP: the bound was reached; outputs are then untouched, as with 0. */
+int regex__match(const struct regex *regex, const char *subject, struct regex_match *match);
 /* The number of a named group; -ENOENT. */
 int regex__group(const struct regex *regex, const char *name);
 

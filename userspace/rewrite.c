@@ -156,13 +156,13 @@ static bool ends_in(const char *text, const char *suffix)
 	return len >= suffix_len && !strcasecmp(text + len - suffix_len, suffix);
 }
 
-/* The name that @text becomes by the rule; false: the rule does not apply. */
-static bool rewrite_name(const struct rule *rule, const char *text, char *out, size_t size)
+/* 1: the name that @text becomes by the rule; 0: it does not apply; -ELOOP: nobody knows. */
+static int rewrite_name(const struct rule *rule, const char *text, char *out, size_t size)
 {
 	const char *from = rule->config->from, *at;
 	const char *to = rule->config->to ? rule->config->to : ""; /* ttl and rcode have none */
 	struct regex_match match;
-	int n = -1;
+	int n = -1, ret;
 
 	switch (rule->config->match) {
 	case COREFILE_MATCH_EXACT:
@@ -199,22 +199,31 @@ static bool rewrite_name(const struct rule *rule, const char *text, char *out, s
 		}
 		break;
 	case COREFILE_MATCH_REGEX:
-		return regex__match(rule->from, text, &match) && substitute(to, &match, out, size);
+		ret = regex__match(rule->from, text, &match);
+		return ret > 0 ? substitute(to, &match, out, size) : ret;
 	}
 	return n >= 0 && (size_t)n < size;
 }
 
 /* ---- the way there ---- */
 
-/* The rule's new name for @name. False: it does not match; *wrong: it makes what is no name. */
+/*
+ * The rule's new name for @name. False: it does not match; *wrong: it makes what is no name, or
+ * whether it matches cannot be told.
+ */
 static bool new_name(const struct rule *rule, const struct dns_name *name, struct dns_name *out,
 		     bool *wrong)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
+	int ret;
 
-	if (dns_name__to_text(name, text, sizeof(text)) < 0 ||
-	    !rewrite_name(rule, text, new, sizeof(new)))
+	if (dns_name__to_text(name, text, sizeof(text)) < 0)
 		return false;
+	ret = rewrite_name(rule, text, new, sizeof(new));
+	if (ret < 0)
+		*wrong = true;
+	if (ret <= 0)
+		return ret;
 	if (rule->config->kind != COREFILE_REWRITE_NAME)
 		return true;
 	if (dns_name__from_text(out, new))
@@ -364,7 +373,7 @@ static void answer_rule(const struct rule *rule, bool value, struct dns_name *na
 	for (size_t k = rule->config->answers_len; k-- > 0;) {
 		if (rule->config->answers[k].value == value &&
 		    dns_name__to_text(name, text, sizeof(text)) >= 0 &&
-		    regex__match(rule->answer[k], text, &match) &&
+		    regex__match(rule->answer[k], text, &match) > 0 &&
 		    substitute(rule->config->answers[k].to, &match, new, sizeof(new)))
 			dns_name__from_text(name, new);
 	}

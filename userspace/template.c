@@ -177,16 +177,18 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
 	return best;
 }
 
-bool template_matches(const struct template *t, struct form_values *values)
+int template_matches(const struct template *t, struct form_values *values)
 {
 	values->regex = NULL;
 	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
 	values->match.group[0].len = strlen(values->name);
 	for (size_t i = 0; i < t->config->match.len; i++) {
-		if (regex__match(t->match[i], values->name, &values->match)) {
+		int ret = regex__match(t->match[i], values->name, &values->match);
+
+		if (ret > 0)
 			values->regex = t->match[i];
-			return true;
-		}
+		if (ret)
+			return ret;
 	}
 	return !t->config->match.len;
 }
@@ -226,14 +228,21 @@ enum local_result template__answer(struct templates *templates, const struct loc
 	for (size_t i = 0; i < templates->len; i++) {
 		struct template *t = &templates->list[i];
 		const struct corefile_zone *zone = template_zone(t, query->qname);
+		int matches;
 
 		if (!zone || !is_asked(t->config, query))
 			continue;
 		values.zone = zone->text;
 		values.type = rrtype__text(
 			query->qtype == DNS_TYPE_ANY ? t->config->type : query->qtype, type);
-		if (template_matches(t, &values))
+		matches = template_matches(t, &values);
+		if (matches > 0)
 			return answer_with(t, &values, query, out, ede);
+		/* perhaps it is one to be blocked: nobody else answers it */
+		if (matches < 0) {
+			t->events[TEMPLATE_FAILURE]++;
+			return LOCAL_SERVFAIL;
+		}
 		/* CoreDNS once said NXDOMAIN without sending it, and says SERVFAIL since. */
 		if (!local_falls_through(&t->config->fallthrough, query->qname))
 			return LOCAL_SERVFAIL;
