@@ -178,7 +178,6 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		.query = query,
 	};
 	bool of_client;
-	size_t probing;
 	int ret;
 
 	dns_name__lower(&q.qname);
@@ -188,9 +187,7 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		resolver_reply_rcode(resolver, &event, DNS_REFUSED, now);
 		return;
 	}
-	if (resolver_loop_is(resolver, &q, &probing) && resolver->config.loop)
-		resolver->config.loop(resolver->config.ctx, client,
-				      resolver->sections[probing].block->zones[0].text, &q.qname);
+	resolver_loop_look(resolver, &q, client, now);
 	event.section = start.section;
 	event.zone = start.zone = section__zone(start.section, &q.qname);
 	of_client = section__of_client(start.section);

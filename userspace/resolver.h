@@ -69,7 +69,9 @@ struct resolver_config {
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 	void (*overload)(void *ctx, bool overloaded);			/* may be NULL */
 	void (*replied)(void *ctx, const struct resolver_event *event); /* may be NULL */
-	/* Our own probe came back as @client's query: @zone is forwarded to ourselves. May be NULL
+	/*
+	 * Our own probes came back, the last one as @client's query: @zone is forwarded to
+	 * ourselves. May be NULL.
 	 */
 	void (*loop)(void *ctx, const struct client *client, const char *zone,
 		     const struct dns_name *probe);

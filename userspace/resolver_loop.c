@@ -4,8 +4,9 @@
  * `loop`; if it comes in as a query, it does.
  *
  * Contract: resolver_priv.h. As CoreDNS a probe is a HINFO question of two random numbers below the
- * block's first zone, asked at the start and after a reload only: later on whoever has seen it at
- * an upstream could end the agent with it.
+ * block's first zone, asked at the start and after a reload only; and several have to come back,
+ * each made anew after the one before: a query that is merely repeated by whoever has seen it ends
+ * nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define WATCH_NS      (30 * NSEC_PER_SEC) /* as CoreDNS */
 #define AFTERWARDS_NS (2 * NSEC_PER_SEC)
+#define LOOPS	      3 /* as CoreDNS: it goes round, then */
 
 /* False: there is no room for it below the zone, or no random number. */
 static bool make_name(const struct corefile_zone *zone, struct dns_name *name)
@@ -31,21 +33,6 @@ static bool make_name(const struct corefile_zone *zone, struct dns_name *name)
 	memcpy(name->wire + name->len - 1, zone->wire, zone->wire_len);
 	name->len += zone->wire_len - 1;
 	return true;
-}
-
-bool resolver_loop_is(const struct resolver *resolver, const struct question *q, size_t *block)
-{
-	if (q->qtype != DNS_TYPE_HINFO)
-		return false;
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		const struct loop_probe *probe = &resolver->loops[i];
-
-		if (probe->name.len && dns_name__equal(&probe->name, &q->qname)) {
-			*block = i;
-			return true;
-		}
-	}
-	return false;
 }
 
 void resolver_loop_answered(struct resolver *resolver, const struct section *section)
@@ -71,6 +58,38 @@ static void ask(struct resolver *resolver, size_t block, uint64_t now)
 
 	/* not had now: again in a second */
 	pending__start(resolver, &start, now);
+}
+
+/* The same name will not count again: the next one is asked for. */
+static void came_back(struct resolver *resolver, size_t block, const struct client *client,
+		      uint64_t now)
+{
+	const struct corefile_zone *zone = &resolver->sections[block].block->zones[0];
+	struct loop_probe *probe = &resolver->loops[block];
+	struct dns_name name = probe->name;
+
+	probe->back++;
+	if (probe->back < LOOPS) {
+		if (make_name(zone, &probe->name))
+			ask(resolver, block, now);
+	} else if (resolver->config.loop) {
+		resolver->config.loop(resolver->config.ctx, client, zone->text, &name);
+	}
+}
+
+void resolver_loop_look(struct resolver *resolver, const struct question *q,
+			const struct client *client, uint64_t now)
+{
+	if (q->qtype != DNS_TYPE_HINFO)
+		return;
+	for (size_t i = 0; i < resolver->n_sections; i++) {
+		const struct loop_probe *probe = &resolver->loops[i];
+
+		if (probe->name.len && dns_name__equal(&probe->name, &q->qname)) {
+			came_back(resolver, i, client, now);
+			return;
+		}
+	}
 }
 
 void resolver__watch_loops(struct resolver *resolver, uint64_t now)

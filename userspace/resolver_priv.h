@@ -77,6 +77,7 @@ struct loop_probe {
 	struct dns_name name; /* len 0: none is being watched for */
 	uint64_t until_ns;
 	bool answered;
+	unsigned int back; /* came back so far, each by a name of its own */
 };
 
 /*
@@ -182,8 +183,9 @@ bool resolver_unanswered_learn(struct pending *pending, const struct answer *ans
 struct answer *resolver_unanswered_keep(const struct pending *pending, struct store_put *how);
 
 /* resolver_loop.c */
-/* Is this query a probe of ours; of which block? */
-bool resolver_loop_is(const struct resolver *resolver, const struct question *q, size_t *block);
+/* Is this query a probe of ours that came back? */
+void resolver_loop_look(struct resolver *resolver, const struct question *q,
+			const struct client *client, uint64_t now);
 /* A probe was answered, by somebody else. */
 void resolver_loop_answered(struct resolver *resolver, const struct section *section);
 void resolver_loop_tick(struct resolver *resolver, uint64_t now);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "resolver.h"
+#include "resolver_priv.h"
 #include "upstream_fixture.h"
 
 #define MAX_REPLIES 64
@@ -27,6 +27,7 @@ struct fixture {
 	struct section_error err;
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
+	unsigned int loops;
 	bool uncounted;	 /* replies are not kept */
 	uint32_t device; /* of all clients; 0: not known */
 	bool overloaded;
@@ -65,6 +66,17 @@ static void on_replied(void *ctx, const struct resolver_event *event)
 		snprintf(f->error, sizeof(f->error), "%s", event->error);
 }
 
+static void on_loop(void *ctx, const struct client *client, const char *zone,
+		    const struct dns_name *probe)
+{
+	struct fixture *f = ctx;
+
+	(void)client;
+	assert_string_equal(zone, "loop.test.");
+	assert_true(probe->len > 1);
+	f->loops++;
+}
+
 static uint32_t device_of(void *ctx, const struct sockaddr *peer)
 {
 	(void)peer;
@@ -83,6 +95,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		.overload = on_overload,
 		.replied = on_replied,
 		.device = device_of,
+		.loop = on_loop,
 		.base = f->up.base,
 		.ctx = f,
 	};
@@ -568,6 +581,47 @@ static void test_why_it_failed(void **state)
 	close_fixture(&f);
 }
 
+/* As if the upstream had sent the probe that is under way back to us. */
+static void send_back(struct fixture *f, const struct dns_name *name, uint16_t id)
+{
+	struct client client = { .owner = (void *)(uintptr_t)id };
+	struct dns_query q = {
+		.id = id,
+		.flags = DNS_RD,
+		.qname = *name,
+		.qtype = DNS_TYPE_HINFO,
+		.qclass = DNS_CLASS_IN,
+	};
+
+	client.peer.v4.sin_family = client.local.v4.sin_family = AF_INET;
+	client.local.v4.sin_port = htons(53);
+	resolver__query(f->resolver, &client, &q, clock_now());
+}
+
+/* One probe that comes back is somebody's repetition, however often; three are a loop. */
+static void test_loop(void **state)
+{
+	struct dns_name name;
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, "loop.test:53 {\n loop\n forward . %1\n}\n", 100, 100);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	resolver__watch_loops(f.resolver, clock_now());
+	name = f.resolver->loops[0].name;
+	for (int i = 0; i < 10; i++)
+		send_back(&f, &name, i);
+	assert_int_equal(f.loops, 0);
+	for (int i = 10; i < 12; i++) {
+		assert_int_equal(f.loops, 0);
+		assert_false(dns_name__equal(&name, &f.resolver->loops[0].name));
+		name = f.resolver->loops[0].name;
+		send_back(&f, &name, i);
+	}
+	assert_int_equal(f.loops, 1);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -590,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_max_concurrent_is_refused),
 		cmocka_unit_test(test_udp_limit),
 		cmocka_unit_test(test_why_it_failed),
+		cmocka_unit_test(test_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
