@@ -2,26 +2,80 @@
 /*
  * Admission: node-cache's rules on which answers to keep, and which of their records.
  *
- * Contract: work is bounded: a chain has at most MAX_CHAIN names, and at most MAX_TARGETS names of
- * rdata bring records of the additional section along. A record of a class other than IN answers
- * nothing that nodens asks: in the answer section it is off the chain, elsewhere it is left out.
+ * Contract: work is linear in the number of records: a chain has at most MAX_CHAIN names, owners
+ * are told apart by hashes, and no more than MAX_AUTHORITY and MAX_ADDITIONAL records of those
+ * sections are looked at. A record of a class other than IN answers nothing that nodens asks: in
+ * the answer section it is off the chain, elsewhere it is left out.
  */
 #include <string.h>
 
 #include "admission.h"
 #include "dns_rdata.h"
+#include "secret_hash.h"
 
-#define MAX_CHAIN   16	/* names; BIND stops at 16 as well, unbound and Go before */
-#define MAX_APEXES  8	/* zones that DNSSEC records of one answer come from */
-#define MAX_TARGETS 128 /* above NODENS_MAX_RR: answers with more are no slot's */
+#define MAX_CHAIN      12  /* names: 11 aliases, as unbound; BIND has 16 */
+#define MAX_RELATED    32  /* names of what is handed on, but not kept */
+#define MAX_APEXES     8   /* zones that DNSSEC records of one answer come from */
+#define MAX_TARGETS    128 /* above NODENS_MAX_RR: answers with more are no slot's */
+#define TARGET_PLACES  256
+#define MAX_AUTHORITY  128
+#define NO_SOA_TTL_S   5 /* CoreDNS' least */
+#define MAX_ADDITIONAL 512
 
 struct judge {
 	const struct message *m;
 	struct judgement *out;
-	uint16_t first[DNS_SECTIONS + 1]; /* a section's first record; the records' end */
-	struct dns_name chain[MAX_CHAIN]; /* the question's name and what it is an alias of */
+	uint16_t first[DNS_SECTIONS + 1];   /* a section's first record; the records' end */
+	struct dns_name chain[MAX_RELATED]; /* the question's name and what it is an alias of */
+	uint64_t chain_hash[MAX_RELATED];
 	unsigned int n_chain;
 };
+
+/* Eight octets at a time; what is behind the name does not count. */
+uint64_t message__hash(const struct dns_name *name)
+{
+	uint64_t hash = name->len;
+
+	for (size_t i = 0; i < name->len; i += 8) {
+		size_t left = name->len - i;
+		uint64_t word = 0;
+
+		memcpy(&word, name->wire + i, left < 8 ? left : 8);
+		hash = secret_mix(hash, dns_lower_word(word));
+	}
+	return hash;
+}
+
+/* Is record @i of class IN, and at the @n-th name of the chain? */
+static bool at_link(const struct judge *j, unsigned int i, unsigned int n)
+{
+	return j->m->hash[i] == j->chain_hash[n] && j->m->rr[i].class == DNS_CLASS_IN &&
+	       dns_name__equal(&j->m->rr[i].owner, &j->chain[n]);
+}
+
+static void add_link(struct judge *j, const struct dns_name *name)
+{
+	j->chain[j->n_chain] = *name;
+	j->chain_hash[j->n_chain++] = message__hash(name);
+}
+
+static bool in_chain(const struct judge *j, const struct dns_name *name)
+{
+	uint64_t hash = message__hash(name);
+
+	for (unsigned int i = 0; i < j->n_chain; i++)
+		if (j->chain_hash[i] == hash && dns_name__equal(&j->chain[i], name))
+			return true;
+	return false;
+}
+
+/* The end of a section, as far as it is looked at. */
+static unsigned int look_until(const struct judge *j, enum dns_section section, unsigned int max)
+{
+	unsigned int first = j->first[section], end = j->first[section + 1];
+
+	return end - first > max ? first + max : end;
+}
 
 enum chain_end {
 	CHAIN_COMPLETE, /* ends in the type that was asked for */
@@ -82,16 +136,18 @@ static bool asked_for(const struct judge *j, const struct dns_rr *rr)
 	return rr->type == j->m->qtype || j->m->qtype == DNS_TYPE_ANY;
 }
 
-/* Take the answer's untaken records at @owner of @type, then the signatures over that type. */
-static void take_rrset(struct judge *j, const struct dns_name *owner, uint16_t type)
+/* Take the answer's untaken records at the chain's end of @type, then the signatures over that
+ * type. */
+static void take_rrset(struct judge *j, uint16_t type)
 {
-	for (int signatures = 0; signatures < 2; signatures++) {
+	unsigned int n = j->n_chain - 1;
+
+	for (int signatures = 0; signatures <= j->m->dnssec; signatures++) {
 		for (unsigned int i = j->first[0]; i < j->first[1]; i++) {
 			const struct dns_rr *rr = &j->m->rr[i];
 
-			if (!j->out->taken[i] && rr->class == DNS_CLASS_IN &&
-			    (signatures ? covered_type(j, rr) : rr->type) == type &&
-			    dns_name__equal(&rr->owner, owner))
+			if (at_link(j, i, n) && !j->out->taken[i] &&
+			    (signatures ? covered_type(j, rr) : rr->type) == type)
 				take(j, i);
 		}
 	}
@@ -103,9 +159,9 @@ static void take_dnames(struct judge *j, const struct dns_name *owner)
 	for (unsigned int i = j->first[0]; i < j->first[1]; i++) {
 		const struct dns_rr *rr = &j->m->rr[i];
 
-		if (!j->out->taken[i] && rr->class == DNS_CLASS_IN &&
-		    (rr->type == DNS_TYPE_DNAME || covered_type(j, rr) == DNS_TYPE_DNAME) &&
-		    rr->owner.len < owner->len && dns_name__within(owner, &rr->owner))
+		if ((rr->type == DNS_TYPE_DNAME || covered_type(j, rr) == DNS_TYPE_DNAME) &&
+		    !j->out->taken[i] && rr->class == DNS_CLASS_IN && rr->owner.len < owner->len &&
+		    dns_name__within(owner, &rr->owner))
 			take(j, i);
 	}
 }
@@ -120,14 +176,14 @@ static enum chain_end follow_chain(struct judge *j)
 	unsigned int n_final;
 
 	for (;;) {
-		const struct dns_name *owner = chain_end(j);
 		const struct dns_rr *cname = NULL;
+		struct dns_name target;
 
 		n_final = 0;
 		for (unsigned int i = first[0]; i < first[1]; i++) {
 			const struct dns_rr *rr = &j->m->rr[i];
 
-			if (rr->class != DNS_CLASS_IN || !dns_name__equal(&rr->owner, owner))
+			if (!at_link(j, i, j->n_chain - 1))
 				continue;
 			if (asked_for(j, rr)) {
 				n_final++;
@@ -141,13 +197,11 @@ static enum chain_end follow_chain(struct judge *j)
 			break;
 		if (n_final || j->n_chain == MAX_CHAIN)
 			return CHAIN_BROKEN;
-		take_dnames(j, owner);
-		take_rrset(j, owner, DNS_TYPE_CNAME);
-		rdata_name(j, cname, 0, &j->chain[j->n_chain]);
-		for (unsigned int i = 0; i < j->n_chain; i++)
-			if (dns_name__equal(&j->chain[i], &j->chain[j->n_chain]))
-				return CHAIN_BROKEN;
-		j->n_chain++;
+		take_dnames(j, chain_end(j));
+		take_rrset(j, DNS_TYPE_CNAME);
+		if (!rdata_name(j, cname, 0, &target) || in_chain(j, &target))
+			return CHAIN_BROKEN;
+		add_link(j, &target);
 	}
 	if (j->m->qtype == DNS_TYPE_CNAME && n_final > 1)
 		return CHAIN_BROKEN;
@@ -161,11 +215,10 @@ static void take_final(struct judge *j)
 
 	out->final_at = out->count[0];
 	if (j->m->qtype != DNS_TYPE_ANY) {
-		take_rrset(j, chain_end(j), j->m->qtype);
+		take_rrset(j, j->m->qtype);
 	} else {
 		for (unsigned int i = j->first[0]; i < j->first[1]; i++)
-			if (j->m->rr[i].class == DNS_CLASS_IN &&
-			    dns_name__equal(&j->m->rr[i].owner, chain_end(j)))
+			if (at_link(j, i, j->n_chain - 1))
 				take(j, i);
 	}
 	for (unsigned int i = out->final_at; i < out->count[0]; i++)
@@ -176,7 +229,7 @@ static void take_final(struct judge *j)
 /* The SOA of a zone that the chain's last name is in. */
 static const struct dns_rr *find_soa(const struct judge *j)
 {
-	for (unsigned int i = j->first[1]; i < j->first[2]; i++) {
+	for (unsigned int i = j->first[1]; i < look_until(j, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
 		const struct dns_rr *rr = &j->m->rr[i];
 
 		if (rr->type == DNS_TYPE_SOA && rr->class == DNS_CLASS_IN &&
@@ -207,7 +260,7 @@ static void add_apex(struct apexes *apexes, const struct dns_name *name)
 static void find_apexes(const struct judge *j, struct apexes *apexes)
 {
 	apexes->n = 0;
-	for (unsigned int i = j->first[1]; i < j->first[2]; i++) {
+	for (unsigned int i = j->first[1]; i < look_until(j, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
 		const struct dns_rr *rr = &j->m->rr[i];
 		struct dns_name name;
 
@@ -228,7 +281,7 @@ static void take_authority(struct judge *j)
 	struct apexes apexes;
 
 	find_apexes(j, &apexes);
-	for (unsigned int i = j->first[1]; i < j->first[2]; i++) {
+	for (unsigned int i = j->first[1]; i < look_until(j, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
 		const struct dns_rr *rr = &j->m->rr[i];
 		bool keep = false;
 
@@ -252,33 +305,63 @@ static void take_authority(struct judge *j)
 	}
 }
 
-/* Records at names that a kept record leads to: hosts of SRV and MX, name servers. */
+/* Names that a kept record leads to: hosts of SRV and MX, name servers. */
+struct targets {
+	unsigned int n;
+	uint8_t place[TARGET_PLACES]; /* by hash, the next one where taken: 1 + index; 0: none */
+	uint64_t hash[MAX_TARGETS];
+	struct dns_name name[MAX_TARGETS];
+};
+
+static bool is_target(const struct targets *targets, const struct dns_name *name, uint64_t hash)
+{
+	for (unsigned int at = hash % TARGET_PLACES; targets->place[at];
+	     at = (at + 1) % TARGET_PLACES) {
+		unsigned int i = targets->place[at] - 1;
+
+		if (targets->hash[i] == hash && dns_name__equal(&targets->name[i], name))
+			return true;
+	}
+	return false;
+}
+
+static void add_target(struct targets *targets, const struct dns_name *name)
+{
+	uint64_t hash = message__hash(name);
+	unsigned int at = hash % TARGET_PLACES;
+
+	if (targets->n == MAX_TARGETS || is_target(targets, name, hash))
+		return;
+	while (targets->place[at])
+		at = (at + 1) % TARGET_PLACES;
+	targets->name[targets->n] = *name;
+	targets->hash[targets->n++] = hash;
+	targets->place[at] = targets->n;
+}
+
 static void take_additional(struct judge *j)
 {
 	struct judgement *out = j->out;
-	struct dns_name target[MAX_TARGETS];
-	unsigned int n = 0, kept = out->count[0] + out->count[1];
+	unsigned int kept = out->count[0] + out->count[1];
+	struct targets targets;
+	struct dns_name name;
 
 	if (j->first[2] == j->first[3])
 		return;
-	for (unsigned int i = 0; i < kept && n < MAX_TARGETS; i++) {
+	targets.n = 0;
+	memset(targets.place, 0, sizeof(targets.place));
+	for (unsigned int i = 0; i < kept && targets.n < MAX_TARGETS; i++) {
 		const struct dns_rr *rr = &j->m->rr[out->order[i]];
 
 		if (rr->type != DNS_TYPE_SOA && rr->type != DNS_TYPE_NSEC &&
-		    rr->type != DNS_TYPE_RRSIG && rdata_name(j, rr, 0, &target[n]))
-			n++;
+		    rr->type != DNS_TYPE_RRSIG && rdata_name(j, rr, 0, &name))
+			add_target(&targets, &name);
 	}
-	for (unsigned int i = j->first[2]; i < j->first[3]; i++) {
+	for (unsigned int i = j->first[2]; i < look_until(j, DNS_ADDITIONAL, MAX_ADDITIONAL); i++) {
 		const struct dns_rr *rr = &j->m->rr[i];
 
-		if (rr->class != DNS_CLASS_IN)
-			continue;
-		for (unsigned int k = 0; k < n; k++) {
-			if (dns_name__equal(&rr->owner, &target[k])) {
-				take(j, i);
-				break;
-			}
-		}
+		if (rr->class == DNS_CLASS_IN && is_target(&targets, &rr->owner, j->m->hash[i]))
+			take(j, i);
 	}
 }
 
@@ -287,6 +370,21 @@ static bool uncacheable_type(uint16_t qtype)
 {
 	return qtype == 0 || qtype == DNS_TYPE_OPT ||
 	       (qtype >= DNS_TYPE_META_FIRST && qtype <= DNS_TYPE_META_LAST);
+}
+
+/* Nothing at all, not even a SOA, and no referral either: kept for a moment, as CoreDNS does. */
+static bool says_no_data(const struct judge *j)
+{
+	struct judgement *out = j->out;
+
+	if (j->m->rcode != DNS_NOERROR || j->first[1])
+		return false;
+	for (unsigned int i = j->first[1]; i < j->first[2]; i++)
+		if (j->m->rr[i].type == DNS_TYPE_SOA || j->m->rr[i].type == DNS_TYPE_NS)
+			return false;
+	if (!j->m->n_rr || out->ttl_s > NO_SOA_TTL_S)
+		out->ttl_s = NO_SOA_TTL_S;
+	return true;
 }
 
 /* ADMIT_POSITIVE, ADMIT_NEGATIVE or ADMIT_PASS for NOERROR and NXDOMAIN, records taken. */
@@ -298,10 +396,11 @@ static enum admission judge_records(struct judge *j)
 	const uint8_t *minimum;
 	uint32_t minimum_s;
 
-	if (uncacheable_type(j->m->qtype) || (j->m->rcode == DNS_NXDOMAIN && j->first[1]))
+	if (uncacheable_type(j->m->qtype))
 		return ADMIT_PASS;
 	end = follow_chain(j);
-	if (end == CHAIN_BROKEN)
+	/* RFC 2308, 2.1: a name may not exist which an alias leads to, but has no records then */
+	if (end == CHAIN_BROKEN || (end == CHAIN_COMPLETE && j->m->rcode == DNS_NXDOMAIN))
 		return ADMIT_PASS;
 	take_final(j);
 	if (out->count[0] != j->first[1]) /* a record off the chain */
@@ -311,7 +410,7 @@ static enum admission judge_records(struct judge *j)
 
 	soa = find_soa(j);
 	if (!soa)
-		return ADMIT_PASS;
+		return says_no_data(j) ? ADMIT_NEGATIVE : ADMIT_PASS;
 	/* RFC 2308, 5: MINIMUM is the last field. */
 	minimum = j->m->msg + soa->rdata_at + soa->rdata_len - 4;
 	minimum_s = (uint32_t)minimum[0] << 24 | minimum[1] << 16 | minimum[2] << 8 | minimum[3];
@@ -322,18 +421,68 @@ static enum admission judge_records(struct judge *j)
 	return ADMIT_NEGATIVE;
 }
 
-static void take_all(struct judge *j)
+static void take_none(struct judge *j)
 {
 	memset(j->out->count, 0, sizeof(j->out->count));
+	memset(j->out->taken, 0, j->m->n_rr * sizeof(j->out->taken[0]));
 	j->out->final_count = 0;
+}
+
+static void take_all(struct judge *j)
+{
+	take_none(j);
 	for (unsigned int i = 0; i < j->m->n_rr; i++)
 		take(j, i);
 }
 
+/* Every name that aliases lead to from the question's, along however many at once. */
+static void find_related(struct judge *j)
+{
+	j->n_chain = 1;
+	for (unsigned int n = 0; n < j->n_chain; n++) {
+		for (unsigned int i = j->first[0]; i < j->first[1]; i++) {
+			struct dns_name target;
+
+			if (at_link(j, i, n) && j->m->rr[i].type == DNS_TYPE_CNAME &&
+			    j->n_chain < MAX_RELATED && rdata_name(j, &j->m->rr[i], 0, &target) &&
+			    !in_chain(j, &target))
+				add_link(j, &target);
+		}
+	}
+}
+
+/*
+ * Of an answer that is not kept: what has to do with the question, as it came. What else an
+ * upstream says, a client could take for the truth about somebody else's name.
+ */
+static void take_related(struct judge *j)
+{
+	take_none(j);
+	find_related(j);
+	for (unsigned int i = j->first[0]; i < j->first[1]; i++) {
+		const struct dns_rr *rr = &j->m->rr[i];
+		bool dname = rr->type == DNS_TYPE_DNAME || covered_type(j, rr) == DNS_TYPE_DNAME;
+		bool related = false;
+
+		for (unsigned int n = 0; n < j->n_chain && !related; n++)
+			related = at_link(j, i, n) || (dname && rr->class == DNS_CLASS_IN &&
+						       dns_name__within(&j->chain[n], &rr->owner));
+		if (related)
+			take(j, i);
+	}
+	take_authority(j);
+	take_additional(j);
+}
+
 void admission__judge(const struct message *message, struct judgement *out)
 {
-	struct judge j = { .m = message, .out = out, .n_chain = 1 };
+	struct judge j;
 
+	/* the chain's names are written before they are read: 8 KB not to be cleared each time */
+	j.m = message;
+	j.out = out;
+	j.n_chain = 0;
+	memset(j.first, 0, sizeof(j.first));
 	for (unsigned int i = 0; i < message->n_rr; i++) {
 		const struct dns_rr *rr = &message->rr[i];
 
@@ -342,7 +491,7 @@ void admission__judge(const struct message *message, struct judgement *out)
 		if (!i || rr->ttl_s < out->ttl_s)
 			out->ttl_s = rr->ttl_s;
 	}
-	j.chain[0] = *message->qname;
+	add_link(&j, message->qname);
 	out->flags = DNS_QR | (message->flags & (DNS_AA | DNS_RA | DNS_AD | DNS_RCODE));
 
 	switch (message->rcode) {
@@ -372,6 +521,10 @@ void admission__judge(const struct message *message, struct judgement *out)
 		out->flags |= DNS_AA; /* as CoreDNS' cache does */
 		break;
 	default:
-		take_all(&j);
+		/* zone transfers and the like are about more than the question's name */
+		if (message->own || uncacheable_type(message->qtype))
+			take_all(&j);
+		else
+			take_related(&j);
 	}
 }

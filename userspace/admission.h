@@ -19,7 +19,10 @@ struct message {
 	uint16_t flags; /* host order, as received */
 	uint16_t rcode; /* with OPT's upper bits */
 	uint16_t n_rr;
-	struct dns_rr *rr; /* without OPT and other records that are about the transport */
+	struct dns_rr *rr; /* without OPT and others about the transport, and unwanted DNSSEC */
+	uint64_t *hash;	   /* of each record's owner: message__hash() */
+	bool own;	   /* we made it: no record is a stranger */
+	bool dnssec;	   /* asked for, by DO */
 };
 
 struct judgement {
@@ -31,6 +34,9 @@ struct judgement {
 	uint16_t *order; /* the caller's, room for n_rr: indexes of what is kept, by section */
 	bool *taken;	 /* the caller's, room for n_rr, zeroed */
 };
+
+/* The same for names that are equal, whatever their case. */
+uint64_t message__hash(const struct dns_name *name);
 
 void admission__judge(const struct message *message, struct judgement *out);
 

@@ -78,6 +78,10 @@ int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname
 		    uint8_t key_flags, bool *at_end, enum admission *admission,
 		    struct answer **out);
 
+/* The same of a message that we made: no record of it is a stranger. */
+int answer__decode_own(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		       uint8_t key_flags, enum admission *admission, struct answer **out);
+
 /* An answer with no records and this rcode (SERVFAIL, REFUSED). */
 struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
 			     uint16_t rcode);

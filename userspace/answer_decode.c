@@ -3,9 +3,10 @@
  * An upstream's bytes to an answer: is it one to this question, are its records well-formed, what
  * may be done with it.
  *
- * Contract: memory and work are bounded by the message's own length (-EMSGSIZE past ANSWER_MAX_RR
- * records); nothing is kept of a message that is malformed anywhere before its last record. Octets
- * behind the last record are ignored, as by every resolver.
+ * Contract: memory and work are linear in the message's own length (-EMSGSIZE past ANSWER_MAX_RR
+ * records, -EBADMSG where its names are made to be read at length); nothing is kept of a message
+ * that is malformed anywhere before its last record. Octets behind the last record are ignored, as
+ * by every resolver.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,28 +24,68 @@ static bool about_transport(uint16_t type)
 	return type == DNS_TYPE_OPT || type == DNS_TYPE_TSIG || type == DNS_TYPE_TKEY;
 }
 
-static bool rdata_valid(const struct dns_cursor *cur, const struct dns_rr *rr)
+/*
+ * RFC 4035, 3.2.1: who did not ask for DNSSEC, by DO or by the type itself, does not get it. (The
+ * case of DS is where a zone is referred to, of which no client of a cache hears.)
+ */
+static bool unwanted(const struct message *message, uint16_t type)
+{
+	return !message->dnssec && type != message->qtype && message->qtype != DNS_TYPE_ANY &&
+	       (type == DNS_TYPE_RRSIG || type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3);
+}
+
+static bool rdata_valid(struct dns_cursor *cur, const struct dns_rr *rr)
 {
 	struct dns_rdata_part part;
 	struct dns_rdata rdata;
 	int more;
 
 	dns_rdata__init(&rdata, cur->msg, cur->len, rr);
+	rdata.cur.steps = cur->steps;
 	do {
 		more = dns_rdata__next(&rdata, &part);
 	} while (more > 0);
+	cur->steps = rdata.cur.steps;
 	return !more;
+}
+
+/* The owner read last, by the pointer that was all of it: most records of a set have the same. */
+struct last_owner {
+	uint16_t pointer; /* 0: it was no pointer alone */
+	uint64_t hash;
+	struct dns_name name;
+};
+
+static void read_owner(struct dns_cursor *cur, struct last_owner *last)
+{
+	size_t at = cur->at;
+	uint16_t pointer = 0;
+
+	if (cur->len - at >= 2 && cur->msg[at] >= LABEL_POINTER)
+		pointer = cur->msg[at] << 8 | cur->msg[at + 1];
+	if (pointer && pointer == last->pointer) {
+		cur->at += 2;
+		return;
+	}
+	dns_cursor__name(cur, &last->name);
+	if (cur->error)
+		return;
+	last->pointer = pointer;
+	last->hash = message__hash(&last->name);
 }
 
 /* The records at the cursor into message->rr, which has room for all of them. */
 static int read_records(struct dns_cursor *cur, const uint16_t count[DNS_SECTIONS],
 			struct message *message)
 {
+	struct last_owner last = { .pointer = 0 };
+
 	for (int section = 0; section < DNS_SECTIONS; section++) {
 		for (unsigned int i = 0; i < count[section]; i++) {
 			struct dns_rr *rr = &message->rr[message->n_rr];
 
-			dns_cursor__rr(cur, rr);
+			read_owner(cur, &last);
+			dns_cursor__rr_fields(cur, rr);
 			if (cur->error)
 				return cur->error;
 			rr->section = section;
@@ -56,7 +97,10 @@ static int read_records(struct dns_cursor *cur, const uint16_t count[DNS_SECTION
 				rr->ttl_s = 0;
 			if (!rdata_valid(cur, rr))
 				return -EBADMSG;
-			message->n_rr++;
+			if (unwanted(message, rr->type))
+				continue;
+			rr->owner = last.name;
+			message->hash[message->n_rr++] = last.hash;
 		}
 	}
 	return 0;
@@ -93,6 +137,7 @@ static int read_question(struct dns_cursor *cur, struct message *message,
 
 /* All that a message needs while it is looked at, in one allocation. */
 struct work {
+	uint64_t *hash;
 	uint16_t *order;
 	bool *taken;
 	uint8_t *msg;
@@ -102,12 +147,15 @@ struct work {
 static struct work *work_new(unsigned int n_rr, const uint8_t *msg, size_t len)
 {
 	struct work *work;
+	/* the hashes first, for they are the widest */
+	size_t rr_size = (n_rr * sizeof(work->rr[0]) + 7) / 8 * 8;
 
-	work = malloc(sizeof(*work) + len +
-		      n_rr * (sizeof(work->rr[0]) + sizeof(*work->order) + sizeof(*work->taken)));
+	work = malloc(sizeof(*work) + len + rr_size +
+		      n_rr * (sizeof(*work->hash) + sizeof(*work->order) + sizeof(*work->taken)));
 	if (!work)
 		return NULL;
-	work->order = (uint16_t *)(work->rr + n_rr);
+	work->hash = (uint64_t *)((uint8_t *)work->rr + rr_size);
+	work->order = (uint16_t *)(work->hash + n_rr);
 	work->taken = (bool *)(work->order + n_rr);
 	work->msg = (uint8_t *)(work->taken + n_rr);
 	memset(work->taken, 0, n_rr * sizeof(*work->taken));
@@ -164,10 +212,16 @@ struct reading {
 
 /* 0, and the cursor is behind the question where *admission is neither ADMIT_DROP nor an error. */
 static int reading_begin(struct reading *r, const uint8_t *msg, size_t len,
-			 const struct dns_name *qname, uint16_t qtype, enum admission *admission)
+			 const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
+			 enum admission *admission)
 {
 	*r = (struct reading){ .lower = *qname };
-	r->message = (struct message){ .len = len, .qname = &r->lower, .qtype = qtype };
+	r->message = (struct message){
+		.len = len,
+		.qname = &r->lower,
+		.qtype = qtype,
+		.dnssec = key_flags & NODENS_KEY_DO,
+	};
 	dns_name__lower(&r->lower);
 	dns_cursor__init(&r->cur, msg, len);
 	return read_question(&r->cur, &r->message, r->count, admission);
@@ -190,22 +244,24 @@ static int reading_work(struct reading *r, unsigned int n_rr)
 	r->cur.msg = r->message.msg = r->work->msg;
 	r->message.rcode = r->message.flags & DNS_RCODE;
 	r->message.rr = r->work->rr;
+	r->message.hash = r->work->hash;
 	r->judgement.order = r->work->order;
 	r->judgement.taken = r->work->taken;
 	return 0;
 }
 
-int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		   uint8_t key_flags, enum admission *admission, struct answer **out)
+static int decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		  uint8_t key_flags, bool own, enum admission *admission, struct answer **out)
 {
 	enum admission first;
 	struct reading r;
 	unsigned int n_rr;
 	int err;
 
-	err = reading_begin(&r, msg, len, qname, qtype, &first);
+	err = reading_begin(&r, msg, len, qname, qtype, key_flags, &first);
 	if (err)
 		return err;
+	r.message.own = own;
 	if (first != ADMIT_PASS) {
 		*admission = first;
 		return 0;
@@ -226,6 +282,18 @@ int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname,
 	return err;
 }
 
+int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		   uint8_t key_flags, enum admission *admission, struct answer **out)
+{
+	return decode(msg, len, qname, qtype, key_flags, false, admission, out);
+}
+
+int answer__decode_own(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
+		       uint8_t key_flags, enum admission *admission, struct answer **out)
+{
+	return decode(msg, len, qname, qtype, key_flags, true, admission, out);
+}
+
 int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
 		    uint8_t key_flags, bool *at_end, enum admission *admission, struct answer **out)
 {
@@ -235,7 +303,7 @@ int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname
 	unsigned int n_rr, room;
 	int err;
 
-	err = reading_begin(&r, msg, len, qname, qtype, &first);
+	err = reading_begin(&r, msg, len, qname, qtype, key_flags, &first);
 	if (err)
 		return err;
 	if (first == ADMIT_DROP)

@@ -24,7 +24,8 @@
 #define TABLE_MIN  64
 #define TABLE_MAX  2048
 #define MAX_PROBES 8
-#define CMP_BUDGET (1 << 22) /* octets: some milliseconds; 8,192 names of 255 octets need half */
+#define CMP_BUDGET (1 << 19) /* octets: half a millisecond; owners that come again need none */
+#define OWNERS	   16	     /* remembered: a chain's names, mostly */
 
 /* A name, or its end from some label on, in the message being written. */
 struct suffix {
@@ -37,6 +38,11 @@ struct encoder {
 	size_t len, size;
 	bool full;
 	int budget;
+	struct {
+		uint64_t hash;
+		uint16_t rr; /* the record that has it */
+		uint16_t at; /* where it is written; 0: none */
+	} owners[OWNERS];
 	uint16_t ttl_at[ANSWER_MAX_RR], end_at[ANSWER_MAX_RR];
 	uint32_t mask;
 	struct suffix table[TABLE_MAX];
@@ -140,8 +146,11 @@ static unsigned int hash_suffixes(const struct dns_name *name, uint8_t start[MAX
 	return n;
 }
 
-/* @exact: keep the case of each octet, the question's excepted. */
-static void put_name(struct encoder *enc, const struct dns_name *name, bool exact)
+/*
+ * @exact: keep the case of each octet, the question's excepted. Returns where a pointer to the name
+ * leads; 0: too far.
+ */
+static uint16_t put_name(struct encoder *enc, const struct dns_name *name, bool exact)
 {
 	uint8_t start[MAX_LABELS];
 	uint32_t hash[MAX_LABELS];
@@ -161,9 +170,29 @@ static void put_name(struct encoder *enc, const struct dns_name *name, bool exac
 		put(enc, name->wire, name->len);
 	}
 	if (enc->full)
-		return;
+		return 0;
+	if (to && !i)
+		return to;
 	while (i-- > 0)
 		add_suffix(enc, hash[i], at + start[i]);
+	return at < MAX_POINTEE ? at : 0;
+}
+
+/* The records of a set have one owner: it is looked for once. */
+static void put_owner(struct encoder *enc, const struct message *m, unsigned int i)
+{
+	unsigned int place = m->hash[i] % OWNERS, like = enc->owners[place].rr;
+
+	if (enc->owners[place].at && enc->owners[place].hash == m->hash[i] &&
+	    dns_name__equal(&m->rr[like].owner, &m->rr[i].owner)) {
+		put_u16(enc, 0xc000 | enc->owners[place].at);
+		return;
+	}
+	enc->owners[place].at = put_name(enc, &m->rr[i].owner, false);
+	if (m->rr[i].owner.len == 1) /* the root is shorter than a pointer */
+		enc->owners[place].at = 0;
+	enc->owners[place].hash = m->hash[i];
+	enc->owners[place].rr = i;
 }
 
 static void put_rdata(struct encoder *enc, const struct message *m, const struct dns_rr *rr)
@@ -183,12 +212,13 @@ static void put_rdata(struct encoder *enc, const struct message *m, const struct
 }
 
 /* Returns where its TTL is. */
-static uint16_t put_rr(struct encoder *enc, const struct message *m, const struct dns_rr *rr)
+static uint16_t put_rr(struct encoder *enc, const struct message *m, unsigned int i)
 {
+	const struct dns_rr *rr = &m->rr[i];
 	static const uint8_t zero[6]; /* TTL, RDLENGTH */
 	size_t ttl_at, rdata_at;
 
-	put_name(enc, &rr->owner, false);
+	put_owner(enc, m, i);
 	put_u16(enc, rr->type);
 	put_u16(enc, rr->class);
 	ttl_at = enc->len;
@@ -217,6 +247,7 @@ static struct encoder *encoder_new(const struct message *m)
 		slots *= 2;
 	enc->mask = slots - 1;
 	memset(enc->table, 0, slots * sizeof(enc->table[0]));
+	memset(enc->owners, 0, sizeof(enc->owners));
 	enc->budget = CMP_BUDGET;
 	enc->full = false;
 	enc->size = DNS_MAX_MSG - OPT_SIZE;
@@ -261,7 +292,7 @@ static void put_records(struct encoder *enc, const struct message *m,
 	for (unsigned int i = 0; i < n; i++) {
 		size_t at = enc->len;
 
-		enc->ttl_at[i] = put_rr(enc, m, &m->rr[judgement->order[i]]) - blob_at;
+		enc->ttl_at[i] = put_rr(enc, m, judgement->order[i]) - blob_at;
 		enc->end_at[i] = enc->len - blob_at;
 		if (i == first)
 			*rot_at = at - blob_at;

@@ -3,7 +3,7 @@
  * The cursor over a DNS message: numbers, names and records out of untrusted bytes.
  *
  * Contract: no read outside of the message, whatever it says; work per name is bounded by the
- * longest name and MAX_POINTERS, not by the message.
+ * longest name and MAX_POINTERS, and that of all names by the message's length.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +16,12 @@
  */
 #define MAX_POINTERS 127
 
+/*
+ * Labels and pointers of all names together: two for each octet, and some. A record has 12 octets
+ * at least; its names are read in ten steps or so, those below ip6.arpa in 36.
+ */
+#define STEPS(len) (4096 + 2 * (len))
+
 #define LABEL_KIND    0xc0 /* RFC 1035, 4.1.4 */
 #define LABEL_POINTER 0xc0
 
@@ -24,6 +30,7 @@ void dns_cursor__init(struct dns_cursor *cur, const uint8_t *msg, size_t len)
 	cur->msg = msg;
 	cur->len = len;
 	cur->at = 0;
+	cur->steps = STEPS(len);
 	cur->error = len > DNS_MAX_MSG ? -EBADMSG : 0;
 }
 
@@ -52,20 +59,22 @@ uint32_t dns_cursor__u32(struct dns_cursor *cur)
 }
 
 /*
- * The name at @at into @name; *end is where the bytes at @at end. Each pointer must lead to before
+ * The name at the cursor into @name; *end is where its bytes end. Each pointer must lead to before
  * the run of labels that it ends, so that no byte is read twice, and not into the header.
  */
-static int read_name(const uint8_t *msg, size_t len, size_t at, struct dns_name *name, size_t *end)
+static int read_name(struct dns_cursor *cur, struct dns_name *name, size_t *end)
 {
-	size_t n = 0, run = at;
+	const uint8_t *msg = cur->msg;
+	size_t len = cur->len, at = cur->at, n = 0, run = at;
 	unsigned int pointers = 0;
 	bool jumped = false;
 
 	for (;;) {
 		uint8_t label;
 
-		if (at >= len)
+		if (at >= len || !cur->steps)
 			return -EBADMSG;
+		cur->steps--;
 		label = msg[at];
 		if ((label & LABEL_KIND) == LABEL_POINTER) {
 			size_t to;
@@ -99,11 +108,11 @@ static int read_name(const uint8_t *msg, size_t len, size_t at, struct dns_name 
 
 void dns_cursor__name(struct dns_cursor *cur, struct dns_name *name)
 {
-	size_t end;
+	size_t end = 0;
 
 	if (!has(cur, 1))
 		return;
-	cur->error = read_name(cur->msg, cur->len, cur->at, name, &end);
+	cur->error = read_name(cur, name, &end);
 	if (!cur->error)
 		cur->at = end;
 }
@@ -111,6 +120,11 @@ void dns_cursor__name(struct dns_cursor *cur, struct dns_name *name)
 void dns_cursor__rr(struct dns_cursor *cur, struct dns_rr *rr)
 {
 	dns_cursor__name(cur, &rr->owner);
+	dns_cursor__rr_fields(cur, rr);
+}
+
+void dns_cursor__rr_fields(struct dns_cursor *cur, struct dns_rr *rr)
+{
 	rr->type = dns_cursor__u16(cur);
 	rr->class = dns_cursor__u16(cur);
 	rr->ttl_s = dns_cursor__u32(cur);

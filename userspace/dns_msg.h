@@ -162,7 +162,8 @@ struct dns_cursor {
 	const uint8_t *msg;
 	size_t len;
 	size_t at;
-	int error; /* 0 or -EBADMSG */
+	size_t steps; /* left for labels and pointers of names: work is linear in the message */
+	int error;    /* 0 or -EBADMSG */
 };
 
 void dns_cursor__init(struct dns_cursor *cur, const uint8_t *msg, size_t len);
@@ -171,5 +172,7 @@ uint32_t dns_cursor__u32(struct dns_cursor *cur);
 /* Follows compression (RFC 1035, 4.1.4): backward pointers only, bounded. */
 void dns_cursor__name(struct dns_cursor *cur, struct dns_name *name);
 void dns_cursor__rr(struct dns_cursor *cur, struct dns_rr *rr);
+/* What follows the owner. */
+void dns_cursor__rr_fields(struct dns_cursor *cur, struct dns_rr *rr);
 
 #endif /* NODENS_DNS_MSG_H */

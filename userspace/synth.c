@@ -149,7 +149,7 @@ int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_f
 		memcpy(p, addrs + i * len, len);
 		p += len;
 	}
-	return answer__decode(msg, p - msg, qname, qtype, key_flags, &unused, out);
+	return answer__decode_own(msg, p - msg, qname, qtype, key_flags, &unused, out);
 }
 
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
@@ -167,7 +167,7 @@ int synth__answer(const struct synth *synth, const struct dns_name *qname, uint1
 		return -EINVAL;
 	ret = len > DNS_MAX_MSG
 		      ? -EMSGSIZE
-		      : answer__decode(wire, len, qname, qtype, key_flags, admission, &answer);
+		      : answer__decode_own(wire, len, qname, qtype, key_flags, admission, &answer);
 	free(wire);
 	if (ret)
 		return ret == -EBADMSG ? -EINVAL : ret;

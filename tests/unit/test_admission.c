@@ -69,7 +69,8 @@ static const struct row rows[] = {
 	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN AAAA 2001:db8::1" }, ADMIT_PASS, 30,
 	  { SAME }, 0 },
 	{ "a gap in the chain", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.\nc.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN CNAME b.test.\nc.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME b.test." }, 0 },
 	{ "two targets at one owner", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN CNAME c.test.\nb.test. 30 IN A 192.0.2.1" },
 	  ADMIT_PASS, 30, { SAME }, 0 },
@@ -85,14 +86,22 @@ static const struct row rows[] = {
 	  { "a.test. 30 IN CNAME a.test.", SOA_TEST }, ADMIT_PASS, 30,
 	  { "a.test. 30 IN CNAME a.test.", "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "a record off the chain", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\nz.test. 30 IN A 192.0.2.2" }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN A 192.0.2.1\nz.test. 30 IN A 192.0.2.2" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
+	{ "strangers in all sections", "a.test.", 1, RESPONSE,
+	  { "z.example. 30 IN A 192.0.2.2\na.test. 30 IN A 192.0.2.1\nz.example. 30 IN CNAME a.test.",
+	    "example. 30 IN NS ns.z.example.\n" SOA_TEST,
+	    "z.example. 30 IN A 192.0.2.66\nns.z.example. 30 IN A 192.0.2.66" },
+	  ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1", "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60", NULL }, 0 },
 	{ "another type at the name", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN TXT \"x\"" }, ADMIT_PASS, 30, { SAME }, 0 },
 	{ "an alias beside data", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN A 192.0.2.2\nb.test. 30 IN A 192.0.2.1" },
 	  ADMIT_PASS, 30, { SAME }, 0 },
 	{ "another class in the answer", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 CH TXT \"x\"\na.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 CH TXT \"x\"\na.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "CNAME asked", "a.test.", 5, RESPONSE, { "a.test. 30 IN CNAME b.test." }, ADMIT_POSITIVE,
 	  30, { SAME }, 0 },
 	{ "ANY asked", "a.test.", 255, RESPONSE,
@@ -101,7 +110,8 @@ static const struct row rows[] = {
 	{ "ANY asked, an alias there", "a.test.", 255, RESPONSE, { "a.test. 30 IN CNAME b.test." },
 	  ADMIT_POSITIVE, 30, { SAME }, 0 },
 	{ "ANY asked, another name with it", "a.test.", 255, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\nb.test. 30 IN MX 1 b.test." }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN A 192.0.2.1\nb.test. 30 IN MX 1 b.test." }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "DNAME and its CNAME", "a.old.test.", 1, RESPONSE,
 	  { "a.old.test. 0 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1\n"
 	    "old.test. 30 IN DNAME new.test." },
@@ -111,7 +121,8 @@ static const struct row rows[] = {
 	{ "a DNAME elsewhere", "a.old.test.", 1, RESPONSE,
 	  { "a.old.test. 30 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1\n"
 	    "else.test. 30 IN DNAME new.test." },
-	  ADMIT_PASS, 30, { SAME }, 0 },
+	  ADMIT_PASS, 30,
+	  { "a.old.test. 30 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "a DNAME without a CNAME", "a.old.test.", 1, RESPONSE,
 	  { "old.test. 30 IN DNAME new.test." }, ADMIT_PASS, 30, { SAME }, 0 },
 	{ "signatures of the chain", "a.test.", 1, RESPONSE,
@@ -154,22 +165,28 @@ static const struct row rows[] = {
 	{ "an alias to nothing elsewhere, the first zone's SOA", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.example.", SOA_TEST }, ADMIT_PASS, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
-	{ "NXDOMAIN with answers", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, ADMIT_PASS, 30,
+	{ "NXDOMAIN of what an alias leads to (RFC 2308, 2.1)", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
+	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, ADMIT_NEGATIVE, 30,
+	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
+	{ "the same without SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
+	  { "a.test. 30 IN CNAME b.test." }, ADMIT_PASS, 30, { SAME }, 0 },
+	{ "NXDOMAIN with what was asked for", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
+	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, ADMIT_PASS, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "NXDOMAIN without SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN, { NULL }, ADMIT_PASS, 0,
 	  { NULL }, DNS_QR | DNS_RA | DNS_NXDOMAIN },
-	{ "NODATA without SOA", "a.test.", 1, RESPONSE, { NULL }, ADMIT_PASS, 0, { NULL }, 0 },
+	{ "NODATA without SOA", "a.test.", 1, RESPONSE, { NULL }, ADMIT_NEGATIVE, 5, { NULL },
+	  DNS_QR | DNS_AA | DNS_RA },
 	{ "a referral", "a.test.", 1, RESPONSE, { NULL, "test. 30 IN NS ns.test." }, ADMIT_PASS, 30,
 	  { NULL, SAME }, 0 },
 	{ "the SOA of a zone that the name is not in", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
 	  { NULL, "other. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_PASS, 300,
-	  { NULL, SAME }, 0 },
+	  { NULL }, 0 },
 	{ "the SOA of a zone below the name", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
 	  { NULL, "b.a.test. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_PASS, 300,
-	  { NULL, SAME }, 0 },
+	  { NULL }, 0 },
 	{ "the SOA of a zone of a like name", "a.bigtest.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { NULL, SOA_TEST }, ADMIT_PASS, 300, { NULL, SAME }, 0 },
+	  { NULL, SOA_TEST }, ADMIT_PASS, 300, { NULL }, 0 },
 	{ "the root's SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
 	  { NULL, ". 60 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_NEGATIVE, 60,
 	  { NULL, SAME }, 0 },
@@ -298,7 +315,8 @@ static void test_rows(void **state)
 		enum admission got = ADMIT_DROP;
 		struct answer *answer = NULL;
 		size_t len = wire__build(msg, &m);
-		int err = answer__decode(msg, len, &qname, row->qtype, 0, &got, &answer);
+		int err =
+			answer__decode(msg, len, &qname, row->qtype, NODENS_KEY_DO, &got, &answer);
 
 		if (err || got != row->want || answer->ttl_s != row->ttl_s ||
 		    (row->want_flags && answer->flags != row->want_flags))
@@ -311,6 +329,56 @@ static void test_rows(void **state)
 	}
 }
 
+/* RFC 4035, 3.2.1: of DNSSEC who did not ask for it gets nothing, and the rest is kept. */
+static void test_unwanted_dnssec(void **state)
+{
+	static const char sig[] =
+		"a.test. 30 IN RRSIG A 8 2 30 20300101000000 20200101000000 1 test. AAAA";
+	static const char nsec[] = "a.test. 30 IN NSEC b.test. A";
+	static const struct {
+		uint16_t qtype;
+		uint8_t key_flags;
+		const char *in[2];
+		unsigned int answers, authority;
+	} cases[] = {
+		{ 1, 0, { "a.test. 30 IN A 192.0.2.1", sig }, 1, 0 },
+		{ 1, NODENS_KEY_CD, { "a.test. 30 IN A 192.0.2.1", sig }, 1, 0 },
+		{ 1, NODENS_KEY_DO, { "a.test. 30 IN A 192.0.2.1", sig }, 2, 0 },
+		{ 28, 0, { NULL, nsec }, 0, 0 },
+		{ 28, NODENS_KEY_DO, { NULL, nsec }, 0, 1 },
+		{ 46, 0, { NULL, sig }, 1, 0 },
+		{ 47, 0, { nsec, NULL }, 1, 0 },
+		{ 255, 0, { "a.test. 30 IN A 192.0.2.1", sig }, 2, 0 },
+	};
+	struct dns_name qname = wire__name("a.test.");
+	static uint8_t msg[DNS_MAX_MSG];
+	char answers[512], authority[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool denial = cases[i].qtype == 28;
+		const char *first = cases[i].in[0], *second = cases[i].in[1];
+		struct wire_message m = { 1, RESPONSE, "a.test.", cases[i].qtype, { NULL } };
+		enum admission got = ADMIT_DROP;
+		struct answer *answer = NULL;
+		size_t len;
+
+		snprintf(answers, sizeof(answers), "%s%s%s", first ? first : "",
+			 first && second ? "\n" : "", second && !denial ? second : "");
+		snprintf(authority, sizeof(authority), "%s\n%s", SOA_TEST, nsec);
+		m.section[0] = denial ? NULL : answers;
+		m.section[1] = denial ? authority : NULL;
+		len = wire__build(msg, &m);
+		assert_int_equal(answer__decode(msg, len, &qname, cases[i].qtype,
+						cases[i].key_flags, &got, &answer),
+				 0);
+		assert_int_equal(got, denial ? ADMIT_NEGATIVE : ADMIT_POSITIVE);
+		assert_int_equal(answer->count[0], cases[i].answers);
+		assert_int_equal(answer->count[1], denial + cases[i].authority);
+		answer__free(answer);
+	}
+}
+
 /* Messages that are no answer to the question leave everything as it was. */
 static void test_not_an_answer(void **state)
 {
@@ -319,8 +387,8 @@ static void test_not_an_answer(void **state)
 		uint16_t qtype, flags;
 		enum admission want;
 	} cases[] = {
-		{ "as asked", "a.test.", 1, RESPONSE, ADMIT_PASS },
-		{ "other case", "A.tESt.", 1, RESPONSE, ADMIT_PASS },
+		{ "as asked", "a.test.", 1, RESPONSE, ADMIT_NEGATIVE },
+		{ "other case", "A.tESt.", 1, RESPONSE, ADMIT_NEGATIVE },
 		{ "a query", "a.test.", 1, DNS_RD, ADMIT_DROP },
 		{ "another name", "b.test.", 1, RESPONSE, ADMIT_DROP },
 		{ "a longer name", "a.a.test.", 1, RESPONSE, ADMIT_DROP },
@@ -345,7 +413,7 @@ static void test_not_an_answer(void **state)
 		print_message("    %s\n", cases[i].name);
 		assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
 		assert_int_equal(got, cases[i].want);
-		if (got == ADMIT_PASS)
+		if (got == ADMIT_NEGATIVE)
 			answer__free(answer);
 		else
 			assert_ptr_equal(answer, &got);
@@ -547,9 +615,13 @@ static void test_opt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	cmocka_unit_test(test_not_an_answer),
-		cmocka_unit_test(test_salvage), cmocka_unit_test(test_header_counts),
-		cmocka_unit_test(test_rdata),	cmocka_unit_test(test_opt),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_not_an_answer),
+		cmocka_unit_test(test_unwanted_dnssec),
+		cmocka_unit_test(test_salvage),
+		cmocka_unit_test(test_header_counts),
+		cmocka_unit_test(test_rdata),
+		cmocka_unit_test(test_opt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
