@@ -372,21 +372,6 @@ static bool uncacheable_type(uint16_t qtype)
 	       (qtype >= DNS_TYPE_META_FIRST && qtype <= DNS_TYPE_META_LAST);
 }
 
-/* Nothing at all, not even a SOA, and no referral either: kept for a moment, as CoreDNS does. */
-static bool says_no_data(const struct judge *j)
-{
-	struct judgement *out = j->out;
-
-	if (j->m->rcode != DNS_NOERROR || j->first[1])
-		return false;
-	for (unsigned int i = j->first[1]; i < j->first[2]; i++)
-		if (j->m->rr[i].type == DNS_TYPE_SOA || j->m->rr[i].type == DNS_TYPE_NS)
-			return false;
-	if (!j->m->n_rr || out->ttl_s > NO_SOA_TTL_S)
-		out->ttl_s = NO_SOA_TTL_S;
-	return true;
-}
-
 /* ADMIT_POSITIVE, ADMIT_NEGATIVE or ADMIT_PASS for NOERROR and NXDOMAIN, records taken. */
 static enum admission judge_records(struct judge *j)
 {
@@ -409,8 +394,13 @@ static enum admission judge_records(struct judge *j)
 		return ADMIT_POSITIVE;
 
 	soa = find_soa(j);
+	if (!soa && j->m->rcode == DNS_NOERROR && !j->m->n_rr && !j->m->own) {
+		/* nothing at all, and no referral: kept for a moment, as CoreDNS does */
+		out->ttl_s = NO_SOA_TTL_S;
+		return ADMIT_NEGATIVE;
+	}
 	if (!soa)
-		return says_no_data(j) ? ADMIT_NEGATIVE : ADMIT_PASS;
+		return ADMIT_PASS;
 	/* RFC 2308, 5: MINIMUM is the last field. */
 	minimum = j->m->msg + soa->rdata_at + soa->rdata_len - 4;
 	minimum_s = (uint32_t)minimum[0] << 24 | minimum[1] << 16 | minimum[2] << 8 | minimum[3];

@@ -61,7 +61,7 @@ struct answer {
  * Take apart @msg, which came in reply to (qname, qtype, key_flags).
  * On ADMIT_DROP and ADMIT_TRUNCATED *out is untouched; else *out is a new
  * answer (answer__free). Out-of-bailiwick and off-chain records: see admission.
- * Without records in the message ttl_s is 0.
+ * Without records in the message ttl_s is 0, but for NODATA without a SOA: 5 s.
  * Errors: -EBADMSG malformed, -ENOMEM, -EMSGSIZE more than ANSWER_MAX_RR records, or written
  * anew over DNS_MAX_MSG octets; outputs are then untouched.
  */
