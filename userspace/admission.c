@@ -142,7 +142,7 @@ static void take_rrset(struct judge *j, uint16_t type)
 {
 	unsigned int n = j->n_chain - 1;
 
-	for (int signatures = 0; signatures <= j->m->dnssec; signatures++) {
+	for (int signatures = 0; signatures < (j->m->dnssec ? 2 : 1); signatures++) {
 		for (unsigned int i = j->first[0]; i < j->first[1]; i++) {
 			const struct dns_rr *rr = &j->m->rr[i];
 

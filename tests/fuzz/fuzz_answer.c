@@ -85,7 +85,7 @@ static void check_again(const uint8_t *msg, size_t len, const struct dns_query *
 /* What is left of a message that lacks something makes a reply, too. */
 static void check_salvage(const uint8_t *data, size_t size, const struct dns_query *query)
 {
-	struct reply_options opts = { .limit = DNS_MAX_MSG, .bufsize = 1232 };
+	struct reply_options opts = { .limit = DNS_MAX_MSG };
 	static uint8_t msg[DNS_MAX_MSG];
 	enum admission admission = ADMIT_DROP;
 	struct answer *answer = NULL;
