@@ -137,9 +137,9 @@ bench-pod bench-miss bench-bystander: bench-deps
 bench-deps:
 	$(Q)scripts/deps build bench
 
-bench-datapath: $(BUILD)/tests/bpf/bench_datapath ## ns per packet by BPF_PROG_RUN (root)
+bench-datapath: $(BUILD)/tests/bpf/bench_datapath $(BUILD)/tests/bpf/test_budget ## ns per packet by BPF_PROG_RUN (root)
 	$(Q)$<
-	$(Q)tests/bpf/budget
+	$(Q)$(BUILD)/tests/bpf/test_budget
 bench-pod: all $(TOOLS) ## latency from a pod beside unbound, dnsmasq and plain DNAT
 	$(Q)bench/pod
 bench-miss: all $(TOOLS) ## misses per second beside unbound

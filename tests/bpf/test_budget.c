@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Each program against its budget of instructions that the verifier may walk, on the kernel that
+ * it runs on. The kernel's limit is 1,000,000; an agent loads the programs at every start.
+ *
+ *	test_budget [PRETEND]
+ *
+ * Contract: measures what the agent loads (its variants, its fallbacks), by loading the same
+ * instructions once more with the verifier's statistics on. Prints a line a program.
+ */
+#include "harness.h"
+
+#include "kern_priv.h"
+#include "nodens.skel.h"
+
+#define LOG_STATS                                                                      \
+	4 /* BPF_LOG_STATS of include/linux/bpf_verifier.h: since 5.2, only the counts \
+	   */
+
+struct budget {
+	const char *prog;
+	const char *variant; /* NULL: any other */
+	unsigned int insns;
+};
+
+/* One for all kernels: docs/kernel-support.md has what each walks. */
+static const struct budget budgets[] = {
+	{ "xdp_nodens", "generic", 500000 }, /* besides, it looks which kind of checksum there is */
+	{ "xdp_nodens", NULL, 340000 },	     { "tc_nodens", NULL, 1500 },
+	{ "tc_dns", NULL, 350000 },	     { "tc_return", NULL, 200 },
+};
+
+static char log_text[1 << 16];
+
+static void measure(const struct bpf_program *prog, const char *variant)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_level = LOG_STATS, .log_buf = log_text,
+		    .log_size = sizeof(log_text));
+	const struct bpf_insn *insns = bpf_program__insns(prog);
+	const char *name = bpf_program__name(prog), *line;
+	unsigned int walked = 0, i;
+	uint64_t begin = mono_ns();
+	int fd;
+
+	fd = bpf_prog_load(bpf_program__type(prog), name, "Dual BSD/GPL", insns,
+			   bpf_program__insn_cnt(prog), &opts);
+	line = strstr(log_text, "processed ");
+	if (line)
+		sscanf(line, "processed %u", &walked);
+	printf("%s (%s): %u instructions verified, %.1f s\n", name, variant, walked,
+	       (mono_ns() - begin) / 1e9);
+	if (getenv("V"))
+		fputs(log_text, stdout);
+	for (i = 0; strcmp(budgets[i].prog, name) ||
+		    (budgets[i].variant && strcmp(budgets[i].variant, variant));) {
+		if (++i == sizeof(budgets) / sizeof(budgets[0]))
+			die("a program without a budget");
+	}
+	verdict(fd >= 0 && walked && walked <= budgets[i].insns, "%s (%s): budget %u", name,
+		variant, budgets[i].insns);
+	close(fd);
+}
+
+static void measure_tc(struct env *env, enum kern_prog which, bool steer, const char *variant)
+{
+	struct kern_error err;
+
+	if (kern__tc_prog_fd(env->kern, which, steer, &err) < 0) {
+		verdict(false, "%s", err.text);
+		return;
+	}
+	if (which == KERN_TC_RETURN) {
+		measure(env->kern->tc[which][steer]->progs.tc_return, variant);
+		return;
+	}
+	measure(env->kern->tc[which][steer]->progs.tc_nodens, variant);
+	measure(env->kern->tc[which][steer]->progs.tc_dns, variant);
+}
+
+static void measure_xdp(struct env *env, bool generic, const char *variant)
+{
+	struct bpf_object *obj;
+	struct kern_error err;
+
+	if (kern__xdp_object(env->kern, true, generic, &obj, &err))
+		die(err.text);
+	if (bpf_object__load(obj))
+		verdict(false, "xdp_nodens (%s) does not load", variant);
+	else
+		measure(bpf_object__find_program_by_name(obj, "xdp_nodens"), variant);
+	bpf_object__close(obj);
+}
+
+int main(int argc, char **argv)
+{
+	static struct env env;
+
+	env__open(&env, argc > 1 ? argv[1] : NULL, 64);
+	measure_tc(&env, KERN_TC_POD, true, "pod");
+	measure_tc(&env, KERN_TC_POD, false, "pod, no steering");
+	measure_tc(&env, KERN_TC_POD_BEHIND_XDP, true, "behind XDP");
+	measure_tc(&env, KERN_TC_RETURN, true, "nd0");
+	if (kern__features(env.kern)->xdp_grow) {
+		measure_xdp(&env, false, "native");
+		measure_xdp(&env, true, "generic");
+	}
+	env__close(&env);
+	return closing_line();
+}
