@@ -25,7 +25,7 @@ static __always_inline __u64 cut_labels(void *data, void *end, const struct pkt 
 	__u64 off = 0, labels = 0;
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < DNS_MAX_NAME / 2 + 1; i++) {
+	for (__u64 i = 0; i < DNS_MAX_NAME / 2 + 1; i++) {
 		__u8 *label = at(data, p->dns + DNS_HEADER_LEN + off);
 
 		if ((void *)(label + 1) > end || *label > 63)
@@ -55,7 +55,7 @@ static __always_inline bool cut_find(void *data, void *end, const struct pkt *p,
 	labels = cut_labels(data, end, p, q);
 	/* those of the labels at which there are cuts: VERIFIER: without a branch */
 #pragma clang loop unroll(full)
-	for (__u32 i = 0; i < NODENS_CUT_DEPTHS; i++, labels >>= 8, depths >>= 1) {
+	for (__u64 i = 0; i < NODENS_CUT_DEPTHS; i++, labels >>= 8, depths >>= 1) {
 		__u64 label = labels & 0xff, on = depths & (label + 0xff) >> 8 & 1;
 
 		asm volatile("" : "+r"(on));
@@ -63,7 +63,7 @@ static __always_inline bool cut_find(void *data, void *end, const struct pkt *p,
 	}
 	places = forget(places, q->hash);
 #pragma clang loop unroll(full)
-	for (__u32 i = 0; i < CUT_TRIES; i++, places >>= 8) {
+	for (__u64 i = 0; i < CUT_TRIES; i++, places >>= 8) {
 		*name_at = p->dns + DNS_HEADER_LEN + (places & 0xff) - 1;
 		if (!(places & 0xff) || dns_scan_name(data, end, *name_at, ctl, suffix) != GO_ON)
 			return false;

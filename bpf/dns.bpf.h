@@ -36,16 +36,16 @@ struct dns_hdr {
 
 struct question {
 	__u64 hash;
-	__u64 last;	/* last word of the name, lower case, zero-padded */
-	__u64 n_full;	/* words before it */
-	__u64 name_len; /* 1..255, root label included */
-	__u64 sum;	/* RFC 1071 sum of the name as it stands, not folded */
-	__u64 limit;	/* largest reply the client takes, bytes */
-	__be32 type_class;
-	__be16 id;
-	__be16 flags;	/* of the header */
-	__u8 key_flags; /* NODENS_KEY_* */
-	bool edns;
+	__u64 last;	  /* last word of the name, lower case, zero-padded */
+	__u64 n_full;	  /* words before it */
+	__u64 name_len;	  /* 1..255, root label included */
+	__u64 sum;	  /* RFC 1071 sum of the name as it stands, not folded */
+	__u64 limit;	  /* largest reply the client takes, bytes */
+	__u64 type_class; /* in wire order, as the next two */
+	__u64 id;
+	__u64 flags;	 /* of the header */
+	__u64 key_flags; /* NODENS_KEY_* */
+	__u64 edns;	 /* a bool */
 };
 
 #define BYTES(x) ((x)*0x0101010101010101ULL)
@@ -89,8 +89,8 @@ static __always_inline __u64 sum_word(__u64 w)
 	return (w & 0xffffffff) + (w >> 32);
 }
 
-static __always_inline int dns_header(void *data, void *end, const struct pkt *p,
-				      struct question *q, bool *has_additional)
+static __always_inline long dns_header(void *data, void *end, const struct pkt *p,
+				       struct question *q, bool *has_additional)
 {
 	struct dns_hdr *hdr = at(data, p->dns);
 
@@ -116,26 +116,32 @@ static __always_inline int dns_header(void *data, void *end, const struct pkt *p
  * end of the packet fewer than eight remain; then four are read: the type and
  * class that must follow leave no room for more of the name than three.
  */
-static __always_inline int dns_scan_name(void *data, void *end, __u64 name_at,
-					 const struct nodens_ctl *ctl, struct question *q)
+static __always_inline long dns_scan_name(void *data, void *end, __u64 name_at,
+					  const struct nodens_ctl *ctl, struct question *q)
 {
 	void *name = at(data, name_at);
-	__u64 w, zeros, below, hash = 0, sum = 0, n = 0;
-	__u32 i;
+	/* VERIFIER: unknown from the start, as they are after a word */
+	__u64 hash = forget(0, ctl->hash_key[0]), sum = hash;
+	__u64 w, zeros, below, key, n, i;
 
 #pragma clang loop unroll(disable)
 	for (i = 0; i < DNS_NAME_WORDS; i++, name += 8) {
-		if (name + 8 <= end)
-			w = *(__u64 *)name;
-		else if (name + 4 <= end)
-			w = *(__u32 *)name;
-		else
-			return NODENS_CTR_SHORT;
+		/* VERIFIER: read here, so that @i is an index in the loop alone */
+		key = ctl->hash_key[i];
+		asm volatile("" : "+r"(key));
+		if (name + 8 > end) {
+			if (name + 4 > end)
+				return NODENS_CTR_SHORT;
+			w = forget(*(__u32 *)name, ctl->hash_key[0]);
+			zeros = zero8(w);
+			break;
+		}
+		w = *(__u64 *)name;
 		zeros = zero8(w);
 		if (zeros)
 			break;
 		sum += sum_word(w);
-		hash += hash_word(lower8(w), ctl->hash_key[i]);
+		hash += hash_word(lower8(w), key);
 	}
 	if (i == DNS_NAME_WORDS)
 		return NODENS_CTR_QNAME;
@@ -146,8 +152,8 @@ static __always_inline int dns_scan_name(void *data, void *end, __u64 name_at,
 	w &= below;
 	q->sum = sum + sum_word(w);
 	q->last = lower8(w);
-	q->hash = hash + hash_word(q->last, ctl->hash_key[i]);
-	q->n_full = forget(i, w) & (DNS_NAME_WORDS - 1);
+	q->hash = hash + hash_word(q->last, key);
+	q->n_full = unknown(i) & (DNS_NAME_WORDS - 1);
 	q->name_len = (q->n_full << 3) + (n & 7) + 1;
 	if (q->name_len > DNS_MAX_NAME)
 		return NODENS_CTR_QNAME;
@@ -158,8 +164,8 @@ static __always_inline int dns_scan_name(void *data, void *end, __u64 name_at,
  * The OPT record at @off (RFC 6891, 6.1.2), which must end the message. ECS and
  * versions other than 0 are the agent's; other options change no answer.
  */
-static __always_inline int dns_edns(void *data, void *end, const struct pkt *p, __u64 off,
-				    const struct nodens_ctl *ctl, struct question *q)
+static __always_inline long dns_edns(void *data, void *end, const struct pkt *p, __u64 off,
+				     const struct nodens_ctl *ctl, struct question *q)
 {
 	__u8 *opt = at(data, off);
 	__u64 size, rdlen;
@@ -184,7 +190,7 @@ static __always_inline int dns_edns(void *data, void *end, const struct pkt *p, 
 
 	off += EDNS_OPT_LEN;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < EDNS_MAX_OPTS; i++) {
+	for (__u64 i = 0; i < EDNS_MAX_OPTS; i++) {
 		__u64 len;
 
 		if (rdlen == 0)
@@ -204,13 +210,13 @@ static __always_inline int dns_edns(void *data, void *end, const struct pkt *p, 
 }
 
 /* Type, class and what follows; completes key_flags, limit and the hash. */
-static __always_inline int dns_question_tail(void *data, void *end, const struct pkt *p,
-					     const struct nodens_ctl *ctl, struct question *q,
-					     bool has_additional)
+static __always_inline long dns_question_tail(void *data, void *end, const struct pkt *p,
+					      const struct nodens_ctl *ctl, struct question *q,
+					      bool has_additional)
 {
 	__u64 off = p->dns + DNS_HEADER_LEN + q->name_len;
 	__be32 *tc = at(data, off);
-	int outcome;
+	long outcome;
 
 	if ((void *)(tc + 1) > end || off + 4 > p->dns + p->dns_len)
 		return NODENS_CTR_SHORT;
@@ -233,25 +239,30 @@ static __always_inline int dns_question_tail(void *data, void *end, const struct
 	return GO_ON;
 }
 
-/* Is the name a sequence of labels that ends where its first zero byte is? */
-static __always_inline bool dns_name_ok(void *data, void *end, const struct pkt *p,
-					const struct question *q)
+/*
+ * Is the name a sequence of labels that ends where its first zero byte is?
+ * VERIFIER: one way out of the loop for good and bad, and the answer without a branch.
+ */
+static __always_inline __u64 dns_name_ok(void *data, void *end, const struct pkt *p,
+					 const struct question *q)
 {
-	__u64 off = 0;
+	__u64 off = 0, len = 1;
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < DNS_MAX_NAME / 2 + 1; i++) {
+	for (__u64 i = 0; i < DNS_MAX_NAME / 2 + 1; i++) {
 		__u8 *label = at(data, p->dns + DNS_HEADER_LEN + off);
 
-		if ((void *)(label + 1) > end || *label > 63)
-			return false;
-		if (*label == 0)
-			return off + 1 == q->name_len;
-		off += 1 + *label;
-		if (off >= q->name_len || off > DNS_MAX_NAME)
-			return false;
+		if ((void *)(label + 1) > end)
+			break;
+		len = *label;
+		if (len - 1 > 62)
+			break;
+		off += 1 + len;
 	}
-	return false;
+	off = len | ((off + 1) ^ q->name_len);
+	off = (off - 1) >> 63;
+	asm volatile("" : "+r"(off));
+	return off;
 }
 
 #endif /* NODENS_DNS_BPF_H */

@@ -58,12 +58,12 @@ static __always_inline bool ctx_resize(void *ctx, bool xdp, __u64 len)
 }
 
 /* What does the packet ask? GO_ON, or the outcome. */
-static __always_inline int question_read(void *ctx, bool xdp, struct pkt *p,
-					 const struct nodens_ctl *ctl, struct question *q)
+static __always_inline long question_read(void *ctx, bool xdp, struct pkt *p,
+					  const struct nodens_ctl *ctl, struct question *q)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	bool has_additional;
-	int outcome;
+	long outcome;
 
 	outcome = dns_header(data, end, p, q, &has_additional);
 	if (outcome != GO_ON)
@@ -158,7 +158,7 @@ static __always_inline enum query_checksum query_checksum(void *data, void *end,
 	if (p->dns_len & 1)
 		sum += *last;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < (DNS_MAX_QUERY + sizeof(struct udphdr)) / 2; i++, word++) {
+	for (__u64 i = 0; i < (DNS_MAX_QUERY + sizeof(struct udphdr)) / 2; i++, word++) {
 		if (i >= words)
 			break;
 		if (!ROOM(word, 2, end))
@@ -172,12 +172,12 @@ static __always_inline enum query_checksum query_checksum(void *data, void *end,
  * Answer in place if the store knows: HIT, HIT_TC, BROKEN, or the outcome under
  * which the packet goes on unchanged.
  */
-static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt *p,
-					   const struct nodens_ctl *ctl, const struct question *q)
+static __always_inline long question_answer(void *ctx, bool xdp, const struct pkt *p,
+					    const struct nodens_ctl *ctl, const struct question *q)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	struct reply_sums sums;
-	bool partial = false;
+	__u64 partial = 0;
 	__u64 now = now_ns(), name_at = p->dns + DNS_HEADER_LEN;
 	struct question wanted = *q;
 	__u32 number;
@@ -208,7 +208,7 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 
 		if (kind == QUERY_EITHER)
 			return NODENS_CTR_MISS;
-		partial = kind == QUERY_PARTIAL;
+		partial = forget(kind == QUERY_PARTIAL, now) & 1;
 	}
 
 	if (!ctx_resize(ctx, xdp, p->dns + r.dns_len))
@@ -235,10 +235,10 @@ static __always_inline int question_answer(void *ctx, bool xdp, const struct pkt
 }
 
 /* Of a UDP packet to a served address whose lengths agree: its outcome. */
-static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
+static __always_inline long answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
 {
 	struct question q = {};
-	int outcome;
+	long outcome;
 
 	outcome = question_read(ctx, xdp, p, ctl, &q);
 	if (outcome == GO_ON)
@@ -251,8 +251,10 @@ static __always_inline int answer(void *ctx, bool xdp, struct pkt *p, const stru
 	case NODENS_CTR_QCLASS:
 	case NODENS_CTR_ADDITIONAL:
 		/* what follows a name was looked for where the name seemed to end */
-		if (q.name_len && !dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q))
-			return NODENS_CTR_QNAME;
+		if (q.name_len)
+			outcome = NODENS_CTR_QNAME ^
+				  ((outcome ^ NODENS_CTR_QNAME) &
+				   -dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q));
 	}
 	return outcome;
 }
@@ -280,10 +282,10 @@ static __always_inline void tc_take(struct __sk_buff *skb, struct pkt *p)
  * The core of both hooks: what becomes of a packet, answered in place or not
  * touched. *p and *ctl are set as far as it came.
  */
-static __always_inline int packet(void *ctx, bool xdp, struct pkt *p, struct nodens_ctl **ctl)
+static __always_inline long packet(void *ctx, bool xdp, struct pkt *p, struct nodens_ctl **ctl)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
-	int outcome;
+	long outcome;
 
 	if (xdp) {
 		outcome = pkt_parse(data, end, p);
@@ -310,7 +312,7 @@ int xdp_nodens(struct xdp_md *ctx)
 {
 	struct nodens_ctl *ctl = NULL;
 	struct pkt p = {};
-	int outcome = packet(ctx, true, &p, &ctl);
+	long outcome = packet(ctx, true, &p, &ctl);
 
 	count(outcome);
 	switch (outcome) {
@@ -332,7 +334,7 @@ SEC("tc")
 int tc_nodens(struct __sk_buff *skb)
 {
 	struct pkt p = {};
-	int outcome;
+	long outcome;
 
 	outcome = pkt_parse((void *)(long)skb->data, (void *)(long)skb->data_end, &p);
 	if (outcome == NODENS_CTR_SHORT && skb->len > skb->data_end - skb->data) {
@@ -368,7 +370,7 @@ int tc_dns(struct __sk_buff *skb)
 {
 	struct nodens_ctl *ctl = NULL;
 	struct pkt p = {};
-	int outcome = packet(skb, false, &p, &ctl);
+	long outcome = packet(skb, false, &p, &ctl);
 
 	if (!cfg_behind_xdp)
 		count(outcome);

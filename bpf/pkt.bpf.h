@@ -16,14 +16,18 @@
 #define DNS_MAX_QUERY  512 /* RFC 1035, 2.3.4; no query needs more */
 #define MAX_HEADERS    (14 + 8 + 40 + 8 + DNS_HEADER_LEN)
 
-/* Offsets from the start of the frame. */
+/*
+ * Offsets from the start of the frame.
+ * VERIFIER(5.15): all that lives long has 64 bits. Of less that is spilled, the verifier never
+ * knows that the slot was written whole, so old values in it keep states apart.
+ */
 struct pkt {
 	__u64 l3;
 	__u64 l4;
 	__u64 dns;     /* UDP only */
 	__u64 dns_len; /* bytes of DNS message, by UDP's length */
-	bool ip6;
-	bool tcp;
+	__u64 ip6;     /* a bool, as the next */
+	__u64 tcp;
 };
 
 /*
@@ -36,6 +40,19 @@ static __always_inline __u64 forget(__u64 value, __u64 unknown)
 	value ^= unknown;
 	asm volatile("" : "+r"(value));
 	return value ^ unknown;
+}
+
+/*
+ * The same for a value that went into a bound or an offset: verifiers from 5.3 on follow one back
+ * to what it was made of, and keep that apart as well. They lose the track in memory that was
+ * written in parts. The low 32 bits only; the processor forwards the store to the load.
+ */
+static __always_inline __u64 unknown(__u64 value)
+{
+	volatile __u64 cell = value;
+
+	((volatile __u8 *)&cell)[7] = 0;
+	return *(volatile __u32 *)&cell;
 }
 
 /* The packet at offset @off, which is below FRAME_MAX. */
@@ -58,7 +75,7 @@ static __always_inline void *at(void *data, __u64 off)
 		(void *)(ptr) + (bytes) <= (end); \
 	})
 
-static __always_inline int pkt_ports(void *data, void *end, struct pkt *p, __u8 proto)
+static __always_inline long pkt_ports(void *data, void *end, struct pkt *p, __u8 proto)
 {
 	__be16 *ports = at(data, p->l4);
 
@@ -72,7 +89,7 @@ static __always_inline int pkt_ports(void *data, void *end, struct pkt *p, __u8 
 	return GO_ON;
 }
 
-static __always_inline int pkt_ip4(void *data, void *end, struct pkt *p)
+static __always_inline long pkt_ip4(void *data, void *end, struct pkt *p)
 {
 	struct iphdr *ip = at(data, p->l3);
 
@@ -87,7 +104,7 @@ static __always_inline int pkt_ip4(void *data, void *end, struct pkt *p)
 	return pkt_ports(data, end, p, ip->protocol);
 }
 
-static __always_inline int pkt_ip6(void *data, void *end, struct pkt *p)
+static __always_inline long pkt_ip6(void *data, void *end, struct pkt *p)
 {
 	struct ipv6hdr *ip = at(data, p->l3);
 
@@ -109,12 +126,12 @@ static __always_inline int pkt_ip6(void *data, void *end, struct pkt *p)
 }
 
 /* Is it TCP or UDP to port 53, to this station? Sets l3, l4, ip6, tcp. */
-static __always_inline int pkt_parse(void *data, void *end, struct pkt *p)
+static __always_inline long pkt_parse(void *data, void *end, struct pkt *p)
 {
 	struct ethhdr *eth = data;
 	__be16 proto;
 	__u64 l3 = sizeof(*eth);
-	int outcome;
+	long outcome;
 
 	if ((void *)(eth + 1) > end)
 		return NODENS_CTR_SHORT;
@@ -150,7 +167,7 @@ static __always_inline int pkt_parse(void *data, void *end, struct pkt *p)
  * The lengths of IP, UDP and the frame (@frame_len bytes, padding included)
  * must agree. Sets dns and dns_len.
  */
-static __always_inline int pkt_lengths(void *data, void *end, struct pkt *p, __u64 frame_len)
+static __always_inline long pkt_lengths(void *data, void *end, struct pkt *p, __u64 frame_len)
 {
 	struct udphdr *udp = at(data, p->l4);
 	__u64 l4_len, udp_len;
@@ -197,7 +214,7 @@ static __always_inline bool pkt_served(void *data, void *end, const struct pkt *
 		if ((void *)(ip + 1) > end)
 			return false;
 		dst = ip->daddr.in6_u.u6_addr32;
-		for (__u32 i = 0; i < NODENS_MAX_SERVED; i++) {
+		for (__u64 i = 0; i < NODENS_MAX_SERVED; i++) {
 			const __be32 *a = ctl->served6[i];
 
 			if (i >= ctl->n_served6)
@@ -212,7 +229,7 @@ static __always_inline bool pkt_served(void *data, void *end, const struct pkt *
 		if ((void *)(ip + 1) > end)
 			return false;
 		dst = ip->daddr;
-		for (__u32 i = 0; i < NODENS_MAX_SERVED; i++) {
+		for (__u64 i = 0; i < NODENS_MAX_SERVED; i++) {
 			if (i >= ctl->n_served4)
 				return false;
 			if (ctl->served4[i] == dst)

@@ -20,8 +20,8 @@ struct reply {
 	__u64 n_odd;	/* of their TTLs, those at odd offsets */
 	__u64 rotating; /* of the set that rotates, so many are sent */
 	__u64 ancount, nscount, arcount;
-	__be32 ttl; /* of every RR; 0: the answer is stale */
-	bool truncated;
+	__u64 ttl;	 /* of every RR; 0: the answer is stale */
+	__u64 truncated; /* a bool */
 };
 
 /* RFC 1071 sums, not folded, in the byte order of a u16 load. */
@@ -187,7 +187,7 @@ static __always_inline bool reply_blob(void *data, void *end, __u64 off, const s
 	void *to = at(data, off);
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i <= NODENS_MAX_BLOB / 8; i++) {
+	for (__u64 i = 0; i <= NODENS_MAX_BLOB / 8; i++) {
 		if (i == words)
 			break;
 		if (!ROOM(to, 8, end) || !slot_word(f, from, &word))
@@ -215,7 +215,7 @@ static __always_inline bool reply_set_ttls(void *data, void *end, __u64 off, con
 	__u64 from = f->slot->ttls_at;
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < NODENS_MAX_RR; i++, from += 2) {
+	for (__u64 i = 0; i < NODENS_MAX_RR; i++, from += 2) {
 		__u8 *to;
 
 		if (i >= r->n_rr)
@@ -238,7 +238,7 @@ static __always_inline bool reply_rdata(void *data, void *end, __u64 off, const 
 	void *to = at(data, off);
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < NODENS_MAX_BLOB / size; i++, from += size, to += size) {
+	for (__u64 i = 0; i < NODENS_MAX_BLOB / size; i++, from += size, to += size) {
 		const __u64 *rdata = (void *)f->slot;
 
 		if (i >= n)
@@ -382,7 +382,7 @@ static __always_inline void reply_ip6(struct ipv6hdr *ip, __u64 udp_len, struct 
 
 	sums->pseudo = bpf_htons(IPPROTO_UDP);
 #pragma unroll
-	for (__u32 i = 0; i < 4; i++) {
+	for (__u64 i = 0; i < 4; i++) {
 		__be32 word = s[i];
 
 		sums->pseudo += (__u64)word + d[i];

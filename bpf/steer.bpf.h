@@ -48,7 +48,7 @@ static __always_inline __u32 flow_tuple(const struct pkt *p, const struct flow *
 					struct bpf_sock_tuple *tuple)
 {
 	if (p->ip6) {
-		for (__u32 i = 0; i < 4; i++) {
+		for (__u64 i = 0; i < 4; i++) {
 			tuple->ipv6.saddr[i] = flow->client[i];
 			tuple->ipv6.daddr[i] = flow->served[i];
 		}
@@ -116,8 +116,8 @@ static __always_inline bool agent_connected(struct __sk_buff *skb, const struct 
 }
 
 /* STEERED where the agent will take a query now, else the reason why not. */
-static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *p,
-				       const struct flow *flow, const struct nodens_ctl *ctl)
+static __always_inline long agent_ready(struct __sk_buff *skb, const struct pkt *p,
+					const struct flow *flow, const struct nodens_ctl *ctl)
 {
 	if (!ctl->steer)
 		return NODENS_CTR_STEER_OFF;
@@ -136,9 +136,9 @@ static __always_inline int agent_ready(struct __sk_buff *skb, const struct pkt *
  * at the cluster's DNS stays there. The agent's own sockets say which is which,
  * so there is no state here that a pod could fill up or forge.
  */
-static __always_inline int tcp_ready(struct __sk_buff *skb, const struct pkt *p,
-				     const struct flow *flow, const struct nodens_ctl *ctl,
-				     __u8 tcp_flags, int ready)
+static __always_inline long tcp_ready(struct __sk_buff *skb, const struct pkt *p,
+				      const struct flow *flow, const struct nodens_ctl *ctl,
+				      __u8 tcp_flags, long ready)
 {
 	if ((tcp_flags & (TCP_F_SYN | TCP_F_ACK)) == TCP_F_SYN) {
 		if (ready == NODENS_CTR_STEERED && ctl->shed & NODENS_SHED_SYN)
@@ -193,7 +193,7 @@ static __always_inline enum route_back client_route(struct __sk_buff *skb, const
 
 	if (p->ip6) {
 		fib.family = AF_INET6;
-		for (__u32 i = 0; i < 4; i++) {
+		for (__u64 i = 0; i < 4; i++) {
 			fib.ipv6_src[i] = flow->served[i];
 			fib.ipv6_dst[i] = flow->client[i];
 		}
@@ -212,8 +212,8 @@ static __always_inline enum route_back client_route(struct __sk_buff *skb, const
  * Note the way back to the client, or find it noted (headers/nodens_abi.h says
  * who may claim an address). IPv6 that says it is IPv4 would claim IPv4's.
  */
-static __always_inline int client_note(struct __sk_buff *skb, const struct pkt *p,
-				       const struct ethhdr *eth, const struct flow *flow)
+static __always_inline long client_note(struct __sk_buff *skb, const struct pkt *p,
+					const struct ethhdr *eth, const struct flow *flow)
 {
 	struct nodens_client now = {}, *old;
 	enum route_back route;
@@ -260,7 +260,7 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p
 	struct flow flow = {};
 	struct ethhdr *eth = data;
 	__be16 *ports = at(data, p->l4);
-	int ready;
+	long ready;
 
 	if (p->l3 != sizeof(*eth) || skb->vlan_present) {
 		count(NODENS_CTR_STEER_VLAN);

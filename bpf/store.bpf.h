@@ -14,7 +14,7 @@
 struct found {
 	struct nodens_slot *slot;
 	__u64 size; /* of its class, bytes */
-	__u32 number;
+	__u64 number;
 };
 
 static __always_inline __u64 now_ns(void)
@@ -75,7 +75,7 @@ static __always_inline bool slot_matches(void *data, void *end, __u64 name_at,
 	    f->slot->name_len != q->name_len)
 		return false;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < DNS_NAME_WORDS; i++, name += 8) {
+	for (__u64 i = 0; i < DNS_NAME_WORDS; i++, name += 8) {
 		if (!slot_word(f, NODENS_SLOT_HEADER + 8 * i, &stored))
 			return false;
 		if (i == q->n_full)
