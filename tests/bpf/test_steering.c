@@ -35,6 +35,15 @@ static void check_steer(const struct frame *in, const struct run *run, const str
 	verdict(ok, "tc: %s%s%s", w->name, ok ? "" : ": ", ok ? "" : why);
 }
 
+/* Linux 5.4 refuses a context with a device in it, whichever; here lo, which is always there. */
+static bool runs_say_device(const struct frame *in)
+{
+	struct run run;
+
+	run_frame_on(&env, TEST_TC, in, if_nametoindex("lo"), &run);
+	return run.error != -EINVAL;
+}
+
 static void steer_query(const struct steer_want *w, bool ip6, uint32_t ifindex, uint16_t client)
 {
 	static uint8_t msg[512];
@@ -47,6 +56,11 @@ static void steer_query(const struct steer_want *w, bool ip6, uint32_t ifindex, 
 	struct run run;
 
 	frame__build(&in, &spec);
+	if (ifindex && !runs_say_device(&in)) {
+		printf("skip tc: %s: this kernel's BPF_PROG_RUN takes no device\n", w->name);
+		n_skipped++;
+		return;
+	}
 	run_frame_on(&env, TEST_TC, &in, ifindex, &run);
 	check_steer(&in, &run, w);
 }
