@@ -35,7 +35,8 @@ int lines__open(int fd, struct lines **out)
 	if (!lines)
 		return -ENOMEM;
 	lines->fd = fd;
-	lines->dropped = lines->len = 0;
+	lines->dropped = lines->total_dropped = 0;
+	lines->len = 0;
 	*out = lines;
 	return 0;
 }
