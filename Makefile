@@ -24,9 +24,9 @@ CPPFLAGS += -Iheaders -Iuserspace -I$(BUILD)/bpf -MMD -MP
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-function \
 	    -I. -Iheaders -I/usr/include/$(MULTI)
 
-SRC      := $(wildcard userspace/*.c)
+SRC      := $(sort $(wildcard userspace/*/*.c))
 OBJ      := $(SRC:userspace/%.c=$(BUILD)/userspace/%.o)
-LIB_OBJ  := $(filter-out $(BUILD)/userspace/main.o,$(OBJ))
+LIB_OBJ  := $(filter-out $(BUILD)/userspace/cmd/main.o,$(OBJ))
 SKEL     := $(BUILD)/bpf/nodens.skel.h
 
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -70,18 +70,19 @@ $(BUILD)/version: FORCE
 	$(Q)echo '$(VERSION) $(or $(REVISION),unknown)' | cmp -s - $@ || \
 		echo '$(VERSION) $(or $(REVISION),unknown)' > $@
 FORCE:
-$(BUILD)/userspace/version.o: $(BUILD)/version
-$(BUILD)/userspace/version.o: CPPFLAGS += -DNODENS_VERSION='"$(VERSION)"' \
+$(BUILD)/userspace/base/version.o: $(BUILD)/version
+$(BUILD)/userspace/base/version.o: CPPFLAGS += -DNODENS_VERSION='"$(VERSION)"' \
 	-DNODENS_REVISION='"$(or $(REVISION),unknown)"'
 
 $(BUILD)/nodens: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(C_FLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
-# Test programs link with all modules but main: an archive takes what is named.
+# Test programs link with all modules but main: an archive takes what is named. Appended (q), not replaced: files of
+# different folders share names.
 $(BUILD)/libnodens.a: $(LIB_OBJ)
 	@rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnodens.a
 	$(call say,TEST,$@)
@@ -152,7 +153,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -Iheaders -Iuserspace -Itests/unit -I$(BUILD)/bpf -std=gnu11 -D_GNU_SOURCE -O1 -g \
 		-MMD -MP -MF $@.d \
-		-fsanitize=fuzzer,address,undefined $< $(filter-out userspace/main.c,$(SRC)) $(LIBS) -o $@
+		-fsanitize=fuzzer,address,undefined $< $(filter-out userspace/cmd/main.c,$(SRC)) $(LIBS) -o $@
 
 fuzz: $(FUZZ) ## fuzz targets, a minute each
 	$(Q)for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(BUILD)/fuzz/corpus/$$n; \
@@ -167,7 +168,7 @@ asan: ## build into build/asan with ASan and UBSan
 lint: ## cppcheck and clang-format, no changes
 	$(Q)cppcheck -q --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=nullPointerRedundantCheck \
-		--suppress=autoVariables:userspace/corefile.c --suppress=uninitvar:userspace/corefile.c --std=c11 \
+		--suppress=autoVariables:userspace/config/corefile.c --suppress=uninitvar:userspace/config/corefile.c --std=c11 \
 		'-DLIBBPF_OPTS(T,n,...)=struct T n = { __VA_ARGS__ }' -Iheaders -Iuserspace userspace
 	$(Q)clang-format --dry-run -Werror $$(git ls-files 'bpf/*.[ch]' 'headers/*.h' 'userspace/*.[ch]' 'tests/*.[ch]' 'bench/*.c')
 

@@ -3,7 +3,7 @@
  * The maps and settings that the programs share.
  *
  * Contract: sizes that depend on the capacity are set by the agent before it
- * creates the maps (userspace/kern_maps.c); what a torn read could do is said
+ * creates the maps (userspace/datapath/maps.c); what a torn read could do is said
  * at each map.
  */
 #ifndef NODENS_MAPS_BPF_H
@@ -87,7 +87,7 @@ struct {
 /*
  * Settings of one loaded instance. A helper newer than the running kernel needs
  * no setting: the agent replaces the call by the older helper of the same
- * signature (userspace/kern_progs.c), since before 5.5 the verifier does not
+ * signature (userspace/datapath/progs.c), since before 5.5 the verifier does not
  * know the value of a constant and walks both branches.
  */
 const volatile bool cfg_steer = true;	       /* misses go to the agent's namespace */

@@ -4,7 +4,7 @@
  *
  * Contract: reply_plan() is all checks and no change; then the hook resizes the
  * packet; then reply_write() fills it in. The client's ID, RD, CD and question
- * bytes are never touched. userspace/reply.c builds the same bytes.
+ * bytes are never touched. userspace/dns/reply.c builds the same bytes.
  */
 #ifndef NODENS_REPLY_BPF_H
 #define NODENS_REPLY_BPF_H

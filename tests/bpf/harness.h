@@ -26,10 +26,10 @@
 #include <bpf/libbpf.h>
 #include <ldns/ldns.h>
 
-#include "answer.h"
-#include "kern.h"
-#include "steer.h"
-#include "store.h"
+#include "dns/answer.h"
+#include "datapath/datapath.h"
+#include "link/netns.h"
+#include "store/store.h"
 
 enum test_hook { TEST_TC, TEST_XDP, TEST_HOOKS };
 static const char *const hook_name[TEST_HOOKS] = { "tc", "xdp" };

@@ -12,7 +12,7 @@
 
 #include "harness.h"
 
-#include "kern_priv.h"
+#include "datapath/datapath_priv.h"
 #include "nodens.skel.h"
 
 #define PROGS 4

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "cases.h"
-#include "slot.h"
+#include "dns/slot.h"
 
 static void test_time(enum test_hook hook)
 {

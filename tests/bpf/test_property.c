@@ -10,7 +10,7 @@
 #include "parts.h"
 #include "records.h"
 #include "sample.h"
-#include "slot.h"
+#include "dns/slot.h"
 
 static struct env env;
 #define BUFSIZE 4096 /* the harness's, and the default */

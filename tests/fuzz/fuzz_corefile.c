@@ -5,7 +5,7 @@
  * Corefile gets into a message. clang
  * -fsanitize=fuzzer,address,undefined; seeds: tests/data/corefile, words: fuzz_corefile.dict.
  */
-#include "corefile.h"
+#include "config/corefile.h"
 
 #include <errno.h>
 #include <stdlib.h>

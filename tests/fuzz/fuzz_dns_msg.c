@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "dns/answer.h"
 
 #define MUST(condition)           \
 	do {                      \

@@ -2,8 +2,8 @@
 /*
  * Fuzz target of hosts files: any text is read, and what is listed is answered.
  */
-#include "hosts_priv.h"
-#include "synth.h"
+#include "plugin/hosts_priv.h"
+#include "plugin/synth.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
  * Fuzz target of templates: an expression (first line), a record (second) and a name (third). Any
  * text is refused or answers; what is said of a suffix beforehand is what an answer says below it.
  */
-#include "template.h"
+#include "plugin/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

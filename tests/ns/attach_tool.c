@@ -19,11 +19,11 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-#include "attach_priv.h"
-#include "cmd.h"
-#include "links.h"
-#include "node_lock.h"
-#include "steer.h"
+#include "datapath/attach_priv.h"
+#include "cmd/cmd.h"
+#include "link/monitor.h"
+#include "agent/node_lock.h"
+#include "link/netns.h"
 
 static struct kern_config config = { .capacity = { 1000, 1000 }, .adopt = true };
 static bool steering = true;

@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-#include "corefile.h"
-#include "local.h"
-#include "rrtype.h"
+#include "config/corefile.h"
+#include "plugin/plugin.h"
+#include "dns/rrtype.h"
 #include "wire.h"
 
 struct local_fixture {

@@ -8,7 +8,7 @@
 #ifndef NODENS_TEST_SAMPLE_H
 #define NODENS_TEST_SAMPLE_H
 
-#include "answer.h"
+#include "dns/answer.h"
 #include "wire.h"
 
 #define MAX_NAMES 8

@@ -24,8 +24,8 @@
 
 #include <bpf/bpf.h>
 
-#include "slot.h"
-#include "store.h"
+#include "dns/slot.h"
+#include "store/store.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC	      1000000000ull

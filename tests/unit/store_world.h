@@ -3,16 +3,16 @@
  * A store over maps of its own, with a clock and with grace periods that the test makes: so that
  * each test says when one is over.
  *
- * Contract: included by one test program each, in place of grace.c; see store_fixture.h.
+ * Contract: included by one test program each, in place of store/grace.c; see store_fixture.h.
  */
 #ifndef STORE_WORLD_H
 #define STORE_WORLD_H
 
 #include "store_fixture.h"
 
-#include "grace.h"
+#include "store/grace.h"
 
-/* In place of grace.c. */
+/* In place of store/grace.c. */
 static struct {
 	uint64_t started, passed;
 	unsigned int hurried;

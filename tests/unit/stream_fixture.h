@@ -10,7 +10,7 @@
 
 #include <openssl/ssl.h>
 
-#include "stream.h"
+#include "transport/stream.h"
 #include "upstream_questions.h"
 
 enum stream_behaviour {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "answer.h"
+#include "dns/answer.h"
 #include "wire.h"
 
 #define RESPONSE (DNS_QR | DNS_RD | DNS_RA)

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "answer.h"
+#include "dns/answer.h"
 
 #define ROUNDS	  9
 #define ALIASES	  11

@@ -17,8 +17,8 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
-#include "agent_priv.h"
-#include "clock.h"
+#include "agent/agent_priv.h"
+#include "base/clock.h"
 
 static bool old_kernel;
 

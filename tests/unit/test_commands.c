@@ -13,9 +13,9 @@
 
 #include <bpf/libbpf.h>
 
-#include "agent_stats.h"
-#include "cmd.h"
-#include "kern.h"
+#include "base/counters.h"
+#include "cmd/cmd.h"
+#include "datapath/datapath.h"
 
 static char mount_point[64], pin_dir[96];
 static char out[65536], err[65536]; /* what the last command printed */

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf.h"
+#include "config/nodecache.h"
 
 #define ENV "NODENS_TEST_UPSTREAM_SERVICE_HOST"
 

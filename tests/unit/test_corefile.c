@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corefile.h"
+#include "config/corefile.h"
 
 #ifndef TEST_DATA /* run from the top of the tree */
 #define TEST_DATA "tests/data/corefile/"

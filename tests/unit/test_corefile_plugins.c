@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corefile.h"
-#include "log.h"
+#include "config/corefile.h"
+#include "base/log.h"
 
 #define SECOND 1000000000ull
 

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "dns64.h"
+#include "plugin/dns64.h"
 #include "local_fixture.h"
 
 /* RFC 6052, 2.4: 192.0.2.33 under each length. */

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "dns_msg.h"
+#include "dns/msg.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "errlog.h"
+#include "base/clock.h"
+#include "observe/errlog.h"
 
 #define TIMEOUT "read udp 10.0.0.1:41234->10.0.0.10:53: i/o timeout"
 

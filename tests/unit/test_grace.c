@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
-#include "grace.h"
+#include "store/grace.h"
 
 #define WAIT_MS 30000 /* a guest without KVM is slow */
 

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hosts.h"
+#include "plugin/hosts.h"
 #include "local_fixture.h"
 
 static char path[] = "/tmp/nodens-hosts-XXXXXX";

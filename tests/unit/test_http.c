@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "endpoints.h"
+#include "base/clock.h"
+#include "observe/endpoints.h"
 
 struct world {
 	struct event_base *base;

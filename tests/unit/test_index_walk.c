@@ -5,7 +5,7 @@
  */
 #include "store_fixture.h"
 
-#include "index_walk.h"
+#include "store/index_walk.h"
 
 #define N 20000
 

@@ -22,7 +22,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
-#include "kern.h"
+#include "datapath/datapath.h"
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"

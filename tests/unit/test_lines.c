@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lines.h"
+#include "base/line_writer.h"
 
 #define MANY 20000
 

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "links.h"
+#include "link/monitor.h"
 
 #define PAIRS	  50
 #define PROMPT_MS 100 /* within which a new device is to be reported */

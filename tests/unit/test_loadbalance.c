@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "loadbalance.h"
+#include "plugin/loadbalance.h"
 #include "wire.h"
 
 static struct answer *answer_of(const char *qname, uint16_t qtype, const char *records)

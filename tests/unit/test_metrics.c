@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "dns_msg.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "dns/msg.h"
+#include "observe/metrics.h"
 
 #define COREFILE                                                                  \
 	"cluster.local:53 {\n bind 169.254.20.10\n cache 30\n prometheus :9253\n" \

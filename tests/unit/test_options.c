@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "config/flags.h"
 
 #define MAX_ARGS 8
 

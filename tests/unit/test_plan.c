@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "plan.h"
+#include "config/plan.h"
 
 /* "ADDR ADDR": what is served; "ADDR:PORT ...": what is bound. */
 static void print(const struct plan *plan, char *served, char *bound)

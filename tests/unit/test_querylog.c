@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "querylog.h"
+#include "observe/querylog.h"
 #include "wire.h"
 
 #define SOA "example.org. 60 IN SOA ns.example.org. root.example.org. 1 2 3 4 5\n"

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "answer.h"
+#include "dns/answer.h"
 #include "wire.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

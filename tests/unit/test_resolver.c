@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "resolver_priv.h"
+#include "resolver/resolver_priv.h"
 #include "upstream_fixture.h"
 
 #define MAX_REPLIES 64

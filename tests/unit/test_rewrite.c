@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 
 #include "local_fixture.h"
-#include "rewrite.h"
+#include "plugin/rewrite.h"
 
 struct fixture {
 	struct local_fixture local;

@@ -10,9 +10,9 @@
 #include <cmocka.h>
 #include <sys/resource.h>
 
-#include "hosts_priv.h"
-#include "resolver_priv.h"
-#include "secret_hash.h"
+#include "plugin/hosts_priv.h"
+#include "resolver/resolver_priv.h"
+#include "base/secret_hash.h"
 #include "upstream_fixture.h"
 
 #define NAMES	    800

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Tests of section.c: by which rules answers are kept.
+ * Tests of resolver/server_block.c: by which rules answers are kept.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "clock.h"
-#include "section.h"
+#include "base/clock.h"
+#include "resolver/server_block.h"
 
 static struct dns_name name_of(const char *text)
 {

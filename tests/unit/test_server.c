@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_stats.h"
-#include "clock.h"
-#include "server.h"
-#include "share.h"
+#include "base/counters.h"
+#include "base/clock.h"
+#include "server/server.h"
+#include "base/share.h"
 
 #define MAX_TCP 64
 

@@ -9,12 +9,12 @@
  */
 #include "store_fixture.h"
 
-#include "grace.h"
+#include "store/grace.h"
 
 #define NAMES 160
 #define OPS   20000
 
-/* In place of grace.c: the model decides when a period begins and ends. */
+/* In place of store/grace.c: the model decides when a period begins and ends. */
 static uint64_t started, passed;
 
 int grace__open(int outer_fd, int inner_fd, struct grace **out)

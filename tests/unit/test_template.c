@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "local_fixture.h"
-#include "regex.h"
-#include "template.h"
-#include "template_form.h"
+#include "base/regex.h"
+#include "plugin/template.h"
+#include "config/template_text.h"
 
 struct fixture {
 	struct local_fixture local;

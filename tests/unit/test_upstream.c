@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "upstream_priv.h"
+#include "upstream/upstream_priv.h"
 #include "upstream_questions.h"
 
 static void test_answer(void **state)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "stream_fixture.h"
-#include "upstream_priv.h"
+#include "upstream/upstream_priv.h"
 
 static struct upstream_group *open_slow(struct upstream_fixture *f, const char *text)
 {

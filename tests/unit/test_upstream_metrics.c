@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "metrics.h"
+#include "observe/metrics.h"
 #include "upstream_questions.h"
 
 /* Of the fake's address; NULL: it has no numbers. */

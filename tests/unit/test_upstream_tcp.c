@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "metrics.h"
+#include "observe/metrics.h"
 #include "stream_fixture.h"
 
 #define FORCE_TCP ".:53 {\n forward . %1 {\n force_tcp\n}\n}\n"

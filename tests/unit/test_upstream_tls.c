@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "metrics.h"
+#include "observe/metrics.h"
 #include "stream_fixture.h"
 
 #include "certificates.h"

@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "corefile.h"
-#include "upstream.h"
+#include "base/clock.h"
+#include "config/corefile.h"
+#include "upstream/upstream.h"
 
 #define FAKES	   3
 #define FAKE_FLOOD 250 /* of the datagrams that a socket's buffer holds by default */

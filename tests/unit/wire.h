@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns_msg.h"
+#include "dns/msg.h"
 
 struct wire_message {
 	uint16_t id, flags; /* host order */

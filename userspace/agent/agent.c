@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Start, beat and end of the agent. Contract: agent.h.
+ */
+#include "agent/agent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "agent_priv.h"
+#include "base/clock.h"
+#include "link/notrack.h"
+#include "agent/notify.h"
+
+#define BEAT_MS	      100
+#define HUNG_NS	      NSEC_PER_SEC
+#define SHED_ABOVE    4096  /* exchanges under way */
+#define MAX_EXCHANGES 16384 /* each may hold a socket */
+#define RESERVED_FDS  2048  /* connections, programs, maps */
+
+void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
+{
+	char text[64];
+
+	(void)ctx;
+	if (up)
+		log_info("upstream %s answers again", agent__addr_text(addr, text, sizeof(text)));
+	else
+		log_warn("upstream %s does not answer: %s",
+			 agent__addr_text(addr, text, sizeof(text)), reason);
+}
+
+void agent__shed(struct agent *agent, uint32_t what, bool on)
+{
+	if (on)
+		agent->ctl->shed |= what;
+	else
+		agent->ctl->shed &= ~what;
+	kern__ctl_commit(agent->kern);
+}
+
+void agent__on_overload(void *ctx, bool overloaded)
+{
+	struct agent *agent = ctx;
+
+	agent__shed(agent, NODENS_SHED_LOAD, overloaded);
+	if (!overloaded)
+		log_warn("no longer overloaded");
+	else
+		log_warn("overloaded: %s", agent->bare ? "queries may be turned away"
+						       : "new queries go on to the cluster's DNS");
+}
+
+void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+{
+	struct agent *agent = ctx;
+
+	server__reply(agent->server, client, msg, len);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+	uint64_t now = clock_now();
+
+	(void)fd;
+	(void)what;
+	agent->ctl->heartbeat_ns = now;
+	kern__ctl_commit(agent->kern);
+	agent_map__sync(&agent->map);
+	agent_observe__beat(agent);
+	agent_phases__beat(agent, now);
+	notify__beat(now);
+}
+
+/* Sets the addresses only where they changed: meanwhile nothing is served. */
+static void fill_served(struct agent *agent)
+{
+	const struct plan *plan = &agent->gen->plan;
+	struct nodens_ctl *ctl = agent->ctl, want = { 0 };
+
+	for (int i = 0; i < plan->n_served; i++) {
+		const struct served_addr *addr = &plan->served[i];
+
+		if (addr->family == AF_INET)
+			want.served4[want.n_served4++] = addr->v4.s_addr;
+		else
+			memcpy(want.served6[want.n_served6++], &addr->v6, sizeof(addr->v6));
+	}
+	if (ctl->n_served4 == want.n_served4 && ctl->n_served6 == want.n_served6 &&
+	    !memcmp(ctl->served4, want.served4, sizeof(want.served4)) &&
+	    !memcmp(ctl->served6, want.served6, sizeof(want.served6)))
+		return;
+	ctl->n_served4 = ctl->n_served6 = 0;
+	kern__ctl_commit(agent->kern);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(ctl->served4, want.served4, sizeof(want.served4));
+	memcpy(ctl->served6, want.served6, sizeof(want.served6));
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ctl->n_served4 = want.n_served4;
+	ctl->n_served6 = want.n_served6;
+	kern__ctl_commit(agent->kern);
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+	uint64_t now = clock_now();
+
+	(void)fd;
+	(void)what;
+	agent_observe__tick(agent, now);
+	if (agent->stopping)
+		return;
+	agent_phases__wait(agent, now);
+	resolver__tick(agent->gen->resolver, now);
+	generation__reap(agent, now);
+	agent__watch(agent, now);
+	if (agent->gen->plan.wildcard) {
+		plan__local_addrs(&agent->gen->plan);
+		fill_served(agent);
+	}
+	agent_link__review(agent);
+	agent_devices__review(agent);
+	agent_bare__remind(agent, now);
+}
+
+static void log_features(const struct kern_features *features)
+{
+	char *text = NULL, *line, *save;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	kern_features__print(features, out);
+	fclose(out);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		log_debug("%s", line);
+	free(text);
+}
+
+static void on_refresh(void *ctx, const struct store_question *question, uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	if (!agent->gen || agent->stopping)
+		return;
+	agent_metrics__refresh(agent, question);
+	resolver__refresh(agent->gen->resolver, question, now);
+}
+
+static void on_commit(void *ctx)
+{
+	kern__ctl_commit(((struct agent *)ctx)->kern);
+}
+
+static int open_kern(struct agent *agent, const struct corefile *cf, const struct plan *plan)
+{
+	struct kern_config config = {
+		.pin_dir = agent->opts->bpffs,
+		.pretend = agent->opts->pretend_kernel,
+		.adopt = true,
+	};
+	struct kern_error err = { .text = "" };
+	struct store_config store = {
+		.bufsize = agent->opts->bufsize,
+		.refresh = on_refresh,
+		.hits = agent__on_hits,
+		.commit = on_commit,
+		.ctx = agent,
+	};
+	struct store_maps maps;
+	int ret;
+
+	plan__capacity(agent->opts, cf, config.capacity);
+	ret = agent_bare__open_kern(agent, &config, plan, &err);
+	if (ret) {
+		log_error("%s", err.text);
+		return ret;
+	}
+	if (!agent->bare)
+		log_features(kern__features(agent->kern));
+	agent->had_pins = kern__adopted(agent->kern);
+	agent->ctl = kern__ctl(agent->kern);
+	/* What a killed agent left says otherwise, and a first beat would make it true. */
+	agent->ctl->steer = agent->ctl->shed = 0;
+	kern__ctl_commit(agent->kern);
+	ret = agent->bare ? 0 : agent_map__open(&agent->map, agent->kern);
+	if (ret) {
+		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
+		return ret;
+	}
+	kern__store_maps(agent->kern, &maps);
+	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
+	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
+	store.cut_depths = (uint64_t *)&agent->ctl->cut_depths;
+	ret = store__open(&maps, &store, &agent->store);
+	if (ret)
+		log_error("cannot open the store: %s", strerror(-ret));
+	return ret;
+}
+
+static void fill_ctl(struct agent *agent)
+{
+	struct nodens_ctl *ctl = agent->ctl;
+
+	ctl->hung_ns = HUNG_NS;
+	ctl->lease_ns = agent->opts->lease_s * NSEC_PER_SEC;
+	ctl->bufsize = agent->opts->bufsize;
+	ctl->agent_pid = getpid();
+	if (agent->steer)
+		steer__fill_ctl(agent->steer, ctl);
+	fill_served(agent);
+	ctl->heartbeat_ns = clock_now();
+	kern__ctl_commit(agent->kern);
+}
+
+/* Descriptors are what exchanges run out of first. */
+static unsigned int max_exchanges(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 256;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= MAX_EXCHANGES + RESERVED_FDS)
+		return MAX_EXCHANGES;
+	return limit.rlim_cur > RESERVED_FDS + 256 ? limit.rlim_cur - RESERVED_FDS : 256;
+}
+
+static int open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan)
+{
+	struct generation *gen;
+	int ret;
+
+	agent->max_exchanges = max_exchanges();
+	agent->shed_above =
+		agent->max_exchanges / 2 < SHED_ABOVE ? agent->max_exchanges / 2 : SHED_ABOVE;
+	ret = generation__open(agent, cf, plan, &gen);
+	if (!ret)
+		generation__take_over(agent, gen, clock_now());
+	return ret;
+}
+
+static int write_pidfile(struct agent *agent)
+{
+	const char *path = agent->opts->pidfile;
+	int fd, ret = 0;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 || dprintf(fd, "%d\n", getpid()) < 0) {
+		ret = -errno;
+		log_error("-pidfile %s: %s", path,
+			  ret == -ELOOP ? "is a symbolic link, which is not followed"
+					: strerror(-ret));
+	}
+	agent->pidfile_written = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	if (!agent->stopping)
+		store__tick(agent->store, clock_now());
+}
+
+static int open_timers(struct agent *agent)
+{
+	static const struct timeval beat = { 0, BEAT_MS * 1000 }, second = { 1, 0 };
+	static const struct timeval tick = { 0, 250000 };
+
+	agent->beat = event_new(agent->base, -1, EV_PERSIST, on_beat, agent);
+	agent->second = event_new(agent->base, -1, EV_PERSIST, on_second, agent);
+	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
+	if (!agent->beat || !agent->second || !agent->tick || event_add(agent->tick, &tick) ||
+	    event_add(agent->beat, &beat) || event_add(agent->second, &second)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int agent_open(struct agent *agent, struct corefile *cf, const struct plan *plan)
+{
+	int ret;
+
+	agent->base = event_base_new();
+	if (!agent->base) {
+		log_error("cannot make an event loop");
+		corefile__free(cf);
+		return -ENOMEM;
+	}
+	agent_observe__level(agent, cf);
+	ret = agent_phases__open(agent);
+	if (!ret)
+		ret = agent_standby__open(agent, cf);
+	if (!ret)
+		ret = open_kern(agent, cf, plan);
+	if (!ret)
+		ret = agent_observe__open(agent);
+	if (ret)
+		corefile__free(cf);
+	else
+		ret = open_generation(agent, cf, plan);
+	if (!ret)
+		ret = agent_sockets__open(agent);
+	if (ret)
+		return ret;
+	plan__local_addrs(&agent->gen->plan);
+	fill_ctl(agent);
+	ret = agent_observe__configure(agent, agent->gen->cf);
+	if (!ret)
+		ret = agent_devices__open(agent);
+	if (!ret)
+		ret = open_timers(agent);
+	return ret ? ret : write_pidfile(agent);
+}
+
+static void unpin(struct agent *agent)
+{
+	struct kern_error err = { .text = "" };
+
+	/*
+	 * What a first pass could not take off: XDP comes off a bridge's port only after it is off
+	 * the bridge.
+	 */
+	if (agent->links_opened && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
+		log_warn("%s", err.text);
+	kern__unpin(agent->opts->bpffs);
+}
+
+/* @leave: programs and maps stay as they are. */
+static void agent_close(struct agent *agent, bool detach, bool unpins)
+{
+	if (agent->kern && agent->ctl->steer)
+		agent__set_steer(agent, false);
+	agent_devices__close(agent, detach);
+	while (agent->gen) {
+		struct generation *older = agent->gen->older;
+
+		generation__close(agent->gen);
+		agent->gen = older;
+	}
+	agent_observe__close(agent);
+	server__close(agent->server);
+	agent_link__close(agent, detach && !agent->opts->skipteardown);
+	steer__close(agent->steer);
+	store__close(agent->store);
+	agent_map__close(&agent->map);
+	if (agent->kern && unpins && !agent->bare)
+		unpin(agent);
+	kern__close(agent->kern);
+	if (agent->beat)
+		event_free(agent->beat);
+	if (agent->second)
+		event_free(agent->second);
+	if (agent->tick)
+		event_free(agent->tick);
+	for (size_t i = 0; i < sizeof(agent->signals) / sizeof(agent->signals[0]); i++) {
+		if (agent->signals[i])
+			event_free(agent->signals[i]);
+	}
+	if (agent->base)
+		event_base_free(agent->base);
+	conf_watch__free(agent->watch);
+	if (agent->pidfile_written)
+		unlink(agent->opts->pidfile);
+	/* Last: whoever waits for it makes at once what is removed here. */
+	if (agent->lock_fd >= 0)
+		close(agent->lock_fd);
+}
+
+static void on_notrack(const char *tool, const struct served_addr *addr, int n)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(addr->family, &addr->v4, text, sizeof(text));
+	log_warn(
+		"%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: what "
+		"passes on to the cluster's DNS is not answered, nor anything once nodens is gone. "
+		"Remove them: %s-save -t raw | sed -n '/%s[ /].*\\(NOTRACK\\|--notrack\\)/"
+		"s/^-A/%s -t raw -D/p' | sh",
+		n, text, tool, text, tool);
+}
+
+static void say_notes(const struct agent *agent, const struct conf *conf)
+{
+	for (unsigned int i = 0; i < agent->opts->n_moot; i++)
+		log_info("%s", agent->opts->moot[i]);
+	notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
+	for (size_t i = 0; i < conf->notes.len; i++)
+		log_warn("%s", conf->notes.text[i]);
+	if (conf->plan->warning[0])
+		log_warn("%s", conf->plan->warning);
+	if (conf->plan->why_mode && !agent->bare)
+		log_info("mode: %s, because %s",
+			 conf->plan->mode == MODE_STEER ? "steer" : "listen", conf->plan->why_mode);
+}
+
+int agent__run(const struct run_options *opts, struct conf *conf)
+{
+	struct corefile *cf = conf->cf;
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int ret;
+
+	if (!agent) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	conf->cf = NULL;
+	agent->watch = conf->watch;
+	conf->watch = NULL;
+	agent->opts = opts;
+	agent->map.fd = -1;
+	agent->lock_fd = -1;
+	agent->map.stats = &agent->map.own;
+	list__init(&agent->devices);
+	ret = agent_open(agent, cf, conf->plan);
+	if (ret) {
+		agent_close(agent, true, !agent->had_pins);
+		free(agent);
+		return ret == -ECANCELED ? 0 : ret;
+	}
+	/* Not before: a start that fails says why in one line. */
+	for (size_t i = 0; i < cf->warnings_len; i++)
+		log_warn("%s", cf->warnings[i]);
+	say_notes(agent, conf);
+	log_info("ready: addresses served: %d, devices attached to: %llu%s",
+		 agent->gen->plan.n_served,
+		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
+		 agent->steer  ? "; steering begins when an upstream answers"
+		 : agent->bare ? "; without the kernel path"
+			       : "");
+	notify__state("READY=1");
+	if (conf->notes.len)
+		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
+	upstreams__probe(agent->gen->upstreams);
+	resolver__watch_loops(agent->gen->resolver, clock_now());
+	if (event_base_dispatch(agent->base) < 0) {
+		log_error("the event loop failed");
+		ret = -EIO;
+	}
+	if (agent->fatal)
+		ret = agent->fatal;
+	agent_close(agent, !opts->persist, !opts->persist);
+	free(agent);
+	return ret;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Network devices as they come and go: attached to, left, forgotten.
+ *
+ * Contract: agent_priv.h. One device that cannot be attached to is one line in
+ * the log, once; it is tried again each second.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_priv.h"
+#include "base/clock.h"
+
+struct device {
+	struct list link;
+	struct link_info info;
+	struct attachment *attachment; /* NULL: failed, see the log */
+	uint64_t lost_ns;	       /* when it was last said that its program was gone */
+};
+
+/* Who takes programs off again and again is named once in this time. */
+#define LOST_SAID_NS (60 * NSEC_PER_SEC)
+
+#define CLIENT_KEY_SIZE 16
+#define CLIENTS_A_CALL	512
+
+static bool is_named(const char *globs, const char *name)
+{
+	size_t name_len = strlen(name), len;
+
+	for (const char *at = globs; at; at = at[len] ? at + len + 1 : NULL) {
+		len = strcspn(at, ",");
+		if (len == name_len && !memcmp(at, name, len))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct agent *agent, const struct link_info *info)
+{
+	const struct run_options *opts = agent->opts;
+
+	if (!strcmp(info->name, "lo") || !strcmp(info->name, "nd0") || !strcmp(info->name, "nd1"))
+		return false;
+	if (opts->exclude && glob_list__match(opts->exclude, info->name))
+		return false;
+	if (opts->interfaces)
+		return glob_list__match(opts->interfaces, info->name);
+	if (agent->gen->plan.mode == MODE_STEER)
+		return !strcmp(info->kind, "veth") && info->foreign_peer;
+	return plan__device_holds(&agent->gen->plan, info->name);
+}
+
+static struct device *find(struct agent *agent, int ifindex)
+{
+	struct list *node;
+
+	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+		struct device *device = list_entry(node, struct device, link);
+
+		if (device->info.ifindex == ifindex)
+			return device;
+	}
+	return NULL;
+}
+
+/* @first: say so when it fails. @says: when it succeeds. */
+static void device_attach(struct agent *agent, struct device *device, bool first, bool says)
+{
+	struct attach_request request = {
+		.ifindex = device->info.ifindex,
+		.hook = agent->opts->hook,
+		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
+		.steer = agent->gen->plan.mode == MODE_STEER,
+	};
+	struct kern_error err = { .text = "" };
+	char note[256] = "";
+	uint32_t ifindex = device->info.ifindex, none = 0;
+	int ret;
+
+	/* From its first packet on, nobody else may claim addresses that are routed to it. */
+	bpf_map_update_elem(kern__claims_fd(agent->kern), &ifindex, &none, BPF_NOEXIST);
+	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
+	ret = attachment__open(agent->kern, &request, &device->attachment, note, sizeof(note),
+			       &err);
+	if (!ret) {
+		agent->map.stats->v[AGENT_STAT_DEVICES]++;
+		if (!says)
+			return;
+		log_info("%s: attached, %s%s%s", device->info.name,
+			 attachment__how(device->attachment), note[0] ? ": " : "", note);
+		if (!strcmp(device->info.kind, "bridge"))
+			log_warn("%s: a bridge: what netfilter rewrites at its ports is not seen "
+				 "here; attach to the ports",
+				 device->info.name);
+		return;
+	}
+	if (!first || ret == -ENODEV)
+		return;
+	log_error("%s: not attached: %s", device->info.name, err.text);
+	if (agent->opts->interfaces && is_named(agent->opts->interfaces, device->info.name))
+		agent->fatal = ret;
+}
+
+static void device_unattach(struct agent *agent, struct device *device, bool detach)
+{
+	if (!device->attachment)
+		return;
+	agent->map.stats->v[AGENT_STAT_DEVICES]--;
+	if (detach)
+		attachment__detach(device->attachment);
+	else
+		attachment__forget(device->attachment);
+	device->attachment = NULL;
+}
+
+static void device_free(struct agent *agent, struct device *device, bool detach)
+{
+	device_unattach(agent, device, detach);
+	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]--;
+	list__del(&device->link);
+	free(device);
+}
+
+/* Without batches (5.6): the next key is taken before this one goes. */
+static void forget_clients_singly(int fd, uint32_t ifindex)
+{
+	uint8_t keys[2][CLIENT_KEY_SIZE];
+	struct nodens_client client;
+	unsigned int at = 0, steps = 0;
+	bool more = !bpf_map_get_next_key(fd, NULL, keys[0]);
+
+	/* An evicted key begins the walk anew: it must end all the same. */
+	while (more && steps++ < 1 << 17) {
+		more = !bpf_map_get_next_key(fd, keys[at], keys[!at]);
+		if (!bpf_map_lookup_elem(fd, keys[at], &client) && client.ifindex == ifindex)
+			bpf_map_delete_elem(fd, keys[at]);
+		at = !at;
+	}
+}
+
+/* What a device that is gone had claimed must be free for the next pod with its address. */
+static void forget_clients(struct agent *agent, uint32_t ifindex)
+{
+	static uint8_t keys[CLIENTS_A_CALL][CLIENT_KEY_SIZE];
+	static struct nodens_client clients[CLIENTS_A_CALL];
+	int fd = kern__clients_fd(agent->kern), ret;
+	uint32_t bucket = 0, n;
+	bool first = true;
+
+	do {
+		n = CLIENTS_A_CALL;
+		errno = 0;
+		ret = bpf_map_lookup_batch(fd, first ? NULL : &bucket, &bucket, keys, clients, &n,
+					   NULL);
+		if (ret && errno != ENOENT) {
+			forget_clients_singly(fd, ifindex);
+			return;
+		}
+		for (uint32_t i = 0; i < n; i++) {
+			if (clients[i].ifindex == ifindex)
+				bpf_map_delete_elem(fd, keys[i]);
+		}
+		first = false;
+	} while (!ret);
+}
+
+static void device_leave(struct agent *agent, struct device *device, const char *why, bool detach)
+{
+	uint32_t ifindex = device->info.ifindex;
+
+	log_info("%s: %s", device->info.name, why);
+	device_free(agent, device, detach);
+	forget_clients(agent, ifindex);
+	bpf_map_delete_elem(kern__claims_fd(agent->kern), &ifindex);
+}
+
+/*
+ * What a killed agent with other -interfaces had attached to. Only at the start, while the first
+ * list of devices comes in; nd0's program is this agent's own by then.
+ */
+static void leave_behind(struct agent *agent, const struct link_info *info)
+{
+	if (strcmp(info->name, "nd0") && attach__leave(agent->kern, info->ifindex, info->name) > 0)
+		log_info("%s: detached, an earlier agent had attached to it", info->name);
+}
+
+static void on_link(void *ctx, const struct link_info *info, bool gone)
+{
+	struct agent *agent = ctx;
+	struct device *device = find(agent, info->ifindex);
+
+	if (agent->steer && info->ifindex == steer__nd0(agent->steer)) {
+		agent__on_nd0(agent, info, gone);
+		return;
+	}
+	/* A veth that goes first loses its peer, and is unwanted before it is gone. */
+	if (device && (gone || !wanted(agent, info))) {
+		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
+		return;
+	}
+	if (!gone && !wanted(agent, info) && !agent->links_readable)
+		leave_behind(agent, info);
+	if (gone || !wanted(agent, info))
+		return;
+	if (device) {
+		bool moved = device->info.foreign_peer != info->foreign_peer;
+
+		device->info = *info;
+		/* answers go another way to a peer in another namespace */
+		if (moved && device->attachment) {
+			device_unattach(agent, device, false);
+			device_attach(agent, device, true, true);
+		}
+		return;
+	}
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return;
+	device->info = *info;
+	list__append(&agent->devices, &device->link);
+	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]++;
+	device_attach(agent, device, true, true);
+}
+
+static void on_links(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	links__dispatch(agent->links);
+}
+
+/* Does a device of this node that may be attached to match the glob? */
+static bool leads_to(const struct agent *agent, const char *glob)
+{
+	const struct list *node;
+
+	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+		if (glob_list__match(glob, list_entry(node, struct device, link)->info.name))
+			return true;
+	}
+	return false;
+}
+
+/* Names and globs that led to nothing: a slip of the pen, or devices yet to come. */
+static void warn_missing(struct agent *agent)
+{
+	const char *at = agent->opts->interfaces;
+	char glob[64];
+	size_t len;
+
+	for (; at; at = at[len] ? at + len + 1 : NULL) {
+		len = strcspn(at, ",");
+		if (!len || len >= sizeof(glob))
+			continue;
+		memcpy(glob, at, len);
+		glob[len] = '\0';
+		if (!leads_to(agent, glob))
+			log_warn("-interfaces: %s: no such device that could be attached to, as "
+				 "yet",
+				 glob);
+	}
+}
+
+/* Somebody took its program off: put it on again. Misses and hits went past it meanwhile. */
+static void put_back(struct agent *agent, struct device *device, uint64_t now)
+{
+	bool says = !device->lost_ns || now - device->lost_ns >= LOST_SAID_NS;
+
+	if (says) {
+		device->lost_ns = now;
+		log_warn("%s: the program was taken off by somebody", device->info.name);
+	}
+	device_unattach(agent, device, false);
+	device_attach(agent, device, says, says);
+}
+
+/* Without it no answer of the agent finds a client, so nothing is steered until it is there. */
+static void review_return(struct agent *agent)
+{
+	struct kern_error err = { .text = "" };
+	int ret;
+
+	if (!agent->steer || attach__return_present(agent->kern, steer__nd0(agent->steer))) {
+		agent->return_lost = false;
+		return;
+	}
+	agent__set_steer(agent, false);
+	ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+	if (!ret)
+		log_warn("nd0: the program was taken off by somebody: attached again");
+	else if (!agent->return_lost)
+		log_error("nd0: the program was taken off by somebody: not steering: %s", err.text);
+	agent->return_lost = ret;
+}
+
+bool agent_devices__has_path(const struct agent *agent)
+{
+	uint64_t wanted = agent->map.stats->v[AGENT_STAT_DEVICES_WANTED];
+
+	return agent->kern && !agent->bare && (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
+}
+
+int agent_devices__open(struct agent *agent)
+{
+	int ret;
+
+	if (agent->bare)
+		return 0;
+	ret = links__open(on_link, agent, &agent->links);
+	agent->links_opened = !ret;
+	if (!ret)
+		ret = links__dump(agent->links);
+	if (ret) {
+		log_error("cannot watch network devices: %s", strerror(-ret));
+		return ret;
+	}
+	agent->links_readable = event_new(agent->base, links__fd(agent->links),
+					  EV_READ | EV_PERSIST, on_links, agent);
+	if (!agent->links_readable || event_add(agent->links_readable, NULL)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	if (!agent->fatal)
+		warn_missing(agent);
+	return agent->fatal;
+}
+
+void agent_devices__review(struct agent *agent)
+{
+	struct list *node, *next;
+	uint64_t now = clock_now();
+
+	for (node = agent->devices.next; node != &agent->devices; node = next) {
+		struct device *device = list_entry(node, struct device, link);
+
+		next = node->next;
+		if (!wanted(agent, &device->info))
+			device_leave(agent, device, "detached, no longer wanted", true);
+		else if (!device->attachment)
+			device_attach(agent, device, false, true);
+		else if (!attachment__present(device->attachment))
+			put_back(agent, device, now);
+	}
+	review_return(agent);
+	/* Addresses come without a word about the device. */
+	if (agent->links && agent->gen->plan.wildcard && !agent->opts->interfaces)
+		links__dump(agent->links);
+}
+
+void agent_devices__close(struct agent *agent, bool detach)
+{
+	while (!list__empty(&agent->devices))
+		device_free(agent, list_entry(agent->devices.next, struct device, link), detach);
+	if (agent->links_readable)
+		event_free(agent->links_readable);
+	agent->links_readable = NULL;
+	links__close(agent->links);
+	agent->links = NULL;
+}

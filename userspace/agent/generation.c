@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Configurations that follow one another. Contract: generation.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_priv.h"
+#include "base/clock.h"
+
+/* Longer than any query may take. */
+#define DRAIN_NS (UPSTREAM_DEADLINE_NS + NSEC_PER_SEC)
+
+static int open_upstreams(struct agent *agent, struct generation *gen)
+{
+	struct upstreams_config config = {
+		.base = agent->base,
+		.stats = agent->map.stats,
+		.bufsize = agent->opts->bufsize < NODENS_OPT_SIZE ? agent->opts->bufsize
+								  : NODENS_OPT_SIZE,
+		.deadline_ns = UPSTREAM_DEADLINE_NS,
+		.changed = agent__on_upstream,
+		.dropped = agent__on_dropped,
+		.ctx = agent,
+	};
+	int ret = upstreams__open(&config, &gen->upstreams);
+
+	if (ret)
+		log_error("cannot set up the upstreams: %s", strerror(-ret));
+	return ret;
+}
+
+static int open_resolver(struct agent *agent, struct generation *gen)
+{
+	struct resolver_config config = {
+		.corefile = gen->cf,
+		.base = agent->base,
+		.upstreams = gen->upstreams,
+		.store = agent->store,
+		.stats = agent->map.stats,
+		.bufsize = agent->opts->bufsize,
+		.max_exchanges = agent->max_exchanges,
+		.shed_above = agent->shed_above,
+		.device = agent__device_of,
+		.reply = agent__on_reply,
+		.overload = agent__on_overload,
+		.replied = agent__on_replied,
+		.loop = agent__on_loop,
+		.ctx = agent,
+	};
+	struct section_error err;
+	int ret = resolver__open(&config, &gen->resolver, &err);
+
+	if (ret)
+		log_error("%s", err.text);
+	return ret;
+}
+
+int generation__open(struct agent *agent, struct corefile *cf, const struct plan *plan,
+		     struct generation **out)
+{
+	struct generation *gen = calloc(1, sizeof(*gen));
+	int ret;
+
+	if (!gen) {
+		log_error("out of memory");
+		corefile__free(cf);
+		return -ENOMEM;
+	}
+	gen->cf = cf;
+	gen->plan = *plan;
+	ret = open_upstreams(agent, gen);
+	if (!ret)
+		ret = open_resolver(agent, gen);
+	if (!ret)
+		ret = agent_observe__open_logs(agent, gen);
+	if (ret) {
+		generation__close(gen);
+		return ret;
+	}
+	*out = gen;
+	return 0;
+}
+
+void generation__close(struct generation *gen)
+{
+	if (!gen)
+		return;
+	resolver__close(gen->resolver);
+	upstreams__close(gen->upstreams);
+	agent_observe__close_logs(gen);
+	corefile__free(gen->cf);
+	free(gen);
+}
+
+/* What of a block decides about its answers; what is only said or shown of them may differ. */
+static char *block_text(const struct corefile_block *block)
+{
+	struct corefile_block plain = *block;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	plain.errors = (struct corefile_errors){ .enabled = false };
+	plain.logs_len = 0;
+	plain.debug = plain.loop = false;
+	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;
+	plain.reload = (struct corefile_reload){ .enabled = false };
+	plain.timeouts = (struct corefile_timeouts){ .read_ns = 0 };
+	/* more or less room is not another answer */
+	plain.cache.success.capacity = !!plain.cache.success.capacity;
+	plain.cache.denial.capacity = !!plain.cache.denial.capacity;
+	corefile__print_block(&plain, out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static char **block_texts(const struct corefile *cf)
+{
+	char **texts = calloc(cf->blocks_len, sizeof(texts[0]));
+
+	for (size_t i = 0; texts && i < cf->blocks_len; i++)
+		texts[i] = block_text(&cf->blocks[i]);
+	return texts;
+}
+
+static void texts_free(char **texts, size_t n)
+{
+	for (size_t i = 0; texts && i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+/* What is cached of a block that reads as before stays: its number now, else -1. */
+static int *owners_map(const struct corefile *before, const struct corefile *after)
+{
+	int *same = malloc(before->blocks_len * sizeof(*same));
+	char **old = block_texts(before), **new = block_texts(after);
+
+	for (size_t i = 0; same && i < before->blocks_len; i++) {
+		same[i] = -1;
+		for (size_t k = 0; old && old[i] && new &&k < after->blocks_len; k++) {
+			if (new[k] && !strcmp(old[i], new[k])) {
+				same[i] = (int)k;
+				break;
+			}
+		}
+	}
+	texts_free(old, before->blocks_len);
+	texts_free(new, after->blocks_len);
+	return same;
+}
+
+/* The maps are as large as the first configuration asked for. */
+static void say_room(struct agent *agent, const struct generation *gen)
+{
+	for (size_t i = 0; i < gen->cf->blocks_len; i++) {
+		const struct corefile_block *block = &gen->cf->blocks[i];
+		struct store_owner_stats stats;
+
+		if (!block->cache.enabled ||
+		    store__owner_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
+		    stats.capacity >= block->cache.success.capacity)
+			continue;
+		log_warn("%s:%u: cache: %llu answers instead of %u: for more than the maps were "
+			 "made for a restart is needed",
+			 block->file, block->line, (unsigned long long)stats.capacity,
+			 block->cache.success.capacity);
+		return;
+	}
+}
+
+void generation__take_over(struct agent *agent, struct generation *gen, uint64_t now)
+{
+	struct generation *before = agent->gen;
+	int *same = NULL, ret;
+
+	if (before) {
+		same = owners_map(before->cf, gen->cf);
+		before->retired_ns = now;
+		resolver__leave_store(before->resolver);
+		upstreams__inherit(gen->upstreams, before->upstreams);
+	}
+	agent_observe__level(agent, gen->cf);
+	agent_metrics__configure(agent, gen->cf);
+	gen->older = before;
+	agent->gen = gen;
+	ret = resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
+	if (ret > 0)
+		log_warn("the cache was made for %u answers, which the capacities are more than: "
+			 "each "
+			 "block has its share until the next start",
+			 agent->ctl->capacity[0] + agent->ctl->capacity[1]);
+	if (ret < 0)
+		log_error("nothing is cached: %s", strerror(-ret));
+	free(same);
+	if (before)
+		say_room(agent, gen);
+}
+
+void generation__reap(struct agent *agent, uint64_t now)
+{
+	for (struct generation **at = &agent->gen->older; *at;) {
+		struct generation *gen = *at;
+
+		if (resolver__in_flight(gen->resolver) && now - gen->retired_ns < DRAIN_NS) {
+			at = &gen->older;
+			continue;
+		}
+		*at = gen->older;
+		generation__close(gen);
+	}
+}
+
+unsigned int generation__in_flight(const struct agent *agent)
+{
+	unsigned int n = 0;
+
+	for (const struct generation *gen = agent->gen; gen; gen = gen->older)
+		n += resolver__in_flight(gen->resolver);
+	return n;
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What the agent and its programs do, as metrics. Contract: agent_priv.h.
+ *
+ * Metrics count by the block numbers of the configuration at work. A query that an older one still
+ * answers counts for the block that has its name now.
+ */
+#include <errno.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_priv.h"
+#include "base/clock.h"
+
+/* ---- where numbers that others keep come from ---- */
+
+static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
+{
+	struct agent *agent = ctx;
+
+	/* standing by, it has none */
+	return agent->kern ? kern__counters(agent->kern, counters) : -ENOENT;
+}
+
+static bool has_path(void *ctx)
+{
+	return agent_devices__has_path(ctx);
+}
+
+static void read_store(void *ctx, struct store_stats *out)
+{
+	struct agent *agent = ctx;
+
+	if (agent->store)
+		store__stats(agent->store, out);
+}
+
+static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
+{
+	struct agent *agent = ctx;
+
+	for (int kind = 0; kind < 2 && agent->store; kind++) {
+		struct store_owner_stats stats;
+
+		if (store__owner_stats(agent->store, block, kind, &stats))
+			continue;
+		out->entries[kind] = stats.entries;
+		out->evictions[kind] = stats.evicted;
+	}
+}
+
+static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
+{
+	struct agent *agent = ctx;
+
+	return agent->gen && upstreams__metrics(agent->gen->upstreams, index, out);
+}
+
+static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
+{
+	struct agent *agent = ctx;
+	const struct section *sections;
+	size_t n = 0;
+
+	sections = agent->gen ? resolver__sections(agent->gen->resolver, &n) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		double written;
+
+		if (!sections[i].hosts)
+			continue;
+		*entries += hosts__count(sections[i].hosts);
+		written = hosts__written_s(sections[i].hosts);
+		if (written > *written_s)
+			*written_s = written;
+	}
+}
+
+/* What templates have counted since the last time. */
+static void tell_templates(struct agent *agent)
+{
+	struct generation *gen = agent->gen;
+	const struct section *sections;
+	uint64_t *seen = gen->templates_seen;
+	size_t n;
+
+	sections = resolver__sections(gen->resolver, &n);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < sections[i].block->templates_len; k++) {
+			for (int event = 0; event < METRICS_TEMPLATE_EVENT_COUNT; event++, seen++) {
+				uint64_t now = template__count(sections[i].templates, k, event);
+
+				metrics__template(agent->metrics, i, k, event, now - *seen);
+				*seen = now;
+			}
+		}
+	}
+}
+
+static void sample(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	if (agent->store)
+		store__tell_hits(agent->store);
+	if (agent->gen)
+		tell_templates(agent);
+}
+
+int agent_metrics__open(struct agent *agent)
+{
+	struct metrics_config config = {
+		.ctx = agent,
+		.agent = agent->map.stats,
+		.kernel_path = has_path,
+		.kernel = read_kernel,
+		.store = read_store,
+		.cache = read_cache,
+		.upstream = read_upstream,
+		.hosts = read_hosts,
+		.sample = sample,
+	};
+
+	return metrics__open(&config, &agent->metrics);
+}
+
+/* Of the configuration as it reads when it is written out: what CoreDNS hashes is its text. */
+static void tell_hash(struct agent *agent, const struct corefile *cf)
+{
+	char *text = NULL, hex[2 * SHA512_DIGEST_LENGTH + 1];
+	uint8_t digest[SHA512_DIGEST_LENGTH];
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	corefile__print(cf, out);
+	if (!fclose(out)) {
+		SHA512((const uint8_t *)text, len, digest);
+		for (size_t i = 0; i < sizeof(digest); i++)
+			snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+		metrics__config_hash(agent->metrics, hex);
+		log_debug("SHA-512 of the configuration: %s", hex);
+	}
+	free(text);
+}
+
+void agent_metrics__configure(struct agent *agent, const struct corefile *cf)
+{
+	/* what was counted until now was the old blocks' */
+	sample(agent);
+	if (metrics__configure(agent->metrics, cf))
+		log_error("out of memory: metrics are of the configuration before");
+	tell_hash(agent, cf);
+}
+
+/* ---- what the agent answered ---- */
+
+static enum metrics_plugin plugin_of(const char *name)
+{
+	static const char *const names[METRICS_PLUGIN_COUNT] = {
+#define X(id, text) [METRICS_PLUGIN_##id] = text,
+		METRICS_PLUGINS(X)
+#undef X
+	};
+
+	for (int i = 0; i < METRICS_PLUGIN_COUNT; i++) {
+		if (!strcmp(name, names[i]))
+			return i;
+	}
+	return METRICS_PLUGIN_NONE;
+}
+
+/* The block of the configuration at work that the event counts for, and its zone. */
+static size_t block_of(struct agent *agent, const struct generation *gen,
+		       const struct resolver_event *event, size_t *zone)
+{
+	const struct corefile *cf = agent->gen->cf;
+	const struct corefile_block *block;
+	struct dns_name name;
+
+	*zone = METRICS_NO_ZONE;
+	if (!gen)
+		return METRICS_NO_BLOCK;
+	if (gen == agent->gen) {
+		*zone = event->zone;
+		return event->section->block - gen->cf->blocks;
+	}
+	name = event->query->qname;
+	dns_name__lower(&name);
+	block = corefile__block_at(cf, name.wire, name.len,
+				   (const struct sockaddr_storage *)&event->client->local);
+	if (!block)
+		return METRICS_NO_BLOCK;
+	*zone = metrics__zone(agent->metrics, block - cf->blocks, name.wire, name.len);
+	return block - cf->blocks;
+}
+
+static enum metrics_cache_result cache_result(const struct resolver_event *event)
+{
+	const struct corefile_cache *cache;
+	struct dns_name name;
+
+	if (event->stale)
+		return METRICS_CACHE_STALE;
+	if (event->hit)
+		return METRICS_CACHE_HIT;
+	if (!event->section || !event->section->block->cache.enabled)
+		return METRICS_CACHE_NONE;
+	cache = &event->section->block->cache;
+	name = event->query->qname;
+	dns_name__lower(&name);
+	return local_in_zones(&cache->zones, &name, true) ? METRICS_CACHE_MISS : METRICS_CACHE_NONE;
+}
+
+void agent_metrics__replied(struct agent *agent, const struct generation *gen,
+			    const struct resolver_event *event)
+{
+	struct metrics_request request = {
+		.tcp = event->client->tcp,
+		.family = event->client->peer.sa.sa_family,
+		.qtype = event->query->qtype,
+		.dnssec_ok = event->query->edns_do,
+		.request_size = event->client->query_size,
+		.response_size = event->size,
+		.rcode = event->rcode,
+		.plugin = plugin_of(event->plugin),
+		.duration_ns = event->duration_ns,
+		.cache = cache_result(event),
+		.cache_kind = event->kind,
+	};
+
+	request.block = block_of(agent, gen, event, &request.zone);
+	metrics__request(agent->metrics, &request);
+}
+
+void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+{
+	struct agent *agent = ctx;
+	struct metrics_request request = {
+		.block = METRICS_NO_BLOCK,
+		.zone = METRICS_NO_ZONE,
+		.tcp = client->tcp,
+		.family = client->peer.sa.sa_family,
+		.request_size = client->query_size,
+		.response_size = reply_size,
+		.rcode = rcode,
+	};
+
+	metrics__request(agent->metrics, &request);
+}
+
+void agent__on_dropped(void *ctx, const struct corefile_forward *forward)
+{
+	struct agent *agent = ctx;
+
+	for (size_t i = 0; agent->gen && i < agent->gen->cf->blocks_len; i++) {
+		const struct corefile_block *block = &agent->gen->cf->blocks[i];
+
+		if (forward >= block->forwards && forward < block->forwards + block->forwards_len) {
+			metrics__cache_event(agent->metrics, i, METRICS_CACHE_DROP);
+			return;
+		}
+	}
+}
+
+void agent_metrics__refresh(struct agent *agent, const struct store_question *question)
+{
+	const struct corefile *cf = agent->gen->cf;
+
+	if (question->owner < cf->blocks_len && !(question->key_flags & NODENS_KEY_CUT) &&
+	    cf->blocks[question->owner].cache.prefetch.amount)
+		metrics__cache_event(agent->metrics, question->owner, METRICS_CACHE_PREFETCH);
+}
+
+/* ---- what the kernel answered ---- */
+
+/* Who made an entry of what blocks answer themselves. */
+static enum metrics_plugin maker(const struct section *section, const struct dns_name *name,
+				 const struct nodens_slot *slot)
+{
+	if (slot->key_flags & NODENS_KEY_CUT || !section->hosts)
+		return METRICS_PLUGIN_TEMPLATE;
+	/* a template that has the same name comes first, but who would write both? */
+	return !section->templates || ntohs(slot->qtype) == DNS_TYPE_PTR ||
+			       hosts__has(section->hosts, name)
+		       ? METRICS_PLUGIN_HOSTS
+		       : METRICS_PLUGIN_TEMPLATE;
+}
+
+void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t n)
+{
+	struct agent *agent = ctx;
+	struct metrics_kernel_hits hits = {
+		.block = owner,
+		.qtype = ntohs(slot->qtype),
+		.rcode = ntohs(slot->flags) & DNS_RCODE,
+		.key_flags = slot->key_flags,
+		.kind = slot->kind,
+		.plugin = METRICS_PLUGIN_CACHE,
+		.stale = slot->expires_ns <= clock_now(),
+		.request_size = DNS_HEADER + slot->name_len + 4,
+		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,
+		.hits = n,
+	};
+	const struct section *sections;
+	struct dns_name name;
+	size_t n_sections;
+
+	if (!agent->metrics || !agent->gen)
+		return;
+	sections = resolver__sections(agent->gen->resolver, &n_sections);
+	if (owner >= n_sections) {
+		int block;
+
+		name.len = slot->name_len;
+		memcpy(name.wire, slot->data, slot->name_len);
+		block = resolver__owner_of(agent->gen->resolver, &name);
+		if (block < 0)
+			return;
+		hits.block = block;
+		hits.plugin = maker(&sections[block], &name, slot);
+	}
+	hits.zone = metrics__zone(agent->metrics, hits.block, slot->data, slot->name_len);
+	metrics__kernel_hits(agent->metrics, &hits);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The lock of a network namespace. Contract: node_lock.h.
+ */
+#include "agent/node_lock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* 127.110.100.48, "nd0" in ASCII: a loopback address, so nothing comes there from outside. */
+#define LOCK_ADDR 0x7f6e6430
+/* tcpmux, which is TCP's alone: no DNS server or client binds it, not even for all addresses. */
+#define LOCK_PORT 1
+
+/* A killed agent's descriptors go a moment after it. */
+#define TRIES	40
+#define WAIT_US 50000
+
+int node_lock__try(void)
+{
+	const struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_port = htons(LOCK_PORT),
+		.sin_addr = { htonl(LOCK_ADDR) },
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1, least = 1, ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* Also where lo is not up; what somebody sends there is nobody's to read. */
+	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) ||
+	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)))
+		ret = errno == EADDRINUSE ? -EBUSY : -errno;
+	if (ret)
+		close(fd);
+	return ret ? ret : fd;
+}
+
+int node_lock__take(struct kern_error *err)
+{
+	int fd, i;
+
+	for (i = 0; (fd = node_lock__try()) == -EBUSY && i < TRIES; i++)
+		usleep(WAIT_US);
+	if (fd == -EBUSY)
+		return kern_error__set(err, fd,
+				       "another nodens agent runs in this network namespace");
+	if (fd < 0)
+		return kern_error__set(err, fd, "the lock of this network namespace: %s%s",
+				       strerror(-fd),
+				       fd == -EACCES ? " (CAP_NET_BIND_SERVICE is needed)" : "");
+	return fd;
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Where clients' queries come in: sockets of this node, or of the private
+ * namespace.
+ *
+ * Contract: agent_priv.h. A socket that cannot be had is one line in the log,
+ * with what to do about it.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_priv.h"
+#include "base/clock.h"
+
+#define DNS_PORT       53
+#define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
+
+const char *agent__addr_text(const void *addr, char *text, size_t size)
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (((const struct sockaddr *)addr)->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = addr;
+
+		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
+		snprintf(text, size, "[%s]:%u", ip, ntohs(v6->sin6_port));
+	} else {
+		const struct sockaddr_in *v4 = addr;
+
+		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
+		snprintf(text, size, "%s:%u", ip, ntohs(v4->sin_port));
+	}
+	return text;
+}
+
+static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
+		     uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	resolver__query(agent->gen->resolver, client, query, now);
+}
+
+static bool listens_at(const struct corefile_block *block, const struct sockaddr *local)
+{
+	const struct sockaddr_in6 *local6 = (const struct sockaddr_in6 *)local;
+	const struct sockaddr_in *local4 = (const struct sockaddr_in *)local;
+
+	if (block->port != ntohs(local4->sin_port))
+		return false;
+	for (size_t i = 0; i < block->binds_len; i++) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&block->binds[i];
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&block->binds[i];
+
+		if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+			return true;
+		if (v6->sin6_family != local->sa_family)
+			continue;
+		if (local->sa_family == AF_INET6
+			    ? IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &local6->sin6_addr)
+			    : !v4->sin_addr.s_addr ||
+				      v4->sin_addr.s_addr == local4->sin_addr.s_addr)
+			return true;
+	}
+	return !block->binds_len;
+}
+
+/* A connection is of no block yet: the first one that says something of its address. */
+static void on_connection(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out)
+{
+	const struct corefile *cf = ((struct agent *)ctx)->gen->cf;
+
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_timeouts *timeouts = &cf->blocks[i].timeouts;
+
+		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns &&
+		    !timeouts->max_queries)
+			continue;
+		if (listens_at(&cf->blocks[i], local)) {
+			*out = *timeouts;
+			return;
+		}
+	}
+}
+
+/* A steered client's, as the programs have noted it. */
+uint32_t agent__device_of(void *ctx, const struct sockaddr *peer)
+{
+	const struct agent *agent = ctx;
+	struct nodens_client found;
+	struct in6_addr key = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (agent->bare)
+		return 0;
+	if (peer->sa_family == AF_INET6)
+		key = ((const struct sockaddr_in6 *)peer)->sin6_addr;
+	else
+		key.s6_addr32[3] = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
+	if (bpf_map_lookup_elem(kern__clients_fd(agent->kern), &key, &found))
+		return 0;
+	return found.ifindex;
+}
+
+static void on_full(void *ctx, bool full)
+{
+	agent__shed(ctx, NODENS_SHED_SYN, full);
+}
+
+/* Comes and goes within milliseconds: worth a word now and then. */
+static void on_crowded(void *ctx, bool crowded)
+{
+	struct agent *agent = ctx;
+	uint64_t now = clock_now();
+
+	agent__shed(agent, NODENS_SHED_QUEUE, crowded);
+	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
+		return;
+	agent->crowded_said_ns = now;
+	log_warn("queries come faster than they are read%s",
+		 agent->steer ? ": for the moment they go on to the cluster's DNS" : "");
+}
+
+static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
+{
+	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port)
+				     : server__add_tcp(agent->server, fd);
+
+	if (ret) {
+		log_error("out of memory");
+		close(fd);
+	}
+	return ret;
+}
+
+static const char *advice(const struct agent *agent, int error)
+{
+	if (error == -EADDRNOTAVAIL)
+		return agent->gen->plan.mode == MODE_STEER && !agent->link
+			       ? "; no interface has this address: -setupinterface makes a link "
+				 "that has it"
+			       : "; no interface has this address";
+	if (error != -EADDRINUSE)
+		return "";
+	return agent->link ? "; another DNS server runs there, or on all addresses: have it bind "
+			     "its own, or use -mode steer -setupinterface=false"
+			   : "; another DNS server runs there";
+}
+
+static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
+{
+	const struct sockaddr_storage *addr = &listen->addr;
+	uint16_t port = ntohs(((const struct sockaddr_in *)addr)->sin_port);
+	int fd = server__socket(addr, type);
+	char text[64];
+
+	if (listen->implied && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
+		return 0;
+	if (fd < 0) {
+		log_error("cannot listen on %s over %s: %s%s",
+			  agent__addr_text(addr, text, sizeof(text)),
+			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(agent, fd));
+		return fd;
+	}
+	return add_socket(agent, fd, addr->ss_family, type, port);
+}
+
+/* Every address of the node, or none of them where another server has the port: that one stays. */
+static int listen_wide(struct agent *agent, const struct plan_listen *listen, bool *done)
+{
+	const struct sockaddr_storage *addr = &listen->addr;
+	int udp = server__socket(addr, SOCK_DGRAM), tcp, ret;
+	char text[64];
+
+	*done = false;
+	tcp = udp < 0 ? udp : server__socket(addr, SOCK_STREAM);
+	if (tcp < 0) {
+		if (udp >= 0)
+			close(udp);
+		if (tcp != -EAFNOSUPPORT)
+			log_warn("cannot listen on %s: %s: of the node's addresses those of "
+				 "-localip alone are answered",
+				 agent__addr_text(addr, text, sizeof(text)), strerror(-tcp));
+		return 0;
+	}
+	*done = true;
+	ret = add_socket(agent, udp, addr->ss_family, SOCK_DGRAM, DNS_PORT);
+	if (ret) {
+		close(tcp);
+		return ret;
+	}
+	return add_socket(agent, tcp, addr->ss_family, SOCK_STREAM, DNS_PORT);
+}
+
+static int listen_everywhere(struct agent *agent)
+{
+	const struct plan *plan = &agent->gen->plan;
+	bool wide4 = false, wide6 = false;
+	int ret = 0;
+
+	for (int i = 0; !ret && i < plan->n_listen; i++) {
+		const struct plan_listen *listen = &plan->listen[i];
+		bool v6 = listen->addr.ss_family == AF_INET6;
+		bool dns = ((const struct sockaddr_in *)&listen->addr)->sin_port == htons(DNS_PORT);
+
+		if (listen->wide)
+			ret = listen_wide(agent, listen, v6 ? &wide6 : &wide4);
+		else if (!dns || !(v6 ? wide6 : wide4))
+			ret = listen_at(agent, listen, SOCK_DGRAM);
+		else
+			continue;
+		if (!ret && !listen->wide)
+			ret = listen_at(agent, listen, SOCK_STREAM);
+	}
+	return ret;
+}
+
+static int steer_at(struct agent *agent, int family, int type)
+{
+	int fd = steer__socket(agent->steer, family, type, DNS_PORT);
+
+	if (fd < 0) {
+		log_error("cannot listen in the private namespace: %s", strerror(-fd));
+		return fd;
+	}
+	return add_socket(agent, fd, family, type, DNS_PORT);
+}
+
+static bool serves(const struct plan *plan, int family)
+{
+	for (int i = 0; i < plan->n_served; i++) {
+		if (plan->served[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static int open_sockets(struct agent *agent)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct plan *plan = &agent->gen->plan;
+	int ret = 0;
+
+	for (int i = 0; !ret && i < 2 && agent->steer; i++) {
+		if (!serves(plan, families[i]))
+			continue;
+		ret = steer_at(agent, families[i], SOCK_DGRAM);
+		if (!ret)
+			ret = steer_at(agent, families[i], SOCK_STREAM);
+	}
+	return ret ? ret : listen_everywhere(agent);
+}
+
+int agent_sockets__open(struct agent *agent)
+{
+	struct server_config config = {
+		.base = agent->base,
+		.stats = agent->map.stats,
+		.bufsize = agent->opts->bufsize,
+		.max_tcp = SERVER_MAX_TCP,
+		.query = on_query,
+		.timeouts = on_connection,
+		.device = agent__device_of,
+		.full = on_full,
+		.crowded = on_crowded,
+		.refused = agent__on_refused,
+		.ctx = agent,
+	};
+	struct kern_error err = { .text = "" };
+	int ret;
+
+	if (agent->gen->plan.mode == MODE_STEER && !agent->bare) {
+		ret = steer__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->steer,
+				  &err);
+		if (!ret)
+			ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+		if (ret) {
+			log_error("%s", err.text);
+			return ret;
+		}
+		if (steer__note(agent->steer)[0])
+			log_info("nd0: %s", steer__note(agent->steer));
+	}
+	ret = server__open(&config, &agent->server);
+	if (ret) {
+		log_error("out of memory");
+		return ret;
+	}
+	ret = agent_link__open(agent);
+	if (!ret)
+		ret = open_sockets(agent);
+	return ret ? ret : agent_link__keep(agent);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Flags, Corefile and plan, checked. Contract: config.h.
+ */
+#include "cmd/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/version.h"
+
+/* As CoreDNS lists them; what is there is the Corefile parser's to know. */
+static void show_plugins(void)
+{
+	static const char *const names[] = {
+		"bind",	  "bufsize", "cache",	     "debug",	   "dns64",
+		"errors", "forward", "health",	     "hosts",	   "loadbalance",
+		"log",	  "loop",    "nxdomain_cut", "prometheus", "ready",
+		"reload", "rewrite", "template",     "timeouts",   "whoami",
+	};
+
+	printf("Server types:\n  dns\n\nOther plugins:\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf("  dns.%s\n", names[i]);
+}
+
+int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
+		     struct conf *conf)
+{
+	struct options_error err = { .text = "" };
+	int ret = run_options__parse(opts, argc, argv, &err);
+
+	if (ret == -ECANCELED) {
+		printf("usage: nodens %s [FLAG...]\n\n", command);
+		run_options__help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (ret) {
+		log_error("%s", err.text);
+		return EXIT_USAGE;
+	}
+	if (opts->show == SHOW_VERSION) {
+		printf("nodens %s (%s)\n", version__number, version__revision);
+		return EXIT_SUCCESS;
+	}
+	if (opts->show == SHOW_PLUGINS) {
+		show_plugins();
+		return EXIT_SUCCESS;
+	}
+	if (!conf__load(opts, conf, &err))
+		return -1;
+	conf__free(conf);
+	log_error("%s", err.text);
+	return EXIT_FAILURE;
+}
+
+void cmd_config__warn(const struct run_options *opts, const struct conf *conf)
+{
+	for (unsigned int i = 0; i < opts->n_moot; i++)
+		log_info("%s", opts->moot[i]);
+	for (size_t i = 0; i < conf->cf->warnings_len; i++)
+		log_warn("%s", conf->cf->warnings[i]);
+	for (size_t i = 0; i < conf->notes.len; i++)
+		log_warn("%s", conf->notes.text[i]);
+	if (conf->plan->warning[0])
+		log_warn("%s", conf->plan->warning);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * `nodens dump`: the live entries of the cache, with an agent or without.
+ *
+ * Contract: reads only. An entry that changes while it is read is left out or
+ * shown as it was before or after, never mixed.
+ */
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+#include "cmd/config.h"
+#include "dns/rrtype.h"
+#include "cmd/pinned.h"
+
+#define NSEC	  1000000000ull
+#define NAME_TEXT 1024 /* dns/msg.h: holds any name */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NSEC + t.tv_nsec;
+}
+
+/* What is printed of an entry. */
+struct line {
+	char name[NAME_TEXT];
+	const char *type, *rcode, *kind;
+	char type_text[RRTYPE_TEXT], rcode_text[RRTYPE_TEXT];
+	unsigned long long ttl_s;
+	unsigned int hits;
+	bool is_do, is_cd, truncated, agent, cut, stale;
+};
+
+/* False where no program answers with it: expired, or the agent's alone. */
+static bool make_line(const struct view_entry *entry, uint64_t now_ns, struct line *line)
+{
+	const struct nodens_slot *slot = &entry->copy.slot;
+
+	line->stale = slot->expires_ns <= now_ns;
+	if (line->stale && slot->expires_ns + slot->stale_s * NSEC <= now_ns)
+		return false;
+	if (dns_name__to_text(&entry->name, line->name, sizeof(line->name)) < 0)
+		return false;
+	line->cut = slot->key_flags & NODENS_KEY_CUT;
+	line->type = line->cut ? "cut" : rrtype__text(be16toh(slot->qtype), line->type_text);
+	line->rcode = rcode__text(be16toh(slot->flags) & DNS_RCODE, line->rcode_text);
+	line->kind = slot->kind == NODENS_POSITIVE ? "positive" : "negative";
+	line->ttl_s = line->stale ? 0 : (slot->expires_ns - now_ns + NSEC - 1) / NSEC;
+	line->hits = slot->hits;
+	line->is_do = slot->key_flags & NODENS_KEY_DO;
+	line->is_cd = slot->key_flags & NODENS_KEY_CD;
+	line->truncated = slot->partial;
+	line->agent = slot->key_flags & NODENS_KEY_AGENT;
+	return true;
+}
+
+static void print_text(const struct line *line)
+{
+	const struct {
+		bool set;
+		const char *name;
+	} flags[] = {
+		{ line->is_do, "DO" },	  { line->is_cd, "CD" },    { line->truncated, "TC" },
+		{ line->stale, "STALE" }, { line->agent, "AGENT" },
+	};
+	char text[32] = "";
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (flags[i].set)
+			sprintf(text + strlen(text), "%s%s", text[0] ? "," : "", flags[i].name);
+	printf("%-48s %-10s %-9s %7llu %9u %-8s %s\n", line->name, line->type, line->rcode,
+	       line->ttl_s, line->hits, line->kind, text[0] ? text : "-");
+}
+
+static void print_json(const struct line *line, bool first)
+{
+	printf(first ? "\n{\"name\":" : ",\n{\"name\":");
+	view__json_string(stdout, line->name);
+	printf(",\"type\":\"%s\",\"rcode\":\"%s\",\"ttl\":%llu,\"hits\":%u,\"kind\":\"%s\","
+	       "\"do\":%s,\"cd\":%s,\"truncated\":%s,"
+	       "\"cut\":%s,\"stale\":%s,\"agent\":%s}",
+	       line->type, line->rcode, line->ttl_s, line->hits, line->kind,
+	       line->is_do ? "true" : "false", line->is_cd ? "true" : "false",
+	       line->truncated ? "true" : "false", line->cut ? "true" : "false",
+	       line->stale ? "true" : "false", line->agent ? "true" : "false");
+}
+
+static int dump(struct view *view, bool json)
+{
+	struct view_entry entry;
+	bool first = true, sound;
+	struct line line;
+	int ret;
+
+	if (json)
+		printf("[");
+	else
+		printf("%-48s %-10s %-9s %7s %9s %-8s %s\n", "NAME", "TYPE", "RCODE", "TTL", "HITS",
+		       "KIND", "FLAGS");
+	while ((ret = view__next(view, &entry, &sound)) > 0 && !ferror(stdout)) {
+		if (!sound || !make_line(&entry, now(), &line))
+			continue;
+		if (json)
+			print_json(&line, first);
+		else
+			print_text(&line);
+		first = false;
+	}
+	if (json)
+		printf("\n]\n");
+	return ret < 0 ? ret : 0;
+}
+
+static const char about[] =
+	"Prints the live answers in the cache: name, type, response code, seconds left,\n"
+	"hits (sampled: up to a second late), kind, and for which queries (DO, CD; TC: too\n"
+	"large for UDP, answered with TC=1; STALE: expired, answered with a TTL of 0; AGENT: for\n"
+	"the agent alone). Type \"cut\": NXDOMAIN for the name and all below it.";
+
+int cmd_dump(int argc, char **argv)
+{
+	struct view_options opts;
+	struct view view;
+	int first, ret;
+
+	ret = view__options(argc, argv, "", about, "one JSON array, an object an answer", &opts,
+			    &first);
+	if (ret >= 0)
+		return ret;
+	if (first < argc) {
+		fprintf(stderr, "nodens dump: \"%s\": takes no arguments\n", argv[first]);
+		return EXIT_USAGE;
+	}
+	ret = view__open(&view, argv[0], opts.bpffs);
+	if (ret >= 0)
+		return ret;
+	ret = dump(&view, opts.json);
+	view__close(&view);
+	return ret ? EXIT_FAILURE : view__finish(argv[0]);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The pinned maps for commands that only look.
+ *
+ * Contract: see pinned.h.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "cmd/config.h"
+#include "agent/node_lock.h"
+#include "cmd/pinned.h"
+
+#define READ_TRIES 4
+
+static int set_json(void *target, const char *value, const char **why)
+{
+	(void)why;
+	((struct view_options *)target)->json = !strcmp(value, "true");
+	return 0;
+}
+
+static int set_bpffs(void *target, const char *value, const char **why)
+{
+	*why = "is not an absolute path";
+	((struct view_options *)target)->bpffs = value;
+	return value[0] == '/' ? 0 : -EINVAL;
+}
+
+int view__options(int argc, char **argv, const char *arguments, const char *about,
+		  const char *json_help, struct view_options *opts, int *first)
+{
+	const struct option_row rows[] = {
+		{ "bpffs", "DIR", "where the maps are pinned (" KERN_PIN_DIR ")", set_bpffs },
+		{ "json", NULL, json_help, set_json },
+	};
+	size_t n_rows = json_help ? 2 : 1;
+	struct options_error err;
+	int ret;
+
+	*opts = (struct view_options){ .bpffs = KERN_PIN_DIR };
+	ret = options__parse(rows, n_rows, opts, argc, argv, first, &err);
+	if (ret == -ECANCELED) {
+		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", argv[0], arguments, about);
+		options__print_help(rows, n_rows, stdout);
+		return view__finish(argv[0]);
+	}
+	if (ret) {
+		fprintf(stderr, "nodens %s: %s\n", argv[0], err.text);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static void say_no_maps(const char *pin_dir)
+{
+	int fd = node_lock__try();
+
+	if (fd == -EBUSY)
+		fprintf(stderr,
+			"no maps under %s, though an agent runs in this network namespace: without "
+			"the kernel path (its log says why), or with another --bpffs\n",
+			pin_dir);
+	else
+		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
+	if (fd >= 0)
+		close(fd);
+}
+
+int view__open(struct view *view, const char *command, const char *pin_dir)
+{
+	struct kern_error err = { .text = "" };
+	int ret;
+
+	*view = (struct view){ .command = command };
+	ret = kern__open_pinned(pin_dir, &view->kern, &err);
+	if (ret == -ENOENT) {
+		say_no_maps(pin_dir);
+		return EXIT_FAILURE;
+	}
+	if (ret) {
+		fprintf(stderr, "nodens %s: %s\n", command, err.text);
+		return EXIT_FAILURE;
+	}
+	kern__store_maps(view->kern, &view->maps);
+	view->hash_key = (const uint64_t *)kern__ctl(view->kern)->hash_key;
+	ret = index_walk__open(view->maps.index_fd, !view->maps.mmapable, &view->walk);
+	if (!ret)
+		return -1;
+	fprintf(stderr, "nodens %s: cannot read the index: %s\n", command, strerror(-ret));
+	view__close(view);
+	return EXIT_FAILURE;
+}
+
+void view__close(struct view *view)
+{
+	index_walk__close(view->walk);
+	kern__close(view->kern);
+	view->walk = NULL;
+	view->kern = NULL;
+}
+
+static bool read_slot(const struct view *view, struct view_entry *entry)
+{
+	uint32_t cls = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
+	const struct nodens_slot *slot = &entry->copy.slot;
+
+	if (cls >= NODENS_CLASSES || index >= view->maps.slab_entries[cls] ||
+	    bpf_map_lookup_elem(view->maps.slab_fd[cls], &index, entry->copy.bytes) ||
+	    !slot__check(slot, slot_class_size[cls]))
+		return false;
+	slot__name(slot, &entry->name);
+	return question__hash(view->hash_key, &entry->name, be16toh(slot->qtype),
+			      slot->key_flags) == entry->hash;
+}
+
+/*
+ * By now the entry may be in another slot, and this one another question's: the
+ * hash tells, and the index says where it is.
+ */
+static bool find_slot(const struct view *view, struct view_entry *entry)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint32_t before = entry->number;
+
+		if (read_slot(view, entry))
+			return true;
+		if (bpf_map_lookup_elem(view->maps.index_fd, &entry->hash, &entry->number) ||
+		    entry->number == before)
+			return false;
+	}
+	return false;
+}
+
+int view__next(struct view *view, struct view_entry *entry, bool *sound)
+{
+	int ret = index_walk__next(view->walk, &entry->hash, &entry->number);
+
+	/* others delete faster than we read: what was seen has to do */
+	if (ret == -EAGAIN)
+		return 0;
+	if (ret < 0)
+		fprintf(stderr, "nodens %s: cannot read the index: %s\n", view->command,
+			strerror(-ret));
+	if (ret > 0)
+		*sound = find_slot(view, entry);
+	return ret;
+}
+
+void view__json_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		unsigned char c = *text;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			fprintf(out, "\\u%04x", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+}
+
+int view__finish(const char *command)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "nodens %s: cannot write: %s\n", command, strerror(errno));
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * `nodens stats`: what the programs, the agent and the cache have counted, with
+ * an agent at work or without.
+ *
+ * Contract: reads only. Counters are sums over CPUs that go on changing, so two
+ * of them may be a packet apart.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/counters.h"
+#include "cmd/cmd.h"
+#include "cmd/config.h"
+#include "cmd/pinned.h"
+
+#define CACHE_KINDS 2
+
+/* A number with its name, to print. */
+struct row {
+	const char *name, *help;
+	uint64_t value;
+	bool always; /* in the text also when it is 0 */
+};
+
+struct section {
+	const char *name;
+	struct row rows[NODENS_CTR_COUNT + AGENT_STAT_COUNT];
+	size_t n;
+};
+
+static void add(struct section *section, const char *name, const char *help, uint64_t value,
+		bool always)
+{
+	section->rows[section->n++] = (struct row){ name, help, value, always };
+}
+
+static int kernel_section(struct view *view, struct section *section)
+{
+	static const struct {
+		const char *name, *help;
+	} counters[] = {
+#define X(id, name, help) [NODENS_CTR_##id] = { name, help },
+		NODENS_OUTCOMES(X) NODENS_HIT_KINDS(X) NODENS_STEERS(X)
+#undef X
+	};
+	uint64_t values[NODENS_CTR_COUNT];
+	int ret = kern__counters(view->kern, values);
+
+	if (ret) {
+		fprintf(stderr, "nodens stats: cannot read the counters: %s\n", strerror(-ret));
+		return ret;
+	}
+	section->name = "kernel";
+	/* for whoever divides hits by misses, a truncated answer is a hit */
+	values[NODENS_CTR_HIT] += values[NODENS_CTR_HIT_TC];
+	for (int i = 0; i < NODENS_CTR_COUNT; i++) {
+		const char *help = counters[i].help;
+
+		if (i == NODENS_CTR_HIT)
+			help = "answered in the kernel, TC=1 included";
+		if (i == NODENS_CTR_HIT_TC)
+			help = "of them with TC=1";
+		add(section, counters[i].name, help, values[i],
+		    i == NODENS_CTR_HIT || i == NODENS_CTR_MISS);
+	}
+	return 0;
+}
+
+/* No map: no agent ever ran over these maps. An older agent may have had fewer counters. */
+static void agent_section(struct view *view, const char *bpffs, struct section *section)
+{
+	static const struct {
+		const char *name, *help;
+	} stats[] = {
+#define X(id, name, help) [AGENT_STAT_##id] = { name, help },
+		AGENT_STATS(X) AGENT_GAUGES(X)
+#undef X
+	};
+	char path[PATH_MAX];
+	bool running;
+	pid_t pid;
+	int fd;
+
+	section->name = "agent";
+	running = kern__agent_runs(bpffs, &pid) > 0;
+	add(section, "running", "1: an agent is at work", running, true);
+	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, kern__dir(view->kern));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	/* What one that is gone had under way, or had attached to, says nothing of now. */
+	for (uint32_t i = 0; i < (running ? AGENT_STAT_COUNT : AGENT_FIRST_GAUGE); i++) {
+		uint64_t value;
+
+		if (!bpf_map_lookup_elem(fd, &i, &value))
+			add(section, stats[i].name, stats[i].help, value,
+			    i == AGENT_STAT_QUERIES || i == AGENT_STAT_DEVICES ||
+				    i == AGENT_STAT_DEVICES_WANTED);
+	}
+	close(fd);
+}
+
+struct cache_count {
+	uint64_t entries[CACHE_KINDS], bytes[CACHE_KINDS];
+};
+
+/* What can be answered at this moment; an entry that expired is not counted. */
+static int count_cache(struct view *view, struct cache_count *count)
+{
+	struct view_entry entry;
+	struct timespec t;
+	uint64_t now_ns;
+	bool sound;
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now_ns = t.tv_sec * 1000000000ull + t.tv_nsec;
+	while ((ret = view__next(view, &entry, &sound)) > 0) {
+		int kind = entry.copy.slot.kind;
+
+		if (!sound || entry.copy.slot.expires_ns <= now_ns)
+			continue;
+		count->entries[kind]++;
+		count->bytes[kind] += slot_class_size[NODENS_SLOT_CLASS(entry.number)];
+	}
+	return ret;
+}
+
+static int cache_section(struct view *view, struct section *section)
+{
+	struct cache_count count = {};
+	uint32_t capacity[CACHE_KINDS];
+	int ret = count_cache(view, &count);
+
+	if (ret < 0)
+		return ret;
+	/* written by the agent beside its settings: positive, negative */
+	memcpy(capacity, kern__ctl(view->kern)->capacity, sizeof(capacity));
+	section->name = "cache";
+	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
+	    true);
+	add(section, "capacity", "most that there may be", (uint64_t)capacity[0] + capacity[1],
+	    true);
+	add(section, "bytes", "memory of all maps, as the kernel states it",
+	    kern__bytes(view->kern), true);
+	add(section, "positive_entries", "of them, with records that were asked for",
+	    count.entries[NODENS_POSITIVE], true);
+	add(section, "positive_capacity", "", capacity[NODENS_POSITIVE], true);
+	add(section, "positive_bytes", "slots they take", count.bytes[NODENS_POSITIVE], true);
+	add(section, "negative_entries", "NXDOMAIN, NODATA, SERVFAIL",
+	    count.entries[NODENS_NEGATIVE], true);
+	add(section, "negative_capacity", "", capacity[NODENS_NEGATIVE], true);
+	add(section, "negative_bytes", "slots they take", count.bytes[NODENS_NEGATIVE], true);
+	return 0;
+}
+
+static void print_text(const struct section *section)
+{
+	printf("%s\n", section->name);
+	for (size_t i = 0; i < section->n; i++) {
+		const struct row *row = &section->rows[i];
+
+		if (row->value || row->always)
+			printf("  %-20s %14llu%s%s\n", row->name, (unsigned long long)row->value,
+			       *row->help ? "  " : "", row->help);
+	}
+}
+
+/* Names are C identifiers: nothing to escape. */
+static void print_json(const struct section *section, bool last)
+{
+	printf("\"%s\": {", section->name);
+	for (size_t i = 0; i < section->n; i++)
+		printf("%s\"%s\": %llu", i ? ", " : "", section->rows[i].name,
+		       (unsigned long long)section->rows[i].value);
+	printf(last ? "}" : "},\n ");
+}
+
+static int collect(struct view *view, const char *bpffs, struct section sections[3])
+{
+	int ret = kernel_section(view, &sections[0]);
+
+	if (ret)
+		return ret;
+	agent_section(view, bpffs, &sections[1]);
+	return cache_section(view, &sections[2]);
+}
+
+static const char about[] =
+	"Prints the counters of the programs in the kernel, of the agent, and the cache's\n"
+	"size. \"hits\" are all queries answered in the kernel; \"hits_truncated\" says how\n"
+	"many of them with TC=1. The steer_* and returned counters say what became of\n"
+	"packets that are counted above as misses, tcp or agent_*. Counters at 0 are left\n"
+	"out of the text, not of JSON.";
+
+int cmd_stats(int argc, char **argv)
+{
+	struct section sections[3] = {};
+	struct view_options opts;
+	struct view view;
+	int first, ret;
+
+	ret = view__options(argc, argv, "", about, "one JSON object of objects of numbers", &opts,
+			    &first);
+	if (ret >= 0)
+		return ret;
+	if (first < argc) {
+		fprintf(stderr, "nodens stats: \"%s\": takes no arguments\n", argv[first]);
+		return EXIT_USAGE;
+	}
+	ret = view__open(&view, argv[0], opts.bpffs);
+	if (ret >= 0)
+		return ret;
+	ret = collect(&view, opts.bpffs, sections);
+	view__close(&view);
+	if (ret)
+		return EXIT_FAILURE;
+	if (opts.json)
+		printf("{");
+	for (int i = 0; i < 3; i++) {
+		if (opts.json)
+			print_json(&sections[i], i == 2);
+		else
+			print_text(&sections[i]);
+	}
+	if (opts.json)
+		printf("}\n");
+	return view__finish(argv[0]);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Server blocks of a Corefile, and the choice of block and forward for a name.
+ * Contract: corefile.h.
+ */
+#include "config/corefile.h"
+#include "corefile_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY_DEFAULT    9984
+#define TTL_SUCCESS_DEFAULT 3600
+#define TTL_DENIAL_DEFAULT  1800
+#define MIN_TTL_DEFAULT	    5
+#define SERVFAIL_DEFAULT    5
+
+/* The keys of the block being read: what zones they stand for, and the port of each zone. */
+struct keys {
+	struct corefile_zone *zones;
+	size_t len, cap;
+	uint16_t *ports;
+	size_t ports_len, ports_cap;
+	unsigned int left_out; /* of other transports */
+};
+
+/* What CoreDNS would serve the zone over. */
+static const char *const transports[] = { "tls://", "https://", "https3://", "grpc://", "quic://" };
+
+static bool is_other_transport(const char *key)
+{
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		if (!strncmp(key, transports[i], strlen(transports[i])))
+			return true;
+	}
+	return false;
+}
+
+static int add_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
+		   struct keys *keys)
+{
+	uint16_t port, *ports;
+	char *host;
+	int err;
+
+	/* Plain DNS loses nothing by it: CoreDNS does not serve such a zone over that either. */
+	if (is_other_transport(key)) {
+		keys->left_out++;
+		return corefile_warn(p, at,
+				     "'%s' is left out: clients are served over plain DNS alone",
+				     corefile_show(p, key));
+	}
+	err = corefile_split_key(p, at, key, &host, &port);
+	if (!err)
+		err = corefile_zones(p, at, host,
+				     &(struct corefile_zone_list){ .list = &keys->zones,
+								   .len = &keys->len,
+								   .cap = &keys->cap });
+	if (err)
+		return err;
+	if (!port)
+		port = p->options->default_port ? p->options->default_port : COREFILE_PORT_DEFAULT;
+	while (keys->ports_len < keys->len) {
+		ports = corefile_mem_grow(p->scratch, keys->ports, keys->ports_len,
+					  &keys->ports_cap, sizeof(*ports));
+		if (!ports)
+			return corefile_nomem(p);
+		ports[keys->ports_len++] = port;
+		keys->ports = ports;
+	}
+	return 0;
+}
+
+/*
+ * One word of the key line, which commas may divide further. *comma says whether the last thing
+ * read was a comma, after which another zone must come, on the next line if need be.
+ */
+static int read_key(struct corefile_parse *p, const struct corefile_token *at, struct keys *keys,
+		    bool *comma)
+{
+	const char *s = at->text;
+	size_t len;
+	char *key;
+	int err;
+
+	do {
+		len = strcspn(s, ",");
+		if (!len && (!*s || *comma || !(keys->len + keys->left_out)))
+			return corefile_fail(p, at,
+					     "a zone is missing in '%s'; write names divided by "
+					     "one comma or by blanks",
+					     corefile_show(p, at->text));
+		if (len) {
+			key = corefile_mem_strndup(p->scratch, s, len);
+			if (!key)
+				return corefile_nomem(p);
+			err = add_key(p, at, key, keys);
+			if (err)
+				return err;
+		}
+		*comma = s[len] == ',';
+		s += len + *comma;
+	} while (*s);
+	return 0;
+}
+
+/* The key line; p->at is left on the '{' or the first directive. */
+static int read_keys(struct corefile_parse *p, struct keys *keys)
+{
+	const struct corefile_token *first = &p->tokens.list[p->at], *t = first;
+	bool comma = false;
+	size_t len;
+	int err;
+
+	for (; p->at < p->tokens.len; p->at++) {
+		t = &p->tokens.list[p->at];
+		if (corefile_is_open(t) || (t != first && t->starts_line && !comma))
+			break;
+		if (corefile_is_close(t))
+			return corefile_fail(
+				p, t,
+				"'}' closes nothing; take it out or write the '{' that it closes");
+		len = strlen(t->text);
+		if (!t->literal && len > 1 && t->text[len - 1] == '{')
+			return corefile_fail(p, t, "'%s' ends in '{'; put a blank before the '{'",
+					     corefile_show(p, t->text));
+		err = read_key(p, t, keys, &comma);
+		if (err)
+			return err;
+	}
+	if (comma)
+		return corefile_fail(p, t, "no zone follows the last comma; take the comma out");
+	if (!keys->len && !keys->left_out)
+		return corefile_fail(
+			p, first, "it has no zone; write names before '{', or '.' for every name");
+	return 0;
+}
+
+struct corefile_block corefile_block_defaults(const char *file, unsigned int line)
+{
+	return (struct corefile_block){
+		.file = file,
+		.line = line,
+		.nxdomain_cut = true,
+		.cache = {
+			.success = { CAPACITY_DEFAULT, TTL_SUCCESS_DEFAULT, MIN_TTL_DEFAULT },
+			.denial = { CAPACITY_DEFAULT, TTL_DENIAL_DEFAULT, MIN_TTL_DEFAULT },
+			.servfail_s = SERVFAIL_DEFAULT,
+		},
+	};
+}
+
+int corefile_add_block(struct corefile *cf, const struct corefile_block *block)
+{
+	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len,
+							&cf->blocks_cap, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	list[cf->blocks_len++] = *block;
+	cf->blocks = list;
+	return 0;
+}
+
+/* One block per port that the keys name: those share what was read, but do not listen in the same
+ * place. */
+static int add_blocks(struct corefile_parse *p, const struct corefile_block *read,
+		      const struct keys *keys)
+{
+	bool *done = corefile_mem_alloc(p->scratch, keys->len * sizeof(*done));
+	int err = 0;
+
+	if (!done)
+		return corefile_nomem(p);
+	for (size_t i = 0; i < keys->len && !err; i++) {
+		struct corefile_block block = *read;
+		size_t zones = 0;
+
+		if (done[i])
+			continue;
+		block.port = keys->ports[i];
+		for (size_t j = i; j < keys->len; j++)
+			zones += keys->ports[j] == block.port;
+		block.zones = corefile_mem_alloc(p->cf->mem, zones * sizeof(*block.zones));
+		block.binds =
+			corefile_mem_alloc(p->cf->mem, block.binds_len * sizeof(*block.binds));
+		if (!block.zones || !block.binds)
+			return corefile_nomem(p);
+		for (size_t j = i; j < keys->len; j++) {
+			if (keys->ports[j] != block.port)
+				continue;
+			block.zones[block.zones_len++] = keys->zones[j];
+			done[j] = true;
+		}
+		for (size_t j = 0; j < block.binds_len; j++) {
+			block.binds[j] = read->binds[j];
+			*corefile_port_of(&block.binds[j]) = htons(block.port);
+		}
+		if (corefile_add_block(p->cf, &block))
+			err = corefile_nomem(p);
+	}
+	return err;
+}
+
+/* The default of 5 must not lift answers above a lower TTL that was asked for. */
+static void cap_min_ttl(struct corefile_cache_side *side)
+{
+	if (side->min_ttl_s > side->ttl_s)
+		side->min_ttl_s = side->ttl_s;
+}
+
+static int read_block(struct corefile_parse *p)
+{
+	const struct corefile_token *key = &p->tokens.list[p->at];
+	struct corefile_block block = corefile_block_defaults(key->file, key->line);
+	struct keys keys = { 0 };
+	bool braced;
+	int err;
+
+	p->block = &block;
+	p->binds_cap = 0;
+	p->forwards_cap = 0;
+	p->hosts_cap = p->templates_cap = p->rewrites_cap = 0;
+	p->logs_cap = p->consolidate_cap = 0;
+	p->directive = "server block";
+	err = read_keys(p, &keys);
+	if (err)
+		return err;
+	/* A file may hold a single block without braces, which then ends with the file. */
+	braced = p->at < p->tokens.len && corefile_is_open(&p->tokens.list[p->at]);
+	if (!braced && p->cf->blocks_len)
+		return corefile_fail(p, key,
+				     "it has no '{'; only a block that is alone in its file may "
+				     "leave the braces out");
+	if (!braced && corefile_is_directive(key->text))
+		return corefile_fail(p, key,
+				     "'%s' is a directive and stands before any block; write it "
+				     "between '. {' and '}'",
+				     corefile_show(p, key->text));
+	p->at += braced;
+	err = corefile_directives(p, braced, key);
+	if (!err && keys.len && !block.forwards_len && !block.templates_len && !block.has_hosts &&
+	    !block.whoami)
+		err = corefile_warn(
+			p, key,
+			"it has no forward; every query for its zones is answered SERVFAIL");
+	cap_min_ttl(&block.cache.success);
+	cap_min_ttl(&block.cache.denial);
+	return err ? err : add_blocks(p, &block, &keys);
+}
+
+static int read_text(struct corefile_parse *p, const char *path, const char *text, size_t len)
+{
+	const char *file = corefile_mem_strndup(p->cf->mem, path, strlen(path));
+	struct corefile_tokens raw = { 0 };
+	int err;
+
+	if (!file)
+		return corefile_nomem(p);
+	p->file = file;
+	p->directive = "syntax";
+	err = corefile_lex(p, file, text, len, &raw);
+	if (!err)
+		err = corefile_expand(p, raw.list, raw.len, NULL, &p->tokens);
+	while (!err && p->at < p->tokens.len)
+		err = read_block(p);
+	if (err)
+		return err;
+	if (!p->cf->blocks_len) {
+		p->directive = NULL;
+		return corefile_fail_at(p, -EINVAL, file, 1,
+					"it has no server block; write '. {', 'forward . IP' and "
+					"'}' on three lines");
+	}
+	err = corefile_check_overlap(p);
+	return err ? err : corefile_set_apart(p);
+}
+
+int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
+			 size_t len, struct corefile **out, struct corefile_error *err)
+{
+	struct corefile_error unused;
+	struct corefile_parse p = {
+		.options = options,
+		.err = err ? err : &unused,
+		.cf = calloc(1, sizeof(*p.cf)),
+		.scratch = corefile_mem_new(),
+	};
+	int ret;
+
+	if (p.cf)
+		p.cf->mem = corefile_mem_new();
+	if (!p.cf || !p.cf->mem || !p.scratch)
+		ret = corefile_nomem(&p);
+	else
+		ret = read_text(&p, path, text, len);
+	corefile_mem_free(p.scratch);
+	if (ret) {
+		corefile__free(p.cf);
+		return ret;
+	}
+	*out = p.cf;
+	return 0;
+}
+
+int corefile__load_with(const struct corefile_options *options, const char *path,
+			struct corefile **out, struct corefile_error *err)
+{
+	struct corefile_error unused;
+	struct corefile_parse p = { .err = err ? err : &unused };
+	char *text = NULL;
+	size_t len = 0;
+	int ret = options->read_file ? options->read_file(options->ctx, path, &text, &len) : -EPERM;
+
+	if (ret)
+		return corefile_fail_at(&p, ret, path, 0,
+					"cannot be read: %s; name a readable Corefile",
+					strerror(-ret));
+	ret = corefile__parse_with(options, path, text, len, out, err);
+	free(text);
+	return ret;
+}
+
+int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
+		    struct corefile_error *err)
+{
+	return corefile__parse_with(&corefile_host_options, path, text, len, out, err);
+}
+
+int corefile__load(const char *path, struct corefile **out, struct corefile_error *err)
+{
+	return corefile__load_with(&corefile_host_options, path, out, err);
+}
+
+void corefile__free(struct corefile *cf)
+{
+	if (!cf)
+		return;
+	corefile_mem_free(cf->mem);
+	free(cf);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The Corefile: text in, checked configuration out.
+ *
+ * The syntax is CoreDNS' (quotes, comments, snippets, imports, environment variables); of its
+ * directives the ones in directives.c's tables are known, and every other one is an error
+ * that says what is allowed. Nothing here opens a socket, logs or keeps state. Functions return 0
+ * or -errno and leave their outputs untouched on failure, but for corefile_error, which then says
+ * why; destructors accept NULL.
+ */
+#ifndef NODENS_COREFILE_H
+#define NODENS_COREFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "config/corefile_types.h"
+
+#define COREFILE_PORT_DEFAULT 53
+#define COREFILE_TEXT_MAX     (1024 * 1024) /* octets of one file: a ConfigMap cannot hold more */
+#define COREFILE_BIND_MAX     64	    /* addresses of one block */
+#define COREFILE_ZONES_MAX    65536	    /* zones of the whole configuration */
+
+/* One line, "FILE:LINE: DIRECTIVE: what is wrong; what would be right", without a newline. */
+struct corefile_error {
+	char text[512];
+};
+
+/*
+ * A server block. Keys of one block that differ in port make one corefile_block per port, which
+ * share everything but zones and port.
+ */
+struct corefile_block {
+	const char *file;
+	unsigned int line;	     /* of its first key */
+	struct corefile_zone *zones; /* at least one */
+	size_t zones_len;
+	uint16_t port;
+	struct sockaddr_storage *binds; /* port set; interface names and `except` worked out; none:
+					 * every address */
+	size_t binds_len;
+	uint16_t bufsize; /* 0: not given; else 512 to 4096 */
+	bool debug;
+	/*
+	 * nodens has one cache, and what is in it is found by name: it belongs to one port. The
+	 * blocks of other ports are asked for anew each time, and their `cache` is off.
+	 */
+	bool apart;
+	struct corefile_cache cache;
+	/* On unless `nxdomain_cut off`; comes to nothing where the zone is no cluster's. */
+	bool nxdomain_cut;
+	struct corefile_dns64 dns64;
+	struct corefile_rewrite *rewrites; /* in file order */
+	size_t rewrites_len;
+	struct corefile_template *templates; /* in file order */
+	size_t templates_len;
+	bool has_hosts;
+	struct corefile_hosts hosts;
+	struct corefile_forward *forwards; /* in file order */
+	size_t forwards_len;
+	bool loop, loadbalance, whoami;
+	struct corefile_subnet *prefer; /* loadbalance's, in file order */
+	size_t prefer_len;
+	struct corefile_errors errors;
+	struct corefile_log *logs;
+	size_t logs_len;
+	struct corefile_listen health;
+	uint64_t health_lameduck_ns;
+	struct corefile_listen prometheus, ready;
+	struct corefile_reload reload;
+	struct corefile_timeouts timeouts;
+};
+
+struct corefile_mem;
+
+struct corefile {
+	struct corefile_block *blocks; /* in file order, at least one */
+	size_t blocks_len, blocks_cap;
+	const char **warnings; /* each "FILE:LINE: DIRECTIVE: ..." */
+	size_t warnings_len;
+	uint16_t cached_port;	  /* whose blocks are not apart: 53 where a block has it */
+	struct corefile_mem *mem; /* owns all of the above */
+};
+
+/* How the parser reaches the world outside the text: nothing else does. */
+struct corefile_options {
+	void *ctx;
+	uint16_t default_port; /* for zones without a port; 0: COREFILE_PORT_DEFAULT */
+	/* malloc'd text of a file (no NUL needed) or -errno; NULL refuses every file, imports and
+	 * resolv.conf alike */
+	int (*read_file)(void *ctx, const char *path, char **text, size_t *len);
+	/* malloc'd, sorted, malloc'd paths that match a glob (possibly none) or -errno; NULL: none
+	 * ever match */
+	int (*glob)(void *ctx, const char *pattern, char ***paths, size_t *len);
+	/* NULL for a variable that is not set; a NULL function: none is set */
+	const char *(*get_env)(void *ctx, const char *name);
+	/* malloc'd addresses of the interface of that name, port 0; -ENODEV; NULL: there is none */
+	int (*interface)(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len);
+	/* index of the interface of that name, 0: there is none; NULL: there are none */
+	unsigned int (*ifindex)(void *ctx, const char *name);
+	/* the file beside which imports of the text itself are looked for; NULL: `path` */
+	const char *imports_at;
+	bool ignore_unsupported; /* dnstap, trace, pprof, metadata: a warning instead of an error */
+};
+
+/* Files, globs and environment of this machine; default_port 0. */
+extern const struct corefile_options corefile_host_options;
+
+/*
+ * Parse `text` (len octets); `path` names it in messages and is what imports are relative to. `err`
+ * may be NULL. -EINVAL: the text is wrong; -ENOMEM; another -errno: a file it names cannot be read.
+ */
+int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
+			 size_t len, struct corefile **out, struct corefile_error *err);
+int corefile__load_with(const struct corefile_options *options, const char *path,
+			struct corefile **out, struct corefile_error *err);
+
+/* The same with corefile_host_options. */
+int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
+		    struct corefile_error *err);
+int corefile__load(const char *path, struct corefile **out, struct corefile_error *err);
+
+void corefile__free(struct corefile *cf);
+
+/*
+ * A block of its own for one zone, with `errors`, `cache 30` and `forward .`, made without any text
+ * of a Corefile. Call it before anything else looks at the configuration.
+ */
+struct corefile_stub {
+	const char *file; /* where it comes from, for messages */
+	const char *zone;
+	uint16_t port;
+	struct sockaddr_storage binds[COREFILE_BIND_MAX];
+	size_t binds_len;
+	struct sockaddr_storage servers[COREFILE_TO_MAX]; /* port set */
+	size_t servers_len;
+};
+
+/* -EINVAL: no zone, *why says why; -EEXIST: a block has it already; -ENOMEM. */
+int corefile__add_stub(struct corefile *cf, const struct corefile_stub *stub, const char **why);
+
+/* "IP", "IP:PORT" or "[IPV6]:PORT" and nothing after it, port 53 where there is none; -EINVAL: no
+ * address; -ERANGE: no port. */
+int corefile__server(const char *text, struct sockaddr_storage *out);
+
+/* The effective configuration, defaults written out, as a Corefile that parses to the same. */
+void corefile__print(const struct corefile *cf, FILE *out);
+void corefile__print_block(const struct corefile_block *block, FILE *out);
+
+/*
+ * The block with the longest zone that is the name or above it, NULL if none; those that are apart
+ * are not looked at. `qname` is wire form,
+ * lower case, the root's zero counted in `len`. With equal zones (on other ports or addresses) the
+ * first one in the file.
+ */
+const struct corefile_block *corefile__block_for(const struct corefile *cf, const uint8_t *qname,
+						 size_t len);
+
+/* The same among the blocks that listen on `local`: its port, and its address or none in
+ * particular. */
+const struct corefile_block *corefile__block_at(const struct corefile *cf, const uint8_t *qname,
+						size_t len, const struct sockaddr_storage *local);
+
+/* The forward with the longest FROM above the name and no `except` above it, NULL if none. */
+const struct corefile_forward *corefile__forward_for(const struct corefile_block *block,
+						     const uint8_t *qname, size_t len);
+/* Is the name its FROM or below it, and excepted by none of its `except`? */
+bool corefile__forward_takes(const struct corefile_forward *forward, const uint8_t *qname,
+			     size_t len);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the files of the Corefile parser share with each other and nobody else.
+ *
+ * A parse runs in three steps: text to tokens (lex.c), imports and snippets replaced by
+ * what they stand for (import.c), tokens to configuration (corefile.c,
+ * directives.c). Errors are recorded where they are found with corefile_fail(), which
+ * returns the -errno to pass up.
+ */
+#ifndef NODENS_COREFILE_PRIV_H
+#define NODENS_COREFILE_PRIV_H
+
+#include "config/corefile.h"
+
+/* Snippets can import each other: a few lines could otherwise ask for any amount of memory. */
+#define COREFILE_TOKENS_MAX	  (512 * 1024)
+#define COREFILE_IMPORT_DEPTH_MAX 16
+
+struct corefile_token {
+	const char *text;
+	const char *file;
+	unsigned int line;
+	bool starts_line;
+	bool literal; /* quoted or from the environment: never a brace or an import */
+};
+
+struct corefile_tokens {
+	struct corefile_token *list;
+	size_t len, cap;
+};
+
+/* A directive or option with its arguments. */
+struct corefile_statement {
+	const struct corefile_token *name;
+	const struct corefile_token *args;
+	size_t args_len;
+	bool has_block;
+};
+
+struct corefile_snippet {
+	const char *name;
+	const struct corefile_token *def;
+	const struct corefile_token *list;
+	size_t len;
+};
+
+/* The imports being expanded, innermost first. */
+struct corefile_import {
+	const struct corefile_import *outer;
+	const char *what;
+	unsigned int depth;
+};
+
+struct corefile_parse {
+	const struct corefile_options *options;
+	struct corefile_error *err;
+	struct corefile *cf;
+	struct corefile_mem *scratch; /* tokens and what else does not outlive the parse */
+	struct corefile_tokens tokens;
+	size_t at;
+
+	struct corefile_snippet *snippets;
+	size_t snippets_len, snippets_cap;
+	unsigned int brace_depth;
+
+	const char *file; /* of the text itself */
+	/* Context of messages, and the innermost statement that is known: what an imported file
+	 * says is shown inside of one alone. */
+	const char *directive, *option;
+	const struct corefile_token *known;
+	struct corefile_block *block; /* being filled */
+	struct corefile_forward *forward;
+	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, warnings_cap, prefer_cap,
+		hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap;
+	unsigned int log_classes; /* of the log being read, as far as given */
+	size_t zones_total;
+
+	char shown[4][80];
+	unsigned int shown_next;
+};
+
+/* arena.c: memory that is freed all at once. NULL when there is none. */
+struct corefile_mem *corefile_mem_new(void);
+void corefile_mem_free(struct corefile_mem *mem);
+void *corefile_mem_alloc(struct corefile_mem *mem, size_t size); /* zeroed */
+char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
+/* Room for one more element after `len` of them: the (possibly moved) array, or NULL. */
+void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
+			size_t elem_size);
+
+/* corefile.c: what a block is before anything is read of it; -ENOMEM when it cannot be kept. */
+struct corefile_block corefile_block_defaults(const char *file, unsigned int line);
+int corefile_add_block(struct corefile *cf, const struct corefile_block *block);
+
+/* set_forward.c: likewise of a forward, but for FROM and upstreams. */
+struct corefile_forward corefile_forward_defaults(const char *file, unsigned int line);
+
+/* message.c */
+int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line,
+		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int corefile_nomem(struct corefile_parse *p);
+int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/*
+ * `text` fit for a message: short and printable, "..." where what it is of must not be shown. Good
+ * until four calls later.
+ */
+const char *corefile_show(struct corefile_parse *p, const char *text);
+
+/* lex.c: append the tokens of `text`; `file` must outlive the configuration. */
+int corefile_lex(struct corefile_parse *p, const char *file, const char *text, size_t len,
+		 struct corefile_tokens *out);
+int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
+			 const struct corefile_token *token);
+/* Whether @text is read as one word without quotes; whether it can be written at all so that it is
+ * read as what it is. */
+bool corefile_is_plain(const char *text);
+bool corefile_is_writable(const char *text);
+/* Octets of the blank at @at, 0 if it is none. */
+size_t corefile_blank(const char *at, const char *end);
+bool corefile_is_open(const struct corefile_token *token);
+bool corefile_is_close(const struct corefile_token *token);
+
+/* import.c: append `in` to `out`, snippets taken out and imports filled in. */
+int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, size_t len,
+		    const struct corefile_import *outer, struct corefile_tokens *out);
+
+/* directives.c: the statements of one server block, up to its '}' (or the end when not
+ * braced). */
+int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key);
+bool corefile_is_directive(const char *name);
+
+/*
+ * What the tables of directives.c call: a statement with a fitting number of arguments into
+ * p->block, or into the forward, template, log or hosts that was begun last. 0 or recorded -errno.
+ */
+#define COREFILE_SETTER(name) \
+	int corefile_##name(struct corefile_parse *p, const struct corefile_statement *stmt)
+
+/* set_server.c */
+COREFILE_SETTER(set_bind);
+COREFILE_SETTER(set_bind_except);
+COREFILE_SETTER(end_bind);
+COREFILE_SETTER(set_health);
+COREFILE_SETTER(set_prometheus);
+COREFILE_SETTER(set_runtime_metrics);
+COREFILE_SETTER(set_ready);
+COREFILE_SETTER(set_bufsize);
+COREFILE_SETTER(set_loadbalance);
+COREFILE_SETTER(set_prefer);
+COREFILE_SETTER(set_nxdomain_cut);
+COREFILE_SETTER(set_reload);
+COREFILE_SETTER(set_idle);
+COREFILE_SETTER(set_read);
+COREFILE_SETTER(set_write);
+COREFILE_SETTER(set_maxtcpqueries);
+COREFILE_SETTER(end_timeouts);
+
+/* set_log.c */
+COREFILE_SETTER(set_errors);
+COREFILE_SETTER(set_consolidate);
+COREFILE_SETTER(set_log);
+COREFILE_SETTER(set_log_class);
+
+/* set_cache.c */
+COREFILE_SETTER(set_cache);
+COREFILE_SETTER(set_success);
+COREFILE_SETTER(set_denial);
+COREFILE_SETTER(set_disable);
+COREFILE_SETTER(set_prefetch);
+COREFILE_SETTER(set_serve_stale);
+COREFILE_SETTER(set_serve_stale_policy);
+COREFILE_SETTER(end_cache);
+COREFILE_SETTER(set_servfail);
+
+/* set_forward.c */
+COREFILE_SETTER(set_forward);
+COREFILE_SETTER(end_forward);
+COREFILE_SETTER(set_except);
+COREFILE_SETTER(set_policy);
+COREFILE_SETTER(set_health_check);
+COREFILE_SETTER(set_next);
+COREFILE_SETTER(set_failover);
+COREFILE_SETTER(set_read_timeout);
+COREFILE_SETTER(set_source_address);
+COREFILE_SETTER(set_resolver);
+COREFILE_SETTER(set_doh_method);
+COREFILE_SETTER(set_tls);
+COREFILE_SETTER(set_tls_servername);
+const char *corefile_policy_name(enum corefile_policy policy);
+
+/* set_local.c */
+COREFILE_SETTER(set_dns64);
+COREFILE_SETTER(set_dns64_prefix);
+COREFILE_SETTER(set_hosts);
+COREFILE_SETTER(set_hosts_fallthrough);
+COREFILE_SETTER(set_hosts_ttl);
+COREFILE_SETTER(end_hosts);
+COREFILE_SETTER(set_hosts_entry); /* 1: it is none */
+COREFILE_SETTER(set_template);
+COREFILE_SETTER(set_match);
+COREFILE_SETTER(set_answer);
+COREFILE_SETTER(set_additional);
+COREFILE_SETTER(set_authority);
+COREFILE_SETTER(set_rcode);
+COREFILE_SETTER(set_ederror);
+COREFILE_SETTER(set_template_fallthrough);
+
+/* set_rewrite.c */
+#define COREFILE_REWRITE_FORMS                                                               \
+	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
+	"TO..., type|class FROM TO, or edns0 local|nsid|subnet set|replace|append|unset "    \
+	"[CODE [DATA]]"
+COREFILE_SETTER(set_rewrite);
+/* "{client_ip}" and its like; "" for what has none. */
+const char *corefile_edns0_variable(enum corefile_edns0_source source);
+
+/* value.c: one argument to a value; failures are recorded. */
+int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *arg, uint32_t min,
+		       uint32_t max, const char *what, uint32_t *out);
+int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg,
+			    uint64_t *ns);
+int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
+			  struct sockaddr_storage *out);
+/* Kept with the configuration. */
+int corefile_value_text(struct corefile_parse *p, const struct corefile_token *arg,
+			const char **out);
+int corefile_value_regex(struct corefile_parse *p, const struct corefile_token *arg,
+			 const char **out);
+int corefile_value_class(struct corefile_parse *p, const struct corefile_token *arg, bool any,
+			 uint16_t *out);
+int corefile_value_type(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out);
+int corefile_value_rcode(struct corefile_parse *p, const struct corefile_token *arg, uint16_t *out);
+/* Appended to *out. */
+int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n,
+			 struct corefile_zones *out);
+/* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its
+ * port). */
+int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);
+/* The same, of a link-local address with its interface as well: fe80::1%eth0, [fe80::1%2]:53; with
+ * -ENODEV: there is no such interface. */
+int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t default_port,
+			    struct sockaddr_storage *out);
+int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
+bool corefile_port(const char *text, uint16_t *out);
+uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
+
+/* zones.c: a name or CIDR as the zones it stands for, appended to *list. */
+struct corefile_zone_list {
+	struct corefile_zone **list;
+	size_t *len, *cap;
+};
+int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
+		   const struct corefile_zone_list *to);
+/* "[dns://]NAME[:PORT]" split: *host is scratch memory, *port is 0 when there is none. */
+int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
+		       char **host, uint16_t *port);
+
+/* check.c: -EINVAL with a message when two blocks would answer the same zone at the same
+ * address. */
+int corefile_check_overlap(struct corefile_parse *p);
+/* Which blocks are apart; a warning for each whose cache that turns off. */
+int corefile_set_apart(struct corefile_parse *p);
+void corefile_block_apart(struct corefile_block *block);
+
+#endif

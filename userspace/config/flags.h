@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Command-line flags: one table row per flag feeds the parser, --help and the
+ * documentation.
+ *
+ * Contract: -flag and --flag, "-flag value" and "-flag=value" are the same, as
+ * with node-cache; names are whole names. Everything that can be judged without looking at the
+ * machine is checked here; errors are one line in struct options_error.
+ */
+#ifndef NODENS_OPTIONS_H
+#define NODENS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "datapath/attach.h"
+#include "base/log.h"
+#include "link/netns.h"
+
+struct options_error {
+	char text[512];
+};
+
+/* For one program's flags; @target is the struct that @set fills. */
+struct option_row {
+	const char *name;
+	const char *arg; /* what its value is called in --help; NULL: a switch */
+	const char *help;
+	/* @value is "true" or "false" for a switch. -EINVAL with *why: what would be right. */
+	int (*set)(void *target, const char *value, const char **why);
+};
+
+/*
+ * Parse argv[1..] into @target. *first is the index of the first argument that
+ * is no flag. -EINVAL with @err; -ECANCELED when --help was given.
+ */
+int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
+		   char **argv, int *first, struct options_error *err);
+void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
+
+/*
+ * MODE_FRONT: steer, in front of another server at the served addresses, which is asked there and
+ * whose sockets and links are left alone.
+ */
+enum agent_mode { MODE_AUTO, MODE_STEER, MODE_LISTEN, MODE_FRONT };
+
+enum tristate { UNSET, NO, YES };
+
+#define OPTIONS_MAX_LOCALIP  (2 * NODENS_MAX_SERVED)
+#define OPTIONS_CAPACITY_MAX 1000000
+
+/* What `nodens run` and `nodens check` were told; strings are argv's. */
+struct run_options {
+	const char *conf;
+	bool conf_given;
+	bool nodecache; /* started without a subcommand, as node-cache is */
+	struct served_addr localip[OPTIONS_MAX_LOCALIP];
+	int n_localip;
+	enum agent_mode mode;
+	enum hook hook;
+	const char *interfaces; /* globs; NULL: the mode's own rule */
+	const char *exclude;	/* globs; NULL: none */
+	uint32_t capacity;	/* 0: what the Corefile asks for */
+	uint16_t bufsize;
+	uint32_t lease_s;
+	bool persist;
+	const char *bpffs;
+	const char *pretend_kernel; /* NULL: the running one */
+	const char *pidfile;	    /* NULL: none */
+
+	/* node-cache's; what means nothing here is in `moot`. */
+	const char *basecorefile;
+	bool base_given;
+	const char *kubednscm; /* a directory, that may not exist */
+	const char *upstreamsvc;
+	const char *prometheus_address; /* for __PROMETHEUS__ENDPOINT__ */
+	bool prometheus_given;
+	const char *metrics_address; /* of node-cache's own metrics; "": none */
+	const char *interfacename;
+	enum tristate setupinterface;
+	bool skipteardown;
+	uint16_t dns_port;
+	bool ignore_unsupported;
+	const char *moot[8]; /* flags that were given and that nodens has no need of, and why */
+	unsigned int n_moot;
+	enum log_level log_level;
+	enum { SHOW_NOTHING, SHOW_VERSION, SHOW_PLUGINS } show; /* and end */
+};
+
+void run_options__defaults(struct run_options *opts);
+/* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
+int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err);
+void run_options__help(FILE *out);
+/*
+ * What they say, defaults too, as comments of a Corefile: "# -NAME=VALUE" for each that is not
+ * empty. Flags made of it say the same.
+ */
+void run_options__print(const struct run_options *opts, FILE *out);
+
+#endif /* NODENS_OPTIONS_H */

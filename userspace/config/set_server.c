@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Directives that say where a block listens and how it serves: bind, health, ready, prometheus,
+ * bufsize, loadbalance, nxdomain_cut, reload, timeouts.
+ * Contract: rows of directives.c call these with the number of arguments already checked.
+ */
+#include "corefile_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NSEC	      1000000000ull
+#define TIMEOUT_MAX_S 86400
+
+/* ---- bind ---- */
+
+/* An address, or those of an interface: malloc'd, at least one. */
+static int addresses(struct corefile_parse *p, const struct corefile_token *arg,
+		     struct sockaddr_storage **out, size_t *len)
+{
+	struct sockaddr_storage *list = malloc(sizeof(*list));
+	int err = -ENODEV;
+
+	if (!list)
+		return corefile_nomem(p);
+	if (!corefile_ip(arg->text, 0, list)) {
+		*out = list;
+		*len = 1;
+		return 0;
+	}
+	free(list);
+	if (p->options->interface)
+		err = p->options->interface(p->options->ctx, arg->text, out, len);
+	if (err == -ENOMEM)
+		return corefile_nomem(p);
+	if (err)
+		return corefile_fail(p, arg,
+				     "'%s' is neither an IP address nor an interface that is up "
+				     "and has an address; write bind IP|INTERFACE...",
+				     corefile_show(p, arg->text));
+	return 0;
+}
+
+static bool bound(const struct corefile_block *b, const struct sockaddr_storage *addr, size_t *at)
+{
+	for (*at = 0; *at < b->binds_len; (*at)++) {
+		if (!memcmp(&b->binds[*at], addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+static int add_bind(struct corefile_parse *p, const struct corefile_token *arg,
+		    const struct sockaddr_storage *addr)
+{
+	struct corefile_block *b = p->block;
+	struct sockaddr_storage *list;
+	size_t at;
+
+	if (bound(b, addr, &at)) /* as in CoreDNS, which templates give the same address twice */
+		return 0;
+	if (b->binds_len == COREFILE_BIND_MAX)
+		return corefile_fail(p, arg, "more than %d addresses are given; write fewer",
+				     COREFILE_BIND_MAX);
+	list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap, sizeof(*list));
+	if (!list)
+		return corefile_nomem(p);
+	list[b->binds_len++] = *addr;
+	b->binds = list;
+	return 0;
+}
+
+int corefile_set_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		struct sockaddr_storage *list = NULL;
+		size_t len = 0;
+
+		err = addresses(p, &stmt->args[i], &list, &len);
+		for (size_t k = 0; !err && k < len; k++)
+			err = add_bind(p, &stmt->args[i], &list[k]);
+		free(list);
+	}
+	return err;
+}
+
+int corefile_set_bind_except(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_block *b = p->block;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		struct sockaddr_storage *list = NULL;
+		size_t len = 0, at;
+
+		err = addresses(p, &stmt->args[i], &list, &len);
+		for (size_t k = 0; !err && k < len; k++) {
+			if (!bound(b, &list[k], &at))
+				continue;
+			b->binds_len--;
+			memmove(&b->binds[at], &b->binds[at + 1],
+				(b->binds_len - at) * sizeof(b->binds[0]));
+		}
+		free(list);
+	}
+	return err;
+}
+
+/* None would mean every address: the opposite of what is written there. */
+int corefile_end_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	if (p->block->binds_len)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "except leaves no address to listen on; take one of them out");
+}
+
+/* ---- HTTP endpoints ---- */
+
+static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt,
+		      const char *host, uint16_t port, struct corefile_listen *out)
+{
+	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
+				 : corefile_ip(host, port, &out->addr);
+
+	out->enabled = !err;
+	return err;
+}
+
+int corefile_set_health(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "::", 8080, &p->block->health);
+}
+
+int corefile_set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
+}
+
+int corefile_set_runtime_metrics(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return corefile_warn(p, stmt->name, "there is no Go runtime here, and so no series of one");
+}
+
+int corefile_set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_listen(p, stmt, "::", 8181, &p->block->ready);
+}
+
+/* ---- small ones ---- */
+
+int corefile_set_bufsize(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	uint32_t size = 1232;
+	int err = stmt->args_len ? corefile_value_u32(p, &stmt->args[0], 512, 4096,
+						      "number of octets", &size)
+				 : 0;
+
+	p->block->bufsize = size;
+	return err;
+}
+
+int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_token *args = stmt->args;
+
+	p->block->loadbalance = true;
+	if (!stmt->args_len)
+		return 0;
+	if (!strcmp(args[0].text, "weighted"))
+		return corefile_fail(p, &args[0],
+				     "weighted is not supported: replies of the kernel rotate, and "
+				     "know no weights; write loadbalance [round_robin]");
+	if (strcmp(args[0].text, "round_robin"))
+		return corefile_fail(p, &args[0],
+				     "'%s' is not known; write loadbalance [round_robin]",
+				     corefile_show(p, args[0].text));
+	if (stmt->args_len == 1)
+		return 0;
+	return corefile_fail(p, &args[1], "'%s' is one too many; write loadbalance [round_robin]",
+			     corefile_show(p, args[1].text));
+}
+
+/* As Go's net.ParseCIDR: what is set behind the prefix does not count. */
+static bool read_subnet(const char *text, struct corefile_subnet *out)
+{
+	const char *slash = strchr(text, '/');
+	char addr[INET6_ADDRSTRLEN] = "", *end = NULL;
+	unsigned long bits;
+
+	if (!slash || slash - text >= (long)sizeof(addr) || slash[1] < '0' || slash[1] > '9')
+		return false;
+	memcpy(addr, text, slash - text);
+	out->family = strchr(addr, ':') ? AF_INET6 : AF_INET;
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end || bits > (out->family == AF_INET ? 32 : 128) ||
+	    inet_pton(out->family, addr, out->addr) != 1)
+		return false;
+	out->bits = bits;
+	for (unsigned long i = bits; i < 8 * sizeof(out->addr); i++)
+		out->addr[i / 8] &= ~(0x80 >> i % 8);
+	return true;
+}
+
+int corefile_set_prefer(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_block *b = p->block;
+
+	for (size_t i = 0; i < stmt->args_len; i++) {
+		struct corefile_subnet subnet = { .family = AF_INET }, *list;
+
+		if (!read_subnet(stmt->args[i].text, &subnet))
+			return corefile_fail(p, &stmt->args[i],
+					     "'%s' is not a subnet; write IP/BITS",
+					     corefile_show(p, stmt->args[i].text));
+		list = corefile_mem_grow(p->cf->mem, b->prefer, b->prefer_len, &p->prefer_cap,
+					 sizeof(*list));
+		if (!list)
+			return corefile_nomem(p);
+		list[b->prefer_len++] = subnet;
+		b->prefer = list;
+	}
+	return 0;
+}
+
+int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const char *text = stmt->args_len ? stmt->args[0].text : "on";
+
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return corefile_fail(p, &stmt->args[0], "'%s' is not known; write on or off",
+				     corefile_show(p, text));
+	p->block->nxdomain_cut = !strcmp(text, "on");
+	return 0;
+}
+
+int corefile_set_reload(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	struct corefile_reload reload = { true, 30 * NSEC, 15 * NSEC };
+	int err = 0;
+
+	if (stmt->args_len)
+		err = corefile_value_duration(p, &stmt->args[0], &reload.interval_ns);
+	if (!err && reload.interval_ns && reload.interval_ns < 2 * NSEC)
+		return corefile_fail(p, &stmt->args[0],
+				     "the interval is below 2s; write 2s or more, or 0 for none");
+	if (!err && stmt->args_len > 1)
+		err = corefile_value_duration(p, &stmt->args[1], &reload.jitter_ns);
+	if (!err && stmt->args_len > 1 && reload.jitter_ns && reload.jitter_ns < NSEC)
+		return corefile_fail(p, &stmt->args[1],
+				     "the jitter is below 1s; write 1s or more, or 0 for none");
+	if (reload.jitter_ns > reload.interval_ns / 2)
+		reload.jitter_ns = reload.interval_ns / 2;
+	if (!err)
+		p->block->reload = reload;
+	return err;
+}
+
+/* ---- timeouts ---- */
+
+/* A number without a unit is seconds, here alone. */
+static int set_timeout(struct corefile_parse *p, const struct corefile_statement *stmt,
+		       uint64_t *out)
+{
+	const struct corefile_token *arg = &stmt->args[0];
+	bool number = arg->text[strspn(arg->text, "0123456789")] == '\0';
+	uint32_t seconds;
+	uint64_t ns;
+	int err;
+
+	if (number) {
+		err = corefile_value_u32(p, arg, 1, TIMEOUT_MAX_S, "number of seconds", &seconds);
+		ns = seconds * NSEC;
+	} else {
+		err = corefile_value_duration(p, arg, &ns);
+	}
+	if (err)
+		return err;
+	if (ns < NSEC || ns > TIMEOUT_MAX_S * NSEC)
+		return corefile_fail(p, arg, "'%s' is out of range; write 1s to 24h",
+				     corefile_show(p, arg->text));
+	*out = ns;
+	return 0;
+}
+
+int corefile_set_read(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.read_ns);
+}
+
+int corefile_set_write(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.write_ns);
+}
+
+int corefile_set_idle(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	return set_timeout(p, stmt, &p->block->timeouts.idle_ns);
+}
+
+int corefile_set_maxtcpqueries(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	uint32_t n;
+	int err;
+
+	if (!strcmp(stmt->args[0].text, "-1")) {
+		p->block->timeouts.max_queries = -1;
+		return 0;
+	}
+	err = corefile_value_u32(p, &stmt->args[0], 1, INT32_MAX, "number of queries", &n);
+	if (!err)
+		p->block->timeouts.max_queries = n;
+	return err;
+}
+
+int corefile_end_timeouts(struct corefile_parse *p, const struct corefile_statement *stmt)
+{
+	const struct corefile_timeouts *t = &p->block->timeouts;
+
+	if (t->read_ns || t->write_ns || t->idle_ns || t->max_queries)
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "it has no option; write read, write, idle or maxtcpqueries");
+}

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Which hook a device gets, and the attachment as a whole.
+ *
+ * Contract: as attach.h. The new program is in before an old one of ours goes, so a device is
+ * never without one while its hook changes.
+ */
+#include "datapath/attach.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "attach_priv.h"
+#include "datapath_priv.h"
+#include "base/netlink.h"
+
+struct attachment {
+	struct kern *kern;
+	int ifindex;
+	char ifname[IFNAMSIZ];
+	bool has_tc;
+	struct tcx_part tcx; /* link_fd < 0: clsact */
+	struct clsact_part clsact;
+	struct xdp_part xdp;
+	char how[64];
+};
+
+int hook__parse(const char *text, enum hook *hook)
+{
+	static const char *const names[] = {
+		[HOOK_AUTO] = "auto",
+		[HOOK_TC] = "tc",
+		[HOOK_XDP] = "xdp",
+		[HOOK_XDP_NATIVE] = "xdp-native",
+		[HOOK_XDP_GENERIC] = "xdp-generic",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(text, names[i])) {
+			*hook = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+void prog_name_of(uint32_t id, char name[16])
+{
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
+		snprintf(name, 16, "%.15s", info.name);
+	close(fd);
+}
+
+bool prog_is_tc_ours(uint32_t id)
+{
+	char name[16];
+
+	prog_name_of(id, name);
+	return !strcmp(name, TC_PROG_NAME) || !strcmp(name, RETURN_PROG_NAME);
+}
+
+void device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,
+		 const char *ifname)
+{
+	char clean[IFNAMSIZ];
+	size_t i;
+
+	for (i = 0; i < sizeof(clean) - 1 && ifname[i]; i++)
+		clean[i] = ifname[i] == '.' ? '+' : ifname[i];
+	clean[i] = '\0';
+	snprintf(path, size, "%s/%s/%s-%d", dir, sub, clean, ifindex);
+}
+
+/* The driver's name for the kind of a device: "veth", "bridge"... "" for hardware. */
+struct kind {
+	int ifindex;
+	char name[16];
+	bool loopback;
+};
+
+static int on_linkinfo(const struct nlattr *attr, void *ctx)
+{
+	struct kind *kind = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		snprintf(kind->name, sizeof(kind->name), "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int on_attr(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+		mnl_attr_parse_nested(attr, on_linkinfo, ctx);
+	return MNL_CB_OK;
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct kind *kind = ctx;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK || ifi->ifi_index != kind->ifindex)
+		return MNL_CB_OK;
+	kind->loopback = ifi->ifi_flags & IFF_LOOPBACK;
+	return mnl_attr_parse(nlh, sizeof(*ifi), on_attr, kind);
+}
+
+static void device_kind(int ifindex, struct kind *kind)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	struct nl nl;
+
+	memset(kind, 0, sizeof(*kind));
+	kind->ifindex = ifindex;
+	if (nl__open(&nl))
+		return;
+	nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
+	ifi->ifi_index = ifindex;
+	nl__query(&nl, nlh, on_link, kind);
+	nl__close(&nl);
+}
+
+#define NO_IDS "without CAP_SYS_ADMIN an XDP program could not be taken off again"
+
+/*
+ * What to try, in order. *why: the reason, where it is not plain.
+ *
+ * In listen mode a veth is most often the pod's own end, eth0: what a host-side program redirects
+ * into it passes native XDP by, but not generic XDP, and native XDP there would clear GSO on the
+ * peer. XDP without growth of the tail (before 5.8) cannot hold an answer.
+ */
+static int choose(const struct kern *kern, const struct attach_request *request, enum hook order[3],
+		  const char **why, struct kern_error *err)
+{
+	bool grow = kern->features.xdp_grow;
+	struct kind kind;
+	int n = 0;
+
+	*why = "";
+	switch (request->hook) {
+	case HOOK_TC:
+		order[n++] = HOOK_TC;
+		return n;
+	case HOOK_XDP_NATIVE:
+	case HOOK_XDP_GENERIC:
+	case HOOK_XDP:
+		if (!kern->features.prog_ids)
+			*why = NO_IDS;
+		if (!grow)
+			return kern_error__set(err, -EOPNOTSUPP,
+					       "%s: XDP cannot grow packets on this"
+					       " kernel (Linux 5.8 can): use --hook tc",
+					       request->ifname);
+		if (request->hook != HOOK_XDP_GENERIC)
+			order[n++] = HOOK_XDP_NATIVE;
+		if (request->hook != HOOK_XDP_NATIVE)
+			order[n++] = HOOK_XDP_GENERIC;
+		return n;
+	case HOOK_AUTO:
+		break;
+	}
+	if (request->pod_veth && request->steer) {
+		order[n++] = HOOK_TC;
+		return n;
+	}
+	device_kind(request->ifindex, &kind);
+	if (!grow) {
+		*why = "XDP cannot grow packets on this kernel";
+	} else if (!kern->features.prog_ids) {
+		*why = NO_IDS;
+	} else if (kind.loopback) {
+		*why = "the loopback has no native XDP";
+	} else if (!strcmp(kind.name, "veth")) {
+		*why = "native XDP on a veth misses what is redirected into it";
+		order[n++] = HOOK_XDP_GENERIC;
+	} else {
+		order[n++] = HOOK_XDP_NATIVE;
+		order[n++] = HOOK_XDP_GENERIC;
+	}
+	order[n++] = HOOK_TC;
+	return n;
+}
+
+static void add_note(char *note, size_t size, const char *text)
+{
+	size_t len = strlen(note);
+
+	if (size && text[0])
+		snprintf(note + len, size - len, "%s%s", len ? "; " : "", text);
+}
+
+static int attach_tc(struct attachment *at, const struct attach_request *request, bool behind,
+		     char *note, size_t note_size, struct kern_error *err)
+{
+	/* In listen mode a veth with a foreign peer is as well the pod's own end. */
+	enum kern_prog which = request->pod_veth && request->steer
+				       ? (behind ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD)
+				       : (behind ? KERN_TC_NIC_BEHIND_XDP : KERN_TC_NIC);
+	char text[160] = "", other[16];
+	int fd, ret;
+
+	fd = kern__tc_prog_fd(at->kern, which, request->steer, err);
+	if (fd < 0)
+		return fd;
+	if (at->kern->features.tcx) {
+		ret = tcx__attach(&at->tcx, at->kern->dir, at->ifindex, at->ifname, fd, other, err);
+		if (!ret && other[0])
+			snprintf(text, sizeof(text), "program %s runs before nodens on %s", other,
+				 at->ifname);
+	} else {
+		ret = clsact__attach(&at->clsact, at->kern->dir, at->ifindex, at->ifname, fd, text,
+				     sizeof(text), err);
+	}
+	if (ret)
+		return ret;
+	at->has_tc = true;
+	add_note(note, note_size, text);
+	return 0;
+}
+
+static int attach_hook(struct attachment *at, const struct attach_request *request, enum hook hook,
+		       char *note, size_t note_size, struct kern_error *err)
+{
+	char text[160];
+	int ret;
+
+	if (hook == HOOK_TC)
+		return attach_tc(at, request, false, note, note_size, err);
+	ret = xdp__attach(&at->xdp, at->kern, request, hook == HOOK_XDP_GENERIC, text, sizeof(text),
+			  err);
+	if (ret)
+		return ret;
+	add_note(note, note_size, text);
+	if (!request->steer)
+		return 0;
+	ret = attach_tc(at, request, true, note, note_size, err);
+	if (ret) {
+		xdp__remove_ours(at->ifindex, 0);
+		memset(&at->xdp, 0, sizeof(at->xdp));
+	}
+	return ret;
+}
+
+static void describe(struct attachment *at)
+{
+	char tc[32] = "";
+
+	if (at->has_tc && at->tcx.link_fd >= 0)
+		snprintf(tc, sizeof(tc), "tcx");
+	else if (at->has_tc)
+		snprintf(tc, sizeof(tc), "clsact prio %u", at->clsact.prio);
+	if (at->xdp.prog_id)
+		snprintf(at->how, sizeof(at->how), "xdp %s%s%s%s",
+			 at->xdp.generic ? "generic" : "native", at->xdp.shared ? ", shared" : "",
+			 at->has_tc ? " + " : "", tc);
+	else
+		snprintf(at->how, sizeof(at->how), "%s", tc);
+}
+
+/* What an earlier agent, or another hook, has left on the device. */
+static void remove_others(const struct attachment *at)
+{
+	bool tcx = at->has_tc && at->tcx.link_fd >= 0;
+
+	/* Also where tcx is not to be used, or is not there: an agent before this one may have. */
+	tcx__remove_ours(at->ifindex, tcx ? at->tcx.link_id : 0);
+	clsact__remove_ours(at->ifindex, at->kern->pin_dir,
+			    at->has_tc && !tcx ? &at->clsact : NULL);
+	xdp__remove_ours(at->ifindex, at->xdp.prog_id);
+}
+
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err)
+{
+	bool xdp = hook != HOOK_AUTO && hook != HOOK_TC;
+	int fd = 0;
+
+	/* With auto every device falls back to tc. */
+	if (steer)
+		fd = kern__tc_prog_fd(kern, xdp ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD, true, err);
+	else if (!xdp)
+		fd = kern__tc_prog_fd(kern, KERN_TC_NIC, false, err);
+	if (fd >= 0 && steer)
+		fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
+	if (fd >= 0 && xdp)
+		fd = kern_progs__xdp_alone_fd(kern, steer, hook == HOOK_XDP_GENERIC, err);
+	return fd < 0 ? fd : 0;
+}
+
+int attachment__open(struct kern *kern, const struct attach_request *request,
+		     struct attachment **out, char *note, size_t note_size, struct kern_error *err)
+{
+	struct kern_error first = {};
+	struct attachment *at;
+	char name[IFNAMSIZ];
+	enum hook order[3];
+	const char *why;
+	int n, i, ret = 0;
+
+	if (note_size)
+		note[0] = '\0';
+	if (!if_indextoname(request->ifindex, name))
+		return kern_error__set(err, -ENODEV, "%.15s: no such device", request->ifname);
+	n = choose(kern, request, order, &why, err);
+	if (n < 0)
+		return n;
+	at = calloc(1, sizeof(*at));
+	if (!at)
+		return kern_error__set(err, -ENOMEM, "out of memory");
+	at->kern = kern;
+	at->ifindex = request->ifindex;
+	at->tcx.link_fd = -1;
+	memcpy(at->ifname, name, sizeof(at->ifname));
+	for (i = 0; i < n; i++) {
+		ret = attach_hook(at, request, order[i], note, note_size, err);
+		if (!ret || ret == -ENODEV)
+			break;
+		if (!i && err)
+			first = *err;
+	}
+	if (ret) {
+		/* The first choice's reason is the one to mend. */
+		if (i && i == n && err)
+			*err = first;
+		if (!if_indextoname(request->ifindex, name))
+			ret = -ENODEV;
+		free(at);
+		return ret;
+	}
+	if (i && first.text[0])
+		add_note(note, note_size, first.text);
+	else
+		add_note(note, note_size, why);
+	remove_others(at);
+	describe(at);
+	*out = at;
+	return 0;
+}
+
+bool attachment__present(struct attachment *at)
+{
+	if (at->xdp.prog_id && !xdp__present(&at->xdp, at->ifindex))
+		return false;
+	if (!at->has_tc)
+		return true;
+	return at->tcx.link_fd >= 0 ? tcx__present(&at->tcx)
+				    : clsact__present(&at->clsact, at->ifindex);
+}
+
+const char *attachment__how(const struct attachment *at)
+{
+	return at->how;
+}
+
+void attachment__forget(struct attachment *at)
+{
+	char name[IFNAMSIZ];
+	bool gone;
+
+	if (!at)
+		return;
+	gone = !if_indextoname(at->ifindex, name);
+	tcx__forget(&at->tcx, gone);
+	clsact__forget(&at->clsact, gone);
+	xdp__forget(&at->xdp, at->ifindex, gone);
+	free(at);
+}
+
+void attachment__detach(struct attachment *at)
+{
+	if (!at)
+		return;
+	if (at->xdp.prog_id)
+		xdp__remove_ours(at->ifindex, 0);
+	if (at->has_tc && at->tcx.link_fd >= 0)
+		tcx__detach(&at->tcx);
+	else if (at->has_tc)
+		clsact__remove_ours(at->ifindex, at->kern->pin_dir, NULL);
+	attachment__forget(at);
+}
+
+int attach__return(struct kern *kern, int ifindex, struct kern_error *err)
+{
+	int fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
+	struct clsact_part clsact;
+	struct tcx_part tcx;
+	char text[160];
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	if (!kern->features.tcx) {
+		ret = clsact__attach(&clsact, NULL, ifindex, "nd0", fd, text, sizeof(text), err);
+		if (ret)
+			return ret;
+		kern->return_filter.prio = clsact.prio;
+		kern->return_filter.handle = clsact.handle;
+		kern->return_filter.prog_id = clsact.prog_id;
+		return 0;
+	}
+	ret = tcx__attach(&tcx, NULL, ifindex, "nd0", fd, text, err);
+	if (ret)
+		return ret;
+	if (kern->return_link_fd >= 0)
+		close(kern->return_link_fd);
+	kern->return_link_fd = tcx.link_fd;
+	return 0;
+}
+
+bool attach__return_present(const struct kern *kern, int ifindex)
+{
+	const struct tcx_part tcx = { .link_fd = kern->return_link_fd };
+	const struct clsact_part clsact = { .prio = kern->return_filter.prio,
+					    .handle = kern->return_filter.handle,
+					    .prog_id = kern->return_filter.prog_id };
+
+	return kern->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, ifindex);
+}
+
+/* What is ours on one device, and what that was, for a line of text. */
+static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
+		       const char **tcx_text, const char **tc_text)
+{
+	int xdp = xdp__remove_ours(ifindex, 0);
+	int tcx = tcx__remove_ours(ifindex, 0);
+	int tc = clsact__remove_ours(ifindex, pin_dir ? pin_dir : KERN_PIN_DIR, NULL);
+
+	*xdp_text = xdp ? " XDP program" : "";
+	*tcx_text = tcx ? " tcx link" : "";
+	*tc_text = tc ? " tc filter" : "";
+	return xdp + tcx + tc;
+}
+
+int attach__leave(const struct kern *kern, int ifindex, const char *ifname)
+{
+	const char *xdp, *tcx, *tc;
+	int n = remove_from(ifindex, kern->pin_dir, &xdp, &tcx, &tc);
+	char pin[PATH_MAX];
+
+	if (n) {
+		device_path(pin, sizeof(pin), kern->dir, "links", ifindex, ifname);
+		unlink(pin);
+	}
+	return n;
+}
+
+int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
+		       struct kern_error *err)
+{
+	const char *xdp, *tcx, *tc;
+	struct if_nameindex *list, *dev;
+	char line[160];
+	int total = 0;
+
+	kern_log__init();
+	list = if_nameindex();
+	if (!list)
+		return kern_error__set(err, -errno, "cannot list the devices: %s", strerror(errno));
+	for (dev = list; dev->if_index; dev++) {
+		int n = remove_from(dev->if_index, pin_dir, &xdp, &tcx, &tc);
+
+		if (!n)
+			continue;
+		snprintf(line, sizeof(line), "%s:%s%s%s", dev->if_name, xdp, tcx, tc);
+		if (removed)
+			removed(line);
+		total += n;
+	}
+	if_freenameindex(list);
+	return total;
+}

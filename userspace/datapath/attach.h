@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Programs onto devices and off again: tc (clsact or tcx) and XDP (libxdp).
+ *
+ * Contract: everything happens in the calling thread's network namespace. A
+ * foreign filter, qdisc, XDP program or pin is never removed; what nodens
+ * attached is known by its program names. Attaching where nodens is already
+ * attached replaces its program atomically. What is attached stays so when the
+ * process ends, however it ends.
+ */
+#ifndef NODENS_ATTACH_H
+#define NODENS_ATTACH_H
+
+#include "datapath/datapath.h"
+
+enum hook { HOOK_AUTO, HOOK_TC, HOOK_XDP, HOOK_XDP_NATIVE, HOOK_XDP_GENERIC };
+
+/* "auto", "tc", "xdp", "xdp-native", "xdp-generic", as --hook takes them. -EINVAL: none of them. */
+int hook__parse(const char *text, enum hook *hook);
+
+struct attach_request {
+	int ifindex;
+	char ifname[16];
+	enum hook hook;
+	bool pod_veth; /* veth whose peer is in another namespace: answers by redirect_peer */
+	bool steer;    /* misses are steered (tc beside XDP is then needed) */
+};
+
+/*
+ * Loads the programs that devices get with @hook, nd0's too with @steer, before anything is
+ * attached to: whether this kernel takes them is the same for every device. kern__verifier_said()
+ * has the verifier's reason.
+ */
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err);
+
+struct attachment; /* one device */
+
+/*
+ * *note: why this hook, or what could not be first in the chain ("" if nothing to say).
+ * Errors: -ENODEV the device is gone (no fault of anybody), -EBUSY another XDP program holds it
+ * and does not share, or what the kernel said.
+ */
+int attachment__open(struct kern *kern, const struct attach_request *request,
+		     struct attachment **out, char *note, size_t note_size, struct kern_error *err);
+/*
+ * Is it still on its device? Somebody may have removed the qdisc, the link or the program. Cheap:
+ * once a second for each device. Then it is forgotten and opened anew.
+ */
+bool attachment__present(struct attachment *attachment);
+void attachment__detach(struct attachment *attachment); /* removes from the device, frees */
+void attachment__forget(
+	struct attachment *attachment); /* frees; the device went, or stays attached */
+/* "tcx", "clsact prio 1", "xdp native, shared", "xdp generic + tcx": for logs. */
+const char *attachment__how(const struct attachment *attachment);
+
+/* nd0's own program (KERN_TC_RETURN). It goes with nd0. */
+int attach__return(struct kern *kern, int ifindex, struct kern_error *err);
+bool attach__return_present(const struct kern *kern, int ifindex);
+
+/* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
+int attach__leave(const struct kern *kern, int ifindex, const char *ifname);
+
+/*
+ * Detach nodens' programs from every device of this namespace, and remove the clsact qdiscs that
+ * are known (below @pin_dir) to be of its making and are empty. @removed is called with one line
+ * for each; NULL: not. Returns how many programs, or -errno.
+ */
+int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
+		       struct kern_error *err);
+
+#endif /* NODENS_ATTACH_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The three ways onto a device, each in a file of its own, as attach.c sees them.
+ *
+ * Contract: "ours" is a program whose kernel name is in attach__ours(); every function that
+ * removes something checks it right before.
+ */
+#ifndef NODENS_ATTACH_PRIV_H
+#define NODENS_ATTACH_PRIV_H
+
+#include <limits.h>
+
+#include "datapath/attach.h"
+
+#define TC_PROG_NAME	 "tc_nodens"
+#define RETURN_PROG_NAME "tc_return"
+#define XDP_PROG_NAME	 "xdp_nodens"
+
+/* The kernel's name of a program by its id, "" where it cannot be had. */
+void prog_name_of(uint32_t id, char name[16]);
+bool prog_is_tc_ours(uint32_t id); /* TC_PROG_NAME or RETURN_PROG_NAME */
+
+/* attach_tcx.c: raw bpf(), since libbpf wraps tcx only from 1.3 on. */
+int tcx_link__create(int prog_fd, int ifindex); /* a new link, first of its device: fd or -errno */
+
+struct tcx_part {
+	int link_fd;
+	uint32_t link_id;
+	char pin[PATH_MAX];
+};
+
+/* Replaces the program of a link of ours that is there, or makes one. @other: who runs before, or
+ * "". */
+int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
+		int prog_fd, char other[16], struct kern_error *err);
+bool tcx__present(const struct tcx_part *part); /* is the link still on a device? */
+void tcx__detach(struct tcx_part *part);
+void tcx__forget(struct tcx_part *part, bool gone);
+/* Links of ours on this device but @keep. How many went. */
+int tcx__remove_ours(int ifindex, uint32_t keep);
+
+/* attach_tc.c: clsact. */
+struct clsact_part {
+	uint32_t prio, handle, prog_id;
+	char marker[PATH_MAX]; /* a directory that says that the qdisc is our making, or "" */
+};
+
+int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,
+		   int prog_fd, char *note, size_t note_size, struct kern_error *err);
+/* Is the filter still there, with the program that was put in? */
+bool clsact__present(const struct clsact_part *part, int ifindex);
+/* Filters of ours on this device but @keep (NULL: all), and a qdisc of ours that then is empty. */
+int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_part *keep);
+void clsact__forget(struct clsact_part *part, bool gone);
+
+/* attach_xdp.c: libxdp. */
+struct xdp_part {
+	uint32_t prog_id;	 /* 0: not attached */
+	uint32_t device_prog_id; /* what the device runs: this one, or a dispatcher that has it */
+	bool generic;
+	bool shared; /* through libxdp's dispatcher */
+};
+
+/* @why: what of it the operator should know, or "". */
+int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
+		bool generic, char *why, size_t why_size, struct kern_error *err);
+bool xdp__present(struct xdp_part *part, int ifindex);
+int xdp__remove_ours(int ifindex, uint32_t keep);
+void xdp__forget(struct xdp_part *part, int ifindex, bool gone);
+
+/* Where a link's or marker's file for this device lies: no dots, bpffs allows none. */
+void device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,
+		 const char *ifname);
+
+#endif /* NODENS_ATTACH_PRIV_H */

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The programs: one instance of the object per variant, over the shared maps.
+ *
+ * Contract: an instance is loaded whole or not at all. The program array between tc_nodens and
+ * tc_dns is pinned before its fd can be had: the kernel empties one that only programs hold, and
+ * then a killed agent would take the answers with it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "datapath_priv.h"
+#include "nodens.skel.h"
+
+static const char *const prog_names[KERN_TC_PROGS] = {
+	[KERN_TC_POD] = "pod",
+	[KERN_TC_NIC] = "nic",
+	[KERN_TC_POD_BEHIND_XDP] = "pod-behind",
+	[KERN_TC_NIC_BEHIND_XDP] = "nic-behind",
+	[KERN_TC_RETURN] = "return",
+};
+
+/*
+ * Helpers that a kernel may lack, and the older one of the same signature that takes the call's
+ * place. Constants would not do: before 5.5 the verifier does not know their values, walks both
+ * branches and refuses the helper it does not know.
+ */
+static struct kern_features patch_for;
+
+static int patch_helpers(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	/* libbpf has just made this array for this load. */
+	struct bpf_insn *insn = (struct bpf_insn *)bpf_program__insns(prog);
+	struct bpf_insn *end = insn + bpf_program__insn_cnt(prog);
+
+	(void)opts, (void)cookie;
+	for (; insn < end; insn++) {
+		if (insn->code != (BPF_JMP | BPF_CALL) || insn->src_reg)
+			continue;
+		if (insn->imm == BPF_FUNC_ktime_get_coarse_ns && !patch_for.coarse_clock)
+			insn->imm = BPF_FUNC_ktime_get_ns;
+		if (insn->imm == BPF_FUNC_redirect_peer && !patch_for.redirect_peer)
+			insn->imm = BPF_FUNC_redirect;
+	}
+	return 0;
+}
+
+/*
+ * Handlers stay for the life of the process: objects point into libbpf's table of them. On a kernel
+ * that lacks nothing there is none, and the sections are handled as ever.
+ */
+static int patch_init(const struct kern_features *features)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = patch_helpers);
+	static bool registered;
+	int ret;
+
+	patch_for = *features;
+	if (registered || (features->coarse_clock && features->redirect_peer))
+		return 0;
+	ret = libbpf_register_prog_handler("tc", BPF_PROG_TYPE_SCHED_CLS, 0, &opts);
+	if (ret >= 0)
+		ret = libbpf_register_prog_handler("xdp", BPF_PROG_TYPE_XDP, 0, &opts);
+	if (ret < 0)
+		return ret;
+	registered = true;
+	return 0;
+}
+
+int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS])
+{
+	struct nodens_bpf *skel;
+	struct bpf_map *map;
+	int i, ret = 0;
+
+	kern_log__clear();
+	skel = nodens_bpf__open();
+	if (!skel)
+		return errno ? -errno : -ENOMEM;
+	for (i = 0; i < KERN_MAPS; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, kern_map_names[i]);
+		if (!map) {
+			ret = -ENOENT;
+			break;
+		}
+		defs[i] =
+			(struct kern_map_def){ bpf_map__type(map), bpf_map__key_size(map),
+					       bpf_map__value_size(map), bpf_map__max_entries(map),
+					       bpf_map__map_flags(map) };
+	}
+	nodens_bpf__destroy(skel);
+	return ret;
+}
+
+static int share_maps(const struct kern *kern, struct bpf_object *obj)
+{
+	struct bpf_map *map;
+	int i, ret;
+
+	for (i = 0; i < KERN_MAPS; i++) {
+		map = bpf_object__find_map_by_name(obj, kern_map_names[i]);
+		ret = map ? bpf_map__reuse_fd(map, kern->map_fd[i]) : -ENOENT;
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+struct settings {
+	bool steer, redirect_peer, behind_xdp, xdp_generic;
+};
+
+static int open_instance(struct kern *kern, const struct settings *set, struct nodens_bpf **out,
+			 struct kern_error *err)
+{
+	struct nodens_bpf *skel = NULL;
+	struct bpf_program *prog = NULL;
+	int ret;
+
+	kern_log__clear();
+	ret = patch_init(&kern->features);
+	if (ret)
+		goto fail;
+	errno = ENOMEM;
+	skel = nodens_bpf__open();
+	if (!skel) {
+		ret = -errno;
+		goto fail;
+	}
+	skel->rodata->cfg_steer = set->steer;
+	skel->rodata->cfg_redirect_peer = set->redirect_peer;
+	skel->rodata->cfg_behind_xdp = set->behind_xdp;
+	skel->rodata->cfg_xdp_generic = set->xdp_generic;
+	while ((prog = bpf_object__next_program(skel->obj, prog)))
+		bpf_program__set_autoload(prog, false);
+	ret = share_maps(kern, skel->obj);
+	if (ret)
+		goto fail;
+	*out = skel;
+	return 0;
+fail:
+	nodens_bpf__destroy(skel);
+	return kern_error__set(err, ret, "cannot open the BPF object: %s: %s", strerror(-ret),
+			       kern_log__last());
+}
+
+static int fill_tail(struct kern *kern, struct nodens_bpf *skel, const char *name, bool steer)
+{
+	int tail = bpf_map__fd(skel->maps.nodens_tail);
+	int core = bpf_program__fd(skel->progs.tc_dns);
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info), zero = 0;
+	char path[PATH_MAX];
+
+	if (bpf_map_update_elem(tail, &zero, &core, BPF_ANY) ||
+	    bpf_obj_get_info_by_fd(tail, &info, &len))
+		return -errno;
+	snprintf(path, sizeof(path), "%s/tail/%s%s-%u", kern->dir, name, steer ? "" : "-listen",
+		 info.id);
+	return bpf_obj_pin(tail, path) ? -errno : 0;
+}
+
+static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct nodens_bpf **out,
+		   struct kern_error *err)
+{
+	const struct settings set = {
+		.steer = steer,
+		.redirect_peer = kern->features.redirect_peer &&
+				 (which == KERN_TC_POD || which == KERN_TC_POD_BEHIND_XDP ||
+				  which == KERN_TC_RETURN),
+		.behind_xdp = which == KERN_TC_POD_BEHIND_XDP || which == KERN_TC_NIC_BEHIND_XDP,
+	};
+	struct nodens_bpf *skel;
+	int ret = open_instance(kern, &set, &skel, err);
+
+	if (ret)
+		return ret;
+	if (which == KERN_TC_RETURN) {
+		bpf_program__set_autoload(skel->progs.tc_return, true);
+		bpf_map__set_autocreate(skel->maps.nodens_tail, false);
+	} else {
+		bpf_program__set_autoload(skel->progs.tc_nodens, true);
+		bpf_program__set_autoload(skel->progs.tc_dns, true);
+	}
+	ret = nodens_bpf__load(skel);
+	if (ret) {
+		kern_error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
+				prog_names[which], strerror(-ret), kern_log__last());
+	} else if (which != KERN_TC_RETURN) {
+		ret = fill_tail(kern, skel, prog_names[which], steer);
+		if (ret)
+			kern_error__set(err, ret, "cannot join tc_nodens to tc_dns (%s): %s",
+					prog_names[which], strerror(-ret));
+	}
+	if (ret)
+		nodens_bpf__destroy(skel);
+	else
+		*out = skel;
+	return ret;
+}
+
+int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct kern_error *err)
+{
+	struct nodens_bpf **skel = &kern->tc[which][steer];
+	int ret;
+
+	if (!*skel) {
+		ret = load_tc(kern, which, steer, skel, err);
+		if (ret)
+			return ret;
+	}
+	return bpf_program__fd(which == KERN_TC_RETURN ? (*skel)->progs.tc_return
+						       : (*skel)->progs.tc_nodens);
+}
+
+int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_object **out,
+		     struct kern_error *err)
+{
+	const struct settings set = { .steer = steer, .xdp_generic = generic };
+	struct bpf_object *obj;
+	struct nodens_bpf *skel;
+	int ret = open_instance(kern, &set, &skel, err);
+
+	if (ret)
+		return ret;
+	bpf_program__set_autoload(skel->progs.xdp_nodens, true);
+	bpf_map__set_autocreate(skel->maps.nodens_tail, false);
+	/* The object outlives its skeleton, which only holds pointers into it. */
+	obj = skel->obj;
+	skel->obj = NULL;
+	nodens_bpf__destroy(skel);
+	*out = obj;
+	return 0;
+}
+
+/* XDP without libxdp's dispatcher: one loaded program serves every device. */
+int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct kern_error *err)
+{
+	struct bpf_object **obj = &kern->xdp_alone[steer][generic];
+	struct bpf_program *prog;
+	int ret;
+
+	if (!*obj) {
+		ret = kern__xdp_object(kern, steer, generic, obj, err);
+		if (ret)
+			return ret;
+		kern_log__clear();
+		ret = bpf_object__load(*obj);
+		if (ret) {
+			bpf_object__close(*obj);
+			*obj = NULL;
+			return kern_error__set(err, ret,
+					       "this kernel refuses the XDP program: %s: %s",
+					       strerror(-ret), kern_log__last());
+		}
+	}
+	prog = bpf_object__find_program_by_name(*obj, "xdp_nodens");
+	return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
+void kern_progs__close(struct kern *kern)
+{
+	int i, j;
+
+	for (i = 0; i < KERN_TC_PROGS; i++)
+		for (j = 0; j < 2; j++) {
+			nodens_bpf__destroy(kern->tc[i][j]);
+			kern->tc[i][j] = NULL;
+		}
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 2; j++) {
+			bpf_object__close(kern->xdp_alone[i][j]);
+			kern->xdp_alone[i][j] = NULL;
+		}
+}

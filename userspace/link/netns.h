@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The agent's private network namespace: nd0 on the node, nd1 inside, every
+ * served address local there, sockets for misses inside. No netfilter rule,
+ * no route, no sysctl of the node is touched (but nd0's own).
+ *
+ * Contract: the namespace has no name and lives by the agent's descriptors
+ * alone, so a killed agent leaves nothing of it behind. The calling thread
+ * never leaves its namespace: threads of a moment's life do what is to be done
+ * inside.
+ */
+#ifndef NODENS_STEER_H
+#define NODENS_STEER_H
+
+#include <netinet/in.h>
+
+#include "datapath/datapath.h"
+
+struct steer;
+
+struct served_addr {
+	int family; /* AF_INET, AF_INET6 */
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+};
+
+/* Would it be allowed to make one? 0 or -errno (-EPERM: CAP_SYS_ADMIN is needed). */
+int steer__may_open(void);
+
+/*
+ * Makes the namespace and the veth pair (removing a stale nd0 of our own).
+ * The caller holds the lock of the network namespace (agent/node_lock.h). Errors:
+ * -EEXIST a foreign nd0, -EINVAL an address that cannot be served, -EPERM.
+ */
+int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out,
+		struct kern_error *err);
+void steer__close(struct steer *steer);
+/* What could not be set and does not stop it, for the log; "" if nothing. */
+const char *steer__note(const struct steer *steer);
+
+/*
+ * A bound socket inside, non-blocking: SOCK_DGRAM (with PKTINFO on; a reply sent with the
+ * query's destination as its PKTINFO source leaves with it) or a listening SOCK_STREAM; @port of
+ * any address. Returns it or -errno.
+ */
+int steer__socket(struct steer *steer, int family, int type, uint16_t port);
+
+int steer__bring_up(struct steer *steer);  /* nd0, after somebody took it down */
+int steer__nd0(const struct steer *steer); /* ifindex */
+void steer__fill_ctl(const struct steer *steer,
+		     struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */
+
+/* Removes a stale nd0 of our own. 1: removed, 0: none there, -EEXIST: it is not ours. */
+int steer__remove_stale(struct kern_error *err);
+
+#endif /* NODENS_STEER_H */

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * /health, /ready, /metrics. Contract: endpoints.h.
+ */
+#include "observe/endpoints.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define CHECK_TIMEOUT_S 3
+
+struct endpoints {
+	struct endpoints_config config;
+	struct http *http;
+	struct sockaddr_storage health; /* the first one; family 0: there is none */
+	struct bufferevent *check;	/* of /health, under way */
+	uint64_t check_began_ns;
+};
+
+static void on_health(void *ctx, struct http_reply *reply)
+{
+	(void)ctx;
+	evbuffer_add(reply->body, "OK", 2);
+}
+
+static void on_ready(void *ctx, struct http_reply *reply)
+{
+	struct endpoints *ep = ctx;
+	char why[ENDPOINTS_WHY] = "";
+
+	if (ep->config.ready(ep->config.ctx, why)) {
+		evbuffer_add(reply->body, "OK", 2);
+		return;
+	}
+	reply->status = 503;
+	evbuffer_add(reply->body, why, strlen(why));
+}
+
+static void on_metrics(void *ctx, struct http_reply *reply)
+{
+	struct endpoints *ep = ctx;
+
+	reply->type = METRICS_CONTENT_TYPE;
+	if (metrics__scrape(ep->config.metrics, clock_now(), reply->body))
+		reply->status = 500;
+}
+
+/* ---- the check of our own /health ---- */
+
+static void check_end(struct endpoints *ep, bool good)
+{
+	if (good)
+		metrics__health(ep->config.metrics, clock_now() - ep->check_began_ns);
+	else
+		metrics__health_failed(ep->config.metrics);
+	bufferevent_free(ep->check);
+	ep->check = NULL;
+}
+
+/* All of it has come when the other side closes: each connection has one reply. */
+static void on_check(struct bufferevent *bev, short what, void *arg)
+{
+	static const char want[] = "HTTP/1.1 200 ";
+	char got[sizeof(want) - 1];
+
+	if (what & BEV_EVENT_CONNECTED)
+		return;
+	check_end(arg, (what & BEV_EVENT_EOF) &&
+			       evbuffer_copyout(bufferevent_get_input(bev), got, sizeof(got)) ==
+				       (ev_ssize_t)sizeof(got) &&
+			       !memcmp(got, want, sizeof(got)));
+}
+
+static void check_begin(struct endpoints *ep)
+{
+	static const struct timeval timeout = { CHECK_TIMEOUT_S, 0 };
+	static const char request[] = "GET /health HTTP/1.0\r\n\r\n";
+	struct sockaddr_storage addr = ep->health;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
+
+	/* The wildcards are no addresses to connect to; both loopbacks are behind them. */
+	if (addr.ss_family == AF_INET6 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&((struct sockaddr_in6 *)&addr)->sin6_addr)) {
+		memset(&v4->sin_addr, 0, sizeof(v4->sin_addr));
+		addr.ss_family = AF_INET;
+	}
+	if (addr.ss_family == AF_INET && !v4->sin_addr.s_addr)
+		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ep->check = bufferevent_socket_new(ep->config.base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (!ep->check)
+		return;
+	ep->check_began_ns = clock_now();
+	bufferevent_set_timeouts(ep->check, &timeout, &timeout);
+	bufferevent_setcb(ep->check, NULL, NULL, on_check, ep);
+	if (bufferevent_enable(ep->check, EV_READ) ||
+	    bufferevent_write(ep->check, request, sizeof(request) - 1) ||
+	    bufferevent_socket_connect(ep->check, (struct sockaddr *)&addr,
+				       addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								  : sizeof(struct sockaddr_in)))
+		check_end(ep, false);
+}
+
+/* ---- ---- */
+
+int endpoints__open(const struct endpoints_config *config, struct endpoints **out)
+{
+	struct endpoints *ep = calloc(1, sizeof(*ep));
+	struct http_config http = { config->base, config->bound, config->ctx };
+	int ret;
+
+	if (!ep)
+		return -ENOMEM;
+	ep->config = *config;
+	ret = http__open(&http, &ep->http);
+	if (ret) {
+		free(ep);
+		return ret;
+	}
+	*out = ep;
+	return 0;
+}
+
+void endpoints__close(struct endpoints *ep)
+{
+	if (!ep)
+		return;
+	if (ep->check)
+		bufferevent_free(ep->check);
+	http__close(ep->http);
+	free(ep);
+}
+
+static int serve(struct endpoints *ep, const struct corefile_listen *listen, const char *path,
+		 http_handler handler)
+{
+	return listen->enabled ? http__serve(ep->http, &listen->addr, path, handler, ep) : 0;
+}
+
+int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
+			 const struct sockaddr_storage *metrics, size_t n)
+{
+	int ret = 0;
+
+	memset(&ep->health, 0, sizeof(ep->health));
+	http__begin(ep->http);
+	for (size_t i = 0; !ret && i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+
+		ret = serve(ep, &block->health, "/health", on_health);
+		if (!ret)
+			ret = serve(ep, &block->ready, "/ready", on_ready);
+		if (!ret)
+			ret = serve(ep, &block->prometheus, "/metrics", on_metrics);
+		if (block->health.enabled && !ep->health.ss_family)
+			ep->health = block->health.addr;
+	}
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = http__serve(ep->http, &metrics[i], "/metrics", on_metrics, ep);
+	http__commit(ep->http);
+	return ret;
+}
+
+void endpoints__tick(struct endpoints *ep)
+{
+	http__retry(ep->http);
+	if (ep->health.ss_family && !ep->check)
+		check_begin(ep);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The HTTP endpoints (/health, /ready, /metrics): a set of addresses, each with paths.
+ *
+ * Contract: single-threaded, of an event loop; no logging. GET and HEAD, one request a connection;
+ * every connection is closed after its reply, and at HTTP_LIFETIME_S at the latest, whatever its
+ * client does. Of an address at most HTTP_MAX_CONNECTIONS are open to clients of this host, which
+ * is where probes come from, and as many to others; of the others each client (base/share.h) has
+ * HTTP_MAX_CLIENT. One more closes the oldest: the client's own, the heaviest client's, or this
+ * host's. So whoever holds connections open, or only connects, shuts nobody else out. (libevent's
+ * evhttp bounds neither.)
+ *
+ * The set is declared anew at start and at each reload: http__begin(), http__serve()...,
+ * http__commit(). An address in both the old and the new set stays bound throughout.
+ */
+#ifndef NODENS_HTTP_H
+#define NODENS_HTTP_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define HTTP_MAX_REQUEST     8192 /* octets of request line and headers; more: 431 */
+#define HTTP_MAX_CONNECTIONS 32	  /* of one address, to this host and to others each */
+#define HTTP_MAX_CLIENT	     8	  /* of them, to one other */
+#define HTTP_LIFETIME_S	     10	  /* of a connection, reply included */
+#define HTTP_PATH_MAX	     64
+
+struct http;
+
+/* Filled in by a handler; preset: 200, "text/plain; charset=utf-8", an empty body. */
+struct http_reply {
+	unsigned int status;
+	const char *type; /* a string that lives for ever */
+	struct evbuffer *body;
+};
+typedef void (*http_handler)(void *ctx, struct http_reply *reply);
+
+struct http_config {
+	struct event_base *base;
+	/*
+	 * An address could not be bound (error: -errno, told once until it changes), or is bound
+	 * after it could not be (0). From http__commit() and http__retry() only. May be NULL.
+	 */
+	void (*bound)(void *ctx, const char *addr, int error);
+	void *ctx;
+};
+
+int http__open(const struct http_config *config, struct http **out);
+void http__close(struct http *http);
+
+void http__begin(struct http *http);
+/*
+ * @path ("/health") at @addr; the IPv6 wildcard stands for both families, and for IPv4 alone where
+ * there is no IPv6. The same path at the same address again is the same endpoint: the first handler
+ * stays. -ENOMEM; -EINVAL: a path longer than HTTP_PATH_MAX, or no IP address.
+ */
+int http__serve(struct http *http, const struct sockaddr_storage *addr, const char *path,
+		http_handler handler, void *ctx);
+/* Closes what is no longer wanted and binds what is new. What cannot be bound is kept for later. */
+void http__commit(struct http *http);
+/* Tries again what could not be bound: call every second. Returns how many are still not bound. */
+unsigned int http__retry(struct http *http);
+
+/* "10.0.0.1:53", "[::1]:53"; ":53" for a wildcard. */
+#define HTTP_ADDR_TEXT 64
+void http__addr_text(const struct sockaddr_storage *addr, char text[HTTP_ADDR_TEXT]);
+
+#endif /* NODENS_HTTP_H */

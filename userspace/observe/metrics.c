@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What is counted as it happens. Contract: metrics.h.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "metrics_priv.h"
+
+#define PAGE_FRESH_NS	 (100 * NSEC_PER_MS)
+#define PAGE_FRESH_TIMES 20
+#define FIRST_BUCKET_NS	 250000 /* 0.00025 s */
+
+enum metrics_rcode metrics__rcode(uint16_t rcode)
+{
+	switch (rcode) {
+#define X(number, text) \
+	case number:    \
+		return METRICS_RCODE_##number;
+		METRICS_RCODES(X)
+#undef X
+	default:
+		return METRICS_RCODE_OTHER;
+	}
+}
+
+enum metrics_type metrics_type(uint16_t qtype)
+{
+	switch (qtype) {
+#define X(number, text) \
+	case number:    \
+		return METRICS_TYPE_##number;
+		METRICS_TYPES(X)
+#undef X
+	default:
+		return METRICS_TYPE_OTHER;
+	}
+}
+
+void metrics_time__add(struct metrics_time *time, uint64_t ns)
+{
+	uint64_t bound = FIRST_BUCKET_NS;
+	unsigned int n = 0;
+
+	while (n < METRICS_TIME_BUCKETS && ns > bound) {
+		bound *= 2;
+		n++;
+	}
+	time->bucket[n]++;
+	time->sum_ns += ns;
+}
+
+unsigned int metrics_size_bucket(size_t size)
+{
+	static const uint16_t bounds[METRICS_SIZE_BUCKETS] = METRICS_SIZE_BOUNDS;
+	unsigned int n = 0;
+
+	while (n < METRICS_SIZE_BUCKETS && size > bounds[n])
+		n++;
+	return n;
+}
+
+static void size_add(struct metrics_size *sizes, size_t size)
+{
+	sizes->bucket[metrics_size_bucket(size)]++;
+	sizes->sum += size;
+}
+
+struct zone_counters *metrics_zone(struct metrics *m, struct series *series)
+{
+	if (!series->zone)
+		series->zone = calloc(1, sizeof(*series->zone));
+	return series->zone ? series->zone : &m->spare;
+}
+
+struct series *metrics_zone_series(struct metrics *m, size_t block, size_t zone)
+{
+	if (block >= m->blocks_len)
+		return m->dropped;
+	return zone < m->blocks[block].zones_len ? m->blocks[block].zones[zone] : m->other;
+}
+
+struct series *metrics_cache_series(struct metrics *m, size_t block)
+{
+	return block < m->blocks_len ? m->blocks[block].cache : m->other_cache;
+}
+
+void metrics__request(struct metrics *m, const struct metrics_request *request)
+{
+	struct zone_counters *zone =
+		metrics_zone(m, metrics_zone_series(m, request->block, request->zone));
+	struct cache_counters *cache = &metrics_cache_series(m, request->block)->cache;
+
+	zone->requests[request->tcp][request->family == AF_INET6][metrics_type(request->qtype)]++;
+	zone->responses[request->plugin][metrics__rcode(request->rcode)]++;
+	metrics_time__add(&zone->duration, request->duration_ns);
+	size_add(&zone->request_size[request->tcp], request->request_size);
+	size_add(&zone->response_size[request->tcp], request->response_size);
+	zone->dnssec_ok += request->dnssec_ok;
+	switch (request->cache) {
+	case METRICS_CACHE_NONE:
+		break;
+	case METRICS_CACHE_MISS:
+		cache->misses++;
+		break;
+	case METRICS_CACHE_STALE:
+		cache->stale++;
+		/* fallthrough */
+	case METRICS_CACHE_HIT:
+		cache->hits[request->cache_kind == NODENS_NEGATIVE]++;
+		break;
+	}
+}
+
+void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_event event)
+{
+	metrics_cache_series(m, block)->cache.events[event]++;
+}
+
+void metrics__template(struct metrics *m, size_t block, size_t index,
+		       enum metrics_template_event event, uint64_t n)
+{
+	if (block < m->blocks_len && index < m->blocks[block].templates_len)
+		m->blocks[block].templates[index]->template.events[event] += n;
+}
+
+void metrics__health_failed(struct metrics *m)
+{
+	m->health_failed++;
+}
+
+void metrics__health(struct metrics *m, uint64_t duration_ns)
+{
+	uint64_t bound = FIRST_BUCKET_NS;
+	unsigned int n = 0;
+
+	while (n < METRICS_HEALTH_BUCKETS && duration_ns > bound) {
+		bound *= 10;
+		n++;
+	}
+	m->health[n]++;
+	m->health_ns += duration_ns;
+}
+
+void metrics__config_hash(struct metrics *m, const char *hex)
+{
+	metrics_page__escape(hex, m->config_hash, sizeof(m->config_hash));
+}
+
+void metrics__setup_error(struct metrics *m, enum metrics_setup_error error)
+{
+	m->setup_errors[error]++;
+}
+
+int metrics__open(const struct metrics_config *config, struct metrics **out)
+{
+	static const struct corefile none = { .blocks_len = 0 };
+	struct metrics *m = calloc(1, sizeof(*m));
+	int ret = -ENOMEM;
+
+	if (!m)
+		return ret;
+	m->config = *config;
+	m->random = 0x9e3779b97f4a7c15ull;
+	m->pending = calloc(1, sizeof(*m->pending));
+	m->last = calloc(1, sizeof(*m->last));
+	if (m->pending && m->last) {
+		metrics_kernel_start(m);
+		ret = metrics__configure(m, &none);
+	}
+	if (ret) {
+		metrics__close(m);
+		return ret;
+	}
+	*out = m;
+	return 0;
+}
+
+void metrics__close(struct metrics *m)
+{
+	if (!m)
+		return;
+	metrics_unconfigure(m);
+	metrics_page__put(m->page);
+	free(m->pending);
+	free(m->last);
+	free(m);
+}
+
+static void page_sent(const void *data, size_t len, void *page)
+{
+	(void)data;
+	(void)len;
+	metrics_page__put(page);
+}
+
+static int render(struct metrics *m, uint64_t now)
+{
+	uint64_t began = clock_now();
+	struct metrics_page *page = metrics_page__new();
+
+	if (!page)
+		return -ENOMEM;
+	if (m->config.sample)
+		m->config.sample(m->config.ctx);
+	metrics__settle(m);
+	metrics_render(m, page);
+	metrics_render_own(m, page);
+	metrics_render_upstreams(m, page);
+	if (page->failed) {
+		metrics_page__put(page);
+		return -ENOMEM;
+	}
+	metrics_page__put(m->page);
+	m->page = page;
+	m->page_ns = now;
+	m->page_took_ns = clock_now() - began;
+	return 0;
+}
+
+int metrics__scrape(struct metrics *m, uint64_t now, struct evbuffer *out)
+{
+	uint64_t fresh = PAGE_FRESH_TIMES * m->page_took_ns;
+	int ret = 0;
+
+	if (fresh < PAGE_FRESH_NS)
+		fresh = PAGE_FRESH_NS;
+	if (!m->page || now - m->page_ns >= fresh)
+		ret = render(m, now);
+	if (ret)
+		return ret;
+	m->page->refs++;
+	if (!evbuffer_add_reference(out, m->page->text, m->page->len, page_sent, m->page))
+		return 0;
+	m->page->refs--;
+	return -ENOMEM;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Metrics in Prometheus' text format (0.0.4): CoreDNS' names with CoreDNS' labels, so that its
+ * dashboards go on, and nodens' own from the lists of counters.
+ *
+ * Contract: single-threaded; no logging. Counters survive a reload: they are kept per server and
+ * zone, not per block. "server" is the block's first address ("dns://169.254.20.10:53"), "zone" the
+ * longest zone of the block above the name.
+ *
+ * Answers from the kernel are part of every coredns_dns_* and coredns_cache_* figure. How many they
+ * are is exact (the programs' own counters, from metrics__open() on); which server, zone, type and
+ * rcode they belong to is estimated from the use marks of the entries, a sample. Their duration is
+ * not measured: each counts as METRICS_KERNEL_NS.
+ *
+ * Bounded: METRICS_MAX_SERIES zones have counters of their own; what is beyond them counts as
+ * server="", zone="other".
+ */
+#ifndef NODENS_METRICS_H
+#define NODENS_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/counters.h"
+#include "config/corefile.h"
+#include "nodens_abi.h"
+#include "store/store.h"
+
+#define METRICS_MAX_SERIES 4096
+#define METRICS_KERNEL_NS  2000
+
+/* The rcodes told apart: X(number, text); others are "other". */
+#define METRICS_RCODES(X) \
+	X(0, "NOERROR")   \
+	X(1, "FORMERR")   \
+	X(2, "SERVFAIL")  \
+	X(3, "NXDOMAIN")  \
+	X(4, "NOTIMP")    \
+	X(5, "REFUSED")   \
+	X(6, "YXDOMAIN")  \
+	X(7, "YXRRSET")   \
+	X(8, "NXRRSET")   \
+	X(9, "NOTAUTH")   \
+	X(10, "NOTZONE")  \
+	X(16, "BADVERS")
+
+enum metrics_rcode {
+#define X(number, text) METRICS_RCODE_##number,
+	METRICS_RCODES(X)
+#undef X
+		METRICS_RCODE_OTHER,
+	METRICS_RCODE_COUNT
+};
+
+enum metrics_rcode metrics__rcode(uint16_t rcode);
+
+/* Who answered: the label "plugin". */
+#define METRICS_PLUGINS(X)      \
+	X(NONE, "")             \
+	X(CACHE, "cache")       \
+	X(FORWARD, "forward")   \
+	X(HOSTS, "hosts")       \
+	X(TEMPLATE, "template") \
+	X(WHOAMI, "whoami")     \
+	X(DNS64, "dns64")       \
+	X(REWRITE, "rewrite")   \
+	X(LOOP, "loop")
+
+enum metrics_plugin {
+#define X(id, text) METRICS_PLUGIN_##id,
+	METRICS_PLUGINS(X)
+#undef X
+		METRICS_PLUGIN_COUNT
+};
+
+/* CoreDNS' time buckets, 0.00025 s x 2^n, and one for all above. */
+#define METRICS_TIME_BUCKETS 16
+
+struct metrics_time {
+	uint64_t bucket[METRICS_TIME_BUCKETS + 1]; /* not cumulative */
+	uint64_t sum_ns;
+};
+
+void metrics_time__add(struct metrics_time *time, uint64_t ns);
+
+/* An upstream, for coredns_forward_* and coredns_proxy_*. Counters never fall. */
+enum metrics_proto { METRICS_UDP, METRICS_TCP, METRICS_TLS, METRICS_PROTOS };
+
+struct metrics_upstream {
+	const char *to;	   /* "10.0.0.10:53", valid until the next call */
+	uint64_t requests; /* sent, answered or not */
+	struct metrics_time answered[METRICS_RCODE_COUNT]; /* by rcode */
+	uint64_t healthcheck_failures;
+	uint64_t conn_cache_hits[METRICS_PROTOS], conn_cache_misses[METRICS_PROTOS];
+};
+
+/* What the store knows of a block's cache. */
+struct metrics_cache {
+	uint64_t entries[2], evictions[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE */
+};
+
+/* Where numbers that others keep come from; each function may be NULL. Called while rendering. */
+struct metrics_config {
+	void *ctx;
+	const struct agent_stats *agent;
+	/* Do programs answer in the kernel, or may they not, or are they gone? NULL: 0. */
+	bool (*kernel_path)(void *ctx);
+	/* kern__counters(): 0 or -errno */
+	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
+	void (*store)(void *ctx, struct store_stats *out);
+	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
+	/* The index-th upstream, each address once; false: there are no more. */
+	bool (*upstream)(void *ctx, size_t index, struct metrics_upstream *out);
+	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
+	 */
+	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);
+	/* Before the page is made: metrics__kernel_hits() for what has not been told yet. */
+	void (*sample)(void *ctx);
+};
+
+struct metrics;
+
+/* The kernel's counters as they are now are the start: hits from before were another agent's. */
+int metrics__open(const struct metrics_config *config, struct metrics **out);
+void metrics__close(struct metrics *m);
+
+/*
+ * At start and at each reload, also with a @cf that is freed later: nothing of it is kept. Block
+ * and zone numbers of all other calls are this one's. -ENOMEM: the old configuration stays.
+ */
+int metrics__configure(struct metrics *m, const struct corefile *cf);
+
+/* Blocks and zones that have no number. */
+#define METRICS_NO_BLOCK SIZE_MAX /* no block for the name: zone="dropped", as CoreDNS */
+#define METRICS_NO_ZONE	 SIZE_MAX
+
+/*
+ * The number of the block's longest zone above the name (wire form, lower case, root counted), or
+ * METRICS_NO_ZONE. O(length of the name), whatever the number of zones.
+ */
+size_t metrics__zone(const struct metrics *m, size_t block, const uint8_t *qname, size_t len);
+
+/* ---- what the agent answered ---- */
+
+enum metrics_cache_result {
+	METRICS_CACHE_NONE, /* the block has no cache, or was not asked */
+	METRICS_CACHE_MISS,
+	METRICS_CACHE_HIT,
+	METRICS_CACHE_STALE, /* a hit, expired */
+};
+
+struct metrics_request {
+	size_t block, zone;
+	bool tcp;
+	int family; /* AF_INET, AF_INET6 */
+	uint16_t qtype;
+	bool dnssec_ok;
+	size_t request_size, response_size; /* octets */
+	uint16_t rcode;
+	enum metrics_plugin plugin;
+	uint64_t duration_ns;
+	enum metrics_cache_result cache;
+	int cache_kind; /* of a hit: NODENS_POSITIVE, NODENS_NEGATIVE */
+};
+
+/* Each query the agent answered, once. Some 50 ns; no allocation but at a zone's first query. */
+void metrics__request(struct metrics *m, const struct metrics_request *request);
+
+/* What else may happen; rare ones, by block. */
+#define METRICS_CACHE_EVENTS(X)                                                                  \
+	X(PREFETCH, "coredns_cache_prefetch_total", "Entries fetched anew before they expired.") \
+	X(DROP, "coredns_cache_drops_total", "Answers that did not match their question: dropped.")
+
+enum metrics_cache_event {
+#define X(id, name, help) METRICS_CACHE_##id,
+	METRICS_CACHE_EVENTS(X)
+#undef X
+		METRICS_CACHE_EVENT_COUNT
+};
+
+void metrics__cache_event(struct metrics *m, size_t block, enum metrics_cache_event event);
+
+/* The index-th template of the block matched, could not be executed, or made no valid record: @n
+ * times more. */
+enum metrics_template_event {
+	METRICS_TEMPLATE_MATCH,
+	METRICS_TEMPLATE_FAILURE,
+	METRICS_TEMPLATE_RR_FAILURE,
+	METRICS_TEMPLATE_EVENT_COUNT
+};
+void metrics__template(struct metrics *m, size_t block, size_t index,
+		       enum metrics_template_event event, uint64_t n);
+
+/* Of the agent's own counters, those that CoreDNS has, too: X(agent_stat, name, help). */
+#define METRICS_OF_AGENT(X)                                               \
+	X(RELOADS_FAILED, "coredns_reload_failed_total",                  \
+	  "Reloads of the configuration that failed.")                    \
+	X(MAX_CONCURRENT, "coredns_forward_max_concurrent_rejects_total", \
+	  "Queries turned away because max_concurrent were under way.")   \
+	X(HEALTHCHECK_BROKEN, "coredns_forward_healthcheck_broken_total", \
+	  "Queries sent to an upstream taken for dead, because all were.")
+
+/* How long a request to /health took. */
+void metrics__health(struct metrics *m, uint64_t duration_ns);
+void metrics__health_failed(struct metrics *m);
+/* The configuration at work: its hash as hexadecimal text. */
+void metrics__config_hash(struct metrics *m, const char *hex);
+
+/* node-cache's setup errors. */
+#define METRICS_SETUP_ERRORS(X)               \
+	X(IPTABLES, "iptables")               \
+	X(IPTABLES_LOCK, "iptables_lock")     \
+	X(INTERFACE_ADD, "interface_add")     \
+	X(INTERFACE_CHECK, "interface_check") \
+	X(CONFIGMAP, "configmap")
+
+enum metrics_setup_error {
+#define X(id, text) METRICS_SETUP_##id,
+	METRICS_SETUP_ERRORS(X)
+#undef X
+		METRICS_SETUP_ERROR_COUNT
+};
+
+void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
+
+/* ---- what the kernel answered ---- */
+
+/* The use marks of one entry grew by @hits since they were last read. */
+struct metrics_kernel_hits {
+	size_t block, zone;
+	uint16_t qtype, rcode;	    /* qtype 0: a cut's, whose questions' types are not known */
+	uint8_t key_flags;	    /* NODENS_KEY_*: DO */
+	int kind;		    /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	enum metrics_plugin plugin; /* METRICS_PLUGIN_CACHE, or who made the entry (HOSTS...) */
+	bool stale;		    /* these hits came after the entry expired */
+	size_t request_size, response_size; /* octets: 16 + the name's length; what the reply has */
+	uint64_t hits;
+};
+
+void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *hits);
+
+/*
+ * Reads the kernel's counters and gives out what is new of them after the samples so far. Rendering
+ * does it, after config.sample; between that, samples of some entries only would have to stand for
+ * the hits of all.
+ */
+void metrics__settle(struct metrics *m);
+
+/* ---- the page ---- */
+
+struct evbuffer;
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/*
+ * Appends the page. It is rendered again when the last one is older than 100 ms and than twenty
+ * times what it took: whoever asks all the time costs a twentieth of a CPU at most. 0 or -ENOMEM.
+ */
+int metrics__scrape(struct metrics *m, uint64_t now_ns, struct evbuffer *out);
+
+#endif /* NODENS_METRICS_H */

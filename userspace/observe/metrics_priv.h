@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What metrics*.c share: the series and their counters.
+ *
+ * Contract: a series is what one set of labels counts; series stay where they are until
+ * metrics__configure() drops retired ones.
+ */
+#ifndef NODENS_METRICS_PRIV_H
+#define NODENS_METRICS_PRIV_H
+
+#include "observe/metrics.h"
+#include "observe/metrics_page.h"
+
+/* The types told apart, as in CoreDNS; others are "other". */
+#define METRICS_TYPES(X) \
+	X(1, "A")        \
+	X(28, "AAAA")    \
+	X(15, "MX")      \
+	X(6, "SOA")      \
+	X(5, "CNAME")    \
+	X(12, "PTR")     \
+	X(16, "TXT")     \
+	X(2, "NS")       \
+	X(33, "SRV")     \
+	X(43, "DS")      \
+	X(48, "DNSKEY")  \
+	X(46, "RRSIG")   \
+	X(47, "NSEC")    \
+	X(50, "NSEC3")   \
+	X(65, "HTTPS")   \
+	X(251, "IXFR")   \
+	X(252, "AXFR")   \
+	X(255, "ANY")
+
+enum metrics_type {
+#define X(number, text) METRICS_TYPE_##number,
+	METRICS_TYPES(X)
+#undef X
+		METRICS_TYPE_OTHER,
+	METRICS_TYPE_COUNT
+};
+
+/* CoreDNS' size buckets; the last is for all above. */
+#define METRICS_SIZE_BOUNDS                                                                    \
+	{                                                                                      \
+		0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000 \
+	}
+#define METRICS_SIZE_BUCKETS 14
+
+/* CoreDNS': 0.00025 s x 10^n, and one for all above. */
+#define METRICS_HEALTH_BUCKETS 5
+
+struct metrics_size {
+	uint64_t bucket[METRICS_SIZE_BUCKETS + 1]; /* not cumulative */
+	uint64_t sum;
+};
+
+struct zone_counters {
+	uint64_t requests[2][2][METRICS_TYPE_COUNT]; /* TCP, IPv6, type */
+	uint64_t responses[METRICS_PLUGIN_COUNT][METRICS_RCODE_COUNT];
+	struct metrics_time duration;
+	struct metrics_size request_size[2], response_size[2]; /* TCP */
+	uint64_t dnssec_ok;
+};
+
+struct cache_counters {
+	uint64_t hits[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	uint64_t misses, stale;
+	uint64_t events[METRICS_CACHE_EVENT_COUNT];
+	size_t block; /* of the configuration at work, if it has a cache; else METRICS_NO_BLOCK */
+};
+
+struct template_counters {
+	uint64_t events[METRICS_TEMPLATE_EVENT_COUNT];
+};
+
+enum series_kind { SERIES_ZONE, SERIES_CACHE, SERIES_TEMPLATE, SERIES_KINDS };
+
+struct series {
+	struct series *next;	    /* in its bucket */
+	unsigned int generation;    /* the configuration that last had it */
+	uint32_t plugins;	    /* bit n: the block has the n-th directive */
+	struct zone_counters *zone; /* from the first query on */
+	struct cache_counters cache;
+	struct template_counters template;
+	char labels[]; /* server="...",zone="...",view="" */
+};
+
+#define SERIES_BUCKETS 1024
+
+struct registry {
+	struct series *buckets[SERIES_BUCKETS];
+	struct series **list; /* in the order in which they came */
+	size_t len, room;
+};
+
+/* A block of the configuration at work. */
+struct block_series {
+	struct series **zones, **templates;
+	size_t zones_len, templates_len;
+	struct series *cache;
+};
+
+struct zone_slot { /* hash 0: free */
+	uint64_t hash;
+	uint32_t block, zone;
+};
+
+/* The samples of one interval that agree in everything that is told apart. */
+struct kernel_cell {
+	struct series *zone, *cache; /* NULL: free */
+	uint32_t attrs;
+	uint64_t hits, stale; /* stale: of the hits */
+	uint64_t request_bytes, response_bytes;
+};
+
+#define KERNEL_CELLS	 4096 /* a power of 2 */
+#define KERNEL_CELLS_MAX (KERNEL_CELLS / 4 * 3)
+
+struct kernel_cells {
+	struct kernel_cell cell[KERNEL_CELLS];
+	size_t len;
+};
+
+struct kernel_totals {
+	uint64_t hits, ip6, stale;
+};
+
+struct metrics {
+	struct metrics_config config;
+	unsigned int generation;
+	struct registry registry[SERIES_KINDS];
+	struct block_series *blocks;
+	size_t blocks_len;
+	struct zone_slot *zone_slots;
+	size_t zone_mask;
+	/* For what has no block, for zones beyond METRICS_MAX_SERIES, and where memory ran out. */
+	struct series *dropped, *other, *other_cache;
+	struct zone_counters spare;
+
+	struct kernel_cells *pending, *last; /* samples since, and those last used */
+	struct kernel_totals settled;
+	uint64_t random;
+
+	uint64_t setup_errors[METRICS_SETUP_ERROR_COUNT];
+	uint64_t health[METRICS_HEALTH_BUCKETS + 1], health_ns, health_failed;
+	char config_hash[129];
+
+	struct metrics_page *page; /* the last one rendered */
+	uint64_t page_ns, page_took_ns;
+};
+
+/* metrics.c: the series of these numbers; always one. */
+struct series *metrics_zone_series(struct metrics *m, size_t block, size_t zone);
+struct series *metrics_cache_series(struct metrics *m, size_t block);
+/* The series' counters; m->spare where there is no memory. */
+struct zone_counters *metrics_zone(struct metrics *m, struct series *series);
+enum metrics_type metrics_type(uint16_t qtype);
+unsigned int metrics_size_bucket(size_t size);
+
+/* metrics_kernel.c: the counters as they are now are the start. */
+void metrics_kernel_start(struct metrics *m);
+
+/* metrics_series.c: frees what metrics__configure() made. */
+void metrics_unconfigure(struct metrics *m);
+/* The directives that coredns_plugin_enabled knows: bit n of series.plugins. */
+const char *metrics_plugin_name(unsigned int n); /* NULL: there are no more */
+
+/* metrics_render.c, metrics_render_own.c */
+void metrics_render(struct metrics *m, struct metrics_page *page);
+void metrics_render_own(struct metrics *m, struct metrics_page *page);
+void metrics_render_upstreams(struct metrics *m, struct metrics_page *page);
+void metrics_render_time(struct metrics_page *page, const char *name, const char *labels,
+			 const struct metrics_time *time);
+extern const char *const metrics_rcode_text[METRICS_RCODE_COUNT];
+
+#endif /* NODENS_METRICS_PRIV_H */

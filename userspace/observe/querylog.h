@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The log plugin: a line for a query and its reply, in the format of the Corefile.
+ *
+ * Contract: pure but for querylog__open(); a line is made without an allocation and is one line
+ * whatever the name holds: everything but printable ASCII is \DDD. What the kernel answered never
+ * comes here: only queries that reached the agent are logged.
+ */
+#ifndef NODENS_QUERYLOG_H
+#define NODENS_QUERYLOG_H
+
+#include "config/corefile.h"
+#include "dns/msg.h"
+
+#define QUERYLOG_LINE 4096 /* room for a line; longer ones are cut */
+
+/* CoreDNS' formats, which `log` has without one, and {common} and {combined} in one. */
+#define QUERYLOG_COMMON                                                                     \
+	"{remote}:{port} - {>id} \"{type} {class} {name} {proto} {size} {>do} {>bufsize}\"" \
+	" {rcode} {>rflags} {rsize} {duration}"
+#define QUERYLOG_COMBINED QUERYLOG_COMMON " \"{>opcode}\""
+
+struct querylog_event {
+	const struct dns_query *query;
+	const struct sockaddr *peer, *local;
+	bool tcp;
+	size_t request_size;
+	const uint8_t *reply; /* the message as it left; NULL: there was none */
+	size_t reply_size;
+	uint16_t rcode; /* the whole one, EDNS' bits included */
+	uint64_t duration_ns;
+};
+
+struct querylog;
+
+/*
+ * The log lines of a block, compiled; nothing of @logs is kept. 0, -ENOMEM. *out is NULL for none.
+ */
+int querylog__open(const struct corefile_log *logs, size_t n, struct querylog **out);
+void querylog__close(struct querylog *log);
+
+/*
+ * Text (no newline) for the first of the `log` lines whose names the query is at or below, if its
+ * classes hold the reply's: its length, cut to size - 1; 0: nothing is to be logged.
+ */
+size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
+		      size_t size);
+
+/* Of a reply, as CoreDNS classifies: one of COREFILE_LOG_*. @reply NULL: an error. */
+unsigned int querylog__class(const uint8_t *reply, size_t len, uint16_t rcode);
+
+#endif /* NODENS_QUERYLOG_H */

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * DNS64. Contract: dns64.h.
+ */
+#include "plugin/dns64.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "plugin/synth.h"
+
+#define UNKNOWN_TTL_S  600
+#define RESERVED_OCTET 8 /* "u", bits 64 to 71: zero whatever the prefix (RFC 6052, 2.2) */
+
+void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], uint8_t out[16])
+{
+	size_t at = dns64->prefix_len / 8;
+
+	memset(out, 0, 16);
+	memcpy(out, dns64->prefix, at);
+	for (int i = 0; i < 4; i++, at++) {
+		if (at == RESERVED_OCTET)
+			at++;
+		out[at] = address[i];
+	}
+}
+
+/* An IPv4 address in disguise is none that an IPv6 host could reach: RFC 6147, 5.1.4. */
+static bool excluded(const ldns_rr *rr)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return ldns_rr_get_type(rr) == LDNS_RR_TYPE_AAAA && ldns_rr_rd_count(rr) == 1 &&
+	       !memcmp(ldns_rdf_data(ldns_rr_rdf(rr, 0)), mapped, sizeof(mapped));
+}
+
+static unsigned int count_type(const ldns_pkt *pkt, ldns_rr_type type)
+{
+	const ldns_rr_list *list = ldns_pkt_answer(pkt);
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		n += ldns_rr_get_type(rr) == type && !excluded(rr);
+	}
+	return n;
+}
+
+bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
+{
+	uint16_t rcode = aaaa->flags & DNS_RCODE;
+	struct synth synth;
+	bool wants;
+
+	/* RFC 6147, 5.1.2: any other error is as good as an empty answer */
+	if (rcode)
+		return rcode != DNS_NXDOMAIN;
+	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
+		return true;
+	/* a chain of aliases alone is no address either */
+	wants = !synth__from_answer(&synth, aaaa) && !count_type(synth.pkt, LDNS_RR_TYPE_AAAA);
+	synth__close(&synth);
+	return wants;
+}
+
+static int to_aaaa(const struct corefile_dns64 *dns64, ldns_rr *rr)
+{
+	uint8_t address[16];
+	ldns_rdf *rdf;
+
+	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_A)
+		return 0;
+	dns64__embed(dns64, ldns_rdf_data(ldns_rr_rdf(rr, 0)), address);
+	rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, sizeof(address), address);
+	if (!rdf)
+		return -ENOMEM;
+	ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, 0));
+	ldns_rr_set_type(rr, LDNS_RR_TYPE_AAAA);
+	return 0;
+}
+
+/* RFC 6147, 5.1.7: as long as it would be known that there is no AAAA record; else 10 min. */
+static uint32_t longest_ttl(const struct answer *native)
+{
+	bool negative = native && !native->count[DNS_ANSWER_SECTION] &&
+			native->count[DNS_AUTHORITY] && (native->flags & DNS_RCODE) == DNS_NOERROR;
+
+	return negative ? native->ttl_s : UNKNOWN_TTL_S;
+}
+
+int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a,
+		      const struct answer *native, const struct dns_name *qname, uint8_t key_flags,
+		      struct answer **out)
+{
+	ldns_rr_list *list;
+	struct synth from, to = { .pkt = NULL };
+	int ret = synth__from_answer(&from, a);
+
+	if (!ret && !count_type(from.pkt, LDNS_RR_TYPE_A))
+		ret = -ENOENT;
+	if (!ret)
+		ret = synth__open(&to, qname, LDNS_RR_TYPE_AAAA, DNS_NOERROR);
+	list = ret ? NULL : ldns_pkt_answer(from.pkt);
+	for (size_t i = 0; !ret && i < ldns_rr_list_rr_count(list); i++) {
+		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
+
+		/* signatures are about what was there before */
+		if (rr && ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG) {
+			ldns_rr_free(rr);
+			continue;
+		}
+		ret = rr ? to_aaaa(dns64, rr) : -ENOMEM;
+		if (!ret)
+			ret = synth__add_rr(&to, DNS_ANSWER_SECTION, rr);
+	}
+	if (!ret) {
+		ldns_pkt_set_aa(to.pkt, false);
+		ret = synth__answer(&to, qname, DNS_TYPE_AAAA, key_flags, NULL, out);
+	}
+	if (!ret && (*out)->ttl_s > longest_ttl(native))
+		(*out)->ttl_s = longest_ttl(native);
+	synth__close(&from);
+	synth__close(&to);
+	return ret;
+}

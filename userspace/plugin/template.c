@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Templates at work. Contract: template.h.
+ */
+#include "plugin/template.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/rrtype.h"
+#include "plugin/synth.h"
+#include "template_priv.h"
+
+#define MAX_RR 8192 /* characters of one record, filled in */
+
+#define CLASS_CH 3
+
+int template__check(const char *text, char *why, size_t why_size)
+{
+	struct form *form = NULL;
+	int ret = form__read(text, &form, why, why_size);
+
+	form__free(form);
+	return ret;
+}
+
+/* ---- open and close ---- */
+
+static int open_forms(const struct corefile_strings *texts, struct form ***out, char *why,
+		      size_t why_size)
+{
+	int ret = 0;
+
+	*out = calloc(texts->len + 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (size_t i = 0; !ret && i < texts->len; i++)
+		ret = form__read(texts->list[i], &(*out)[i], why, why_size);
+	return ret;
+}
+
+static int open_one(struct template *t, const struct corefile_template *config,
+		    const struct corefile_zones *block_zones, char *why, size_t why_size)
+{
+	int ret = 0;
+
+	t->config = config;
+	t->zones = config->zones.len ? &config->zones : block_zones;
+	t->ede = (struct ede){ config->ede_code, config->ede_text };
+	t->match = calloc(config->match.len + 1, sizeof(*t->match));
+	if (!t->match)
+		return -ENOMEM;
+	for (size_t i = 0; !ret && i < config->match.len; i++)
+		ret = regex__open(config->match.list[i], &t->match[i], why, why_size);
+	if (!ret)
+		ret = open_forms(&config->answer, &t->forms[DNS_ANSWER_SECTION], why, why_size);
+	if (!ret)
+		ret = open_forms(&config->authority, &t->forms[DNS_AUTHORITY], why, why_size);
+	if (!ret)
+		ret = open_forms(&config->additional, &t->forms[DNS_ADDITIONAL], why, why_size);
+	return ret;
+}
+
+int template__open(const struct corefile_template *list, size_t len,
+		   const struct corefile_zones *block_zones, struct templates **out, char *err,
+		   size_t err_size)
+{
+	struct templates *templates = calloc(1, sizeof(*templates));
+	char why[256] = "out of memory";
+	int ret = 0;
+
+	if (!templates)
+		return -ENOMEM;
+	templates->block_zones = *block_zones;
+	templates->list = calloc(len, sizeof(*templates->list));
+	if (!templates->list)
+		ret = -ENOMEM;
+	for (size_t i = 0; !ret && i < len; i++) {
+		templates->len++;
+		ret = open_one(&templates->list[i], &list[i], &templates->block_zones, why,
+			       sizeof(why));
+		if (ret)
+			snprintf(err, err_size, "%s:%u: template: %s", list[i].file, list[i].line,
+				 why);
+	}
+	if (ret) {
+		template__close(templates);
+		return ret;
+	}
+	*out = templates;
+	return 0;
+}
+
+static void close_forms(struct form **forms)
+{
+	for (size_t i = 0; forms && forms[i]; i++)
+		form__free(forms[i]);
+	free(forms);
+}
+
+void template__close(struct templates *templates)
+{
+	if (!templates)
+		return;
+	for (size_t i = 0; templates->list && i < templates->len; i++) {
+		struct template *t = &templates->list[i];
+
+		for (size_t k = 0; t->match && k < t->config->match.len; k++)
+			regex__close(t->match[k]);
+		free(t->match);
+		for (int k = 0; k < DNS_SECTIONS; k++)
+			close_forms(t->forms[k]);
+	}
+	free(templates->list);
+	free(templates);
+}
+
+uint64_t template__count(const struct templates *templates, size_t index, enum template_event event)
+{
+	return index < templates->len ? templates->list[index].events[event] : 0;
+}
+
+/* ---- answering ---- */
+
+static int add_records(struct template *t, const struct form_values *values,
+		       enum dns_section section, struct synth *synth)
+{
+	struct form **form = t->forms[section];
+	char text[MAX_RR];
+	int ret = 0;
+
+	for (; !ret && *form; form++) {
+		enum template_event event = TEMPLATE_FAILURE;
+
+		ret = form__fill(*form, values, text, sizeof(text));
+		if (!ret) {
+			event = TEMPLATE_RR_FAILURE;
+			ret = synth__add(synth, section, text);
+		}
+		t->events[event] += !!ret;
+	}
+	return ret;
+}
+
+int template_build(struct template *t, const struct form_values *values,
+		   const struct local_query *query, struct answer **out)
+{
+	struct synth synth;
+	int ret = synth__open(&synth, query->qname, query->qtype, t->config->rcode);
+
+	if (!ret)
+		ret = add_records(t, values, DNS_ANSWER_SECTION, &synth);
+	if (!ret)
+		ret = add_records(t, values, DNS_AUTHORITY, &synth);
+	if (!ret)
+		ret = add_records(t, values, DNS_ADDITIONAL, &synth);
+	if (!ret)
+		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
+				    out);
+	synth__close(&synth);
+	return ret;
+}
+
+const struct corefile_zone *template_zone(const struct template *t, const struct dns_name *name)
+{
+	const struct corefile_zone *best = NULL;
+
+	for (size_t i = 0; i < t->zones->len; i++) {
+		const struct corefile_zone *zone = &t->zones->list[i];
+
+		if (zone__contains(zone->wire, zone->wire_len, name->wire, name->len) &&
+		    (!best || zone->wire_len > best->wire_len))
+			best = zone;
+	}
+	return best;
+}
+
+int template_matches(const struct template *t, struct form_values *values)
+{
+	values->regex = NULL;
+	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
+	values->match.group[0].len = strlen(values->name);
+	for (size_t i = 0; i < t->config->match.len; i++) {
+		int ret = regex__match(t->match[i], values->name, &values->match);
+
+		if (ret > 0)
+			values->regex = t->match[i];
+		if (ret)
+			return ret;
+	}
+	return !t->config->match.len;
+}
+
+/* A question of any type is every template's. */
+static bool is_asked(const struct corefile_template *config, const struct local_query *query)
+{
+	return (config->class == DNS_TYPE_ANY || config->class == query->qclass) &&
+	       (config->type == DNS_TYPE_ANY || query->qtype == DNS_TYPE_ANY ||
+		config->type == query->qtype);
+}
+
+static enum local_result answer_with(struct template *t, const struct form_values *values,
+				     const struct local_query *query, struct answer **out,
+				     const struct ede **ede)
+{
+	t->events[TEMPLATE_MATCH]++;
+	*ede = t->config->has_ede ? &t->ede : NULL;
+	if (t->config->rcode == DNS_SERVFAIL)
+		return LOCAL_SERVFAIL;
+	if (!template_build(t, values, query, out))
+		return LOCAL_ANSWER;
+	*ede = NULL;
+	return LOCAL_SERVFAIL;
+}
+
+enum local_result template__answer(struct templates *templates, const struct local_query *query,
+				   struct answer **out, const struct ede **ede)
+{
+	struct form_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
+	char name[TEMPLATE_NAME_TEXT], type[RRTYPE_TEXT];
+
+	*ede = NULL;
+	if (dns_name__to_text(query->qname, name, sizeof(name)) < 0)
+		return LOCAL_NEXT;
+	values.name = name;
+	for (size_t i = 0; i < templates->len; i++) {
+		struct template *t = &templates->list[i];
+		const struct corefile_zone *zone = template_zone(t, query->qname);
+		int matches;
+
+		if (!zone || !is_asked(t->config, query))
+			continue;
+		values.zone = zone->text;
+		values.type = rrtype__text(
+			query->qtype == DNS_TYPE_ANY ? t->config->type : query->qtype, type);
+		matches = template_matches(t, &values);
+		if (matches > 0)
+			return answer_with(t, &values, query, out, ede);
+		/* perhaps it is one to be blocked: nobody else answers it */
+		if (matches < 0) {
+			t->events[TEMPLATE_FAILURE]++;
+			return LOCAL_SERVFAIL;
+		}
+		/* CoreDNS once said NXDOMAIN without sending it, and says SERVFAIL since. */
+		if (!local_falls_through(&t->config->fallthrough, query->qname))
+			return LOCAL_SERVFAIL;
+	}
+	return LOCAL_NEXT;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What template.c (answers to questions) and template_static.c (what can be said before any) share.
+ */
+#ifndef NODENS_TEMPLATE_PRIV_H
+#define NODENS_TEMPLATE_PRIV_H
+
+#include "plugin/template.h"
+#include "config/template_text.h"
+
+#define TEMPLATE_NAME_TEXT 1024
+
+struct template
+{
+	const struct corefile_template *config;
+	const struct corefile_zones *zones;
+	struct ede ede;
+	struct regex **match;
+	struct form **forms[DNS_SECTIONS];
+	uint64_t events[TEMPLATE_EVENTS];
+};
+
+struct templates {
+	struct corefile_zones block_zones;
+	struct template *list;
+	size_t len;
+};
+
+/* The longest of its zones that @name is in; NULL: none. */
+const struct corefile_zone *template_zone(const struct template *t, const struct dns_name *name);
+/*
+ * 1: it matches the name of values->name, which is to be set; fills in regex and match. 0; -ELOOP:
+ * that cannot be told (base/regex.h).
+ */
+int template_matches(const struct template *t, struct form_values *values);
+/* Its answer. -EINVAL: a record that is none, counted. */
+int template_build(struct template *t, const struct form_values *values,
+		   const struct local_query *query, struct answer **out);
+
+#endif /* NODENS_TEMPLATE_PRIV_H */

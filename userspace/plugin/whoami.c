@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * whoami. Contract: whoami.h.
+ */
+#include "plugin/whoami.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "plugin/synth.h"
+
+int whoami__answer(const struct dns_query *query, const struct sockaddr *client, bool tcp,
+		   struct answer **out)
+{
+	bool v6 = client->sa_family == AF_INET6;
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)client;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client;
+	char name[1024], ip[INET6_ADDRSTRLEN], text[2200];
+	struct dns_name lower = query->qname;
+	struct synth synth;
+	int ret;
+
+	dns_name__lower(&lower);
+	inet_ntop(client->sa_family, v6 ? (const void *)&in6->sin6_addr : &in4->sin_addr, ip,
+		  sizeof(ip));
+	if (dns_name__to_text(&lower, name, sizeof(name)) < 0)
+		return -1;
+	ret = synth__open(&synth, &lower, query->qtype, DNS_NOERROR);
+	snprintf(text, sizeof(text), "%s 0 IN %s %s", name, v6 ? "AAAA" : "A", ip);
+	if (!ret)
+		ret = synth__add(&synth, DNS_ADDITIONAL, text);
+	snprintf(text, sizeof(text), "_%s.%s 0 IN SRV 0 0 %u .", tcp ? "tcp" : "udp",
+		 name[0] == '.' ? "" : name, ntohs(in4->sin_port));
+	/* a name that is too long for the label has no port */
+	if (!ret)
+		synth__add(&synth, DNS_ADDITIONAL, text);
+	if (!ret)
+		ret = synth__answer(&synth, &lower, query->qtype, query->key_flags, NULL, out);
+	synth__close(&synth);
+	return ret;
+}

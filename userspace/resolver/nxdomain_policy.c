@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Which names to cut at. Contract: nxdomain_policy.h.
+ */
+#include "resolver/nxdomain_policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/secret_hash.h"
+
+#define EXISTS_NS      (3600 * NSEC_PER_SEC)
+#define SEEN	       4096 /* names remembered; an older one gives way */
+#define OTHER_AGAIN_NS (600 * NSEC_PER_SEC)
+#define SILENT_NS      (5 * NSEC_PER_SEC)
+#define MAX_LABELS     128
+
+/* One place for each hash: pods choose the names, and are not to choose whose place they take. */
+struct cuts {
+	struct {
+		uint64_t hash, until_ns;
+	} seen[SEEN];
+};
+
+static const struct dns_name witnesses[CUT_WITNESSES] = {
+	{ 4, "\3svc" },		  /* the root's zero is the zone's */
+	{ 12, "\7default\3svc" }, /* the namespace that every cluster has */
+};
+
+#define ALL_WITNESSES ((1u << CUT_WITNESSES) - 1)
+
+int cuts__open(struct cuts **out)
+{
+	struct cuts *cuts = calloc(1, sizeof(*cuts));
+
+	if (!cuts)
+		return -ENOMEM;
+	*out = cuts;
+	return 0;
+}
+
+void cuts__close(struct cuts *cuts)
+{
+	free(cuts);
+}
+
+bool cuts__eligible(const struct corefile_zone *zone)
+{
+	static const uint8_t arpa[] = "\4arpa";
+
+	return zone->wire_len > 1 &&
+	       !zone__contains(arpa, sizeof(arpa), zone->wire, zone->wire_len);
+}
+
+bool cuts__summon(struct cut_zone *state, uint64_t now)
+{
+	if (state->state == CUT_ZONE_CLUSTER || state->asking || now < state->again_ns)
+		return false;
+	state->asking = ALL_WITNESSES;
+	state->said = 0;
+	return true;
+}
+
+bool cuts__witness(const struct corefile_zone *zone, unsigned int witness, struct dns_name *name)
+{
+	const struct dns_name *labels = &witnesses[witness];
+
+	if (labels->len + zone->wire_len > DNS_MAX_NAME)
+		return false;
+	memcpy(name->wire, labels->wire, labels->len);
+	memcpy(name->wire + labels->len, zone->wire, zone->wire_len);
+	name->len = labels->len + zone->wire_len;
+	return true;
+}
+
+void cuts__testify(struct cut_zone *state, unsigned int witnesses, int rcode, uint64_t now)
+{
+	uint64_t wait_ns = rcode == DNS_NXDOMAIN ? OTHER_AGAIN_NS : SILENT_NS;
+
+	state->asking &= ~witnesses;
+	if (rcode == DNS_NOERROR) {
+		state->said |= witnesses;
+		if (state->said == ALL_WITNESSES)
+			state->state = CUT_ZONE_CLUSTER;
+		return;
+	}
+	if (rcode == DNS_NXDOMAIN)
+		state->state = CUT_ZONE_OTHER;
+	if (now + wait_ns > state->again_ns)
+		state->again_ns = now + wait_ns;
+}
+
+/* Where the labels of @name above @zone begin, the one next to the zone first. */
+static unsigned int labels_above(const struct corefile_zone *zone, const struct dns_name *name,
+				 uint8_t at[MAX_LABELS])
+{
+	unsigned int n = 0, end = name->len - zone->wire_len;
+	uint8_t forward[MAX_LABELS];
+
+	if (name->len < zone->wire_len ||
+	    !zone__contains(zone->wire, zone->wire_len, name->wire, name->len))
+		return 0;
+	for (unsigned int i = 0; i < end && n < MAX_LABELS; i += name->wire[i] + 1)
+		forward[n++] = i;
+	for (unsigned int i = 0; i < n; i++)
+		at[i] = forward[n - 1 - i];
+	return n;
+}
+
+void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const struct dns_name *name,
+		  uint64_t now)
+{
+	uint8_t at[MAX_LABELS];
+	unsigned int n = labels_above(zone, name, at);
+
+	/* candidates have three labels above the zone at most */
+	for (unsigned int i = 0; i < n && i < 3; i++) {
+		uint64_t hash = secret_hash(name->wire + at[i], name->len - at[i]);
+
+		cuts->seen[hash % SEEN].hash = hash;
+		cuts->seen[hash % SEEN].until_ns = now + EXISTS_NS;
+	}
+}
+
+static bool known(const struct cuts *cuts, const struct dns_name *name, unsigned int at,
+		  uint64_t now)
+{
+	uint64_t hash = secret_hash(name->wire + at, name->len - at);
+
+	return cuts->seen[hash % SEEN].hash == hash && cuts->seen[hash % SEEN].until_ns > now;
+}
+
+static bool is_structure(const struct dns_name *name, unsigned int at)
+{
+	return !memcmp(name->wire + at, "\3svc", 4) || !memcmp(name->wire + at, "\3pod", 4);
+}
+
+/*
+ * The search suffixes are ZONE, svc.ZONE and NAMESPACE.svc.ZONE. What stands where a namespace
+ * does is asked about first: if it is none, the whole of it can be cut.
+ */
+bool cuts__candidate(const struct cuts *cuts, const struct corefile_zone *zone,
+		     const struct dns_name *name, uint64_t now, struct dns_name *candidate)
+{
+	uint8_t at[MAX_LABELS];
+	unsigned int n = labels_above(zone, name, at), i = 0, last = 0;
+
+	if (n && is_structure(name, at[0])) {
+		i = 1;
+		last = 2;
+	}
+	while (i <= last && i < n && known(cuts, name, at[i], now))
+		i++;
+	if (i > last || i >= n)
+		return false;
+	candidate->len = name->len - at[i];
+	memmove(candidate->wire, name->wire + at[i], candidate->len);
+	return true;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * A server block at work. Contract: server_block.h.
+ */
+#include "resolver/server_block.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int open_groups(struct section *section, struct upstreams *upstreams,
+		       struct section_error *err)
+{
+	const struct corefile_block *block = section->block;
+
+	if (!block->forwards_len)
+		return 0;
+	section->groups = calloc(block->forwards_len, sizeof(section->groups[0]));
+	if (!section->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < block->forwards_len; i++) {
+		struct upstream_error why = { .text = "" };
+		int ret = upstream_group__open(upstreams, &block->forwards[i], &section->groups[i],
+					       &why);
+
+		if (!ret)
+			continue;
+		snprintf(err->text, sizeof(err->text), "%s:%u: forward %s: %s",
+			 block->forwards[i].from.file, block->forwards[i].from.line,
+			 block->forwards[i].from.text, why.text[0] ? why.text : strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
+int section__open(const struct corefile_block *block, uint16_t owner, struct upstreams *upstreams,
+		  struct section *out, struct section_error *err)
+{
+	struct corefile_zones zones = { block->zones, block->zones_len };
+	struct section section = { .block = block, .owner = owner };
+	int ret = open_groups(&section, upstreams, err);
+
+	section.cut_zones = calloc(block->zones_len, sizeof(section.cut_zones[0]));
+	if (!ret && !section.cut_zones)
+		ret = -ENOMEM;
+	if (!ret && block->rewrites_len)
+		ret = rewrite__open(block->rewrites, block->rewrites_len, &section.rewrite,
+				    err->text, sizeof(err->text));
+	if (!ret && block->templates_len)
+		ret = template__open(block->templates, block->templates_len, &zones,
+				     &section.templates, err->text, sizeof(err->text));
+	if (!ret && block->has_hosts)
+		ret = hosts__open(&block->hosts, &zones, &section.hosts, err->text,
+				  sizeof(err->text));
+	if (ret) {
+		section__close(&section);
+		return ret;
+	}
+	*out = section;
+	return 0;
+}
+
+void section__close(struct section *section)
+{
+	rewrite__close(section->rewrite);
+	template__close(section->templates);
+	hosts__close(section->hosts);
+	free(section->groups);
+	free(section->cut_zones);
+	*section = (struct section){ .block = NULL };
+}
+
+bool section__of_client(const struct section *section)
+{
+	return section->rewrite && rewrite__of_client(section->rewrite);
+}
+
+size_t section__zone(const struct section *section, const struct dns_name *qname)
+{
+	const struct corefile_block *block = section->block;
+	size_t best = 0, longest = 0;
+
+	for (size_t i = 0; i < block->zones_len; i++) {
+		const struct corefile_zone *zone = &block->zones[i];
+
+		if (zone__contains(zone->wire, zone->wire_len, qname->wire, qname->len) &&
+		    zone->wire_len > longest) {
+			best = i;
+			longest = zone->wire_len;
+		}
+	}
+	return best;
+}
+
+/* SERVFAIL and NOTIMP: no answer, kept for a moment. */
+static bool is_weak(uint16_t rcode)
+{
+	return rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP;
+}
+
+struct keep cache__keep(const struct corefile_cache *cache, const struct answer *answer,
+			enum admission admission)
+{
+	struct keep keep = { .kind = NODENS_NEGATIVE, .ttl_s = answer->ttl_s };
+	const struct corefile_cache_side *side = &cache->denial;
+
+	if (!cache->enabled || admission == ADMIT_PASS)
+		return keep;
+	if (admission == ADMIT_POSITIVE) {
+		side = &cache->success;
+		keep.kind = NODENS_POSITIVE;
+	}
+	if (!side->capacity)
+		return keep;
+	if (admission == ADMIT_SERVFAIL) {
+		keep.ttl_s = cache->servfail_s;
+	} else {
+		if (keep.ttl_s < side->min_ttl_s)
+			keep.ttl_s = side->min_ttl_s;
+		if (keep.ttl_s > side->ttl_s)
+			keep.ttl_s = side->ttl_s;
+	}
+	keep.store = keep.ttl_s > 0;
+	return keep;
+}
+
+static bool switched_off(const struct corefile_cache *cache, const struct dns_name *name, int kind)
+{
+	if (kind == NODENS_POSITIVE)
+		return cache->disable_success &&
+		       local_in_zones(&cache->disable_success_zones, name, true);
+	return cache->disable_denial && local_in_zones(&cache->disable_denial_zones, name, true);
+}
+
+/* What is to be done about an answer when it ends. */
+static void plan_end(const struct corefile_cache *cache, struct store_put *put)
+{
+	const struct corefile_prefetch *prefetch = &cache->prefetch;
+
+	put->keep_s = cache->serve_stale_s;
+	/* the programs say a TTL of 0; with another, the agent sends what has expired */
+	put->stale_s =
+		cache->stale == COREFILE_STALE_IMMEDIATE && !cache->stale_ttl_s ? put->keep_s : 0;
+	put->refresh = prefetch->amount ? STORE_REFRESH_USED : STORE_REFRESH_NEVER;
+	put->refresh_hits = prefetch->amount;
+	put->refresh_within_ns = prefetch->duration_ns;
+	put->refresh_left_s = ((uint64_t)put->ttl_s * prefetch->percent + 99) / 100;
+}
+
+bool section__keep(const struct section *section, const struct answer *answer,
+		   enum admission admission, struct store_put *put, uint32_t *ttl_s)
+{
+	const struct corefile_cache *cache = &section->block->cache;
+	struct keep keep = cache__keep(cache, answer, admission);
+
+	/* outside of its zones the cache is not there: the TTL stays as it came, too */
+	if (!local_in_zones(&cache->zones, &answer->qname, true)) {
+		keep.store = false;
+		keep.ttl_s = answer->ttl_s;
+	}
+	*ttl_s = keep.ttl_s;
+	*put = (struct store_put){
+		.kind = keep.kind,
+		.ttl_s = keep.ttl_s,
+		.owner = section->owner,
+		.bufsize = section->block->bufsize,
+		.keep_ttl = cache->keepttl,
+		.weak = admission == ADMIT_SERVFAIL,
+	};
+	if (admission != ADMIT_SERVFAIL)
+		plan_end(cache, put);
+	return keep.store && !switched_off(cache, &answer->qname, keep.kind);
+}
+
+void section__keep_cut(struct store_put *put)
+{
+	put->stale_s = put->keep_s = 0;
+	put->refresh = STORE_REFRESH_NEVER;
+}
+
+bool section__keep_on(const struct section *section, const struct store_question *question,
+		      uint16_t rcode, struct store_put *put)
+{
+	const struct corefile_cache *cache = &section->block->cache;
+	const struct corefile_cache_side *side =
+		put->kind == NODENS_POSITIVE ? &cache->success : &cache->denial;
+	uint32_t longest_s = is_weak(rcode) ? cache->servfail_s : side->ttl_s;
+
+	put->owner = section->owner;
+	if (!cache->enabled || put->ttl_s > longest_s || put->keep_ttl != cache->keepttl ||
+	    !local_in_zones(&cache->zones, &question->qname, true) ||
+	    switched_off(cache, &question->qname, put->kind))
+		return false;
+	if (question->key_flags & NODENS_KEY_CUT) {
+		section__keep_cut(put);
+		return section->block->nxdomain_cut;
+	}
+	if (is_weak(rcode))
+		put->stale_s = put->keep_s = 0;
+	else
+		plan_end(cache, put);
+	return true;
+}
+
+void section__keep_exact(const struct section *section, const struct answer *answer, uint16_t owner,
+			 struct store_put *put, uint32_t *ttl_s)
+{
+	const struct corefile_cache *cache = &section->block->cache;
+	bool positive = answer->count[DNS_ANSWER_SECTION];
+	uint32_t ttl = answer->ttl_s ? answer->ttl_s : 1;
+
+	/* As CoreDNS' cache in front would: its longest TTL, counting down. */
+	if (cache->enabled) {
+		const struct corefile_cache_side *side =
+			positive ? &cache->success : &cache->denial;
+
+		ttl = ttl > side->ttl_s ? side->ttl_s : ttl;
+	}
+	*ttl_s = ttl;
+	*put = (struct store_put){
+		.kind = positive ? NODENS_POSITIVE : NODENS_NEGATIVE,
+		.ttl_s = ttl,
+		.owner = owner,
+		.bufsize = section->block->bufsize,
+		.keep_ttl = !cache->enabled || cache->keepttl,
+		.fixed = true,
+		.refresh = STORE_REFRESH_ALWAYS,
+		.refresh_left_s = ttl / 10 + 1,
+	};
+}
+
+enum local_result section__answer(struct section *section, const struct local_query *query,
+				  struct section_answer *out)
+{
+	enum local_result result = LOCAL_NEXT;
+
+	*out = (struct section_answer){
+		.plugin = "template",
+		.error = "template: nothing matches, or a record is none",
+	};
+	if (section->templates)
+		result = template__answer(section->templates, query, &out->answer, &out->ede);
+	if (result == LOCAL_NEXT && section->hosts) {
+		out->plugin = "hosts";
+		out->error = "hosts: no such name, and no fallthrough";
+		result = hosts__answer(section->hosts, query, &out->answer);
+		/* names that a wildcard makes are as many as clients like: the cache's affair */
+		out->exact = result == LOCAL_ANSWER && (query->qtype == DNS_TYPE_PTR ||
+							hosts__lists(section->hosts, query->qname));
+	}
+	return result;
+}

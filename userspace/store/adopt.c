@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Taking over what an earlier agent left in pinned maps.
+ *
+ * Contract: whatever the maps hold, the store is sound afterwards, and the
+ * index names only slots that were checked and adopted.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "store/index_walk.h"
+#include "store_priv.h"
+
+#define ADOPT_TRIES 5
+
+/* Whose it is, and how it is kept from now on; false: nobody wants it. */
+static bool claim(struct store *store, const struct nodens_slot *slot, const struct dns_name *name,
+		  struct store_put *put)
+{
+	const struct store_config *config = &store->config;
+	struct store_question question = { .qname = *name,
+					   .qtype = be16toh(slot->qtype),
+					   .key_flags = slot->key_flags };
+	const struct part *part;
+
+	*put = (struct store_put){
+		.kind = slot->kind,
+		.ttl_s = slot->ttl_s,
+		.keep_ttl = slot->keep_ttl,
+		.fixed = slot->fixed,
+		.stale_s = slot->stale_s,
+	};
+	if (slot->fixed || (config->adopt && !config->adopt(config->ctx, &question, slot, put)))
+		return false;
+	if (put->owner >= store->n_owners)
+		return false;
+	part = store_part(store, put->owner, slot->kind);
+	return part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live < part->capacity;
+}
+
+static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *slot, size_t size,
+		  uint64_t now_ns, struct dns_name *name)
+{
+	if (!slot__check(slot, size) || slot->expires_ns + slot->stale_s * NSEC_PER_SEC <= now_ns)
+		return false;
+	slot__name(slot, name);
+	if (slot->key_flags & NODENS_KEY_CUT && !cut__labels(name->wire, name->len))
+		return false;
+	return question__hash(store->hash_key, name, be16toh(slot->qtype), slot->key_flags) == hash;
+}
+
+static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_t now_ns)
+{
+	uint32_t cls = NODENS_SLOT_CLASS(slot), index = NODENS_SLOT_INDEX(slot);
+	struct slot_meta *meta;
+	struct dns_name name;
+	struct store_put put;
+	struct slab *slab;
+	union slot_buf copy;
+
+	if (cls >= NODENS_CLASSES || index >= store->slab[cls].entries)
+		return false;
+	slab = &store->slab[cls];
+	meta = &slab->meta[index];
+	if (meta->state != SLOT_FREE || slab__load(slab, index))
+		return false;
+	memcpy(copy.bytes, slab__slot(slab, index), slab->size);
+	if (!sound(store, hash, &copy.slot, slab->size, now_ns, &name) ||
+	    table__find(store, hash) != STORE_NONE || !claim(store, &copy.slot, &name, &put))
+		return false;
+	*meta = (struct slot_meta){
+		.key = hash,
+		.item = STORE_NONE,
+		.owner = put.owner,
+		.kind = copy.slot.kind,
+		.state = SLOT_LIVE,
+		.seen = copy.slot.hits,
+		.last_use = copy.slot.last_use,
+		.run = copy.slot.hits < UINT16_MAX ? copy.slot.hits : UINT16_MAX,
+	};
+	if (copy.slot.key_flags & NODENS_KEY_CUT)
+		store->cuts[cut__labels(name.wire, name.len)]++, store->stats.cuts++;
+	owner__enqueue(store, slot);
+	table__set(store, hash, slot);
+	entry__apply(store, slot, &put, now_ns);
+	return true;
+}
+
+/* All slots below the highest adopted one that are not live become free. */
+static void free_gaps(struct store *store)
+{
+	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
+		const struct slot_meta *meta = store->slab[cls].meta;
+		struct pool *pool = &store->pool[cls];
+
+		pool->unused = store->slab[cls].entries;
+		while (pool->unused && meta[pool->unused - 1].state == SLOT_FREE)
+			pool->unused--;
+		for (uint32_t i = 0; i < pool->unused; i++)
+			if (meta[i].state == SLOT_FREE)
+				pool__untake(store, NODENS_SLOT(cls, i));
+	}
+}
+
+static int adopt_all(struct store *store, uint64_t now_ns)
+{
+	struct index_walk *walk;
+	uint64_t hash;
+	uint32_t slot;
+	int err;
+
+	/* a kernel without mmap has no batches either */
+	err = index_walk__open(store->maps.index_fd, !store->maps.mmapable, &walk);
+	if (err)
+		return err;
+	while ((err = index_walk__next(walk, &hash, &slot)) > 0) {
+		if (table__find(store, hash) == slot || adopt_one(store, hash, slot, now_ns))
+			continue;
+		err = index__withdraw(store, hash);
+		if (err)
+			break;
+	}
+	index_walk__close(walk);
+	return err;
+}
+
+int store__adopt(struct store *store)
+{
+	uint64_t now_ns = clock_now();
+	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
+
+	/* an element that is not seen would name a slot that we take for free */
+	for (int i = 0; i < ADOPT_TRIES && err == -EAGAIN; i++)
+		err = adopt_all(store, now_ns);
+	if (!err)
+		free_gaps(store);
+	return err;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The agent's side of the store: slots in mmapped slabs, published through the
+ * kernel's index; plus a cache of its own for answers that no slot holds.
+ *
+ * Contract: one writer, the event loop's thread. A slot is filled while no
+ * index entry names it, published by one index update, and after it is
+ * withdrawn not written again before a grace period has passed (grace.h).
+ *
+ * Every entry has an element in the index, so whoever deletes there (`nodens
+ * flush`) flushes the agent's memory too. Of an answer that is larger than the programs
+ * send (NODENS_MAX_MSG), or than bufsize, the slot has the first records, and
+ * the agent keeps the whole for those who take more, over TCP at least.
+ * For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.
+ *
+ * Owners. An entry belongs to one section of the configuration (a server
+ * block's cache), which has a capacity for each kind of answer. No owner has
+ * more entries than its capacity, and only its own go when it is full: the
+ * oldest that was not used since it was last looked at.
+ *
+ * What fits: an owner holds as many entries as its capacity says, of any mix of
+ * answers whose slot has 512 bytes or less, and no other limit applies to them.
+ * A slot has 64 bytes, the name in multiples of 8, the records with names
+ * compressed, and 2 bytes a record: 512 bytes are an A answer of 22 addresses
+ * under a name of 40, or one of 430 bytes as a DNS message. Of larger answers
+ * (up to 2,048 bytes of slot, and the first part of larger ones) an owner holds 1/32 of its
+ * capacity at a time, more where the maps were made for more than all owners together, at least
+ * one; the oldest of these goes for a new one.
+ */
+#ifndef NODENS_STORE_H
+#define NODENS_STORE_H
+
+#include <stdio.h>
+
+#include "dns/answer.h"
+
+struct store;
+
+#define STORE_REFRESHES_MAX 512
+
+/*
+ * Without maps (index_fd, slab_fd and grace_fd -1, mmapable true) the store is the agent's own
+ * memory: the same rules, no system calls, no grace periods, nothing to adopt.
+ */
+struct store_maps {
+	int index_fd;
+	int slab_fd[NODENS_CLASSES];
+	uint32_t slab_entries[NODENS_CLASSES];
+	bool mmapable; /* else slots are written with bpf() */
+	int grace_fd;  /* array of maps whose update waits for all programs */
+	int grace_inner_fd;
+};
+
+/* An entry, to others. */
+struct store_question {
+	struct dns_name qname; /* lower case */
+	uint16_t qtype;
+	uint8_t key_flags;
+	uint16_t owner;
+};
+
+enum store_refresh {
+	STORE_REFRESH_NEVER,
+	STORE_REFRESH_USED, /* where it was used, see refresh_hits */
+	STORE_REFRESH_ALWAYS,
+};
+
+/* How to keep an answer. */
+struct store_put {
+	int kind;	  /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	uint32_t ttl_s;	  /* 1 and more */
+	uint16_t owner;	  /* below the number of owners */
+	uint16_t bufsize; /* no client gets a larger message over UDP; 0: the store's */
+	bool keep_ttl;	  /* programs say ttl_s for as long as the answer lives */
+	bool fixed;	  /* the configuration's own word: an agent that comes next leaves it out */
+	bool weak;	  /* not in place of a positive answer that is still kept (SERVFAIL) */
+	uint32_t stale_s; /* programs answer with it for so long past its expiry (TTL 0) */
+	uint32_t keep_s;  /* it is kept so long past its expiry, for store__get_stale(); no less
+			     than stale_s */
+	/*
+	 * Ask config.refresh for a new answer once so much of the TTL is left, but not in the
+	 * first half second. With STORE_REFRESH_USED only if there were refresh_hits hits with no
+	 * gap of refresh_within_ns between them, up to now (CoreDNS' rule for "popular"; AMOUNT
+	 * and DURATION): looked at when the window opens and up to four times a second in it.
+	 */
+	enum store_refresh refresh;
+	uint32_t refresh_left_s;
+	uint32_t refresh_hits;	    /* at most 65,535 count */
+	uint64_t refresh_within_ns; /* in whole seconds, at most 65,535 */
+};
+
+/*
+ * To whom does this entry belong? Fills in put->owner and what is to hold from now on of stale_s,
+ * keep_s and refresh*; the rest of @put says how it was stored and is not taken back. False: the
+ * entry goes. Must not call into the store.
+ */
+typedef bool store_owner_fn(void *ctx, const struct store_question *question,
+			    const struct nodens_slot *slot, struct store_put *put);
+
+struct store_config {
+	/*
+	 * What the maps were made for, NODENS_POSITIVE and NODENS_NEGATIVE. Only the sum of both
+	 * is a bound here: it is shared out to the owners.
+	 */
+	uint32_t capacity[2];
+	uint16_t bufsize; /* no client gets a larger message over UDP */
+	const uint64_t *hash_key;
+
+	/* As in store__set_owners(). NULL: one owner, 0, that has all of the above. */
+	const uint32_t (*owners)[2];
+	uint32_t n_owners;
+	/* For entries of an earlier agent. NULL: they are owner 0's, never refreshed. */
+	store_owner_fn *adopt;
+
+	/*
+	 * nodens_ctl's cut_depths, written here alone; NULL: nobody reads it. commit is called
+	 * after each change of it (kern__ctl_commit: needed where the control block is not
+	 * mapped); may be NULL.
+	 */
+	uint64_t *cut_depths;
+	void (*commit)(void *ctx);
+	/*
+	 * From store__tick(): the entry is worth a new answer. Put that under the same question,
+	 * now or later; nothing need be said where there is none: while the entry is kept and
+	 * used, this is called again, 5 s later at the soonest. May call into the store; may be
+	 * NULL.
+	 */
+	void (*refresh)(void *ctx, const struct store_question *question, uint64_t now_ns);
+	/*
+	 * Hits that the programs have counted in the slot since this was last called for it (every
+	 * 13 s or so, and at the entry's end). Sampled as nodens_abi.h says: what a CPU still
+	 * gathers at an entry's end is not told. Must not call into the store; may be NULL.
+	 */
+	void (*hits)(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t hits);
+	void *ctx;
+};
+
+struct store_stats {
+	uint64_t entries[2], capacity[2]; /* of all owners */
+	uint64_t room;			  /* what the maps were made for: of both kinds together */
+	uint64_t stale;			  /* entries past their expiry */
+	uint64_t cuts;
+	uint64_t bytes;	     /* slabs, the agent's tables and answers; not the index */
+	uint64_t inserts;    /* of them: */
+	uint64_t replaced;   /* took the place of an entry with the same hash */
+	uint64_t collisions; /* which was another question's */
+	uint64_t evicted[2], expired;
+	uint64_t refused;   /* not cached: nothing to evict, or all that was still in grace */
+	uint64_t refreshes; /* calls of config.refresh */
+};
+
+struct store_owner_stats {
+	uint64_t entries, capacity, evicted;
+};
+
+/* Slab sizes for a capacity: what to create the maps with. */
+void store__plan(const uint32_t capacity[2], uint32_t slab_entries[NODENS_CLASSES]);
+
+/*
+ * Opens over existing maps; entries found published, sound and live (or stale and to be served so)
+ * are adopted, all others leave the index. Waits for a grace period (8-30 ms).
+ * -EINVAL: maps of another shape, or owners that store__set_owners() refuses; -errno of bpf(),
+ * mmap() or the thread.
+ */
+int store__open(const struct store_maps *maps, const struct store_config *config,
+		struct store **out);
+void store__close(struct store *store); /* leaves the maps' content */
+
+/*
+ * New owners, 0 to @n - 1, each with a capacity for positive and for negative answers (0 keeps
+ * none). @fn says for each entry whose it is now; NULL: as it was, and what has no owner now goes.
+ * Entries above a capacity go at once, about 1 us each. Where the owners have more than the maps
+ * were made for, all get less, in proportion, and the result is 1 (store__owner_stats() tells how
+ * much); else 0. -EINVAL for an @n of 0 or above 65,536, -ENOMEM; then all is as it was.
+ */
+int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		      store_owner_fn *fn, void *ctx, uint64_t now_ns);
+/* Remove all for which @keep is false; it must not call into the store. Returns how many went. */
+int store__filter(struct store *store,
+		  bool (*keep)(void *ctx, const struct store_question *question,
+			       const struct nodens_slot *slot),
+		  void *ctx);
+
+/*
+ * Keep @answer (taken over, also on failure) from now_ns (CLOCK_MONOTONIC) on. An older one of the
+ * same question goes, its use marks go on. Returns 0; -EINVAL for a ttl_s of 0, an unknown kind or
+ * owner, or a malformed cut; -EEXIST where a weak one would replace a better one; -ENOSPC where no
+ * slot could be had: then it is merely not cached, and an older one stays.
+ * 1-3 us, one or two of them system calls (at 65,536 entries).
+ *
+ * An answer whose key_flags have NODENS_KEY_CUT is a cut: qtype 0, 1 to 63 labels. The programs
+ * look for cuts at four depths a packet at most, so cuts belong at few depths.
+ */
+int store__put(struct store *store, struct answer *answer, const struct store_put *put,
+	       uint64_t now_ns);
+
+/*
+ * Find a live answer; *ttl_s is what is left, at least 1. The result is valid
+ * until the next call into the store. NULL: a miss, for which no system call
+ * is made; a hit makes one, to ask the index.
+ */
+const struct answer *store__get(struct store *store, const struct dns_name *qname_lower,
+				uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
+				uint32_t *ttl_s);
+/*
+ * The same for an answer past its expiry, while it is kept; *past_s is for how long, rounded up.
+ * A live one is not found. Somebody wants it: config.refresh is called for it within a second.
+ */
+const struct answer *store__get_stale(struct store *store, const struct dns_name *qname_lower,
+				      uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
+				      uint32_t *past_s);
+/*
+ * The programs answer with this entry, once it has expired, until window_s from now, but not past
+ * the time that it is kept. (They never do with one that only the agent holds.) -ENOENT: no such
+ * entry; -ENOSPC, without mmap only: no slot for the changed copy.
+ */
+int store__publish_stale(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+			 uint8_t key_flags, uint32_t window_s, uint64_t now_ns);
+
+/* Remove the one entry of this question. -ENOENT: there is none. */
+int store__remove(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+		  uint8_t key_flags);
+
+/*
+ * The live cut at or above the name, of the same DO and CD; as store__get(). NULL at little cost
+ * where there are no cuts at all.
+ */
+const struct answer *store__cut_above(struct store *store, const struct dns_name *qname_lower,
+				      uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
+/*
+ * The name exists: remove every cut at or above it, whatever DO and CD, but what was cut off below
+ * it on purpose (cut_below). Returns how many went.
+ */
+int store__remove_cuts(struct store *store, const struct dns_name *qname_lower);
+
+/* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
+int store__flush(struct store *store, const struct dns_name *qname_lower, uint16_t qtype);
+/*
+ * What time brings: asks for refreshes (STORE_REFRESHES_MAX a call at most, so that neither they
+ * nor what they lead to hold up the caller), withdraws what is no longer kept (1,024 a call at
+ * most), looks at the use of stale entries about once a second and at everyone's every 13 s. Call
+ * every 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
+ */
+void store__tick(struct store *store, uint64_t now_ns);
+/*
+ * config.hits for all that has been counted so far: some 10 ns an entry that was ever in use. Does
+ * nothing without mmap, where the round of store__tick() has to do.
+ */
+void store__tell_hits(struct store *store);
+void store__stats(const struct store *store, struct store_stats *stats);
+/* -EINVAL: no such owner or kind. */
+int store__owner_stats(const struct store *store, uint32_t owner, int kind,
+		       struct store_owner_stats *stats);
+
+#endif /* NODENS_STORE_H */

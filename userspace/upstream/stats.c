@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What is counted of each upstream's address. Contract: stats.h.
+ *
+ * Several forwards may name one address, and so do the generations before and
+ * after a reload, whose exchanges overlap: all of them count in one place.
+ */
+#include "upstream/stats.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "upstream_priv.h"
+
+void upstream_addr_text(const struct sockaddr_storage *addr, char *text, size_t size)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	if (addr->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+
+		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
+		snprintf(text, size, "%s:%u", ip, ntohs(in->sin_port));
+	} else {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
+		snprintf(text, size, "[%s]:%u", ip, ntohs(in6->sin6_port));
+	}
+}
+
+static struct upstream_numbers **find(const struct upstreams *ups,
+				      const struct sockaddr_storage *addr)
+{
+	for (size_t i = 0; i < ups->n_numbers; i++) {
+		if (!memcmp(&ups->numbers[i]->addr, addr, sizeof(*addr)))
+			return &ups->numbers[i];
+	}
+	return NULL;
+}
+
+int upstream_numbers__open(struct upstreams *ups, struct upstream *upstream)
+{
+	struct upstream_numbers **have = find(ups, upstream->addr), *numbers, **grown;
+
+	if (have) {
+		upstream->numbers = *have;
+		return 0;
+	}
+	grown = realloc(ups->numbers, (ups->n_numbers + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	ups->numbers = grown;
+	numbers = calloc(1, sizeof(*numbers));
+	if (!numbers)
+		return -ENOMEM;
+	numbers->refs = 1;
+	numbers->addr = *upstream->addr;
+	upstream_addr_text(upstream->addr, numbers->to, sizeof(numbers->to));
+	numbers->v.to = numbers->to;
+	grown[ups->n_numbers++] = numbers;
+	upstream->numbers = numbers;
+	return 0;
+}
+
+static void put(struct upstream_numbers *numbers)
+{
+	if (!--numbers->refs)
+		free(numbers);
+}
+
+void upstream_numbers__close_all(struct upstreams *ups)
+{
+	for (size_t i = 0; i < ups->n_numbers; i++)
+		put(ups->numbers[i]);
+	free(ups->numbers);
+	ups->numbers = NULL;
+	ups->n_numbers = 0;
+}
+
+void upstream_numbers__inherit(struct upstreams *ups, const struct upstreams *before)
+{
+	for (size_t i = 0; i < ups->n_numbers; i++) {
+		struct upstream_numbers **old = find(before, &ups->numbers[i]->addr);
+
+		if (!old || *old == ups->numbers[i])
+			continue;
+		for (struct upstream_group *group = ups->groups; group; group = group->next) {
+			for (size_t k = 0; k < group->n; k++) {
+				if (group->list[k].numbers == ups->numbers[i])
+					group->list[k].numbers = *old;
+			}
+		}
+		put(ups->numbers[i]);
+		ups->numbers[i] = *old;
+		(*old)->refs++;
+	}
+}
+
+bool upstreams__metrics(const struct upstreams *ups, size_t index, struct metrics_upstream *out)
+{
+	if (index >= ups->n_numbers)
+		return false;
+	*out = ups->numbers[index]->v;
+	return true;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the upstream modules share.
+ *
+ * Contract: upstream.c knows the upstreams and their health, exchange.c decides
+ * what is sent when, exchange_received.c judges what came back, the two
+ * transports carry bytes: datagrams, and streams in the clear or over TLS.
+ * A transport that could send reports the end of the attempt with
+ * attempt__received() or attempt__failed(), at most once.
+ */
+#ifndef NODENS_UPSTREAM_PRIV_H
+#define NODENS_UPSTREAM_PRIV_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "upstream/upstream.h"
+#include "upstream/stats.h"
+#include "upstream/tls.h"
+
+/* Beside -errno: the peer closed the connection. */
+#define UPSTREAM_EOF (-4096)
+
+#define QUERY_MAX (DNS_HEADER + DNS_MAX_NAME + 4 + 11 + DNS_MAX_OPTIONS)
+
+struct upstream {
+	struct upstream_group *group;
+	const struct sockaddr_storage *addr;
+	bool tls;
+	const char *tls_name; /* in its certificate; NULL: its address */
+	SSL_SESSION *session; /* for the next connection; NULL: none */
+	socklen_t addr_len;
+	struct sockaddr_storage peer; /* what its datagrams come from */
+	uint64_t rtt_ns, rtt_var_ns;  /* smoothed, RFC 6298; 0: not known */
+	uint64_t heard_ns;	      /* when it answered last */
+	unsigned int fails;	      /* consecutive */
+	/* edns.c: what is used until when; the last good answer to all of it; doubts */
+	enum edns edns, edns_doubted;
+	uint64_t edns_until_ns, edns_good_ns, edns_doubt_ns;
+	unsigned int edns_doubts;
+	bool down; /* not asked before a probe was answered */
+	bool told; /* config.changed was told so */
+	bool probing;
+	struct exchange probe;
+	struct event *probe_timer;
+	struct upstream_numbers *numbers;
+	struct list conns; /* of struct tcp_conn */
+	unsigned int n_conns;
+	char reason[EXCHANGE_ERROR_MAX]; /* why it failed last */
+};
+
+/* The queries of all forwards with one read_timeout: sorted by their end. */
+struct read_class {
+	struct read_class *next;
+	uint64_t read_ns;
+	struct list by_end;
+};
+
+struct upstream_group {
+	struct upstreams *owner;
+	struct upstream_group *next;
+	const struct corefile_forward *forward;
+	struct read_class *read;
+	SSL_CTX *tls; /* NULL: none of them is asked over TLS */
+	struct dns_name probe_name;
+	unsigned int round_robin;
+	unsigned int in_flight;
+	size_t n;
+	struct upstream list[];
+};
+
+#define RANDOM_IDS 1024
+
+/* After how long of silence a further query is sent, or, from RESEND_REFUSED on, after refusals. */
+enum resend { RESEND_SOON, RESEND_LATE, RESEND_REFUSED, RESENDS = RESEND_REFUSED + 7 };
+
+struct upstreams {
+	struct upstreams_config config;
+	struct upstream_group *groups;
+	struct upstream_numbers **numbers; /* each address once */
+	size_t n_numbers;
+	/* Each sorted, because all in it have the same time. */
+	struct list by_deadline, by_resend[RESENDS];
+	struct read_class *reads;
+	struct event *timer;
+	uint64_t timer_ns; /* when it fires; UINT64_MAX: not set */
+
+	uint16_t random[RANDOM_IDS];
+	unsigned int random_left;
+
+	struct list udp_idle[2]; /* AF_INET, AF_INET6; longest idle first */
+	unsigned int udp_n_idle;
+	struct event *upkeep; /* each second */
+};
+
+static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
+{
+	ups->config.stats->v[stat]++;
+}
+
+/* A message of an upstream of @group was no answer to what it was asked. */
+static inline void upstream_dropped(const struct upstream_group *group)
+{
+	const struct upstreams_config *config = &group->owner->config;
+
+	upstreams_count(group->owner, AGENT_STAT_UPSTREAM_MISMATCHES);
+	if (config->dropped)
+		config->dropped(config->ctx, group->forward);
+}
+
+/* Unpredictable (getrandom), or -errno. */
+int upstreams__random16(struct upstreams *ups);
+
+static inline unsigned int upstream_index(const struct upstream *upstream)
+{
+	return upstream - upstream->group->list;
+}
+
+/* upstream.c */
+void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t now);
+/* May move other exchanges on, or end them: the caller's own is not at this upstream any more. */
+void upstream_has_failed(struct upstream *upstream, uint64_t now);
+void upstream_probe_ended(struct upstream *upstream);
+size_t upstream_first_choice(struct upstream_group *group);
+struct upstream *upstream_choose(struct exchange *exchange);
+
+/* edns.c: what the next query of @ex to @upstream is to have. */
+enum edns upstream_edns(const struct exchange *ex, const struct upstream *upstream, uint64_t now);
+/* What OPT states; 0: no OPT. */
+uint16_t upstream_edns_size(const struct upstreams *ups, enum edns edns);
+/* It has lately answered a query with OPT: what it says or does not say is not about that. */
+bool upstream_edns_proven(const struct upstream *upstream, uint64_t now);
+/* One that has been silent, perhaps because of OPT, and was not asked without it; or NULL. */
+const struct upstream *upstream_edns_doubted(const struct exchange *ex, uint64_t now);
+/* @msg is an answer to @attempt, which is still open. */
+void upstream_edns_learn(const struct attempt *attempt, const uint8_t *msg, size_t len,
+			 uint64_t now);
+
+/* reason.c: into upstream->reason; @fd is -1 where there was no connection. */
+void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error);
+void upstream_reason_tls(struct upstream *upstream, const char *why);
+/* And into exchange->error; where the attempt has no socket, what upstream->reason says. */
+void attempt_reason(struct attempt *attempt, int error);
+
+static inline struct upstreams *exchange_owner(const struct exchange *ex)
+{
+	return ex->group->owner;
+}
+
+/* exchange.c, for exchange_received.c */
+void attempt_release(struct attempt *attempt, bool clean);
+void exchange_go_on(struct exchange *ex, uint64_t now);
+void exchange_fail_over(struct exchange *ex, uint64_t now);
+void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
+		       uint64_t now);
+void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
+void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now);
+
+/* exchange.c */
+void exchange_probe(struct upstream *upstream, uint64_t now);
+void exchange_unlink(struct exchange *exchange);
+void exchanges_abandon(struct upstream *upstream, uint64_t now);
+void exchanges_timer(evutil_socket_t fd, short what, void *upstreams);
+/*
+ * @msg came for @attempt. True: it was taken, and the transport has been told
+ * to let go. False: it is no answer to this query, wait on.
+ */
+bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len);
+/* -errno or UPSTREAM_EOF; upstream->reason says it in words where the attempt has no socket any
+ * more.
+ */
+void attempt__failed(struct attempt *attempt, int error);
+/*
+ * Somebody says that the upstream cannot be reached: -errno. The attempt is not over, but it may be
+ * let go of.
+ */
+void attempt__refused(struct attempt *attempt, int error);
+/* What to send; QUERY_MAX octets of room. The length, or -errno. */
+int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
+/* A kept connection was closed under it: ask the same upstream on another. */
+void attempt__again(struct attempt *attempt);
+
+/* Send to attempt->upstream; 0 or -errno. */
+int upstream_udp__send(struct attempt *attempt);
+int upstream_udp__fd(const struct attempt *attempt);
+/* Let go of the socket; @clean: it may serve again. */
+void upstream_udp__release(struct attempt *attempt, bool clean);
+/* Close what has been idle for @idle_s and longer. */
+void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s);
+
+int upstream_tcp__send(struct attempt *attempt);
+void upstream_tcp__reason(const struct attempt *attempt, int error);
+/* @clean: the connection may serve others on. */
+void upstream_tcp__release(struct attempt *attempt, bool clean);
+/* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer, or is idle and too old. */
+void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
+/* With the forward's source_address, if it has one; 0 or -errno. */
+int upstream_bind(const struct upstream *upstream, int fd);
+
+#endif /* NODENS_UPSTREAM_PRIV_H */
