@@ -165,7 +165,8 @@ asan: ## build into build/asan with ASan and UBSan
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
 		HARDENING=-fPIE tests
 
-lint: ## cppcheck and clang-format, no changes
+lint: ## layers, cppcheck and clang-format, no changes
+	$(Q)scripts/layers
 	$(Q)cppcheck -q --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=nullPointerRedundantCheck \
 		--suppress=autoVariables:userspace/config/corefile.c --suppress=uninitvar:userspace/config/corefile.c --std=c11 \

@@ -14,7 +14,8 @@
 
 #include "nodens_counters.h"
 
-#define NODENS_LAYOUT 4
+#define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
+#define NODENS_LAYOUT  4
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255

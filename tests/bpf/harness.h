@@ -95,7 +95,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 				      .capacity = { capacity, capacity } };
 	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 4096 };
 	struct store_maps maps;
-	struct kern_error err;
+	struct error err;
 
 	memset(env, 0, sizeof(*env));
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || system("ip link set lo up") ||

@@ -91,7 +91,7 @@ static void measure(const struct bpf_program *prog, const char *variant)
 
 static void measure_tc(struct env *env, enum kern_prog which, bool steer, const char *variant)
 {
-	struct kern_error err;
+	struct error err;
 
 	if (kern__tc_prog_fd(env->kern, which, steer, &err) < 0) {
 		verdict(false, "%s", err.text);
@@ -108,7 +108,7 @@ static void measure_tc(struct env *env, enum kern_prog which, bool steer, const 
 static void measure_xdp(struct env *env, bool generic, const char *variant)
 {
 	struct bpf_object *obj;
-	struct kern_error err;
+	struct error err;
 
 	if (kern__xdp_object(env->kern, true, generic, &obj, &err))
 		die(err.text);

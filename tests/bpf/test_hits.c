@@ -157,7 +157,7 @@ static void test_generic_xdp(void)
 {
 	static uint8_t msg[512];
 	struct frame_spec spec = { .dns = msg };
-	struct kern_error err;
+	struct error err;
 	struct bpf_object *obj;
 	int native = env.fd[TEST_XDP], either = 0, wrong = 0, partial = 0;
 

@@ -132,7 +132,7 @@ static void test_claims(void)
 static void test_steering(void)
 {
 	struct served_addr addrs[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
-	struct kern_error err;
+	struct error err;
 	struct steer *steer;
 	struct frame in;
 	struct run run;

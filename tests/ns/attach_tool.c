@@ -22,13 +22,13 @@
 #include "datapath/attach_priv.h"
 #include "cmd/cmd.h"
 #include "link/monitor.h"
-#include "agent/node_lock.h"
+#include "link/node_lock.h"
 #include "link/netns.h"
 
 static struct kern_config config = { .capacity = { 1000, 1000 }, .adopt = true };
 static bool steering = true;
 
-static int fail(const struct kern_error *err, int ret)
+static int fail(const struct error *err, int ret)
 {
 	fprintf(stderr, "%s (%s)\n", err->text, strerror(-ret));
 	return 1;
@@ -45,7 +45,7 @@ static uint64_t now_ms(void)
 static int cmd_features(void)
 {
 	struct kern_features features;
-	struct kern_error err;
+	struct error err;
 	int ret = kern_features__probe(&features, config.pretend, &err);
 
 	if (ret)
@@ -59,7 +59,7 @@ static int cmd_attach(int argc, char **argv, bool detach)
 {
 	struct attach_request request = { .steer = steering };
 	struct attachment *attachment;
-	struct kern_error err = {};
+	struct error err = {};
 	struct kern *kern;
 	char note[256];
 	int ret;
@@ -93,7 +93,7 @@ static int cmd_counters(void)
 #undef X
 	};
 	uint64_t counters[NODENS_CTR_COUNT];
-	struct kern_error err;
+	struct error err;
 	struct kern *kern;
 	int i, ret = kern__open_pinned(config.pin_dir, &kern, &err);
 
@@ -119,7 +119,7 @@ static void on_link(void *ctx, const struct link_info *link, bool gone)
 /* hold SECONDS: an agent that runs */
 static int cmd_hold(double seconds)
 {
-	struct kern_error err;
+	struct error err;
 	struct kern *kern;
 	int ret = kern__open(&config, &kern, &err);
 
@@ -208,7 +208,7 @@ static int cmd_links(double seconds)
 static int cmd_steer(int argc, char **argv)
 {
 	struct served_addr addrs[8] = {};
-	struct kern_error err = {};
+	struct error err = {};
 	struct steer *steer;
 	struct nodens_ctl ctl;
 	int i, ret;

@@ -64,7 +64,7 @@ static void test_old_kernel(void **state)
 	static const struct plan plan = { .mode = MODE_STEER, .n_listen = 1 };
 	const struct kern_config config = { .capacity = { 64, 64 }, .pin_dir = opts.bpffs };
 	static struct agent agent = { .opts = &opts };
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	char said[2048];
 
 	(void)state;

@@ -117,7 +117,7 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct kern_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
 	struct store_config store = { .capacity = { 1000, 500 }, .bufsize = 1232 };
-	struct kern_error error = { .text = "" };
+	struct error error = { .text = "" };
 
 	*state = w;
 	if (kern__open(&config, &w->kern, &error)) {

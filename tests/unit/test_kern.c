@@ -29,7 +29,7 @@
 #define LAYOUT	PIN_DIR "/layout-4"
 
 static bool ready;
-static struct kern_error err;
+static struct error err;
 
 _Static_assert(NODENS_LAYOUT == 4, "LAYOUT above");
 

@@ -59,7 +59,7 @@ static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
 	out->evictions[NODENS_NEGATIVE] = 3;
 }
 
-static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
+static bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
 {
 	struct world *w = ctx;
 
@@ -69,11 +69,11 @@ static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
 	out->to = index ? "9.9.9.9:53" : "10.0.0.10:53";
 	out->requests = 12;
 	for (int i = 0; i < 10; i++)
-		metrics_time__add(&out->answered[metrics__rcode(DNS_NOERROR)], 300000);
-	metrics_time__add(&out->answered[metrics__rcode(DNS_NXDOMAIN)], 1500000000);
+		histogram__add(&out->answered[rcode__of(DNS_NOERROR)], 300000);
+	histogram__add(&out->answered[rcode__of(DNS_NXDOMAIN)], 1500000000);
 	out->healthcheck_failures = 4;
-	out->conn_cache_hits[METRICS_TCP] = 9;
-	out->conn_cache_misses[METRICS_TLS] = 1;
+	out->conn_cache_hits[UPSTREAM_TCP] = 9;
+	out->conn_cache_misses[UPSTREAM_TLS] = 1;
 	return true;
 }
 

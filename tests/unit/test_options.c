@@ -38,7 +38,7 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse(&opts, &err, (const char *const[]){ NULL }), 0);
 	assert_string_equal(opts.conf, "/etc/Corefile");
-	assert_string_equal(opts.bpffs, KERN_PIN_DIR);
+	assert_string_equal(opts.bpffs, NODENS_PIN_DIR);
 	assert_int_equal(opts.n_localip, 0);
 	assert_int_equal(opts.mode, MODE_AUTO);
 	assert_int_equal(opts.hook, HOOK_AUTO);

@@ -14,9 +14,9 @@
 #include "upstream_questions.h"
 
 /* Of the fake's address; NULL: it has no numbers. */
-static const struct metrics_upstream *numbers(const struct upstreams *ups, const struct fake *fake)
+static const struct upstream_stats *numbers(const struct upstreams *ups, const struct fake *fake)
 {
-	static struct metrics_upstream out;
+	static struct upstream_stats out;
 	char to[32];
 
 	snprintf(to, sizeof(to), "127.0.0.1:%u", fake->port);
@@ -27,11 +27,11 @@ static const struct metrics_upstream *numbers(const struct upstreams *ups, const
 	return NULL;
 }
 
-static uint64_t times(const struct metrics_time *time)
+static uint64_t times(const struct histogram *time)
 {
 	uint64_t n = 0;
 
-	for (int i = 0; i <= METRICS_TIME_BUCKETS; i++)
+	for (int i = 0; i <= HISTOGRAM_BUCKETS; i++)
 		n += time->bucket[i];
 	return n;
 }
@@ -40,7 +40,7 @@ static void test_requests_and_answers(void **state)
 {
 	struct upstream_fixture f;
 	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
-	const struct metrics_upstream *m;
+	const struct upstream_stats *m;
 	struct question q;
 
 	(void)state;
@@ -51,11 +51,11 @@ static void test_requests_and_answers(void **state)
 	m = numbers(f.ups, &f.fake[0]);
 	assert_non_null(m);
 	assert_int_equal(m->requests, 4);
-	assert_int_equal(times(&m->answered[METRICS_RCODE_0]), 3);
-	assert_int_equal(times(&m->answered[METRICS_RCODE_2]), 1);
-	assert_true(m->answered[METRICS_RCODE_0].sum_ns > 0);
-	assert_int_equal(m->conn_cache_hits[METRICS_UDP] + m->conn_cache_misses[METRICS_UDP], 4);
-	assert_true(m->conn_cache_hits[METRICS_UDP] > 0);
+	assert_int_equal(times(&m->answered[RCODE_0]), 3);
+	assert_int_equal(times(&m->answered[RCODE_2]), 1);
+	assert_true(m->answered[RCODE_0].sum_ns > 0);
+	assert_int_equal(m->conn_cache_hits[UPSTREAM_UDP] + m->conn_cache_misses[UPSTREAM_UDP], 4);
+	assert_true(m->conn_cache_hits[UPSTREAM_UDP] > 0);
 	assert_int_equal(m->healthcheck_failures, 0);
 	fixture_close(&f);
 }
@@ -66,7 +66,7 @@ static void test_silence_and_probes(void **state)
 	struct upstream_fixture f;
 	struct upstream_group *group =
 		open_group(&f, ".:53 {\n forward . %1 {\n max_fails 1\n}\n}\n");
-	const struct metrics_upstream *m;
+	const struct upstream_stats *m;
 	struct question q;
 
 	(void)state;
@@ -77,7 +77,7 @@ static void test_silence_and_probes(void **state)
 	m = numbers(f.ups, &f.fake[0]);
 	assert_int_equal(m->requests, f.fake[0].queries);
 	assert_true(m->healthcheck_failures > 0);
-	for (int i = 0; i < METRICS_RCODE_COUNT; i++)
+	for (int i = 0; i < RCODE_COUNT; i++)
 		assert_int_equal(times(&m->answered[i]), 0);
 	fixture_close(&f);
 }
@@ -89,7 +89,7 @@ static void test_an_address_is_listed_once(void **state)
 	struct upstream_group *a = open_group(
 		&f, ".:53 {\n forward . %1 %2\n}\nb.example:53 {\n forward . %2 %1\n}\n");
 	struct upstream_group *b = open_more(&f, 1);
-	struct metrics_upstream out;
+	struct upstream_stats out;
 	struct question q;
 
 	(void)state;

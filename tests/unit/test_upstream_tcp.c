@@ -35,7 +35,7 @@ static void close_tcp(struct upstream_fixture *f, struct stream_fake *tcp)
 /* force_tcp wins over prefer_udp; the connection is kept and serves again. */
 static void test_force_tcp_keeps_one_connection(void **state)
 {
-	struct metrics_upstream m;
+	struct upstream_stats m;
 	struct upstream_fixture f;
 	struct stream_fake tcp;
 	struct upstream_group *group =
@@ -51,8 +51,8 @@ static void test_force_tcp_keeps_one_connection(void **state)
 	assert_int_equal(tcp.queries, 5);
 	assert_int_equal(tcp.connections, 1);
 	assert_true(upstreams__metrics(f.ups, 0, &m));
-	assert_int_equal(m.conn_cache_misses[METRICS_TCP], 1);
-	assert_int_equal(m.conn_cache_hits[METRICS_TCP], 4);
+	assert_int_equal(m.conn_cache_misses[UPSTREAM_TCP], 1);
+	assert_int_equal(m.conn_cache_hits[UPSTREAM_TCP], 4);
 	close_tcp(&f, &tcp);
 }
 

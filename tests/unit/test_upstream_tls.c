@@ -89,7 +89,7 @@ static const char *ca_option(const char *more)
 static void test_connections_are_kept_and_resumed(void **state)
 {
 	struct identity id = identity_new(&ca, "x", "DNS:" NAME, -1, 1);
-	struct metrics_upstream m;
+	struct upstream_stats m;
 	struct tls_fixture t;
 	struct question q;
 
@@ -103,8 +103,8 @@ static void test_connections_are_kept_and_resumed(void **state)
 	assert_int_equal(t.server.dot, 1);
 	assert_int_equal(t.server.resumed, 0);
 	assert_true(upstreams__metrics(t.f.ups, 0, &m));
-	assert_int_equal(m.conn_cache_misses[METRICS_TLS], 1);
-	assert_int_equal(m.conn_cache_hits[METRICS_TLS], 4);
+	assert_int_equal(m.conn_cache_misses[UPSTREAM_TLS], 1);
+	assert_int_equal(m.conn_cache_hits[UPSTREAM_TLS], 4);
 	for (int i = 0; t.server.open && i < 50; i++)
 		fixture_run_for(&t.f, 100);
 	assert_int_equal(t.server.open, 0);

@@ -31,10 +31,10 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 
 	(void)ctx;
 	if (up)
-		log_info("upstream %s answers again", agent__addr_text(addr, text, sizeof(text)));
+		log_info("upstream %s answers again", sockaddr__text(addr, text, sizeof(text)));
 	else
 		log_warn("upstream %s does not answer: %s",
-			 agent__addr_text(addr, text, sizeof(text)), reason);
+			 sockaddr__text(addr, text, sizeof(text)), reason);
 }
 
 void agent__shed(struct agent *agent, uint32_t what, bool on)
@@ -169,7 +169,7 @@ static int open_kern(struct agent *agent, const struct corefile *cf, const struc
 		.pretend = agent->opts->pretend_kernel,
 		.adopt = true,
 	};
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	struct store_config store = {
 		.bufsize = agent->opts->bufsize,
 		.refresh = on_refresh,
@@ -338,7 +338,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 
 static void unpin(struct agent *agent)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 
 	/*
 	 * What a first pass could not take off: XDP comes off a bridge's port only after it is off
@@ -394,7 +394,7 @@ static void on_notrack(const char *tool, const struct served_addr *addr, int n)
 {
 	char text[INET6_ADDRSTRLEN] = "?";
 
-	inet_ntop(addr->family, &addr->v4, text, sizeof(text));
+	served_addr__text(addr, text, sizeof(text));
 	log_warn(
 		"%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: what "
 		"passes on to the cluster's DNS is not answered, nor anything once nodens is gone. "

@@ -137,7 +137,6 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 /* By which device queries of @peer come in; 0: not known, as for those that no program steered. */
 uint32_t agent__device_of(void *agent, const struct sockaddr *peer);
 /* @addr: a struct sockaddr_in or _in6, however it is wrapped. */
-const char *agent__addr_text(const void *addr, char *text, size_t size);
 /* The private namespace, if steering; the server with its sockets. */
 int agent_sockets__open(struct agent *agent);
 
@@ -165,7 +164,7 @@ void agent_map__close(struct agent_map *map);
  * logged.
  */
 int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
-			  const struct plan *plan, struct kern_error *err);
+			  const struct plan *plan, struct error *err);
 /* Each second: it is worth a word now and then. */
 void agent_bare__remind(struct agent *agent, uint64_t now_ns);
 

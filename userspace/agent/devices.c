@@ -75,7 +75,7 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
 		.steer = agent->gen->plan.mode == MODE_STEER,
 	};
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	char note[256] = "";
 	uint32_t ifindex = device->info.ifindex, none = 0;
 	int ret;
@@ -282,7 +282,7 @@ static void put_back(struct agent *agent, struct device *device, uint64_t now)
 /* Without it no answer of the agent finds a client, so nothing is steered until it is there. */
 static void review_return(struct agent *agent)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret;
 
 	if (!agent->steer || attach__return_present(agent->kern, steer__nd0(agent->steer))) {

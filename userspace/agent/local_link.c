@@ -12,7 +12,7 @@
 int agent_link__open(struct agent *agent)
 {
 	const struct run_options *opts = agent->opts;
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	char note[512];
 	int ret;
 
@@ -31,7 +31,7 @@ int agent_link__open(struct agent *agent)
 
 int agent_link__keep(struct agent *agent)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret = agent->link ? node_link__keep(agent->link, &err) : 0;
 
 	if (ret)
@@ -42,7 +42,7 @@ int agent_link__keep(struct agent *agent)
 void agent_link__review(struct agent *agent)
 {
 	const char *name = agent->opts->interfacename;
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	char done[512];
 	int ret;
 

@@ -50,7 +50,7 @@ static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
 	}
 }
 
-static bool read_upstream(void *ctx, size_t index, struct metrics_upstream *out)
+static bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
 {
 	struct agent *agent = ctx;
 

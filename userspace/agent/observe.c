@@ -125,8 +125,8 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 	log_error("plugin/loop: Loop (%s -> %s) detected for zone \"%s\", see "
 		  "https://coredns.io/plugins/loop#troubleshooting. Query: \"HINFO %s\": what is "
 		  "forwarded for the zone comes back here; name other upstreams",
-		  agent__addr_text(&client->peer, peer, sizeof(peer)),
-		  agent__addr_text(&client->local, local, sizeof(local)), zone, name);
+		  sockaddr__text(&client->peer, peer, sizeof(peer)),
+		  sockaddr__text(&client->local, local, sizeof(local)), zone, name);
 	/* every query for the zone would go round until it times out: better none is taken at all
 	 */
 	agent->fatal = -ELOOP;

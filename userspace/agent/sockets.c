@@ -18,24 +18,6 @@
 #define DNS_PORT       53
 #define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
 
-const char *agent__addr_text(const void *addr, char *text, size_t size)
-{
-	char ip[INET6_ADDRSTRLEN] = "?";
-
-	if (((const struct sockaddr *)addr)->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = addr;
-
-		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
-		snprintf(text, size, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		const struct sockaddr_in *v4 = addr;
-
-		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
-		snprintf(text, size, "%s:%u", ip, ntohs(v4->sin_port));
-	}
-	return text;
-}
-
 static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
 		     uint64_t now)
 {
@@ -160,7 +142,7 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 		return 0;
 	if (fd < 0) {
 		log_error("cannot listen on %s over %s: %s%s",
-			  agent__addr_text(addr, text, sizeof(text)),
+			  sockaddr__text(addr, text, sizeof(text)),
 			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(agent, fd));
 		return fd;
 	}
@@ -182,7 +164,7 @@ static int listen_wide(struct agent *agent, const struct plan_listen *listen, bo
 		if (tcp != -EAFNOSUPPORT)
 			log_warn("cannot listen on %s: %s: of the node's addresses those of "
 				 "-localip alone are answered",
-				 agent__addr_text(addr, text, sizeof(text)), strerror(-tcp));
+				 sockaddr__text(addr, text, sizeof(text)), strerror(-tcp));
 		return 0;
 	}
 	*done = true;
@@ -268,7 +250,7 @@ int agent_sockets__open(struct agent *agent)
 		.refused = agent__on_refused,
 		.ctx = agent,
 	};
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret;
 
 	if (agent->gen->plan.mode == MODE_STEER && !agent->bare) {

@@ -13,7 +13,7 @@
 
 #include "agent_priv.h"
 #include "base/clock.h"
-#include "agent/node_lock.h"
+#include "link/node_lock.h"
 
 #define LOOK_US	  50000
 #define TICK_LOOK 20 /* looks: a second */
@@ -79,7 +79,7 @@ static int lock_as_node_cache(struct agent *agent, const struct corefile *cf)
 
 int agent_standby__open(struct agent *agent, const struct corefile *cf)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int fd;
 
 	if (agent->opts->nodecache) {

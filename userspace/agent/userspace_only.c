@@ -57,7 +57,7 @@ static bool is_want(int ret)
  */
 static bool look(const struct agent *agent, const struct plan *plan, struct missing *missing)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret = kern__may_load(&err);
 
 	if (ret == -EOPNOTSUPP || ret == -ENOSYS) {
@@ -106,7 +106,7 @@ static void say_verifier(const char *line)
 }
 
 /* Loads the programs, once; a refusal holds for every device, now and later. */
-static int load_programs(struct agent *agent, const struct plan *plan, struct kern_error *err)
+static int load_programs(struct agent *agent, const struct plan *plan, struct error *err)
 {
 	int ret = attach__load(agent->kern, agent->opts->hook, plan->mode == MODE_STEER, err);
 
@@ -121,7 +121,7 @@ static int load_programs(struct agent *agent, const struct plan *plan, struct ke
 }
 
 int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
-			  const struct plan *plan, struct kern_error *err)
+			  const struct plan *plan, struct error *err)
 {
 	/* without sockets of the node's own nobody would be answered */
 	bool may_do_without = agent->opts->nodecache && plan->n_listen;

@@ -12,34 +12,19 @@
 #include "cmd/config.h"
 #include "base/log.h"
 
-static void print_addr(const struct sockaddr_storage *addr)
-{
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
-	char ip[INET6_ADDRSTRLEN];
-
-	if (addr->ss_family == AF_INET6)
-		printf(" [%s]:%u", inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip)),
-		       ntohs(v6->sin6_port));
-	else
-		printf(" %s:%u", inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip)),
-		       ntohs(v4->sin_port));
-}
-
 /* In comments, so that all of it together is a Corefile that reads the same. */
 static void print_plan(const struct plan *plan)
 {
-	char ip[INET6_ADDRSTRLEN];
+	char text[SOCKADDR_TEXT];
 
 	printf("# mode %s%s%s\n", plan->mode == MODE_STEER ? "steer" : "listen",
 	       plan->why_mode ? ", because " : "", plan->why_mode ? plan->why_mode : "");
 	printf("# answered in the kernel:");
 	for (int i = 0; i < plan->n_served; i++)
-		printf(" %s",
-		       inet_ntop(plan->served[i].family, &plan->served[i].v4, ip, sizeof(ip)));
+		printf(" %s", served_addr__text(&plan->served[i], text, sizeof(text)));
 	printf("%s\n# listens at:", plan->wildcard ? " every address of this machine" : "");
 	for (int i = 0; i < plan->n_listen; i++)
-		print_addr(&plan->listen[i].addr);
+		printf(" %s", sockaddr__text(&plan->listen[i].addr, text, sizeof(text)));
 	printf("\n\n");
 }
 

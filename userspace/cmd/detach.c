@@ -25,7 +25,7 @@ static void usage(FILE *out)
 		"Removes nodens' programs from every device of this network namespace, its pins\n"
 		"and what a killed agent left. Programs, filters and pins of others stay.\n"
 		"\n"
-		"  --bpffs DIR  where the maps are pinned (default " KERN_PIN_DIR ")\n");
+		"  --bpffs DIR  where the maps are pinned (default " NODENS_PIN_DIR ")\n");
 }
 
 static void print_removed(const char *line)
@@ -35,7 +35,7 @@ static void print_removed(const char *line)
 
 static int remove_nd0(void)
 {
-	struct kern_error err;
+	struct error err;
 	int ret = steer__remove_stale(&err);
 
 	if (ret == 1)
@@ -48,7 +48,7 @@ static int remove_nd0(void)
 
 static int remove_links(void)
 {
-	struct kern_error err;
+	struct error err;
 	int n = node_link__remove_stale(&err);
 
 	if (n < 0)
@@ -104,7 +104,7 @@ static void say_running(pid_t pid)
  */
 static int detach_programs(const char *pin_dir)
 {
-	struct kern_error err;
+	struct error err;
 	int status, n;
 	pid_t pid;
 
@@ -151,7 +151,7 @@ int cmd_detach(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	const char *pin_dir = KERN_PIN_DIR;
+	const char *pin_dir = NODENS_PIN_DIR;
 	int c;
 
 	optind = 1;

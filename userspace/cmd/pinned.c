@@ -13,7 +13,7 @@
 #include <bpf/bpf.h>
 
 #include "cmd/config.h"
-#include "agent/node_lock.h"
+#include "link/node_lock.h"
 #include "cmd/pinned.h"
 
 #define READ_TRIES 4
@@ -36,14 +36,14 @@ int view__options(int argc, char **argv, const char *arguments, const char *abou
 		  const char *json_help, struct view_options *opts, int *first)
 {
 	const struct option_row rows[] = {
-		{ "bpffs", "DIR", "where the maps are pinned (" KERN_PIN_DIR ")", set_bpffs },
+		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", set_bpffs },
 		{ "json", NULL, json_help, set_json },
 	};
 	size_t n_rows = json_help ? 2 : 1;
 	struct options_error err;
 	int ret;
 
-	*opts = (struct view_options){ .bpffs = KERN_PIN_DIR };
+	*opts = (struct view_options){ .bpffs = NODENS_PIN_DIR };
 	ret = options__parse(rows, n_rows, opts, argc, argv, first, &err);
 	if (ret == -ECANCELED) {
 		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", argv[0], arguments, about);
@@ -74,7 +74,7 @@ static void say_no_maps(const char *pin_dir)
 
 int view__open(struct view *view, const char *command, const char *pin_dir)
 {
-	struct kern_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret;
 
 	*view = (struct view){ .command = command };

@@ -15,9 +15,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "datapath/attach.h"
+#include "base/hook.h"
 #include "base/log.h"
-#include "link/netns.h"
+#include "base/sockaddr.h"
+#include "nodens_abi.h"
 
 struct options_error {
 	char text[512];

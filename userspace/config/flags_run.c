@@ -127,7 +127,7 @@ static int set_hook(void *target, const char *value, const char **why)
 	struct run_options *opts = target;
 
 	*why = "is none of auto, tc, xdp, xdp-native, xdp-generic";
-	return options_show__parse_hook(value, &opts->hook) ? 0 : -EINVAL;
+	return hook__parse(value, &opts->hook);
 }
 
 static int set_interfaces(void *target, const char *value, const char **why)
@@ -442,7 +442,7 @@ static const struct option_row run_rows[] = {
 	  set_bufsize },
 	{ "lease", "SECONDS", "without an agent the programs disarm after this (60)", set_lease },
 	{ "persist", NULL, "at the end leave programs and cache in place", set_persist },
-	{ "bpffs", "DIR", "where maps are pinned (" KERN_PIN_DIR ")", set_bpffs },
+	{ "bpffs", "DIR", "where maps are pinned (" NODENS_PIN_DIR ")", set_bpffs },
 	{ "pretend-kernel", "VERSION", "do without what is newer than this kernel", set_pretend },
 	{ "pidfile", "FILE", "write the process id there", set_pidfile },
 	{ "basecorefile", "FILE",
@@ -492,7 +492,7 @@ void run_options__defaults(struct run_options *opts)
 		.hook = HOOK_AUTO,
 		.bufsize = 4096,
 		.lease_s = 60,
-		.bpffs = KERN_PIN_DIR,
+		.bpffs = NODENS_PIN_DIR,
 		.log_level = LOG_LEVEL_INFO,
 		.basecorefile = "/etc/coredns/Corefile.base",
 		.kubednscm = KUBEDNSCM,

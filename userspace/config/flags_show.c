@@ -18,14 +18,6 @@ static const char *const modes[] = {
 	[MODE_FRONT] = "front",
 };
 
-static const char *const hooks[] = {
-	[HOOK_AUTO] = "auto",
-	[HOOK_TC] = "tc",
-	[HOOK_XDP] = "xdp",
-	[HOOK_XDP_NATIVE] = "xdp-native",
-	[HOOK_XDP_GENERIC] = "xdp-generic",
-};
-
 /* The index of @text among @names, -1: none of them. */
 static int index_of(const char *const *names, int len, const char *text)
 {
@@ -39,15 +31,6 @@ static int index_of(const char *const *names, int len, const char *text)
 bool options_show__parse_mode(const char *text, enum agent_mode *out)
 {
 	int i = index_of(modes, sizeof(modes) / sizeof(modes[0]), text);
-
-	if (i >= 0)
-		*out = i;
-	return i >= 0;
-}
-
-bool options_show__parse_hook(const char *text, enum hook *out)
-{
-	int i = index_of(hooks, sizeof(hooks) / sizeof(hooks[0]), text);
 
 	if (i >= 0)
 		*out = i;
@@ -92,7 +75,7 @@ static bool show_mode(const void *value, FILE *out)
 
 static bool show_hook(const void *value, FILE *out)
 {
-	return fputs(hooks[*(const enum hook *)value], out) >= 0;
+	return fputs(hook_names[*(const enum hook *)value], out) >= 0;
 }
 
 static bool show_level(const void *value, FILE *out)
@@ -108,7 +91,7 @@ static bool show_localip(const void *value, FILE *out)
 	for (int i = 0; i < opts->n_localip; i++) {
 		char text[INET6_ADDRSTRLEN];
 
-		inet_ntop(opts->localip[i].family, &opts->localip[i].v4, text, sizeof(text));
+		served_addr__text(&opts->localip[i], text, sizeof(text));
 		fprintf(out, "%s%s", i ? "," : "", text);
 	}
 	return opts->n_localip;

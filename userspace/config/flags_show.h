@@ -10,6 +10,5 @@
 
 /* False: there is none of that name. */
 bool options_show__parse_mode(const char *text, enum agent_mode *out);
-bool options_show__parse_hook(const char *text, enum hook *out);
 
 #endif /* NODENS_OPTIONS_SHOW_H */

@@ -178,7 +178,7 @@ static void local_list(const struct run_options *opts, char *out, size_t size)
 	for (int i = 0; i < opts->n_localip && at < size; i++) {
 		char text[INET6_ADDRSTRLEN];
 
-		inet_ntop(opts->localip[i].family, &opts->localip[i].v4, text, sizeof(text));
+		served_addr__text(&opts->localip[i], text, sizeof(text));
 		at += snprintf(out + at, size - at, "%s%s", i ? " " : "", text);
 	}
 }
@@ -269,7 +269,7 @@ static void local_host(const struct run_options *opts, char *out, size_t size)
 	out[0] = '\0';
 	if (!opts->n_localip)
 		return;
-	inet_ntop(opts->localip[0].family, &opts->localip[0].v4, text, sizeof(text));
+	served_addr__text(&opts->localip[0], text, sizeof(text));
 	snprintf(out, size, opts->localip[0].family == AF_INET ? "%s" : "[%s]", text);
 }
 

@@ -317,7 +317,7 @@ static void warn_unanswered(struct plan *plan, const struct corefile *cf)
 		}
 		if (found)
 			continue;
-		inet_ntop(local.ss_family, &plan->served[i].v4, text, sizeof(text));
+		served_addr__text(&plan->served[i], text, sizeof(text));
 		snprintf(plan->warning, sizeof(plan->warning),
 			 "-localip: %s: no block of the Corefile binds it; its queries are REFUSED",
 			 text);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/template.h"
+#include "config/template_text.h"
 
 #define NSEC 1000000000ull
 
@@ -180,7 +180,7 @@ static int add_records(struct corefile_parse *p, const struct corefile_statement
 					     "'%s' is not a record; write it in quotes, as in "
 					     "\"{{ .Name }} 60 IN A 192.0.2.1\"",
 					     corefile_show(p, arg->text));
-		if (template__check(arg->text, why, sizeof(why)))
+		if (form__check(arg->text, why, sizeof(why)))
 			return corefile_fail(p, arg, "%s", why);
 		err = add_string(p, arg, strings);
 	}

@@ -333,3 +333,12 @@ int form__fill(const struct form *form, const struct form_values *values, char *
 	}
 	return ret;
 }
+
+int form__check(const char *text, char *why, size_t why_size)
+{
+	struct form *form = NULL;
+	int ret = form__read(text, &form, why, why_size);
+
+	form__free(form);
+	return ret;
+}

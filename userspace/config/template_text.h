@@ -24,6 +24,8 @@ struct form_values {
 
 /* @text must outlive the form. -EINVAL with @why; -ENOMEM. */
 int form__read(const char *text, struct form **out, char *why, size_t why_size);
+/* Could the parser take this text? Errors as form__read(). */
+int form__check(const char *text, char *why, size_t why_size);
 void form__free(struct form *form);
 /* The same text whatever the question's name and type? */
 bool form__is_constant(const struct form *form);

@@ -32,25 +32,6 @@ struct attachment {
 	char how[64];
 };
 
-int hook__parse(const char *text, enum hook *hook)
-{
-	static const char *const names[] = {
-		[HOOK_AUTO] = "auto",
-		[HOOK_TC] = "tc",
-		[HOOK_XDP] = "xdp",
-		[HOOK_XDP_NATIVE] = "xdp-native",
-		[HOOK_XDP_GENERIC] = "xdp-generic",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(text, names[i])) {
-			*hook = i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
 void prog_name_of(uint32_t id, char name[16])
 {
 	struct bpf_prog_info info = {};
@@ -146,7 +127,7 @@ static void device_kind(int ifindex, struct kind *kind)
  * peer. XDP without growth of the tail (before 5.8) cannot hold an answer.
  */
 static int choose(const struct kern *kern, const struct attach_request *request, enum hook order[3],
-		  const char **why, struct kern_error *err)
+		  const char **why, struct error *err)
 {
 	bool grow = kern->features.xdp_grow;
 	struct kind kind;
@@ -163,10 +144,10 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 		if (!kern->features.prog_ids)
 			*why = NO_IDS;
 		if (!grow)
-			return kern_error__set(err, -EOPNOTSUPP,
-					       "%s: XDP cannot grow packets on this"
-					       " kernel (Linux 5.8 can): use --hook tc",
-					       request->ifname);
+			return error__set(err, -EOPNOTSUPP,
+					  "%s: XDP cannot grow packets on this"
+					  " kernel (Linux 5.8 can): use --hook tc",
+					  request->ifname);
 		if (request->hook != HOOK_XDP_GENERIC)
 			order[n++] = HOOK_XDP_NATIVE;
 		if (request->hook != HOOK_XDP_NATIVE)
@@ -206,7 +187,7 @@ static void add_note(char *note, size_t size, const char *text)
 }
 
 static int attach_tc(struct attachment *at, const struct attach_request *request, bool behind,
-		     char *note, size_t note_size, struct kern_error *err)
+		     char *note, size_t note_size, struct error *err)
 {
 	/* In listen mode a veth with a foreign peer is as well the pod's own end. */
 	enum kern_prog which = request->pod_veth && request->steer
@@ -235,7 +216,7 @@ static int attach_tc(struct attachment *at, const struct attach_request *request
 }
 
 static int attach_hook(struct attachment *at, const struct attach_request *request, enum hook hook,
-		       char *note, size_t note_size, struct kern_error *err)
+		       char *note, size_t note_size, struct error *err)
 {
 	char text[160];
 	int ret;
@@ -285,7 +266,7 @@ static void remove_others(const struct attachment *at)
 	xdp__remove_ours(at->ifindex, at->xdp.prog_id);
 }
 
-int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err)
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct error *err)
 {
 	bool xdp = hook != HOOK_AUTO && hook != HOOK_TC;
 	int fd = 0;
@@ -303,9 +284,9 @@ int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_erro
 }
 
 int attachment__open(struct kern *kern, const struct attach_request *request,
-		     struct attachment **out, char *note, size_t note_size, struct kern_error *err)
+		     struct attachment **out, char *note, size_t note_size, struct error *err)
 {
-	struct kern_error first = {};
+	struct error first = {};
 	struct attachment *at;
 	char name[IFNAMSIZ];
 	enum hook order[3];
@@ -315,13 +296,13 @@ int attachment__open(struct kern *kern, const struct attach_request *request,
 	if (note_size)
 		note[0] = '\0';
 	if (!if_indextoname(request->ifindex, name))
-		return kern_error__set(err, -ENODEV, "%.15s: no such device", request->ifname);
+		return error__set(err, -ENODEV, "%.15s: no such device", request->ifname);
 	n = choose(kern, request, order, &why, err);
 	if (n < 0)
 		return n;
 	at = calloc(1, sizeof(*at));
 	if (!at)
-		return kern_error__set(err, -ENOMEM, "out of memory");
+		return error__set(err, -ENOMEM, "out of memory");
 	at->kern = kern;
 	at->ifindex = request->ifindex;
 	at->tcx.link_fd = -1;
@@ -394,7 +375,7 @@ void attachment__detach(struct attachment *at)
 	attachment__forget(at);
 }
 
-int attach__return(struct kern *kern, int ifindex, struct kern_error *err)
+int attach__return(struct kern *kern, int ifindex, struct error *err)
 {
 	int fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
 	struct clsact_part clsact;
@@ -438,7 +419,7 @@ static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
 {
 	int xdp = xdp__remove_ours(ifindex, 0);
 	int tcx = tcx__remove_ours(ifindex, 0);
-	int tc = clsact__remove_ours(ifindex, pin_dir ? pin_dir : KERN_PIN_DIR, NULL);
+	int tc = clsact__remove_ours(ifindex, pin_dir ? pin_dir : NODENS_PIN_DIR, NULL);
 
 	*xdp_text = xdp ? " XDP program" : "";
 	*tcx_text = tcx ? " tcx link" : "";
@@ -459,8 +440,7 @@ int attach__leave(const struct kern *kern, int ifindex, const char *ifname)
 	return n;
 }
 
-int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
-		       struct kern_error *err)
+int attach__detach_all(const char *pin_dir, void (*removed)(const char *line), struct error *err)
 {
 	const char *xdp, *tcx, *tc;
 	struct if_nameindex *list, *dev;
@@ -470,7 +450,7 @@ int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
 	kern_log__init();
 	list = if_nameindex();
 	if (!list)
-		return kern_error__set(err, -errno, "cannot list the devices: %s", strerror(errno));
+		return error__set(err, -errno, "cannot list the devices: %s", strerror(errno));
 	for (dev = list; dev->if_index; dev++) {
 		int n = remove_from(dev->if_index, pin_dir, &xdp, &tcx, &tc);
 

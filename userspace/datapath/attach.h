@@ -11,12 +11,8 @@
 #ifndef NODENS_ATTACH_H
 #define NODENS_ATTACH_H
 
+#include "base/hook.h"
 #include "datapath/datapath.h"
-
-enum hook { HOOK_AUTO, HOOK_TC, HOOK_XDP, HOOK_XDP_NATIVE, HOOK_XDP_GENERIC };
-
-/* "auto", "tc", "xdp", "xdp-native", "xdp-generic", as --hook takes them. -EINVAL: none of them. */
-int hook__parse(const char *text, enum hook *hook);
 
 struct attach_request {
 	int ifindex;
@@ -31,7 +27,7 @@ struct attach_request {
  * attached to: whether this kernel takes them is the same for every device. kern__verifier_said()
  * has the verifier's reason.
  */
-int attach__load(struct kern *kern, enum hook hook, bool steer, struct kern_error *err);
+int attach__load(struct kern *kern, enum hook hook, bool steer, struct error *err);
 
 struct attachment; /* one device */
 
@@ -41,7 +37,7 @@ struct attachment; /* one device */
  * and does not share, or what the kernel said.
  */
 int attachment__open(struct kern *kern, const struct attach_request *request,
-		     struct attachment **out, char *note, size_t note_size, struct kern_error *err);
+		     struct attachment **out, char *note, size_t note_size, struct error *err);
 /*
  * Is it still on its device? Somebody may have removed the qdisc, the link or the program. Cheap:
  * once a second for each device. Then it is forgotten and opened anew.
@@ -54,7 +50,7 @@ void attachment__forget(
 const char *attachment__how(const struct attachment *attachment);
 
 /* nd0's own program (KERN_TC_RETURN). It goes with nd0. */
-int attach__return(struct kern *kern, int ifindex, struct kern_error *err);
+int attach__return(struct kern *kern, int ifindex, struct error *err);
 bool attach__return_present(const struct kern *kern, int ifindex);
 
 /* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
@@ -65,7 +61,6 @@ int attach__leave(const struct kern *kern, int ifindex, const char *ifname);
  * are known (below @pin_dir) to be of its making and are empty. @removed is called with one line
  * for each; NULL: not. Returns how many programs, or -errno.
  */
-int attach__detach_all(const char *pin_dir, void (*removed)(const char *line),
-		       struct kern_error *err);
+int attach__detach_all(const char *pin_dir, void (*removed)(const char *line), struct error *err);
 
 #endif /* NODENS_ATTACH_H */

@@ -32,7 +32,7 @@ struct tcx_part {
 /* Replaces the program of a link of ours that is there, or makes one. @other: who runs before, or
  * "". */
 int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
-		int prog_fd, char other[16], struct kern_error *err);
+		int prog_fd, char other[16], struct error *err);
 bool tcx__present(const struct tcx_part *part); /* is the link still on a device? */
 void tcx__detach(struct tcx_part *part);
 void tcx__forget(struct tcx_part *part, bool gone);
@@ -46,7 +46,7 @@ struct clsact_part {
 };
 
 int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,
-		   int prog_fd, char *note, size_t note_size, struct kern_error *err);
+		   int prog_fd, char *note, size_t note_size, struct error *err);
 /* Is the filter still there, with the program that was put in? */
 bool clsact__present(const struct clsact_part *part, int ifindex);
 /* Filters of ours on this device but @keep (NULL: all), and a qdisc of ours that then is empty. */
@@ -63,7 +63,7 @@ struct xdp_part {
 
 /* @why: what of it the operator should know, or "". */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
-		bool generic, char *why, size_t why_size, struct kern_error *err);
+		bool generic, char *why, size_t why_size, struct error *err);
 bool xdp__present(struct xdp_part *part, int ifindex);
 int xdp__remove_ours(int ifindex, uint32_t keep);
 void xdp__forget(struct xdp_part *part, int ifindex, bool gone);

@@ -242,7 +242,7 @@ bool clsact__present(const struct clsact_part *part, int ifindex)
 }
 
 int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,
-		   int prog_fd, char *note, size_t note_size, struct kern_error *err)
+		   int prog_fd, char *note, size_t note_size, struct error *err)
 {
 	struct clsact_part new = {};
 	struct filters filters;
@@ -251,14 +251,14 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 
 	ret = nl__open(&nl);
 	if (ret)
-		return kern_error__set(err, ret, "%s: rtnetlink: %s", ifname, strerror(-ret));
+		return error__set(err, ret, "%s: rtnetlink: %s", ifname, strerror(-ret));
 	kern_log__clear();
 	made = make_qdisc(ifindex);
 	if (made < 0) {
 		nl__close(&nl);
-		return kern_error__set(
-			err, made, "%s: cannot make a clsact qdisc: %s%s", ifname, strerror(-made),
-			made == -ENODEV ? "" : " (is CONFIG_NET_SCH_INGRESS there?)");
+		return error__set(err, made, "%s: cannot make a clsact qdisc: %s%s", ifname,
+				  strerror(-made),
+				  made == -ENODEV ? "" : " (is CONFIG_NET_SCH_INGRESS there?)");
 	}
 	if (dir) {
 		device_path(new.marker, sizeof(new.marker), dir, "clsact", ifindex, ifname);
@@ -272,8 +272,8 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 	}
 	ret = attach_filter(&nl, &new, ifindex, prog_fd);
 	if (ret) {
-		kern_error__set(err, ret, "%s: cannot attach by clsact: %s %s", ifname,
-				strerror(-ret), kern_log__last());
+		error__set(err, ret, "%s: cannot attach by clsact: %s %s", ifname, strerror(-ret),
+			   kern_log__last());
 		if (made) {
 			remove_qdisc(ifindex);
 			rmdir(new.marker);

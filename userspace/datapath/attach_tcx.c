@@ -131,7 +131,7 @@ static int pin_link(struct tcx_part *part)
 }
 
 int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
-		int prog_fd, char other[16], struct kern_error *err)
+		int prog_fd, char other[16], struct error *err)
 {
 	struct tcx_part new = { .link_fd = -1 };
 	struct tcx_list list = {};
@@ -142,8 +142,8 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 	if (ret) {
 		new.link_fd = tcx_link__create(prog_fd, ifindex);
 		if (new.link_fd < 0)
-			return kern_error__set(err, new.link_fd, "%s: cannot attach by tcx: %s",
-					       ifname, strerror(-new.link_fd));
+			return error__set(err, new.link_fd, "%s: cannot attach by tcx: %s", ifname,
+					  strerror(-new.link_fd));
 		made = true;
 		ret = link_id(new.link_fd, &new.link_id);
 	}
@@ -155,8 +155,8 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 		if (made)
 			bpf_link_detach(new.link_fd);
 		close(new.link_fd);
-		return kern_error__set(err, ret, "%s: cannot pin its tcx link: %s", ifname,
-				       strerror(-ret));
+		return error__set(err, ret, "%s: cannot pin its tcx link: %s", ifname,
+				  strerror(-ret));
 	}
 	other[0] = '\0';
 	if (!query(ifindex, &list) && list.count && list.link[0] != new.link_id)

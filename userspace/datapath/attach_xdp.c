@@ -51,7 +51,7 @@ static uint32_t single_prog(int ifindex, bool *generic)
 
 /* Without the dispatcher: straight onto the device, in place of ours only. */
 static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generic,
-			 struct kern_error *err)
+			 struct error *err)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
 	uint32_t mode = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
@@ -65,11 +65,11 @@ static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generi
 	if (old) {
 		prog_name_of(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
-			return kern_error__set(
-				err, -EBUSY, "XDP program %s (id %u) holds the device", name, old);
+			return error__set(err, -EBUSY, "XDP program %s (id %u) holds the device",
+					  name, old);
 	}
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return kern_error__set(err, -errno, "%s", strerror(errno));
+		return error__set(err, -errno, "%s", strerror(errno));
 	if (old && old_generic == generic) {
 		opts.old_prog_fd = bpf_prog_get_fd_by_id(old);
 		ret = bpf_xdp_attach(ifindex, fd, mode | XDP_FLAGS_REPLACE, &opts);
@@ -83,7 +83,7 @@ static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generi
 		ret = bpf_xdp_attach(ifindex, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	}
 	if (ret)
-		return kern_error__set(err, ret, "%s", strerror(-ret));
+		return error__set(err, ret, "%s", strerror(-ret));
 	part->prog_id = info.id;
 	part->generic = generic;
 	part->shared = false;
@@ -106,20 +106,20 @@ static bool held_by_dispatcher(int ifindex, uint32_t prog_id)
 }
 
 static int attach_shared(struct xdp_part *part, struct bpf_object *obj, int ifindex, bool generic,
-			 struct kern_error *err)
+			 struct error *err)
 {
 	LIBBPF_OPTS(xdp_program_opts, opts, .obj = obj, .prog_name = XDP_PROG_NAME);
 	struct xdp_program *prog = xdp_program__create(&opts);
 	int ret = libxdp_get_error(prog);
 
 	if (ret)
-		return kern_error__set(err, ret, "libxdp: %s %s", strerror(-ret), kern_log__last());
+		return error__set(err, ret, "libxdp: %s %s", strerror(-ret), kern_log__last());
 	xdp_program__set_run_prio(prog, RUN_PRIO);
 	xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
 	ret = xdp_program__attach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
 	if (ret) {
 		xdp_program__close(prog);
-		return kern_error__set(err, ret, "%s: %s", strerror(-ret), kern_log__last());
+		return error__set(err, ret, "%s: %s", strerror(-ret), kern_log__last());
 	}
 	part->prog_id = xdp_program__id(prog);
 	part->generic = generic;
@@ -254,7 +254,7 @@ void xdp__forget(struct xdp_part *part, int ifindex, bool gone)
 }
 
 static int try_single(struct xdp_part *part, struct kern *kern,
-		      const struct attach_request *request, bool generic, struct kern_error *err)
+		      const struct attach_request *request, bool generic, struct error *err)
 {
 	int fd = kern_progs__xdp_alone_fd(kern, request->steer, generic, err);
 
@@ -267,7 +267,7 @@ static int try_single(struct xdp_part *part, struct kern *kern,
 }
 
 static int try_shared(struct xdp_part *part, struct kern *kern,
-		      const struct attach_request *request, bool generic, struct kern_error *err)
+		      const struct attach_request *request, bool generic, struct error *err)
 {
 	struct bpf_object *obj;
 	int ret, tries;
@@ -294,10 +294,10 @@ static int try_shared(struct xdp_part *part, struct kern *kern,
  * take over a program that is there. Then ours goes onto the device alone, if it is free.
  */
 int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
-		bool generic, char *why, size_t why_size, struct kern_error *err)
+		bool generic, char *why, size_t why_size, struct error *err)
 {
 	const char *mode = generic ? "generic" : "native", *text;
-	struct kern_error shared = { .text = "" }, single = { .text = "" };
+	struct error shared = { .text = "" }, single = { .text = "" };
 	int ret = -EOPNOTSUPP;
 
 	why[0] = '\0';
@@ -312,11 +312,11 @@ int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_re
 	}
 	if (ret) {
 		text = single.text[0] ? single.text : shared.text;
-		return kern_error__set(err, ret, "%s: cannot attach XDP (%s): %.200s%s%.200s%s",
-				       request->ifname, mode, text,
-				       shared.text[0] && text != shared.text ? " (libxdp: " : "",
-				       text != shared.text ? shared.text : "",
-				       shared.text[0] && text != shared.text ? ")" : "");
+		return error__set(err, ret, "%s: cannot attach XDP (%s): %.200s%s%.200s%s",
+				  request->ifname, mode, text,
+				  shared.text[0] && text != shared.text ? " (libxdp: " : "",
+				  text != shared.text ? shared.text : "",
+				  shared.text[0] && text != shared.text ? ")" : "");
 	}
 	part->device_prog_id = single_prog(request->ifindex, &(bool){ false });
 	if (!part->shared)

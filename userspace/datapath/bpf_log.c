@@ -140,15 +140,3 @@ void kern__on_debug(void (*print)(const char *line))
 {
 	debug_print = print;
 }
-
-int kern_error__set(struct kern_error *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!err)
-		return code;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return code;
-}

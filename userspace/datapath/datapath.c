@@ -15,26 +15,26 @@
 
 #include "datapath_priv.h"
 
-static struct kern *kern_new(const char *pin_dir, struct kern_error *err)
+static struct kern *kern_new(const char *pin_dir, struct error *err)
 {
 	struct kern *kern = calloc(1, sizeof(*kern));
 	size_t len;
 	int i;
 
 	if (!kern) {
-		kern_error__set(err, -ENOMEM, "out of memory");
+		error__set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	kern_log__init();
 	kern->lock_fd = kern->grace_fd = kern->grace_inner_fd = kern->return_link_fd = -1;
 	for (i = 0; i < KERN_MAPS; i++)
 		kern->map_fd[i] = -1;
-	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	len = strlen(pin_dir);
 	while (len > 1 && pin_dir[len - 1] == '/')
 		len--;
 	if (len >= sizeof(kern->pin_dir)) {
-		kern_error__set(err, -ENAMETOOLONG, "pin directory: the path is too long");
+		error__set(err, -ENAMETOOLONG, "pin directory: the path is too long");
 		free(kern);
 		return NULL;
 	}
@@ -43,7 +43,7 @@ static struct kern *kern_new(const char *pin_dir, struct kern_error *err)
 	return kern;
 }
 
-static int open_maps(struct kern *kern, const struct kern_config *config, struct kern_error *err)
+static int open_maps(struct kern *kern, const struct kern_config *config, struct error *err)
 {
 	int ret = kern_maps__define(kern, config->capacity, err);
 
@@ -61,7 +61,7 @@ static int open_maps(struct kern *kern, const struct kern_config *config, struct
 	return ret;
 }
 
-int kern__open(const struct kern_config *config, struct kern **out, struct kern_error *err)
+int kern__open(const struct kern_config *config, struct kern **out, struct error *err)
 {
 	struct kern *kern = kern_new(config->pin_dir, err);
 	int ret;
@@ -88,7 +88,7 @@ int kern__open(const struct kern_config *config, struct kern **out, struct kern_
 	return 0;
 }
 
-int kern__open_none(const struct kern_config *config, struct kern **out, struct kern_error *err)
+int kern__open_none(const struct kern_config *config, struct kern **out, struct error *err)
 {
 	struct kern *kern = kern_new(config->pin_dir, err);
 	int ret;
@@ -109,7 +109,7 @@ int kern__open_none(const struct kern_config *config, struct kern **out, struct 
 	return 0;
 }
 
-int kern__open_pinned(const char *pin_dir, struct kern **out, struct kern_error *err)
+int kern__open_pinned(const char *pin_dir, struct kern **out, struct error *err)
 {
 	struct kern *kern = kern_new(pin_dir, err);
 	int ret;

@@ -5,24 +5,15 @@
  *
  * Contract: kern__open() checks everything before it creates anything, and
  * undoes what it did on failure. Errors come with one line in
- * struct kern_error that says what failed and what to do.
+ * struct error that says what failed and what to do.
  */
 #ifndef NODENS_KERN_H
 #define NODENS_KERN_H
 
 #include <sys/types.h>
 
+#include "base/error.h"
 #include "store/store.h"
-
-#define KERN_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-
-struct kern_error {
-	char text[512];
-};
-
-/* Fills @err (which may be NULL) and returns @code, for `return kern_error__set(...)`. */
-int kern_error__set(struct kern_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /* libbpf's and libxdp's own messages, line by line; they are silent until this is set (NULL:
  * again). */
@@ -47,12 +38,11 @@ struct kern_features {
  * @pretend: NULL, or "5.4", "5.10"...: features newer than it are off.
  * Errors: -EINVAL a bad @pretend, -EPERM, -ENOSYS, -EOPNOTSUPP a kernel without loops.
  */
-int kern_features__probe(struct kern_features *features, const char *pretend,
-			 struct kern_error *err);
+int kern_features__probe(struct kern_features *features, const char *pretend, struct error *err);
 void kern_features__print(const struct kern_features *features, FILE *out);
 
 struct kern_config {
-	const char *pin_dir; /* NULL: KERN_PIN_DIR */
+	const char *pin_dir; /* NULL: NODENS_PIN_DIR */
 	const char *pretend;
 	uint32_t capacity[2];
 	bool adopt; /* use pinned maps of the same layout; else start anew */
@@ -64,20 +54,20 @@ struct kern;
  * Creates or adopts the maps and pins them. One agent at a time: -EBUSY while another one holds
  * @pin_dir. The control block has its layout, hash key and agent_pid set and steering off.
  */
-int kern__open(const struct kern_config *config, struct kern **out, struct kern_error *err);
+int kern__open(const struct kern_config *config, struct kern **out, struct error *err);
 /*
  * What kern__open() needs, looked at at little cost before anything is made: bpf(), and a bpffs.
  * Errors as its own.
  */
-int kern__may_load(struct kern_error *err);
-int kern__may_pin(const char *pin_dir, struct kern_error *err);
+int kern__may_load(struct error *err);
+int kern__may_pin(const char *pin_dir, struct error *err);
 /*
  * For an agent without programs: a control block and the sizes of a store in its own memory, no map
  * (their descriptors are -1), counters that stay 0. For the rest of this header it is not fit.
  */
-int kern__open_none(const struct kern_config *config, struct kern **out, struct kern_error *err);
+int kern__open_none(const struct kern_config *config, struct kern **out, struct error *err);
 /* Opens pinned maps only, for stats, dump, flush; no programs. -ENOENT: none there. */
-int kern__open_pinned(const char *pin_dir, struct kern **out, struct kern_error *err);
+int kern__open_pinned(const char *pin_dir, struct kern **out, struct error *err);
 void kern__close(struct kern *kern); /* pins stay */
 /*
  * Removes the pins (and so, with the programs detached, the maps). Returns how many maps, links
@@ -127,7 +117,7 @@ enum kern_prog {
 	KERN_TC_PROGS,
 };
 /* @steer: misses go to the agent's namespace; else they go on up the stack (listen mode). */
-int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct kern_error *err);
+int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct error *err);
 
 struct bpf_object;
 /*
@@ -135,6 +125,6 @@ struct bpf_object;
  * is to be. @generic: for XDP over skbs. The caller closes it (bpf_object__close).
  */
 int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_object **out,
-		     struct kern_error *err);
+		     struct error *err);
 
 #endif /* NODENS_KERN_H */

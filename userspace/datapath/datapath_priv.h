@@ -70,29 +70,28 @@ void kern_raise_memlock(void);
 const char *kern_refusal(int error); /* what to do about EPERM, ENOMEM, E2BIG of bpf() */
 
 /* maps.c */
-int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern_error *err);
+int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct error *err);
 int kern_maps__adopt(struct kern *kern); /* 0, -ENOENT none, -ESTALE other sizes, ... */
-int kern_maps__create(struct kern *kern, struct kern_error *err);
-int kern_maps__none(struct kern *kern, struct kern_error *err); /* the control block alone */
-int kern_maps__open(struct kern *kern, struct kern_error *err);
+int kern_maps__create(struct kern *kern, struct error *err);
+int kern_maps__none(struct kern *kern, struct error *err); /* the control block alone */
+int kern_maps__open(struct kern *kern, struct error *err);
 void kern_maps__close(struct kern *kern);
-int kern_grace__create(struct kern *kern, struct kern_error *err);
+int kern_grace__create(struct kern *kern, struct error *err);
 
 /* pins.c */
-int kern_pins__prepare(struct kern *kern,
-		       struct kern_error *err); /* checks bpffs, makes dirs, locks */
-int kern_pins__pin_maps(struct kern *kern, struct kern_error *err);
+int kern_pins__prepare(struct kern *kern, struct error *err); /* checks bpffs, makes dirs, locks */
+int kern_pins__pin_maps(struct kern *kern, struct error *err);
 /*
  * Are @path and what is above it in the bpffs root's or this user's own, and nobody else's to write
  * to? In a bpffs of mode 1777 anybody may have made them before. -EPERM: no.
  */
-int kern_pins__check_owner(const char *path, struct kern_error *err);
+int kern_pins__check_owner(const char *path, struct error *err);
 void kern_pins__remove_empty(struct kern *kern); /* directories that hold nothing */
 /* Pins of program arrays that no loaded program uses, and of links whose device went. */
 void kern_pins__sweep(const char *pin_dir);
 
 /* progs.c */
-int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct kern_error *err);
+int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct error *err);
 void kern_progs__close(struct kern *kern);
 int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS]); /* as the object states them */
 

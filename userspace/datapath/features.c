@@ -240,7 +240,7 @@ const char *kern_refusal(int error)
 }
 
 /* Can bpf() be used at all, and with bounded loops (5.3), which every program has? */
-static int probe_base(struct kern_error *err)
+static int probe_base(struct error *err)
 {
 	const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), ADD_IMM(BPF_REG_0, 1),
 					  JLT_IMM(BPF_REG_0, 3, -2), EXIT() };
@@ -252,49 +252,48 @@ static int probe_base(struct kern_error *err)
 		fd = tiny_array(0);
 	}
 	if (fd < 0)
-		return kern_error__set(err, fd, "bpf() is refused: %s: %s", strerror(-fd),
-				       kern_refusal(fd));
+		return error__set(err, fd, "bpf() is refused: %s: %s", strerror(-fd),
+				  kern_refusal(fd));
 	close(fd);
 	fd = load(BPF_PROG_TYPE_SCHED_CLS, plain, ARRAY_SIZE(plain));
 	if (fd < 0)
-		return kern_error__set(err, fd, "a tc program cannot be loaded: %s: %s",
-				       strerror(-fd), kern_refusal(fd));
+		return error__set(err, fd, "a tc program cannot be loaded: %s: %s", strerror(-fd),
+				  kern_refusal(fd));
 	close(fd);
 	if (loads(BPF_PROG_TYPE_SCHED_CLS, insns, ARRAY_SIZE(insns)))
 		return 0;
 	if (!may_load())
-		return kern_error__set(err, -EPERM, "a program with a loop cannot be loaded: %s",
-				       kern_refusal(-EPERM));
-	return kern_error__set(err, -EOPNOTSUPP,
-			       "this kernel is too old: it refuses programs with loops, which came "
-			       "with Linux 5.3");
+		return error__set(err, -EPERM, "a program with a loop cannot be loaded: %s",
+				  kern_refusal(-EPERM));
+	return error__set(err, -EOPNOTSUPP,
+			  "this kernel is too old: it refuses programs with loops, which came "
+			  "with Linux 5.3");
 }
 
-int kern__may_load(struct kern_error *err)
+int kern__may_load(struct error *err)
 {
 	kern_log__init();
 	return probe_base(err);
 }
 
-static int parse_version(const char *text, unsigned int *version, struct kern_error *err)
+static int parse_version(const char *text, unsigned int *version, struct error *err)
 {
 	unsigned int major, minor;
 	int end = 0;
 
 	if (sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 || text[end] || major > 99 ||
 	    minor > 255)
-		return kern_error__set(err, -EINVAL,
-				       "pretended kernel '%s': want a version such as 5.4", text);
+		return error__set(err, -EINVAL, "pretended kernel '%s': want a version such as 5.4",
+				  text);
 	if (VERSION(major, minor) < OLDEST)
-		return kern_error__set(
-			err, -EINVAL,
-			"pretended kernel '%s': the oldest that nodens runs on is 5.4", text);
+		return error__set(err, -EINVAL,
+				  "pretended kernel '%s': the oldest that nodens runs on is 5.4",
+				  text);
 	*version = VERSION(major, minor);
 	return 0;
 }
 
-int kern_features__probe(struct kern_features *features, const char *pretend,
-			 struct kern_error *err)
+int kern_features__probe(struct kern_features *features, const char *pretend, struct error *err)
 {
 	unsigned int version = UINT32_MAX;
 	struct kern_features found = {};

@@ -29,7 +29,7 @@ const char *const kern_map_names[KERN_MAPS] = {
 /* Programs of an agent before this one may still add to a map while it is emptied. */
 #define FORGET_MAX (2 * NODENS_CLIENTS)
 
-int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern_error *err)
+int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct error *err)
 {
 	struct kern_map_def *def = kern->map_def;
 	uint32_t entries[NODENS_CLASSES];
@@ -38,16 +38,16 @@ int kern_maps__define(struct kern *kern, const uint32_t capacity[2], struct kern
 
 	ret = kern_progs__map_defs(def);
 	if (ret)
-		return kern_error__set(err, ret, "the BPF object in this binary is broken: %s",
-				       kern_log__last());
+		return error__set(err, ret, "the BPF object in this binary is broken: %s",
+				  kern_log__last());
 	store__plan(capacity, entries);
 	for (i = 0; i < NODENS_CLASSES; i++) {
 		def[KERN_SLAB0 + i].max_entries = entries[i] ? entries[i] : 1;
 		sum += entries[i];
 	}
 	if (sum > NODENS_SLOT_INDEX(UINT32_MAX))
-		return kern_error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
-				       capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
+		return error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
+				  capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
 	/* An element for each answer; a slot waiting for its grace period has none. */
 	def[KERN_INDEX].max_entries =
 		capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE] + INDEX_SPARE;
@@ -170,7 +170,7 @@ int kern_maps__adopt(struct kern *kern)
 	return 0;
 }
 
-int kern_maps__open(struct kern *kern, struct kern_error *err)
+int kern_maps__open(struct kern *kern, struct error *err)
 {
 	int ret = kern_pins__check_owner(kern->dir, err);
 
@@ -189,17 +189,16 @@ int kern_maps__open(struct kern *kern, struct kern_error *err)
 		return 0;
 	kern_maps__close(kern);
 	if (ret == -ENOENT)
-		return kern_error__set(err, ret,
-				       "no nodens maps below %s: is `nodens run` running?",
-				       kern->pin_dir);
+		return error__set(err, ret, "no nodens maps below %s: is `nodens run` running?",
+				  kern->pin_dir);
 	if (ret == -ESTALE)
-		return kern_error__set(err, ret, "the maps below %s are of another nodens version",
-				       kern->pin_dir);
-	return kern_error__set(err, ret, "cannot open the maps below %s: %s: %s", kern->pin_dir,
-			       strerror(-ret), kern_refusal(ret));
+		return error__set(err, ret, "the maps below %s are of another nodens version",
+				  kern->pin_dir);
+	return error__set(err, ret, "cannot open the maps below %s: %s: %s", kern->pin_dir,
+			  strerror(-ret), kern_refusal(ret));
 }
 
-static int create_map(struct kern *kern, enum kern_map i, struct kern_error *err)
+static int create_map(struct kern *kern, enum kern_map i, struct error *err)
 {
 	const struct kern_map_def *def = &kern->map_def[i];
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = def->flags);
@@ -208,33 +207,32 @@ static int create_map(struct kern *kern, enum kern_map i, struct kern_error *err
 
 	if (fd < 0) {
 		fd = -errno;
-		return kern_error__set(
-			err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
-			kern_map_names[i], def->max_entries, def->key_size + def->value_size,
-			fd == -E2BIG ? "too large for the kernel" : strerror(-fd),
-			kern_refusal(fd));
+		return error__set(err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
+				  kern_map_names[i], def->max_entries,
+				  def->key_size + def->value_size,
+				  fd == -E2BIG ? "too large for the kernel" : strerror(-fd),
+				  kern_refusal(fd));
 	}
 	kern->map_fd[i] = fd;
 	return 0;
 }
 
-static int begin_ctl(struct nodens_ctl *ctl, struct kern_error *err)
+static int begin_ctl(struct nodens_ctl *ctl, struct error *err)
 {
 	/* Without the key nobody can choose two names that collide. */
 	if (getrandom(ctl->hash_key, sizeof(ctl->hash_key), 0) != sizeof(ctl->hash_key))
-		return kern_error__set(err, -EIO, "no random bytes for the index's key");
+		return error__set(err, -EIO, "no random bytes for the index's key");
 	ctl->layout = NODENS_LAYOUT;
 	return 0;
 }
 
-int kern_maps__none(struct kern *kern, struct kern_error *err)
+int kern_maps__none(struct kern *kern, struct error *err)
 {
 	kern->ctl = calloc(1, sizeof(*kern->ctl));
-	return kern->ctl ? begin_ctl(kern->ctl, err)
-			 : kern_error__set(err, -ENOMEM, "out of memory");
+	return kern->ctl ? begin_ctl(kern->ctl, err) : error__set(err, -ENOMEM, "out of memory");
 }
 
-int kern_maps__create(struct kern *kern, struct kern_error *err)
+int kern_maps__create(struct kern *kern, struct error *err)
 {
 	int i, ret;
 
@@ -245,7 +243,7 @@ int kern_maps__create(struct kern *kern, struct kern_error *err)
 	}
 	ret = open_ctl(kern);
 	if (ret) {
-		kern_error__set(err, ret, "cannot map nodens_ctl: %s", strerror(-ret));
+		error__set(err, ret, "cannot map nodens_ctl: %s", strerror(-ret));
 		goto out;
 	}
 	ret = begin_ctl(kern->ctl, err);
@@ -257,7 +255,7 @@ out:
 }
 
 /* An update of a map of maps returns only when no program can hold the old map (an RCU wait). */
-int kern_grace__create(struct kern *kern, struct kern_error *err)
+int kern_grace__create(struct kern *kern, struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 	int ret;
@@ -271,6 +269,6 @@ int kern_grace__create(struct kern *kern, struct kern_error *err)
 		return 0;
 fail:
 	ret = -errno;
-	return kern_error__set(err, ret, "cannot create map nodens_grace: %s: %s", strerror(-ret),
-			       kern_refusal(ret));
+	return error__set(err, ret, "cannot create map nodens_grace: %s: %s", strerror(-ret),
+			  kern_refusal(ret));
 }

@@ -36,7 +36,7 @@
 #define LAYOUT_PREFIX "layout-"
 
 /* Is the deepest directory of @path that exists in a bpffs? */
-static int check_bpffs(const char *path, struct kern_error *err)
+static int check_bpffs(const char *path, struct error *err)
 {
 	char at[PATH_MAX], *slash;
 	struct statfs fs;
@@ -45,23 +45,23 @@ static int check_bpffs(const char *path, struct kern_error *err)
 	while (statfs(at, &fs)) {
 		slash = strrchr(at, '/');
 		if (errno != ENOENT || !slash)
-			return kern_error__set(err, -errno, "%s: %s%s", at, strerror(errno),
-					       errno == EPERM && strchr(path, '.')
-						       ? " (bpffs allows no dot in a name)"
-						       : "");
+			return error__set(err, -errno, "%s: %s%s", at, strerror(errno),
+					  errno == EPERM && strchr(path, '.')
+						  ? " (bpffs allows no dot in a name)"
+						  : "");
 		slash[slash == at] = '\0';
 	}
 	if (fs.f_type == BPF_FS_MAGIC)
 		return 0;
-	return kern_error__set(err, -ENODEV,
-			       "%s is not in a bpffs: mount -t bpf bpf /sys/fs/bpf (in a container:"
-			       " mount the host's)",
-			       path);
+	return error__set(err, -ENODEV,
+			  "%s is not in a bpffs: mount -t bpf bpf /sys/fs/bpf (in a container:"
+			  " mount the host's)",
+			  path);
 }
 
-int kern__may_pin(const char *pin_dir, struct kern_error *err)
+int kern__may_pin(const char *pin_dir, struct error *err)
 {
-	return check_bpffs(pin_dir ? pin_dir : KERN_PIN_DIR, err);
+	return check_bpffs(pin_dir ? pin_dir : NODENS_PIN_DIR, err);
 }
 
 static bool is_mount_root(const char *path, const struct stat *st)
@@ -87,7 +87,7 @@ static int make_dirs(const char *path)
 	return mkdir(at, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int kern_pins__check_owner(const char *path, struct kern_error *err)
+int kern_pins__check_owner(const char *path, struct error *err)
 {
 	char at[PATH_MAX], *slash;
 	struct stat st, up;
@@ -96,18 +96,17 @@ int kern_pins__check_owner(const char *path, struct kern_error *err)
 	snprintf(at, sizeof(at), "%s", path);
 	fd = open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
-		ret = kern_error__set(err, -errno, "%s: %s", at, strerror(errno));
+		ret = error__set(err, -errno, "%s: %s", at, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	while (!ret) {
 		if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & S_IWOTH ||
 		    (st.st_mode & S_IWGRP && st.st_gid))
-			ret = kern_error__set(
-				err, -EPERM,
-				"%s belongs to user %u, mode %04o: somebody else made "
-				"it, or may write to it; remove it, or name another by "
-				"--bpffs",
-				at, st.st_uid, st.st_mode & 07777);
+			ret = error__set(err, -EPERM,
+					 "%s belongs to user %u, mode %04o: somebody else made "
+					 "it, or may write to it; remove it, or name another by "
+					 "--bpffs",
+					 at, st.st_uid, st.st_mode & 07777);
 		slash = strrchr(at, '/');
 		if (ret || !slash || slash == at)
 			break;
@@ -130,22 +129,21 @@ static bool still_there(int fd, const char *path)
 	       opened.st_ino == named.st_ino;
 }
 
-static int take_lock(struct kern *kern, struct kern_error *err)
+static int take_lock(struct kern *kern, struct error *err)
 {
 	int i, fd, ret;
 
 	for (i = 0; i < LOCK_TRIES; i++) {
 		ret = make_dirs(kern->pin_dir);
 		if (ret)
-			return kern_error__set(err, ret, "cannot make %s: %s", kern->pin_dir,
-					       strerror(-ret));
+			return error__set(err, ret, "cannot make %s: %s", kern->pin_dir,
+					  strerror(-ret));
 		ret = kern_pins__check_owner(kern->pin_dir, err);
 		if (ret && ret != -ENOENT)
 			return ret;
 		fd = open(kern->pin_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno != ENOENT)
-			return kern_error__set(err, -errno, "%s: %s", kern->pin_dir,
-					       strerror(errno));
+			return error__set(err, -errno, "%s: %s", kern->pin_dir, strerror(errno));
 		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && still_there(fd, kern->pin_dir)) {
 			kern->lock_fd = fd;
 			return 0;
@@ -154,10 +152,10 @@ static int take_lock(struct kern *kern, struct kern_error *err)
 			close(fd);
 		usleep(LOCK_WAIT_US);
 	}
-	return kern_error__set(err, -EBUSY, "another nodens agent is running on %s", kern->pin_dir);
+	return error__set(err, -EBUSY, "another nodens agent is running on %s", kern->pin_dir);
 }
 
-int kern_pins__prepare(struct kern *kern, struct kern_error *err)
+int kern_pins__prepare(struct kern *kern, struct error *err)
 {
 	static const char *const sub[] = { "", "/tail", "/links" };
 	char path[PATH_MAX];
@@ -165,8 +163,8 @@ int kern_pins__prepare(struct kern *kern, struct kern_error *err)
 	int ret;
 
 	if (kern->pin_dir[0] != '/')
-		return kern_error__set(err, -EINVAL, "pin directory '%s': want an absolute path",
-				       kern->pin_dir);
+		return error__set(err, -EINVAL, "pin directory '%s': want an absolute path",
+				  kern->pin_dir);
 	ret = check_bpffs(kern->pin_dir, err);
 	if (!ret)
 		ret = take_lock(kern, err);
@@ -174,7 +172,7 @@ int kern_pins__prepare(struct kern *kern, struct kern_error *err)
 		snprintf(path, sizeof(path), "%s%s", kern->dir, sub[i]);
 		ret = make_dirs(path);
 		if (ret)
-			kern_error__set(err, ret, "cannot make %s: %s", path, strerror(-ret));
+			error__set(err, ret, "cannot make %s: %s", path, strerror(-ret));
 		else
 			ret = kern_pins__check_owner(path, err);
 	}
@@ -194,7 +192,7 @@ void kern_pins__remove_empty(struct kern *kern)
 	rmdir(kern->pin_dir);
 }
 
-int kern_pins__pin_maps(struct kern *kern, struct kern_error *err)
+int kern_pins__pin_maps(struct kern *kern, struct error *err)
 {
 	char path[PATH_MAX], temp[PATH_MAX];
 	int i, renamed = 0, ret = 0;
@@ -224,8 +222,7 @@ int kern_pins__pin_maps(struct kern *kern, struct kern_error *err)
 		snprintf(path, sizeof(path), "%s/%s", kern->dir, kern_map_names[i]);
 		unlink(path);
 	}
-	return kern_error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir,
-			       strerror(-ret));
+	return error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir, strerror(-ret));
 }
 
 static bool join(char path[PATH_MAX], const char *dir, const char *name)
@@ -283,7 +280,7 @@ int kern__unpin(const char *pin_dir)
 	int count = 0, ret;
 	DIR *d;
 
-	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	d = opendir(pin_dir);
 	if (!d)
 		return errno == ENOENT ? 0 : -errno;
@@ -305,7 +302,7 @@ int kern__agent_runs(const char *pin_dir, pid_t *pid)
 	int fd, map;
 
 	*pid = 0;
-	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	fd = kern_pins__check_owner(pin_dir, NULL);
 	if (fd == -EPERM)
 		return fd;
@@ -451,7 +448,7 @@ int kern__programs_left(const char *pin_dir)
 	struct users users;
 	int i;
 
-	pin_dir = pin_dir ? pin_dir : KERN_PIN_DIR;
+	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	/* As kern__unpin(), which says so; a set of maps that is not ours has no programs of ours.
 	 */
 	if (kern_pins__check_owner(pin_dir, NULL))

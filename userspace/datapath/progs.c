@@ -115,7 +115,7 @@ struct settings {
 };
 
 static int open_instance(struct kern *kern, const struct settings *set, struct nodens_bpf **out,
-			 struct kern_error *err)
+			 struct error *err)
 {
 	struct nodens_bpf *skel = NULL;
 	struct bpf_program *prog = NULL;
@@ -144,8 +144,8 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 	return 0;
 fail:
 	nodens_bpf__destroy(skel);
-	return kern_error__set(err, ret, "cannot open the BPF object: %s: %s", strerror(-ret),
-			       kern_log__last());
+	return error__set(err, ret, "cannot open the BPF object: %s: %s", strerror(-ret),
+			  kern_log__last());
 }
 
 static int fill_tail(struct kern *kern, struct nodens_bpf *skel, const char *name, bool steer)
@@ -165,7 +165,7 @@ static int fill_tail(struct kern *kern, struct nodens_bpf *skel, const char *nam
 }
 
 static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct nodens_bpf **out,
-		   struct kern_error *err)
+		   struct error *err)
 {
 	const struct settings set = {
 		.steer = steer,
@@ -188,13 +188,13 @@ static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct n
 	}
 	ret = nodens_bpf__load(skel);
 	if (ret) {
-		kern_error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
-				prog_names[which], strerror(-ret), kern_log__last());
+		error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
+			   prog_names[which], strerror(-ret), kern_log__last());
 	} else if (which != KERN_TC_RETURN) {
 		ret = fill_tail(kern, skel, prog_names[which], steer);
 		if (ret)
-			kern_error__set(err, ret, "cannot join tc_nodens to tc_dns (%s): %s",
-					prog_names[which], strerror(-ret));
+			error__set(err, ret, "cannot join tc_nodens to tc_dns (%s): %s",
+				   prog_names[which], strerror(-ret));
 	}
 	if (ret)
 		nodens_bpf__destroy(skel);
@@ -203,7 +203,7 @@ static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct n
 	return ret;
 }
 
-int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct kern_error *err)
+int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct error *err)
 {
 	struct nodens_bpf **skel = &kern->tc[which][steer];
 	int ret;
@@ -218,7 +218,7 @@ int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct
 }
 
 int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_object **out,
-		     struct kern_error *err)
+		     struct error *err)
 {
 	const struct settings set = { .steer = steer, .xdp_generic = generic };
 	struct bpf_object *obj;
@@ -238,7 +238,7 @@ int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_obj
 }
 
 /* XDP without libxdp's dispatcher: one loaded program serves every device. */
-int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct kern_error *err)
+int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct error *err)
 {
 	struct bpf_object **obj = &kern->xdp_alone[steer][generic];
 	struct bpf_program *prog;
@@ -253,9 +253,8 @@ int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct
 		if (ret) {
 			bpf_object__close(*obj);
 			*obj = NULL;
-			return kern_error__set(err, ret,
-					       "this kernel refuses the XDP program: %s: %s",
-					       strerror(-ret), kern_log__last());
+			return error__set(err, ret, "this kernel refuses the XDP program: %s: %s",
+					  strerror(-ret), kern_log__last());
 		}
 	}
 	prog = bpf_object__find_program_by_name(*obj, "xdp_nodens");

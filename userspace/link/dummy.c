@@ -167,7 +167,7 @@ static int make_link(struct nl *nl, const char *name)
  * The link up and, with @claims, ours, whatever was there before; one that is made is ours anyway.
  * 1: it was made or brought up.
  */
-static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struct kern_error *err)
+static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struct error *err)
 {
 	struct link_state state = { 0 };
 	bool made = false;
@@ -179,10 +179,10 @@ static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struc
 			ret = get_link(nl, link->name, &state);
 		made = !ret;
 	} else if (!ret && !is_ours(&state)) {
-		return kern_error__set(err, -EEXIST,
-				       "a link %s%s%s is there that nodens did not make: remove it,"
-				       " or have -interfacename name another",
-				       link->name, state.kind[0] ? " of type " : "", state.kind);
+		return error__set(err, -EEXIST,
+				  "a link %s%s%s is there that nodens did not make: remove it,"
+				  " or have -interfacename name another",
+				  link->name, state.kind[0] ? " of type " : "", state.kind);
 	}
 	if (!ret && (made || claims) && strcmp(state.alias, NODE_LINK_ALIAS))
 		ret = claim(nl, state.ifindex);
@@ -191,8 +191,8 @@ static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struc
 	if (ret && made)
 		remove_link(nl, state.ifindex);
 	if (ret)
-		return kern_error__set(err, ret, "cannot make the link %s: %s%s%s", link->name,
-				       strerror(-ret), nl->message[0] ? ": " : "", nl->message);
+		return error__set(err, ret, "cannot make the link %s: %s%s%s", link->name,
+				  strerror(-ret), nl->message[0] ? ": " : "", nl->message);
 	link->ifindex = state.ifindex;
 	strcpy(link->kind, state.kind);
 	return made || !state.up;
@@ -204,11 +204,6 @@ static void *bytes_of(struct served_addr *addr, size_t *len)
 {
 	*len = addr->family == AF_INET ? sizeof(addr->v4) : sizeof(addr->v6);
 	return &addr->v4;
-}
-
-static const char *text_of(const struct served_addr *addr, char text[INET6_ADDRSTRLEN])
-{
-	return inet_ntop(addr->family, &addr->v4, text, INET6_ADDRSTRLEN);
 }
 
 struct address_dump {
@@ -316,30 +311,30 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 	return nl__request(nl, nlh);
 }
 
-static int add_address(struct nl *nl, struct node_link *link, int i, struct kern_error *err)
+static int add_address(struct nl *nl, struct node_link *link, int i, struct error *err)
 {
 	char text[INET6_ADDRSTRLEN];
 	bool v4 = link->addrs[i].family == AF_INET;
 	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i], v4 ? 32 : 128);
 
 	if (ret && ret != -EEXIST)
-		return kern_error__set(err, ret, "cannot give %s the address %s: %s%s%s",
-				       link->name, text_of(&link->addrs[i], text), strerror(-ret),
-				       nl->message[0] ? ": " : "", nl->message);
+		return error__set(err, ret, "cannot give %s the address %s: %s%s%s", link->name,
+				  served_addr__text(&link->addrs[i], text, sizeof(text)),
+				  strerror(-ret), nl->message[0] ? ": " : "", nl->message);
 	link->where[i] = HERE;
 	return 0;
 }
 
 /* Returns how many addresses were put there. */
 static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, char *done,
-			    size_t done_size, struct kern_error *err)
+			    size_t done_size, struct error *err)
 {
 	struct address_dump dump = { .link = link };
 	char text[INET6_ADDRSTRLEN];
 	int n = 0, ret = find_addresses(nl, &dump);
 
 	if (ret)
-		return kern_error__set(err, ret, "cannot look for addresses: %s", strerror(-ret));
+		return error__set(err, ret, "cannot look for addresses: %s", strerror(-ret));
 	for (int i = 0; alone && i < dump.n_strange; i++)
 		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i].addr,
 			       dump.strange[i].prefix);
@@ -348,7 +343,8 @@ static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, c
 			ret = add_address(nl, link, i, err);
 			if (ret)
 				return ret;
-			steer_note(done, done_size, "%s added", text_of(&link->addrs[i], text));
+			steer_note(done, done_size, "%s added",
+				   served_addr__text(&link->addrs[i], text, sizeof(text)));
 			n++;
 		}
 		/* Worth no error: it matters for what the node itself sends, if for that. */
@@ -360,7 +356,7 @@ static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, c
 
 /* ---- the whole ---- */
 
-int node_link__review(struct node_link *link, char *done, size_t done_size, struct kern_error *err)
+int node_link__review(struct node_link *link, char *done, size_t done_size, struct error *err)
 {
 	struct nl nl = {};
 	int made, ret;
@@ -368,7 +364,7 @@ int node_link__review(struct node_link *link, char *done, size_t done_size, stru
 	done[0] = '\0';
 	ret = nl__open(&nl);
 	if (ret)
-		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
+		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	made = ensure_link(&nl, link, true, err);
 	if (made > 0)
 		steer_note(done, done_size, "the link was made or brought up");
@@ -387,18 +383,18 @@ static void describe(const struct node_link *link, char *note, size_t size)
 	for (int i = 0; i < link->n_addrs; i++) {
 		if (link->where[i] == ELSEWHERE)
 			steer_note(note, size, "%s is on another link and stays there",
-				   text_of(&link->addrs[i], text));
+				   served_addr__text(&link->addrs[i], text, sizeof(text)));
 	}
 }
 
-static int open_link(struct node_link *link, bool claims, struct kern_error *err)
+static int open_link(struct node_link *link, bool claims, struct error *err)
 {
 	char done[256] = "";
 	struct nl nl = {};
 	int ret = nl__open(&nl);
 
 	if (ret)
-		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
+		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	ret = ensure_link(&nl, link, claims, err);
 	if (ret >= 0)
 		ret = ensure_addresses(&nl, link, claims, done, sizeof(done), err);
@@ -406,13 +402,13 @@ static int open_link(struct node_link *link, bool claims, struct kern_error *err
 	return ret < 0 ? ret : 0;
 }
 
-int node_link__keep(struct node_link *link, struct kern_error *err)
+int node_link__keep(struct node_link *link, struct error *err)
 {
 	return open_link(link, true, err);
 }
 
 int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
-		    struct node_link **out, char *note, size_t note_size, struct kern_error *err)
+		    struct node_link **out, char *note, size_t note_size, struct error *err)
 {
 	struct node_link *link = calloc(1, sizeof(*link));
 	int ret = -ENOMEM;
@@ -425,7 +421,7 @@ int node_link__open(const char *name, const struct served_addr *addrs, int n_add
 		link->where = calloc(n_addrs, sizeof(*link->where));
 	}
 	if (!link || !link->addrs || !link->where) {
-		kern_error__set(err, ret, "out of memory");
+		error__set(err, ret, "out of memory");
 	} else {
 		memcpy(link->addrs, addrs, n_addrs * sizeof(*addrs));
 		ret = open_link(link, false, err);
@@ -471,7 +467,7 @@ static int on_stale(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
-int node_link__remove_stale(struct kern_error *err)
+int node_link__remove_stale(struct error *err)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct stale stale = { .n = 0 };
@@ -481,12 +477,11 @@ int node_link__remove_stale(struct kern_error *err)
 	int ret = nl__open(&nl), n = 0;
 
 	if (ret)
-		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
+		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	nlh = nl__begin(buf, RTM_GETLINK, NLM_F_DUMP, sizeof(*ifi), (void **)&ifi);
 	ret = nl__query(&nl, nlh, on_stale, &stale);
 	for (int i = 0; i < stale.n; i++)
 		n += !remove_link(&nl, stale.ifindex[i]);
 	nl__close(&nl);
-	return ret && ret != -EINTR ? kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret))
-				    : n;
+	return ret && ret != -EINTR ? error__set(err, ret, "rtnetlink: %s", strerror(-ret)) : n;
 }

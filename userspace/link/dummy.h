@@ -15,6 +15,8 @@
 #ifndef NODENS_NODE_LINK_H
 #define NODENS_NODE_LINK_H
 
+#include <stdbool.h>
+
 #include "link/netns.h"
 
 #define NODE_LINK_ALIAS "nodens: local addresses"
@@ -27,24 +29,24 @@ struct node_link;
  * there.
  */
 int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
-		    struct node_link **out, char *note, size_t note_size, struct kern_error *err);
+		    struct node_link **out, char *note, size_t note_size, struct error *err);
 
 /*
  * Takes it over, and every other address off it. Until then a link that was there may be a running
  * node-cache's, whose sockets are in the way of ours, and closing does not remove it.
  */
-int node_link__keep(struct node_link *link, struct kern_error *err);
+int node_link__keep(struct node_link *link, struct error *err);
 
 /*
  * Is all as it was made? Puts back what is missing and returns how much that was; *done says what,
  * for the log.
  */
-int node_link__review(struct node_link *link, char *done, size_t done_size, struct kern_error *err);
+int node_link__review(struct node_link *link, char *done, size_t done_size, struct error *err);
 
 /* @remove: the link goes as well. */
 void node_link__close(struct node_link *link, bool remove);
 
 /* Removes links that agents left (-skipteardown, kill -9): how many, or -errno. */
-int node_link__remove_stale(struct kern_error *err);
+int node_link__remove_stale(struct error *err);
 
 #endif /* NODENS_NODE_LINK_H */

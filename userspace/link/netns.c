@@ -3,7 +3,7 @@
  * The private namespace as the node sees it: nd0, the namespace's id, who may have one.
  *
  * Contract: as netns.h. An nd0 is removed only if its alias says that it is ours and no agent
- * holds the lock of this network namespace (agent/node_lock.h), which a dead agent loses.
+ * holds the lock of this network namespace (link/node_lock.h), which a dead agent loses.
  */
 #include "link/netns.h"
 
@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/node_lock.h"
+#include "link/node_lock.h"
 #include "netns_priv.h"
 
 /*
@@ -191,7 +191,7 @@ static int delete_link(struct nl *nl, int ifindex)
 }
 
 /* With the lock held. 1: removed. */
-static int remove_stale(struct nl *nl, struct kern_error *err)
+static int remove_stale(struct nl *nl, struct error *err)
 {
 	char alias[256];
 	int ifindex = 0, ret;
@@ -200,32 +200,31 @@ static int remove_stale(struct nl *nl, struct kern_error *err)
 	if (ret == -ENODEV)
 		return 0;
 	if (ret)
-		return kern_error__set(err, ret, "cannot look for " ND0 ": %s", strerror(-ret));
+		return error__set(err, ret, "cannot look for " ND0 ": %s", strerror(-ret));
 	if (strcmp(alias, ND0_ALIAS))
-		return kern_error__set(err, -EEXIST,
-				       "a device " ND0 " is there that is not nodens':"
-				       " rename or remove it");
+		return error__set(err, -EEXIST,
+				  "a device " ND0 " is there that is not nodens':"
+				  " rename or remove it");
 	ret = delete_link(nl, ifindex);
 	if (ret)
-		return kern_error__set(err, ret, "cannot remove a stale " ND0 ": %s",
-				       strerror(-ret));
+		return error__set(err, ret, "cannot remove a stale " ND0 ": %s", strerror(-ret));
 	return 1;
 }
 
-int steer__remove_stale(struct kern_error *err)
+int steer__remove_stale(struct error *err)
 {
 	int lock_fd, ret;
 	struct nl nl;
 
 	lock_fd = node_lock__try();
 	if (lock_fd == -EBUSY)
-		return kern_error__set(err, lock_fd, ND0 " is in use: the agent is running");
+		return error__set(err, lock_fd, ND0 " is in use: the agent is running");
 	if (lock_fd < 0)
-		return kern_error__set(err, lock_fd, "the lock of this network namespace: %s",
-				       strerror(-lock_fd));
+		return error__set(err, lock_fd, "the lock of this network namespace: %s",
+				  strerror(-lock_fd));
 	ret = nl__open(&nl);
 	if (ret)
-		kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
+		error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	else
 		ret = remove_stale(&nl, err);
 	nl__close(&nl);
@@ -323,7 +322,7 @@ int steer__bring_up(struct steer *steer)
 	return ret;
 }
 
-static int make_veth(struct steer *steer, struct nl *nl, struct kern_error *err)
+static int make_veth(struct steer *steer, struct nl *nl, struct error *err)
 {
 	int ret = 0, i;
 
@@ -351,12 +350,12 @@ static int make_veth(struct steer *steer, struct nl *nl, struct kern_error *err)
 				   strerror(-no6));
 		ret = nd0_up(nl, steer->nd0_ifindex);
 	}
-	return ret ? kern_error__set(err, ret, "cannot make the veth pair " ND0 ": %s%s%s",
-				     strerror(-ret), nl->message[0] ? ": " : "", nl->message)
+	return ret ? error__set(err, ret, "cannot make the veth pair " ND0 ": %s%s%s",
+				strerror(-ret), nl->message[0] ? ": " : "", nl->message)
 		   : 0;
 }
 
-static int check_addrs(const struct served_addr *addrs, int n, struct kern_error *err)
+static int check_addrs(const struct served_addr *addrs, int n, struct error *err)
 {
 	int i;
 
@@ -365,24 +364,24 @@ static int check_addrs(const struct served_addr *addrs, int n, struct kern_error
 		uint32_t a = v4 ? ntohl(addrs[i].v4.s_addr) : 0;
 
 		if (!v4 && addrs[i].family != AF_INET6)
-			return kern_error__set(err, -EINVAL,
-					       "served address %d: neither IPv4 nor"
-					       " IPv6",
-					       i + 1);
+			return error__set(err, -EINVAL,
+					  "served address %d: neither IPv4 nor"
+					  " IPv6",
+					  i + 1);
 		if (v4 ? !a || IN_MULTICAST(a) || a == INADDR_BROADCAST
 		       : IN6_IS_ADDR_UNSPECIFIED(&addrs[i].v6) ||
 				    IN6_IS_ADDR_MULTICAST(&addrs[i].v6) ||
 				    IN6_IS_ADDR_LINKLOCAL(&addrs[i].v6))
-			return kern_error__set(err, -EINVAL,
-					       "served address %d: want a unicast address"
-					       " (of IPv6 none of fe80::/10)",
-					       i + 1);
+			return error__set(err, -EINVAL,
+					  "served address %d: want a unicast address"
+					  " (of IPv6 none of fe80::/10)",
+					  i + 1);
 	}
 	return 0;
 }
 
 static int open_steer(struct steer *steer, const struct served_addr *addrs, int n_addrs,
-		      struct kern_error *err)
+		      struct error *err)
 {
 	struct steer_inside inside = { addrs, n_addrs, steer->note, sizeof(steer->note), err };
 	struct nl nl = {};
@@ -390,17 +389,15 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 
 	ret = netns__run(-1, open_own_netns, &steer->netns_fd);
 	if (ret)
-		return kern_error__set(err, ret, "cannot make a network namespace: %s%s",
-				       strerror(-ret),
-				       ret == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
+		return error__set(err, ret, "cannot make a network namespace: %s%s", strerror(-ret),
+				  ret == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
 	ret = nl__open(&nl);
 	if (ret)
-		return kern_error__set(err, ret, "rtnetlink: %s", strerror(-ret));
+		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	/* Before there is a device in it whose announcement would give it another id. */
 	ret = set_netns_id(&nl, steer->netns_fd, &steer->netns_id);
 	if (ret)
-		kern_error__set(err, ret, "cannot give the network namespace an id: %s",
-				strerror(-ret));
+		error__set(err, ret, "cannot give the network namespace an id: %s", strerror(-ret));
 	else
 		ret = make_veth(steer, &nl, err);
 	nl__close(&nl);
@@ -409,8 +406,7 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	return ret;
 }
 
-int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out,
-		struct kern_error *err)
+int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out, struct error *err)
 {
 	struct steer *steer;
 	int ret;
@@ -420,7 +416,7 @@ int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out
 		return ret;
 	steer = calloc(1, sizeof(*steer));
 	if (!steer)
-		return kern_error__set(err, -ENOMEM, "out of memory");
+		return error__set(err, -ENOMEM, "out of memory");
 	steer->netns_fd = -1;
 	ret = open_steer(steer, addrs, n_addrs, err);
 	if (ret) {

@@ -14,28 +14,22 @@
 
 #include <netinet/in.h>
 
-#include "datapath/datapath.h"
+#include "base/error.h"
+#include "base/sockaddr.h"
+#include "nodens_abi.h"
 
 struct steer;
-
-struct served_addr {
-	int family; /* AF_INET, AF_INET6 */
-	union {
-		struct in_addr v4;
-		struct in6_addr v6;
-	};
-};
 
 /* Would it be allowed to make one? 0 or -errno (-EPERM: CAP_SYS_ADMIN is needed). */
 int steer__may_open(void);
 
 /*
  * Makes the namespace and the veth pair (removing a stale nd0 of our own).
- * The caller holds the lock of the network namespace (agent/node_lock.h). Errors:
+ * The caller holds the lock of the network namespace (link/node_lock.h). Errors:
  * -EEXIST a foreign nd0, -EINVAL an address that cannot be served, -EPERM.
  */
 int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out,
-		struct kern_error *err);
+		struct error *err);
 void steer__close(struct steer *steer);
 /* What could not be set and does not stop it, for the log; "" if nothing. */
 const char *steer__note(const struct steer *steer);
@@ -53,6 +47,6 @@ void steer__fill_ctl(const struct steer *steer,
 		     struct nodens_ctl *ctl); /* nd0, nd1_mac, netns_id */
 
 /* Removes a stale nd0 of our own. 1: removed, 0: none there, -EEXIST: it is not ours. */
-int steer__remove_stale(struct kern_error *err);
+int steer__remove_stale(struct error *err);
 
 #endif /* NODENS_STEER_H */

@@ -213,11 +213,11 @@ int steer_inside__set_up(void *ctx)
 	if (!ret)
 		ret = set_up(&nl, in);
 	if (ret)
-		kern_error__set(in->err, ret, "cannot set the private namespace up: %s%s%s%s",
-				strerror(-ret), nl.message[0] ? ": " : "", nl.message,
-				ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP
-					? " (an IPv6 address on a kernel without IPv6?)"
-					: "");
+		error__set(in->err, ret, "cannot set the private namespace up: %s%s%s%s",
+			   strerror(-ret), nl.message[0] ? ": " : "", nl.message,
+			   ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP
+				   ? " (an IPv6 address on a kernel without IPv6?)"
+				   : "");
 	nl__close(&nl);
 	/* The routes are right for any reverse path check and nothing is forwarded: to be tidy. */
 	sysctl__write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");

@@ -27,7 +27,7 @@ struct steer_inside {
 	int n_addrs;
 	char *note;
 	size_t note_size;
-	struct kern_error *err;
+	struct error *err;
 };
 
 /* nd1 and lo up, the served addresses local, everything else out through nd1. @ctx: steer_inside */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sockaddr.h"
+
 #define BACKLOG	       256
 #define ACCEPTS_A_TURN 32
 
@@ -38,19 +40,11 @@ static bool same_addr(const struct sockaddr_storage *a, const struct sockaddr_st
 
 void http__addr_text(const struct sockaddr_storage *addr, char text[HTTP_ADDR_TEXT])
 {
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
-	char ip[INET6_ADDRSTRLEN] = "?";
-
-	if (is_any6(addr)) {
-		snprintf(text, HTTP_ADDR_TEXT, ":%u", ntohs(v6->sin6_port));
-	} else if (addr->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
-		snprintf(text, HTTP_ADDR_TEXT, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
-		snprintf(text, HTTP_ADDR_TEXT, "%s:%u", ip, ntohs(v4->sin_port));
-	}
+	if (is_any6(addr))
+		snprintf(text, HTTP_ADDR_TEXT, ":%u",
+			 ntohs(((const struct sockaddr_in6 *)addr)->sin6_port));
+	else
+		sockaddr__text(addr, text, HTTP_ADDR_TEXT);
 }
 
 static int listen_at(const struct sockaddr_storage *addr)

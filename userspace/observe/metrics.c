@@ -13,20 +13,7 @@
 
 #define PAGE_FRESH_NS	 (100 * NSEC_PER_MS)
 #define PAGE_FRESH_TIMES 20
-#define FIRST_BUCKET_NS	 250000 /* 0.00025 s */
-
-enum metrics_rcode metrics__rcode(uint16_t rcode)
-{
-	switch (rcode) {
-#define X(number, text) \
-	case number:    \
-		return METRICS_RCODE_##number;
-		METRICS_RCODES(X)
-#undef X
-	default:
-		return METRICS_RCODE_OTHER;
-	}
-}
+#define HEALTH_BUCKET_NS 250000 /* 0.00025 s */
 
 enum metrics_type metrics_type(uint16_t qtype)
 {
@@ -39,19 +26,6 @@ enum metrics_type metrics_type(uint16_t qtype)
 	default:
 		return METRICS_TYPE_OTHER;
 	}
-}
-
-void metrics_time__add(struct metrics_time *time, uint64_t ns)
-{
-	uint64_t bound = FIRST_BUCKET_NS;
-	unsigned int n = 0;
-
-	while (n < METRICS_TIME_BUCKETS && ns > bound) {
-		bound *= 2;
-		n++;
-	}
-	time->bucket[n]++;
-	time->sum_ns += ns;
 }
 
 unsigned int metrics_size_bucket(size_t size)
@@ -96,8 +70,8 @@ void metrics__request(struct metrics *m, const struct metrics_request *request)
 	struct cache_counters *cache = &metrics_cache_series(m, request->block)->cache;
 
 	zone->requests[request->tcp][request->family == AF_INET6][metrics_type(request->qtype)]++;
-	zone->responses[request->plugin][metrics__rcode(request->rcode)]++;
-	metrics_time__add(&zone->duration, request->duration_ns);
+	zone->responses[request->plugin][rcode__of(request->rcode)]++;
+	histogram__add(&zone->duration, request->duration_ns);
 	size_add(&zone->request_size[request->tcp], request->request_size);
 	size_add(&zone->response_size[request->tcp], request->response_size);
 	zone->dnssec_ok += request->dnssec_ok;
@@ -135,7 +109,7 @@ void metrics__health_failed(struct metrics *m)
 
 void metrics__health(struct metrics *m, uint64_t duration_ns)
 {
-	uint64_t bound = FIRST_BUCKET_NS;
+	uint64_t bound = HEALTH_BUCKET_NS;
 	unsigned int n = 0;
 
 	while (n < METRICS_HEALTH_BUCKETS && duration_ns > bound) {

@@ -22,37 +22,15 @@
 #include <stdint.h>
 
 #include "base/counters.h"
+#include "base/histogram.h"
 #include "config/corefile.h"
+#include "dns/rcode.h"
 #include "nodens_abi.h"
 #include "store/store.h"
+#include "upstream/stats.h"
 
 #define METRICS_MAX_SERIES 4096
 #define METRICS_KERNEL_NS  2000
-
-/* The rcodes told apart: X(number, text); others are "other". */
-#define METRICS_RCODES(X) \
-	X(0, "NOERROR")   \
-	X(1, "FORMERR")   \
-	X(2, "SERVFAIL")  \
-	X(3, "NXDOMAIN")  \
-	X(4, "NOTIMP")    \
-	X(5, "REFUSED")   \
-	X(6, "YXDOMAIN")  \
-	X(7, "YXRRSET")   \
-	X(8, "NXRRSET")   \
-	X(9, "NOTAUTH")   \
-	X(10, "NOTZONE")  \
-	X(16, "BADVERS")
-
-enum metrics_rcode {
-#define X(number, text) METRICS_RCODE_##number,
-	METRICS_RCODES(X)
-#undef X
-		METRICS_RCODE_OTHER,
-	METRICS_RCODE_COUNT
-};
-
-enum metrics_rcode metrics__rcode(uint16_t rcode);
 
 /* Who answered: the label "plugin". */
 #define METRICS_PLUGINS(X)      \
@@ -73,27 +51,6 @@ enum metrics_plugin {
 		METRICS_PLUGIN_COUNT
 };
 
-/* CoreDNS' time buckets, 0.00025 s x 2^n, and one for all above. */
-#define METRICS_TIME_BUCKETS 16
-
-struct metrics_time {
-	uint64_t bucket[METRICS_TIME_BUCKETS + 1]; /* not cumulative */
-	uint64_t sum_ns;
-};
-
-void metrics_time__add(struct metrics_time *time, uint64_t ns);
-
-/* An upstream, for coredns_forward_* and coredns_proxy_*. Counters never fall. */
-enum metrics_proto { METRICS_UDP, METRICS_TCP, METRICS_TLS, METRICS_PROTOS };
-
-struct metrics_upstream {
-	const char *to;	   /* "10.0.0.10:53", valid until the next call */
-	uint64_t requests; /* sent, answered or not */
-	struct metrics_time answered[METRICS_RCODE_COUNT]; /* by rcode */
-	uint64_t healthcheck_failures;
-	uint64_t conn_cache_hits[METRICS_PROTOS], conn_cache_misses[METRICS_PROTOS];
-};
-
 /* What the store knows of a block's cache. */
 struct metrics_cache {
 	uint64_t entries[2], evictions[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE */
@@ -110,7 +67,7 @@ struct metrics_config {
 	void (*store)(void *ctx, struct store_stats *out);
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
 	/* The index-th upstream, each address once; false: there are no more. */
-	bool (*upstream)(void *ctx, size_t index, struct metrics_upstream *out);
+	bool (*upstream)(void *ctx, size_t index, struct upstream_stats *out);
 	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
 	 */
 	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);

@@ -36,7 +36,7 @@
 #define RESPONSE_BITS SIZE_BITS
 
 _Static_assert(METRICS_TYPE_COUNT <= 1 << TYPE_BITS, "type");
-_Static_assert(METRICS_RCODE_COUNT <= 1 << RCODE_BITS, "rcode");
+_Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcode");
 _Static_assert(METRICS_PLUGIN_COUNT <= 1 << PLUGIN_BITS, "plugin");
 _Static_assert(METRICS_SIZE_BUCKETS < 1 << SIZE_BITS, "sizes");
 
@@ -81,7 +81,7 @@ void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *h
 		.attrs = (uint32_t) !!(hits->key_flags & NODENS_KEY_DO) << BIT_DO |
 			 (uint32_t)(hits->kind == NODENS_NEGATIVE) << BIT_KIND |
 			 (uint32_t)metrics_type(hits->qtype) << AT_TYPE |
-			 (uint32_t)metrics__rcode(hits->rcode) << AT_RCODE |
+			 (uint32_t)rcode__of(hits->rcode) << AT_RCODE |
 			 (uint32_t)hits->plugin << AT_PLUGIN |
 			 metrics_size_bucket(hits->request_size) << AT_REQUEST |
 			 metrics_size_bucket(hits->response_size) << AT_RESPONSE,

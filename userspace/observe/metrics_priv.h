@@ -57,8 +57,8 @@ struct metrics_size {
 
 struct zone_counters {
 	uint64_t requests[2][2][METRICS_TYPE_COUNT]; /* TCP, IPv6, type */
-	uint64_t responses[METRICS_PLUGIN_COUNT][METRICS_RCODE_COUNT];
-	struct metrics_time duration;
+	uint64_t responses[METRICS_PLUGIN_COUNT][RCODE_COUNT];
+	struct histogram duration;
 	struct metrics_size request_size[2], response_size[2]; /* TCP */
 	uint64_t dnssec_ok;
 };
@@ -171,7 +171,6 @@ void metrics_render(struct metrics *m, struct metrics_page *page);
 void metrics_render_own(struct metrics *m, struct metrics_page *page);
 void metrics_render_upstreams(struct metrics *m, struct metrics_page *page);
 void metrics_render_time(struct metrics_page *page, const char *name, const char *labels,
-			 const struct metrics_time *time);
-extern const char *const metrics_rcode_text[METRICS_RCODE_COUNT];
+			 const struct histogram *time);
 
 #endif /* NODENS_METRICS_PRIV_H */

@@ -8,14 +8,7 @@
 
 #include "metrics_priv.h"
 
-const char *const metrics_rcode_text[METRICS_RCODE_COUNT] = {
-#define X(number, text) [METRICS_RCODE_##number] = "rcode=\"" text "\"",
-	METRICS_RCODES(X)
-#undef X
-		[METRICS_RCODE_OTHER] = "rcode=\"other\"",
-};
-
-static const char *const time_le[METRICS_TIME_BUCKETS + 1] = {
+static const char *const time_le[HISTOGRAM_BUCKETS + 1] = {
 	"le=\"0.00025\"", "le=\"0.0005\"", "le=\"0.001\"", "le=\"0.002\"", "le=\"0.004\"",
 	"le=\"0.008\"",	  "le=\"0.016\"",  "le=\"0.032\"", "le=\"0.064\"", "le=\"0.128\"",
 	"le=\"0.256\"",	  "le=\"0.512\"",  "le=\"1.024\"", "le=\"2.048\"", "le=\"4.096\"",
@@ -68,11 +61,11 @@ static bool any(const uint64_t *buckets, unsigned int n)
 }
 
 void metrics_render_time(struct metrics_page *page, const char *name, const char *labels,
-			 const struct metrics_time *time)
+			 const struct histogram *time)
 {
-	if (!any(time->bucket, METRICS_TIME_BUCKETS + 1))
+	if (!any(time->bucket, HISTOGRAM_BUCKETS + 1))
 		return;
-	histogram(page, name, labels, time->bucket, time_le, METRICS_TIME_BUCKETS + 1);
+	histogram(page, name, labels, time->bucket, time_le, HISTOGRAM_BUCKETS + 1);
 	metrics_page__ns(page, name, "_sum", labels, "", time->sum_ns);
 }
 
@@ -110,13 +103,13 @@ static void render_requests(struct metrics_page *page, const struct series *seri
 static void render_responses(struct metrics_page *page, const struct series *series)
 {
 	for (int plugin = 0; plugin < METRICS_PLUGIN_COUNT; plugin++) {
-		for (int rcode = 0; rcode < METRICS_RCODE_COUNT; rcode++) {
+		for (int rcode = 0; rcode < RCODE_COUNT; rcode++) {
 			uint64_t n = series->zone->responses[plugin][rcode];
 			char extra[64];
 
 			if (!n)
 				continue;
-			snprintf(extra, sizeof(extra), "%s%s", metrics_rcode_text[rcode],
+			snprintf(extra, sizeof(extra), "%s%s", rcode_text[rcode],
 				 plugin_text[plugin]);
 			metrics_page__u64(page, "coredns_dns_responses_total", "", series->labels,
 					  extra, n);

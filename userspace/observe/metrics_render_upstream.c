@@ -10,14 +10,14 @@
 #define LABELS_MAX   256
 #define MAX_UPSTREAM 1024 /* beyond them none is shown */
 
-static const char *const proto_text[METRICS_PROTOS] = {
-	[METRICS_UDP] = "proto=\"udp\"",
-	[METRICS_TCP] = "proto=\"tcp\"",
-	[METRICS_TLS] = "proto=\"tcp-tls\"",
+static const char *const proto_text[UPSTREAM_PROTOS] = {
+	[UPSTREAM_UDP] = "proto=\"udp\"",
+	[UPSTREAM_TCP] = "proto=\"tcp\"",
+	[UPSTREAM_TLS] = "proto=\"tcp-tls\"",
 };
 
 /* "to" of the older names; with proxy_name the newer ones'. */
-static void make_labels(const struct metrics_upstream *up, bool proxy, char labels[LABELS_MAX])
+static void make_labels(const struct upstream_stats *up, bool proxy, char labels[LABELS_MAX])
 {
 	char to[LABELS_MAX / 2];
 
@@ -26,69 +26,68 @@ static void make_labels(const struct metrics_upstream *up, bool proxy, char labe
 }
 
 typedef void (*render_one)(struct metrics_page *page, const char *name, const char *labels,
-			   const struct metrics_upstream *up);
+			   const struct upstream_stats *up);
 
-static uint64_t time_count(const struct metrics_time *time)
+static uint64_t time_count(const struct histogram *time)
 {
 	uint64_t sum = 0;
 
-	for (int i = 0; i <= METRICS_TIME_BUCKETS; i++)
+	for (int i = 0; i <= HISTOGRAM_BUCKETS; i++)
 		sum += time->bucket[i];
 	return sum;
 }
 
 static void one_requests(struct metrics_page *page, const char *name, const char *labels,
-			 const struct metrics_upstream *up)
+			 const struct upstream_stats *up)
 {
 	metrics_page__u64(page, name, "", labels, "", up->requests);
 }
 
 static void one_responses(struct metrics_page *page, const char *name, const char *labels,
-			  const struct metrics_upstream *up)
+			  const struct upstream_stats *up)
 {
-	for (int rcode = 0; rcode < METRICS_RCODE_COUNT; rcode++) {
+	for (int rcode = 0; rcode < RCODE_COUNT; rcode++) {
 		uint64_t n = time_count(&up->answered[rcode]);
 
 		if (n)
-			metrics_page__u64(page, name, "", labels, metrics_rcode_text[rcode], n);
+			metrics_page__u64(page, name, "", labels, rcode_text[rcode], n);
 	}
 }
 
 static void one_duration(struct metrics_page *page, const char *name, const char *labels,
-			 const struct metrics_upstream *up)
+			 const struct upstream_stats *up)
 {
 	char with_rcode[LABELS_MAX + 64];
 
-	for (int rcode = 0; rcode < METRICS_RCODE_COUNT; rcode++) {
-		snprintf(with_rcode, sizeof(with_rcode), "%s,%s", labels,
-			 metrics_rcode_text[rcode]);
+	for (int rcode = 0; rcode < RCODE_COUNT; rcode++) {
+		snprintf(with_rcode, sizeof(with_rcode), "%s,%s", labels, rcode_text[rcode]);
 		metrics_render_time(page, name, with_rcode, &up->answered[rcode]);
 	}
 }
 
 static void one_healthcheck(struct metrics_page *page, const char *name, const char *labels,
-			    const struct metrics_upstream *up)
+			    const struct upstream_stats *up)
 {
 	metrics_page__u64(page, name, "", labels, "", up->healthcheck_failures);
 }
 
 static void one_cache(struct metrics_page *page, const char *name, const char *labels,
-		      const uint64_t counts[METRICS_PROTOS])
+		      const uint64_t counts[UPSTREAM_PROTOS])
 {
-	for (int proto = 0; proto < METRICS_PROTOS; proto++) {
+	for (int proto = 0; proto < UPSTREAM_PROTOS; proto++) {
 		if (counts[proto])
 			metrics_page__u64(page, name, "", labels, proto_text[proto], counts[proto]);
 	}
 }
 
 static void one_hits(struct metrics_page *page, const char *name, const char *labels,
-		     const struct metrics_upstream *up)
+		     const struct upstream_stats *up)
 {
 	one_cache(page, name, labels, up->conn_cache_hits);
 }
 
 static void one_misses(struct metrics_page *page, const char *name, const char *labels,
-		       const struct metrics_upstream *up)
+		       const struct upstream_stats *up)
 {
 	one_cache(page, name, labels, up->conn_cache_misses);
 }
@@ -121,7 +120,7 @@ void metrics_render_upstreams(struct metrics *m, struct metrics_page *page)
 	for (size_t f = 0; f < 2 * sizeof(families) / sizeof(families[0]); f++) {
 		bool proxy = f % 2;
 		const char *name = proxy ? families[f / 2].proxy : families[f / 2].forward;
-		struct metrics_upstream up;
+		struct upstream_stats up;
 
 		if (!name)
 			continue;

@@ -17,15 +17,6 @@
 
 #define CLASS_CH 3
 
-int template__check(const char *text, char *why, size_t why_size)
-{
-	struct form *form = NULL;
-	int ret = form__read(text, &form, why, why_size);
-
-	form__free(form);
-	return ret;
-}
-
 /* ---- open and close ---- */
 
 static int open_forms(const struct corefile_strings *texts, struct form ***out, char *why,

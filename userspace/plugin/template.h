@@ -19,9 +19,6 @@ int template__open(const struct corefile_template *list, size_t len,
 		   size_t err_size);
 void template__close(struct templates *templates);
 
-/* Could the parser take this text? Fills @why. */
-int template__check(const char *text, char *why, size_t why_size);
-
 /* *ede: what goes along with the answer, also with SERVFAIL; NULL: nothing. */
 enum local_result template__answer(struct templates *templates, const struct local_query *query,
 				   struct answer **out, const struct ede **ede);

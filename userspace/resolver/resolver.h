@@ -13,25 +13,12 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 
+#include "base/client.h"
 #include "base/counters.h"
 #include "config/corefile.h"
 #include "resolver/server_block.h"
 #include "store/store.h"
 #include "upstream/upstream.h"
-
-union sockaddr_any {
-	struct sockaddr sa;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-/* Who asked, and where the reply goes; owner is the server's. */
-struct client {
-	void *owner;
-	bool tcp;
-	union sockaddr_any peer, local; /* local: the address and port that was asked */
-	uint16_t query_size;		/* bytes, as received */
-};
 
 /* A query and what became of it. */
 struct resolver_event {

@@ -11,7 +11,11 @@
 
 #include <event2/event.h>
 
-#include "resolver/resolver.h"
+#include "base/client.h"
+#include "base/counters.h"
+#include "config/corefile.h"
+#include "dns/answer.h"
+#include "dns/msg.h"
 
 /* What a TCP connection may take, as with CoreDNS; 0 means these. */
 #define SERVER_READ_NS	     3000000000ull  /* a message from its first byte, or from accept() on */

@@ -175,11 +175,11 @@ static void received_answer(struct attempt *attempt, struct answer *answer,
 
 static void heard(struct attempt *attempt, const uint8_t *msg, size_t len, uint64_t now)
 {
-	struct metrics_upstream *numbers = &attempt->upstream->numbers->v;
+	struct upstream_stats *numbers = &attempt->upstream->numbers->v;
 
 	if (!attempt->exchange->probe)
-		metrics_time__add(&numbers->answered[metrics__rcode(msg[3] & DNS_RCODE)],
-				  now - attempt->sent_ns);
+		histogram__add(&numbers->answered[rcode__of(msg[3] & DNS_RCODE)],
+			       now - attempt->sent_ns);
 	upstream_edns_learn(attempt, msg, len, now);
 	upstream_succeeded(attempt->upstream, attempt->sent_ns, now);
 }

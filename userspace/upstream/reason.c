@@ -33,7 +33,7 @@ static void error_text(char *text, size_t size, const char *call, int error)
 void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error)
 {
 	const char *to = upstream->numbers->to;
-	char local_text[UPSTREAM_ADDR_TEXT] = "?", why[96];
+	char local_text[SOCKADDR_TEXT] = "?", why[96];
 	struct sockaddr_storage local = { 0 };
 	socklen_t len = sizeof(local);
 
@@ -45,7 +45,7 @@ void upstream_reason(struct upstream *upstream, const char *proto, int fd, int e
 	}
 	error_text(why, sizeof(why), "read", error);
 	if (!getsockname(fd, (struct sockaddr *)&local, &len))
-		upstream_addr_text(&local, local_text, sizeof(local_text));
+		sockaddr__text(&local, local_text, sizeof(local_text));
 	snprintf(upstream->reason, sizeof(upstream->reason), "read %s %s->%s: %s", proto,
 		 local_text, to, why);
 }

@@ -16,23 +16,6 @@
 
 #include "upstream_priv.h"
 
-void upstream_addr_text(const struct sockaddr_storage *addr, char *text, size_t size)
-{
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	if (addr->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
-
-		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
-		snprintf(text, size, "%s:%u", ip, ntohs(in->sin_port));
-	} else {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
-
-		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
-		snprintf(text, size, "[%s]:%u", ip, ntohs(in6->sin6_port));
-	}
-}
-
 static struct upstream_numbers **find(const struct upstreams *ups,
 				      const struct sockaddr_storage *addr)
 {
@@ -60,7 +43,7 @@ int upstream_numbers__open(struct upstreams *ups, struct upstream *upstream)
 		return -ENOMEM;
 	numbers->refs = 1;
 	numbers->addr = *upstream->addr;
-	upstream_addr_text(upstream->addr, numbers->to, sizeof(numbers->to));
+	sockaddr__text(upstream->addr, numbers->to, sizeof(numbers->to));
 	numbers->v.to = numbers->to;
 	grown[ups->n_numbers++] = numbers;
 	upstream->numbers = numbers;
@@ -101,7 +84,7 @@ void upstream_numbers__inherit(struct upstreams *ups, const struct upstreams *be
 	}
 }
 
-bool upstreams__metrics(const struct upstreams *ups, size_t index, struct metrics_upstream *out)
+bool upstreams__metrics(const struct upstreams *ups, size_t index, struct upstream_stats *out)
 {
 	if (index >= ups->n_numbers)
 		return false;

@@ -3,27 +3,36 @@
  * What is counted of each upstream's address: kept over reloads, shared by all
  * forwards that name it.
  *
- * Contract: of the upstream modules only; upstreams__metrics() hands it out.
+ * Contract: counted by the files of this folder; upstreams__metrics() hands it out.
  */
 #ifndef NODENS_UPSTREAM_METRICS_H
 #define NODENS_UPSTREAM_METRICS_H
 
 #include <netinet/in.h>
 
-#include "observe/metrics.h"
+#include "base/histogram.h"
+#include "base/sockaddr.h"
+#include "dns/rcode.h"
 
 struct upstream;
 struct upstreams;
 
-/* "10.0.0.10:53", "[fd00::10]:53" */
-#define UPSTREAM_ADDR_TEXT (INET6_ADDRSTRLEN + sizeof("[]:65535"))
-void upstream_addr_text(const struct sockaddr_storage *addr, char *text, size_t size);
+/* An upstream, for coredns_forward_* and coredns_proxy_*. Counters never fall. */
+enum upstream_proto { UPSTREAM_UDP, UPSTREAM_TCP, UPSTREAM_TLS, UPSTREAM_PROTOS };
+
+struct upstream_stats {
+	const char *to;				/* "10.0.0.10:53", valid until the next call */
+	uint64_t requests;			/* sent, answered or not */
+	struct histogram answered[RCODE_COUNT]; /* by rcode */
+	uint64_t healthcheck_failures;
+	uint64_t conn_cache_hits[UPSTREAM_PROTOS], conn_cache_misses[UPSTREAM_PROTOS];
+};
 
 struct upstream_numbers {
 	unsigned int refs; /* generations that hold it */
 	struct sockaddr_storage addr;
-	char to[UPSTREAM_ADDR_TEXT];
-	struct metrics_upstream v;
+	char to[SOCKADDR_TEXT];
+	struct upstream_stats v;
 };
 
 /* Sets upstream->numbers; -ENOMEM. */

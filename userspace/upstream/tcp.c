@@ -214,7 +214,7 @@ static bool conn_old(const struct tcp_conn *conn, uint64_t now)
 
 static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 {
-	enum metrics_proto proto = upstream->tls ? METRICS_TLS : METRICS_TCP;
+	enum upstream_proto proto = upstream->tls ? UPSTREAM_TLS : UPSTREAM_TCP;
 	uint64_t now = clock_now();
 	struct tcp_conn *best = NULL;
 

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sockaddr.h"
+
 static int fail(struct upstream_error *err, const char *what, const char *path)
 {
 	unsigned long code = ERR_peek_last_error();
@@ -103,14 +105,6 @@ static bool is_address(const char *name)
 	return inet_pton(AF_INET, name, addr) == 1 || inet_pton(AF_INET6, name, addr) == 1;
 }
 
-static const char *address_text(const struct sockaddr_storage *addr, char *text, socklen_t size)
-{
-	if (addr->ss_family == AF_INET)
-		return inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, text,
-				 size);
-	return inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, text, size);
-}
-
 static bool expect(SSL *ssl, const char *name)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
@@ -138,7 +132,7 @@ SSL *upstream_tls__connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *
 	SSL_set_app_data(ssl, session);
 	SSL_set_connect_state(ssl);
 	if (!SSL_set_fd(ssl, fd) ||
-	    !expect(ssl, name ? name : address_text(addr, text, sizeof(text)))) {
+	    !expect(ssl, name ? name : sockaddr__ip_text(addr, text, sizeof(text)))) {
 		SSL_free(ssl);
 		return NULL;
 	}

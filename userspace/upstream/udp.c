@@ -131,17 +131,17 @@ out_free:
 
 static int sock_take(struct upstream *upstream, struct udp_sock **out)
 {
-	struct metrics_upstream *numbers = &upstream->numbers->v;
+	struct upstream_stats *numbers = &upstream->numbers->v;
 	struct upstreams *ups = upstream->group->owner;
 	bool ipv6 = upstream->addr->ss_family == AF_INET6;
 	struct list *idle = &ups->udp_idle[ipv6];
 	struct udp_sock *sock;
 
 	if (list__empty(idle) || upstream->group->forward->source.ss_family) {
-		numbers->conn_cache_misses[METRICS_UDP]++;
+		numbers->conn_cache_misses[UPSTREAM_UDP]++;
 		return sock_open(ups, ipv6, out);
 	}
-	numbers->conn_cache_hits[METRICS_UDP]++;
+	numbers->conn_cache_hits[UPSTREAM_UDP]++;
 	sock = list_entry(idle->next, struct udp_sock, idle);
 	list__del(&sock->idle);
 	ups->udp_n_idle--;

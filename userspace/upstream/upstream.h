@@ -147,9 +147,9 @@ void upstreams__inherit(struct upstreams *upstreams, const struct upstreams *bef
  * The numbers of the index-th address, for coredns_forward_* and coredns_proxy_*; false: there are
  * no more. Each address once, whatever the number of forwards that name it.
  */
-struct metrics_upstream;
+struct upstream_stats;
 bool upstreams__metrics(const struct upstreams *upstreams, size_t index,
-			struct metrics_upstream *out);
+			struct upstream_stats *out);
 
 /* -EBUSY: max_concurrent of the group is reached, error says so, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);

@@ -2,7 +2,7 @@
 /*
  * The lock of a network namespace. Contract: node_lock.h.
  */
-#include "agent/node_lock.h"
+#include "link/node_lock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,18 +41,17 @@ int node_lock__try(void)
 	return ret ? ret : fd;
 }
 
-int node_lock__take(struct kern_error *err)
+int node_lock__take(struct error *err)
 {
 	int fd, i;
 
 	for (i = 0; (fd = node_lock__try()) == -EBUSY && i < TRIES; i++)
 		usleep(WAIT_US);
 	if (fd == -EBUSY)
-		return kern_error__set(err, fd,
-				       "another nodens agent runs in this network namespace");
+		return error__set(err, fd, "another nodens agent runs in this network namespace");
 	if (fd < 0)
-		return kern_error__set(err, fd, "the lock of this network namespace: %s%s",
-				       strerror(-fd),
-				       fd == -EACCES ? " (CAP_NET_BIND_SERVICE is needed)" : "");
+		return error__set(err, fd, "the lock of this network namespace: %s%s",
+				  strerror(-fd),
+				  fd == -EACCES ? " (CAP_NET_BIND_SERVICE is needed)" : "");
 	return fd;
 }

@@ -11,11 +11,11 @@
 #ifndef NODENS_NODE_LOCK_H
 #define NODENS_NODE_LOCK_H
 
-#include "datapath/datapath.h"
+#include "base/error.h"
 
 /* A descriptor to hold, or -EBUSY another agent has it, -EACCES no right to such a port, ... */
 int node_lock__try(void);
 /* The same, but waits two seconds for one that is ending. */
-int node_lock__take(struct kern_error *err);
+int node_lock__take(struct error *err);
 
 #endif /* NODENS_NODE_LOCK_H */
