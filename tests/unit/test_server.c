@@ -17,7 +17,6 @@
 #include "base/counters.h"
 #include "base/clock.h"
 #include "server/server.h"
-#include "base/share.h"
 
 #define MAX_TCP 64
 
@@ -264,36 +263,6 @@ static void test_receive_queue(void **state)
 	close(client);
 }
 
-static void test_shares(void **state)
-{
-	struct sockaddr_in6 a = { .sin6_family = AF_INET6 }, b = a, c = a;
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001) };
-	struct share *held[4];
-	struct shares shares;
-
-	(void)state;
-	inet_pton(AF_INET6, "2001:db8:0:1::1", &a.sin6_addr);
-	inet_pton(AF_INET6, "2001:db8:0:1:8::2", &b.sin6_addr);
-	inet_pton(AF_INET6, "2001:db8:0:2::1", &c.sin6_addr);
-	shares__init(&shares);
-	assert_null(shares__heaviest(&shares));
-	held[0] = shares__take(&shares, (struct sockaddr *)&a, 0);
-	held[1] = shares__take(&shares, (struct sockaddr *)&b, 0);
-	held[2] = shares__take(&shares, (struct sockaddr *)&c, 0);
-	held[3] = shares__take(&shares, (struct sockaddr *)&four, 0);
-	/* one /64 is one client, of two addresses */
-	assert_int_equal(share__client(held[0]), 2);
-	assert_ptr_not_equal(held[0], held[1]);
-	assert_int_equal(share__client(held[2]), 1);
-	assert_int_equal(share__client(held[3]), 1);
-	assert_ptr_equal(shares__heaviest(&shares), held[0]);
-	share__give(held[0]);
-	assert_int_equal(share__client(held[1]), 1);
-	for (int i = 1; i < 4; i++)
-		share__give(held[i]);
-	assert_true(list__empty(&shares.all));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +271,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_heaviest_gives_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_receive_queue, setup, teardown),
-		cmocka_unit_test(test_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

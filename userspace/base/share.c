@@ -4,13 +4,18 @@
  */
 #include "base/share.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret_hash.h"
+
 void shares__init(struct shares *shares)
 {
-	list__init(&shares->all);
+	for (int i = 0; i < SHARE_BUCKETS; i++)
+		list__init(&shares->buckets[i]);
 }
 
 /* IPv4 as ::ffff:a.b.c.d, which an IPv6 socket of both families says as well. */
@@ -28,9 +33,10 @@ static void addr_of(const struct sockaddr *peer, uint8_t addr[16])
 
 static struct share *find(struct shares *shares, const struct share_key *key, struct share *group)
 {
+	struct list *bucket = &shares->buckets[secret_hash(key, sizeof(*key)) % SHARE_BUCKETS];
 	struct share *share;
 
-	for (struct list *at = shares->all.next; at != &shares->all; at = at->next) {
+	for (struct list *at = bucket->next; at != bucket; at = at->next) {
 		share = list_entry(at, struct share, link);
 		if (!share->group == !group && !memcmp(&share->key, key, sizeof(*key)))
 			return share;
@@ -40,7 +46,7 @@ static struct share *find(struct shares *shares, const struct share_key *key, st
 		return NULL;
 	share->key = *key;
 	share->group = group;
-	list__append(&shares->all, &share->link);
+	list__append(bucket, &share->link);
 	return share;
 }
 
@@ -52,10 +58,12 @@ static void drop_unheld(struct share *share)
 	free(share);
 }
 
-struct share *shares__take(struct shares *shares, const struct sockaddr *peer, uint32_t device)
+int shares__take_below(struct shares *shares, const struct sockaddr *peer, uint32_t device,
+		       unsigned int limit, struct share **out)
 {
 	struct share_key key = { .device = device }, client = { .device = device };
 	struct share *group, *share;
+	int ret = 0;
 
 	addr_of(peer, key.addr);
 	if (!device) {
@@ -65,21 +73,37 @@ struct share *shares__take(struct shares *shares, const struct sockaddr *peer, u
 	}
 	group = find(shares, &client, NULL);
 	if (!group)
-		return NULL;
+		return -ENOMEM;
 	share = find(shares, &key, group);
-	if (!share) {
+	if (!share)
+		ret = -ENOMEM;
+	else if (share->held >= limit || group->held / 2 >= limit)
+		ret = -EDQUOT;
+	if (ret) {
+		if (share)
+			drop_unheld(share);
 		drop_unheld(group);
-		return NULL;
+		return ret;
 	}
 	group->held++;
 	share->held++;
-	return share;
+	*out = share;
+	return 0;
+}
+
+struct share *shares__take(struct shares *shares, const struct sockaddr *peer, uint32_t device)
+{
+	struct share *share;
+
+	return shares__take_below(shares, peer, device, UINT_MAX, &share) ? NULL : share;
 }
 
 void share__give(struct share *share)
 {
-	struct share *group = share->group;
+	struct share *group = share ? share->group : NULL;
 
+	if (!share)
+		return;
 	group->held--;
 	share->held--;
 	drop_unheld(share);
@@ -96,11 +120,15 @@ static struct share *heaviest(const struct shares *shares, const struct share *g
 {
 	struct share *found = NULL;
 
-	for (struct list *at = shares->all.next; at != &shares->all; at = at->next) {
-		struct share *share = list_entry(at, struct share, link);
+	for (int i = 0; i < SHARE_BUCKETS; i++) {
+		const struct list *bucket = &shares->buckets[i];
 
-		if (share->group == group && (!found || share->held > found->held))
-			found = share;
+		for (struct list *at = bucket->next; at != bucket; at = at->next) {
+			struct share *share = list_entry(at, struct share, link);
+
+			if (share->group == group && (!found || share->held > found->held))
+				found = share;
+		}
 	}
 	return found;
 }

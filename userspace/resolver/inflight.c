@@ -75,16 +75,17 @@ static void pending_unlink(struct pending *pending)
 		at = &(*at)->next;
 	*at = pending->next;
 	resolver->n_pending--;
-	client_share__give(resolver->shares, SHARE_EXCHANGES, &pending->share);
+	share__give(pending->share);
+	pending->share = NULL;
 	waiters_gone(pending);
 	if (pending->stale)
 		event_free(pending->stale);
 	pending->stale = NULL;
 }
 
-static void waiter_free(struct resolver *resolver, struct waiter *waiter)
+static void waiter_free(struct waiter *waiter)
 {
-	client_share__give(resolver->shares, SHARE_WAITERS, &waiter->share);
+	share__give(waiter->share);
 	free(waiter);
 }
 
@@ -95,7 +96,7 @@ static void pending_free(struct pending *pending)
 	resolver_cuts_forget(pending);
 	while ((waiter = pending->first)) {
 		pending->first = waiter->next;
-		waiter_free(pending->resolver, waiter);
+		waiter_free(waiter);
 	}
 	answer__free(pending->native);
 	answer__free(pending->alias);
@@ -103,13 +104,13 @@ static void pending_free(struct pending *pending)
 	free(pending);
 }
 
-static int take_share(struct resolver *resolver, const struct client *client, enum share_of what,
-		      struct share_held *held)
+static int take_share(struct resolver *resolver, const struct client *client, struct shares *of,
+		      unsigned int limit, struct share **share)
 {
 	const struct resolver_config *config = &resolver->config;
 	uint32_t device = config->device ? config->device(config->ctx, &client->peer.sa) : 0;
 
-	return client_share__take(resolver->shares, &client->peer.sa, device, what, held);
+	return shares__take_below(of, &client->peer.sa, device, limit, share);
 }
 
 static int pending_join(struct pending *pending, const struct client *client,
@@ -125,7 +126,7 @@ static int pending_join(struct pending *pending, const struct client *client,
 	if (!waiter)
 		return -ENOMEM;
 	*waiter = (struct waiter){ .client = *client, .query = *query, .since_ns = now };
-	ret = take_share(resolver, client, SHARE_WAITERS, &waiter->share);
+	ret = take_share(resolver, client, &resolver->waiting, CLIENT_WAITERS, &waiter->share);
 	if (ret) {
 		free(waiter);
 		return ret;
@@ -170,7 +171,7 @@ static void reply_all(struct pending *pending, const struct answer *answer, uint
 		else
 			resolver_reply_rcode(pending->resolver, &event, DNS_SERVFAIL,
 					     waiter->since_ns);
-		waiter_free(pending->resolver, waiter);
+		waiter_free(waiter);
 	}
 	waiters_gone(pending);
 }
@@ -483,7 +484,8 @@ int pending__start(struct resolver *resolver, const struct pending_start *start,
 		return -ENOMEM;
 	add_purpose(pending, start);
 	if (start->client)
-		ret = take_share(resolver, start->client, SHARE_EXCHANGES, &pending->share);
+		ret = take_share(resolver, start->client, &resolver->exchanges,
+				 resolver->client_exchanges, &pending->share);
 	if (start->client && !ret) {
 		ret = pending_join(pending, start->client, start->query, now);
 		plan_stale(pending, now);

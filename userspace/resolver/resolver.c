@@ -290,15 +290,13 @@ static int open_sections(struct resolver *resolver, struct section_error *err)
 	return cuts__open(&resolver->cuts);
 }
 
-static int open_shares(struct resolver *resolver)
+static void open_shares(struct resolver *resolver)
 {
 	unsigned int exchanges = CLIENT_EXCHANGES(resolver->config.shed_above);
-	const unsigned int limit[SHARES] = {
-		[SHARE_EXCHANGES] = exchanges > CLIENT_LEAST ? exchanges : CLIENT_LEAST,
-		[SHARE_WAITERS] = CLIENT_WAITERS,
-	};
 
-	return client_shares__open(limit, &resolver->shares);
+	resolver->client_exchanges = exchanges > CLIENT_LEAST ? exchanges : CLIENT_LEAST;
+	shares__init(&resolver->waiting);
+	shares__init(&resolver->exchanges);
 }
 
 int resolver__open(const struct resolver_config *config, struct resolver **out,
@@ -311,9 +309,8 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 		return -ENOMEM;
 	resolver->config = *config;
 	err->text[0] = '\0';
-	ret = open_shares(resolver);
-	if (!ret)
-		ret = open_sections(resolver, err);
+	open_shares(resolver);
+	ret = open_sections(resolver, err);
 	if (ret) {
 		if (!err->text[0])
 			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
@@ -334,6 +331,5 @@ void resolver__close(struct resolver *resolver)
 	free(resolver->sections);
 	free(resolver->loops);
 	cuts__close(resolver->cuts);
-	client_shares__close(resolver->shares);
 	free(resolver);
 }

@@ -12,9 +12,9 @@
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
 
-#include "resolver/client_share.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/share.h"
 #include "resolver/resolver.h"
 
 #define BUCKETS	    8192
@@ -32,7 +32,7 @@ struct waiter {
 	struct client client;
 	struct dns_query query;
 	uint64_t since_ns;
-	struct share_held share; /* of SHARE_WAITERS */
+	struct share *share; /* of resolver->waiting */
 };
 
 /* What is asked: also what the store keeps the answer under. */
@@ -48,7 +48,7 @@ struct pending {
 	struct resolver *resolver;
 	struct pending *next; /* in its bucket */
 	uint64_t hash, since_ns;
-	struct share_held share; /* of SHARE_EXCHANGES, of the client who asked first */
+	struct share *share; /* of resolver->exchanges, of the client who asked first; or NULL */
 	struct section *section;
 	size_t zone; /* of the section's block */
 	struct question question;
@@ -102,7 +102,8 @@ struct resolver {
 	struct pending *buckets[BUCKETS]; /* clients choose the questions: base/secret_hash.h */
 	unsigned int n_pending, n_waiters;
 	struct recheck rechecks[RECHECKS];
-	struct client_shares *shares;
+	struct shares waiting, exchanges; /* what each client has of n_waiters and n_pending */
+	unsigned int client_exchanges;	  /* the most of one address */
 	struct unanswered unanswered[UNANSWERED];
 	uint32_t rotate;
 	bool overloaded;
