@@ -17,11 +17,12 @@
 
 #include "dns/answer.h"
 
-#define ROUNDS	  9
-#define ALIASES	  11
-#define RATIO_MAX 6
-#define HEADER	  16		     /* of an A record whose owner is a pointer */
-#define FULL	  (DNS_MAX_MSG - 64) /* room for what writing it anew may need */
+#define ROUNDS	   9
+#define ROUNDS_MAX 400
+#define ALIASES	   11
+#define RATIO_MAX  6
+#define HEADER	   16		      /* of an A record whose owner is a pointer */
+#define FULL	   (DNS_MAX_MSG - 64) /* room for what writing it anew may need */
 
 static uint8_t msg[DNS_MAX_MSG];
 static size_t len;
@@ -195,14 +196,18 @@ static uint64_t cpu_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-/* Of one decoding, and what becomes of it. */
-static uint64_t cost(int *err, enum admission *admission)
+/*
+ * Of one decoding, the least of ROUNDS, or of as many more as it takes to come to @enough: on a
+ * busy machine most rounds are slow, but no round of what is not near linear is ever fast. And what
+ * becomes of it.
+ */
+static uint64_t cost(uint64_t enough, int *err, enum admission *admission)
 {
 	struct dns_name qname;
 	uint64_t best = UINT64_MAX;
 
 	assert_int_equal(dns_name__from_text(&qname, "q.test."), 0);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS || (i < ROUNDS_MAX && best > enough); i++) {
 		struct answer *answer = NULL;
 		uint64_t start = cpu_ns(), took;
 
@@ -237,7 +242,7 @@ static void test_near_linear(void **state)
 
 	(void)state;
 	make_honest();
-	honest = cost(&err, &admission);
+	honest = cost(UINT64_MAX, &err, &admission);
 	assert_int_equal(err, 0);
 	print_message("    honest: %llu us\n", (unsigned long long)honest / 1000);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -245,7 +250,7 @@ static void test_near_linear(void **state)
 
 		admission = ADMIT_PASS;
 		rows[i].make();
-		took = cost(&err, &admission);
+		took = cost(RATIO_MAX * honest, &err, &admission);
 		print_message("    %s: %llu us, %d, %d\n", rows[i].name,
 			      (unsigned long long)took / 1000, err, admission);
 		if (getenv("WORK_ONLY_SAY"))
