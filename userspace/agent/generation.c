@@ -94,69 +94,6 @@ void generation__close(struct generation *gen)
 	free(gen);
 }
 
-/* What of a block decides about its answers; what is only said or shown of them may differ. */
-static char *block_text(const struct corefile_block *block)
-{
-	struct corefile_block plain = *block;
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return NULL;
-	plain.errors = (struct corefile_errors){ .enabled = false };
-	plain.logs_len = 0;
-	plain.debug = plain.loop = false;
-	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;
-	plain.reload = (struct corefile_reload){ .enabled = false };
-	plain.timeouts = (struct corefile_timeouts){ .read_ns = 0 };
-	/* more or less room is not another answer */
-	plain.cache.success.capacity = !!plain.cache.success.capacity;
-	plain.cache.denial.capacity = !!plain.cache.denial.capacity;
-	corefile__print_block(&plain, out);
-	if (fclose(out)) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-static char **block_texts(const struct corefile *cf)
-{
-	char **texts = calloc(cf->blocks_len, sizeof(texts[0]));
-
-	for (size_t i = 0; texts && i < cf->blocks_len; i++)
-		texts[i] = block_text(&cf->blocks[i]);
-	return texts;
-}
-
-static void texts_free(char **texts, size_t n)
-{
-	for (size_t i = 0; texts && i < n; i++)
-		free(texts[i]);
-	free(texts);
-}
-
-/* What is cached of a block that reads as before stays: its number now, else -1. */
-static int *owners_map(const struct corefile *before, const struct corefile *after)
-{
-	int *same = malloc(before->blocks_len * sizeof(*same));
-	char **old = block_texts(before), **new = block_texts(after);
-
-	for (size_t i = 0; same && i < before->blocks_len; i++) {
-		same[i] = -1;
-		for (size_t k = 0; old && old[i] && new &&k < after->blocks_len; k++) {
-			if (new[k] && !strcmp(old[i], new[k])) {
-				same[i] = (int)k;
-				break;
-			}
-		}
-	}
-	texts_free(old, before->blocks_len);
-	texts_free(new, after->blocks_len);
-	return same;
-}
-
 /* The maps are as large as the first configuration asked for. */
 static void say_room(struct agent *agent, const struct generation *gen)
 {
@@ -182,7 +119,7 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 	int *same = NULL, ret;
 
 	if (before) {
-		same = owners_map(before->cf, gen->cf);
+		same = corefile__unchanged(before->cf, gen->cf);
 		before->retired_ns = now;
 		resolver__leave_store(before->resolver);
 		upstreams__inherit(gen->upstreams, before->upstreams);

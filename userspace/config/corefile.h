@@ -151,6 +151,12 @@ void corefile__print(const struct corefile *cf, FILE *out);
 void corefile__print_block(const struct corefile_block *block, FILE *out);
 
 /*
+ * Of each block of @before: its number in @after if its answers cannot differ there, else -1. What
+ * is only logged or shown of them may. The caller's to free; NULL: no memory.
+ */
+int *corefile__unchanged(const struct corefile *before, const struct corefile *after);
+
+/*
  * The block with the longest zone that is the name or above it, NULL if none; those that are apart
  * are not looked at. `qname` is wire form,
  * lower case, the root's zero counted in `len`. With equal zones (on other ports or addresses) the
