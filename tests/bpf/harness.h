@@ -26,6 +26,7 @@
 #include <bpf/libbpf.h>
 #include <ldns/ldns.h>
 
+#include "base/clock.h"
 #include "dns/answer.h"
 #include "datapath/datapath.h"
 #include "link/netns.h"
@@ -116,7 +117,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	env__beat(env);
 	kern__store_maps(env->kern, &maps);
 	store.hash_key = (const uint64_t *)env->ctl->hash_key;
-	if (store__open(&maps, &store, &env->store))
+	if (store__open(&maps, &store, clock_now(), &env->store))
 		die("store__open");
 	env->fd[TEST_TC] = kern__tc_prog_fd(env->kern, KERN_TC_POD, true, &err);
 	if (env->fd[TEST_TC] < 0)

@@ -24,6 +24,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/clock.h"
 #include "dns/slot.h"
 #include "store/store.h"
 

@@ -13,6 +13,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "base/counters.h"
 #include "cmd/cmd.h"
 #include "datapath/datapath.h"
@@ -126,7 +127,7 @@ static int setup(void **state)
 	}
 	kern__store_maps(w->kern, &w->maps);
 	store.hash_key = (const uint64_t *)kern__ctl(w->kern)->hash_key;
-	return store__open(&w->maps, &store, &w->store);
+	return store__open(&w->maps, &store, clock_now(), &w->store);
 }
 
 static int teardown(void **state)

@@ -22,6 +22,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "datapath/datapath.h"
 
 #define MOUNT	"/tmp"
@@ -325,7 +326,7 @@ static void test_none(void **state)
 	kern__store_maps(kern, &maps);
 	assert_int_equal(maps.index_fd, -1);
 	store_config.hash_key = (const uint64_t *)kern__ctl(kern)->hash_key;
-	assert_int_equal(store__open(&maps, &store_config, &store), 0);
+	assert_int_equal(store__open(&maps, &store_config, clock_now(), &store), 0);
 	store__close(store);
 	kern__close(kern);
 }

@@ -95,8 +95,8 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		.overload = on_overload,
 		.replied = on_replied,
 		.device = device_of,
-		.loop = on_loop,
-		.base = f->up.base,
+		.looped = on_loop,
+		.loop = &f->up.loop,
 		.ctx = f,
 	};
 
@@ -327,14 +327,14 @@ static void test_witnesses_at_the_first_answer(void **state)
 	resolver__tick(f.resolver, now);
 	assert_true(fixture_run(&f.up, &f.n, 1));
 	while (resolver__in_flight(f.resolver))
-		event_base_loop(f.up.base, EVLOOP_ONCE);
+		event_base_loop(f.up.loop.events, EVLOOP_ONCE);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
 	f.up.fake[0].behaviour = FAKE_ANSWERS;
 	query(&f, "b.cluster.local.", 2, 0);
 	assert_true(fixture_run(&f.up, &f.n, 2));
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
 	while (resolver__in_flight(f.resolver))
-		event_base_loop(f.up.base, EVLOOP_ONCE);
+		event_base_loop(f.up.loop.events, EVLOOP_ONCE);
 	/* believed: nobody is asked any more */
 	resolver__tick(f.resolver, now + 700 * NSEC_PER_SEC);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);

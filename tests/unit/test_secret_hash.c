@@ -91,7 +91,7 @@ static unsigned int longest_chain(const struct resolver *resolver)
 
 static void test_questions_under_way(void **state)
 {
-	struct upstream_fixture up = { .base = NULL };
+	struct upstream_fixture up = { .ups = NULL };
 	struct rlimit limit;
 	struct section_error err;
 	struct resolver *resolver;
@@ -113,7 +113,7 @@ static void test_questions_under_way(void **state)
 				      UPSTREAM_DEADLINE_NS),
 			 0);
 	up.fake[0].behaviour = FAKE_SILENT;
-	config.base = up.base;
+	config.loop = &up.loop;
 	config.corefile = up.cf;
 	config.upstreams = up.ups;
 	assert_int_equal(resolver__open(&config, &resolver, &err), 0);

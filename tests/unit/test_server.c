@@ -21,7 +21,7 @@
 #define MAX_TCP 64
 
 struct world {
-	struct event_base *base;
+	struct loop loop;
 	struct server *server;
 	struct agent_stats stats;
 	struct sockaddr_in addr;
@@ -78,7 +78,8 @@ static int setup(void **state)
 	struct sockaddr_storage addr = { .ss_family = AF_INET };
 	int fd;
 
-	w->base = config.base = event_base_new();
+	assert_int_equal(loop__open(&w->loop), 0);
+	config.loop = &w->loop;
 	assert_int_equal(server__open(&config, &w->server), 0);
 	((struct sockaddr_in *)&addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fd = server__socket(&addr, SOCK_STREAM);
@@ -94,7 +95,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	server__close(w->server);
-	event_base_free(w->base);
+	loop__close(&w->loop);
 	free(w);
 	return 0;
 }
@@ -102,7 +103,7 @@ static int teardown(void **state)
 static void turn(struct world *w)
 {
 	for (int i = 0; i < 8; i++)
-		event_base_loop(w->base, EVLOOP_NONBLOCK);
+		event_base_loop(w->loop.events, EVLOOP_NONBLOCK);
 }
 
 /* A connection of 127.0.0.@host; @asks: with a query that is never answered. */

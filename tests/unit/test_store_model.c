@@ -265,7 +265,7 @@ static void do_reopen(struct model *m)
 {
 	store__close(m->store);
 	m->store = NULL;
-	assert_int_equal(store__open(&m->maps, &m->config, &m->store), 0);
+	assert_int_equal(store__open(&m->maps, &m->config, clock_now(), &m->store), 0);
 	for (int i = 0; m->maps.index_fd < 0 && i < NAMES; i++)
 		m->q[i].known = false;
 	/* opening withdraws what it does not adopt, and then waits: all that is out is free */
@@ -335,7 +335,7 @@ static void run(enum how how, unsigned int seed, uint32_t positive, uint32_t neg
 		free(m);
 		skip();
 	}
-	assert_int_equal(store__open(&m->maps, &m->config, &m->store), 0);
+	assert_int_equal(store__open(&m->maps, &m->config, clock_now(), &m->store), 0);
 	for (int i = 0; i < OPS; i++) {
 		one_operation(m);
 		if (i < 500 || i % 16 == 0)

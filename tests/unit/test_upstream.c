@@ -88,7 +88,7 @@ static void test_a_flood_stays_behind(void **state)
 			ask(&f, liar, &first);
 			assert_true(first.answered);
 			if (turns)
-				event_base_loop(f.base, EVLOOP_NONBLOCK);
+				event_base_loop(f.loop.events, EVLOOP_NONBLOCK);
 			question_set(&q, "www.example.");
 			assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
 			fixture_run_for(&f, 5);
@@ -310,7 +310,7 @@ static void test_an_upstream_that_is_away_for_a_moment(void **state)
 		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
 		fixture_run_for(&f, 700 / MANY);
 	}
-	assert_int_equal(fake_reopen(&f.fake[0], f.base), 0);
+	assert_int_equal(fake_reopen(&f.fake[0], f.loop.events), 0);
 	fixture_run_for(&f, 500);
 	for (int i = 0; i < MANY; i++) {
 		assert_int_equal(q[i].done, 1);
@@ -349,7 +349,7 @@ static void test_a_refusal_may_be_forged(void **state)
 	assert_true(f.stats.v[AGENT_STAT_UPSTREAM_ERRORS] > 4);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 0);
 	f.fake[0].behaviour = FAKE_SILENT;
-	assert_int_equal(fake_reopen(&f.fake[0], f.base), 0);
+	assert_int_equal(fake_reopen(&f.fake[0], f.loop.events), 0);
 	sendto(f.fake[0].fd, msg, len, 0, (struct sockaddr *)&to, sizeof(to));
 	assert_true(fixture_run(&f, &q.done, 1));
 	assert_true(q.answered);

@@ -150,7 +150,7 @@ static void test_large_answers_are_dropped(void **state)
 	uint64_t begin;
 
 	(void)state;
-	stream_fake_open(&tcp, f.base, f.fake[0].port);
+	stream_fake_open(&tcp, f.loop.events, f.fake[0].port);
 	for (int k = 0; k < 2; k++) {
 		f.fake[0].behaviour = FAKE_ANSWERS;
 		ask(&f, group, &q);

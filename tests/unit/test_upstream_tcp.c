@@ -21,7 +21,7 @@ static struct upstream_group *open_tcp(struct upstream_fixture *f, struct stream
 
 	assert_int_equal(fixture_open(f, text, UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
 	group = open_more(f, 0);
-	stream_fake_open(tcp, f->base, f->fake[0].port);
+	stream_fake_open(tcp, f->loop.events, f->fake[0].port);
 	return group;
 }
 
@@ -222,7 +222,7 @@ static void test_an_upstream_that_is_away_for_a_moment(void **state)
 		fixture_run_for(&f, 80);
 		assert_int_equal(q[i].done, 0);
 	}
-	stream_fake_open(&tcp, f.base, f.fake[0].port);
+	stream_fake_open(&tcp, f.loop.events, f.fake[0].port);
 	fixture_run_for(&f, 500);
 	for (int i = 0; i < 8; i++)
 		assert_true(q[i].done == 1 && q[i].answered);
@@ -239,7 +239,7 @@ static void test_cut_within_an_answer(void **state)
 	struct question q;
 
 	(void)state;
-	stream_fake_open(&other, f.base, f.fake[1].port);
+	stream_fake_open(&other, f.loop.events, f.fake[1].port);
 	tcp.behaviour = STREAM_CUT;
 	ask(&f, group, &q);
 	assert_true(q.answered);

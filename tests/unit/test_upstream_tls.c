@@ -48,7 +48,7 @@ static void serve_tls(struct tls_fixture *t, const struct identity *id)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	stream_fake_open(&t->server, t->f.base, t->f.fake[0].port);
+	stream_fake_open(&t->server, t->f.loop.events, t->f.fake[0].port);
 	assert_true(SSL_CTX_use_certificate(ctx, id->cert));
 	assert_true(SSL_CTX_use_PrivateKey(ctx, id->key));
 	SSL_CTX_set_alpn_select_cb(ctx, choose_dot, NULL);

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/loop.h"
 #include "config/corefile.h"
 #include "upstream/upstream.h"
 
@@ -261,7 +261,7 @@ static inline int fake_reopen(struct fake *fake, struct event_base *base)
 
 /* Everything an upstream test needs. */
 struct upstream_fixture {
-	struct event_base *base;
+	struct loop loop;
 	struct fake fake[FAKES];
 	struct agent_stats stats;
 	struct corefile *cf;
@@ -307,7 +307,7 @@ static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns
 				    uint64_t deadline_ns)
 {
 	struct upstreams_config config = {
-		.base = f->base,
+		.loop = &f->loop,
 		.stats = &f->stats,
 		.bufsize = 1232,
 		.deadline_ns = deadline_ns,
@@ -330,9 +330,9 @@ static inline int fixture_open(struct upstream_fixture *f, const char *text, uin
 			       uint64_t deadline_ns)
 {
 	memset(f, 0, sizeof(*f));
-	f->base = event_base_new();
+	loop__open(&f->loop);
 	for (int i = 0; i < FAKES; i++) {
-		if (!f->base || fake_open(&f->fake[i], f->base))
+		if (!f->loop.events || fake_open(&f->fake[i], f->loop.events))
 			return -1;
 	}
 	f->cf = fixture_corefile(f, text);
@@ -345,7 +345,7 @@ static inline void fixture_close(struct upstream_fixture *f)
 	corefile__free(f->cf);
 	for (int i = 0; i < FAKES; i++)
 		fake_close(&f->fake[i]);
-	event_base_free(f->base);
+	loop__close(&f->loop);
 }
 
 static inline void fixture_tick(evutil_socket_t fd, short what, void *arg)
@@ -361,11 +361,11 @@ static inline bool fixture_run_until(struct upstream_fixture *f, const unsigned 
 {
 	static const struct timeval step = { 0, 2000 };
 	uint64_t end = clock_now() + ms * NSEC_PER_MS;
-	struct event *tick = event_new(f->base, -1, EV_PERSIST, fixture_tick, NULL);
+	struct event *tick = event_new(f->loop.events, -1, EV_PERSIST, fixture_tick, NULL);
 
 	event_add(tick, &step);
 	while (*flag < value && clock_now() < end)
-		event_base_loop(f->base, EVLOOP_ONCE);
+		event_base_loop(f->loop.events, EVLOOP_ONCE);
 	event_free(tick);
 	return *flag >= value;
 }

@@ -74,7 +74,7 @@ static inline void ask(struct upstream_fixture *f, struct upstream_group *group,
 	question_set(q, "www.example.");
 	/* A turn of the loop between two queries: each query of a client comes in a turn of its
 	 * own. */
-	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	event_base_loop(f->loop.events, EVLOOP_NONBLOCK);
 	assert_int_equal(exchange__start(group, &q->exchange, clock_now()), 0);
 	assert_true(fixture_run(f, &q->done, 1));
 	assert_int_equal(q->done, 1);

@@ -19,7 +19,8 @@
 #include "link/notrack.h"
 #include "agent/notify.h"
 
-#define BEAT_MS	      100
+#define BEAT_NS	      (100 * NSEC_PER_MS)
+#define TICK_NS	      (250 * NSEC_PER_MS) /* of the store */
 #define HUNG_NS	      NSEC_PER_SEC
 #define SHED_ABOVE    4096  /* exchanges under way */
 #define MAX_EXCHANGES 16384 /* each may hold a socket */
@@ -65,13 +66,10 @@ void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg,
 	server__reply(agent->server, client, msg, len);
 }
 
-static void on_beat(evutil_socket_t fd, short what, void *arg)
+static void on_beat(void *arg, uint64_t now)
 {
 	struct agent *agent = arg;
-	uint64_t now = clock_now();
 
-	(void)fd;
-	(void)what;
 	agent->ctl->heartbeat_ns = now;
 	kern__ctl_commit(agent->kern);
 	agent_map__sync(&agent->map);
@@ -109,13 +107,10 @@ static void fill_served(struct agent *agent)
 	kern__ctl_commit(agent->kern);
 }
 
-static void on_second(evutil_socket_t fd, short what, void *arg)
+static void on_second(void *arg, uint64_t now)
 {
 	struct agent *agent = arg;
-	uint64_t now = clock_now();
 
-	(void)fd;
-	(void)what;
 	agent_observe__tick(agent, now);
 	if (agent->stopping)
 		return;
@@ -202,7 +197,7 @@ static int open_kern(struct agent *agent, const struct corefile *cf, const struc
 	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
 	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
 	store.cut_depths = (uint64_t *)&agent->ctl->cut_depths;
-	ret = store__open(&maps, &store, &agent->store);
+	ret = store__open(&maps, &store, loop__now(&agent->loop), &agent->store);
 	if (ret)
 		log_error("cannot open the store: %s", strerror(-ret));
 	return ret;
@@ -219,7 +214,7 @@ static void fill_ctl(struct agent *agent)
 	if (agent->steer)
 		steer__fill_ctl(agent->steer, ctl);
 	fill_served(agent);
-	ctl->heartbeat_ns = clock_now();
+	ctl->heartbeat_ns = loop__now(&agent->loop);
 	kern__ctl_commit(agent->kern);
 }
 
@@ -250,7 +245,7 @@ static int open_generation(struct agent *agent, struct corefile *cf, const struc
 		agent->max_exchanges / 2 < SHED_ABOVE ? agent->max_exchanges / 2 : SHED_ABOVE;
 	ret = generation__open(agent, cf, plan, &gen);
 	if (!ret)
-		generation__take_over(agent, gen, clock_now());
+		generation__take_over(agent, gen, loop__now(&agent->loop));
 	return ret;
 }
 
@@ -274,26 +269,21 @@ static int write_pidfile(struct agent *agent)
 	return ret;
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void on_tick(void *arg, uint64_t now)
 {
 	struct agent *agent = arg;
 
-	(void)fd;
-	(void)what;
 	if (!agent->stopping)
-		store__tick(agent->store, clock_now());
+		store__tick(agent->store, now);
 }
 
 static int open_timers(struct agent *agent)
 {
-	static const struct timeval beat = { 0, BEAT_MS * 1000 }, second = { 1, 0 };
-	static const struct timeval tick = { 0, 250000 };
-
-	agent->beat = event_new(agent->base, -1, EV_PERSIST, on_beat, agent);
-	agent->second = event_new(agent->base, -1, EV_PERSIST, on_second, agent);
-	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
-	if (!agent->beat || !agent->second || !agent->tick || event_add(agent->tick, &tick) ||
-	    event_add(agent->beat, &beat) || event_add(agent->second, &second)) {
+	loop_timer__init(&agent->beat, &agent->loop, on_beat, agent);
+	loop_timer__init(&agent->second, &agent->loop, on_second, agent);
+	loop_timer__init(&agent->tick, &agent->loop, on_tick, agent);
+	if (loop_timer__every(&agent->tick, TICK_NS) || loop_timer__every(&agent->beat, BEAT_NS) ||
+	    loop_timer__every(&agent->second, NSEC_PER_SEC)) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
@@ -304,8 +294,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 {
 	int ret;
 
-	agent->base = event_base_new();
-	if (!agent->base) {
+	if (loop__open(&agent->loop)) {
 		log_error("cannot make an event loop");
 		corefile__free(cf);
 		return -ENOMEM;
@@ -370,18 +359,14 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	if (agent->kern && unpins && !agent->bare)
 		unpin(agent);
 	kern__close(agent->kern);
-	if (agent->beat)
-		event_free(agent->beat);
-	if (agent->second)
-		event_free(agent->second);
-	if (agent->tick)
-		event_free(agent->tick);
+	loop_timer__stop(&agent->beat);
+	loop_timer__stop(&agent->second);
+	loop_timer__stop(&agent->tick);
 	for (size_t i = 0; i < sizeof(agent->signals) / sizeof(agent->signals[0]); i++) {
 		if (agent->signals[i])
 			event_free(agent->signals[i]);
 	}
-	if (agent->base)
-		event_base_free(agent->base);
+	loop__close(&agent->loop);
 	conf_watch__free(agent->watch);
 	if (agent->pidfile_written)
 		unlink(agent->opts->pidfile);
@@ -455,8 +440,8 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	if (conf->notes.len)
 		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
 	upstreams__probe(agent->gen->upstreams);
-	resolver__watch_loops(agent->gen->resolver, clock_now());
-	if (event_base_dispatch(agent->base) < 0) {
+	resolver__watch_loops(agent->gen->resolver, loop__now(&agent->loop));
+	if (event_base_dispatch(agent->loop.events) < 0) {
 		log_error("the event loop failed");
 		ret = -EIO;
 	}

@@ -19,6 +19,7 @@
 #include "link/monitor.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "observe/metrics.h"
 #include "link/dummy.h"
 #include "observe/querylog.h"
@@ -35,7 +36,7 @@ struct agent_map {
 struct agent {
 	const struct run_options *opts;
 	struct generation *gen; /* the configuration at work; older ones drain */
-	struct event_base *base;
+	struct loop loop;
 	struct event *signals[5];
 	struct kern *kern;
 	struct nodens_ctl *ctl;
@@ -60,7 +61,7 @@ struct agent {
 	struct event *links_readable;
 	struct list devices;
 	int fatal; /* -errno: a device the operator named could not be attached to */
-	struct event *beat, *second, *tick;
+	struct loop_timer beat, second, tick;
 	uint64_t reload_ns;	  /* when the configuration is looked at again */
 	struct conf_watch *watch; /* what it was made of, or was refused last */
 	unsigned int missing;	  /* looks in a row at which its file was gone */

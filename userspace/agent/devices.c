@@ -319,7 +319,7 @@ int agent_devices__open(struct agent *agent)
 		log_error("cannot watch network devices: %s", strerror(-ret));
 		return ret;
 	}
-	agent->links_readable = event_new(agent->base, links__fd(agent->links),
+	agent->links_readable = event_new(agent->loop.events, links__fd(agent->links),
 					  EV_READ | EV_PERSIST, on_links, agent);
 	if (!agent->links_readable || event_add(agent->links_readable, NULL)) {
 		log_error("out of memory");
@@ -333,7 +333,7 @@ int agent_devices__open(struct agent *agent)
 void agent_devices__review(struct agent *agent)
 {
 	struct list *node, *next;
-	uint64_t now = clock_now();
+	uint64_t now = loop__now(&agent->loop);
 
 	for (node = agent->devices.next; node != &agent->devices; node = next) {
 		struct device *device = list_entry(node, struct device, link);

@@ -15,7 +15,7 @@
 static int open_upstreams(struct agent *agent, struct generation *gen)
 {
 	struct upstreams_config config = {
-		.base = agent->base,
+		.loop = &agent->loop,
 		.stats = agent->map.stats,
 		.bufsize = agent->opts->bufsize < NODENS_OPT_SIZE ? agent->opts->bufsize
 								  : NODENS_OPT_SIZE,
@@ -35,7 +35,7 @@ static int open_resolver(struct agent *agent, struct generation *gen)
 {
 	struct resolver_config config = {
 		.corefile = gen->cf,
-		.base = agent->base,
+		.loop = &agent->loop,
 		.upstreams = gen->upstreams,
 		.store = agent->store,
 		.stats = agent->map.stats,
@@ -46,7 +46,7 @@ static int open_resolver(struct agent *agent, struct generation *gen)
 		.reply = agent__on_reply,
 		.overload = agent__on_overload,
 		.replied = agent__on_replied,
-		.loop = agent__on_loop,
+		.looped = agent__on_loop,
 		.ctx = agent,
 	};
 	struct section_error err;

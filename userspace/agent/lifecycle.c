@@ -38,7 +38,7 @@ void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
 		agent__set_steer(agent, false);
 		log_error("nd0 was deleted, and with it the way to the agent: leaving");
 		agent->fatal = -ENODEV;
-		event_base_loopbreak(agent->base);
+		event_base_loopbreak(agent->loop.events);
 		return;
 	}
 	if (info->up == !agent->nd0_down)
@@ -61,7 +61,7 @@ static void stop_if_done(struct agent *agent, uint64_t now)
 	if (since < STOP_AT_LEAST_NS)
 		return;
 	if (since >= STOP_AT_MOST_NS || !generation__in_flight(agent))
-		event_base_loopbreak(agent->base);
+		event_base_loopbreak(agent->loop.events);
 }
 
 static void stop(struct agent *agent, uint64_t now)
@@ -149,10 +149,14 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (agent->stopping || agent->leave_ns) {
-		event_base_loopbreak(agent->base);
+		event_base_loopbreak(agent->loop.events);
 		return;
 	}
-	leave(agent, fd == SIGTERM ? "SIGTERM" : fd == SIGINT ? "SIGINT" : "SIGQUIT", clock_now());
+	leave(agent,
+	      fd == SIGTERM  ? "SIGTERM"
+	      : fd == SIGINT ? "SIGINT"
+			     : "SIGQUIT",
+	      loop__now(&agent->loop));
 }
 
 int agent_phases__open(struct agent *agent)
@@ -165,7 +169,7 @@ int agent_phases__open(struct agent *agent)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN); /* Caddy's "upgrade": an end without cleaning up otherwise */
 	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		agent->signals[i] = evsignal_new(agent->base, numbers[i], on_signal, agent);
+		agent->signals[i] = evsignal_new(agent->loop.events, numbers[i], on_signal, agent);
 		if (!agent->signals[i] || event_add(agent->signals[i], NULL)) {
 			log_error("cannot handle signals");
 			return -ENOMEM;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "agent_priv.h"
-#include "base/clock.h"
 
 /* ---- where numbers that others keep come from ---- */
 
@@ -298,7 +297,7 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 		.key_flags = slot->key_flags,
 		.kind = slot->kind,
 		.plugin = METRICS_PLUGIN_CACHE,
-		.stale = slot->expires_ns <= clock_now(),
+		.stale = slot->expires_ns <= loop__now(&agent->loop),
 		.request_size = DNS_HEADER + slot->name_len + 4,
 		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,
 		.hits = n,

@@ -17,7 +17,7 @@ void notify__state(const char *state);
 /*
  * "WATCHDOG=1", at most three times in the interval of WATCHDOG_USEC, where the manager asks for
  * it. To be called with every beat of the agent, so that a hung agent falls silent. @now_ns:
- * clock_now().
+ * loop__now().
  */
 void notify__beat(uint64_t now_ns);
 

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "agent_priv.h"
-#include "base/clock.h"
 
 static const char *const prefixes[] = {
 	[LOG_LEVEL_ERROR] = "[ERROR] ",
@@ -109,7 +108,7 @@ void agent__on_replied(void *ctx, const struct resolver_event *event)
 	block = event->section->block - gen->cf->blocks;
 	if (event->error)
 		errlog__event(gen->errlog, block, event->rcode, &event->query->qname,
-			      event->query->qtype, event->error, clock_now());
+			      event->query->qtype, event->error, loop__now(&agent->loop));
 	if (gen->querylogs[block])
 		say_query(agent, gen->querylogs[block], event);
 }
@@ -130,7 +129,7 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 	/* every query for the zone would go round until it times out: better none is taken at all
 	 */
 	agent->fatal = -ELOOP;
-	event_base_loopbreak(agent->base);
+	event_base_loopbreak(agent->loop.events);
 }
 
 /* ---- readiness ---- */
@@ -276,7 +275,7 @@ int agent_observe__configure(struct agent *agent, const struct corefile *cf)
 int agent_observe__open(struct agent *agent)
 {
 	struct endpoints_config config = {
-		.base = agent->base,
+		.base = agent->loop.events,
 		.ready = on_ready,
 		.bound = on_bound,
 		.ctx = agent,

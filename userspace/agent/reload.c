@@ -88,7 +88,7 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 		log_error("%s: the configuration stays as it was", reason);
 		return false;
 	}
-	now_ns = clock_now();
+	now_ns = loop__now(&agent->loop);
 	generation__take_over(agent, gen, now_ns);
 	agent_observe__configure(agent, agent->gen->cf);
 	upstreams__probe(gen->upstreams);

@@ -95,7 +95,7 @@ static void on_full(void *ctx, bool full)
 static void on_crowded(void *ctx, bool crowded)
 {
 	struct agent *agent = ctx;
-	uint64_t now = clock_now();
+	uint64_t now = loop__now(&agent->loop);
 
 	agent__shed(agent, NODENS_SHED_QUEUE, crowded);
 	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
@@ -238,7 +238,7 @@ static int open_sockets(struct agent *agent)
 int agent_sockets__open(struct agent *agent)
 {
 	struct server_config config = {
-		.base = agent->base,
+		.loop = &agent->loop,
 		.stats = agent->map.stats,
 		.bufsize = agent->opts->bufsize,
 		.max_tcp = SERVER_MAX_TCP,

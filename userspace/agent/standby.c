@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "agent_priv.h"
-#include "base/clock.h"
 #include "link/node_lock.h"
 
 #define LOOK_US	  50000
@@ -33,13 +32,13 @@ static int wait_for_lock(struct agent *agent)
 	int fd = -EBUSY;
 
 	while (fd == -EBUSY && !agent->stopping) {
-		event_base_loopexit(agent->base, &look);
-		if (event_base_dispatch(agent->base) < 0) {
+		event_base_loopexit(agent->loop.events, &look);
+		if (event_base_dispatch(agent->loop.events) < 0) {
 			log_error("the event loop failed");
 			return -EIO;
 		}
 		if (++looks % TICK_LOOK == 0)
-			agent_observe__tick(agent, clock_now());
+			agent_observe__tick(agent, loop__now(&agent->loop));
 		fd = node_lock__try();
 	}
 	if (!agent->stopping)

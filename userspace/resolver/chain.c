@@ -233,7 +233,7 @@ static bool wants_next(const struct corefile_forward *forward, const struct answ
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
 {
 	struct pending *pending = (struct pending *)exchange;
-	uint64_t now = clock_now();
+	uint64_t now = resolver_now(pending->resolver);
 
 	if (answer && wants_next(pending->forward, answer) && next_forward(pending)) {
 		answer__free(answer);

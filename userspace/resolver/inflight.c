@@ -14,7 +14,7 @@
 #include "plugin/whoami.h"
 
 /* Who could be answered with what has expired waits no longer for better: RFC 8767, 5. */
-#define STALE_AFTER_US 1800000
+#define STALE_AFTER_NS (1800 * NSEC_PER_MS)
 /*
  * With verify, so long the programs answer with it once upstreams had nothing. While somebody asks,
  * upstreams are asked too (each 5.4 s, store/tick.c) for a deadline at most (5 s), and that makes
@@ -78,9 +78,7 @@ static void pending_unlink(struct pending *pending)
 	share__give(pending->share);
 	pending->share = NULL;
 	waiters_gone(pending);
-	if (pending->stale)
-		event_free(pending->stale);
-	pending->stale = NULL;
+	loop_timer__stop(&pending->stale);
 }
 
 static void waiter_free(struct waiter *waiter)
@@ -223,15 +221,12 @@ bool pending__rechecks(const struct resolver *resolver, const struct section *se
 	       pending_find((struct resolver *)resolver, hash, section, question);
 }
 
-static void on_stale(evutil_socket_t fd, short what, void *arg)
+/* Who joins from now on has a time of its own. */
+static void on_stale(void *arg, uint64_t now)
 {
 	struct pending *pending = arg;
 
-	(void)fd;
-	(void)what;
-	event_free(pending->stale); /* who joins from now on has a time of its own */
-	pending->stale = NULL;
-	reply_stale(pending, clock_now());
+	reply_stale(pending, now);
 	resolver_judge_load(pending->resolver);
 }
 
@@ -239,20 +234,17 @@ static void on_stale(evutil_socket_t fd, short what, void *arg)
 static void plan_stale(struct pending *pending, uint64_t now)
 {
 	const struct corefile_cache *cache = &pending->section->block->cache;
-	uint64_t after_us = cache->stale_wait_ns ? cache->stale_wait_ns / 1000 : STALE_AFTER_US;
-	struct timeval wait = { after_us / 1000000, after_us % 1000000 };
 	const struct question *q = &pending->question;
 	struct resolver *resolver = pending->resolver;
 	uint32_t past_s;
 
-	if (pending->stale || !resolver->config.store ||
+	if (pending->stale.set || !resolver->config.store ||
 	    !pending->section->block->cache.serve_stale_s ||
 	    !store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 			      &past_s))
 		return;
-	pending->stale = evtimer_new(resolver->config.base, on_stale, pending);
-	if (pending->stale)
-		evtimer_add(pending->stale, &wait);
+	loop_timer__set(&pending->stale,
+			cache->stale_wait_ns ? cache->stale_wait_ns : STALE_AFTER_NS);
 }
 
 bool pending_failed(const struct answer *answer)
@@ -411,7 +403,7 @@ void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *e
 	struct resolver *resolver = pending->resolver;
 
 	pending_unlink(pending);
-	end_stale(pending, clock_now()); /* nobody waits any more, then */
+	end_stale(pending, resolver_now(resolver)); /* nobody waits any more, then */
 	for (struct waiter *waiter = pending->first; waiter; waiter = waiter->next) {
 		struct resolver_event event = event_for(pending, waiter, "");
 
@@ -441,6 +433,7 @@ static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
 	if (start->asker)
 		pending->asker = *start->asker;
 	pending->last = &pending->first;
+	loop_timer__init(&pending->stale, resolver->config.loop, on_stale, pending);
 	pending->next = *bucket;
 	*bucket = pending;
 	resolver->n_pending++;

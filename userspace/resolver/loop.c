@@ -41,7 +41,7 @@ void resolver_loop_answered(struct resolver *resolver, const struct section *sec
 
 	probe->answered = true;
 	/* a copy of it may still be under way */
-	probe->until_ns = clock_now() + AFTERWARDS_NS;
+	probe->until_ns = resolver_now(resolver) + AFTERWARDS_NS;
 }
 
 static void ask(struct resolver *resolver, size_t block, uint64_t now)
@@ -72,8 +72,8 @@ static void came_back(struct resolver *resolver, size_t block, const struct clie
 	if (probe->back < LOOPS) {
 		if (make_name(zone, &probe->name))
 			ask(resolver, block, now);
-	} else if (resolver->config.loop) {
-		resolver->config.loop(resolver->config.ctx, client, zone->text, &name);
+	} else if (resolver->config.looped) {
+		resolver->config.looped(resolver->config.ctx, client, zone->text, &name);
 	}
 }
 

@@ -158,7 +158,7 @@ static void hear(struct resolver *resolver, struct section *section, size_t zone
 
 void resolver_cuts_forget(struct pending *pending)
 {
-	testify(pending, -1, clock_now());
+	testify(pending, -1, resolver_now(pending->resolver));
 }
 
 void resolver_cuts_learn(struct pending *pending, const struct answer *answer,

@@ -33,7 +33,7 @@ static void told(struct resolver *resolver, struct resolver_event *event, const 
 	event->size = len;
 	event->rcode = msg[3] & DNS_RCODE;
 	event->flags = msg[2] << 8 | msg[3];
-	event->duration_ns = clock_now() - since_ns;
+	event->duration_ns = resolver_now(resolver) - since_ns;
 	resolver->config.replied(resolver->config.ctx, event);
 }
 

@@ -10,11 +10,11 @@
 #ifndef NODENS_RESOLVER_H
 #define NODENS_RESOLVER_H
 
-#include <event2/event.h>
 #include <netinet/in.h>
 
 #include "base/client.h"
 #include "base/counters.h"
+#include "base/loop.h"
 #include "config/corefile.h"
 #include "resolver/server_block.h"
 #include "store/store.h"
@@ -43,7 +43,7 @@ struct resolver;
 
 struct resolver_config {
 	const struct corefile *corefile;
-	struct event_base *base;
+	struct loop *loop;
 	struct upstreams *upstreams;
 	struct store *store; /* NULL: nothing is cached */
 	struct agent_stats *stats;
@@ -60,8 +60,8 @@ struct resolver_config {
 	 * Our own probes came back, the last one as @client's query: @zone is forwarded to
 	 * ourselves. May be NULL.
 	 */
-	void (*loop)(void *ctx, const struct client *client, const char *zone,
-		     const struct dns_name *probe);
+	void (*looped)(void *ctx, const struct client *client, const char *zone,
+		       const struct dns_name *probe);
 	void *ctx;
 };
 

@@ -12,7 +12,6 @@
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "base/share.h"
 #include "resolver/resolver.h"
@@ -66,7 +65,7 @@ struct pending {
 	struct client asker; /* whose words rewrites may put into the query; peer AF_UNSPEC: none */
 	struct waiter *first, **last;
 	unsigned int n_waiters;
-	struct event *stale; /* then a stale answer is sent: RFC 8767, 5 */
+	struct loop_timer stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see nxdomain.c. */
 	unsigned int witness;	 /* bits: nxdomain_policy.h */
 	bool loop;		 /* see loop.c */
@@ -113,6 +112,11 @@ struct resolver {
 	uint64_t static_look_ns;
 	uint8_t msg[DNS_MAX_MSG];
 };
+
+static inline uint64_t resolver_now(const struct resolver *resolver)
+{
+	return loop__now(resolver->config.loop);
+}
 
 static inline void resolver_count(struct resolver *resolver, enum agent_stat stat)
 {

@@ -10,6 +10,7 @@
 #include "server_priv.h"
 
 #define LISTEN_BACKLOG 256
+#define UPKEEP_NS      (250 * NSEC_PER_MS)
 
 int server_receive(struct server *server, const struct client *client, const uint8_t *msg,
 		   size_t len, uint8_t *refusal, size_t size, uint64_t now)
@@ -49,17 +50,14 @@ void server__reply(void *ctx, const struct client *client, const uint8_t *msg, s
 		udp_reply(client, msg, len);
 }
 
-static void on_upkeep(evutil_socket_t fd, short what, void *arg)
+static void on_upkeep(void *arg, uint64_t now)
 {
-	(void)fd;
-	(void)what;
-	tcp_upkeep(arg, clock_now());
+	tcp_upkeep(arg, now);
 	udp_upkeep(arg);
 }
 
 int server__open(const struct server_config *config, struct server **out)
 {
-	static const struct timeval period = { 0, 250000 };
 	struct server *server = calloc(1, sizeof(*server));
 
 	if (!server)
@@ -69,8 +67,8 @@ int server__open(const struct server_config *config, struct server **out)
 	list__init(&server->tcp_listeners);
 	list__init(&server->tcp_clients);
 	shares__init(&server->tcp_shares);
-	server->upkeep = event_new(config->base, -1, EV_PERSIST, on_upkeep, server);
-	if (!server->upkeep || evtimer_add(server->upkeep, &period)) {
+	loop_timer__init(&server->upkeep, config->loop, on_upkeep, server);
+	if (loop_timer__every(&server->upkeep, UPKEEP_NS)) {
 		server__close(server);
 		return -ENOMEM;
 	}
@@ -91,8 +89,7 @@ void server__close(struct server *server)
 		return;
 	udp_close(server);
 	tcp_close(server);
-	if (server->upkeep)
-		event_free(server->upkeep);
+	loop_timer__stop(&server->upkeep);
 	free(server);
 }
 

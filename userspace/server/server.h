@@ -9,10 +9,9 @@
 #ifndef NODENS_SERVER_H
 #define NODENS_SERVER_H
 
-#include <event2/event.h>
-
 #include "base/client.h"
 #include "base/counters.h"
+#include "base/loop.h"
 #include "config/corefile.h"
 #include "dns/answer.h"
 #include "dns/msg.h"
@@ -30,7 +29,7 @@
 struct server;
 
 struct server_config {
-	struct event_base *base;
+	struct loop *loop;
 	struct agent_stats *stats;
 	uint16_t bufsize;
 	unsigned int max_tcp;

@@ -9,7 +9,6 @@
 #ifndef NODENS_SERVER_PRIV_H
 #define NODENS_SERVER_PRIV_H
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "server/server.h"
 #include "base/share.h"
@@ -21,9 +20,14 @@ struct server {
 	struct shares tcp_shares; /* of n_tcp */
 	bool tcp_full;
 	unsigned int n_crowded; /* of udp_listeners */
-	struct event *upkeep;
+	struct loop_timer upkeep;
 	bool stopped;
 };
+
+static inline uint64_t server_now(const struct server *server)
+{
+	return loop__now(server->config.loop);
+}
 
 static inline void server_count(struct server *server, enum agent_stat stat)
 {

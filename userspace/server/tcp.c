@@ -88,7 +88,7 @@ void tcp_reply(const struct client *who, const uint8_t *msg, size_t len)
 	struct tcp_client *client = who->owner;
 
 	client->under_way--;
-	client->active_ns = clock_now();
+	client->active_ns = server_now(client->server);
 	if (len)
 		client_send(client, msg, len);
 	if (client->stream && client_finished(client)) {
@@ -113,7 +113,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 	};
 	int refusal_len;
 
-	client->active_ns = clock_now();
+	client->active_ns = server_now(client->server);
 	client->reading_ns = 0;
 	client->fresh = false;
 	client->busy = true;
@@ -187,10 +187,11 @@ static int client_open(struct server *server, int fd, const union sockaddr_any *
 	client->server = server;
 	client->peer = *peer;
 	client->fresh = true;
-	client->active_ns = client->reading_ns = client->written_ns = clock_now();
+	client->active_ns = client->reading_ns = client->written_ns = server_now(server);
 	ret = getsockname(fd, &client->local.sa, &len) ? -errno : 0;
 	if (!ret)
-		ret = stream__open(server->config.base, fd, false, &ops, client, &client->stream);
+		ret = stream__open(server->config.loop->events, fd, false, &ops, client,
+				   &client->stream);
 	if (ret) {
 		free(client);
 		return ret;
@@ -225,7 +226,7 @@ static struct tcp_client *victim(struct server *server, const struct share *shar
 			silent = client;
 	}
 	/* One that came this second has not had its turn. */
-	if (silent && clock_now() - silent->active_ns >= NSEC_PER_SEC)
+	if (silent && server_now(server) - silent->active_ns >= NSEC_PER_SEC)
 		return silent;
 	return any ? oldest : NULL;
 }
@@ -319,7 +320,7 @@ int server__add_tcp(struct server *server, int fd)
 		return -ENOMEM;
 	listener->server = server;
 	listener->fd = fd;
-	if (event_assign(&listener->readable, server->config.base, fd, EV_READ | EV_PERSIST,
+	if (event_assign(&listener->readable, server->config.loop->events, fd, EV_READ | EV_PERSIST,
 			 on_accept, listener) ||
 	    event_add(&listener->readable, NULL)) {
 		free(listener);

@@ -236,7 +236,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (n == BATCH || listener->crowded)
 		look_at_queue(listener);
-	now = clock_now();
+	now = server_now(listener->server);
 	for (int i = 0; i < n; i++) {
 		struct client client = {
 			.owner = listener,
@@ -280,9 +280,10 @@ int server__add_udp(struct server *server, int fd, int family, uint16_t port)
 		};
 		listener->out[i].msg_hdr.msg_iovlen = 1;
 	}
-	if (event_assign(&listener->readable, server->config.base, fd, EV_READ | EV_PERSIST,
+	if (event_assign(&listener->readable, server->config.loop->events, fd, EV_READ | EV_PERSIST,
 			 on_readable, listener) ||
-	    event_assign(&listener->flush, server->config.base, -1, 0, on_flush, listener) ||
+	    event_assign(&listener->flush, server->config.loop->events, -1, 0, on_flush,
+			 listener) ||
 	    event_add(&listener->readable, NULL)) {
 		free(listener);
 		return -ENOMEM;

@@ -125,9 +125,8 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	return err;
 }
 
-int store__adopt(struct store *store)
+int store__adopt(struct store *store, uint64_t now_ns)
 {
-	uint64_t now_ns = clock_now();
 	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
 
 	/* an element that is not seen would name a slot that we take for free */

@@ -38,7 +38,7 @@ static int open_owners(struct store *store, const struct store_config *config)
 	return ret < 0 ? ret : 0;
 }
 
-static int open_parts(struct store *store, const struct store_config *config)
+static int open_parts(struct store *store, const struct store_config *config, uint64_t now_ns)
 {
 	int err = 0;
 
@@ -55,7 +55,7 @@ static int open_parts(struct store *store, const struct store_config *config)
 	pool__open(store);
 	err = alarm__open(store);
 	if (!err)
-		err = store__adopt(store);
+		err = store__adopt(store, now_ns);
 	if (err)
 		return err;
 	cut__settle(store);
@@ -66,7 +66,7 @@ static int open_parts(struct store *store, const struct store_config *config)
 	return grace__open(store->maps.grace_fd, store->maps.grace_inner_fd, &store->grace);
 }
 
-int store__open(const struct store_maps *maps, const struct store_config *config,
+int store__open(const struct store_maps *maps, const struct store_config *config, uint64_t now_ns,
 		struct store **out)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -78,7 +78,7 @@ int store__open(const struct store_maps *maps, const struct store_config *config
 	store->config = *config;
 	store->retired_head = store->retired_tail = STORE_NONE;
 	memcpy(store->hash_key, config->hash_key, sizeof(store->hash_key));
-	err = open_parts(store, config);
+	err = open_parts(store, config, now_ns);
 	if (err) {
 		store__close(store);
 		return err;

@@ -162,7 +162,7 @@ void store__plan(const uint32_t capacity[2], uint32_t slab_entries[NODENS_CLASSE
  * -EINVAL: maps of another shape, or owners that store__set_owners() refuses; -errno of bpf(),
  * mmap() or the thread.
  */
-int store__open(const struct store_maps *maps, const struct store_config *config,
+int store__open(const struct store_maps *maps, const struct store_config *config, uint64_t now_ns,
 		struct store **out);
 void store__close(struct store *store); /* leaves the maps' content */
 

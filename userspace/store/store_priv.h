@@ -339,6 +339,6 @@ void entry__drop(struct store *store, uint32_t slot);
 
 /* adopt.c */
 /* Before anything is published; slots that the index does not name become free. */
-int store__adopt(struct store *store);
+int store__adopt(struct store *store, uint64_t now_ns);
 
 #endif /* NODENS_STORE_PRIV_H */

@@ -51,18 +51,12 @@ static uint64_t earliest_end(const struct upstreams *ups)
 }
 
 /* A timer that fires too early sets itself anew: with many exchanges it is seldom touched. */
-static void timer_set(struct upstreams *ups, uint64_t now)
+static void timer_set(struct upstreams *ups)
 {
-	uint64_t end = earliest_end(ups), wait_us;
-	struct timeval tv;
+	uint64_t end = earliest_end(ups);
 
-	if (end >= ups->timer_ns)
-		return;
-	wait_us = end > now ? (end - now) / 1000 + 1 : 1;
-	tv.tv_sec = wait_us / 1000000;
-	tv.tv_usec = wait_us % 1000000;
-	if (!evtimer_add(ups->timer, &tv))
-		ups->timer_ns = end;
+	if (end != UINT64_MAX && (!ups->timer.set || end < ups->timer.due_ns))
+		loop_timer__set_at(&ups->timer, end);
 }
 
 static void resend_set(struct exchange *ex, enum resend after, uint64_t now)
@@ -117,7 +111,7 @@ static void retry_plan(struct exchange *ex, uint64_t now)
 		ex->n_refused++;
 	list__del(&ex->by_resend);
 	resend_set(ex, after, now);
-	timer_set(exchange_owner(ex), now);
+	timer_set(exchange_owner(ex));
 }
 
 /* ---- attempts ---- */
@@ -318,7 +312,7 @@ void exchange_fail_over(struct exchange *ex, uint64_t now)
 {
 	ex->n_failed_over++;
 	if (!n_waited_for(ex) && attempt_next(ex, true, now))
-		timer_set(exchange_owner(ex), now);
+		timer_set(exchange_owner(ex));
 }
 
 /* One attempt less, or one of which little is to be hoped for. */
@@ -334,7 +328,7 @@ void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct at
 {
 	/* What is sent now replaces what is over: the place is free. */
 	if (!attempt_send(ex, upstream, how, now)) {
-		timer_set(exchange_owner(ex), now);
+		timer_set(exchange_owner(ex));
 		return;
 	}
 	ex->refused |= 1u << upstream_index(upstream);
@@ -356,7 +350,7 @@ void attempt__failed(struct attempt *attempt, int error)
 	struct exchange *ex = attempt->exchange;
 	struct upstreams *ups = exchange_owner(ex);
 	uint32_t bit = 1u << upstream_index(upstream);
-	uint64_t now = clock_now();
+	uint64_t now = upstreams_now(ups);
 
 	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
 	attempt_reason(attempt, error);
@@ -368,7 +362,7 @@ void attempt__failed(struct attempt *attempt, int error)
 		probe_failed(ex, upstream);
 	else
 		exchange_go_on(ex, now);
-	timer_set(ups, now);
+	timer_set(ups);
 	/* Last, for what it may lead to. A malformed answer is an answer: the upstream lives. */
 	if (error != -EBADMSG && !own_fault(error))
 		upstream_has_failed(upstream, now);
@@ -378,7 +372,7 @@ void attempt__refused(struct attempt *attempt, int error)
 {
 	struct exchange *ex = attempt->exchange;
 	struct upstreams *ups = exchange_owner(ex);
-	uint64_t now = clock_now();
+	uint64_t now = upstreams_now(ups);
 
 	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
 	if (attempt->refused)
@@ -389,7 +383,7 @@ void attempt__refused(struct attempt *attempt, int error)
 	if (ex->probe)
 		return; /* it ends with its time, or makes way for the next one */
 	exchange_go_on(ex, now);
-	timer_set(ups, now);
+	timer_set(ups);
 }
 
 void attempt__again(struct attempt *attempt)
@@ -399,7 +393,7 @@ void attempt__again(struct attempt *attempt)
 	struct attempt how = { .again = true, .edns = attempt->edns };
 
 	attempt_release(attempt, true);
-	attempt_once_more(ex, upstream, how, clock_now());
+	attempt_once_more(ex, upstream, how, upstreams_now(exchange_owner(ex)));
 }
 
 static void attempt_timed_out(struct attempt *attempt, uint64_t now)
@@ -465,14 +459,10 @@ static void exchange_resend(struct exchange *ex, uint64_t now)
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
 }
 
-void exchanges_timer(evutil_socket_t fd, short what, void *arg)
+void exchanges_timer(void *arg, uint64_t now)
 {
 	struct upstreams *ups = arg;
-	uint64_t now = clock_now();
 
-	(void)fd;
-	(void)what;
-	ups->timer_ns = UINT64_MAX;
 	while (!list__empty(&ups->by_deadline)) {
 		struct exchange *ex =
 			list_entry(ups->by_deadline.next, struct exchange, by_deadline);
@@ -501,7 +491,7 @@ void exchanges_timer(evutil_socket_t fd, short what, void *arg)
 			exchange_resend(ex, now);
 		}
 	}
-	timer_set(ups, now);
+	timer_set(ups);
 }
 
 /*
@@ -572,7 +562,7 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 	ex->next = upstream_first_choice(group);
 	list__append(&ups->by_deadline, &ex->by_deadline);
 	if (attempt_next(ex, false, now))
-		timer_set(ups, now);
+		timer_set(ups);
 	return 0;
 }
 
@@ -606,5 +596,5 @@ void exchange_probe(struct upstream *upstream, uint64_t now)
 		upstream_has_failed(upstream, now);
 		return;
 	}
-	timer_set(ups, now);
+	timer_set(ups);
 }

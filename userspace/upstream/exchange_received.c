@@ -101,7 +101,8 @@ static uint16_t refuses_edns(const struct attempt *attempt, const uint8_t *msg, 
 		break;
 	case DNS_NOTIMP:
 	case DNS_SERVFAIL:
-		if (upstream_edns_proven(upstream, clock_now()) || find_opt(msg, len, &opt))
+		if (upstream_edns_proven(upstream, upstreams_now(upstream->group->owner)) ||
+		    find_opt(msg, len, &opt))
 			return 0;
 		break;
 	case DNS_NOERROR: /* only a message without an answer can say that the version is bad */
@@ -273,7 +274,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		upstream_dropped(ex->group);
 		return false;
 	}
-	now = clock_now();
+	now = upstreams_now(exchange_owner(ex));
 	heard(attempt, msg, len, now);
 	if (no_edns)
 		received_no_edns(attempt, no_edns, now);

@@ -64,7 +64,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 		return;
 	}
 	conn->used = true;
-	conn->heard_ns = clock_now();
+	conn->heard_ns = upstreams_now(conn->upstream->group->owner);
 	attempt__received(attempt, msg, len);
 	/* The connection may be gone now. */
 }
@@ -135,7 +135,8 @@ static int conn_stream(struct tcp_conn *conn, int fd, const struct stream_ops *o
 		if (!ssl)
 			return -ENOMEM;
 	}
-	ret = stream__open(upstream->group->owner->config.base, fd, true, ops, conn, &conn->stream);
+	ret = stream__open(upstream->group->owner->config.loop->events, fd, true, ops, conn,
+			   &conn->stream);
 	if (ret)
 		SSL_free(ssl);
 	else if (ssl)
@@ -157,7 +158,7 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 		goto out_free;
 	}
 	conn->next_id = id;
-	conn->opened_ns = clock_now();
+	conn->opened_ns = upstreams_now(upstream->group->owner);
 	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		ret = -errno;
@@ -215,7 +216,7 @@ static bool conn_old(const struct tcp_conn *conn, uint64_t now)
 static int conn_take(struct upstream *upstream, struct tcp_conn **out)
 {
 	enum upstream_proto proto = upstream->tls ? UPSTREAM_TLS : UPSTREAM_TCP;
-	uint64_t now = clock_now();
+	uint64_t now = upstreams_now(upstream->group->owner);
 	struct tcp_conn *best = NULL;
 
 	for (struct list *node = upstream->conns.next; node != &upstream->conns;
@@ -284,7 +285,7 @@ static bool idle_full(const struct upstream *upstream)
 void upstream_tcp__release(struct attempt *attempt, bool clean)
 {
 	struct tcp_conn *conn = attempt->tcp;
-	uint64_t now = clock_now();
+	uint64_t now = upstreams_now(conn->upstream->group->owner);
 
 	/* An answer from elsewhere does not make a silent connection a good one. */
 	if (!clean || conn_silent(conn, now))

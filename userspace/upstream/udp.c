@@ -15,7 +15,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "upstream_priv.h"
@@ -28,7 +27,7 @@ struct udp_sock {
 	struct upstreams *owner;
 	struct attempt *attempt; /* NULL: idle */
 	struct list idle;
-	struct timeval idle_since; /* the loop's time, read once a turn */
+	uint64_t idle_ns; /* since when */
 	int fd;
 	bool ipv6;
 	struct event event;
@@ -115,7 +114,7 @@ static int sock_open(struct upstreams *ups, bool ipv6, struct udp_sock **out)
 		goto out_free;
 	}
 	ret = -ENOMEM;
-	if (event_assign(&sock->event, ups->config.base, sock->fd, EV_READ | EV_PERSIST,
+	if (event_assign(&sock->event, ups->config.loop->events, sock->fd, EV_READ | EV_PERSIST,
 			 on_readable, sock) ||
 	    event_add(&sock->event, NULL))
 		goto out_close;
@@ -209,31 +208,25 @@ void upstream_udp__release(struct attempt *attempt, bool clean)
 	attempt->udp = NULL;
 	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
 	    attempt->upstream->group->forward->source.ss_family ||
-	    connect(sock->fd, &nowhere, sizeof(nowhere)) || !sock_emptied(sock) ||
-	    event_base_gettimeofday_cached(ups->config.base, &sock->idle_since)) {
+	    connect(sock->fd, &nowhere, sizeof(nowhere)) || !sock_emptied(sock)) {
 		sock_close(sock);
 		return;
 	}
 	sock->attempt = NULL;
+	sock->idle_ns = upstreams_now(ups);
 	list__append(&ups->udp_idle[sock->ipv6], &sock->idle);
 	ups->udp_n_idle++;
 }
 
-void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s)
+void upstream_udp__close_idle(struct upstreams *ups, uint64_t since_ns)
 {
-	struct timeval now;
-
-	if (event_base_gettimeofday_cached(ups->config.base, &now))
-		return;
 	for (int family = 0; family < 2; family++) {
 		struct list *idle = &ups->udp_idle[family];
 
 		while (!list__empty(idle)) {
 			struct udp_sock *sock = list_entry(idle->next, struct udp_sock, idle);
-			time_t since = sock->idle_since.tv_sec;
 
-			/* A clock that was set back makes sockets young: close those, too. */
-			if (now.tv_sec >= since && now.tv_sec - since < (time_t)idle_s)
+			if (sock->idle_ns > since_ns)
 				break;
 			sock_close(sock);
 		}

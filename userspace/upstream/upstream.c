@@ -10,7 +10,7 @@
 
 #include "upstream_priv.h"
 
-#define IDLE_SOCKET_S 10
+#define IDLE_SOCKET_NS (10 * NSEC_PER_SEC)
 /* A probe of a dead upstream; then the next is sent, lest its return goes unnoticed for long. */
 #define PROBE_NS       NSEC_PER_SEC
 #define PROBE_LEAST_NS (50 * NSEC_PER_MS) /* between probes, whatever health_check says */
@@ -59,34 +59,30 @@ static void probe_give_up(struct upstream *upstream)
 static void probe_start(struct upstream *upstream)
 {
 	const struct attempt *attempt = &upstream->probe.attempts[0];
+	uint64_t now = upstreams_now(upstream->group->owner);
 
 	if (upstream->probing) {
-		if (!attempt->refused && clock_now() - attempt->sent_ns < PROBE_NS)
+		if (!attempt->refused && now - attempt->sent_ns < PROBE_NS)
 			return;
 		probe_give_up(upstream);
 	}
 	upstream->probing = true;
-	exchange_probe(upstream, clock_now());
+	exchange_probe(upstream, now);
 }
 
 static void probe_again_later(struct upstream *upstream)
 {
 	uint64_t wait_ns = upstream->group->forward->health_check_ns;
-	struct timeval tv;
 
-	if (wait_ns < PROBE_LEAST_NS)
-		wait_ns = PROBE_LEAST_NS;
-	tv.tv_sec = wait_ns / NSEC_PER_SEC;
-	tv.tv_usec = wait_ns % NSEC_PER_SEC / 1000;
-	evtimer_add(upstream->probe_timer, &tv);
+	loop_timer__set(&upstream->probe_timer,
+			wait_ns > PROBE_LEAST_NS ? wait_ns : PROBE_LEAST_NS);
 }
 
-static void on_probe_timer(evutil_socket_t fd, short what, void *arg)
+static void on_probe_timer(void *arg, uint64_t now)
 {
 	struct upstream *upstream = arg;
 
-	(void)fd;
-	(void)what;
+	(void)now;
 	if (!upstream->down)
 		return;
 	probe_again_later(upstream);
@@ -117,7 +113,7 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 	if (!upstream->down)
 		return;
 	upstream->down = false;
-	evtimer_del(upstream->probe_timer);
+	loop_timer__stop(&upstream->probe_timer);
 	ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
 	if (upstream->told)
 		tell(upstream, true);
@@ -134,7 +130,7 @@ void upstream_has_failed(struct upstream *upstream, uint64_t now)
 	upstream->down = true;
 	ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]++;
 	/* Not from here: the probe could fail at once, and so on. */
-	event_active(upstream->probe_timer, EV_TIMEOUT, 0);
+	loop_timer__set(&upstream->probe_timer, 0);
 	if (upstream->group->n > 1)
 		exchanges_abandon(upstream, now);
 }
@@ -221,14 +217,11 @@ int upstream_bind(const struct upstream *upstream, int fd)
 
 /* ---- open and close ---- */
 
-static void on_upkeep(evutil_socket_t fd, short what, void *arg)
+static void on_upkeep(void *arg, uint64_t now)
 {
 	struct upstreams *ups = arg;
-	uint64_t now = clock_now();
 
-	(void)fd;
-	(void)what;
-	upstream_udp__close_idle(ups, IDLE_SOCKET_S);
+	upstream_udp__close_idle(ups, now > IDLE_SOCKET_NS ? now - IDLE_SOCKET_NS : 0);
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
 		uint64_t expire = group->forward->expire_ns;
 
@@ -307,21 +300,19 @@ void upstreams__probe(struct upstreams *ups)
 
 int upstreams__open(const struct upstreams_config *config, struct upstreams **out)
 {
-	static const struct timeval second = { 1, 0 };
 	struct upstreams *ups = calloc(1, sizeof(*ups));
 
 	if (!ups)
 		return -ENOMEM;
 	ups->config = *config;
-	ups->timer_ns = UINT64_MAX;
 	list__init(&ups->by_deadline);
 	for (int i = 0; i < RESENDS; i++)
 		list__init(&ups->by_resend[i]);
 	list__init(&ups->udp_idle[0]);
 	list__init(&ups->udp_idle[1]);
-	ups->timer = evtimer_new(config->base, exchanges_timer, ups);
-	ups->upkeep = event_new(config->base, -1, EV_PERSIST, on_upkeep, ups);
-	if (!ups->timer || !ups->upkeep || evtimer_add(ups->upkeep, &second)) {
+	loop_timer__init(&ups->timer, config->loop, exchanges_timer, ups);
+	loop_timer__init(&ups->upkeep, config->loop, on_upkeep, ups);
+	if (loop_timer__every(&ups->upkeep, NSEC_PER_SEC)) {
 		upstreams__close(ups);
 		return -ENOMEM;
 	}
@@ -337,8 +328,7 @@ static void group_close(struct upstream_group *group)
 		exchange_unlink(&upstream->probe);
 		if (upstream->down)
 			group->owner->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
-		if (upstream->probe_timer)
-			event_free(upstream->probe_timer);
+		loop_timer__stop(&upstream->probe_timer);
 		upstream_tcp__close_idle(upstream, UINT64_MAX, 0);
 		SSL_SESSION_free(upstream->session);
 	}
@@ -362,11 +352,9 @@ void upstreams__close(struct upstreams *ups)
 		ups->reads = read->next;
 		free(read);
 	}
-	upstream_udp__close_idle(ups, 0);
-	if (ups->timer)
-		event_free(ups->timer);
-	if (ups->upkeep)
-		event_free(ups->upkeep);
+	upstream_udp__close_idle(ups, UINT64_MAX);
+	loop_timer__stop(&ups->timer);
+	loop_timer__stop(&ups->upkeep);
 	upstream_numbers__close_all(ups);
 	free(ups);
 }
@@ -404,9 +392,8 @@ static int upstream_init(struct upstream *upstream, struct upstream_group *group
 	upstream->tls_name = to->tls_name ? to->tls_name : group->forward->tls.servername;
 	upstream->addr_len = to->addr.ss_family == AF_INET ? sizeof(struct sockaddr_in)
 							   : sizeof(struct sockaddr_in6);
-	upstream->probe_timer = evtimer_new(group->owner->config.base, on_probe_timer, upstream);
-	if (!upstream->probe_timer)
-		return -ENOMEM;
+	loop_timer__init(&upstream->probe_timer, group->owner->config.loop, on_probe_timer,
+			 upstream);
 	return upstream_numbers__open(group->owner, upstream);
 }
 

@@ -23,12 +23,11 @@
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
 
-#include <event2/event.h>
-
 #include "base/counters.h"
-#include "dns/answer.h"
-#include "config/corefile.h"
 #include "base/list.h"
+#include "base/loop.h"
+#include "config/corefile.h"
+#include "dns/answer.h"
 
 #define UPSTREAM_READ_NS     2000000000ull /* one query's time to be answered, as CoreDNS' */
 #define UPSTREAM_DEADLINE_NS 5000000000ull /* all queries' time, as CoreDNS' */
@@ -100,7 +99,7 @@ struct exchange {
 };
 
 struct upstreams_config {
-	struct event_base *base;
+	struct loop *loop;
 	struct agent_stats *stats;
 	uint16_t bufsize; /* stated in our OPT */
 	uint64_t deadline_ns;

@@ -11,7 +11,6 @@
 #ifndef NODENS_UPSTREAM_PRIV_H
 #define NODENS_UPSTREAM_PRIV_H
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "upstream/upstream.h"
 #include "upstream/stats.h"
@@ -41,7 +40,7 @@ struct upstream {
 	bool told; /* config.changed was told so */
 	bool probing;
 	struct exchange probe;
-	struct event *probe_timer;
+	struct loop_timer probe_timer;
 	struct upstream_numbers *numbers;
 	struct list conns; /* of struct tcp_conn */
 	unsigned int n_conns;
@@ -81,16 +80,20 @@ struct upstreams {
 	/* Each sorted, because all in it have the same time. */
 	struct list by_deadline, by_resend[RESENDS];
 	struct read_class *reads;
-	struct event *timer;
-	uint64_t timer_ns; /* when it fires; UINT64_MAX: not set */
+	struct loop_timer timer; /* of the earliest of these */
 
 	uint16_t random[RANDOM_IDS];
 	unsigned int random_left;
 
 	struct list udp_idle[2]; /* AF_INET, AF_INET6; longest idle first */
 	unsigned int udp_n_idle;
-	struct event *upkeep; /* each second */
+	struct loop_timer upkeep; /* each second */
 };
+
+static inline uint64_t upstreams_now(const struct upstreams *ups)
+{
+	return loop__now(ups->config.loop);
+}
 
 static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 {
@@ -159,7 +162,7 @@ void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now)
 void exchange_probe(struct upstream *upstream, uint64_t now);
 void exchange_unlink(struct exchange *exchange);
 void exchanges_abandon(struct upstream *upstream, uint64_t now);
-void exchanges_timer(evutil_socket_t fd, short what, void *upstreams);
+void exchanges_timer(void *upstreams, uint64_t now);
 /*
  * @msg came for @attempt. True: it was taken, and the transport has been told
  * to let go. False: it is no answer to this query, wait on.
@@ -184,14 +187,14 @@ int upstream_udp__send(struct attempt *attempt);
 int upstream_udp__fd(const struct attempt *attempt);
 /* Let go of the socket; @clean: it may serve again. */
 void upstream_udp__release(struct attempt *attempt, bool clean);
-/* Close what has been idle for @idle_s and longer. */
-void upstream_udp__close_idle(struct upstreams *ups, unsigned int idle_s);
+/* Close what has been idle since @since_ns or longer. */
+void upstream_udp__close_idle(struct upstreams *ups, uint64_t since_ns);
 
 int upstream_tcp__send(struct attempt *attempt);
 void upstream_tcp__reason(const struct attempt *attempt, int error);
 /* @clean: the connection may serve others on. */
 void upstream_tcp__release(struct attempt *attempt, bool clean);
-/* Close what has been idle since @since_ns (CLOCK_MONOTONIC) or longer, or is idle and too old. */
+/* Close what has been idle since @since_ns or longer, or is idle and too old. */
 void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
 /* With the forward's source_address, if it has one; 0 or -errno. */
 int upstream_bind(const struct upstream *upstream, int fd);
