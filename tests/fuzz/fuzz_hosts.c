@@ -10,10 +10,10 @@
 
 static bool see(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct local_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
 
-	if (hosts__answer(ctx, &query, &answer) != LOCAL_ANSWER || !answer)
+	if (hosts__answer(ctx, &query, &answer) != PLUGIN_ANSWER || !answer)
 		abort();
 	answer__free(answer);
 	return true;

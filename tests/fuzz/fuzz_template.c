@@ -15,7 +15,7 @@ static const struct corefile_zones zones = { (struct corefile_zone *)&root, 1 };
 static void check_below(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
 	struct dns_name name = { .len = suffix->len + 2 };
-	struct local_query query = { &name, DNS_TYPE_TXT, DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { &name, DNS_TYPE_TXT, DNS_CLASS_IN, 0, NULL };
 	const struct ede *ede;
 	struct answer *answer = NULL;
 
@@ -24,7 +24,7 @@ static void check_below(void *ctx, const struct dns_name *suffix, const struct a
 		return;
 	memcpy(name.wire, "\1x", 2);
 	memcpy(name.wire + 2, suffix->wire, suffix->len);
-	if (template__answer(ctx, &query, &answer, &ede) != LOCAL_ANSWER ||
+	if (template__answer(ctx, &query, &answer, &ede) != PLUGIN_ANSWER ||
 	    (answer->flags & DNS_RCODE) != DNS_NXDOMAIN)
 		abort();
 	answer__free(answer);
@@ -32,7 +32,7 @@ static void check_below(void *ctx, const struct dns_name *suffix, const struct a
 
 static bool ask(void *ctx, const struct dns_name *name, uint16_t qtype)
 {
-	struct local_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
 	const struct ede *ede;
 	struct answer *answer = NULL;
 

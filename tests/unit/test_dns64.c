@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "plugin/dns64.h"
-#include "local_fixture.h"
+#include "plugin_fixture.h"
 
 /* RFC 6052, 2.4: 192.0.2.33 under each length. */
 static void test_examples(void **state)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "plugin/hosts.h"
-#include "local_fixture.h"
+#include "plugin_fixture.h"
 
 static char path[] = "/tmp/nodens-hosts-XXXXXX";
 
@@ -23,7 +23,7 @@ static void write_file(const char *text)
 }
 
 struct fixture {
-	struct local_fixture local;
+	struct plugin_fixture local;
 	struct hosts *hosts;
 };
 
@@ -33,7 +33,7 @@ static void open_fixture(struct fixture *f, const char *format)
 	char text[2048];
 
 	snprintf(text, sizeof(text), format, path);
-	local_open(&f->local, text);
+	plugin_fixture_open(&f->local, text);
 	assert_int_equal(hosts__open(&f->local.block->hosts, &f->local.zones, &f->hosts,
 				     f->local.err, sizeof(f->local.err)),
 			 0);
@@ -42,15 +42,15 @@ static void open_fixture(struct fixture *f, const char *format)
 static void close_fixture(struct fixture *f)
 {
 	hosts__close(f->hosts);
-	local_close(&f->local);
+	plugin_fixture_close(&f->local);
 }
 
 static const char *ask(const struct fixture *f, const char *name, const char *type)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
-	enum local_result result = hosts__answer(f->hosts, &query, &answer);
+	enum plugin_result result = hosts__answer(f->hosts, &query, &answer);
 
 	return result_text(result, answer);
 }

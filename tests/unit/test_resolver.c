@@ -24,7 +24,7 @@ struct reply {
 struct fixture {
 	struct upstream_fixture up;
 	struct resolver *resolver;
-	struct section_error err;
+	struct server_block_error err;
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
 	unsigned int loops;
@@ -273,7 +273,7 @@ static void test_close_with_queries_under_way(void **state)
 	fixture_close(&f.up);
 }
 
-/* What a witness does not say, for whatever reason, is asked again. */
+/* What a probe does not say, for whatever reason, is asked again. */
 static void test_witness_not_asked(void **state)
 {
 	static const char text[] = "cluster.local:53 {\n cache\n forward . %1 {\n"
@@ -510,17 +510,17 @@ static void test_longest_zone(void **state)
 	static const char *const names[] = { "a.cluster.local.", "local.", "b.local.",
 					     "x.a.b.local." };
 	static const size_t want[] = { 0, 1, 1, 2 };
-	const struct section *sections;
+	const struct server_block *blocks;
 	struct dns_name name;
 	struct fixture f;
 	size_t n;
 
 	(void)state;
 	open_fixture(&f, "cluster.local:53 local:53 a.b.local:53 {\n forward . %1\n}\n", 10, 4);
-	sections = resolver__sections(f.resolver, &n);
+	blocks = resolver__blocks(f.resolver, &n);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(dns_name__from_text(&name, names[i]), 0);
-		assert_int_equal(section__zone(&sections[0], &name), want[i]);
+		assert_int_equal(server_block__zone(&blocks[0], &name), want[i]);
 	}
 	close_fixture(&f);
 }

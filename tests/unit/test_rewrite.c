@@ -5,11 +5,11 @@
  */
 #include <arpa/inet.h>
 
-#include "local_fixture.h"
+#include "plugin_fixture.h"
 #include "plugin/rewrite.h"
 
 struct fixture {
-	struct local_fixture local;
+	struct plugin_fixture local;
 	struct rewrite *rewrite;
 };
 
@@ -19,7 +19,7 @@ static void open_fixture(struct fixture *f, const char *rules)
 	char text[4096];
 
 	snprintf(text, sizeof(text), ". {\n%s\n}\n", rules);
-	local_open(&f->local, text);
+	plugin_fixture_open(&f->local, text);
 	block = f->local.block;
 	if (rewrite__open(block->rewrites, block->rewrites_len, &f->rewrite, f->local.err,
 			  sizeof(f->local.err)))
@@ -29,14 +29,14 @@ static void open_fixture(struct fixture *f, const char *rules)
 static void close_fixture(struct fixture *f)
 {
 	rewrite__close(f->rewrite);
-	local_close(&f->local);
+	plugin_fixture_close(&f->local);
 }
 
 static struct rewrite_result *apply_for(const struct fixture *f, const char *name, const char *type,
-					const struct local_client *client)
+					const struct plugin_client *client)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, client };
+	struct plugin_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, client };
 
 	return rewrite__apply(f->rewrite, &query);
 }
@@ -225,7 +225,7 @@ static void test_variables(void **state)
 			   local4 = { .sin_family = AF_INET, .sin_port = htons(53) };
 	struct sockaddr_in6 peer6 = { .sin6_family = AF_INET6, .sin6_port = htons(0x1235) },
 			    local6 = { .sin6_family = AF_INET6, .sin6_port = htons(54) };
-	struct local_client clients[] = {
+	struct plugin_client clients[] = {
 		{ (struct sockaddr *)&peer4, (struct sockaddr *)&local4, false },
 		{ (struct sockaddr *)&peer6, (struct sockaddr *)&local6, true },
 	};
@@ -260,7 +260,7 @@ static void test_variables(void **state)
 static void test_options_that_are_too_long(void **state)
 {
 	char text[2048] = ". {\n", err[256] = "";
-	struct local_fixture local;
+	struct plugin_fixture local;
 	struct rewrite *rewrite;
 
 	(void)state;
@@ -272,11 +272,11 @@ static void test_options_that_are_too_long(void **state)
 		strcat(text, "\n");
 	}
 	strcat(text, "}\n");
-	local_open(&local, text);
+	plugin_fixture_open(&local, text);
 	assert_true(rewrite__open(local.block->rewrites, local.block->rewrites_len, &rewrite, err,
 				  sizeof(err)) < 0);
 	assert_non_null(strstr(err, "Corefile:2: rewrite: edns0: more than 512 octets"));
-	local_close(&local);
+	plugin_fixture_close(&local);
 }
 
 /* ---- and back ---- */

@@ -82,7 +82,7 @@ static unsigned int longest_chain(const struct resolver *resolver)
 	for (size_t i = 0; i < BUCKETS; i++) {
 		unsigned int n = 0;
 
-		for (const struct pending *p = resolver->buckets[i]; p; p = p->next)
+		for (const struct inflight *p = resolver->buckets[i]; p; p = p->next)
 			n++;
 		longest = n > longest ? n : longest;
 	}
@@ -93,7 +93,7 @@ static void test_questions_under_way(void **state)
 {
 	struct upstream_fixture up = { .ups = NULL };
 	struct rlimit limit;
-	struct section_error err;
+	struct server_block_error err;
 	struct resolver *resolver;
 	struct client client = { .owner = NULL };
 	struct dns_query query = { .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN, .flags = DNS_RD };

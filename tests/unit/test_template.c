@@ -5,13 +5,13 @@
  */
 #include <time.h>
 
-#include "local_fixture.h"
+#include "plugin_fixture.h"
 #include "base/regex.h"
 #include "plugin/template.h"
 #include "config/template_text.h"
 
 struct fixture {
-	struct local_fixture local;
+	struct plugin_fixture local;
 	struct templates *templates;
 };
 
@@ -19,7 +19,7 @@ static void open_fixture(struct fixture *f, const char *text)
 {
 	const struct corefile_block *block;
 
-	local_open(&f->local, text);
+	plugin_fixture_open(&f->local, text);
 	block = f->local.block;
 	if (template__open(block->templates, block->templates_len, &f->local.zones, &f->templates,
 			   f->local.err, sizeof(f->local.err)))
@@ -29,16 +29,16 @@ static void open_fixture(struct fixture *f, const char *text)
 static void close_fixture(struct fixture *f)
 {
 	template__close(f->templates);
-	local_close(&f->local);
+	plugin_fixture_close(&f->local);
 }
 
 static const char *ask(const struct fixture *f, const char *name, const char *type,
 		       const struct ede **ede)
 {
 	struct dns_name qname = name_of(name);
-	struct local_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { &qname, type_of(type), DNS_CLASS_IN, 0, NULL };
 	struct answer *answer = NULL;
-	enum local_result result = template__answer(f->templates, &query, &answer, ede);
+	enum plugin_result result = template__answer(f->templates, &query, &answer, ede);
 
 	return result_text(result, answer);
 }

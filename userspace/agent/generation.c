@@ -49,7 +49,7 @@ static int open_resolver(struct agent *agent, struct generation *gen)
 		.looped = agent__on_loop,
 		.ctx = agent,
 	};
-	struct section_error err;
+	struct server_block_error err;
 	int ret = resolver__open(&config, &gen->resolver, &err);
 
 	if (ret)

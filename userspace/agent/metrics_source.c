@@ -59,17 +59,17 @@ static bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
 static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 {
 	struct agent *agent = ctx;
-	const struct section *sections;
+	const struct server_block *blocks;
 	size_t n = 0;
 
-	sections = agent->gen ? resolver__sections(agent->gen->resolver, &n) : NULL;
+	blocks = agent->gen ? resolver__blocks(agent->gen->resolver, &n) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		double written;
 
-		if (!sections[i].hosts)
+		if (!blocks[i].hosts)
 			continue;
-		*entries += hosts__count(sections[i].hosts);
-		written = hosts__written_s(sections[i].hosts);
+		*entries += hosts__count(blocks[i].hosts);
+		written = hosts__written_s(blocks[i].hosts);
 		if (written > *written_s)
 			*written_s = written;
 	}
@@ -79,15 +79,15 @@ static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 static void tell_templates(struct agent *agent)
 {
 	struct generation *gen = agent->gen;
-	const struct section *sections;
+	const struct server_block *blocks;
 	uint64_t *seen = gen->templates_seen;
 	size_t n;
 
-	sections = resolver__sections(gen->resolver, &n);
+	blocks = resolver__blocks(gen->resolver, &n);
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < sections[i].block->templates_len; k++) {
+		for (size_t k = 0; k < blocks[i].config->templates_len; k++) {
 			for (int event = 0; event < METRICS_TEMPLATE_EVENT_COUNT; event++, seen++) {
-				uint64_t now = template__count(sections[i].templates, k, event);
+				uint64_t now = template__count(blocks[i].templates, k, event);
 
 				metrics__template(agent->metrics, i, k, event, now - *seen);
 				*seen = now;
@@ -183,7 +183,7 @@ static size_t block_of(struct agent *agent, const struct generation *gen,
 		return METRICS_NO_BLOCK;
 	if (gen == agent->gen) {
 		*zone = event->zone;
-		return event->section->block - gen->cf->blocks;
+		return event->sb->config - gen->cf->blocks;
 	}
 	name = event->query->qname;
 	dns_name__lower(&name);
@@ -204,12 +204,13 @@ static enum metrics_cache_result cache_result(const struct resolver_event *event
 		return METRICS_CACHE_STALE;
 	if (event->hit)
 		return METRICS_CACHE_HIT;
-	if (!event->section || !event->section->block->cache.enabled)
+	if (!event->sb || !event->sb->config->cache.enabled)
 		return METRICS_CACHE_NONE;
-	cache = &event->section->block->cache;
+	cache = &event->sb->config->cache;
 	name = event->query->qname;
 	dns_name__lower(&name);
-	return local_in_zones(&cache->zones, &name, true) ? METRICS_CACHE_MISS : METRICS_CACHE_NONE;
+	return plugin__in_zones(&cache->zones, &name, true) ? METRICS_CACHE_MISS
+							    : METRICS_CACHE_NONE;
 }
 
 void agent_metrics__replied(struct agent *agent, const struct generation *gen,
@@ -275,14 +276,13 @@ void agent_metrics__refresh(struct agent *agent, const struct store_question *qu
 /* ---- what the kernel answered ---- */
 
 /* Who made an entry of what blocks answer themselves. */
-static enum metrics_plugin maker(const struct section *section, const struct dns_name *name,
+static enum metrics_plugin maker(const struct server_block *sb, const struct dns_name *name,
 				 const struct nodens_slot *slot)
 {
-	if (slot->key_flags & NODENS_KEY_CUT || !section->hosts)
+	if (slot->key_flags & NODENS_KEY_CUT || !sb->hosts)
 		return METRICS_PLUGIN_TEMPLATE;
 	/* a template that has the same name comes first, but who would write both? */
-	return !section->templates || ntohs(slot->qtype) == DNS_TYPE_PTR ||
-			       hosts__has(section->hosts, name)
+	return !sb->templates || ntohs(slot->qtype) == DNS_TYPE_PTR || hosts__has(sb->hosts, name)
 		       ? METRICS_PLUGIN_HOSTS
 		       : METRICS_PLUGIN_TEMPLATE;
 }
@@ -302,14 +302,14 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,
 		.hits = n,
 	};
-	const struct section *sections;
+	const struct server_block *blocks;
 	struct dns_name name;
-	size_t n_sections;
+	size_t n_blocks;
 
 	if (!agent->metrics || !agent->gen)
 		return;
-	sections = resolver__sections(agent->gen->resolver, &n_sections);
-	if (owner >= n_sections) {
+	blocks = resolver__blocks(agent->gen->resolver, &n_blocks);
+	if (owner >= n_blocks) {
 		int block;
 
 		name.len = slot->name_len;
@@ -318,7 +318,7 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 		if (block < 0)
 			return;
 		hits.block = block;
-		hits.plugin = maker(&sections[block], &name, slot);
+		hits.plugin = maker(&blocks[block], &name, slot);
 	}
 	hits.zone = metrics__zone(agent->metrics, hits.block, slot->data, slot->name_len);
 	metrics__kernel_hits(agent->metrics, &hits);

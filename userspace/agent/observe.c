@@ -88,10 +88,10 @@ static void say_query(struct agent *agent, const struct querylog *log,
 static const struct generation *generation_of(const struct agent *agent,
 					      const struct resolver_event *event)
 {
-	const struct generation *gen = event->section ? agent->gen : NULL;
+	const struct generation *gen = event->sb ? agent->gen : NULL;
 
-	while (gen && (event->section->block < gen->cf->blocks ||
-		       event->section->block >= gen->cf->blocks + gen->cf->blocks_len))
+	while (gen && (event->sb->config < gen->cf->blocks ||
+		       event->sb->config >= gen->cf->blocks + gen->cf->blocks_len))
 		gen = gen->older;
 	return gen;
 }
@@ -105,7 +105,7 @@ void agent__on_replied(void *ctx, const struct resolver_event *event)
 	agent_metrics__replied(agent, gen, event);
 	if (!gen)
 		return;
-	block = event->section->block - gen->cf->blocks;
+	block = event->sb->config - gen->cf->blocks;
 	if (event->error)
 		errlog__event(gen->errlog, block, event->rcode, &event->query->qname,
 			      event->query->qtype, event->error, loop__now(&agent->loop));
@@ -134,10 +134,10 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 
 /* ---- readiness ---- */
 
-static bool block_waits(const struct section *section)
+static bool block_waits(const struct server_block *sb)
 {
-	for (size_t i = 0; i < section->block->forwards_len; i++) {
-		if (!upstream_group__answered(section->groups[i]))
+	for (size_t i = 0; i < sb->config->forwards_len; i++) {
+		if (!upstream_group__answered(sb->groups[i]))
 			return true;
 	}
 	return false;
@@ -146,14 +146,14 @@ static bool block_waits(const struct section *section)
 bool agent_observe__waiting(const struct agent *agent, char *zones, size_t size)
 {
 	size_t n, at = 0;
-	const struct section *sections = resolver__sections(agent->gen->resolver, &n);
+	const struct server_block *blocks = resolver__blocks(agent->gen->resolver, &n);
 	bool waiting = false;
 
 	zones[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
-		const struct corefile_block *block = sections[i].block;
+		const struct corefile_block *block = blocks[i].config;
 
-		if (!block_waits(&sections[i]))
+		if (!block_waits(&blocks[i]))
 			continue;
 		for (size_t k = 0; k < block->zones_len && at < size; k++) {
 			at += snprintf(zones + at, size - at, "%s%s", waiting ? "," : "",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Aliases that lead on. Contract: cname.h.
+ * CNAMEs that lead on. Contract: cname.h.
  */
 #include "plugin/cname.h"
 
@@ -21,7 +21,7 @@ static const ldns_rr *find(const ldns_rr_list *list, const struct dns_name *owne
 	return NULL;
 }
 
-bool alias__target(const struct answer *answer, struct dns_name *target)
+bool cname__target(const struct answer *answer, struct dns_name *target)
 {
 	struct dns_name name = answer->qname;
 	const ldns_rr *cname = NULL;
@@ -35,7 +35,7 @@ bool alias__target(const struct answer *answer, struct dns_name *target)
 	if (synth__from_answer(&synth, answer))
 		return false;
 	while ((cname = find(ldns_pkt_answer(synth.pkt), &name, DNS_TYPE_CNAME)) &&
-	       n++ < ALIAS_MAX && !synth__to_name(ldns_rr_rdf(cname, 0), &name))
+	       n++ < CNAME_MAX && !synth__to_name(ldns_rr_rdf(cname, 0), &name))
 		;
 	if (!cname && n && !find(ldns_pkt_answer(synth.pkt), &name, answer->qtype)) {
 		dns_name__lower(&name);
@@ -58,7 +58,7 @@ static int add_all(struct synth *to, enum dns_section section, const ldns_rr_lis
 	return ret;
 }
 
-int alias__join(const struct answer *first, const struct answer *then, enum admission *admission,
+int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
 		struct answer **out)
 {
 	struct synth a = { .pkt = NULL }, b = { .pkt = NULL }, to = { .pkt = NULL };

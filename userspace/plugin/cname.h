@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Aliases that lead on: an answer of our own whose chain of CNAMEs ends in a name for which it has
+ * CNAMEs that lead on: an answer of our own whose chain of CNAMEs ends in a name for which it has
  * no record, and the answer for that name put behind it.
  *
  * Contract: pure but for malloc.
  */
-#ifndef NODENS_ALIAS_H
-#define NODENS_ALIAS_H
+#ifndef NODENS_CNAME_H
+#define NODENS_CNAME_H
 
 #include "dns/answer.h"
 
 /* CoreDNS' number too: more is a loop. */
-#define ALIAS_MAX 8
+#define CNAME_MAX 8
 
 /* The name, in lower case, that is to be asked for besides; false: the answer is whole. */
-bool alias__target(const struct answer *answer, struct dns_name *target);
+bool cname__target(const struct answer *answer, struct dns_name *target);
 /*
  * @first's records, then those of @then, the answer for its target, with the latter's rcode, as the
  * answer to @first's question. -EINVAL, -ENOMEM, -EMSGSIZE.
  */
-int alias__join(const struct answer *first, const struct answer *then, enum admission *admission,
+int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
 		struct answer **out);
 
-#endif /* NODENS_ALIAS_H */
+#endif /* NODENS_CNAME_H */

@@ -58,7 +58,7 @@ bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
 		return rcode != DNS_NXDOMAIN;
 	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
 		return true;
-	/* a chain of aliases alone is no address either */
+	/* a chain of CNAMEs alone is no address either */
 	wants = !synth__from_answer(&synth, aaaa) && !count_type(synth.pkt, LDNS_RR_TYPE_AAAA);
 	synth__close(&synth);
 	return wants;

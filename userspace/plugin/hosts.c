@@ -245,8 +245,8 @@ static bool add_of_name(const struct hosts *hosts, const struct dns_name *name, 
 }
 
 /* *known: the name is there, if perhaps with addresses of the other family alone. */
-static int answer_addresses(const struct hosts *hosts, const struct local_query *query, bool *known,
-			    struct answer **out)
+static int answer_addresses(const struct hosts *hosts, const struct plugin_query *query,
+			    bool *known, struct answer **out)
 {
 	static struct addresses addrs;
 	int family = query->qtype == DNS_TYPE_A	     ? AF_INET
@@ -267,7 +267,7 @@ static int answer_addresses(const struct hosts *hosts, const struct local_query 
 				addrs.octets, addrs.n, out);
 }
 
-static int add_names(const struct hosts *hosts, const struct local_query *query,
+static int add_names(const struct hosts *hosts, const struct plugin_query *query,
 		     struct synth *synth, bool *known)
 {
 	const struct entry *entry;
@@ -292,7 +292,7 @@ static int add_names(const struct hosts *hosts, const struct local_query *query,
 	return ret;
 }
 
-static int answer_names(const struct hosts *hosts, const struct local_query *query, bool *known,
+static int answer_names(const struct hosts *hosts, const struct plugin_query *query, bool *known,
 			struct answer **out)
 {
 	struct synth synth;
@@ -319,31 +319,31 @@ bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
 	return entry || hosts__has(hosts, name);
 }
 
-enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
-				struct answer **out)
+enum plugin_result hosts__answer(const struct hosts *hosts, const struct plugin_query *query,
+				 struct answer **out)
 {
 	bool ptr = query->qtype == DNS_TYPE_PTR, known = false;
 	int ret;
 
 	if (query->qclass != DNS_CLASS_IN ||
-	    (!ptr && !local_in_zones(hosts->zones, query->qname, true)))
-		return LOCAL_NEXT;
+	    (!ptr && !plugin__in_zones(hosts->zones, query->qname, true)))
+		return PLUGIN_NEXT;
 	if (hosts->config->fallthrough_unsupported && !ptr && query->qtype != DNS_TYPE_A &&
 	    query->qtype != DNS_TYPE_AAAA &&
-	    local_falls_through(&hosts->config->fallthrough, query->qname))
-		return LOCAL_NEXT;
+	    plugin__falls_through(&hosts->config->fallthrough, query->qname))
+		return PLUGIN_NEXT;
 	ret = ptr ? answer_names(hosts, query, &known, out)
 		  : answer_addresses(hosts, query, &known, out);
 	if (ret)
-		return LOCAL_SERVFAIL;
+		return PLUGIN_SERVFAIL;
 	if (known) {
 		(*out)->ttl_s = hosts->config->ttl_s; /* also where only the name is known */
-		return LOCAL_ANSWER;
+		return PLUGIN_ANSWER;
 	}
 	/* Without a SOA there can be no NXDOMAIN: CoreDNS says SERVFAIL, and so do we. */
-	return ptr || local_falls_through(&hosts->config->fallthrough, query->qname)
-		       ? LOCAL_NEXT
-		       : LOCAL_SERVFAIL;
+	return ptr || plugin__falls_through(&hosts->config->fallthrough, query->qname)
+		       ? PLUGIN_NEXT
+		       : PLUGIN_SERVFAIL;
 }
 
 static void reverse_name(const struct entry *entry, struct dns_name *name)

@@ -20,8 +20,8 @@ int hosts__open(const struct corefile_hosts *config, const struct corefile_zones
 void hosts__close(struct hosts *hosts);
 
 /* The TTL is the answer's. */
-enum local_result hosts__answer(const struct hosts *hosts, const struct local_query *query,
-				struct answer **out);
+enum plugin_result hosts__answer(const struct hosts *hosts, const struct plugin_query *query,
+				 struct answer **out);
 /* Looks at the file every config.reload_ns. 1: it says something else now; 0; -errno. */
 int hosts__reload(struct hosts *hosts, uint64_t now_ns);
 /* Has it an address there, under its name or by a wildcard? */

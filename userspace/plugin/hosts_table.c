@@ -123,7 +123,7 @@ static int add(struct table *table, const struct corefile_zones *zones, int fami
 	if (dns_name__from_text(&name, text) || name.len < 2)
 		return 0;
 	dns_name__lower(&name);
-	if (!local_in_zones(zones, &name, true))
+	if (!plugin__in_zones(zones, &name, true))
 		return 0;
 	if (table->n >= table->buckets &&
 	    table_resize(table, table->buckets ? table->buckets * 4 : 256))

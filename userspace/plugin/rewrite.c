@@ -233,7 +233,7 @@ static bool new_name(const struct rule *rule, const struct dns_name *name, struc
 	return true;
 }
 
-static bool apply(const struct rule *rule, const struct local_client *client,
+static bool apply(const struct rule *rule, const struct plugin_client *client,
 		  struct rewrite_result *result)
 {
 	const struct corefile_rewrite *config = rule->config;
@@ -260,7 +260,7 @@ static bool apply(const struct rule *rule, const struct local_client *client,
 }
 
 struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
-				      const struct local_query *query)
+				      const struct plugin_query *query)
 {
 	struct rewrite_result *result = calloc(1, sizeof(*result) + rewrite->options_max);
 
@@ -285,7 +285,7 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 	return NULL;
 }
 
-bool rewrite__touches(const struct rewrite *rewrite, const struct local_query *query)
+bool rewrite__touches(const struct rewrite *rewrite, const struct plugin_query *query)
 {
 	struct rewrite_result *result = rewrite__apply(rewrite, query);
 	bool touches = result && result->reverts;

@@ -35,9 +35,9 @@ void rewrite__close(struct rewrite *rewrite);
 
 /* What becomes of the question; NULL: it stays as it is, and so will its answer. */
 struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
-				      const struct local_query *query);
+				      const struct plugin_query *query);
 /* Would its name, type, class or answer become another? */
-bool rewrite__touches(const struct rewrite *rewrite, const struct local_query *query);
+bool rewrite__touches(const struct rewrite *rewrite, const struct plugin_query *query);
 /* Is there a rule that could make NXDOMAIN out of something else, or the reverse? */
 bool rewrite__changes(const struct rewrite *rewrite);
 /* Is there a rule that tells upstreams who asks? Then an answer is that client's. */

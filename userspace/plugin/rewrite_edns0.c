@@ -89,7 +89,7 @@ static size_t put_subnet(const struct corefile_rewrite *config, const struct soc
 
 /* The option's data, at most data_max(); -1: it cannot be had, and the rule does not apply. */
 static int put_data(const struct corefile_rewrite *config, const struct rewrite_result *result,
-		    const struct local_client *client, uint8_t *to)
+		    const struct plugin_client *client, uint8_t *to)
 {
 	char name[NAME_TEXT];
 	size_t len = 0;
@@ -136,7 +136,7 @@ static int put_data(const struct corefile_rewrite *config, const struct rewrite_
  * A client's own options go no further than the agent, since its answer is for all; so what a rule
  * finds is what rules before it have put there.
  */
-bool rewrite_edns0__apply(const struct corefile_rewrite *config, const struct local_client *client,
+bool rewrite_edns0__apply(const struct corefile_rewrite *config, const struct plugin_client *client,
 			  struct rewrite_result *result)
 {
 	size_t at = find_option(result, config->edns0_code);

@@ -13,7 +13,7 @@
 /* Octets that the rule's option may take; of a rule that is none, a few. */
 size_t rewrite_edns0__max(const struct corefile_rewrite *rule);
 /* False: the rule does not apply. @client: who asks; NULL: nobody in particular. */
-bool rewrite_edns0__apply(const struct corefile_rewrite *config, const struct local_client *client,
+bool rewrite_edns0__apply(const struct corefile_rewrite *config, const struct plugin_client *client,
 			  struct rewrite_result *result);
 
 #endif /* NODENS_REWRITE_EDNS0_H */

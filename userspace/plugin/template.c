@@ -136,7 +136,7 @@ static int add_records(struct template *t, const struct form_values *values,
 }
 
 int template_build(struct template *t, const struct form_values *values,
-		   const struct local_query *query, struct answer **out)
+		   const struct plugin_query *query, struct answer **out)
 {
 	struct synth synth;
 	int ret = synth__open(&synth, query->qname, query->qtype, t->config->rcode);
@@ -185,36 +185,36 @@ int template_matches(const struct template *t, struct form_values *values)
 }
 
 /* A question of any type is every template's. */
-static bool is_asked(const struct corefile_template *config, const struct local_query *query)
+static bool is_asked(const struct corefile_template *config, const struct plugin_query *query)
 {
 	return (config->class == DNS_TYPE_ANY || config->class == query->qclass) &&
 	       (config->type == DNS_TYPE_ANY || query->qtype == DNS_TYPE_ANY ||
 		config->type == query->qtype);
 }
 
-static enum local_result answer_with(struct template *t, const struct form_values *values,
-				     const struct local_query *query, struct answer **out,
-				     const struct ede **ede)
+static enum plugin_result answer_with(struct template *t, const struct form_values *values,
+				      const struct plugin_query *query, struct answer **out,
+				      const struct ede **ede)
 {
 	t->events[TEMPLATE_MATCH]++;
 	*ede = t->config->has_ede ? &t->ede : NULL;
 	if (t->config->rcode == DNS_SERVFAIL)
-		return LOCAL_SERVFAIL;
+		return PLUGIN_SERVFAIL;
 	if (!template_build(t, values, query, out))
-		return LOCAL_ANSWER;
+		return PLUGIN_ANSWER;
 	*ede = NULL;
-	return LOCAL_SERVFAIL;
+	return PLUGIN_SERVFAIL;
 }
 
-enum local_result template__answer(struct templates *templates, const struct local_query *query,
-				   struct answer **out, const struct ede **ede)
+enum plugin_result template__answer(struct templates *templates, const struct plugin_query *query,
+				    struct answer **out, const struct ede **ede)
 {
 	struct form_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
 	char name[TEMPLATE_NAME_TEXT], type[RRTYPE_TEXT];
 
 	*ede = NULL;
 	if (dns_name__to_text(query->qname, name, sizeof(name)) < 0)
-		return LOCAL_NEXT;
+		return PLUGIN_NEXT;
 	values.name = name;
 	for (size_t i = 0; i < templates->len; i++) {
 		struct template *t = &templates->list[i];
@@ -232,11 +232,11 @@ enum local_result template__answer(struct templates *templates, const struct loc
 		/* perhaps it is one to be blocked: nobody else answers it */
 		if (matches < 0) {
 			t->events[TEMPLATE_FAILURE]++;
-			return LOCAL_SERVFAIL;
+			return PLUGIN_SERVFAIL;
 		}
 		/* CoreDNS once said NXDOMAIN without sending it, and says SERVFAIL since. */
-		if (!local_falls_through(&t->config->fallthrough, query->qname))
-			return LOCAL_SERVFAIL;
+		if (!plugin__falls_through(&t->config->fallthrough, query->qname))
+			return PLUGIN_SERVFAIL;
 	}
-	return LOCAL_NEXT;
+	return PLUGIN_NEXT;
 }

@@ -20,8 +20,8 @@ int template__open(const struct corefile_template *list, size_t len,
 void template__close(struct templates *templates);
 
 /* *ede: what goes along with the answer, also with SERVFAIL; NULL: nothing. */
-enum local_result template__answer(struct templates *templates, const struct local_query *query,
-				   struct answer **out, const struct ede **ede);
+enum plugin_result template__answer(struct templates *templates, const struct plugin_query *query,
+				    struct answer **out, const struct ede **ede);
 
 /* How often the index-th template matched; had a hole that could not be filled; made no record. */
 enum template_event {

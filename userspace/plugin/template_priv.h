@@ -35,6 +35,6 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
 int template_matches(const struct template *t, struct form_values *values);
 /* Its answer. -EINVAL: a record that is none, counted. */
 int template_build(struct template *t, const struct form_values *values,
-		   const struct local_query *query, struct answer **out);
+		   const struct plugin_query *query, struct answer **out);
 
 #endif /* NODENS_TEMPLATE_PRIV_H */

@@ -189,7 +189,7 @@ static bool interferes(const struct template *t, const struct dns_name *name)
 
 	if (!on || !overlaps(t, name))
 		return false;
-	if (t->config->match.len && !local_falls_through(&t->config->fallthrough, name))
+	if (t->config->match.len && !plugin__falls_through(&t->config->fallthrough, name))
 		return true;
 	return (!denies(t) || t->config->has_ede) && !matches_elsewhere(t, name);
 }
@@ -205,7 +205,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 		   bool below, const struct template_blackholes *take)
 {
 	struct template *t = &templates->list[index];
-	struct local_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0, NULL };
+	struct plugin_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0, NULL };
 	struct form_values values = { .type = "A", .class = "IN" };
 	const struct corefile_zone *zone;
 	char name[TEMPLATE_NAME_TEXT];
@@ -267,7 +267,8 @@ void template__blackholes(struct templates *templates, const struct template_bla
 	for (size_t i = 0; i < templates->len; i++) {
 		const struct corefile_template *config = templates->list[i].config;
 
-		/* a slot holds no extended error, a cut no record but a SOA */
+		/* a slot holds no extended error, an entry for all names below no record but a SOA
+		 */
 		if (!denies(&templates->list[i]) || config->has_ede || config->additional.len)
 			continue;
 		for (size_t k = 0; k < config->match.len; k++)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * A question through the plugins of its block: rewrites, our own answers, upstreams, and what
- * becomes of an answer on the way back (rewrites, aliases, dns64).
- * Contract: resolver_priv.h. Each question ends in one call of pending_finish*().
+ * becomes of an answer on the way back (rewrites, CNAMEs, dns64).
+ * Contract: resolver_priv.h. Each question ends in one call of inflight_finish*().
  */
 #include <string.h>
 
@@ -11,13 +11,13 @@
 #include "resolver_priv.h"
 
 /* What was asked under another name or type becomes what was asked for. */
-static void revert(struct pending *pending, struct answer **answer, enum admission *admission)
+static void revert(struct inflight *flight, struct answer **answer, enum admission *admission)
 {
-	const struct question *q = &pending->question;
+	const struct question *q = &flight->question;
 	struct answer *reverted = NULL;
 	bool none = !*answer;
 
-	if (!pending->rewritten || !pending->rewritten->reverts)
+	if (!flight->rewritten || !flight->rewritten->reverts)
 		return;
 	/* also SERVFAIL for want of an answer may be meant by a rule */
 	if (none) {
@@ -26,30 +26,30 @@ static void revert(struct pending *pending, struct answer **answer, enum admissi
 	}
 	if (!*answer)
 		return;
-	if (rewrite__revert(pending->asked->rewrite, pending->rewritten, *answer,
-			    &pending->asked_name, pending->native ? DNS_TYPE_A : q->qtype,
+	if (rewrite__revert(flight->asked->rewrite, flight->rewritten, *answer, &flight->asked_name,
+			    flight->native ? DNS_TYPE_A : q->qtype,
 			    q->key_flags & ~NODENS_KEY_AGENT, admission, &reverted))
 		reverted = NULL;
 	answer__free(*answer);
 	*answer = reverted;
-	if (none && pending_failed(reverted)) {
+	if (none && inflight_failed(reverted)) {
 		answer__free(reverted);
 		*answer = NULL;
 	}
 }
 
 /* Under another name, type or class, as rules say; false: they make nonsense of it. */
-static bool rewrite(struct pending *pending, struct local_query *query)
+static bool rewrite(struct inflight *flight, struct plugin_query *query)
 {
-	struct exchange *ex = &pending->exchange;
+	struct exchange *ex = &flight->exchange;
 	struct rewrite_result *result;
 
-	rewrite_result__free(pending->rewritten);
-	pending->rewritten = NULL;
+	rewrite_result__free(flight->rewritten);
+	flight->rewritten = NULL;
 	ex->options_len = 0;
-	if (!pending->asked->rewrite)
+	if (!flight->asked->rewrite)
 		return true;
-	result = pending->rewritten = rewrite__apply(pending->asked->rewrite, query);
+	result = flight->rewritten = rewrite__apply(flight->asked->rewrite, query);
 	if (!result)
 		return true;
 	ex->qname = result->qname;
@@ -67,57 +67,57 @@ static bool validates(const struct question *q)
 }
 
 /* True: @answer was taken, and an A record is asked for. */
-static bool dns64_begin(struct pending *pending, struct answer *answer, enum admission admission,
+static bool dns64_begin(struct inflight *flight, struct answer *answer, enum admission admission,
 			uint64_t now)
 {
-	const struct corefile_dns64 *dns64 = &pending->section->block->dns64;
-	bool over_ipv6 = section__of_client(pending->section)
-				 ? pending->asker.peer.sa.sa_family == AF_INET6
-				 : pending->question.key_flags & NODENS_KEY_AGENT;
+	const struct corefile_dns64 *dns64 = &flight->sb->config->dns64;
+	bool over_ipv6 = server_block__of_client(flight->sb)
+				 ? flight->asker.peer.sa.sa_family == AF_INET6
+				 : flight->question.key_flags & NODENS_KEY_AGENT;
 	bool serves = dns64->allow_ipv4 || over_ipv6;
 
-	if (!dns64->enabled || !serves || pending->question.qtype != DNS_TYPE_AAAA ||
-	    pending->native || !answer || validates(&pending->question) ||
+	if (!dns64->enabled || !serves || flight->question.qtype != DNS_TYPE_AAAA ||
+	    flight->native || !answer || validates(&flight->question) ||
 	    !dns64__wants(dns64, answer))
 		return false;
-	pending->native = answer;
-	pending->native_admission = admission;
-	pending_ask(pending, DNS_TYPE_A, now);
+	flight->native = answer;
+	flight->native_admission = admission;
+	inflight_ask(flight, DNS_TYPE_A, now);
 	return true;
 }
 
 /* Of the A answer that was asked for: the AAAA answer made from it, or the native one. */
-static void dns64_end(struct pending *pending, struct answer **answer, enum admission *admission)
+static void dns64_end(struct inflight *flight, struct answer **answer, enum admission *admission)
 {
-	const struct question *q = &pending->question;
+	const struct question *q = &flight->question;
 	struct answer *made = NULL;
 
-	if (!pending_failed(*answer) &&
-	    !dns64__synthesize(&pending->section->block->dns64, *answer, pending->native, &q->qname,
+	if (!inflight_failed(*answer) &&
+	    !dns64__synthesize(&flight->sb->config->dns64, *answer, flight->native, &q->qname,
 			       q->key_flags & ~NODENS_KEY_AGENT, &made)) {
 		*admission = ADMIT_POSITIVE;
 	} else {
-		made = pending->native;
-		pending->native = NULL;
-		*admission = pending->native_admission;
+		made = flight->native;
+		flight->native = NULL;
+		*admission = flight->native_admission;
 	}
 	answer__free(*answer);
 	*answer = made;
 }
 
-static void ask_name(struct pending *pending, struct section *section, const struct dns_name *name,
+static void ask_name(struct inflight *flight, struct server_block *sb, const struct dns_name *name,
 		     uint16_t qtype, uint64_t now);
 
-/* @then is the answer for the target of pending->alias; *answer becomes both, or NULL. */
-static void alias_end(struct pending *pending, const struct answer *then, struct answer **answer,
+/* @then is the answer for the target of flight->cname; *answer becomes both, or NULL. */
+static void cname_end(struct inflight *flight, const struct answer *then, struct answer **answer,
 		      enum admission *admission)
 {
 	struct answer *joined = NULL;
 
-	if (then && alias__join(pending->alias, then, admission, &joined))
+	if (then && cname__join(flight->cname, then, admission, &joined))
 		joined = NULL;
-	answer__free(pending->alias);
-	pending->alias = NULL;
+	answer__free(flight->cname);
+	flight->cname = NULL;
 	*answer = joined;
 }
 
@@ -125,10 +125,10 @@ static void alias_end(struct pending *pending, const struct answer *then, struct
  * A template's CNAME is followed, as CoreDNS does: a stub resolver would not. True: *answer was
  * taken, and the target is asked for; else it is whole.
  */
-static bool alias_begin(struct pending *pending, struct answer **answer, enum admission *admission,
+static bool cname_begin(struct inflight *flight, struct answer **answer, enum admission *admission,
 			uint64_t now)
 {
-	struct resolver *resolver = pending->resolver;
+	struct resolver *resolver = flight->resolver;
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 	const struct answer *cached = NULL;
@@ -136,89 +136,89 @@ static bool alias_begin(struct pending *pending, struct answer **answer, enum ad
 	struct answer live;
 	uint32_t ttl_s;
 
-	if (!*answer || pending->n_aliases == ALIAS_MAX || !alias__target(*answer, &target))
+	if (!*answer || flight->n_cnames == CNAME_MAX || !cname__target(*answer, &target))
 		return false;
 	block = corefile__block_for(cf, target.wire, target.len);
 	if (!block)
 		return false;
-	pending->n_aliases++;
-	pending->alias = *answer;
+	flight->n_cnames++;
+	flight->cname = *answer;
 	if (resolver->config.store)
 		cached = store__get(resolver->config.store, &target, (*answer)->qtype,
 				    (*answer)->key_flags, now, &ttl_s);
 	if (!cached) {
-		ask_name(pending, &resolver->sections[block - cf->blocks], &target,
-			 (*answer)->qtype, now);
+		ask_name(flight, &resolver->blocks[block - cf->blocks], &target, (*answer)->qtype,
+			 now);
 		return true;
 	}
 	live = *cached;
 	live.ttl_s = ttl_s;
-	alias_end(pending, &live, answer, admission);
+	cname_end(flight, &live, answer, admission);
 	return false;
 }
 
-static void answered(struct pending *pending, struct answer *answer, enum admission admission,
-		     const struct section_answer *local, uint64_t now)
+static void answered(struct inflight *flight, struct answer *answer, enum admission admission,
+		     const struct server_block_answer *local, uint64_t now)
 {
-	static const struct section_answer by_template = { .plugin = "template" };
+	static const struct server_block_answer by_template = { .plugin = "template" };
 	struct answer *then;
 
-	revert(pending, &answer, &admission);
-	if (pending->alias) {
+	revert(flight, &answer, &admission);
+	if (flight->cname) {
 		then = answer;
-		alias_end(pending, then, &answer, &admission);
+		cname_end(flight, then, &answer, &admission);
 		answer__free(then);
 		if (!local || local->exact)
 			local = &by_template;
 	}
-	if (local && !local->exact && alias_begin(pending, &answer, &admission, now))
+	if (local && !local->exact && cname_begin(flight, &answer, &admission, now))
 		return;
-	if (pending->native)
-		dns64_end(pending, &answer, &admission);
-	else if (dns64_begin(pending, answer, admission, now))
+	if (flight->native)
+		dns64_end(flight, &answer, &admission);
+	else if (dns64_begin(flight, answer, admission, now))
 		return;
-	pending_finish(pending, answer, admission, local, now);
+	inflight_finish(flight, answer, admission, local, now);
 }
 
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission);
 
 /* The forward that has not been asked: the longest FROM at first, then the others in file order. */
-static const struct corefile_forward *next_forward(struct pending *pending)
+static const struct corefile_forward *next_forward(struct inflight *flight)
 {
-	const struct corefile_block *block = pending->asked->block;
-	const struct dns_name *name = &pending->exchange.qname;
+	const struct corefile_block *block = flight->asked->config;
+	const struct dns_name *name = &flight->exchange.qname;
 	const struct corefile_forward *forward;
 
-	if (!pending->forward)
+	if (!flight->forward)
 		return corefile__forward_for(block, name->wire, name->len);
 	for (size_t i = 0; i < block->forwards_len && i < 64; i++) {
 		forward = &block->forwards[i];
-		if (!(pending->forwards_asked >> i & 1) &&
+		if (!(flight->forwards_asked >> i & 1) &&
 		    corefile__forward_takes(forward, name->wire, name->len))
 			return forward;
 	}
 	return NULL;
 }
 
-static void pending_forward(struct pending *pending, uint64_t now)
+static void inflight_forward(struct inflight *flight, uint64_t now)
 {
-	const struct corefile_block *block = pending->asked->block;
-	const struct corefile_forward *forward = next_forward(pending);
+	const struct corefile_block *block = flight->asked->config;
+	const struct corefile_forward *forward = next_forward(flight);
 	size_t index = forward ? forward - block->forwards : 0;
 
 	if (!forward && block->whoami) {
-		pending_finish_whoami(pending);
+		inflight_finish_whoami(flight);
 		return;
 	}
 	if (!forward) {
-		pending_finish_rcode(pending, DNS_SERVFAIL, "no plugin of the block answers");
+		inflight_finish_rcode(flight, DNS_SERVFAIL, "no plugin of the block answers");
 		return;
 	}
-	pending->exchange.once = resolver_unanswered_lately(pending, now);
-	pending->forward = forward;
-	pending->forwards_asked |= 1ull << (index & 63);
-	if (exchange__start(pending->asked->groups[index], &pending->exchange, now))
-		pending_finish_rcode(pending, DNS_REFUSED, pending->exchange.error);
+	flight->exchange.once = resolver_unanswered_lately(flight, now);
+	flight->forward = forward;
+	flight->forwards_asked |= 1ull << (index & 63);
+	if (exchange__start(flight->asked->groups[index], &flight->exchange, now))
+		inflight_finish_rcode(flight, DNS_REFUSED, flight->exchange.error);
 }
 
 static bool wants_next(const struct corefile_forward *forward, const struct answer *answer)
@@ -232,18 +232,18 @@ static bool wants_next(const struct corefile_forward *forward, const struct answ
 
 static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
 {
-	struct pending *pending = (struct pending *)exchange;
-	uint64_t now = resolver_now(pending->resolver);
+	struct inflight *flight = (struct inflight *)exchange;
+	uint64_t now = resolver_now(flight->resolver);
 
-	if (answer && wants_next(pending->forward, answer) && next_forward(pending)) {
+	if (answer && wants_next(flight->forward, answer) && next_forward(flight)) {
 		answer__free(answer);
-		pending_forward(pending, now);
+		inflight_forward(flight, now);
 		return;
 	}
-	answered(pending, answer, admission, NULL, now);
+	answered(flight, answer, admission, NULL, now);
 }
 
-_Static_assert(offsetof(struct pending, exchange) == 0, "exchanged() casts");
+_Static_assert(offsetof(struct inflight, exchange) == 0, "exchanged() casts");
 
 static enum admission admission_of(const struct answer *answer)
 {
@@ -253,55 +253,55 @@ static enum admission admission_of(const struct answer *answer)
 }
 
 /* From the first plugin of the block on. */
-static void ask_name(struct pending *pending, struct section *section, const struct dns_name *name,
+static void ask_name(struct inflight *flight, struct server_block *sb, const struct dns_name *name,
 		     uint16_t qtype, uint64_t now)
 {
-	struct exchange *ex = &pending->exchange;
-	struct section_answer local;
-	enum local_result result;
-	const struct client *asker = &pending->asker;
-	struct local_client client = { &asker->peer.sa, &asker->local.sa, asker->tcp };
-	struct local_query query = {
+	struct exchange *ex = &flight->exchange;
+	struct server_block_answer local;
+	enum plugin_result result;
+	const struct client *asker = &flight->asker;
+	struct plugin_client client = { &asker->peer.sa, &asker->local.sa, asker->tcp };
+	struct plugin_query query = {
 		.qname = &ex->qname,
 		.qtype = qtype,
 		.qclass = DNS_CLASS_IN,
-		.key_flags = pending->question.key_flags & ~NODENS_KEY_AGENT,
+		.key_flags = flight->question.key_flags & ~NODENS_KEY_AGENT,
 		.client = asker->peer.sa.sa_family != AF_UNSPEC ? &client : NULL,
 	};
 
-	pending->asked = section;
-	pending->asked_name = ex->qname = *name;
+	flight->asked = sb;
+	flight->asked_name = ex->qname = *name;
 	ex->qtype = qtype;
 	ex->key_flags = query.key_flags;
 	ex->done = exchanged;
-	pending->forward = NULL;
-	pending->forwards_asked = 0;
-	if (!rewrite(pending, &query)) {
-		pending_finish_rcode(pending, DNS_SERVFAIL, "rewrite: the new name is none");
+	flight->forward = NULL;
+	flight->forwards_asked = 0;
+	if (!rewrite(flight, &query)) {
+		inflight_finish_rcode(flight, DNS_SERVFAIL, "rewrite: the new name is none");
 		return;
 	}
-	result = section__answer(section, &query, &local);
-	if (!pending->alias)
-		pending->ede = local.ede;
+	result = server_block__answer(sb, &query, &local);
+	if (!flight->cname)
+		flight->ede = local.ede;
 	switch (result) {
-	case LOCAL_ANSWER:
-		answered(pending, local.answer, admission_of(local.answer), &local, now);
+	case PLUGIN_ANSWER:
+		answered(flight, local.answer, admission_of(local.answer), &local, now);
 		return;
-	case LOCAL_SERVFAIL:
-		pending_finish_rcode(pending, DNS_SERVFAIL, local.error);
+	case PLUGIN_SERVFAIL:
+		inflight_finish_rcode(flight, DNS_SERVFAIL, local.error);
 		return;
 	default:
 		break;
 	}
 	/* upstreams are asked for class IN alone */
 	if (query.qclass != DNS_CLASS_IN)
-		pending_finish_rcode(pending, DNS_REFUSED, "rewrite: no upstream for this class");
+		inflight_finish_rcode(flight, DNS_REFUSED, "rewrite: no upstream for this class");
 	else
-		pending_forward(pending, now);
+		inflight_forward(flight, now);
 }
 
 /* For the question or, with dns64, its A records. */
-void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now)
+void inflight_ask(struct inflight *flight, uint16_t qtype, uint64_t now)
 {
-	ask_name(pending, pending->section, &pending->question.qname, qtype, now);
+	ask_name(flight, flight->sb, &flight->question.qname, qtype, now);
 }

@@ -28,11 +28,10 @@
  * Not question__hash(): NH keeps its promise for whole values only, and its low bits do not depend
  * on every octet. A client that chose its names accordingly had them all in one bucket.
  */
-static uint64_t hash_of(const struct resolver *resolver, const struct section *section,
+static uint64_t hash_of(const struct resolver *resolver, const struct server_block *sb,
 			const struct question *q)
 {
-	uint32_t rest[2] = { q->qtype | (uint32_t)q->key_flags << 16,
-			     section - resolver->sections };
+	uint32_t rest[2] = { q->qtype | (uint32_t)q->key_flags << 16, sb - resolver->blocks };
 	uint8_t octets[DNS_MAX_NAME + sizeof(rest)];
 
 	memcpy(octets, rest, sizeof(rest));
@@ -40,66 +39,65 @@ static uint64_t hash_of(const struct resolver *resolver, const struct section *s
 	return secret_hash(octets, sizeof(rest) + q->qname.len);
 }
 
-static struct pending *pending_find(struct resolver *resolver, uint64_t hash,
-				    const struct section *section, const struct question *q)
+static struct inflight *inflight_find(struct resolver *resolver, uint64_t hash,
+				      const struct server_block *sb, const struct question *q)
 {
-	struct pending *pending = resolver->buckets[hash % BUCKETS];
+	struct inflight *flight = resolver->buckets[hash % BUCKETS];
 
-	for (; pending; pending = pending->next) {
-		const struct question *have = &pending->question;
+	for (; flight; flight = flight->next) {
+		const struct question *have = &flight->question;
 
-		if (pending->hash == hash && pending->section == section &&
-		    have->qtype == q->qtype && have->key_flags == q->key_flags &&
-		    have->qname.len == q->qname.len &&
+		if (flight->hash == hash && flight->sb == sb && have->qtype == q->qtype &&
+		    have->key_flags == q->key_flags && have->qname.len == q->qname.len &&
 		    !memcmp(have->qname.wire, q->qname.wire, q->qname.len))
-			return pending;
+			return flight;
 	}
 	return NULL;
 }
 
-static void waiters_gone(struct pending *pending)
+static void waiting_gone(struct inflight *flight)
 {
-	struct resolver *resolver = pending->resolver;
+	struct resolver *resolver = flight->resolver;
 
-	resolver->n_waiters -= pending->n_waiters;
-	pending->n_waiters = 0;
-	resolver->config.stats->v[AGENT_STAT_WAITING] = resolver->n_waiters;
+	resolver->n_waiting -= flight->n_waiting;
+	flight->n_waiting = 0;
+	resolver->config.stats->v[AGENT_STAT_WAITING] = resolver->n_waiting;
 }
 
-static void pending_unlink(struct pending *pending)
+static void inflight_unlink(struct inflight *flight)
 {
-	struct resolver *resolver = pending->resolver;
-	struct pending **at = &resolver->buckets[pending->hash % BUCKETS];
+	struct resolver *resolver = flight->resolver;
+	struct inflight **at = &resolver->buckets[flight->hash % BUCKETS];
 
-	while (*at != pending)
+	while (*at != flight)
 		at = &(*at)->next;
-	*at = pending->next;
-	resolver->n_pending--;
-	share__give(pending->share);
-	pending->share = NULL;
-	waiters_gone(pending);
-	loop_timer__stop(&pending->stale);
+	*at = flight->next;
+	resolver->n_inflight--;
+	share__give(flight->share);
+	flight->share = NULL;
+	waiting_gone(flight);
+	loop_timer__stop(&flight->stale);
 }
 
-static void waiter_free(struct waiter *waiter)
+static void waiting_free(struct waiting *waiting)
 {
-	share__give(waiter->share);
-	free(waiter);
+	share__give(waiting->share);
+	free(waiting);
 }
 
-static void pending_free(struct pending *pending)
+static void inflight_free(struct inflight *flight)
 {
-	struct waiter *waiter;
+	struct waiting *waiting;
 
-	resolver_cuts_forget(pending);
-	while ((waiter = pending->first)) {
-		pending->first = waiter->next;
-		waiter_free(waiter);
+	resolver_nx_below_forget(flight);
+	while ((waiting = flight->first)) {
+		flight->first = waiting->next;
+		waiting_free(waiting);
 	}
-	answer__free(pending->native);
-	answer__free(pending->alias);
-	rewrite_result__free(pending->rewritten);
-	free(pending);
+	answer__free(flight->native);
+	answer__free(flight->cname);
+	rewrite_result__free(flight->rewritten);
+	free(flight);
 }
 
 static int take_share(struct resolver *resolver, const struct client *client, struct shares *of,
@@ -111,75 +109,75 @@ static int take_share(struct resolver *resolver, const struct client *client, st
 	return shares__take_below(of, &client->peer.sa, device, limit, share);
 }
 
-static int pending_join(struct pending *pending, const struct client *client,
-			const struct dns_query *query, uint64_t now)
+static int inflight_join(struct inflight *flight, const struct client *client,
+			 const struct dns_query *query, uint64_t now)
 {
-	struct resolver *resolver = pending->resolver;
-	struct waiter *waiter;
+	struct resolver *resolver = flight->resolver;
+	struct waiting *waiting;
 	int ret;
 
-	if (resolver->n_waiters >= MAX_WAITERS || pending->n_waiters >= QUESTION_WAITERS)
+	if (resolver->n_waiting >= MAX_WAITING || flight->n_waiting >= QUESTION_WAITING)
 		return -EBUSY;
-	waiter = malloc(sizeof(*waiter));
-	if (!waiter)
+	waiting = malloc(sizeof(*waiting));
+	if (!waiting)
 		return -ENOMEM;
-	*waiter = (struct waiter){ .client = *client, .query = *query, .since_ns = now };
-	ret = take_share(resolver, client, &resolver->waiting, CLIENT_WAITERS, &waiter->share);
+	*waiting = (struct waiting){ .client = *client, .query = *query, .since_ns = now };
+	ret = take_share(resolver, client, &resolver->waiting, CLIENT_WAITING, &waiting->share);
 	if (ret) {
-		free(waiter);
+		free(waiting);
 		return ret;
 	}
-	*pending->last = waiter;
-	pending->last = &waiter->next;
-	pending->n_waiters++;
-	resolver->config.stats->v[AGENT_STAT_WAITING] = ++resolver->n_waiters;
+	*flight->last = waiting;
+	flight->last = &waiting->next;
+	flight->n_waiting++;
+	resolver->config.stats->v[AGENT_STAT_WAITING] = ++resolver->n_waiting;
 	return 0;
 }
 
 /* ---- the end ---- */
 
-static struct resolver_event event_for(const struct pending *pending, const struct waiter *waiter,
+static struct resolver_event event_for(const struct inflight *flight, const struct waiting *waiting,
 				       const char *plugin)
 {
 	return (struct resolver_event){
-		.client = &waiter->client,
-		.query = &waiter->query,
-		.section = pending->section,
-		.zone = pending->zone,
+		.client = &waiting->client,
+		.query = &waiting->query,
+		.sb = flight->sb,
+		.zone = flight->zone,
 		.plugin = plugin,
-		.ede = pending->ede,
+		.ede = flight->ede,
 	};
 }
 
-static void reply_all(struct pending *pending, const struct answer *answer, uint32_t ttl_s,
+static void reply_all(struct inflight *flight, const struct answer *answer, uint32_t ttl_s,
 		      const char *plugin, bool stale, const char *error)
 {
-	struct waiter *waiter = pending->first, *next;
+	struct waiting *waiting = flight->first, *next;
 
-	pending->first = NULL;
-	pending->last = &pending->first;
-	for (; waiter; waiter = next) {
-		struct resolver_event event = event_for(pending, waiter, plugin);
+	flight->first = NULL;
+	flight->last = &flight->first;
+	for (; waiting; waiting = next) {
+		struct resolver_event event = event_for(flight, waiting, plugin);
 
-		next = waiter->next;
+		next = waiting->next;
 		event.stale = stale;
 		event.error = error;
 		if (answer)
-			resolver_reply(pending->resolver, &event, answer, ttl_s, waiter->since_ns);
+			resolver_reply(flight->resolver, &event, answer, ttl_s, waiting->since_ns);
 		else
-			resolver_reply_rcode(pending->resolver, &event, DNS_SERVFAIL,
-					     waiter->since_ns);
-		waiter_free(waiter);
+			resolver_reply_rcode(flight->resolver, &event, DNS_SERVFAIL,
+					     waiting->since_ns);
+		waiting_free(waiting);
 	}
-	waiters_gone(pending);
+	waiting_gone(flight);
 }
 
 /* Upstreams have nothing better: what has expired, while the block's serve_stale lasts. */
-static bool reply_stale(struct pending *pending, uint64_t now)
+static bool reply_stale(struct inflight *flight, uint64_t now)
 {
-	const struct corefile_cache *cache = &pending->section->block->cache;
-	struct store *store = pending->resolver->config.store;
-	const struct question *q = &pending->question;
+	const struct corefile_cache *cache = &flight->sb->config->cache;
+	struct store *store = flight->resolver->config.store;
+	const struct question *q = &flight->question;
 	const struct answer *answer = NULL;
 	uint32_t past_s;
 
@@ -187,7 +185,7 @@ static bool reply_stale(struct pending *pending, uint64_t now)
 		answer = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s);
 	if (!answer)
 		return false;
-	reply_all(pending, answer, cache->stale_ttl_s, "cache", true, NULL);
+	reply_all(flight, answer, cache->stale_ttl_s, "cache", true, NULL);
 	/* immediate: they do all the time that it is kept; and they say a TTL of 0 */
 	if (cache->stale == COREFILE_STALE_VERIFY && !cache->stale_ttl_s)
 		store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
@@ -195,59 +193,59 @@ static bool reply_stale(struct pending *pending, uint64_t now)
 }
 
 /* The same at the end of an attempt that was in vain. */
-static bool end_stale(struct pending *pending, uint64_t now)
+static bool end_stale(struct inflight *flight, uint64_t now)
 {
-	uint64_t recheck_ns = pending->section->block->cache.stale_recheck_ns;
+	uint64_t recheck_ns = flight->sb->config->cache.stale_recheck_ns;
 
-	if (!reply_stale(pending, now))
+	if (!reply_stale(flight, now))
 		return false;
 	if (recheck_ns)
-		pending->resolver->rechecks[pending->hash % RECHECKS] =
-			(struct recheck){ pending->hash, now + recheck_ns };
+		flight->resolver->rechecks[flight->hash % RECHECKS] =
+			(struct recheck){ flight->hash, now + recheck_ns };
 	return true;
 }
 
-bool pending__rechecks(const struct resolver *resolver, const struct section *section,
+bool inflight_rechecks(const struct resolver *resolver, const struct server_block *sb,
 		       const struct question *question, uint64_t now)
 {
 	const struct recheck *recheck;
 	uint64_t hash;
 
-	if (!section->block->cache.stale_recheck_ns)
+	if (!sb->config->cache.stale_recheck_ns)
 		return false;
-	hash = hash_of(resolver, section, question);
+	hash = hash_of(resolver, sb, question);
 	recheck = &resolver->rechecks[hash % RECHECKS];
 	return (recheck->hash == hash && recheck->until_ns > now) ||
-	       pending_find((struct resolver *)resolver, hash, section, question);
+	       inflight_find((struct resolver *)resolver, hash, sb, question);
 }
 
 /* Who joins from now on has a time of its own. */
 static void on_stale(void *arg, uint64_t now)
 {
-	struct pending *pending = arg;
+	struct inflight *flight = arg;
 
-	reply_stale(pending, now);
-	resolver_judge_load(pending->resolver);
+	reply_stale(flight, now);
+	resolver_judge_load(flight->resolver);
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
-static void plan_stale(struct pending *pending, uint64_t now)
+static void plan_stale(struct inflight *flight, uint64_t now)
 {
-	const struct corefile_cache *cache = &pending->section->block->cache;
-	const struct question *q = &pending->question;
-	struct resolver *resolver = pending->resolver;
+	const struct corefile_cache *cache = &flight->sb->config->cache;
+	const struct question *q = &flight->question;
+	struct resolver *resolver = flight->resolver;
 	uint32_t past_s;
 
-	if (pending->stale.set || !resolver->config.store ||
-	    !pending->section->block->cache.serve_stale_s ||
+	if (flight->stale.set || !resolver->config.store ||
+	    !flight->sb->config->cache.serve_stale_s ||
 	    !store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 			      &past_s))
 		return;
-	loop_timer__set(&pending->stale,
+	loop_timer__set(&flight->stale,
 			cache->stale_wait_ns ? cache->stale_wait_ns : STALE_AFTER_NS);
 }
 
-bool pending_failed(const struct answer *answer)
+bool inflight_failed(const struct answer *answer)
 {
 	return !answer || (answer->flags & DNS_RCODE) == DNS_SERVFAIL;
 }
@@ -262,15 +260,14 @@ static bool says_nothing(const struct answer *answer)
 
 /* serve_stale_policy: a name that is denied keeps the addresses that it had, for as long as stale
  * answers are kept. */
-static bool keeps_positive(const struct pending *pending, enum admission admission, uint64_t now)
+static bool keeps_positive(const struct inflight *flight, enum admission admission, uint64_t now)
 {
-	struct store *store = pending->resolver->config.store;
-	const struct question *q = &pending->question;
+	struct store *store = flight->resolver->config.store;
+	const struct question *q = &flight->question;
 	const struct answer *had;
 	uint32_t unused;
 
-	if (!store || !pending->section->block->cache.prefer_positive ||
-	    admission == ADMIT_POSITIVE)
+	if (!store || !flight->sb->config->cache.prefer_positive || admission == ADMIT_POSITIVE)
 		return false;
 	had = store__get(store, &q->qname, q->qtype, q->key_flags, now, &unused);
 	if (!had)
@@ -282,25 +279,25 @@ static bool keeps_positive(const struct pending *pending, enum admission admissi
  * dns64 gives clients over IPv6 another answer than those over IPv4: neither may be where the
  * programs find it.
  */
-static bool private_answer(const struct pending *pending, const struct answer *answer)
+static bool private_answer(const struct inflight *flight, const struct answer *answer)
 {
-	const struct corefile_dns64 *dns64 = &pending->section->block->dns64;
+	const struct corefile_dns64 *dns64 = &flight->sb->config->dns64;
 
-	return dns64->enabled && !dns64->allow_ipv4 && pending->question.qtype == DNS_TYPE_AAAA &&
-	       (pending->native || dns64__wants(dns64, answer));
+	return dns64->enabled && !dns64->allow_ipv4 && flight->question.qtype == DNS_TYPE_AAAA &&
+	       (flight->native || dns64__wants(dns64, answer));
 }
 
 /* @answer is the store's or gone after this. */
-static void put(struct pending *pending, struct answer *answer, const struct store_put *how,
+static void put(struct inflight *flight, struct answer *answer, const struct store_put *how,
 		uint64_t now)
 {
-	struct resolver *resolver = pending->resolver;
-	uint8_t key_flags = pending->question.key_flags;
+	struct resolver *resolver = flight->resolver;
+	uint8_t key_flags = flight->question.key_flags;
 
-	if (section__of_client(pending->section) || private_answer(pending, answer)) {
+	if (server_block__of_client(flight->sb) || private_answer(flight, answer)) {
 		/* with both, one entry would have to serve clients of two kinds */
 		if (!(key_flags & NODENS_KEY_AGENT) ||
-		    (section__of_client(pending->section) && private_answer(pending, answer))) {
+		    (server_block__of_client(flight->sb) && private_answer(flight, answer))) {
 			answer__free(answer);
 			return;
 		}
@@ -312,198 +309,198 @@ static void put(struct pending *pending, struct answer *answer, const struct sto
 		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
 }
 
-static const char *reason(const struct pending *pending)
+static const char *reason(const struct inflight *flight)
 {
-	return pending->exchange.error[0] ? pending->exchange.error : "no upstream answered";
+	return flight->exchange.error[0] ? flight->exchange.error : "no upstream answered";
 }
 
 /* Upstreams know better than what has expired, though that is not to be kept. */
-static void drop_stale(const struct pending *pending, uint64_t now)
+static void drop_stale(const struct inflight *flight, uint64_t now)
 {
-	struct store *store = pending->resolver->config.store;
-	const struct question *q = &pending->question;
+	struct store *store = flight->resolver->config.store;
+	const struct question *q = &flight->question;
 	uint32_t past_s;
 
 	if (store && store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s))
 		store__remove(store, &q->qname, q->qtype, q->key_flags);
 }
 
-void pending_finish(struct pending *pending, struct answer *answer, enum admission admission,
-		    const struct section_answer *local, uint64_t now)
+void inflight_finish(struct inflight *flight, struct answer *answer, enum admission admission,
+		     const struct server_block_answer *local, uint64_t now)
 {
-	struct resolver *resolver = pending->resolver;
-	const struct section *section = pending->section;
-	bool for_agent = !pending->n_waiters, keep = false;
-	bool keeps = keeps_positive(pending, admission, now), worse = keeps || says_nothing(answer);
-	bool unanswered = resolver_unanswered_learn(pending, answer, now);
+	struct resolver *resolver = flight->resolver;
+	const struct server_block *sb = flight->sb;
+	bool for_agent = !flight->n_waiting, keep = false;
+	bool keeps = keeps_positive(flight, admission, now), worse = keeps || says_nothing(answer);
+	bool unanswered = resolver_unanswered_learn(flight, answer, now);
 	struct store_put how;
 	uint32_t ttl_s = 0;
 
-	pending_unlink(pending);
-	if (worse && end_stale(pending, now)) {
+	inflight_unlink(flight);
+	if (worse && end_stale(flight, now)) {
 		answer__free(answer);
 		goto out;
 	}
 	if (answer)
-		loadbalance__prefer(section->block->prefer, section->block->prefer_len, answer);
+		loadbalance__prefer(sb->config->prefer, sb->config->prefer_len, answer);
 	if (answer && local && local->exact) {
-		section__keep_exact(section, answer, resolver->n_sections, &how, &ttl_s);
-		keep = !pending->ede;
+		server_block__keep_exact(sb, answer, resolver->n_blocks, &how, &ttl_s);
+		keep = !flight->ede;
 	} else if (answer) {
-		keep = section__keep(section, answer, admission, &how, &ttl_s) && !pending->ede;
+		keep = server_block__keep(sb, answer, admission, &how, &ttl_s) && !flight->ede;
 	}
-	reply_all(pending, answer, ttl_s, local ? local->plugin : "forward", false,
-		  answer ? NULL : reason(pending));
-	if (pending->loop && answer)
-		resolver_loop_answered(resolver, section);
+	reply_all(flight, answer, ttl_s, local ? local->plugin : "forward", false,
+		  answer ? NULL : reason(flight));
+	if (flight->loop && answer)
+		resolver_loop_answered(resolver, sb);
 	else if (!local && !keeps)
-		resolver_cuts_learn(pending, answer, admission, now);
+		resolver_nx_below_learn(flight, answer, admission, now);
 	if (unanswered && !answer) {
-		answer = resolver_unanswered_keep(pending, &how);
+		answer = resolver_unanswered_keep(flight, &how);
 		keep = answer;
 	}
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !pending->loop && !section->block->apart && !keeps &&
+	if (keep && resolver->config.store && !flight->loop && !sb->config->apart && !keeps &&
 	    !(for_agent && worse)) {
-		put(pending, answer, &how, now);
+		put(flight, answer, &how, now);
 	} else {
 		if (!worse)
-			drop_stale(pending, now);
+			drop_stale(flight, now);
 		answer__free(answer);
 	}
 out:
-	pending_free(pending);
+	inflight_free(flight);
 	resolver_judge_load(resolver);
 }
 
 /* Each client has an answer of its own. */
-void pending_finish_whoami(struct pending *pending)
+void inflight_finish_whoami(struct inflight *flight)
 {
-	struct resolver *resolver = pending->resolver;
-	struct waiter *waiter;
+	struct resolver *resolver = flight->resolver;
+	struct waiting *waiting;
 
-	pending_unlink(pending);
-	for (waiter = pending->first; waiter; waiter = waiter->next) {
-		struct resolver_event event = event_for(pending, waiter, "whoami");
+	inflight_unlink(flight);
+	for (waiting = flight->first; waiting; waiting = waiting->next) {
+		struct resolver_event event = event_for(flight, waiting, "whoami");
 		struct answer *answer = NULL;
 
-		if (whoami__answer(&waiter->query, &waiter->client.peer.sa, waiter->client.tcp,
+		if (whoami__answer(&waiting->query, &waiting->client.peer.sa, waiting->client.tcp,
 				   &answer))
-			resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, waiter->since_ns);
+			resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, waiting->since_ns);
 		else
-			resolver_reply(resolver, &event, answer, 0, waiter->since_ns);
+			resolver_reply(resolver, &event, answer, 0, waiting->since_ns);
 		answer__free(answer);
 	}
-	pending_free(pending);
+	inflight_free(flight);
 	resolver_judge_load(resolver);
 }
 
-void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *error)
+void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *error)
 {
-	struct resolver *resolver = pending->resolver;
+	struct resolver *resolver = flight->resolver;
 
-	pending_unlink(pending);
-	end_stale(pending, resolver_now(resolver)); /* nobody waits any more, then */
-	for (struct waiter *waiter = pending->first; waiter; waiter = waiter->next) {
-		struct resolver_event event = event_for(pending, waiter, "");
+	inflight_unlink(flight);
+	end_stale(flight, resolver_now(resolver)); /* nobody waits any more, then */
+	for (struct waiting *waiting = flight->first; waiting; waiting = waiting->next) {
+		struct resolver_event event = event_for(flight, waiting, "");
 
 		event.error = error;
-		resolver_reply_rcode(resolver, &event, rcode, waiter->since_ns);
+		resolver_reply_rcode(resolver, &event, rcode, waiting->since_ns);
 	}
-	pending_free(pending);
+	inflight_free(flight);
 	resolver_judge_load(resolver);
 }
 
 /* ---- begin ---- */
 
-static struct pending *pending_new(struct resolver *resolver, uint64_t hash,
-				   const struct pending_start *start, uint64_t now)
+static struct inflight *inflight_new(struct resolver *resolver, uint64_t hash,
+				     const struct inflight_start *start, uint64_t now)
 {
-	struct pending *pending = calloc(1, sizeof(*pending));
-	struct pending **bucket = &resolver->buckets[hash % BUCKETS];
+	struct inflight *flight = calloc(1, sizeof(*flight));
+	struct inflight **bucket = &resolver->buckets[hash % BUCKETS];
 
-	if (!pending)
+	if (!flight)
 		return NULL;
-	pending->resolver = resolver;
-	pending->hash = hash;
-	pending->since_ns = now;
-	pending->section = start->section;
-	pending->zone = start->zone;
-	pending->question = *start->question;
+	flight->resolver = resolver;
+	flight->hash = hash;
+	flight->since_ns = now;
+	flight->sb = start->sb;
+	flight->zone = start->zone;
+	flight->question = *start->question;
 	if (start->asker)
-		pending->asker = *start->asker;
-	pending->last = &pending->first;
-	loop_timer__init(&pending->stale, resolver->config.loop, on_stale, pending);
-	pending->next = *bucket;
-	*bucket = pending;
-	resolver->n_pending++;
-	return pending;
+		flight->asker = *start->asker;
+	flight->last = &flight->first;
+	loop_timer__init(&flight->stale, resolver->config.loop, on_stale, flight);
+	flight->next = *bucket;
+	*bucket = flight;
+	resolver->n_inflight++;
+	return flight;
 }
 
 /* What the agent wants to know besides. */
-static void add_purpose(struct pending *pending, const struct pending_start *start)
+static void add_purpose(struct inflight *flight, const struct inflight_start *start)
 {
-	pending->witness |= start->witness;
-	pending->loop |= start->loop;
-	if (start->cut_for)
-		pending->cut_for = *start->cut_for;
+	flight->probe |= start->probe;
+	flight->loop |= start->loop;
+	if (start->nx_below_for)
+		flight->nx_below_for = *start->nx_below_for;
 }
 
-int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now)
+int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now)
 {
-	uint64_t hash = hash_of(resolver, start->section, start->question);
-	struct pending *pending;
+	uint64_t hash = hash_of(resolver, start->sb, start->question);
+	struct inflight *flight;
 	int ret = 0;
 
-	pending = pending_find(resolver, hash, start->section, start->question);
-	if (pending && start->client && section__of_client(start->section))
-		pending = NULL; /* each says who asks */
-	if (pending) {
-		add_purpose(pending, start);
+	flight = inflight_find(resolver, hash, start->sb, start->question);
+	if (flight && start->client && server_block__of_client(start->sb))
+		flight = NULL; /* each says who asks */
+	if (flight) {
+		add_purpose(flight, start);
 		if (!start->client)
 			return 0;
-		ret = pending_join(pending, start->client, start->query, now);
+		ret = inflight_join(flight, start->client, start->query, now);
 		if (!ret) {
 			resolver_count(resolver, AGENT_STAT_COALESCED);
-			plan_stale(pending, now);
+			plan_stale(flight, now);
 			resolver_judge_load(resolver);
 		}
 		return ret;
 	}
-	if (resolver->n_pending >= resolver->config.max_exchanges)
+	if (resolver->n_inflight >= resolver->config.max_exchanges)
 		return -EBUSY;
-	pending = pending_new(resolver, hash, start, now);
-	if (!pending)
+	flight = inflight_new(resolver, hash, start, now);
+	if (!flight)
 		return -ENOMEM;
-	add_purpose(pending, start);
+	add_purpose(flight, start);
 	if (start->client)
 		ret = take_share(resolver, start->client, &resolver->exchanges,
-				 resolver->client_exchanges, &pending->share);
+				 resolver->client_exchanges, &flight->share);
 	if (start->client && !ret) {
-		ret = pending_join(pending, start->client, start->query, now);
-		plan_stale(pending, now);
+		ret = inflight_join(flight, start->client, start->query, now);
+		plan_stale(flight, now);
 	}
 	if (ret) {
-		pending_unlink(pending);
-		pending_free(pending);
+		inflight_unlink(flight);
+		inflight_free(flight);
 		return ret;
 	}
-	pending_ask(pending, start->question->qtype, now);
+	inflight_ask(flight, start->question->qtype, now);
 	resolver_judge_load(resolver);
 	return 0;
 }
 
-void pending__close_all(struct resolver *resolver)
+void inflight_close_all(struct resolver *resolver)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		while (resolver->buckets[i]) {
-			struct pending *pending = resolver->buckets[i];
+			struct inflight *flight = resolver->buckets[i];
 
-			exchange__cancel(&pending->exchange);
-			for (struct waiter *w = pending->first; w; w = w->next)
+			exchange__cancel(&flight->exchange);
+			for (struct waiting *w = flight->first; w; w = w->next)
 				resolver->config.reply(resolver->config.ctx, &w->client, NULL, 0);
-			pending_unlink(pending);
-			pending_free(pending);
+			inflight_unlink(flight);
+			inflight_free(flight);
 		}
 	}
 }

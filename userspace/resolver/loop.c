@@ -35,9 +35,9 @@ static bool make_name(const struct corefile_zone *zone, struct dns_name *name)
 	return true;
 }
 
-void resolver_loop_answered(struct resolver *resolver, const struct section *section)
+void resolver_loop_answered(struct resolver *resolver, const struct server_block *sb)
 {
-	struct loop_probe *probe = &resolver->loops[section - resolver->sections];
+	struct loop_probe *probe = &resolver->loops[sb - resolver->blocks];
 
 	probe->answered = true;
 	/* a copy of it may still be under way */
@@ -50,21 +50,21 @@ static void ask(struct resolver *resolver, size_t block, uint64_t now)
 		.qname = resolver->loops[block].name,
 		.qtype = DNS_TYPE_HINFO,
 	};
-	struct pending_start start = {
-		.section = &resolver->sections[block],
+	struct inflight_start start = {
+		.sb = &resolver->blocks[block],
 		.question = &q,
 		.loop = true,
 	};
 
 	/* not had now: again in a second */
-	pending__start(resolver, &start, now);
+	inflight_start(resolver, &start, now);
 }
 
 /* The same name will not count again: the next one is asked for. */
 static void came_back(struct resolver *resolver, size_t block, const struct client *client,
 		      uint64_t now)
 {
-	const struct corefile_zone *zone = &resolver->sections[block].block->zones[0];
+	const struct corefile_zone *zone = &resolver->blocks[block].config->zones[0];
 	struct loop_probe *probe = &resolver->loops[block];
 	struct dns_name name = probe->name;
 
@@ -82,7 +82,7 @@ void resolver_loop_look(struct resolver *resolver, const struct question *q,
 {
 	if (q->qtype != DNS_TYPE_HINFO)
 		return;
-	for (size_t i = 0; i < resolver->n_sections; i++) {
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
 		const struct loop_probe *probe = &resolver->loops[i];
 
 		if (probe->name.len && dns_name__equal(&probe->name, &q->qname)) {
@@ -94,8 +94,8 @@ void resolver_loop_look(struct resolver *resolver, const struct question *q,
 
 void resolver__watch_loops(struct resolver *resolver, uint64_t now)
 {
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		const struct corefile_block *block = resolver->sections[i].block;
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		const struct corefile_block *block = resolver->blocks[i].config;
 		struct loop_probe *probe = &resolver->loops[i];
 
 		*probe = (struct loop_probe){ .until_ns = now + WATCH_NS };
@@ -108,7 +108,7 @@ void resolver__watch_loops(struct resolver *resolver, uint64_t now)
 
 void resolver_loop_tick(struct resolver *resolver, uint64_t now)
 {
-	for (size_t i = 0; i < resolver->n_sections; i++) {
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
 		struct loop_probe *probe = &resolver->loops[i];
 
 		if (!probe->name.len)

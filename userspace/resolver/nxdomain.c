@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Cuts: what is asked to find them, and when they are stored and go again.
- * Contract: resolver_priv.h; where to cut is nxdomain_policy.h's to say.
+ * Names below which nothing exists: what is asked to find them, and when the entries that say so
+ * are stored and go again. Contract: resolver_priv.h; nxdomain_policy.h chooses the names.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "resolver_priv.h"
 
-static struct cut_zone *zone_state(const struct section *section, size_t zone)
+static struct nx_zone *zone_state(const struct server_block *sb, size_t zone)
 {
-	return &section->cut_zones[zone];
+	return &sb->nx_zones[zone];
 }
 
-static bool cuts_on(const struct section *section, size_t zone)
+static bool nx_below_on(const struct server_block *sb, size_t zone)
 {
-	return section->block->nxdomain_cut && section->block->cache.enabled &&
-	       section->block->forwards_len && cuts__eligible(&section->block->zones[zone]);
+	return sb->config->nxdomain_cut && sb->config->cache.enabled && sb->config->forwards_len &&
+	       nx_below__eligible(&sb->config->zones[zone]);
 }
 
 /* For the agent itself: coalesces with who asks the same. */
-static int ask(struct resolver *resolver, struct section *section, size_t zone,
-	       const struct dns_name *name, unsigned int witness, const struct dns_name *cut_for,
+static int ask(struct resolver *resolver, struct server_block *sb, size_t zone,
+	       const struct dns_name *name, unsigned int probe, const struct dns_name *nx_below_for,
 	       uint64_t now)
 {
 	struct question q = { .qname = *name, .qtype = DNS_TYPE_A };
-	struct pending_start start = {
-		.section = section,
+	struct inflight_start start = {
+		.sb = sb,
 		.zone = zone,
 		.question = &q,
-		.witness = witness,
-		.cut_for = cut_for,
+		.probe = probe,
+		.nx_below_for = nx_below_for,
 	};
 
 	/* as refreshes: where there are too many clients, they go first */
-	if (resolver->n_pending >= resolver->config.shed_above / 2)
+	if (resolver->n_inflight >= resolver->config.shed_above / 2)
 		return -EBUSY;
 	resolver_count(resolver, AGENT_STAT_CUT_PROBES);
-	return pending__start(resolver, &start, now);
+	return inflight_start(resolver, &start, now);
 }
 
 /* Are there names below @name that others are asked for than who denied it? */
@@ -59,34 +59,33 @@ static bool forwards_differ(const struct corefile_block *block, const struct dns
 	return false;
 }
 
-bool resolver_cuts_may(const struct resolver *resolver, const struct section *section,
-		       const struct dns_name *name)
+bool resolver_nx_below_may(const struct resolver *resolver, const struct server_block *sb,
+			   const struct dns_name *name)
 {
-	/* cuts are looked up before all of these */
-	return !(section->rewrite && rewrite__changes(section->rewrite)) &&
-	       !section__of_client(section) &&
-	       !(section->templates && template__below(section->templates, name)) &&
-	       !(section->hosts && hosts__below(section->hosts, name)) &&
-	       !forwards_differ(section->block, name) && !resolver_divided(resolver, section, name);
+	/* such an entry is looked up before all of these are asked */
+	return !(sb->rewrite && rewrite__changes(sb->rewrite)) && !server_block__of_client(sb) &&
+	       !(sb->templates && template__below(sb->templates, name)) &&
+	       !(sb->hosts && hosts__below(sb->hosts, name)) &&
+	       !forwards_differ(sb->config, name) && !resolver_divided(resolver, sb, name);
 }
 
-static void store_cut(struct resolver *resolver, struct section *section,
-		      const struct answer *nxdomain, const struct dns_name *name, uint64_t now)
+static void store_nx_below(struct resolver *resolver, struct server_block *sb,
+			   const struct answer *nxdomain, const struct dns_name *name, uint64_t now)
 {
 	struct store_put put;
-	struct answer *cut;
+	struct answer *nx_below;
 	uint32_t ttl_s;
 
-	if (!section__keep(section, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
-	    answer__make_cut(nxdomain, name, 0, &cut))
+	if (!server_block__keep(sb, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
+	    answer__make_cut(nxdomain, name, 0, &nx_below))
 		return;
-	section__keep_cut(&put);
-	if (!store__put(resolver->config.store, cut, &put, now))
+	server_block__keep_nx_below(&put);
+	if (!store__put(resolver->config.store, nx_below, &put, now))
 		resolver_count(resolver, AGENT_STAT_CUTS);
 }
 
-/* @name was denied by @nxdomain: cut above it, or ask whether one can. */
-static void consider(struct resolver *resolver, struct section *section, size_t zone,
+/* @name was denied by @nxdomain: deny all below a name above it, or ask whether that exists. */
+static void consider(struct resolver *resolver, struct server_block *sb, size_t zone,
 		     const struct answer *nxdomain, const struct dns_name *asked,
 		     const struct dns_name *name, uint64_t now)
 {
@@ -94,13 +93,14 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 	struct dns_name candidate;
 	uint32_t ttl_s;
 
-	if (!cuts__candidate(resolver->cuts, &section->block->zones[zone], name, now, &candidate))
+	if (!nx_below__candidate(resolver->nx_below, &sb->config->zones[zone], name, now,
+				 &candidate))
 		return;
 	/* A name of its own, and nobody asks below it: the ordinary entry says all. */
-	if (dns_name__equal(&candidate, name) || !resolver_cuts_may(resolver, section, &candidate))
+	if (dns_name__equal(&candidate, name) || !resolver_nx_below_may(resolver, sb, &candidate))
 		return;
 	if (dns_name__equal(&candidate, asked)) {
-		store_cut(resolver, section, nxdomain, &candidate, now);
+		store_nx_below(resolver, sb, nxdomain, &candidate, now);
 		return;
 	}
 	denied = store__get(resolver->config.store, &candidate, DNS_TYPE_A, 0, now, &ttl_s);
@@ -108,101 +108,102 @@ static void consider(struct resolver *resolver, struct section *section, size_t 
 		struct answer copy = *denied;
 
 		copy.ttl_s = ttl_s;
-		store_cut(resolver, section, &copy, &candidate, now);
+		store_nx_below(resolver, sb, &copy, &candidate, now);
 	} else if (!denied) {
-		ask(resolver, section, zone, &candidate, 0, name, now);
+		ask(resolver, sb, zone, &candidate, 0, name, now);
 	} else {
-		cuts__exists(resolver->cuts, &section->block->zones[zone], &candidate, now);
+		nx_below__exists(resolver->nx_below, &sb->config->zones[zone], &candidate, now);
 	}
 }
 
-/* The witness has said @rcode, or nothing: -1. */
-static void testify(struct pending *pending, int rcode, uint64_t now)
+/* The probe has said @rcode, or nothing: -1. */
+static void probe_result(struct inflight *flight, int rcode, uint64_t now)
 {
-	unsigned int witness = pending->witness;
+	unsigned int probe = flight->probe;
 
-	if (!witness)
+	if (!probe)
 		return;
-	pending->witness = 0;
-	cuts__testify(zone_state(pending->section, pending->zone), witness, rcode, now);
+	flight->probe = 0;
+	nx_below__probe_result(zone_state(flight->sb, flight->zone), probe, rcode, now);
 }
 
 /* Ask them all, if it is time. */
-static void summon(struct resolver *resolver, struct section *section, size_t zone, uint64_t now)
+static void ask_probes(struct resolver *resolver, struct server_block *sb, size_t zone,
+		       uint64_t now)
 {
-	struct cut_zone *state = zone_state(section, zone);
+	struct nx_zone *state = zone_state(sb, zone);
 	struct dns_name name;
 
-	if (!cuts_on(section, zone) || !cuts__summon(state, now))
+	if (!nx_below_on(sb, zone) || !nx_below__probes_due(state, now))
 		return;
-	for (unsigned int i = 0; i < CUT_WITNESSES; i++) {
+	for (unsigned int i = 0; i < NX_PROBES; i++) {
 		/* it may be over before this returns */
-		if (!cuts__witness(&section->block->zones[zone], i, &name) ||
-		    ask(resolver, section, zone, &name, 1u << i, NULL, now))
-			cuts__testify(state, 1u << i, -1, now);
+		if (!nx_below__probe_name(&sb->config->zones[zone], i, &name) ||
+		    ask(resolver, sb, zone, &name, 1u << i, NULL, now))
+			nx_below__probe_result(state, 1u << i, -1, now);
 	}
 }
 
 /* The zone's upstreams have answered: whom they left unanswered before is asked again at once. */
-static void hear(struct resolver *resolver, struct section *section, size_t zone, uint64_t now)
+static void hear(struct resolver *resolver, struct server_block *sb, size_t zone, uint64_t now)
 {
-	struct cut_zone *state = zone_state(section, zone);
+	struct nx_zone *state = zone_state(sb, zone);
 
 	if (state->heard)
 		return;
 	state->heard = true;
-	if (state->state == CUT_ZONE_UNKNOWN)
+	if (state->state == NX_ZONE_UNKNOWN)
 		state->again_ns = 0;
-	summon(resolver, section, zone, now);
+	ask_probes(resolver, sb, zone, now);
 }
 
-void resolver_cuts_forget(struct pending *pending)
+void resolver_nx_below_forget(struct inflight *flight)
 {
-	testify(pending, -1, resolver_now(pending->resolver));
+	probe_result(flight, -1, resolver_now(flight->resolver));
 }
 
-void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
-			 enum admission admission, uint64_t now)
+void resolver_nx_below_learn(struct inflight *flight, const struct answer *answer,
+			     enum admission admission, uint64_t now)
 {
-	struct resolver *resolver = pending->resolver;
-	struct section *section = pending->section;
-	const struct corefile_zone *zone = &section->block->zones[pending->zone];
-	const struct dns_name *name = &pending->question.qname;
+	struct resolver *resolver = flight->resolver;
+	struct server_block *sb = flight->sb;
+	const struct corefile_zone *zone = &sb->config->zones[flight->zone];
+	const struct dns_name *name = &flight->question.qname;
 	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
 
-	testify(pending, answer ? rcode : -1, now);
+	probe_result(flight, answer ? rcode : -1, now);
 	if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)
-		hear(resolver, section, pending->zone, now);
+		hear(resolver, sb, flight->zone, now);
 	/* What the block made out of another question proves nothing of this one. */
 	if (!answer || !resolver->config.store ||
-	    (pending->rewritten && pending->rewritten->reverts) || !cuts_on(section, pending->zone))
+	    (flight->rewritten && flight->rewritten->reverts) || !nx_below_on(sb, flight->zone))
 		return;
-	/* an alias exists, though what it leads to does not */
+	/* an owner of a CNAME exists, though its target does not */
 	if (rcode == DNS_NOERROR || (rcode == DNS_NXDOMAIN && answer->count[DNS_ANSWER_SECTION])) {
-		cuts__exists(resolver->cuts, zone, name, now);
+		nx_below__exists(resolver->nx_below, zone, name, now);
 		store__remove_cuts(resolver->config.store, name);
-		if (pending->cut_for.len)
-			consider(resolver, section, pending->zone, answer, name, &pending->cut_for,
+		if (flight->nx_below_for.len)
+			consider(resolver, sb, flight->zone, answer, name, &flight->nx_below_for,
 				 now);
 		return;
 	}
 	/* what is not to be kept for the name itself is not for those below it */
 	if (rcode != DNS_NXDOMAIN || admission != ADMIT_NEGATIVE ||
-	    zone_state(section, pending->zone)->state != CUT_ZONE_CLUSTER)
+	    zone_state(sb, flight->zone)->state != NX_ZONE_CLUSTER)
 		return;
 	/* Signed denials are not ours to widen: who asks with DO or CD is left out. */
-	if (pending->question.key_flags)
+	if (flight->question.key_flags)
 		return;
-	consider(resolver, section, pending->zone, answer, name,
-		 pending->cut_for.len ? &pending->cut_for : name, now);
+	consider(resolver, sb, flight->zone, answer, name,
+		 flight->nx_below_for.len ? &flight->nx_below_for : name, now);
 }
 
-void resolver_cuts_tick(struct resolver *resolver, uint64_t now)
+void resolver_nx_below_tick(struct resolver *resolver, uint64_t now)
 {
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		struct section *section = &resolver->sections[i];
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		struct server_block *sb = &resolver->blocks[i];
 
-		for (size_t zone = 0; zone < section->block->zones_len; zone++)
-			summon(resolver, section, zone, now);
+		for (size_t zone = 0; zone < sb->config->zones_len; zone++)
+			ask_probes(resolver, sb, zone, now);
 	}
 }

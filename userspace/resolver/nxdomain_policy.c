@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Which names to cut at. Contract: nxdomain_policy.h.
+ * For which names there is an entry that denies all below. Contract: nxdomain_policy.h.
  */
 #include "resolver/nxdomain_policy.h"
 
@@ -18,35 +18,35 @@
 #define MAX_LABELS     128
 
 /* One place for each hash: pods choose the names, and are not to choose whose place they take. */
-struct cuts {
+struct nx_below {
 	struct {
 		uint64_t hash, until_ns;
 	} seen[SEEN];
 };
 
-static const struct dns_name witnesses[CUT_WITNESSES] = {
+static const struct dns_name probes[NX_PROBES] = {
 	{ 4, "\3svc" },		  /* the root's zero is the zone's */
 	{ 12, "\7default\3svc" }, /* the namespace that every cluster has */
 };
 
-#define ALL_WITNESSES ((1u << CUT_WITNESSES) - 1)
+#define ALL_PROBES ((1u << NX_PROBES) - 1)
 
-int cuts__open(struct cuts **out)
+int nx_below__open(struct nx_below **out)
 {
-	struct cuts *cuts = calloc(1, sizeof(*cuts));
+	struct nx_below *nx_below = calloc(1, sizeof(*nx_below));
 
-	if (!cuts)
+	if (!nx_below)
 		return -ENOMEM;
-	*out = cuts;
+	*out = nx_below;
 	return 0;
 }
 
-void cuts__close(struct cuts *cuts)
+void nx_below__close(struct nx_below *nx_below)
 {
-	free(cuts);
+	free(nx_below);
 }
 
-bool cuts__eligible(const struct corefile_zone *zone)
+bool nx_below__eligible(const struct corefile_zone *zone)
 {
 	static const uint8_t arpa[] = "\4arpa";
 
@@ -54,18 +54,19 @@ bool cuts__eligible(const struct corefile_zone *zone)
 	       !zone__contains(arpa, sizeof(arpa), zone->wire, zone->wire_len);
 }
 
-bool cuts__summon(struct cut_zone *state, uint64_t now)
+bool nx_below__probes_due(struct nx_zone *state, uint64_t now)
 {
-	if (state->state == CUT_ZONE_CLUSTER || state->asking || now < state->again_ns)
+	if (state->state == NX_ZONE_CLUSTER || state->asking || now < state->again_ns)
 		return false;
-	state->asking = ALL_WITNESSES;
+	state->asking = ALL_PROBES;
 	state->said = 0;
 	return true;
 }
 
-bool cuts__witness(const struct corefile_zone *zone, unsigned int witness, struct dns_name *name)
+bool nx_below__probe_name(const struct corefile_zone *zone, unsigned int probe,
+			  struct dns_name *name)
 {
-	const struct dns_name *labels = &witnesses[witness];
+	const struct dns_name *labels = &probes[probe];
 
 	if (labels->len + zone->wire_len > DNS_MAX_NAME)
 		return false;
@@ -75,19 +76,19 @@ bool cuts__witness(const struct corefile_zone *zone, unsigned int witness, struc
 	return true;
 }
 
-void cuts__testify(struct cut_zone *state, unsigned int witnesses, int rcode, uint64_t now)
+void nx_below__probe_result(struct nx_zone *state, unsigned int probes, int rcode, uint64_t now)
 {
 	uint64_t wait_ns = rcode == DNS_NXDOMAIN ? OTHER_AGAIN_NS : SILENT_NS;
 
-	state->asking &= ~witnesses;
+	state->asking &= ~probes;
 	if (rcode == DNS_NOERROR) {
-		state->said |= witnesses;
-		if (state->said == ALL_WITNESSES)
-			state->state = CUT_ZONE_CLUSTER;
+		state->said |= probes;
+		if (state->said == ALL_PROBES)
+			state->state = NX_ZONE_CLUSTER;
 		return;
 	}
 	if (rcode == DNS_NXDOMAIN)
-		state->state = CUT_ZONE_OTHER;
+		state->state = NX_ZONE_OTHER;
 	if (now + wait_ns > state->again_ns)
 		state->again_ns = now + wait_ns;
 }
@@ -109,8 +110,8 @@ static unsigned int labels_above(const struct corefile_zone *zone, const struct 
 	return n;
 }
 
-void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const struct dns_name *name,
-		  uint64_t now)
+void nx_below__exists(struct nx_below *nx_below, const struct corefile_zone *zone,
+		      const struct dns_name *name, uint64_t now)
 {
 	uint8_t at[MAX_LABELS];
 	unsigned int n = labels_above(zone, name, at);
@@ -119,17 +120,18 @@ void cuts__exists(struct cuts *cuts, const struct corefile_zone *zone, const str
 	for (unsigned int i = 0; i < n && i < 3; i++) {
 		uint64_t hash = secret_hash(name->wire + at[i], name->len - at[i]);
 
-		cuts->seen[hash % SEEN].hash = hash;
-		cuts->seen[hash % SEEN].until_ns = now + EXISTS_NS;
+		nx_below->seen[hash % SEEN].hash = hash;
+		nx_below->seen[hash % SEEN].until_ns = now + EXISTS_NS;
 	}
 }
 
-static bool known(const struct cuts *cuts, const struct dns_name *name, unsigned int at,
+static bool known(const struct nx_below *nx_below, const struct dns_name *name, unsigned int at,
 		  uint64_t now)
 {
 	uint64_t hash = secret_hash(name->wire + at, name->len - at);
 
-	return cuts->seen[hash % SEEN].hash == hash && cuts->seen[hash % SEEN].until_ns > now;
+	return nx_below->seen[hash % SEEN].hash == hash &&
+	       nx_below->seen[hash % SEEN].until_ns > now;
 }
 
 static bool is_structure(const struct dns_name *name, unsigned int at)
@@ -139,10 +141,10 @@ static bool is_structure(const struct dns_name *name, unsigned int at)
 
 /*
  * The search suffixes are ZONE, svc.ZONE and NAMESPACE.svc.ZONE. What stands where a namespace
- * does is asked about first: if it is none, the whole of it can be cut.
+ * does is asked about first: if it is none, nothing exists below it.
  */
-bool cuts__candidate(const struct cuts *cuts, const struct corefile_zone *zone,
-		     const struct dns_name *name, uint64_t now, struct dns_name *candidate)
+bool nx_below__candidate(const struct nx_below *nx_below, const struct corefile_zone *zone,
+			 const struct dns_name *name, uint64_t now, struct dns_name *candidate)
 {
 	uint8_t at[MAX_LABELS];
 	unsigned int n = labels_above(zone, name, at), i = 0, last = 0;
@@ -151,7 +153,7 @@ bool cuts__candidate(const struct cuts *cuts, const struct corefile_zone *zone,
 		i = 1;
 		last = 2;
 	}
-	while (i <= last && i < n && known(cuts, name, at[i], now))
+	while (i <= last && i < n && known(nx_below, name, at[i], now))
 		i++;
 	if (i > last || i >= n)
 		return false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * What blocks answer themselves and always alike goes into the store before anybody asks: hosts,
- * templates of one name, and suffixes that a template takes off the net, as cuts.
- * Contract: resolver_priv.h. These entries have an owner of their own, after the sections'.
+ * templates of one name, and suffixes that a template takes off the net, as entries for all names
+ * below. Contract: resolver_priv.h. These entries have an owner of their own, after the blocks'.
  */
 #include <endian.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 struct fill {
 	struct resolver *resolver;
-	struct section *section;
+	struct server_block *sb;
 	uint64_t now;
 	bool missing;	  /* put what is not there alone */
 	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
@@ -33,23 +33,23 @@ struct fill {
 static bool is_own(const struct fill *fill, const struct dns_name *name)
 {
 	return corefile__block_for(fill->resolver->config.corefile, name->wire, name->len) ==
-	       fill->section->block;
+	       fill->sb->config;
 }
 
 /* What the block says by itself, as it would be asked; NULL: that is not known here. */
-static struct answer *own_answer(const struct section *section, const struct dns_name *name,
+static struct answer *own_answer(const struct server_block *sb, const struct dns_name *name,
 				 uint16_t qtype)
 {
-	const struct corefile_dns64 *dns64 = &section->block->dns64;
-	struct local_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
-	struct section_answer local = { .answer = NULL };
+	const struct corefile_dns64 *dns64 = &sb->config->dns64;
+	struct plugin_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
+	struct server_block_answer local = { .answer = NULL };
 	struct dns_name target;
 
-	if (section->rewrite && rewrite__touches(section->rewrite, &query))
+	if (sb->rewrite && rewrite__touches(sb->rewrite, &query))
 		return NULL;
-	if (section__answer((struct section *)section, &query, &local) != LOCAL_ANSWER)
+	if (server_block__answer((struct server_block *)sb, &query, &local) != PLUGIN_ANSWER)
 		return NULL;
-	if (!local.ede && !alias__target(local.answer, &target) &&
+	if (!local.ede && !cname__target(local.answer, &target) &&
 	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
 		return local.answer;
 	answer__free(local.answer);
@@ -66,11 +66,11 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 
 	if (!is_own(fill, name))
 		return true;
-	answer = own_answer(fill->section, name, qtype);
+	answer = own_answer(fill->sb, name, qtype);
 	if (!answer)
 		return true;
-	loadbalance__prefer(fill->section->block->prefer, fill->section->block->prefer_len, answer);
-	section__keep_exact(fill->section, answer, resolver->n_sections, &put, &ttl_s);
+	loadbalance__prefer(fill->sb->config->prefer, fill->sb->config->prefer_len, answer);
+	server_block__keep_exact(fill->sb, answer, resolver->n_blocks, &put, &ttl_s);
 	if (!fill->room[put.kind]) {
 		answer__free(answer);
 		return fill->room[!put.kind];
@@ -81,7 +81,7 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-bool resolver_divided(const struct resolver *resolver, const struct section *section,
+bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,
 		      const struct dns_name *suffix)
 {
 	const struct corefile *cf = resolver->config.corefile;
@@ -89,17 +89,17 @@ bool resolver_divided(const struct resolver *resolver, const struct section *sec
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
 
-		for (size_t k = 0; block != section->block && k < block->zones_len; k++) {
+		for (size_t k = 0; block != sb->config && k < block->zones_len; k++) {
 			const struct corefile_zone *zone = &block->zones[k];
 
 			if (zone__contains(suffix->wire, suffix->len, zone->wire, zone->wire_len))
 				return true;
 		}
 	}
-	return corefile__block_for(cf, suffix->wire, suffix->len) != section->block;
+	return corefile__block_for(cf, suffix->wire, suffix->len) != sb->config;
 }
 
-static void put_blackhole(struct resolver *resolver, const struct section *section,
+static void put_blackhole(struct resolver *resolver, const struct server_block *sb,
 			  const struct dns_name *suffix, const struct answer *nxdomain,
 			  uint8_t key_flags, uint64_t now)
 {
@@ -107,17 +107,17 @@ static void put_blackhole(struct resolver *resolver, const struct section *secti
 	struct store_put put = {
 		.kind = NODENS_NEGATIVE,
 		.ttl_s = ttl_s,
-		.owner = resolver->n_sections,
-		.bufsize = section->block->bufsize,
+		.owner = resolver->n_blocks,
+		.bufsize = sb->config->bufsize,
 		.keep_ttl = true,
 		.fixed = true,
 		.refresh = STORE_REFRESH_ALWAYS,
 		.refresh_left_s = ttl_s / 10 + 1,
 	};
-	struct answer *cut;
+	struct answer *nx_below;
 
-	if (!answer__make_cut(nxdomain, suffix, key_flags, &cut))
-		store__put(resolver->config.store, cut, &put, now);
+	if (!answer__make_cut(nxdomain, suffix, key_flags, &nx_below))
+		store__put(resolver->config.store, nx_below, &put, now);
 }
 
 static const uint8_t blackhole_kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
@@ -147,14 +147,14 @@ static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struc
 	struct fill *fill = ctx;
 
 	/* rewrites come before templates, hosts of the block after them */
-	if ((fill->section->rewrite && rewrite__changes(fill->section->rewrite)) ||
-	    resolver_divided(fill->resolver, fill->section, suffix))
+	if ((fill->sb->rewrite && rewrite__changes(fill->sb->rewrite)) ||
+	    resolver_divided(fill->resolver, fill->sb, suffix))
 		return;
 	for (size_t i = 0; i < sizeof(blackhole_kinds); i++) {
 		if (fill->missing && is_there(fill, suffix, blackhole_kinds[i]))
 			continue;
 		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
-		put_blackhole(fill->resolver, fill->section, suffix, nxdomain, blackhole_kinds[i],
+		put_blackhole(fill->resolver, fill->sb, suffix, nxdomain, blackhole_kinds[i],
 			      fill->now);
 	}
 }
@@ -169,24 +169,24 @@ static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-static void fill_templates(struct fill *fill, struct section *section)
+static void fill_templates(struct fill *fill, struct server_block *sb)
 {
 	struct template_blackholes take = { .found = fill_blackhole, .ctx = fill };
 
-	fill->section = section;
-	template__exact(section->templates, fill_one, fill);
-	template__blackholes(section->templates, &take);
+	fill->sb = sb;
+	template__exact(sb->templates, fill_one, fill);
+	template__blackholes(sb->templates, &take);
 }
 
-static void fill_hosts(struct fill *fill, struct section *section)
+static void fill_hosts(struct fill *fill, struct server_block *sb)
 {
 	struct store_stats stats;
 
-	fill->section = section;
+	fill->sb = sb;
 	store__stats(fill->resolver->config.store, &stats);
 	if (stats.cuts)
-		hosts__each(section->hosts, exists, fill);
-	hosts__each(section->hosts, fill_one, fill);
+		hosts__each(sb->hosts, exists, fill);
+	hosts__each(sb->hosts, fill_one, fill);
 }
 
 /*
@@ -199,28 +199,27 @@ void resolver_static_fill(struct resolver *resolver, uint64_t now)
 	struct store_owner_stats stats[2] = { 0 };
 
 	for (int kind = 0; kind < 2; kind++) {
-		store__owner_stats(resolver->config.store, resolver->n_sections, kind,
-				   &stats[kind]);
+		store__owner_stats(resolver->config.store, resolver->n_blocks, kind, &stats[kind]);
 		fill.room[kind] = stats[kind].capacity;
 	}
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		struct section *section = &resolver->sections[i];
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		struct server_block *sb = &resolver->blocks[i];
 
-		if (section->templates)
-			fill_templates(&fill, section);
-		if (section->hosts && hosts__count(section->hosts) <= A_LIST)
-			fill_hosts(&fill, section);
+		if (sb->templates)
+			fill_templates(&fill, sb);
+		if (sb->hosts && hosts__count(sb->hosts) <= A_LIST)
+			fill_hosts(&fill, sb);
 	}
 	for (int kind = 0; kind < 2; kind++) {
 		uint64_t left = stats[kind].capacity / 4;
 
 		fill.room[kind] -= fill.room[kind] < left ? fill.room[kind] : left;
 	}
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		struct section *section = &resolver->sections[i];
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		struct server_block *sb = &resolver->blocks[i];
 
-		if (section->hosts && hosts__count(section->hosts) > A_LIST)
-			fill_hosts(&fill, section);
+		if (sb->hosts && hosts__count(sb->hosts) > A_LIST)
+			fill_hosts(&fill, sb);
 	}
 }
 
@@ -255,16 +254,16 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
-	if (question->owner != resolver->n_sections)
+	if (question->owner != resolver->n_blocks)
 		return false;
 	block = corefile__block_for(cf, question->qname.wire, question->qname.len);
 	if (!block)
 		return true;
-	refill.fill.section = &resolver->sections[block - cf->blocks];
+	refill.fill.sb = &resolver->blocks[block - cf->blocks];
 	if (!(question->key_flags & NODENS_KEY_CUT))
 		fill_one(&refill.fill, &question->qname, question->qtype);
-	else if (refill.fill.section->templates)
-		template__blackholes(refill.fill.section->templates, &take);
+	else if (refill.fill.sb->templates)
+		template__blackholes(refill.fill.sb->templates, &take);
 	return true;
 }
 
@@ -276,18 +275,18 @@ static bool outlives(void *ctx, const struct store_question *question,
 		     const struct nodens_slot *slot)
 {
 	const struct resolver *resolver = ctx;
-	const struct section *section;
+	const struct server_block *sb;
 
 	(void)slot;
-	if (question->owner >= resolver->n_sections)
+	if (question->owner >= resolver->n_blocks)
 		return false;
-	section = &resolver->sections[question->owner];
-	return !section->hosts || !hosts__has(section->hosts, &question->qname);
+	sb = &resolver->blocks[question->owner];
+	return !sb->hosts || !hosts__has(sb->hosts, &question->qname);
 }
 
 /*
- * Cuts that nobody has used may have had to go, and a question that they would have answered does
- * not bring them back: so they are looked for, which also counts as a use.
+ * Entries for all names below one that nobody has used may have had to go, and a question that they
+ * would have answered does not bring them back: so they are looked for, which also counts as a use.
  */
 static void look_for_blackholes(struct resolver *resolver, uint64_t now)
 {
@@ -301,10 +300,10 @@ static void look_for_blackholes(struct resolver *resolver, uint64_t now)
 	if (now < resolver->static_look_ns)
 		return;
 	resolver->static_look_ns = now + LOOK_NS;
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		fill.section = &resolver->sections[i];
-		if (fill.section->templates)
-			template__blackholes(fill.section->templates, &take);
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		fill.sb = &resolver->blocks[i];
+		if (fill.sb->templates)
+			template__blackholes(fill.sb->templates, &take);
 	}
 }
 
@@ -312,10 +311,10 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 {
 	bool changed = false;
 
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		struct section *section = &resolver->sections[i];
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		struct server_block *sb = &resolver->blocks[i];
 
-		if (section->hosts && hosts__reload(section->hosts, now) > 0)
+		if (sb->hosts && hosts__reload(sb->hosts, now) > 0)
 			changed = true;
 	}
 	if (!resolver->owns_store)
@@ -339,7 +338,7 @@ static bool owner_after(void *ctx, const struct store_question *question,
 			const struct nodens_slot *slot, struct store_put *put)
 {
 	const struct takeover *takeover = ctx;
-	const struct section *section;
+	const struct server_block *sb;
 	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
 
 	/* without: what an agent before this one left, and its names say whose it is */
@@ -349,16 +348,16 @@ static bool owner_after(void *ctx, const struct store_question *question,
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
-	section = &takeover->resolver->sections[now];
+	sb = &takeover->resolver->blocks[now];
 	/* an agent before this one knew nothing of clients here */
-	if (section__of_client(section) && !(question->key_flags & NODENS_KEY_AGENT))
+	if (server_block__of_client(sb) && !(question->key_flags & NODENS_KEY_AGENT))
 		return false;
 	/* hosts files may have changed, blocks been added, with the block the same */
-	if ((section->hosts && hosts__has(section->hosts, &question->qname)) ||
+	if ((sb->hosts && hosts__has(sb->hosts, &question->qname)) ||
 	    (question->key_flags & NODENS_KEY_CUT &&
-	     !resolver_cuts_may(takeover->resolver, section, &question->qname)))
+	     !resolver_nx_below_may(takeover->resolver, sb, &question->qname)))
 		return false;
-	return section__keep_on(section, question, be16toh(slot->flags) & DNS_RCODE, put);
+	return server_block__keep_on(sb, question, be16toh(slot->flags) & DNS_RCODE, put);
 }
 
 /*
@@ -371,8 +370,8 @@ static uint32_t static_capacity(const struct resolver *resolver, uint64_t caches
 	bool any = false;
 	uint64_t room;
 
-	for (size_t i = 0; i < resolver->n_sections; i++)
-		any |= resolver->sections[i].hosts || resolver->sections[i].templates;
+	for (size_t i = 0; i < resolver->n_blocks; i++)
+		any |= resolver->blocks[i].hosts || resolver->blocks[i].templates;
 	if (!any)
 		return 0;
 	store__stats(resolver->config.store, &stats);
@@ -391,11 +390,11 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 
 	if (!resolver->config.store)
 		return 0;
-	capacity = calloc(resolver->n_sections + 1, sizeof(*capacity));
+	capacity = calloc(resolver->n_blocks + 1, sizeof(*capacity));
 	if (!capacity)
 		return -ENOMEM;
-	for (size_t i = 0; i < resolver->n_sections; i++) {
-		const struct corefile_cache *cache = &resolver->sections[i].block->cache;
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		const struct corefile_cache *cache = &resolver->blocks[i].config->cache;
 
 		if (!cache->enabled)
 			continue;
@@ -404,10 +403,10 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 		caches += (uint64_t)cache->success.capacity + cache->denial.capacity;
 	}
 	each = static_capacity(resolver, caches);
-	capacity[resolver->n_sections][NODENS_POSITIVE] = each;
-	capacity[resolver->n_sections][NODENS_NEGATIVE] = each;
+	capacity[resolver->n_blocks][NODENS_POSITIVE] = each;
+	capacity[resolver->n_blocks][NODENS_NEGATIVE] = each;
 	ret = store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
-				resolver->n_sections + 1, owner_after, &takeover, now);
+				resolver->n_blocks + 1, owner_after, &takeover, now);
 	free(capacity);
 	if (ret < 0)
 		return ret;

@@ -17,9 +17,9 @@ size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
 
 /* ---- replies ---- */
 
-static uint16_t bufsize_of(const struct resolver *resolver, const struct section *section)
+static uint16_t bufsize_of(const struct resolver *resolver, const struct server_block *sb)
 {
-	uint16_t size = section ? section->block->bufsize : 0;
+	uint16_t size = sb ? sb->config->bufsize : 0;
 
 	return size && size < resolver->config.bufsize ? size : resolver->config.bufsize;
 }
@@ -42,7 +42,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 {
 	const struct resolver_config *config = &resolver->config;
 	const struct client *client = event->client;
-	uint16_t bufsize = bufsize_of(resolver, event->section);
+	uint16_t bufsize = bufsize_of(resolver, event->sb);
 	struct reply_options opts = {
 		.limit = client->tcp ? DNS_MAX_MSG : resolver__udp_limit(event->query, bufsize),
 		.ttl_s = ttl_s,
@@ -75,8 +75,8 @@ void resolver_judge_load(struct resolver *resolver)
 	const struct resolver_config *config = &resolver->config;
 	unsigned int share = resolver->overloaded ? 4 : 2;
 	/* many who wait for one name fill what there is for those who wait as well */
-	bool overloaded = resolver->n_pending > config->shed_above * 2 / share ||
-			  resolver->n_waiters > MAX_WAITERS / share;
+	bool overloaded = resolver->n_inflight > config->shed_above * 2 / share ||
+			  resolver->n_waiting > MAX_WAITING / share;
 
 	if (overloaded == resolver->overloaded)
 		return;
@@ -96,24 +96,24 @@ static int family_of(const struct client *client)
  * dns64 answers clients that asked over IPv6 only, unless told otherwise: what it made is kept
  * where no program finds it, since those cannot tell the two kinds of client apart.
  */
-static bool dns64_private(const struct section *section, const struct client *client,
+static bool dns64_private(const struct server_block *sb, const struct client *client,
 			  const struct dns_query *query)
 {
-	const struct corefile_dns64 *dns64 = &section->block->dns64;
+	const struct corefile_dns64 *dns64 = &sb->config->dns64;
 
 	return dns64->enabled && !dns64->allow_ipv4 && query->qtype == DNS_TYPE_AAAA &&
 	       family_of(client) == AF_INET6;
 }
 
 /* A stale answer that may be sent at once; the store asks for a new one by itself. */
-static const struct answer *find_stale(struct resolver *resolver, const struct section *section,
+static const struct answer *find_stale(struct resolver *resolver, const struct server_block *sb,
 				       const struct question *q, uint64_t now)
 {
 	uint32_t past_s;
 
-	if (!section->block->cache.serve_stale_s ||
-	    (section->block->cache.stale != COREFILE_STALE_IMMEDIATE &&
-	     !pending__rechecks(resolver, section, q, now)))
+	if (!sb->config->cache.serve_stale_s ||
+	    (sb->config->cache.stale != COREFILE_STALE_IMMEDIATE &&
+	     !inflight_rechecks(resolver, sb, q, now)))
 		return NULL;
 	return store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
 				&past_s);
@@ -124,23 +124,23 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 			 const struct question *q, uint64_t now)
 {
 	struct store *store = resolver->config.store;
-	const struct section *section = event->section;
+	const struct server_block *sb = event->sb;
 	const struct answer *answer;
 	uint32_t ttl_s = 0;
 
-	if (!store || section->block->apart)
+	if (!store || sb->config->apart)
 		return false;
 	answer = store__get(store, &q->qname, q->qtype, q->key_flags, now, &ttl_s);
 	if (!answer && !(q->key_flags & NODENS_KEY_AGENT))
 		answer = store__cut_above(store, &q->qname, q->key_flags, now, &ttl_s);
 	if (!answer) {
-		answer = find_stale(resolver, section, q, now);
+		answer = find_stale(resolver, sb, q, now);
 		event->stale = answer;
 	}
 	if (!answer)
 		return false;
 	if (event->stale)
-		ttl_s = section->block->cache.stale_ttl_s;
+		ttl_s = sb->config->cache.stale_ttl_s;
 	else if (answer->says_ttl_s)
 		ttl_s = answer->says_ttl_s;
 	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
@@ -151,15 +151,15 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	return true;
 }
 
-static struct section *section_for(struct resolver *resolver, const struct dns_name *qname,
-				   const struct client *client)
+static struct server_block *block_for(struct resolver *resolver, const struct dns_name *qname,
+				      const struct client *client)
 {
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
 	block = corefile__block_at(cf, qname->wire, qname->len,
 				   (const struct sockaddr_storage *)&client->local);
-	return block ? &resolver->sections[block - cf->blocks] : NULL;
+	return block ? &resolver->blocks[block - cf->blocks] : NULL;
 }
 
 void resolver__query(struct resolver *resolver, const struct client *client,
@@ -171,7 +171,7 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		.qtype = query->qtype,
 		.key_flags = query->key_flags,
 	};
-	struct pending_start start = {
+	struct inflight_start start = {
 		.question = &q,
 		.client = client,
 		.asker = client,
@@ -181,19 +181,19 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	int ret;
 
 	dns_name__lower(&q.qname);
-	start.section = section_for(resolver, &q.qname, client);
-	if (!start.section) {
+	start.sb = block_for(resolver, &q.qname, client);
+	if (!start.sb) {
 		event.rcode = DNS_REFUSED;
 		resolver_reply_rcode(resolver, &event, DNS_REFUSED, now);
 		return;
 	}
 	resolver_loop_look(resolver, &q, client, now);
-	event.section = start.section;
-	event.zone = start.zone = section__zone(start.section, &q.qname);
-	of_client = section__of_client(start.section);
+	event.sb = start.sb;
+	event.zone = start.zone = server_block__zone(start.sb, &q.qname);
+	of_client = server_block__of_client(start.sb);
 	if (of_client) {
 		q.key_flags |= NODENS_KEY_AGENT;
-	} else if (dns64_private(start.section, client, query)) {
+	} else if (dns64_private(start.sb, client, query)) {
 		/* what has AAAA records of its own is everybody's */
 		if (reply_cached(resolver, &event, &q, now))
 			return;
@@ -202,12 +202,11 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	if (reply_cached(resolver, &event, &q, now)) {
 		/* the store's wish for a new one names no client */
 		start.client = NULL;
-		if (event.stale && of_client &&
-		    !pending__rechecks(resolver, start.section, &q, now))
-			pending__start(resolver, &start, now);
+		if (event.stale && of_client && !inflight_rechecks(resolver, start.sb, &q, now))
+			inflight_start(resolver, &start, now);
 		return;
 	}
-	ret = pending__start(resolver, &start, now);
+	ret = inflight_start(resolver, &start, now);
 	if (ret) {
 		resolver_count(resolver, ret == -EDQUOT ? AGENT_STAT_CLIENT_FULL : AGENT_STAT_SHED);
 		event.error = ret == -EDQUOT ? "too many queries of this client under way"
@@ -224,40 +223,39 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 		.qtype = question->qtype,
 		.key_flags = question->key_flags,
 	};
-	struct pending_start start = { .question = &q };
+	struct inflight_start start = { .question = &q };
 
 	if (resolver_static_refresh(resolver, question, now) ||
-	    question->owner >= resolver->n_sections)
+	    question->owner >= resolver->n_blocks)
 		return;
-	start.section = &resolver->sections[question->owner];
-	if (section__of_client(start.section) ||
-	    pending__rechecks(resolver, start.section, &q, now))
+	start.sb = &resolver->blocks[question->owner];
+	if (server_block__of_client(start.sb) || inflight_rechecks(resolver, start.sb, &q, now))
 		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */
-	if (resolver->n_pending >= resolver->config.shed_above / 2)
+	if (resolver->n_inflight >= resolver->config.shed_above / 2)
 		return;
-	start.zone = section__zone(start.section, &q.qname);
+	start.zone = server_block__zone(start.sb, &q.qname);
 	resolver_count(resolver, AGENT_STAT_REFRESHES);
 	/* not had now: the old one stays for its time */
-	pending__start(resolver, &start, now);
+	inflight_start(resolver, &start, now);
 }
 
 void resolver__tick(struct resolver *resolver, uint64_t now)
 {
 	resolver_static_tick(resolver, now);
-	resolver_cuts_tick(resolver, now);
+	resolver_nx_below_tick(resolver, now);
 	resolver_loop_tick(resolver, now);
 }
 
 unsigned int resolver__in_flight(const struct resolver *resolver)
 {
-	return resolver->n_pending;
+	return resolver->n_inflight;
 }
 
-const struct section *resolver__sections(const struct resolver *resolver, size_t *n)
+const struct server_block *resolver__blocks(const struct resolver *resolver, size_t *n)
 {
-	*n = resolver->n_sections;
-	return resolver->sections;
+	*n = resolver->n_blocks;
+	return resolver->blocks;
 }
 
 int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower)
@@ -266,28 +264,28 @@ int resolver__owner_of(const struct resolver *resolver, const struct dns_name *q
 	const struct corefile_block *block;
 
 	block = corefile__block_for(cf, qname_lower->wire, qname_lower->len);
-	return block ? resolver->sections[block - cf->blocks].owner : -1;
+	return block ? resolver->blocks[block - cf->blocks].owner : -1;
 }
 
 /* ---- open and close ---- */
 
-static int open_sections(struct resolver *resolver, struct section_error *err)
+static int open_blocks(struct resolver *resolver, struct server_block_error *err)
 {
 	const struct corefile *cf = resolver->config.corefile;
 
-	resolver->sections = calloc(cf->blocks_len, sizeof(resolver->sections[0]));
+	resolver->blocks = calloc(cf->blocks_len, sizeof(resolver->blocks[0]));
 	resolver->loops = calloc(cf->blocks_len, sizeof(resolver->loops[0]));
-	if (!resolver->sections || !resolver->loops)
+	if (!resolver->blocks || !resolver->loops)
 		return -ENOMEM;
 	for (size_t i = 0; i < cf->blocks_len; i++) {
-		int ret = section__open(&cf->blocks[i], i, resolver->config.upstreams,
-					&resolver->sections[i], err);
+		int ret = server_block__open(&cf->blocks[i], i, resolver->config.upstreams,
+					     &resolver->blocks[i], err);
 
 		if (ret)
 			return ret;
-		resolver->n_sections++;
+		resolver->n_blocks++;
 	}
-	return cuts__open(&resolver->cuts);
+	return nx_below__open(&resolver->nx_below);
 }
 
 static void open_shares(struct resolver *resolver)
@@ -300,7 +298,7 @@ static void open_shares(struct resolver *resolver)
 }
 
 int resolver__open(const struct resolver_config *config, struct resolver **out,
-		   struct section_error *err)
+		   struct server_block_error *err)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	int ret;
@@ -310,7 +308,7 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 	resolver->config = *config;
 	err->text[0] = '\0';
 	open_shares(resolver);
-	ret = open_sections(resolver, err);
+	ret = open_blocks(resolver, err);
 	if (ret) {
 		if (!err->text[0])
 			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
@@ -325,11 +323,11 @@ void resolver__close(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	pending__close_all(resolver);
-	for (size_t i = 0; i < resolver->n_sections; i++)
-		section__close(&resolver->sections[i]);
-	free(resolver->sections);
+	inflight_close_all(resolver);
+	for (size_t i = 0; i < resolver->n_blocks; i++)
+		server_block__close(&resolver->blocks[i]);
+	free(resolver->blocks);
 	free(resolver->loops);
-	cuts__close(resolver->cuts);
+	nx_below__close(resolver->nx_below);
 	free(resolver);
 }

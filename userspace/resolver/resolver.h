@@ -24,7 +24,7 @@
 struct resolver_event {
 	const struct client *client;
 	const struct dns_query *query;
-	const struct section *section; /* NULL: no block is responsible */
+	const struct server_block *sb; /* NULL: no block is responsible */
 	size_t zone;		       /* of the block's zones */
 	const char *plugin;	       /* who answered: "cache", "forward", "hosts"...; "" nobody */
 	uint16_t rcode;
@@ -65,17 +65,17 @@ struct resolver_config {
 	void *ctx;
 };
 
-/* Opens the sections of the corefile: upstream groups, hosts files, templates. */
+/* Opens the blocks of the corefile: upstream groups, hosts files, templates. */
 int resolver__open(const struct resolver_config *config, struct resolver **out,
-		   struct section_error *err);
+		   struct server_block_error *err);
 /* Queries under way are let go without a reply. */
 void resolver__close(struct resolver *resolver);
 
 /*
- * The store's entries are this resolver's from here on: they count against its sections, and the
- * answers that its blocks have themselves are put there. @same: the owner that a section had in the
+ * The store's entries are this resolver's from here on: they count against its blocks, and the
+ * answers that its blocks have themselves are put there. @same: the owner that a sb had in the
  * resolver before, where its block has not changed, else -1; NULL: there was none before. 1: the
- * store was made for less than the sections' capacities, each has its share; -errno: it is not
+ * store was made for less than the blocks' capacities, each has its share; -errno: it is not
  * taken.
  */
 int resolver__take_store(struct resolver *resolver, const int *same, size_t n_before,
@@ -101,7 +101,7 @@ void resolver__tick(struct resolver *resolver, uint64_t now_ns);
 
 /* Under way for clients or the store. */
 unsigned int resolver__in_flight(const struct resolver *resolver);
-const struct section *resolver__sections(const struct resolver *resolver, size_t *n);
+const struct server_block *resolver__blocks(const struct resolver *resolver, size_t *n);
 /* The owner of an entry with this name, -1 where no block keeps it. */
 int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower);
 

@@ -5,7 +5,7 @@
  *
  * Contract: resolver.c takes queries and knows what is cached; inflight.c holds a question
  * that is not, for all who ask it; chain.c carries it through the block's plugins;
- * nxdomain.c learns cuts from what is answered; loop.c finds out whether we ask
+ * nxdomain.c learns from answers below which names nothing exists; loop.c finds out whether we ask
  * ourselves; preload.c puts what blocks answer
  * themselves into the store.
  */
@@ -17,17 +17,17 @@
 #include "resolver/resolver.h"
 
 #define BUCKETS	    8192
-#define MAX_WAITERS 16384 /* all questions together; some 400 bytes each */
+#define MAX_WAITING 16384 /* all questions together; some 400 bytes each */
 /* One question: above what one client may have, so that nobody keeps others from a slow name. */
-#define QUESTION_WAITERS (MAX_WAITERS / 4)
+#define QUESTION_WAITING (MAX_WAITING / 4)
 /* One client's part of what would make the agent turn others away; not fewer than the least. */
 #define CLIENT_EXCHANGES(shed_above) ((shed_above) / 4)
-#define CLIENT_WAITERS		     (MAX_WAITERS / 16)
+#define CLIENT_WAITING		     (MAX_WAITING / 16)
 #define CLIENT_LEAST		     64
 #define UNANSWERED		     1024 /* questions remembered; an older one gives way */
 
-struct waiter {
-	struct waiter *next;
+struct waiting {
+	struct waiting *next;
 	struct client client;
 	struct dns_query query;
 	uint64_t since_ns;
@@ -42,20 +42,19 @@ struct question {
 };
 
 /* A question being resolved, and the queries that wait for it: none where the agent itself asks. */
-struct pending {
+struct inflight {
 	struct exchange exchange; /* the upstream question of the moment */
 	struct resolver *resolver;
-	struct pending *next; /* in its bucket */
+	struct inflight *next; /* in its bucket */
 	uint64_t hash, since_ns;
 	struct share *share; /* of resolver->exchanges, of the client who asked first; or NULL */
-	struct section *section;
-	size_t zone; /* of the section's block */
+	struct server_block *sb;
+	size_t zone; /* of the block's zones */
 	struct question question;
-	struct section
-		*asked; /* whose plugins are asked: the section, or that of an alias' target */
-	struct answer *alias; /* our own answer that leads on, while its target is asked for */
-	unsigned int n_aliases;
-	struct dns_name asked_name;	  /* the question's, or an alias' target; before rewrites */
+	struct server_block *asked; /* whose plugins are asked: sb, or that of a CNAME's target */
+	struct answer *cname; /* our own answer that leads on, while its target is asked for */
+	unsigned int n_cnames;
+	struct dns_name asked_name;	  /* the question's, or a CNAME's target; before rewrites */
 	struct rewrite_result *rewritten; /* NULL: as asked */
 	const struct ede *ede;		  /* of the template that answers */
 	const struct corefile_forward *forward; /* being asked */
@@ -63,13 +62,14 @@ struct pending {
 	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
 	enum admission native_admission;
 	struct client asker; /* whose words rewrites may put into the query; peer AF_UNSPEC: none */
-	struct waiter *first, **last;
-	unsigned int n_waiters;
+	struct waiting *first, **last;
+	unsigned int n_waiting;
 	struct loop_timer stale; /* then a stale answer is sent: RFC 8767, 5 */
 	/* What the agent asks for besides: see nxdomain.c. */
-	unsigned int witness;	 /* bits: nxdomain_policy.h */
-	bool loop;		 /* see loop.c */
-	struct dns_name cut_for; /* a name below the question that does not exist; len 0: none */
+	unsigned int probe; /* bits: nxdomain_policy.h */
+	bool loop;	    /* see loop.c */
+	struct dns_name
+		nx_below_for; /* a name below the question that does not exist; len 0: none */
 };
 
 struct loop_probe {
@@ -96,17 +96,17 @@ struct unanswered {
 
 struct resolver {
 	struct resolver_config config;
-	struct section *sections; /* one a block */
-	size_t n_sections;
-	struct pending *buckets[BUCKETS]; /* clients choose the questions: base/secret_hash.h */
-	unsigned int n_pending, n_waiters;
+	struct server_block *blocks; /* one a block */
+	size_t n_blocks;
+	struct inflight *buckets[BUCKETS]; /* clients choose the questions: base/secret_hash.h */
+	unsigned int n_inflight, n_waiting;
 	struct recheck rechecks[RECHECKS];
-	struct shares waiting, exchanges; /* what each client has of n_waiters and n_pending */
+	struct shares waiting, exchanges; /* what each client has of n_waiting and n_inflight */
 	unsigned int client_exchanges;	  /* the most of one address */
 	struct unanswered unanswered[UNANSWERED];
 	uint32_t rotate;
 	bool overloaded;
-	struct cuts *cuts;
+	struct nx_below *nx_below;
 	struct loop_probe *loops; /* one a block */
 	bool owns_store;
 	uint64_t static_look_ns;
@@ -134,70 +134,69 @@ void resolver_judge_load(struct resolver *resolver);
 
 /* inflight.c */
 /*
- * Resolve @question for @waiter's client (copied), or for the agent itself: NULL. *out is the
- * pending where it lives on. 0; -EBUSY, -ENOMEM: too many are under way, -EDQUOT: too many of this
- * client's; nobody has been replied to.
+ * Resolve @question for @client (copied), or for the agent itself: NULL. 0; -EBUSY, -ENOMEM: too
+ * many are under way, -EDQUOT: too many of this client's; nobody has been replied to.
  */
-struct pending_start {
-	struct section *section;
+struct inflight_start {
+	struct server_block *sb;
 	size_t zone;
 	const struct question *question;
 	const struct client *client; /* NULL: the agent asks */
 	const struct client *asker; /* the client, or on whose behalf the agent asks; may be NULL */
 	const struct dns_query *query;
-	unsigned int witness;
+	unsigned int probe;
 	bool loop;
-	const struct dns_name *cut_for; /* may be NULL */
+	const struct dns_name *nx_below_for; /* may be NULL */
 };
-int pending__start(struct resolver *resolver, const struct pending_start *start, uint64_t now);
+int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now);
 /*
  * With a RECHECK of serve_stale: is a new answer being asked for, or was it in vain just now? Then
  * what has expired is sent at once.
  */
-bool pending__rechecks(const struct resolver *resolver, const struct section *section,
+bool inflight_rechecks(const struct resolver *resolver, const struct server_block *sb,
 		       const struct question *question, uint64_t now);
-void pending__close_all(struct resolver *resolver);
-/* The end of a pending, which is gone then: @answer is taken over; NULL: upstreams had none. */
-void pending_finish(struct pending *pending, struct answer *answer, enum admission admission,
-		    const struct section_answer *local, uint64_t now);
-void pending_finish_whoami(struct pending *pending);
-void pending_finish_rcode(struct pending *pending, uint16_t rcode, const char *error);
-bool pending_failed(const struct answer *answer);
+void inflight_close_all(struct resolver *resolver);
+/* The end of a flight, which is gone then: @answer is taken over; NULL: upstreams had none. */
+void inflight_finish(struct inflight *flight, struct answer *answer, enum admission admission,
+		     const struct server_block_answer *local, uint64_t now);
+void inflight_finish_whoami(struct inflight *flight);
+void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *error);
+bool inflight_failed(const struct answer *answer);
 
 /* chain.c */
 /* From the first plugin on, for the question's name and @qtype: its own, or A with dns64. */
-void pending_ask(struct pending *pending, uint16_t qtype, uint64_t now);
+void inflight_ask(struct inflight *flight, uint16_t qtype, uint64_t now);
 
 /* nxdomain.c */
-/* What came of @pending's question; NULL: nothing. Before the answer is stored. */
-void resolver_cuts_learn(struct pending *pending, const struct answer *answer,
-			 enum admission admission, uint64_t now);
-/* @pending ends otherwise. */
-void resolver_cuts_forget(struct pending *pending);
+/* What came of @flight's question; NULL: nothing. Before the answer is stored. */
+void resolver_nx_below_learn(struct inflight *flight, const struct answer *answer,
+			     enum admission admission, uint64_t now);
+/* @flight ends otherwise. */
+void resolver_nx_below_forget(struct inflight *flight);
 /* Is whoever denies @name the one to ask for all names below it, too? */
-bool resolver_cuts_may(const struct resolver *resolver, const struct section *section,
-		       const struct dns_name *name);
-void resolver_cuts_tick(struct resolver *resolver, uint64_t now);
+bool resolver_nx_below_may(const struct resolver *resolver, const struct server_block *sb,
+			   const struct dns_name *name);
+void resolver_nx_below_tick(struct resolver *resolver, uint64_t now);
 
 /* unanswered.c */
 /* Did nobody answer the same question a moment ago? */
-bool resolver_unanswered_lately(const struct pending *pending, uint64_t now);
+bool resolver_unanswered_lately(const struct inflight *flight, uint64_t now);
 /* What came of it; NULL: nothing. True: nobody answered, which is to be kept. */
-bool resolver_unanswered_learn(struct pending *pending, const struct answer *answer, uint64_t now);
+bool resolver_unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now);
 /* That as an answer to store; NULL: the block keeps none. */
-struct answer *resolver_unanswered_keep(const struct pending *pending, struct store_put *how);
+struct answer *resolver_unanswered_keep(const struct inflight *flight, struct store_put *how);
 
 /* loop.c */
 /* Is this query a probe of ours that came back? */
 void resolver_loop_look(struct resolver *resolver, const struct question *q,
 			const struct client *client, uint64_t now);
 /* A probe was answered, by somebody else. */
-void resolver_loop_answered(struct resolver *resolver, const struct section *section);
+void resolver_loop_answered(struct resolver *resolver, const struct server_block *sb);
 void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* preload.c */
 /* Another block answers for a part of what lies below @suffix. */
-bool resolver_divided(const struct resolver *resolver, const struct section *section,
+bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,
 		      const struct dns_name *suffix);
 void resolver_static_fill(struct resolver *resolver, uint64_t now);
 /* An entry put by the above is to be put again; false: it is not one of them. */

@@ -8,20 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int open_groups(struct section *section, struct upstreams *upstreams,
-		       struct section_error *err)
+static int open_groups(struct server_block *sb, struct upstreams *upstreams,
+		       struct server_block_error *err)
 {
-	const struct corefile_block *block = section->block;
+	const struct corefile_block *block = sb->config;
 
 	if (!block->forwards_len)
 		return 0;
-	section->groups = calloc(block->forwards_len, sizeof(section->groups[0]));
-	if (!section->groups)
+	sb->groups = calloc(block->forwards_len, sizeof(sb->groups[0]));
+	if (!sb->groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < block->forwards_len; i++) {
 		struct upstream_error why = { .text = "" };
-		int ret = upstream_group__open(upstreams, &block->forwards[i], &section->groups[i],
-					       &why);
+		int ret =
+			upstream_group__open(upstreams, &block->forwards[i], &sb->groups[i], &why);
 
 		if (!ret)
 			continue;
@@ -33,51 +33,51 @@ static int open_groups(struct section *section, struct upstreams *upstreams,
 	return 0;
 }
 
-int section__open(const struct corefile_block *block, uint16_t owner, struct upstreams *upstreams,
-		  struct section *out, struct section_error *err)
+int server_block__open(const struct corefile_block *block, uint16_t owner,
+		       struct upstreams *upstreams, struct server_block *out,
+		       struct server_block_error *err)
 {
 	struct corefile_zones zones = { block->zones, block->zones_len };
-	struct section section = { .block = block, .owner = owner };
-	int ret = open_groups(&section, upstreams, err);
+	struct server_block sb = { .config = block, .owner = owner };
+	int ret = open_groups(&sb, upstreams, err);
 
-	section.cut_zones = calloc(block->zones_len, sizeof(section.cut_zones[0]));
-	if (!ret && !section.cut_zones)
+	sb.nx_zones = calloc(block->zones_len, sizeof(sb.nx_zones[0]));
+	if (!ret && !sb.nx_zones)
 		ret = -ENOMEM;
 	if (!ret && block->rewrites_len)
-		ret = rewrite__open(block->rewrites, block->rewrites_len, &section.rewrite,
-				    err->text, sizeof(err->text));
+		ret = rewrite__open(block->rewrites, block->rewrites_len, &sb.rewrite, err->text,
+				    sizeof(err->text));
 	if (!ret && block->templates_len)
-		ret = template__open(block->templates, block->templates_len, &zones,
-				     &section.templates, err->text, sizeof(err->text));
+		ret = template__open(block->templates, block->templates_len, &zones, &sb.templates,
+				     err->text, sizeof(err->text));
 	if (!ret && block->has_hosts)
-		ret = hosts__open(&block->hosts, &zones, &section.hosts, err->text,
-				  sizeof(err->text));
+		ret = hosts__open(&block->hosts, &zones, &sb.hosts, err->text, sizeof(err->text));
 	if (ret) {
-		section__close(&section);
+		server_block__close(&sb);
 		return ret;
 	}
-	*out = section;
+	*out = sb;
 	return 0;
 }
 
-void section__close(struct section *section)
+void server_block__close(struct server_block *sb)
 {
-	rewrite__close(section->rewrite);
-	template__close(section->templates);
-	hosts__close(section->hosts);
-	free(section->groups);
-	free(section->cut_zones);
-	*section = (struct section){ .block = NULL };
+	rewrite__close(sb->rewrite);
+	template__close(sb->templates);
+	hosts__close(sb->hosts);
+	free(sb->groups);
+	free(sb->nx_zones);
+	*sb = (struct server_block){ .config = NULL };
 }
 
-bool section__of_client(const struct section *section)
+bool server_block__of_client(const struct server_block *sb)
 {
-	return section->rewrite && rewrite__of_client(section->rewrite);
+	return sb->rewrite && rewrite__of_client(sb->rewrite);
 }
 
-size_t section__zone(const struct section *section, const struct dns_name *qname)
+size_t server_block__zone(const struct server_block *sb, const struct dns_name *qname)
 {
-	const struct corefile_block *block = section->block;
+	const struct corefile_block *block = sb->config;
 	size_t best = 0, longest = 0;
 
 	for (size_t i = 0; i < block->zones_len; i++) {
@@ -128,8 +128,8 @@ static bool switched_off(const struct corefile_cache *cache, const struct dns_na
 {
 	if (kind == NODENS_POSITIVE)
 		return cache->disable_success &&
-		       local_in_zones(&cache->disable_success_zones, name, true);
-	return cache->disable_denial && local_in_zones(&cache->disable_denial_zones, name, true);
+		       plugin__in_zones(&cache->disable_success_zones, name, true);
+	return cache->disable_denial && plugin__in_zones(&cache->disable_denial_zones, name, true);
 }
 
 /* What is to be done about an answer when it ends. */
@@ -147,14 +147,14 @@ static void plan_end(const struct corefile_cache *cache, struct store_put *put)
 	put->refresh_left_s = ((uint64_t)put->ttl_s * prefetch->percent + 99) / 100;
 }
 
-bool section__keep(const struct section *section, const struct answer *answer,
-		   enum admission admission, struct store_put *put, uint32_t *ttl_s)
+bool server_block__keep(const struct server_block *sb, const struct answer *answer,
+			enum admission admission, struct store_put *put, uint32_t *ttl_s)
 {
-	const struct corefile_cache *cache = &section->block->cache;
+	const struct corefile_cache *cache = &sb->config->cache;
 	struct keep keep = cache__keep(cache, answer, admission);
 
 	/* outside of its zones the cache is not there: the TTL stays as it came, too */
-	if (!local_in_zones(&cache->zones, &answer->qname, true)) {
+	if (!plugin__in_zones(&cache->zones, &answer->qname, true)) {
 		keep.store = false;
 		keep.ttl_s = answer->ttl_s;
 	}
@@ -162,8 +162,8 @@ bool section__keep(const struct section *section, const struct answer *answer,
 	*put = (struct store_put){
 		.kind = keep.kind,
 		.ttl_s = keep.ttl_s,
-		.owner = section->owner,
-		.bufsize = section->block->bufsize,
+		.owner = sb->owner,
+		.bufsize = sb->config->bufsize,
 		.keep_ttl = cache->keepttl,
 		.weak = admission == ADMIT_SERVFAIL,
 	};
@@ -172,28 +172,28 @@ bool section__keep(const struct section *section, const struct answer *answer,
 	return keep.store && !switched_off(cache, &answer->qname, keep.kind);
 }
 
-void section__keep_cut(struct store_put *put)
+void server_block__keep_nx_below(struct store_put *put)
 {
 	put->stale_s = put->keep_s = 0;
 	put->refresh = STORE_REFRESH_NEVER;
 }
 
-bool section__keep_on(const struct section *section, const struct store_question *question,
-		      uint16_t rcode, struct store_put *put)
+bool server_block__keep_on(const struct server_block *sb, const struct store_question *question,
+			   uint16_t rcode, struct store_put *put)
 {
-	const struct corefile_cache *cache = &section->block->cache;
+	const struct corefile_cache *cache = &sb->config->cache;
 	const struct corefile_cache_side *side =
 		put->kind == NODENS_POSITIVE ? &cache->success : &cache->denial;
 	uint32_t longest_s = is_weak(rcode) ? cache->servfail_s : side->ttl_s;
 
-	put->owner = section->owner;
+	put->owner = sb->owner;
 	if (!cache->enabled || put->ttl_s > longest_s || put->keep_ttl != cache->keepttl ||
-	    !local_in_zones(&cache->zones, &question->qname, true) ||
+	    !plugin__in_zones(&cache->zones, &question->qname, true) ||
 	    switched_off(cache, &question->qname, put->kind))
 		return false;
 	if (question->key_flags & NODENS_KEY_CUT) {
-		section__keep_cut(put);
-		return section->block->nxdomain_cut;
+		server_block__keep_nx_below(put);
+		return sb->config->nxdomain_cut;
 	}
 	if (is_weak(rcode))
 		put->stale_s = put->keep_s = 0;
@@ -202,10 +202,10 @@ bool section__keep_on(const struct section *section, const struct store_question
 	return true;
 }
 
-void section__keep_exact(const struct section *section, const struct answer *answer, uint16_t owner,
-			 struct store_put *put, uint32_t *ttl_s)
+void server_block__keep_exact(const struct server_block *sb, const struct answer *answer,
+			      uint16_t owner, struct store_put *put, uint32_t *ttl_s)
 {
-	const struct corefile_cache *cache = &section->block->cache;
+	const struct corefile_cache *cache = &sb->config->cache;
 	bool positive = answer->count[DNS_ANSWER_SECTION];
 	uint32_t ttl = answer->ttl_s ? answer->ttl_s : 1;
 
@@ -221,7 +221,7 @@ void section__keep_exact(const struct section *section, const struct answer *ans
 		.kind = positive ? NODENS_POSITIVE : NODENS_NEGATIVE,
 		.ttl_s = ttl,
 		.owner = owner,
-		.bufsize = section->block->bufsize,
+		.bufsize = sb->config->bufsize,
 		.keep_ttl = !cache->enabled || cache->keepttl,
 		.fixed = true,
 		.refresh = STORE_REFRESH_ALWAYS,
@@ -229,24 +229,24 @@ void section__keep_exact(const struct section *section, const struct answer *ans
 	};
 }
 
-enum local_result section__answer(struct section *section, const struct local_query *query,
-				  struct section_answer *out)
+enum plugin_result server_block__answer(struct server_block *sb, const struct plugin_query *query,
+					struct server_block_answer *out)
 {
-	enum local_result result = LOCAL_NEXT;
+	enum plugin_result result = PLUGIN_NEXT;
 
-	*out = (struct section_answer){
+	*out = (struct server_block_answer){
 		.plugin = "template",
 		.error = "template: nothing matches, or a record is none",
 	};
-	if (section->templates)
-		result = template__answer(section->templates, query, &out->answer, &out->ede);
-	if (result == LOCAL_NEXT && section->hosts) {
+	if (sb->templates)
+		result = template__answer(sb->templates, query, &out->answer, &out->ede);
+	if (result == PLUGIN_NEXT && sb->hosts) {
 		out->plugin = "hosts";
 		out->error = "hosts: no such name, and no fallthrough";
-		result = hosts__answer(section->hosts, query, &out->answer);
+		result = hosts__answer(sb->hosts, query, &out->answer);
 		/* names that a wildcard makes are as many as clients like: the cache's affair */
-		out->exact = result == LOCAL_ANSWER && (query->qtype == DNS_TYPE_PTR ||
-							hosts__lists(section->hosts, query->qname));
+		out->exact = result == PLUGIN_ANSWER && (query->qtype == DNS_TYPE_PTR ||
+							 hosts__lists(sb->hosts, query->qname));
 	}
 	return result;
 }

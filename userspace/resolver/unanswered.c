@@ -18,34 +18,34 @@ static struct unanswered *place_of(struct resolver *resolver, uint64_t hash)
 	return &resolver->unanswered[hash % UNANSWERED];
 }
 
-bool resolver_unanswered_lately(const struct pending *pending, uint64_t now)
+bool resolver_unanswered_lately(const struct inflight *flight, uint64_t now)
 {
-	const struct unanswered *place = place_of(pending->resolver, pending->hash);
+	const struct unanswered *place = place_of(flight->resolver, flight->hash);
 
-	return place->hash == pending->hash && place->until_ns > now;
+	return place->hash == flight->hash && place->until_ns > now;
 }
 
-bool resolver_unanswered_learn(struct pending *pending, const struct answer *answer, uint64_t now)
+bool resolver_unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now)
 {
-	struct unanswered *place = place_of(pending->resolver, pending->hash);
+	struct unanswered *place = place_of(flight->resolver, flight->hash);
 
-	if (answer && place->hash == pending->hash)
+	if (answer && place->hash == flight->hash)
 		place->until_ns = 0;
-	if (answer || now - pending->since_ns < UNANSWERED_AFTER_NS)
+	if (answer || now - flight->since_ns < UNANSWERED_AFTER_NS)
 		return false;
-	*place = (struct unanswered){ pending->hash, now + REMEMBERED_NS };
+	*place = (struct unanswered){ flight->hash, now + REMEMBERED_NS };
 	return true;
 }
 
-struct answer *resolver_unanswered_keep(const struct pending *pending, struct store_put *how)
+struct answer *resolver_unanswered_keep(const struct inflight *flight, struct store_put *how)
 {
-	const struct question *q = &pending->question;
+	const struct question *q = &flight->question;
 	struct answer *answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
 	uint32_t ttl_s;
 
 	if (!answer)
 		return NULL;
-	if (!section__keep(pending->section, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
+	if (!server_block__keep(flight->sb, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
 		answer__free(answer);
 		return NULL;
 	}

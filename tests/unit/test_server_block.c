@@ -88,7 +88,7 @@ static void test_keep_refreshes(void **state)
 			.servfail_s = 5,
 		},
 	};
-	struct section section = { .block = &block, .owner = 3 };
+	struct server_block sb = { .config = &block, .owner = 3 };
 	struct answer answer = { .qname = name_of("a.test.") };
 	struct store_put put;
 	uint32_t ttl_s;
@@ -101,7 +101,7 @@ static void test_keep_refreshes(void **state)
 			.percent = cases[i].percent,
 		};
 		answer.ttl_s = cases[i].ttl_s;
-		assert_true(section__keep(&section, &answer, ADMIT_POSITIVE, &put, &ttl_s));
+		assert_true(server_block__keep(&sb, &answer, ADMIT_POSITIVE, &put, &ttl_s));
 		assert_int_equal(put.owner, 3);
 		assert_int_equal(put.refresh, STORE_REFRESH_USED);
 		assert_int_equal(put.refresh_hits, cases[i].amount);
@@ -111,17 +111,17 @@ static void test_keep_refreshes(void **state)
 	}
 	block.cache.prefetch.amount = 0;
 	block.cache.serve_stale_s = 3600;
-	assert_true(section__keep(&section, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	assert_int_equal(put.stale_s, 3600);
 	assert_int_equal(put.keep_s, 3600);
 	block.cache.stale = COREFILE_STALE_VERIFY;
-	assert_true(section__keep(&section, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
 	assert_int_equal(put.stale_s, 0);
 	assert_int_equal(put.keep_s, 3600);
 	/* SERVFAIL is neither stale nor refreshed, and gives way */
 	block.cache.prefetch.amount = 1;
-	assert_true(section__keep(&section, &answer, ADMIT_SERVFAIL, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, ADMIT_SERVFAIL, &put, &ttl_s));
 	assert_true(put.weak);
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	assert_int_equal(put.keep_s, 0);
@@ -143,49 +143,49 @@ static void test_keep_on(void **state)
 			.prefetch = { .amount = 2, .percent = 10 },
 		},
 	};
-	struct section section = { .block = &block, .owner = 2 };
+	struct server_block sb = { .config = &block, .owner = 2 };
 	struct store_question q = { .qname = name_of("a.test."), .qtype = DNS_TYPE_A };
 	struct store_put put = { .kind = NODENS_POSITIVE, .ttl_s = 300, .owner = 9 };
 
 	(void)state;
-	assert_true(section__keep_on(&section, &q, DNS_NOERROR, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
 	assert_int_equal(put.owner, 2);
 	assert_int_equal(put.stale_s, 60);
 	assert_int_equal(put.refresh_hits, 2);
 	assert_int_equal(put.refresh_left_s, 30);
 	/* a longer TTL than the block has now */
 	put.ttl_s = 301;
-	assert_false(section__keep_on(&section, &q, DNS_NOERROR, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
 	put = (struct store_put){ .kind = NODENS_NEGATIVE, .ttl_s = 5, .stale_s = 1 };
-	assert_true(section__keep_on(&section, &q, DNS_SERVFAIL, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_SERVFAIL, &put));
 	assert_int_equal(put.stale_s + put.keep_s, 0);
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	put.ttl_s = 6;
-	assert_false(section__keep_on(&section, &q, DNS_NOTIMP, &put));
-	assert_true(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NOTIMP, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	/* a cut ends when it ends */
 	q.key_flags = NODENS_KEY_CUT;
 	q.qtype = 0;
-	assert_true(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	assert_int_equal(put.stale_s + put.keep_s, 0);
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	block.nxdomain_cut = false;
-	assert_false(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	q.key_flags = 0;
 	/* zones of the cache, of disable, keepttl, no cache at all */
 	block.cache.zones = (struct corefile_zones){ in, 1 };
-	assert_false(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	q.qname = name_of("a.in.test.");
-	assert_true(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	block.cache.disable_denial = true;
-	assert_false(section__keep_on(&section, &q, DNS_NXDOMAIN, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	put.kind = NODENS_POSITIVE;
-	assert_true(section__keep_on(&section, &q, DNS_NOERROR, &put));
+	assert_true(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
 	block.cache.keepttl = true;
-	assert_false(section__keep_on(&section, &q, DNS_NOERROR, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
 	put.keep_ttl = true;
 	block.cache.enabled = false;
-	assert_false(section__keep_on(&section, &q, DNS_NOERROR, &put));
+	assert_false(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
 }
 
 int main(void)

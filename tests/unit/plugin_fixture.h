@@ -5,8 +5,8 @@
  *
  * Contract: a Corefile that does not parse ends the test; texts are overwritten by the next call.
  */
-#ifndef NODENS_TEST_LOCAL_FIXTURE_H
-#define NODENS_TEST_LOCAL_FIXTURE_H
+#ifndef NODENS_TEST_PLUGIN_FIXTURE_H
+#define NODENS_TEST_PLUGIN_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,14 +20,14 @@
 #include "dns/rrtype.h"
 #include "wire.h"
 
-struct local_fixture {
+struct plugin_fixture {
 	struct corefile *cf;
 	const struct corefile_block *block;
 	struct corefile_zones zones;
 	char err[512];
 };
 
-static inline void local_open(struct local_fixture *f, const char *text)
+static inline void plugin_fixture_open(struct plugin_fixture *f, const char *text)
 {
 	struct corefile_error err = { "" };
 
@@ -38,7 +38,7 @@ static inline void local_open(struct local_fixture *f, const char *text)
 	f->zones = (struct corefile_zones){ f->block->zones, f->block->zones_len };
 }
 
-static inline void local_close(struct local_fixture *f)
+static inline void plugin_fixture_close(struct plugin_fixture *f)
 {
 	corefile__free(f->cf);
 }
@@ -102,12 +102,12 @@ static inline const char *answer_text(struct answer *answer)
 	return text;
 }
 
-static inline const char *result_text(enum local_result result, struct answer *answer)
+static inline const char *result_text(enum plugin_result result, struct answer *answer)
 {
-	if (result == LOCAL_ANSWER)
+	if (result == PLUGIN_ANSWER)
 		return answer_text(answer);
 	assert_null(answer);
-	return result == LOCAL_NEXT ? "NEXT" : "SERVFAIL";
+	return result == PLUGIN_NEXT ? "NEXT" : "SERVFAIL";
 }
 
 /* An upstream's answer: records one a line. */
@@ -131,4 +131,4 @@ static inline struct answer *upstream_answer(const char *qname, const char *qtyp
 	return out;
 }
 
-#endif /* NODENS_TEST_LOCAL_FIXTURE_H */
+#endif /* NODENS_TEST_PLUGIN_FIXTURE_H */
