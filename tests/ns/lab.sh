@@ -107,7 +107,7 @@ lab_build() {
 	for server in $LAB_SERVERS; do lab_dns_start "$server"; done
 	lab_services
 	for server in $LAB_SERVERS; do
-		wait_until 5 lab_dns_alive "$server" || lab_die "$server: $(cat "$LAB/$server.log")"
+		wait_until 20 lab_dns_alive "$server" || lab_die "$server: $(cat "$LAB/$server.log")"
 	done
 	lab_pod p1 "${1:-ptp}"
 	lab_pod p2 "${1:-ptp}"
