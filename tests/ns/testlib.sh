@@ -7,7 +7,7 @@
 # "N passed, N failed, N skipped" and exits 1 if any failed or none passed. State between functions lives in
 # files. With NODENS_STRICT=1 a skip counts as a failure, unless NODENS_SKIPS (globs) expects it.
 
-# run_tests [-k GLOB] NAME...: -k comes from the script's own arguments: `test-path -k '*tcp*'`.
+# run_tests [-k GLOB] NAME...: -k comes from the script's own arguments: `test_path.py -k '*tcp*'`.
 run_tests() {
 	local glob='*' name start status passed=0 failed=0 skipped=0 out canary
 	[ "${1:-}" != -k ] || {

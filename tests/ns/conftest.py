@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Each file of tests in a lab of its own, skips that nobody expects, notes of tests that pass."""
+import fnmatch
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows")
+
+import lab as lab_module  # noqa: E402
+import labs  # noqa: E402
+from agent import Nodens, block, directive  # noqa: E402
+from cluster import Cluster, Upstreams  # noqa: E402
+
+
+def pytest_cmdline_main(config):
+    """Outside of a lab: hands the files to labs.py, which runs pytest on each of them inside one."""
+    if lab_module.inside() or config.option.collectonly or config.option.help or config.option.version:
+        return None
+    config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
+    return labs.main(config)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """With NODENS_STRICT=1 a skip is a failure, unless NODENS_SKIPS (globs) expects it."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("NODENS_STRICT") == "1":
+        names = item.name, getattr(item, "originalname", item.name)
+        if not any(fnmatch.fnmatch(name, glob) for glob in os.environ.get("NODENS_SKIPS", "").split() for name in names):
+            report.outcome, report.longrepr = "failed", f"a skip that NODENS_SKIPS does not name: {report.longrepr[2]}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    for test, text in lab_module.notes:
+        terminalreporter.write_line(f"{test.split('::')[-1]}: {text}")
+
+
+@pytest.fixture(scope="session")
+def lab():
+    return lab_module.Lab()
+
+
+@pytest.fixture(scope="session")
+def nodens(lab):
+    """Not started; it ends with the tests of the file."""
+    nodens = Nodens(lab)
+    yield nodens
+    nodens.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(lab):
+    """The cluster's DNS, its services and an uplink."""
+    return Cluster(lab)
+
+
+@pytest.fixture(scope="session")
+def p1(lab, cluster):
+    return lab.pod("p1")
+
+
+@pytest.fixture(scope="session")
+def p2(lab, cluster, p1):
+    return lab.pod("p2")
+
+
+@pytest.fixture(scope="session")
+def cli(lab):
+    """A pod that asks at the node's side of its veth, where an agent in listen mode is."""
+    return lab.pod("cli", server=lab_module.POD_SIDE4)
+
+
+@pytest.fixture(scope="session")
+def all_upstreams(lab):
+    return Upstreams(lab)
+
+
+@pytest.fixture
+def upstreams(all_upstreams):
+    """tests/fake-upstream at 10.50.0.1 to .3; none is frozen."""
+    all_upstreams.thaw()
+    yield all_upstreams
+    all_upstreams.thaw()
+
+
+@pytest.fixture
+def forward(nodens, cli, upstreams):
+    """forward(SERVERS, OPTION...): the agent in listen mode with this forward, started anew: nothing cached, all alive."""
+    def start(servers, *options, cache="cache 30"):
+        serve = f"bind {lab_module.POD_SIDE4} {lab_module.POD_SIDE6}"
+        nodens.listen(block(".:53", serve, cache, directive(f"forward . {servers}", *options)))
+    return start
+
+
+@pytest.fixture
+def forwards(nodens, cli, upstreams):
+    """forwards(LINE...): these forwards in one block without a cache; what none of them is for goes nowhere."""
+    def start(*lines, env=None):
+        nodens.listen(block(".:53", f"bind {lab_module.POD_SIDE4}", "forward . 10.50.0.9", *lines), env=env)
+    return start
+
+
+@pytest.fixture(scope="session")
+def full_corefile():
+    """Every plugin that is to be seen in metrics and pages; its zones' upstreams are 10.50.0.1 and 10.50.0.2."""
+    return (lab_module.ROOT / "tests/ns/full.corefile").read_text()
+
+
+@pytest.fixture
+def serve(nodens, cli, upstreams):
+    """serve(COREFILE, FLAG...): the agent in listen mode with it, started anew; returns when its upstreams answer."""
+    def serve(corefile, *flags, answering=True):
+        nodens.listen(corefile, *flags, split=True)
+        if answering:
+            nodens.wait_said("upstreams of all zones answer")
+    return serve
