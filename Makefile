@@ -33,6 +33,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c)) \
 	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+SCENARIO := $(BUILD)/tests/scenario/scenario
 NS_TOOLS := $(BUILD)/tests/ns/attach_tool $(BUILD)/tests/ns/count.bpf.o
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
@@ -46,7 +47,7 @@ help:	## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 all: $(BUILD)/nodens ## build/nodens, the one binary
-tests: all $(UNIT) $(BPF_TEST) $(TOOLS) $(NS_TOOLS) ## every test program
+tests: all $(UNIT) $(SCENARIO) $(BPF_TEST) $(TOOLS) $(NS_TOOLS) ## every test program
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h headers/*.h) vmlinux.h
 	$(call say,BPF,$@)
@@ -90,6 +91,13 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnodens.a
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(C_FLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) \
 		-lcmocka -lldns -o $@
 
+$(SCENARIO): $(wildcard tests/scenario/*.c) $(BUILD)/libnodens.a
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -Itests/scenario -Itests/unit $(C_FLAGS) $^ \
+		$(LDFLAGS) $(LIBS) -lm -o $@
+$(SCENARIO): $(wildcard tests/scenario/*.h) tests/unit/virtual_loop.h
+
 $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c vmlinux.h
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
@@ -126,8 +134,8 @@ $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/tools $(C_FLAGS) $< $(LDFLAGS) -lpthread -o $@
 
-check: tests ## unit tests and BPF table tests (root)
-	$(Q)tests/run unit bpf
+check: tests ## unit tests, scenarios and BPF table tests (root)
+	$(Q)tests/run unit scenario bpf
 
 test: tests ## all tests (root)
 	$(Q)scripts/test

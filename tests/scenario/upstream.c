@@ -1,0 +1,666 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Upstreams: what they are asked, what they know, and how they misbehave. Contract: scenario.h.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+#define QUERY_MAX    1024
+#define DENIAL_TTL_S 30
+#define CNAMES_MAX   8
+#define FAKE_SOA     "%s %u IN SOA ns. host. 1 3600 600 86400 %u"
+#define OPT_SIZE     1232
+#define ANY	     UINT64_MAX
+
+/* One connection that nodens made. */
+struct connection {
+	struct list link;
+	struct upstream_peer *peer;
+	struct stream *stream;
+};
+
+/* An answer on its way. */
+struct sent {
+	struct list link;
+	struct loop_timer timer;
+	struct upstream_peer *peer;
+	struct connection *connection; /* NULL: over UDP */
+	struct sockaddr_in to;
+	uint8_t *msg;
+	size_t len;
+};
+
+/* ---- answers ---- */
+
+static const struct denial *denial_of(const struct upstream_peer *peer, const char *name)
+{
+	for (struct list *node = peer->denied.next; node != &peer->denied; node = node->next) {
+		const struct denial *denial = list_entry(node, struct denial, link);
+
+		if (!strcmp(denial->name, name))
+			return denial;
+	}
+	return NULL;
+}
+
+/* Is there a name, or one below it? */
+static bool exists(const struct upstream_peer *peer, const ldns_rdf *name)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
+		const ldns_rdf *owner = ldns_rr_owner(ldns_rr_list_rr(peer->records, i));
+
+		if (!ldns_dname_compare(owner, name) || ldns_dname_is_subdomain(owner, name))
+			return true;
+	}
+	return false;
+}
+
+/* The records of @name, or the CNAME there and what it leads to. */
+static void add_records(const struct upstream_peer *peer, const ldns_rdf *name, ldns_rr_type type,
+			ldns_pkt *reply)
+{
+	for (int n = 0; name && n < CNAMES_MAX; n++) {
+		const ldns_rdf *target = NULL;
+
+		for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
+			const ldns_rr *rr = ldns_rr_list_rr(peer->records, i);
+			bool cname = ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME;
+
+			if (ldns_dname_compare(ldns_rr_owner(rr), name) ||
+			    (ldns_rr_get_type(rr) != type && !cname))
+				continue;
+			ldns_pkt_push_rr(reply, LDNS_SECTION_ANSWER, ldns_rr_clone(rr));
+			if (cname && type != LDNS_RR_TYPE_CNAME)
+				target = ldns_rr_rdf(rr, 0);
+		}
+		name = target;
+	}
+}
+
+/* Below which zone the name is not: that of its last two labels. */
+static void add_soa(const struct upstream_peer *peer, const ldns_rdf *name, uint32_t ttl_s,
+		    ldns_pkt *reply)
+{
+	ldns_rdf *zone = ldns_rdf_clone(name);
+	char text[700], *owner;
+	ldns_rr *soa = NULL;
+
+	while (ldns_dname_label_count(zone) > 2) {
+		ldns_rdf *up = ldns_dname_left_chop(zone);
+
+		ldns_rdf_deep_free(zone);
+		zone = up;
+	}
+	owner = ldns_rdf2str(zone);
+	snprintf(text, sizeof(text), FAKE_SOA, owner, ttl_s, ttl_s);
+	if (ldns_rr_new_frm_str(&soa, text, 0, NULL, NULL) != LDNS_STATUS_OK)
+		scene_fail(peer->scene, "ldns does not take %s", text);
+	ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
+	free(owner);
+	ldns_rdf_deep_free(zone);
+}
+
+static void fill(const struct upstream_peer *peer, const struct asked *asked,
+		 const ldns_rr *question, ldns_pkt *reply)
+{
+	const ldns_rdf *name = ldns_rr_owner(question);
+	const struct denial *denial = denial_of(peer, asked->name);
+	int rcode = LDNS_RCODE_NOERROR;
+
+	if (peer->rcode >= 0) {
+		ldns_pkt_set_rcode(reply, peer->rcode);
+		return;
+	}
+	if (denial)
+		rcode = denial->rcode;
+	else if (!exists(peer, name) && !asked->probe)
+		rcode = LDNS_RCODE_NXDOMAIN;
+	else
+		add_records(peer, name, ldns_rr_get_type(question), reply);
+	ldns_pkt_set_rcode(reply, rcode);
+	if (!ldns_pkt_ancount(reply) &&
+	    (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN))
+		add_soa(peer, name, denial ? denial->ttl_s : DENIAL_TTL_S, reply);
+}
+
+static uint8_t *answer_to(const struct upstream_peer *peer, const struct asked *asked,
+			  const ldns_pkt *query, size_t *len)
+{
+	const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
+	ldns_pkt *reply = ldns_pkt_new();
+	uint8_t *msg;
+
+	ldns_pkt_set_id(reply, ldns_pkt_id(query));
+	ldns_pkt_set_qr(reply, true);
+	ldns_pkt_set_rd(reply, ldns_pkt_rd(query));
+	ldns_pkt_set_ra(reply, true);
+	ldns_pkt_set_cd(reply, ldns_pkt_cd(query));
+	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(question));
+	if (asked->opt && peer->refuses_opt) {
+		ldns_pkt_set_rcode(reply, LDNS_RCODE_FORMERR);
+	} else if (peer->truncates && !asked->tcp) {
+		ldns_pkt_set_tc(reply, true);
+	} else {
+		fill(peer, asked, question, reply);
+	}
+	if (asked->opt && !peer->refuses_opt) {
+		ldns_pkt_set_edns_udp_size(reply, OPT_SIZE);
+		ldns_pkt_set_edns_do(reply, asked->dnssec_ok);
+	}
+	if (ldns_pkt2wire(&msg, reply, len) != LDNS_STATUS_OK)
+		scene_fail(peer->scene, "ldns cannot write the answer of %s", peer->name);
+	ldns_pkt_free(reply);
+	return msg;
+}
+
+/* ---- the wire ---- */
+
+static void sent_free(struct sent *sent)
+{
+	list__del(&sent->link);
+	loop_timer__stop(&sent->timer);
+	free(sent->msg);
+	free(sent);
+}
+
+static void deliver(void *ctx, uint64_t now)
+{
+	struct sent *sent = ctx;
+
+	(void)now;
+	if (sent->connection && sent->connection->stream)
+		stream__send(sent->connection->stream, sent->msg, sent->len);
+	else if (!sent->connection && sent->peer->fd >= 0)
+		sendto(sent->peer->fd, sent->msg, sent->len, 0, (struct sockaddr *)&sent->to,
+		       sizeof(sent->to));
+	sent_free(sent);
+}
+
+static struct asked *note(struct upstream_peer *peer, const ldns_pkt *query, bool tcp)
+{
+	const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
+	struct asked *asked = calloc(1, sizeof(*asked));
+	char *name = ldns_rdf2str(ldns_rr_owner(question));
+	char *type = ldns_rr_type2str(ldns_rr_get_type(question));
+
+	step_name(peer->scene, name, asked->name);
+	snprintf(asked->type, sizeof(asked->type), "%s", type);
+	asked->at_ns = peer->scene->v.now_ns;
+	asked->tcp = tcp;
+	asked->probe = !strcmp(asked->name, ".") && !strcmp(type, "NS");
+	asked->opt = ldns_pkt_edns(query) ? ldns_pkt_edns_udp_size(query) : 0;
+	asked->dnssec_ok = asked->opt && ldns_pkt_edns_do(query);
+	asked->checking_disabled = ldns_pkt_cd(query);
+	list__append(&peer->queries, &asked->link);
+	free(name);
+	free(type);
+	return asked;
+}
+
+static void take_query(struct upstream_peer *peer, struct connection *connection,
+		       const struct sockaddr_in *from, const uint8_t *msg, size_t len)
+{
+	const struct asked *asked;
+	struct sent *sent;
+	ldns_pkt *query;
+
+	if (ldns_wire2pkt(&query, msg, len) != LDNS_STATUS_OK ||
+	    ldns_rr_list_rr_count(ldns_pkt_question(query)) != 1)
+		scene_fail(peer->scene, "%s got a message that ldns cannot read", peer->name);
+	asked = note(peer, query, connection != NULL);
+	if (peer->mood == ANSWERS && !(asked->opt && peer->drops_opt)) {
+		sent = calloc(1, sizeof(*sent));
+		sent->peer = peer;
+		sent->connection = connection;
+		if (from)
+			sent->to = *from;
+		sent->msg = answer_to(peer, asked, query, &sent->len);
+		list__append(&peer->under_way, &sent->link);
+		loop_timer__init(&sent->timer, &peer->scene->v.loop, deliver, sent);
+		if (peer->delay_ns)
+			loop_timer__set(&sent->timer, peer->delay_ns);
+		else
+			deliver(sent, 0);
+	}
+	ldns_pkt_free(query);
+}
+
+static void on_datagram(evutil_socket_t fd, short what, void *ctx)
+{
+	struct upstream_peer *peer = ctx;
+	struct sockaddr_in from;
+	socklen_t from_len = sizeof(from);
+	uint8_t msg[QUERY_MAX];
+	ssize_t n =
+		recvfrom(fd, msg, sizeof(msg), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
+
+	(void)what;
+	if (n < 0)
+		return;
+	peer->scene->got_by_upstreams++;
+	take_query(peer, NULL, &from, msg, n);
+}
+
+static void on_message(void *ctx, const uint8_t *msg, size_t len)
+{
+	struct connection *connection = ctx;
+
+	take_query(connection->peer, connection, NULL, msg, len);
+}
+
+/* The rest stays: an answer may be on its way to it. */
+static void on_closed(void *ctx, int error)
+{
+	struct connection *connection = ctx;
+
+	(void)error;
+	stream__free(connection->stream);
+	connection->stream = NULL;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *ctx)
+{
+	static const struct stream_ops ops = { .message = on_message, .closed = on_closed };
+	struct upstream_peer *peer = ctx;
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	connection->peer = peer;
+	list__append(&peer->connections, &connection->link);
+	if (conn < 0 || stream__open(peer->scene->v.loop.events, conn, false, &ops, connection,
+				     &connection->stream))
+		scene_fail(peer->scene, "%s cannot accept: %s", peer->name, strerror(errno));
+}
+
+static int bound(int type, uint16_t *port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(*port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int on = 1, fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    (type == SOCK_STREAM && listen(fd, 16))) {
+		close(fd);
+		return -1;
+	}
+	getsockname(fd, (struct sockaddr *)&addr, &len);
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+/* One port for both; by chance the second may be taken. */
+static void open_ports(struct upstream_peer *peer)
+{
+	struct event_base *events = peer->scene->v.loop.events;
+	uint16_t port;
+
+	if (peer->fd >= 0)
+		return;
+	for (int tries = 0; tries < 16 && peer->listener < 0; tries++) {
+		port = peer->port;
+		peer->fd = bound(SOCK_DGRAM, &port);
+		if (peer->fd >= 0)
+			peer->listener = bound(SOCK_STREAM, &port);
+		if (peer->fd >= 0 && peer->listener < 0)
+			close(peer->fd);
+	}
+	if (peer->listener < 0)
+		scene_fail(peer->scene, "no port for %s", peer->name);
+	peer->port = port;
+	event_assign(&peer->readable, events, peer->fd, EV_READ | EV_PERSIST, on_datagram, peer);
+	event_add(&peer->readable, NULL);
+	event_assign(&peer->acceptable, events, peer->listener, EV_READ | EV_PERSIST, on_accept,
+		     peer);
+	event_add(&peer->acceptable, NULL);
+}
+
+static void close_ports(struct upstream_peer *peer)
+{
+	if (peer->fd < 0)
+		return;
+	event_del(&peer->readable);
+	event_del(&peer->acceptable);
+	close(peer->fd);
+	close(peer->listener);
+	peer->fd = peer->listener = -1;
+}
+
+struct upstream_peer *upstream_peer(struct scene *scene, const char *name)
+{
+	struct upstream_peer *peer;
+
+	for (struct list *node = scene->upstreams.next; node != &scene->upstreams;
+	     node = node->next) {
+		peer = list_entry(node, struct upstream_peer, link);
+		if (!strcmp(peer->name, name))
+			return peer;
+	}
+	peer = calloc(1, sizeof(*peer));
+	snprintf(peer->name, sizeof(peer->name), "%s", name);
+	peer->scene = scene;
+	peer->fd = peer->listener = peer->rcode = -1;
+	peer->records = ldns_rr_list_new();
+	list__init(&peer->denied);
+	list__init(&peer->queries);
+	list__init(&peer->connections);
+	list__init(&peer->under_way);
+	list__append(&scene->upstreams, &peer->link);
+	open_ports(peer);
+	return peer;
+}
+
+/* ---- what it knows ---- */
+
+static int rcode_of(const char *word)
+{
+	static const char *const names[] = { "NOERROR",	 "FORMERR", "SERVFAIL",
+					     "NXDOMAIN", "NOTIMP",  "REFUSED" };
+
+	for (int i = 0; i < 6; i++) {
+		if (!strcmp(names[i], word))
+			return i;
+	}
+	return -1;
+}
+
+/* NAME TTL TYPE DATA..., or NAME RCODE [TTL] */
+static void has(struct upstream_peer *peer, char **words, int n)
+{
+	struct denial *denial;
+	char name[256], text[2048];
+	ldns_rr *rr = NULL;
+
+	if (n < 2)
+		scene_fail(peer->scene, "has NAME TTL TYPE DATA..., or NAME RCODE [TTL]");
+	step_name(peer->scene, words[0], name);
+	if (rcode_of(words[1]) >= 0) {
+		denial = calloc(1, sizeof(*denial));
+		strcpy(denial->name, name);
+		denial->rcode = rcode_of(words[1]);
+		denial->ttl_s = n > 2 ? step_number(peer->scene, words[2]) : DENIAL_TTL_S;
+		list__append(&peer->denied, &denial->link);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s", name);
+	for (int i = 1; i < n; i++) {
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s%s", words[i],
+			 i == 1 ? " IN" : "");
+	}
+	if (ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) != LDNS_STATUS_OK)
+		scene_fail(peer->scene, "this is no record: %s", text);
+	ldns_rr_list_push_rr(peer->records, rr);
+}
+
+static void forgets(struct upstream_peer *peer, const char *word)
+{
+	ldns_rr_list *kept = ldns_rr_list_new();
+	char name[256];
+	ldns_rdf *dname;
+
+	step_name(peer->scene, word, name);
+	dname = ldns_dname_new_frm_str(name);
+	for (struct list *node = peer->denied.next, *next; node != &peer->denied; node = next) {
+		struct denial *denial = list_entry(node, struct denial, link);
+
+		next = node->next;
+		if (!strcmp(denial->name, name)) {
+			list__del(node);
+			free(denial);
+		}
+	}
+	for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
+		ldns_rr *rr = ldns_rr_list_rr(peer->records, i);
+
+		if (ldns_dname_compare(ldns_rr_owner(rr), dname))
+			ldns_rr_list_push_rr(kept, rr);
+		else
+			ldns_rr_free(rr);
+	}
+	ldns_rr_list_free(peer->records);
+	peer->records = kept;
+	ldns_rdf_deep_free(dname);
+}
+
+/* ---- what it was asked ---- */
+
+static void asked_text(const struct upstream_peer *peer, const struct asked *asked, char *text,
+		       size_t size)
+{
+	snprintf(text, size, "%s %s%s%s%s", asked->name, asked->type, asked->tcp ? " tcp" : "",
+		 asked->dnssec_ok ? " do" : "", asked->checking_disabled ? " cd" : "");
+	if (asked->opt)
+		snprintf(text + strlen(text), size - strlen(text), " opt %d", asked->opt);
+	snprintf(text + strlen(text), size - strlen(text), " at %s",
+		 scene_time(asked->at_ns - peer->scene->stopwatch_ns));
+}
+
+/* Probes, or what is none; NULL: there are none. */
+static const char *unseen(const struct upstream_peer *peer, bool probes)
+{
+	static char text[2000];
+
+	*text = '\0';
+	for (struct list *node = peer->queries.next; node != &peer->queries; node = node->next) {
+		const struct asked *asked = list_entry(node, struct asked, link);
+		size_t len = strlen(text);
+
+		if (asked->probe != probes || len > sizeof(text) - 400)
+			continue;
+		if (len)
+			len += snprintf(text + len, sizeof(text) - len, "; ");
+		asked_text(peer, asked, text + len, sizeof(text) - len);
+	}
+	return *text ? text : NULL;
+}
+
+const char *upstream_unseen(const struct upstream_peer *peer)
+{
+	return unseen(peer, false);
+}
+
+void upstream_forget(struct upstream_peer *peer)
+{
+	while (!list__empty(&peer->queries)) {
+		struct list *node = peer->queries.next;
+
+		list__del(node);
+		free(list_entry(node, struct asked, link));
+	}
+}
+
+struct expected {
+	const char *name, *type; /* NULL: a probe */
+	bool tcp, dnssec_ok, checking_disabled, timed;
+	int opt; /* -1: any */
+	uint64_t at_ns, times;
+};
+
+static void read_how(const struct upstream_peer *peer, struct expected *e, char **words, int n)
+{
+	const struct scene *scene = peer->scene;
+
+	for (int i = 0; i < n; i++) {
+		if (!strcmp(words[i], "tcp")) {
+			e->tcp = true;
+		} else if (!strcmp(words[i], "do")) {
+			e->dnssec_ok = true;
+		} else if (!strcmp(words[i], "cd")) {
+			e->checking_disabled = true;
+		} else if (!strcmp(words[i], "opt")) {
+			e->opt = step_number(scene, words[++i]);
+		} else if (!strcmp(words[i], "at")) {
+			e->at_ns = step_duration(scene, words[++i]);
+			e->timed = true;
+		} else if (i + 1 < n && !strcmp(words[i + 1], "times")) {
+			e->times = strcmp(words[i], "any") ? step_number(scene, words[i]) : ANY;
+			i++;
+		} else {
+			scene_fail(scene, "%s: tcp, do, cd, opt SIZE, at TIME, N (or any) times",
+				   words[i]);
+		}
+	}
+}
+
+static struct asked *find(const struct upstream_peer *peer, const struct expected *e)
+{
+	for (struct list *node = peer->queries.next; node != &peer->queries; node = node->next) {
+		struct asked *asked = list_entry(node, struct asked, link);
+
+		if (e->name ? !strcmp(asked->name, e->name) && !strcmp(asked->type, e->type)
+			    : asked->probe)
+			return asked;
+	}
+	return NULL;
+}
+
+static void check_asked(const struct upstream_peer *peer, const struct expected *e)
+{
+	const struct scene *scene = peer->scene;
+	struct asked *asked = find(peer, e);
+	const char *other;
+	char text[400];
+
+	if (!asked)
+		scene_fail(scene, "expected %s, got %s", e->name ? "to be asked that" : "a probe",
+			   other ? other : "nothing");
+	asked_text(peer, asked, text, sizeof(text));
+	if (asked->tcp != e->tcp || asked->dnssec_ok != e->dnssec_ok ||
+	    asked->checking_disabled != e->checking_disabled ||
+	    (e->opt >= 0 && asked->opt != e->opt))
+		scene_fail(scene, "it was asked otherwise: %s", text);
+	if (e->timed && asked->at_ns != scene->stopwatch_ns + e->at_ns)
+		scene_fail(scene, "expected it at %s: %s", scene_time(e->at_ns), text);
+	list__del(&asked->link);
+	free(asked);
+}
+
+static void is_asked(struct upstream_peer *peer, char **words, int n, bool probe)
+{
+	struct expected e = { .opt = -1, .times = 1 };
+	char name[256];
+
+	if (!probe) {
+		if (n < 2)
+			scene_fail(peer->scene, "is asked NAME TYPE");
+		step_name(peer->scene, words[0], name);
+		e.name = name;
+		e.type = words[1];
+	}
+	read_how(peer, &e, words + (probe ? 0 : 2), n - (probe ? 0 : 2));
+	for (uint64_t i = 0; i < e.times && (e.times != ANY || find(peer, &e)); i++)
+		check_asked(peer, &e);
+}
+
+static void is_not(const struct upstream_peer *peer, bool probe)
+{
+	const char *got = unseen(peer, probe);
+
+	if (got)
+		scene_fail(peer->scene, "expected nothing, got %s", got);
+}
+
+/* ---- steps ---- */
+
+static void set_mood(struct upstream_peer *peer, enum mood mood)
+{
+	peer->mood = mood;
+	peer->rcode = -1;
+	peer->delay_ns = 0;
+	peer->truncates = peer->drops_opt = peer->refuses_opt = false;
+	if (mood == REFUSES) {
+		peer->scene->unaccounted = true;
+		close_ports(peer);
+	} else {
+		open_ports(peer);
+	}
+}
+
+static bool line_is(char **words, int n, const char *text)
+{
+	char line[256] = "";
+
+	for (int i = 0; i < n && strlen(line) + strlen(words[i]) < sizeof(line) - 2; i++) {
+		strcat(line, i ? " " : "");
+		strcat(line, words[i]);
+	}
+	return !strcmp(line, text);
+}
+
+void upstream_step(struct upstream_peer *peer, char **words, int n)
+{
+	bool is = !strcmp(words[0], "is");
+
+	if (!strcmp(words[0], "has")) {
+		has(peer, words + 1, n - 1);
+	} else if (!strcmp(words[0], "forgets") && n == 2) {
+		forgets(peer, words[1]);
+	} else if (line_is(words, n, "is silent")) {
+		set_mood(peer, IS_SILENT);
+	} else if (line_is(words, n, "refuses")) {
+		set_mood(peer, REFUSES);
+	} else if (!strcmp(words[0], "answers") && n == 1) {
+		set_mood(peer, ANSWERS);
+	} else if (line_is(words, 2, "answers after") && n == 3) {
+		set_mood(peer, ANSWERS);
+		peer->delay_ns = step_duration(peer->scene, words[2]);
+	} else if (!strcmp(words[0], "says") && n == 2 && rcode_of(words[1]) >= 0) {
+		set_mood(peer, ANSWERS);
+		peer->rcode = rcode_of(words[1]);
+	} else if (line_is(words, n, "truncates")) {
+		set_mood(peer, ANSWERS);
+		peer->truncates = true;
+	} else if (line_is(words, n, "drops OPT")) {
+		set_mood(peer, ANSWERS);
+		peer->drops_opt = true;
+	} else if (line_is(words, n, "refuses OPT")) {
+		set_mood(peer, ANSWERS);
+		peer->refuses_opt = true;
+	} else if (line_is(words, n, "is not asked")) {
+		is_not(peer, false);
+	} else if (line_is(words, n, "is not probed")) {
+		is_not(peer, true);
+	} else if (is && n > 1 && !strcmp(words[1], "asked")) {
+		is_asked(peer, words + 2, n - 2, false);
+	} else if (is && n > 1 && !strcmp(words[1], "probed")) {
+		is_asked(peer, words + 2, n - 2, true);
+	} else {
+		scene_fail(peer->scene, "no such step of an upstream: README.md has them");
+	}
+}
+
+void upstream_free(struct upstream_peer *peer)
+{
+	close_ports(peer);
+	upstream_forget(peer);
+	while (!list__empty(&peer->under_way))
+		sent_free(list_entry(peer->under_way.next, struct sent, link));
+	while (!list__empty(&peer->connections)) {
+		struct connection *connection =
+			list_entry(peer->connections.next, struct connection, link);
+
+		list__del(&connection->link);
+		stream__free(connection->stream);
+		free(connection);
+	}
+	while (!list__empty(&peer->denied)) {
+		struct denial *denial = list_entry(peer->denied.next, struct denial, link);
+
+		list__del(&denial->link);
+		free(denial);
+	}
+	ldns_rr_list_deep_free(peer->records);
+	free(peer);
+}
