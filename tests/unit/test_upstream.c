@@ -120,7 +120,7 @@ static void test_a_strangers_answer_that_was_delivered(void **state)
 	question_set(&q, "www.example.");
 	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
 	fixture_run_for(&f, 20);
-	fd = upstream_udp__fd(&q.exchange.attempts[0]);
+	fd = upstream_udp_fd(&q.exchange.attempts[0]);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &at_len), 0);
 	assert_int_equal(connect(fd, &nowhere, sizeof(nowhere)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -338,7 +338,7 @@ static void test_a_refusal_may_be_forged(void **state)
 	fake_close(&f.fake[0]);
 	question_set(&q, "www.example.");
 	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
-	assert_int_equal(getsockname(upstream_udp__fd(&q.exchange.attempts[0]),
+	assert_int_equal(getsockname(upstream_udp_fd(&q.exchange.attempts[0]),
 				     (struct sockaddr *)&to, &to_len),
 			 0);
 	len = dns_query__build(msg, sizeof(msg), q.exchange.attempts[0].id, &q.exchange.qname,

@@ -116,31 +116,28 @@ static void retry_plan(struct exchange *ex, uint64_t now)
 
 /* ---- attempts ---- */
 
+void attempt_reason(struct attempt *attempt, int error)
+{
+	if (attempt->tcp)
+		upstream_tcp_reason(attempt, error);
+	else if (attempt->udp)
+		upstream_reason(attempt->upstream, "udp", upstream_udp_fd(attempt), error);
+	memcpy(attempt->exchange->error, attempt->upstream->reason,
+	       sizeof(attempt->exchange->error));
+}
+
 void attempt_release(struct attempt *attempt, bool clean)
 {
 	if (!attempt->upstream)
 		return;
 	list__del(&attempt->by_end);
 	if (attempt->udp)
-		upstream_udp__release(attempt, clean);
+		upstream_udp_release(attempt, clean);
 	if (attempt->tcp)
-		upstream_tcp__release(attempt, clean);
+		upstream_tcp_release(attempt, clean);
 	list__del(&attempt->in_conn);
 	attempt->upstream = NULL;
 	attempt->exchange->n_open--;
-}
-
-int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id)
-{
-	const struct exchange *ex = attempt->exchange;
-	int len = dns_query__build(msg, QUERY_MAX, id, &ex->qname, ex->qtype, ex->key_flags,
-				   upstream_edns_size(exchange_owner(ex), attempt->edns));
-
-	if (len > 0 && ex->probe && !ex->group->forward->health_check_rd)
-		msg[2] &= (uint8_t) ~(DNS_RD >> 8);
-	if (len > 0)
-		len = dns_query__add_options(msg, QUERY_MAX, len, ex->options, ex->options_len);
-	return len;
 }
 
 /*
@@ -184,7 +181,7 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 		.edns_refused = how.edns_refused,
 	};
 	upstreams_count(ups, stream ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
-	ret = stream ? upstream_tcp__send(attempt) : upstream_udp__send(attempt);
+	ret = stream ? upstream_tcp_send(attempt) : upstream_udp_send(attempt);
 	if (ret) {
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
 		upstream_reason(upstream, stream ? "tcp" : "udp", -1, ret);
@@ -234,11 +231,11 @@ static bool own_fault(int error)
 	       error == -EIO;
 }
 
-void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now)
+void upstreams_failed(struct upstream_group *group, uint32_t bits)
 {
 	for (unsigned int i = 0; bits; i++, bits >>= 1) {
 		if (bits & 1)
-			upstream_has_failed(&group->list[i], now);
+			upstream_failed(&group->list[i]);
 	}
 }
 
@@ -303,7 +300,7 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 		retry_plan(ex, now);
 	else if (later || !ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
-	upstreams_failed(group, refused, now); /* from here on the exchange may be gone */
+	upstreams_failed(group, refused);
 	return sent;
 }
 
@@ -344,7 +341,7 @@ static bool lasting(int error)
 	return error == -EBADMSG || error == -EPROTO;
 }
 
-void attempt__failed(struct attempt *attempt, int error)
+void attempt_failed(struct attempt *attempt, int error)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
@@ -363,12 +360,12 @@ void attempt__failed(struct attempt *attempt, int error)
 	else
 		exchange_go_on(ex, now);
 	timer_set(ups);
-	/* Last, for what it may lead to. A malformed answer is an answer: the upstream lives. */
+	/* A malformed answer is an answer: the upstream lives. */
 	if (error != -EBADMSG && !own_fault(error))
-		upstream_has_failed(upstream, now);
+		upstream_failed(upstream);
 }
 
-void attempt__refused(struct attempt *attempt, int error)
+void attempt_refused(struct attempt *attempt, int error)
 {
 	struct exchange *ex = attempt->exchange;
 	struct upstreams *ups = exchange_owner(ex);
@@ -386,7 +383,7 @@ void attempt__refused(struct attempt *attempt, int error)
 	timer_set(ups);
 }
 
-void attempt__again(struct attempt *attempt)
+void attempt_again(struct attempt *attempt)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
@@ -411,10 +408,10 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 		probe_failed(ex, upstream);
 	else
 		exchange_go_on(ex, now);
-	upstream_has_failed(upstream, now);
+	upstream_failed(upstream);
 }
 
-static void exchange_timed_out(struct exchange *ex, uint64_t now)
+static void exchange_timed_out(struct exchange *ex)
 {
 	struct upstreams *ups = exchange_owner(ex);
 	struct upstream *silent = NULL;
@@ -431,7 +428,7 @@ static void exchange_timed_out(struct exchange *ex, uint64_t now)
 	}
 	exchange_finish(ex, NULL, ADMIT_PASS);
 	if (silent)
-		upstream_has_failed(silent, now);
+		upstream_failed(silent);
 }
 
 /* Besides the next one: else who drops queries with OPT would be taken for dead. */
@@ -469,7 +466,7 @@ void exchanges_timer(void *arg, uint64_t now)
 
 		if (ex->deadline_ns > now)
 			break;
-		exchange_timed_out(ex, now);
+		exchange_timed_out(ex);
 	}
 	for (struct read_class *read = ups->reads; read; read = read->next) {
 		while (!list__empty(&read->by_end)) {
@@ -571,16 +568,8 @@ void exchange__cancel(struct exchange *ex)
 	exchange_unlink(ex);
 }
 
-static void probe_done(struct exchange *ex, struct answer *answer, enum admission admission)
-{
-	struct upstream *upstream = list_entry(ex, struct upstream, probe);
-
-	(void)admission;
-	answer__free(answer);
-	upstream_probe_ended(upstream);
-}
-
-void exchange_probe(struct upstream *upstream, uint64_t now)
+void exchange_probe(struct upstream *upstream,
+		    void (*done)(struct exchange *, struct answer *, enum admission), uint64_t now)
 {
 	struct upstreams *ups = upstream->group->owner;
 	struct exchange *ex = &upstream->probe;
@@ -588,12 +577,12 @@ void exchange_probe(struct upstream *upstream, uint64_t now)
 	upstreams_count(ups, AGENT_STAT_UPSTREAM_PROBES);
 	ex->qname = upstream->group->probe_name;
 	ex->qtype = DNS_TYPE_NS;
-	ex->done = probe_done;
+	ex->done = done;
 	exchange_init(ex, upstream->group);
 	ex->probe = true;
 	if (attempt_send(ex, upstream, (struct attempt){ .again = false }, now)) {
 		probe_failed(ex, upstream);
-		upstream_has_failed(upstream, now);
+		upstream_failed(upstream);
 		return;
 	}
 	timer_set(ups);

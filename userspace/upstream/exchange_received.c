@@ -45,7 +45,7 @@ static void received_truncated(struct attempt *attempt, struct answer *part,
 	if (part)
 		set_part(ex, part, admission);
 	if (attempt->tcp) {
-		attempt__failed(attempt, -EBADMSG);
+		attempt_failed(attempt, -EBADMSG);
 		return;
 	}
 	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++)
@@ -171,7 +171,7 @@ static void received_answer(struct attempt *attempt, struct answer *answer,
 	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
 
 	exchange_finish(ex, answer, admission);
-	upstreams_failed(group, silent, now);
+	upstreams_failed(group, silent);
 }
 
 static void heard(struct attempt *attempt, const uint8_t *msg, size_t len, uint64_t now)
@@ -247,7 +247,7 @@ static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
 	return tc ? 0 : ret;
 }
 
-bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
+static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 {
 	struct exchange *ex = attempt->exchange;
 	enum admission admission = ADMIT_DROP;
@@ -267,7 +267,7 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		ret = judge(attempt, msg, len, &admission, &answer, &part);
 	if (ret) {
 		answer__free(answer);
-		attempt__failed(attempt, -EBADMSG);
+		attempt_failed(attempt, -EBADMSG);
 		return true;
 	}
 	if (!ex->probe && !no_edns && admission == ADMIT_DROP) {
@@ -284,3 +284,10 @@ bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		received_answer(attempt, answer, admission, now);
 	return true;
 }
+
+const struct attempt_events exchange_events = {
+	.received = received,
+	.failed = attempt_failed,
+	.refused = attempt_refused,
+	.again = attempt_again,
+};

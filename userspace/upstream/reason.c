@@ -55,13 +55,3 @@ void upstream_reason_tls(struct upstream *upstream, const char *why)
 	snprintf(upstream->reason, sizeof(upstream->reason), "dial tcp %s: tls: %s",
 		 upstream->numbers->to, why);
 }
-
-void attempt_reason(struct attempt *attempt, int error)
-{
-	if (attempt->tcp)
-		upstream_tcp__reason(attempt, error);
-	else if (attempt->udp)
-		upstream_reason(attempt->upstream, "udp", upstream_udp__fd(attempt), error);
-	memcpy(attempt->exchange->error, attempt->upstream->reason,
-	       sizeof(attempt->exchange->error));
-}

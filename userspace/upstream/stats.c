@@ -26,7 +26,7 @@ static struct upstream_numbers **find(const struct upstreams *ups,
 	return NULL;
 }
 
-int upstream_numbers__open(struct upstreams *ups, struct upstream *upstream)
+int upstream_numbers_open(struct upstreams *ups, struct upstream *upstream)
 {
 	struct upstream_numbers **have = find(ups, upstream->addr), *numbers, **grown;
 
@@ -56,7 +56,7 @@ static void put(struct upstream_numbers *numbers)
 		free(numbers);
 }
 
-void upstream_numbers__close_all(struct upstreams *ups)
+void upstream_numbers_close_all(struct upstreams *ups)
 {
 	for (size_t i = 0; i < ups->n_numbers; i++)
 		put(ups->numbers[i]);
@@ -65,7 +65,7 @@ void upstream_numbers__close_all(struct upstreams *ups)
 	ups->n_numbers = 0;
 }
 
-void upstream_numbers__inherit(struct upstreams *ups, const struct upstreams *before)
+void upstream_numbers_inherit(struct upstreams *ups, const struct upstreams *before)
 {
 	for (size_t i = 0; i < ups->n_numbers; i++) {
 		struct upstream_numbers **old = find(before, &ups->numbers[i]->addr);

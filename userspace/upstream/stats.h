@@ -36,9 +36,9 @@ struct upstream_numbers {
 };
 
 /* Sets upstream->numbers; -ENOMEM. */
-int upstream_numbers__open(struct upstreams *ups, struct upstream *upstream);
+int upstream_numbers_open(struct upstreams *ups, struct upstream *upstream);
 /* Count on where @before counts. */
-void upstream_numbers__inherit(struct upstreams *ups, const struct upstreams *before);
-void upstream_numbers__close_all(struct upstreams *ups);
+void upstream_numbers_inherit(struct upstreams *ups, const struct upstreams *before);
+void upstream_numbers_close_all(struct upstreams *ups);
 
 #endif /* NODENS_UPSTREAM_METRICS_H */

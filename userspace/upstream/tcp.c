@@ -65,7 +65,7 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 	}
 	conn->used = true;
 	conn->heard_ns = upstreams_now(conn->upstream->group->owner);
-	attempt__received(attempt, msg, len);
+	attempt_events(attempt)->received(attempt, msg, len);
 	/* The connection may be gone now. */
 }
 
@@ -76,7 +76,7 @@ static void conn_reason(struct tcp_conn *conn, int error)
 	char why[128];
 
 	if (ssl && error == -EPROTO) {
-		upstream_tls__reason(ssl, why, sizeof(why));
+		upstream_tls_reason(ssl, why, sizeof(why));
 		upstream_reason_tls(upstream, why);
 		return;
 	}
@@ -84,7 +84,7 @@ static void conn_reason(struct tcp_conn *conn, int error)
 			stream__established(conn->stream) ? stream__fd(conn->stream) : -1, error);
 }
 
-void upstream_tcp__reason(const struct attempt *attempt, int error)
+void upstream_tcp_reason(const struct attempt *attempt, int error)
 {
 	conn_reason(attempt->tcp, error);
 }
@@ -117,9 +117,9 @@ static void on_closed(void *ctx, int error)
 		list__del(&attempt->in_conn);
 		/* Servers close idle connections; the query may just have missed it. */
 		if (used && !attempt->again)
-			attempt__again(attempt);
+			attempt_events(attempt)->again(attempt);
 		else
-			attempt__failed(attempt, error ? error : UPSTREAM_EOF);
+			attempt_events(attempt)->failed(attempt, error ? error : UPSTREAM_EOF);
 	}
 }
 
@@ -130,8 +130,8 @@ static int conn_stream(struct tcp_conn *conn, int fd, const struct stream_ops *o
 	int ret;
 
 	if (upstream->tls) {
-		ssl = upstream_tls__connect(upstream->group->tls, fd, upstream->addr,
-					    upstream->tls_name, &upstream->session);
+		ssl = upstream_tls_connect(upstream->group->tls, fd, upstream->addr,
+					   upstream->tls_name, &upstream->session);
 		if (!ssl)
 			return -ENOMEM;
 	}
@@ -149,7 +149,7 @@ static int conn_open(struct upstream *upstream, struct tcp_conn **out)
 	static const struct stream_ops ops = { .message = on_message, .closed = on_closed };
 	const struct sockaddr *addr = (const struct sockaddr *)upstream->addr;
 	struct tcp_conn *conn = calloc(1, sizeof(*conn));
-	int fd, ret, on = 1, id = upstreams__random16(upstream->group->owner);
+	int fd, ret, on = 1, id = upstreams_random16(upstream->group->owner);
 
 	if (!conn)
 		return -ENOMEM;
@@ -247,7 +247,7 @@ static uint16_t conn_id(struct tcp_conn *conn)
 	return conn->next_id++;
 }
 
-int upstream_tcp__send(struct attempt *attempt)
+int upstream_tcp_send(struct attempt *attempt)
 {
 	uint8_t msg[QUERY_MAX];
 	struct tcp_conn *conn = NULL;
@@ -258,7 +258,7 @@ int upstream_tcp__send(struct attempt *attempt)
 	if (ret)
 		return ret;
 	id = conn_id(conn);
-	len = attempt__query(attempt, msg, id);
+	len = attempt_query(attempt, msg, id);
 	if (len < 0)
 		return len;
 	ret = stream__send(conn->stream, msg, len);
@@ -282,7 +282,7 @@ static bool idle_full(const struct upstream *upstream)
 	return most && n > most; /* this one is among them */
 }
 
-void upstream_tcp__release(struct attempt *attempt, bool clean)
+void upstream_tcp_release(struct attempt *attempt, bool clean)
 {
 	struct tcp_conn *conn = attempt->tcp;
 	uint64_t now = upstreams_now(conn->upstream->group->owner);
@@ -301,7 +301,7 @@ void upstream_tcp__release(struct attempt *attempt, bool clean)
 		conn->idle_ns = now;
 }
 
-void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now)
+void upstream_tcp_close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now)
 {
 	struct list *node, *next;
 

@@ -66,8 +66,8 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1; /* it is ours now */
 }
 
-int upstream_tls__open(const struct corefile_forward *forward, SSL_CTX **out,
-		       struct upstream_error *err)
+int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out,
+		      struct upstream_error *err)
 {
 	static const unsigned char alpn[] = "\x03"
 					    "dot";
@@ -121,8 +121,8 @@ static bool expect(SSL *ssl, const char *name)
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) && SSL_set_tlsext_host_name(ssl, host);
 }
 
-SSL *upstream_tls__connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
-			   const char *name, SSL_SESSION **session)
+SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
+			  const char *name, SSL_SESSION **session)
 {
 	SSL *ssl = SSL_new(ctx);
 	char text[INET6_ADDRSTRLEN];
@@ -141,7 +141,7 @@ SSL *upstream_tls__connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *
 	return ssl;
 }
 
-void upstream_tls__reason(SSL *ssl, char *text, size_t size)
+void upstream_tls_reason(SSL *ssl, char *text, size_t size)
 {
 	long verified = SSL_get_verify_result(ssl);
 	unsigned long code = ERR_peek_last_error();

@@ -18,18 +18,18 @@
  * What the connections of one forward share; the files of its `tls` are read now. -EINVAL with
  * @err: one of them cannot be used; -ENOMEM.
  */
-int upstream_tls__open(const struct corefile_forward *forward, SSL_CTX **out,
-		       struct upstream_error *err);
+int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out,
+		      struct upstream_error *err);
 
 /*
  * For a connection on @fd to @name, or to the address itself where @name is NULL. *session is of an
  * earlier connection, or NULL; later ones that the upstream offers are put there, for as long as
  * the connection lives. NULL: no memory.
  */
-SSL *upstream_tls__connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
-			   const char *name, SSL_SESSION **session);
+SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
+			  const char *name, SSL_SESSION **session);
 
 /* Why @ssl, whose last call failed, failed. */
-void upstream_tls__reason(SSL *ssl, char *text, size_t size);
+void upstream_tls_reason(SSL *ssl, char *text, size_t size);
 
 #endif /* NODENS_UPSTREAM_TLS_H */

@@ -87,14 +87,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				attempt__refused(attempt, -errno);
+				attempt_events(attempt)->refused(attempt, -errno);
 			return;
 		}
 		if (!from_peer(attempt->upstream, &from)) {
 			upstream_dropped(attempt->upstream->group);
 			continue;
 		}
-		if (attempt__received(attempt, msg, n))
+		if (attempt_events(attempt)->received(attempt, msg, n))
 			return;
 	}
 }
@@ -148,7 +148,7 @@ static int sock_take(struct upstream *upstream, struct udp_sock **out)
 	return 0;
 }
 
-int upstream_udp__send(struct attempt *attempt)
+int upstream_udp_send(struct attempt *attempt)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct upstreams *ups = upstream->group->owner;
@@ -156,10 +156,10 @@ int upstream_udp__send(struct attempt *attempt)
 	struct udp_sock *sock = NULL;
 	int ret, len, id;
 
-	id = upstreams__random16(ups);
+	id = upstreams_random16(ups);
 	if (id < 0)
 		return id;
-	len = attempt__query(attempt, msg, id);
+	len = attempt_query(attempt, msg, id);
 	if (len < 0)
 		return len;
 	ret = sock_take(upstream, &sock);
@@ -179,7 +179,7 @@ int upstream_udp__send(struct attempt *attempt)
 	return 0;
 }
 
-int upstream_udp__fd(const struct attempt *attempt)
+int upstream_udp_fd(const struct attempt *attempt)
 {
 	return attempt->udp->fd;
 }
@@ -199,7 +199,7 @@ static bool sock_emptied(const struct udp_sock *sock)
 	return false;
 }
 
-void upstream_udp__release(struct attempt *attempt, bool clean)
+void upstream_udp_release(struct attempt *attempt, bool clean)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 	struct udp_sock *sock = attempt->udp;
@@ -218,7 +218,7 @@ void upstream_udp__release(struct attempt *attempt, bool clean)
 	ups->udp_n_idle++;
 }
 
-void upstream_udp__close_idle(struct upstreams *ups, uint64_t since_ns)
+void upstream_udp_close_idle(struct upstreams *ups, uint64_t since_ns)
 {
 	for (int family = 0; family < 2; family++) {
 		struct list *idle = &ups->udp_idle[family];

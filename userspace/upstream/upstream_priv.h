@@ -2,11 +2,11 @@
 /*
  * What the upstream modules share.
  *
- * Contract: upstream.c knows the upstreams and their health, exchange.c decides
- * what is sent when, exchange_received.c judges what came back, the two
- * transports carry bytes: datagrams, and streams in the clear or over TLS.
- * A transport that could send reports the end of the attempt with
- * attempt__received() or attempt__failed(), at most once.
+ * Contract: health.c knows who lives and who is next, edns.c how much of EDNS each takes, query.c
+ * what is sent; udp.c and tcp.c carry that, in the clear or over TLS, and report the end of an
+ * attempt that could be sent by attempt_events, at most once; exchange.c decides what is sent when
+ * and exchange_received.c what came back; probe.c looks after upstreams that are silent, pool.c
+ * opens and closes all. Each uses only those named before it, source.c, reason.c and stats.c.
  */
 #ifndef NODENS_UPSTREAM_PRIV_H
 #define NODENS_UPSTREAM_PRIV_H
@@ -40,7 +40,7 @@ struct upstream {
 	bool told; /* config.changed was told so */
 	bool probing;
 	struct exchange probe;
-	struct loop_timer probe_timer;
+	struct loop_timer went_down, probe_timer;
 	struct upstream_numbers *numbers;
 	struct list conns; /* of struct tcp_conn */
 	unsigned int n_conns;
@@ -72,8 +72,30 @@ struct upstream_group {
 /* After how long of silence a further query is sent, or, from RESEND_REFUSED on, after refusals. */
 enum resend { RESEND_SOON, RESEND_LATE, RESEND_REFUSED, RESENDS = RESEND_REFUSED + 7 };
 
+/* From a transport. What it leads to may end the exchange, and others with it. */
+struct attempt_events {
+	/*
+	 * @msg came for @attempt. True: it was taken, and the transport has been told to let go.
+	 * False: it is no answer to this query, wait on.
+	 */
+	bool (*received)(struct attempt *attempt, const uint8_t *msg, size_t len);
+	/*
+	 * -errno or UPSTREAM_EOF; upstream->reason says it in words where the attempt has no socket
+	 * any more.
+	 */
+	void (*failed)(struct attempt *attempt, int error);
+	/*
+	 * Somebody says that the upstream cannot be reached: -errno. The attempt is not over, but
+	 * it may be let go of.
+	 */
+	void (*refused)(struct attempt *attempt, int error);
+	/* A kept connection was closed under it: ask the same upstream on another. */
+	void (*again)(struct attempt *attempt);
+};
+
 struct upstreams {
 	struct upstreams_config config;
+	const struct attempt_events *events;
 	struct upstream_group *groups;
 	struct upstream_numbers **numbers; /* each address once */
 	size_t n_numbers;
@@ -110,19 +132,37 @@ static inline void upstream_dropped(const struct upstream_group *group)
 		config->dropped(config->ctx, group->forward);
 }
 
-/* Unpredictable (getrandom), or -errno. */
-int upstreams__random16(struct upstreams *ups);
-
 static inline unsigned int upstream_index(const struct upstream *upstream)
 {
 	return upstream - upstream->group->list;
 }
 
-/* upstream.c */
+static inline struct upstreams *exchange_owner(const struct exchange *ex)
+{
+	return ex->group->owner;
+}
+
+static inline const struct attempt_events *attempt_events(const struct attempt *attempt)
+{
+	return attempt->upstream->group->owner->events;
+}
+
+/* source.c */
+/* Unpredictable (getrandom), or -errno. */
+int upstreams_random16(struct upstreams *ups);
+/* With the forward's source_address, if it has one; 0 or -errno. */
+int upstream_bind(const struct upstream *upstream, int fd);
+
+/* reason.c: into upstream->reason; @fd is -1 where there was no connection. */
+void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error);
+void upstream_reason_tls(struct upstream *upstream, const char *why);
+
+/* health.c */
 void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t now);
-/* May move other exchanges on, or end them: the caller's own is not at this upstream any more. */
-void upstream_has_failed(struct upstream *upstream, uint64_t now);
-void upstream_probe_ended(struct upstream *upstream);
+/* Perhaps once too often: then upstream->went_down fires in the loop's next turn. */
+void upstream_failed(struct upstream *upstream);
+/* config.changed */
+void upstream_tell(struct upstream *upstream, bool up);
 size_t upstream_first_choice(struct upstream_group *group);
 struct upstream *upstream_choose(struct exchange *exchange);
 
@@ -138,65 +178,50 @@ const struct upstream *upstream_edns_doubted(const struct exchange *ex, uint64_t
 void upstream_edns_learn(const struct attempt *attempt, const uint8_t *msg, size_t len,
 			 uint64_t now);
 
-/* reason.c: into upstream->reason; @fd is -1 where there was no connection. */
-void upstream_reason(struct upstream *upstream, const char *proto, int fd, int error);
-void upstream_reason_tls(struct upstream *upstream, const char *why);
-/* And into exchange->error; where the attempt has no socket, what upstream->reason says. */
-void attempt_reason(struct attempt *attempt, int error);
+/* query.c: what to send; QUERY_MAX octets of room. The length, or -errno. */
+int attempt_query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
 
-static inline struct upstreams *exchange_owner(const struct exchange *ex)
-{
-	return ex->group->owner;
-}
+/* udp.c: send to attempt->upstream; 0 or -errno. */
+int upstream_udp_send(struct attempt *attempt);
+int upstream_udp_fd(const struct attempt *attempt);
+/* Let go of the socket; @clean: it may serve again. */
+void upstream_udp_release(struct attempt *attempt, bool clean);
+/* Close what has been idle since @since_ns or longer. */
+void upstream_udp_close_idle(struct upstreams *ups, uint64_t since_ns);
 
-/* exchange.c, for exchange_received.c */
-void attempt_release(struct attempt *attempt, bool clean);
-void exchange_go_on(struct exchange *ex, uint64_t now);
-void exchange_fail_over(struct exchange *ex, uint64_t now);
-void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
-		       uint64_t now);
-void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
-void upstreams_failed(struct upstream_group *group, uint32_t bits, uint64_t now);
+/* tcp.c */
+int upstream_tcp_send(struct attempt *attempt);
+void upstream_tcp_reason(const struct attempt *attempt, int error);
+/* @clean: the connection may serve others on. */
+void upstream_tcp_release(struct attempt *attempt, bool clean);
+/* Close what has been idle since @since_ns or longer, or is idle and too old. */
+void upstream_tcp_close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
 
 /* exchange.c */
-void exchange_probe(struct upstream *upstream, uint64_t now);
+void attempt_failed(struct attempt *attempt, int error);
+void attempt_refused(struct attempt *attempt, int error);
+void attempt_again(struct attempt *attempt);
+void attempt_release(struct attempt *attempt, bool clean);
+/* Into upstream->reason and exchange->error; without a socket, what upstream->reason says. */
+void attempt_reason(struct attempt *attempt, int error);
+void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
+		       uint64_t now);
+void exchange_go_on(struct exchange *ex, uint64_t now);
+void exchange_fail_over(struct exchange *ex, uint64_t now);
+void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
 void exchange_unlink(struct exchange *exchange);
+void upstreams_failed(struct upstream_group *group, uint32_t bits);
+/* Ask @upstream alone, once, by upstream->probe, which then ends with @done. */
+void exchange_probe(struct upstream *upstream,
+		    void (*done)(struct exchange *, struct answer *, enum admission), uint64_t now);
 void exchanges_abandon(struct upstream *upstream, uint64_t now);
 void exchanges_timer(void *upstreams, uint64_t now);
-/*
- * @msg came for @attempt. True: it was taken, and the transport has been told
- * to let go. False: it is no answer to this query, wait on.
- */
-bool attempt__received(struct attempt *attempt, const uint8_t *msg, size_t len);
-/* -errno or UPSTREAM_EOF; upstream->reason says it in words where the attempt has no socket any
- * more.
- */
-void attempt__failed(struct attempt *attempt, int error);
-/*
- * Somebody says that the upstream cannot be reached: -errno. The attempt is not over, but it may be
- * let go of.
- */
-void attempt__refused(struct attempt *attempt, int error);
-/* What to send; QUERY_MAX octets of room. The length, or -errno. */
-int attempt__query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
-/* A kept connection was closed under it: ask the same upstream on another. */
-void attempt__again(struct attempt *attempt);
 
-/* Send to attempt->upstream; 0 or -errno. */
-int upstream_udp__send(struct attempt *attempt);
-int upstream_udp__fd(const struct attempt *attempt);
-/* Let go of the socket; @clean: it may serve again. */
-void upstream_udp__release(struct attempt *attempt, bool clean);
-/* Close what has been idle since @since_ns or longer. */
-void upstream_udp__close_idle(struct upstreams *ups, uint64_t since_ns);
+/* exchange_received.c */
+extern const struct attempt_events exchange_events;
 
-int upstream_tcp__send(struct attempt *attempt);
-void upstream_tcp__reason(const struct attempt *attempt, int error);
-/* @clean: the connection may serve others on. */
-void upstream_tcp__release(struct attempt *attempt, bool clean);
-/* Close what has been idle since @since_ns or longer, or is idle and too old. */
-void upstream_tcp__close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
-/* With the forward's source_address, if it has one; 0 or -errno. */
-int upstream_bind(const struct upstream *upstream, int fd);
+/* probe.c */
+void upstream_probe_init(struct upstream *upstream);
+void upstream_probe_close(struct upstream *upstream);
 
 #endif /* NODENS_UPSTREAM_PRIV_H */
