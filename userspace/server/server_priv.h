@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What server.c, udp.c and tcp.c share.
+ * What server.c, udp.c, tcp.c and receive.c share.
  *
  * Contract: client.owner is a struct udp_listener for UDP and a struct
  * tcp_client for TCP; a tcp_client lives until the last of its queries was
@@ -35,7 +35,7 @@ static inline void server_count(struct server *server, enum agent_stat stat)
 }
 
 /*
- * Judge a message: give it to the resolver, or fill @refusal. Returns the
+ * receive.c: judge a message. Give it to the resolver, or fill @refusal. Returns the
  * length of the refusal, 0 for none, -1 when the query went to the resolver.
  */
 int server_receive(struct server *server, const struct client *client, const uint8_t *msg,
