@@ -101,7 +101,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 	};
 
 	memset(f, 0, sizeof(*f));
-	assert_int_equal(fixture_open(&f->up, text, UPSTREAM_READ_NS, NSEC_PER_SEC), 0);
+	assert_int_equal(fixture_open(&f->up, text, FORWARD_READ_NS, NSEC_PER_SEC), 0);
 	config.corefile = f->up.cf;
 	config.upstreams = f->up.ups;
 	assert_int_equal(resolver__open(&config, &f->resolver, &f->err), 0);

@@ -109,7 +109,7 @@ static void test_questions_under_way(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	assert_int_equal(fixture_open(&up, ".:53 {\n forward . %1\n}\n", UPSTREAM_READ_NS,
+	assert_int_equal(fixture_open(&up, ".:53 {\n forward . %1\n}\n", FORWARD_READ_NS,
 				      UPSTREAM_DEADLINE_NS),
 			 0);
 	up.fake[0].behaviour = FAKE_SILENT;

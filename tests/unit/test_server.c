@@ -66,7 +66,6 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct server_config config = {
 		.stats = &w->stats,
-		.bufsize = 1232,
 		.max_tcp = MAX_TCP,
 		.query = on_query,
 		.full = on_full,

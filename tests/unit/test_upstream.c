@@ -246,7 +246,7 @@ static void test_a_lost_query_is_sent_again(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
-				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+				      FORWARD_READ_NS, UPSTREAM_DEADLINE_NS),
 			 0);
 	assert_int_equal(
 		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);
@@ -300,7 +300,7 @@ static void test_an_upstream_that_is_away_for_a_moment(void **state)
 	struct question *q = calloc(MANY, sizeof(*q));
 
 	(void)state;
-	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1\n}\n", UPSTREAM_READ_NS,
+	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1\n}\n", FORWARD_READ_NS,
 				      UPSTREAM_DEADLINE_NS),
 			 0);
 	group = open_more(&f, 0);
@@ -531,7 +531,7 @@ static void test_many_waiting_when_one_dies(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
-				      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+				      FORWARD_READ_NS, UPSTREAM_DEADLINE_NS),
 			 0);
 	assert_int_equal(
 		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);
@@ -545,7 +545,7 @@ static void test_many_waiting_when_one_dies(void **state)
 		assert_true(fixture_run(&f, &q[i].done, 1));
 		assert_true(q[i].answered);
 	}
-	assert_true(clock_now() - begin < UPSTREAM_READ_NS + 2 * NSEC_PER_SEC);
+	assert_true(clock_now() - begin < FORWARD_READ_NS + 2 * NSEC_PER_SEC);
 	for (int i = 0; i < MANY; i++)
 		assert_int_equal(q[i].done, 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_IN_FLIGHT], 0);
@@ -567,7 +567,7 @@ static void test_who_waits_moves_on(void **state)
 	assert_int_equal(
 		fixture_open(
 			&f, ".:53 {\n forward . %1 %2 {\n policy sequential\n max_fails 1\n }\n}\n",
-			UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+			FORWARD_READ_NS, UPSTREAM_DEADLINE_NS),
 		0);
 	assert_int_equal(
 		upstream_group__open(f.ups, &f.cf->blocks[0].forwards[0], &group, &no_error), 0);

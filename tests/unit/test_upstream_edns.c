@@ -14,7 +14,7 @@
 
 static struct upstream_group *open_slow(struct upstream_fixture *f, const char *text)
 {
-	assert_int_equal(fixture_open(f, text, UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	assert_int_equal(fixture_open(f, text, FORWARD_READ_NS, UPSTREAM_DEADLINE_NS), 0);
 	return open_more(f, 0);
 }
 

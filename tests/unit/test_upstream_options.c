@@ -340,7 +340,7 @@ static void test_a_lost_query_goes_elsewhere(void **state)
 	(void)state;
 	for (int slow = 0; slow < 2; slow++) {
 		assert_int_equal(fixture_open(&f, ".:53 {\n forward . %1 %2 " SEQUENTIAL "\n}\n",
-					      UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS),
+					      FORWARD_READ_NS, UPSTREAM_DEADLINE_NS),
 				 0);
 		group = open_more(&f, 0);
 		f.fake[0].behaviour = FAKE_SLOW;

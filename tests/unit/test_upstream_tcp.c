@@ -19,7 +19,7 @@ static struct upstream_group *open_tcp(struct upstream_fixture *f, struct stream
 {
 	struct upstream_group *group = NULL;
 
-	assert_int_equal(fixture_open(f, text, UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	assert_int_equal(fixture_open(f, text, FORWARD_READ_NS, UPSTREAM_DEADLINE_NS), 0);
 	group = open_more(f, 0);
 	stream_fake_open(tcp, f->loop.events, f->fake[0].port);
 	return group;
@@ -263,7 +263,7 @@ static void test_a_silent_connection_is_left(void **state)
 	tcp.behaviour = STREAM_SILENT_FIRST;
 	ask(&f, group, &q);
 	assert_true(q.answered);
-	assert_true(q.ended_ns - begin < UPSTREAM_READ_NS);
+	assert_true(q.ended_ns - begin < FORWARD_READ_NS);
 	assert_int_equal(tcp.connections, 2);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_RESENT], 1);
 	ask(&f, group, &q);

@@ -64,7 +64,7 @@ static void open_tls(struct tls_fixture *t, const struct identity *id, const cha
 	char text[1024];
 
 	snprintf(text, sizeof(text), ".:53 {\n forward . %s {\n %s\n}\n}\n", upstream, options);
-	assert_int_equal(fixture_open(&t->f, text, UPSTREAM_READ_NS, UPSTREAM_DEADLINE_NS), 0);
+	assert_int_equal(fixture_open(&t->f, text, FORWARD_READ_NS, UPSTREAM_DEADLINE_NS), 0);
 	t->group = open_more(&t->f, 0);
 	serve_tls(t, id);
 }

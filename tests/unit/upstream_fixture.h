@@ -20,8 +20,9 @@
 #include "config/corefile.h"
 #include "upstream/upstream.h"
 
-#define FAKES	   3
-#define FAKE_FLOOD 250 /* of the datagrams that a socket's buffer holds by default */
+#define FAKES		3
+#define FORWARD_READ_NS 2000000000ull /* read_timeout, where the Corefile has none */
+#define FAKE_FLOOD	250	      /* of the datagrams that a socket's buffer holds by default */
 
 enum behaviour {
 	FAKE_ANSWERS,
@@ -319,7 +320,7 @@ static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns
 		struct corefile_block *block = &f->cf->blocks[i];
 
 		for (size_t k = 0; k < block->forwards_len; k++) {
-			if (block->forwards[k].read_timeout_ns == UPSTREAM_READ_NS)
+			if (block->forwards[k].read_timeout_ns == FORWARD_READ_NS)
 				block->forwards[k].read_timeout_ns = read_ns;
 		}
 	}

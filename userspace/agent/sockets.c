@@ -240,7 +240,6 @@ int agent_sockets__open(struct agent *agent)
 	struct server_config config = {
 		.loop = &agent->loop,
 		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize,
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
 		.timeouts = on_connection,

@@ -47,13 +47,6 @@ int server__open(const struct server_config *config, struct server **out)
 	return 0;
 }
 
-void server__stop(struct server *server)
-{
-	server->stopped = true;
-	udp_stop(server);
-	tcp_stop(server);
-}
-
 void server__close(struct server *server)
 {
 	if (!server)

@@ -31,7 +31,6 @@ struct server;
 struct server_config {
 	struct loop *loop;
 	struct agent_stats *stats;
-	uint16_t bufsize;
 	unsigned int max_tcp;
 	/* Of a new connection to @local; may leave *out as it is. May be NULL. */
 	void (*timeouts)(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out);
@@ -60,8 +59,6 @@ void server__close(struct server *server);
  */
 int server__add_udp(struct server *server, int fd, int family, uint16_t port);
 int server__add_tcp(struct server *server, int fd);
-/* No new connections, no new queries; replies still leave. */
-void server__stop(struct server *server);
 
 /* The resolver's reply function; @server is its ctx. */
 void server__reply(void *server, const struct client *client, const uint8_t *msg, size_t len);

@@ -21,7 +21,6 @@ struct server {
 	bool tcp_full;
 	unsigned int n_crowded; /* of udp_listeners */
 	struct loop_timer upkeep;
-	bool stopped;
 };
 
 static inline uint64_t server_now(const struct server *server)
@@ -43,12 +42,10 @@ int server_receive(struct server *server, const struct client *client, const uin
 
 void udp_reply(const struct client *client, const uint8_t *msg, size_t len);
 void udp_upkeep(struct server *server);
-void udp_stop(struct server *server);
 void udp_close(struct server *server);
 
 void tcp_reply(const struct client *client, const uint8_t *msg, size_t len);
 void tcp_upkeep(struct server *server, uint64_t now);
-void tcp_stop(struct server *server);
 void tcp_close(struct server *server);
 
 #endif /* NODENS_SERVER_PRIV_H */

@@ -365,17 +365,8 @@ void tcp_upkeep(struct server *server, uint64_t now)
 	}
 	/* a SYN that comes now finds out */
 	set_full(server, false);
-	for (node = server->tcp_listeners.next; node != &server->tcp_listeners && !server->stopped;
-	     node = node->next)
-		event_add(&list_entry(node, struct tcp_listener, link)->readable, NULL);
-}
-
-void tcp_stop(struct server *server)
-{
-	struct list *node;
-
 	for (node = server->tcp_listeners.next; node != &server->tcp_listeners; node = node->next)
-		event_del(&list_entry(node, struct tcp_listener, link)->readable);
+		event_add(&list_entry(node, struct tcp_listener, link)->readable, NULL);
 }
 
 void tcp_close(struct server *server)

@@ -292,14 +292,6 @@ int server__add_udp(struct server *server, int fd, int family, uint16_t port)
 	return 0;
 }
 
-void udp_stop(struct server *server)
-{
-	struct list *node;
-
-	for (node = server->udp_listeners.next; node != &server->udp_listeners; node = node->next)
-		event_del(&list_entry(node, struct udp_listener, link)->readable);
-}
-
 void udp_close(struct server *server)
 {
 	while (!list__empty(&server->udp_listeners)) {

@@ -29,8 +29,7 @@
 #include "config/corefile.h"
 #include "dns/answer.h"
 
-#define UPSTREAM_READ_NS     2000000000ull /* one query's time to be answered, as CoreDNS' */
-#define UPSTREAM_DEADLINE_NS 5000000000ull /* all queries' time, as CoreDNS' */
+#define UPSTREAM_DEADLINE_NS 5000000000ull /* an exchange's time, as CoreDNS' */
 
 struct upstreams;      /* sockets, timers, state of all upstreams */
 struct upstream_group; /* those of one forward directive */
