@@ -304,11 +304,19 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 	return sent;
 }
 
-/* An answer came that another one is to be preferred to, if there is one. */
-void exchange_fail_over(struct exchange *ex, uint64_t now)
+/*
+ * An answer of @upstream came that another one is to be preferred to, if there is one: where nobody
+ * else lives, this is the answer, and who gave it is not asked again for a better one.
+ */
+void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, uint64_t now)
 {
 	ex->n_failed_over++;
-	if (!n_waited_for(ex) && attempt_next(ex, true, now))
+	ex->refused |= 1u << upstream_index(upstream);
+	if (n_waited_for(ex))
+		return;
+	if (!another_lives(ex, upstream))
+		exchange_finish(ex, NULL, ADMIT_PASS);
+	else if (attempt_next(ex, false, now))
 		timer_set(exchange_owner(ex));
 }
 
@@ -451,7 +459,9 @@ static void exchange_resend(struct exchange *ex, uint64_t now)
 	if (n_waited_for(ex) == EXCHANGE_ATTEMPTS)
 		return;
 	sent = ex->group->n > 1 && ask_without_opt(ex, now);
-	sent |= attempt_next(ex, true, now);
+	/* who has had his say is not asked again while another one has his time */
+	if (!ex->part || another_lives(ex, NULL))
+		sent |= attempt_next(ex, true, now);
 	if (sent)
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
 }

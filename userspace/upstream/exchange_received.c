@@ -158,6 +158,7 @@ static bool fails_over(const struct exchange *ex, const struct answer *answer)
 static void received_answer(struct attempt *attempt, struct answer *answer,
 			    enum admission admission, uint64_t now)
 {
+	const struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 	struct upstream_group *group = ex->group;
 	uint32_t silent;
@@ -165,7 +166,7 @@ static void received_answer(struct attempt *attempt, struct answer *answer,
 	if (!ex->probe && fails_over(ex, answer)) {
 		set_part(ex, answer, admission);
 		attempt_release(attempt, true);
-		exchange_fail_over(ex, now);
+		exchange_fail_over(ex, upstream, now);
 		return;
 	}
 	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
