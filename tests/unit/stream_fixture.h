@@ -8,6 +8,7 @@
 #ifndef NODENS_STREAM_FIXTURE_H
 #define NODENS_STREAM_FIXTURE_H
 
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 
 #include "transport/stream.h"
@@ -183,8 +184,11 @@ static inline void stream_fake_accept(evutil_socket_t fd, short what, void *arg)
 	struct stream_fake *fake = arg;
 	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
 	struct stream_peer *peer = calloc(1, sizeof(*peer));
+	int on = 1;
 
 	(void)what;
+	/* an acknowledgment that the kernel puts off would hold up what is written next */
+	setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (conn < 0 || !peer || stream__open(fake->base, conn, false, &ops, peer, &peer->stream))
 		abort();
 	peer->fake = fake;

@@ -96,7 +96,7 @@ static void open_fixture(struct fixture *f, const char *text, unsigned int max_e
 		.replied = on_replied,
 		.device = device_of,
 		.looped = on_loop,
-		.loop = &f->up.loop,
+		.loop = &f->up.v.loop,
 		.ctx = f,
 	};
 
@@ -135,7 +135,7 @@ static void query_from(struct fixture *f, uint32_t host, const char *name, uint1
 	client.local.v4.sin_port = htons(53);
 	client.local.v4.sin_addr.s_addr = htonl(0x0a000001);
 	assert_int_equal(dns_name__from_text(&q.qname, name), 0);
-	resolver__query(f->resolver, &client, &q, clock_now());
+	resolver__query(f->resolver, &client, &q, f->up.v.now_ns);
 }
 
 static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)
@@ -278,7 +278,7 @@ static void test_witness_not_asked(void **state)
 {
 	static const char text[] = "cluster.local:53 {\n cache\n forward . %1 {\n"
 				   "  max_concurrent 1\n }\n}\n";
-	uint64_t now = clock_now();
+	uint64_t now = VIRTUAL_BEGIN_NS;
 	struct fixture f;
 
 	(void)state;
@@ -300,7 +300,7 @@ static void test_witness_unreachable(void **state)
 {
 	static const char text[] = "cluster.local:53 {\n cache\n forward . 255.255.255.255 {\n"
 				   "  max_connect_attempts 1\n }\n}\n";
-	uint64_t now = clock_now();
+	uint64_t now = VIRTUAL_BEGIN_NS;
 	struct fixture f;
 
 	(void)state;
@@ -317,7 +317,7 @@ static void test_witness_unreachable(void **state)
  * vain. */
 static void test_witnesses_at_the_first_answer(void **state)
 {
-	uint64_t now = clock_now();
+	uint64_t now = VIRTUAL_BEGIN_NS;
 	struct fixture f;
 
 	(void)state;
@@ -327,14 +327,14 @@ static void test_witnesses_at_the_first_answer(void **state)
 	resolver__tick(f.resolver, now);
 	assert_true(fixture_run(&f.up, &f.n, 1));
 	while (resolver__in_flight(f.resolver))
-		event_base_loop(f.up.loop.events, EVLOOP_ONCE);
+		fixture_run_for(&f.up, 1);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
 	f.up.fake[0].behaviour = FAKE_ANSWERS;
 	query(&f, "b.cluster.local.", 2, 0);
 	assert_true(fixture_run(&f.up, &f.n, 2));
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
 	while (resolver__in_flight(f.resolver))
-		event_base_loop(f.up.loop.events, EVLOOP_ONCE);
+		fixture_run_for(&f.up, 1);
 	/* believed: nobody is asked any more */
 	resolver__tick(f.resolver, now + 700 * NSEC_PER_SEC);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
@@ -595,7 +595,7 @@ static void send_back(struct fixture *f, const struct dns_name *name, uint16_t i
 
 	client.peer.v4.sin_family = client.local.v4.sin_family = AF_INET;
 	client.local.v4.sin_port = htons(53);
-	resolver__query(f->resolver, &client, &q, clock_now());
+	resolver__query(f->resolver, &client, &q, f->up.v.now_ns);
 }
 
 /* One probe that comes back is somebody's repetition, however often; three are a loop. */
@@ -607,7 +607,7 @@ static void test_loop(void **state)
 	(void)state;
 	open_fixture(&f, "loop.test:53 {\n loop\n forward . %1\n}\n", 100, 100);
 	f.up.fake[0].behaviour = FAKE_SILENT;
-	resolver__watch_loops(f.resolver, clock_now());
+	resolver__watch_loops(f.resolver, f.up.v.now_ns);
 	name = f.resolver->loops[0].name;
 	for (int i = 0; i < 10; i++)
 		send_back(&f, &name, i);

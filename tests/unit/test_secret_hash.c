@@ -113,7 +113,7 @@ static void test_questions_under_way(void **state)
 				      UPSTREAM_DEADLINE_NS),
 			 0);
 	up.fake[0].behaviour = FAKE_SILENT;
-	config.loop = &up.loop;
+	config.loop = &up.v.loop;
 	config.corefile = up.cf;
 	config.upstreams = up.ups;
 	assert_int_equal(resolver__open(&config, &resolver, &err), 0);
@@ -121,7 +121,7 @@ static void test_questions_under_way(void **state)
 	client.local.v4.sin_port = htons(53);
 	for (unsigned int i = 0; i < NAMES; i++) {
 		query.qname = colliding_name(i);
-		resolver__query(resolver, &client, &query, clock_now());
+		resolver__query(resolver, &client, &query, up.v.now_ns);
 	}
 	assert_int_equal(resolver__in_flight(resolver), NAMES);
 	assert_in_range(longest_chain(resolver), 1, CHAIN_MAX);

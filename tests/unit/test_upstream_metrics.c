@@ -132,8 +132,8 @@ static void test_a_reload_counts_on(void **state)
 
 	/* One that the old generation had under way still counts. */
 	f.fake[1].behaviour = FAKE_SILENT;
-	question_set(&late, "www.example.");
-	assert_int_equal(exchange__start(group, &late.exchange, clock_now()), 0);
+	question_set(&f, &late, "www.example.");
+	assert_int_equal(exchange__start(group, &late.exchange, f.v.now_ns), 0);
 	assert_true(fixture_run(&f, &late.done, 1));
 	upstreams__close(old);
 	corefile__free(old_cf);

@@ -44,8 +44,8 @@ static void test_failfast(void **state)
 	kill_all(&f, group, 2);
 	before = queries(&f);
 	f.stats.v[AGENT_STAT_HEALTHCHECK_BROKEN] = 0;
-	question_set(&q, "www.example.");
-	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+	question_set(&f, &q, "www.example.");
+	assert_int_equal(exchange__start(group, &q.exchange, f.v.now_ns), 0);
 	assert_int_equal(q.done, 1); /* at once */
 	assert_false(q.answered);
 	assert_string_equal(q.error, "no healthy proxies");
@@ -78,8 +78,8 @@ static void test_all_down_one_is_asked(void **state)
 
 		for (int k = 0; k < FAKES; k++)
 			before[k] = f.fake[k].queries;
-		question_set(&q, "www.example.");
-		assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+		question_set(&f, &q, "www.example.");
+		assert_int_equal(exchange__start(group, &q.exchange, f.v.now_ns), 0);
 		fixture_run_for(&f, 5);
 		exchange__cancel(&q.exchange);
 		for (int k = 0; k < FAKES; k++)
@@ -161,13 +161,13 @@ static void test_read_timeout(void **state)
 		    " max_fails 0\n}\n}\n");
 	struct upstream_group *slow = open_more(&f, 1);
 	struct question a, b;
-	uint64_t begin = clock_now();
+	uint64_t begin = f.v.now_ns;
 
 	(void)state;
 	f.fake[0].behaviour = FAKE_SILENT;
-	question_set(&b, "www.example.");
+	question_set(&f, &b, "www.example.");
 	assert_int_equal(exchange__start(slow, &b.exchange, begin), 0);
-	question_set(&a, "www.example.");
+	question_set(&f, &a, "www.example.");
 	assert_int_equal(exchange__start(fast, &a.exchange, begin), 0);
 	assert_true(fixture_run(&f, &a.done, 1));
 	assert_true(a.answered);
@@ -297,11 +297,11 @@ static void test_reasons(void **state)
 	ask(&f, group, &q);
 	assert_string_equal(strstr(q.error, to) + strlen(to), "malformed message");
 
-	question_set(&q, "www.example.");
-	question_set(&second, "www.example.");
+	question_set(&f, &q, "www.example.");
+	question_set(&f, &second, "www.example.");
 	f.fake[0].behaviour = FAKE_SILENT;
-	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
-	assert_int_equal(exchange__start(group, &second.exchange, clock_now()), -EBUSY);
+	assert_int_equal(exchange__start(group, &q.exchange, f.v.now_ns), 0);
+	assert_int_equal(exchange__start(group, &second.exchange, f.v.now_ns), -EBUSY);
 	assert_string_equal(second.exchange.error, "concurrent queries exceeded maximum 1");
 	assert_int_equal(f.stats.v[AGENT_STAT_MAX_CONCURRENT], 1);
 	exchange__cancel(&q.exchange);
@@ -347,7 +347,7 @@ static void test_a_lost_query_goes_elsewhere(void **state)
 		if (slow)
 			ask(&f, group, &q);
 		f.fake[0].behaviour = FAKE_SILENT;
-		begin = clock_now();
+		begin = f.v.now_ns;
 		ask(&f, group, &q);
 		assert_true(q.answered);
 		assert_true(q.ended_ns - begin < 900 * NSEC_PER_MS);

@@ -21,7 +21,7 @@ static struct upstream_group *open_tcp(struct upstream_fixture *f, struct stream
 
 	assert_int_equal(fixture_open(f, text, FORWARD_READ_NS, UPSTREAM_DEADLINE_NS), 0);
 	group = open_more(f, 0);
-	stream_fake_open(tcp, f->loop.events, f->fake[0].port);
+	stream_fake_open(tcp, f->v.loop.events, f->fake[0].port);
 	return group;
 }
 
@@ -84,7 +84,7 @@ static void test_connections_grow_old(void **state)
 	struct upstream_group *group = open_tcp(
 		&f, &tcp,
 		".:53 {\n forward . %1 {\n force_tcp\n expire 200ms\n max_age 200ms\n}\n}\n");
-	uint64_t begin = clock_now();
+	uint64_t begin = f.v.now_ns;
 	struct question q;
 
 	(void)state;
@@ -92,7 +92,7 @@ static void test_connections_grow_old(void **state)
 		ask(&f, group, &q);
 		assert_true(q.answered);
 		fixture_run_for(&f, 20);
-	} while (clock_now() - begin < NSEC_PER_SEC);
+	} while (f.v.now_ns - begin < NSEC_PER_SEC);
 	assert_in_range(tcp.connections, 3, 6);
 	assert_int_equal(tcp.open, 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_ERRORS], 0);
@@ -111,8 +111,8 @@ static void test_max_idle_conns(void **state)
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
-		question_set(&q[i], "www.example.");
-		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+		question_set(&f, &q[i], "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, f.v.now_ns), 0);
 	}
 	for (int i = 0; i < MANY; i++)
 		assert_true(fixture_run(&f, &q[i].done, 1) && q[i].answered);
@@ -132,10 +132,10 @@ static void test_answers_out_of_order(void **state)
 
 	(void)state;
 	tcp.behaviour = STREAM_TWO_REVERSED;
-	question_set(&a, "a.example.");
-	question_set(&b, "b.example.");
-	assert_int_equal(exchange__start(group, &a.exchange, clock_now()), 0);
-	assert_int_equal(exchange__start(group, &b.exchange, clock_now()), 0);
+	question_set(&f, &a, "a.example.");
+	question_set(&f, &b, "b.example.");
+	assert_int_equal(exchange__start(group, &a.exchange, f.v.now_ns), 0);
+	assert_int_equal(exchange__start(group, &b.exchange, f.v.now_ns), 0);
 	assert_true(fixture_run(&f, &a.done, 1));
 	assert_true(a.answered && b.answered);
 	assert_true(b.ended_ns <= a.ended_ns);
@@ -195,7 +195,7 @@ static void test_fresh_connections_that_end(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
-		uint64_t begin = clock_now();
+		uint64_t begin = f.v.now_ns;
 
 		tcp.behaviour = kinds[i];
 		ask(&f, group, &q);
@@ -217,12 +217,12 @@ static void test_an_upstream_that_is_away_for_a_moment(void **state)
 	(void)state;
 	stream_fake_close(&tcp);
 	for (int i = 0; i < 8; i++) {
-		question_set(&q[i], "www.example.");
-		assert_int_equal(exchange__start(group, &q[i].exchange, clock_now()), 0);
+		question_set(&f, &q[i], "www.example.");
+		assert_int_equal(exchange__start(group, &q[i].exchange, f.v.now_ns), 0);
 		fixture_run_for(&f, 80);
 		assert_int_equal(q[i].done, 0);
 	}
-	stream_fake_open(&tcp, f.loop.events, f.fake[0].port);
+	stream_fake_open(&tcp, f.v.loop.events, f.fake[0].port);
 	fixture_run_for(&f, 500);
 	for (int i = 0; i < 8; i++)
 		assert_true(q[i].done == 1 && q[i].answered);
@@ -239,7 +239,7 @@ static void test_cut_within_an_answer(void **state)
 	struct question q;
 
 	(void)state;
-	stream_fake_open(&other, f.loop.events, f.fake[1].port);
+	stream_fake_open(&other, f.v.loop.events, f.fake[1].port);
 	tcp.behaviour = STREAM_CUT;
 	ask(&f, group, &q);
 	assert_true(q.answered);
@@ -256,7 +256,7 @@ static void test_a_silent_connection_is_left(void **state)
 	struct upstream_fixture f;
 	struct stream_fake tcp;
 	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
-	uint64_t begin = clock_now();
+	uint64_t begin = f.v.now_ns;
 	struct question q;
 
 	(void)state;
@@ -287,8 +287,8 @@ static void test_wrong_question_and_truncation(void **state)
 	assert_int_equal(q.admission, ADMIT_PASS);
 	assert_int_equal(q.flags & DNS_TC, DNS_TC);
 	tcp.behaviour = STREAM_WRONG_QUESTION;
-	question_set(&q, "www.example.");
-	assert_int_equal(exchange__start(group, &q.exchange, clock_now()), 0);
+	question_set(&f, &q, "www.example.");
+	assert_int_equal(exchange__start(group, &q.exchange, f.v.now_ns), 0);
 	fixture_run_for(&f, 300);
 	assert_int_equal(q.done, 0);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_MISMATCHES], 1);

@@ -48,7 +48,7 @@ static void serve_tls(struct tls_fixture *t, const struct identity *id)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	stream_fake_open(&t->server, t->f.loop.events, t->f.fake[0].port);
+	stream_fake_open(&t->server, t->f.v.loop.events, t->f.fake[0].port);
 	assert_true(SSL_CTX_use_certificate(ctx, id->cert));
 	assert_true(SSL_CTX_use_PrivateKey(ctx, id->key));
 	SSL_CTX_set_alpn_select_cb(ctx, choose_dot, NULL);
@@ -125,10 +125,10 @@ static void test_out_of_order_over_tls(void **state)
 	(void)state;
 	open_tls(&t, &id, "tls://%1%" NAME, ca_option(""));
 	t.server.behaviour = STREAM_TWO_REVERSED;
-	question_set(&a, "a.example.");
-	question_set(&b, "b.example.");
-	assert_int_equal(exchange__start(t.group, &a.exchange, clock_now()), 0);
-	assert_int_equal(exchange__start(t.group, &b.exchange, clock_now()), 0);
+	question_set(&t.f, &a, "a.example.");
+	question_set(&t.f, &b, "b.example.");
+	assert_int_equal(exchange__start(t.group, &a.exchange, t.f.v.now_ns), 0);
+	assert_int_equal(exchange__start(t.group, &b.exchange, t.f.v.now_ns), 0);
 	assert_true(fixture_run(&t.f, &a.done, 1));
 	assert_true(a.answered && b.answered);
 	assert_int_equal(t.server.connections, 1);
@@ -372,8 +372,8 @@ static void test_no_tls_there(void **state)
 	open_tls(&t, &id, "tls://%1%" NAME, ca_option(""));
 	SSL_CTX_free(t.server.tls);
 	t.server.tls = NULL;
-	question_set(&q, "www.example.");
-	assert_int_equal(exchange__start(t.group, &q.exchange, clock_now()), 0);
+	question_set(&t.f, &q, "www.example.");
+	assert_int_equal(exchange__start(t.group, &q.exchange, t.f.v.now_ns), 0);
 	assert_true(fixture_run(&t.f, &q.done, 1));
 	assert_false(q.answered);
 	assert_non_null(strstr(q.error, "i/o timeout"));

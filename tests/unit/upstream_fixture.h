@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Upstreams on the loopback interface, in the test's own event loop.
+ * Upstreams on the loopback interface, in a loop whose time the test moves.
  *
  * Contract: each answers, over UDP only, as its behaviour says; the loop runs
- * until a condition holds or 5 s have passed.
+ * until a condition holds or 6 s of that time have passed.
  */
 #ifndef NODENS_UPSTREAM_FIXTURE_H
 #define NODENS_UPSTREAM_FIXTURE_H
@@ -16,10 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/loop.h"
 #include "config/corefile.h"
 #include "upstream/upstream.h"
+#include "virtual_loop.h"
 
+#define FAKE_TAKES_NS	(100 * 1000) /* to answer */
 #define FAKES		3
 #define FORWARD_READ_NS 2000000000ull /* read_timeout, where the Corefile has none */
 #define FAKE_FLOOD	250	      /* of the datagrams that a socket's buffer holds by default */
@@ -51,6 +52,7 @@ enum behaviour {
 };
 
 struct fake {
+	struct virtual_loop *v;
 	int fd;
 	uint16_t port;
 	struct event *event;
@@ -140,6 +142,7 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	if (n < DNS_HEADER)
 		return;
 	fake_note(fake, msg, n, ntohs(peer.sin_port));
+	fake->v->now_ns += FAKE_TAKES_NS;
 	/* OPT is the last record, and empty */
 	edns = msg[11] ? msg[n - 8] << 8 | msg[n - 7] : 0;
 	fake->last_edns = edns;
@@ -208,8 +211,8 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	case FAKE_TWICE:
 		sendto(fd, msg, len, 0, (struct sockaddr *)&peer, peer_len);
 		break;
-	case FAKE_SLOW: /* the test's own loop stands still: its clocks do not */
-		usleep(300000);
+	case FAKE_SLOW: /* meanwhile nothing else happens */
+		fake->v->now_ns += 300 * NSEC_PER_MS;
 		break;
 	default:
 		break;
@@ -221,19 +224,21 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static inline int fake_open(struct fake *fake, struct event_base *base)
+static inline int fake_open(struct fake *fake, struct virtual_loop *v)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
 	socklen_t len = sizeof(addr);
 
 	memset(fake, 0, sizeof(*fake));
+	fake->v = v;
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fake->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (fake->fd < 0 || bind(fake->fd, (struct sockaddr *)&addr, sizeof(addr)) ||
 	    getsockname(fake->fd, (struct sockaddr *)&addr, &len))
 		return -1;
 	fake->port = ntohs(addr.sin_port);
-	fake->event = event_new(base, fake->fd, EV_READ | EV_PERSIST, fake_on_query, fake);
+	fake->event = event_new(fake->v->loop.events, fake->fd, EV_READ | EV_PERSIST, fake_on_query,
+				fake);
 	return fake->event ? event_add(fake->event, NULL) : -1;
 }
 
@@ -248,7 +253,7 @@ static inline void fake_close(struct fake *fake)
 }
 
 /* Its port is open again, with nothing in it. */
-static inline int fake_reopen(struct fake *fake, struct event_base *base)
+static inline int fake_reopen(struct fake *fake)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(fake->port) };
 
@@ -256,13 +261,14 @@ static inline int fake_reopen(struct fake *fake, struct event_base *base)
 	fake->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (fake->fd < 0 || bind(fake->fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return -1;
-	fake->event = event_new(base, fake->fd, EV_READ | EV_PERSIST, fake_on_query, fake);
+	fake->event = event_new(fake->v->loop.events, fake->fd, EV_READ | EV_PERSIST, fake_on_query,
+				fake);
 	return fake->event ? event_add(fake->event, NULL) : -1;
 }
 
 /* Everything an upstream test needs. */
 struct upstream_fixture {
-	struct loop loop;
+	struct virtual_loop v;
 	struct fake fake[FAKES];
 	struct agent_stats stats;
 	struct corefile *cf;
@@ -308,7 +314,7 @@ static inline int fixture_upstreams(struct upstream_fixture *f, uint64_t read_ns
 				    uint64_t deadline_ns)
 {
 	struct upstreams_config config = {
-		.loop = &f->loop,
+		.loop = &f->v.loop,
 		.stats = &f->stats,
 		.bufsize = 1232,
 		.deadline_ns = deadline_ns,
@@ -331,9 +337,10 @@ static inline int fixture_open(struct upstream_fixture *f, const char *text, uin
 			       uint64_t deadline_ns)
 {
 	memset(f, 0, sizeof(*f));
-	loop__open(&f->loop);
+	if (virtual_loop__open(&f->v))
+		return -1;
 	for (int i = 0; i < FAKES; i++) {
-		if (!f->loop.events || fake_open(&f->fake[i], f->loop.events))
+		if (fake_open(&f->fake[i], &f->v))
 			return -1;
 	}
 	f->cf = fixture_corefile(f, text);
@@ -346,29 +353,28 @@ static inline void fixture_close(struct upstream_fixture *f)
 	corefile__free(f->cf);
 	for (int i = 0; i < FAKES; i++)
 		fake_close(&f->fake[i]);
-	loop__close(&f->loop);
+	virtual_loop__close(&f->v);
 }
 
-static inline void fixture_tick(evutil_socket_t fd, short what, void *arg)
+struct fixture_goal {
+	const unsigned int *flag;
+	unsigned int value;
+};
+
+static inline bool fixture_reached(void *ctx)
 {
-	(void)fd;
-	(void)what;
-	(void)arg;
+	const struct fixture_goal *goal = ctx;
+
+	return *goal->flag >= goal->value;
 }
 
 /* Runs the loop until *flag reaches @value. False: it did not within @ms. */
 static inline bool fixture_run_until(struct upstream_fixture *f, const unsigned int *flag,
 				     unsigned int value, unsigned int ms)
 {
-	static const struct timeval step = { 0, 2000 };
-	uint64_t end = clock_now() + ms * NSEC_PER_MS;
-	struct event *tick = event_new(f->loop.events, -1, EV_PERSIST, fixture_tick, NULL);
+	struct fixture_goal goal = { flag, value };
 
-	event_add(tick, &step);
-	while (*flag < value && clock_now() < end)
-		event_base_loop(f->loop.events, EVLOOP_ONCE);
-	event_free(tick);
-	return *flag >= value;
+	return virtual_loop__run(&f->v, f->v.now_ns + ms * NSEC_PER_MS, fixture_reached, &goal);
 }
 
 static inline bool fixture_run(struct upstream_fixture *f, const unsigned int *flag,
