@@ -199,7 +199,7 @@ static struct metrics_request sample(void)
 					 .qtype = DNS_TYPE_A,
 					 .request_size = 40,
 					 .response_size = 120,
-					 .plugin = METRICS_PLUGIN_FORWARD,
+					 .plugin = PLUGIN_FORWARD,
 					 .duration_ns = 600000,
 					 .cache = METRICS_CACHE_MISS };
 }
@@ -218,7 +218,7 @@ static void test_request(void **state)
 	request.family = AF_INET6;
 	request.qtype = 65280;
 	request.rcode = DNS_NXDOMAIN;
-	request.plugin = METRICS_PLUGIN_CACHE;
+	request.plugin = PLUGIN_CACHE;
 	request.cache = METRICS_CACHE_STALE;
 	request.cache_kind = NODENS_NEGATIVE;
 	request.dnssec_ok = true;
@@ -400,7 +400,7 @@ static void hit(struct world *w, size_t block, uint16_t qtype, uint64_t n)
 	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
 								  .zone = 0,
 								  .qtype = qtype,
-								  .plugin = METRICS_PLUGIN_CACHE,
+								  .plugin = PLUGIN_CACHE,
 								  .request_size = 40,
 								  .response_size = 150,
 								  .hits = n });
@@ -470,7 +470,7 @@ static void stale_sample(struct world *w, size_t block, uint64_t n)
 	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
 								  .zone = 0,
 								  .qtype = 1,
-								  .plugin = METRICS_PLUGIN_CACHE,
+								  .plugin = PLUGIN_CACHE,
 								  .stale = true,
 								  .hits = n });
 }
@@ -511,7 +511,7 @@ static void random_sample(struct world *w)
 		.key_flags = rnd(4) ? 0 : NODENS_KEY_DO,
 		.kind = (int)rnd(2),
 		.stale = !rnd(8),
-		.plugin = METRICS_PLUGIN_CACHE,
+		.plugin = PLUGIN_CACHE,
 		.request_size = 17 + rnd(200),
 		.response_size = 17 + rnd(1400),
 		.hits = rnd(1000),
@@ -618,7 +618,7 @@ static void test_many_cells(void **state)
 			w->m, &(struct metrics_kernel_hits){ .block = i % 3,
 							     .qtype = (uint16_t)(i / 3 % 50),
 							     .rcode = (uint16_t)(i / 150 % 12),
-							     .plugin = METRICS_PLUGIN_CACHE,
+							     .plugin = PLUGIN_CACHE,
 							     .response_size = i % 5000,
 							     .hits = 1 });
 		if (i > 10000) /* at first the counters stand still */
@@ -751,8 +751,8 @@ static void test_promtool(void **state)
 	}
 	configure_odd(w);
 	request.block = 1;
-	for (int i = 0; i < METRICS_PLUGIN_COUNT; i++) {
-		request.plugin = (enum metrics_plugin)i;
+	for (int i = 0; i < PLUGIN_COUNT; i++) {
+		request.plugin = (enum plugin_id)i;
 		request.rcode = (uint16_t)(3 * i);
 		request.tcp = i % 2;
 		request.dnssec_ok = i % 3;

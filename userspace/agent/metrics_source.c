@@ -155,21 +155,6 @@ void agent_metrics__configure(struct agent *agent, const struct corefile *cf)
 
 /* ---- what the agent answered ---- */
 
-static enum metrics_plugin plugin_of(const char *name)
-{
-	static const char *const names[METRICS_PLUGIN_COUNT] = {
-#define X(id, text) [METRICS_PLUGIN_##id] = text,
-		METRICS_PLUGINS(X)
-#undef X
-	};
-
-	for (int i = 0; i < METRICS_PLUGIN_COUNT; i++) {
-		if (!strcmp(name, names[i]))
-			return i;
-	}
-	return METRICS_PLUGIN_NONE;
-}
-
 /* The block of the configuration at work that the event counts for, and its zone. */
 static size_t block_of(struct agent *agent, const struct generation *gen,
 		       const struct resolver_event *event, size_t *zone)
@@ -224,7 +209,7 @@ void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 		.request_size = event->client->query_size,
 		.response_size = event->size,
 		.rcode = event->rcode,
-		.plugin = plugin_of(event->plugin),
+		.plugin = event->plugin,
 		.duration_ns = event->duration_ns,
 		.cache = cache_result(event),
 		.cache_kind = event->kind,
@@ -276,15 +261,15 @@ void agent_metrics__refresh(struct agent *agent, const struct store_question *qu
 /* ---- what the kernel answered ---- */
 
 /* Who made an entry of what blocks answer themselves. */
-static enum metrics_plugin maker(const struct server_block *sb, const struct dns_name *name,
-				 const struct nodens_slot *slot)
+static enum plugin_id maker(const struct server_block *sb, const struct dns_name *name,
+			    const struct nodens_slot *slot)
 {
 	if (slot->key_flags & NODENS_KEY_CUT || !sb->hosts)
-		return METRICS_PLUGIN_TEMPLATE;
+		return PLUGIN_TEMPLATE;
 	/* a template that has the same name comes first, but who would write both? */
 	return !sb->templates || ntohs(slot->qtype) == DNS_TYPE_PTR || hosts__has(sb->hosts, name)
-		       ? METRICS_PLUGIN_HOSTS
-		       : METRICS_PLUGIN_TEMPLATE;
+		       ? PLUGIN_HOSTS
+		       : PLUGIN_TEMPLATE;
 }
 
 void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t n)
@@ -296,7 +281,7 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 		.rcode = ntohs(slot->flags) & DNS_RCODE,
 		.key_flags = slot->key_flags,
 		.kind = slot->kind,
-		.plugin = METRICS_PLUGIN_CACHE,
+		.plugin = PLUGIN_CACHE,
 		.stale = slot->expires_ns <= loop__now(&agent->loop),
 		.request_size = DNS_HEADER + slot->name_len + 4,
 		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,

@@ -9,20 +9,16 @@
 
 #include "base/log.h"
 #include "base/version.h"
+#include "config/corefile.h"
 
-/* As CoreDNS lists them; what is there is the Corefile parser's to know. */
+/* As CoreDNS lists them. */
 static void show_plugins(void)
 {
-	static const char *const names[] = {
-		"bind",	  "bufsize", "cache",	     "debug",	   "dns64",
-		"errors", "forward", "health",	     "hosts",	   "loadbalance",
-		"log",	  "loop",    "nxdomain_cut", "prometheus", "ready",
-		"reload", "rewrite", "template",     "timeouts",   "whoami",
-	};
+	const char *name;
 
 	printf("Server types:\n  dns\n\nOther plugins:\n");
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		printf("  dns.%s\n", names[i]);
+	for (size_t i = 0; (name = corefile__directive(i)); i++)
+		printf("  dns.%s\n", name);
 }
 
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,

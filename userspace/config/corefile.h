@@ -149,6 +149,9 @@ int corefile__server(const char *text, struct sockaddr_storage *out);
 /* The effective configuration, defaults written out, as a Corefile that parses to the same. */
 void corefile__print(const struct corefile *cf, FILE *out);
 void corefile__print_block(const struct corefile_block *block, FILE *out);
+/* The name of the index-th directive that is known, in alphabetical order; NULL: there are no more.
+ */
+const char *corefile__directive(size_t index);
 
 /*
  * Of each block of @before: its number in @after if its answers cannot differ there, else -1. What

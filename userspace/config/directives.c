@@ -492,6 +492,15 @@ static int read_statements(struct corefile_parse *p, const struct table *table,
 	return 0;
 }
 
+const char *corefile__directive(size_t index)
+{
+	for (size_t i = 0; i < directives.len; i++) {
+		if (!(directives.rows[i].flags & UNSUPPORTED) && !index--)
+			return directives.rows[i].name;
+	}
+	return NULL;
+}
+
 bool corefile_is_directive(const char *name)
 {
 	for (size_t i = 0; i < directives.len; i++) {

@@ -24,6 +24,7 @@
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "config/corefile.h"
+#include "config/plugin_id.h"
 #include "dns/rcode.h"
 #include "nodens_abi.h"
 #include "store/store.h"
@@ -31,25 +32,6 @@
 
 #define METRICS_MAX_SERIES 4096
 #define METRICS_KERNEL_NS  2000
-
-/* Who answered: the label "plugin". */
-#define METRICS_PLUGINS(X)      \
-	X(NONE, "")             \
-	X(CACHE, "cache")       \
-	X(FORWARD, "forward")   \
-	X(HOSTS, "hosts")       \
-	X(TEMPLATE, "template") \
-	X(WHOAMI, "whoami")     \
-	X(DNS64, "dns64")       \
-	X(REWRITE, "rewrite")   \
-	X(LOOP, "loop")
-
-enum metrics_plugin {
-#define X(id, text) METRICS_PLUGIN_##id,
-	METRICS_PLUGINS(X)
-#undef X
-		METRICS_PLUGIN_COUNT
-};
 
 /* What the store knows of a block's cache. */
 struct metrics_cache {
@@ -114,7 +96,7 @@ struct metrics_request {
 	bool dnssec_ok;
 	size_t request_size, response_size; /* octets */
 	uint16_t rcode;
-	enum metrics_plugin plugin;
+	enum plugin_id plugin;
 	uint64_t duration_ns;
 	enum metrics_cache_result cache;
 	int cache_kind; /* of a hit: NODENS_POSITIVE, NODENS_NEGATIVE */
@@ -185,11 +167,11 @@ void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
 /* The use marks of one entry grew by @hits since they were last read. */
 struct metrics_kernel_hits {
 	size_t block, zone;
-	uint16_t qtype, rcode;	    /* qtype 0: a cut's, whose questions' types are not known */
-	uint8_t key_flags;	    /* NODENS_KEY_*: DO */
-	int kind;		    /* NODENS_POSITIVE, NODENS_NEGATIVE */
-	enum metrics_plugin plugin; /* METRICS_PLUGIN_CACHE, or who made the entry (HOSTS...) */
-	bool stale;		    /* these hits came after the entry expired */
+	uint16_t qtype, rcode; /* qtype 0: a cut's, whose questions' types are not known */
+	uint8_t key_flags;     /* NODENS_KEY_*: DO */
+	int kind;	       /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	enum plugin_id plugin; /* PLUGIN_CACHE, or who made the entry (HOSTS...) */
+	bool stale;	       /* these hits came after the entry expired */
 	size_t request_size, response_size; /* octets: 16 + the name's length; what the reply has */
 	uint64_t hits;
 };

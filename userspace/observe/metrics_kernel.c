@@ -37,7 +37,7 @@
 
 _Static_assert(METRICS_TYPE_COUNT <= 1 << TYPE_BITS, "type");
 _Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcode");
-_Static_assert(METRICS_PLUGIN_COUNT <= 1 << PLUGIN_BITS, "plugin");
+_Static_assert(PLUGIN_COUNT <= 1 << PLUGIN_BITS, "plugin");
 _Static_assert(METRICS_SIZE_BUCKETS < 1 << SIZE_BITS, "sizes");
 
 static uint64_t next_random(struct metrics *m)
@@ -107,7 +107,7 @@ static void count_hits(struct metrics *m, const struct kernel_cell *cell, uint64
 {
 	struct zone_counters *zone = metrics_zone(m, cell->zone);
 	enum metrics_type type = FIELD(cell->attrs, TYPE);
-	enum metrics_plugin plugin = FIELD(cell->attrs, PLUGIN);
+	enum plugin_id plugin = FIELD(cell->attrs, PLUGIN);
 
 	zone->requests[0][0][type] += n - ip6;
 	zone->requests[0][1][type] += ip6;
@@ -120,7 +120,7 @@ static void count_hits(struct metrics *m, const struct kernel_cell *cell, uint64
 	zone->response_size[0].sum += dealt(cell->response_bytes, n, cell->hits, 0);
 	if (cell->attrs >> BIT_DO & 1)
 		zone->dnssec_ok += n;
-	if (plugin == METRICS_PLUGIN_CACHE)
+	if (plugin == PLUGIN_CACHE)
 		cell->cache->cache.hits[cell->attrs >> BIT_KIND & 1] += n;
 }
 

@@ -57,7 +57,7 @@ struct metrics_size {
 
 struct zone_counters {
 	uint64_t requests[2][2][METRICS_TYPE_COUNT]; /* TCP, IPv6, type */
-	uint64_t responses[METRICS_PLUGIN_COUNT][RCODE_COUNT];
+	uint64_t responses[PLUGIN_COUNT][RCODE_COUNT];
 	struct histogram duration;
 	struct metrics_size request_size[2], response_size[2]; /* TCP */
 	uint64_t dnssec_ok;

@@ -32,9 +32,9 @@ static const char *const type_text[METRICS_TYPE_COUNT] = {
 		[METRICS_TYPE_OTHER] = "other",
 };
 
-static const char *const plugin_text[METRICS_PLUGIN_COUNT] = {
-#define X(id, text) [METRICS_PLUGIN_##id] = ",plugin=\"" text "\"",
-	METRICS_PLUGINS(X)
+static const char *const plugin_text[PLUGIN_COUNT] = {
+#define X(id, text) [PLUGIN_##id] = ",plugin=\"" text "\"",
+	PLUGINS(X)
 #undef X
 };
 
@@ -102,7 +102,7 @@ static void render_requests(struct metrics_page *page, const struct series *seri
 
 static void render_responses(struct metrics_page *page, const struct series *series)
 {
-	for (int plugin = 0; plugin < METRICS_PLUGIN_COUNT; plugin++) {
+	for (int plugin = 0; plugin < PLUGIN_COUNT; plugin++) {
 		for (int rcode = 0; rcode < RCODE_COUNT; rcode++) {
 			uint64_t n = series->zone->responses[plugin][rcode];
 			char extra[64];

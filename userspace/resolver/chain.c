@@ -160,7 +160,7 @@ static bool cname_begin(struct inflight *flight, struct answer **answer, enum ad
 static void answered(struct inflight *flight, struct answer *answer, enum admission admission,
 		     const struct server_block_answer *local, uint64_t now)
 {
-	static const struct server_block_answer by_template = { .plugin = "template" };
+	static const struct server_block_answer by_template = { .plugin = PLUGIN_TEMPLATE };
 	struct answer *then;
 
 	revert(flight, &answer, &admission);

@@ -137,7 +137,7 @@ static int inflight_join(struct inflight *flight, const struct client *client,
 /* ---- the end ---- */
 
 static struct resolver_event event_for(const struct inflight *flight, const struct waiting *waiting,
-				       const char *plugin)
+				       enum plugin_id plugin)
 {
 	return (struct resolver_event){
 		.client = &waiting->client,
@@ -150,7 +150,7 @@ static struct resolver_event event_for(const struct inflight *flight, const stru
 }
 
 static void reply_all(struct inflight *flight, const struct answer *answer, uint32_t ttl_s,
-		      const char *plugin, bool stale, const char *error)
+		      enum plugin_id plugin, bool stale, const char *error)
 {
 	struct waiting *waiting = flight->first, *next;
 
@@ -185,7 +185,7 @@ static bool reply_stale(struct inflight *flight, uint64_t now)
 		answer = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s);
 	if (!answer)
 		return false;
-	reply_all(flight, answer, cache->stale_ttl_s, "cache", true, NULL);
+	reply_all(flight, answer, cache->stale_ttl_s, PLUGIN_CACHE, true, NULL);
 	/* immediate: they do all the time that it is kept; and they say a TTL of 0 */
 	if (cache->stale == COREFILE_STALE_VERIFY && !cache->stale_ttl_s)
 		store__publish_stale(store, &q->qname, q->qtype, q->key_flags, STALE_WINDOW_S, now);
@@ -349,7 +349,7 @@ void inflight_finish(struct inflight *flight, struct answer *answer, enum admiss
 	} else if (answer) {
 		keep = server_block__keep(sb, answer, admission, &how, &ttl_s) && !flight->ede;
 	}
-	reply_all(flight, answer, ttl_s, local ? local->plugin : "forward", false,
+	reply_all(flight, answer, ttl_s, local ? local->plugin : PLUGIN_FORWARD, false,
 		  answer ? NULL : reason(flight));
 	if (flight->loop && answer)
 		resolver_loop_answered(resolver, sb);
@@ -381,7 +381,7 @@ void inflight_finish_whoami(struct inflight *flight)
 
 	inflight_unlink(flight);
 	for (waiting = flight->first; waiting; waiting = waiting->next) {
-		struct resolver_event event = event_for(flight, waiting, "whoami");
+		struct resolver_event event = event_for(flight, waiting, PLUGIN_WHOAMI);
 		struct answer *answer = NULL;
 
 		if (whoami__answer(&waiting->query, &waiting->client.peer.sa, waiting->client.tcp,
@@ -402,7 +402,7 @@ void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *
 	inflight_unlink(flight);
 	end_stale(flight, resolver_now(resolver)); /* nobody waits any more, then */
 	for (struct waiting *waiting = flight->first; waiting; waiting = waiting->next) {
-		struct resolver_event event = event_for(flight, waiting, "");
+		struct resolver_event event = event_for(flight, waiting, PLUGIN_NONE);
 
 		event.error = error;
 		resolver_reply_rcode(resolver, &event, rcode, waiting->since_ns);

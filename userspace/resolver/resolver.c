@@ -145,7 +145,7 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 		ttl_s = answer->says_ttl_s;
 	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
 	event->hit = true;
-	event->plugin = "cache";
+	event->plugin = PLUGIN_CACHE;
 	event->kind = answer->count[DNS_ANSWER_SECTION] ? NODENS_POSITIVE : NODENS_NEGATIVE;
 	resolver_reply(resolver, event, answer, ttl_s, now);
 	return true;
@@ -165,7 +165,7 @@ static struct server_block *block_for(struct resolver *resolver, const struct dn
 void resolver__query(struct resolver *resolver, const struct client *client,
 		     const struct dns_query *query, uint64_t now)
 {
-	struct resolver_event event = { .client = client, .query = query, .plugin = "" };
+	struct resolver_event event = { .client = client, .query = query };
 	struct question q = {
 		.qname = query->qname,
 		.qtype = query->qtype,

@@ -16,6 +16,7 @@
 #include "base/counters.h"
 #include "base/loop.h"
 #include "config/corefile.h"
+#include "config/plugin_id.h"
 #include "resolver/server_block.h"
 #include "store/store.h"
 #include "upstream/upstream.h"
@@ -26,7 +27,7 @@ struct resolver_event {
 	const struct dns_query *query;
 	const struct server_block *sb; /* NULL: no block is responsible */
 	size_t zone;		       /* of the block's zones */
-	const char *plugin;	       /* who answered: "cache", "forward", "hosts"...; "" nobody */
+	enum plugin_id plugin;	       /* who answered */
 	uint16_t rcode;
 	const uint8_t *reply; /* the message, valid during the call */
 	size_t size;

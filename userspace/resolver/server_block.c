@@ -235,13 +235,13 @@ enum plugin_result server_block__answer(struct server_block *sb, const struct pl
 	enum plugin_result result = PLUGIN_NEXT;
 
 	*out = (struct server_block_answer){
-		.plugin = "template",
+		.plugin = PLUGIN_TEMPLATE,
 		.error = "template: nothing matches, or a record is none",
 	};
 	if (sb->templates)
 		result = template__answer(sb->templates, query, &out->answer, &out->ede);
 	if (result == PLUGIN_NEXT && sb->hosts) {
-		out->plugin = "hosts";
+		out->plugin = PLUGIN_HOSTS;
 		out->error = "hosts: no such name, and no fallthrough";
 		result = hosts__answer(sb->hosts, query, &out->answer);
 		/* names that a wildcard makes are as many as clients like: the cache's affair */

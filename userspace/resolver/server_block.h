@@ -10,6 +10,7 @@
 #define NODENS_SERVER_BLOCK_H
 
 #include "config/corefile.h"
+#include "config/plugin_id.h"
 #include "resolver/nxdomain_policy.h"
 #include "plugin/hosts.h"
 #include "plugin/rewrite.h"
@@ -39,7 +40,7 @@ void server_block__close(struct server_block *sb);
 /* What a plugin of the block says to @query without asking anybody. */
 struct server_block_answer {
 	struct answer *answer; /* the caller's */
-	const char *plugin;    /* "template", "hosts", "whoami" */
+	enum plugin_id plugin;
 	bool exact;	       /* of a line of a hosts file, and not by a wildcard */
 	const char *error;     /* why it is SERVFAIL, if it is */
 	const struct ede *ede; /* goes along, and is never kept; NULL: none */
