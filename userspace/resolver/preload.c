@@ -81,24 +81,6 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,
-		      const struct dns_name *suffix)
-{
-	const struct corefile *cf = resolver->config.corefile;
-
-	for (size_t i = 0; i < cf->blocks_len; i++) {
-		const struct corefile_block *block = &cf->blocks[i];
-
-		for (size_t k = 0; block != sb->config && k < block->zones_len; k++) {
-			const struct corefile_zone *zone = &block->zones[k];
-
-			if (zone__contains(suffix->wire, suffix->len, zone->wire, zone->wire_len))
-				return true;
-		}
-	}
-	return corefile__block_for(cf, suffix->wire, suffix->len) != sb->config;
-}
-
 static void put_blackhole(struct resolver *resolver, const struct server_block *sb,
 			  const struct dns_name *suffix, const struct answer *nxdomain,
 			  uint8_t key_flags, uint64_t now)

@@ -8,83 +8,6 @@
 
 #include "resolver_priv.h"
 
-size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize)
-{
-	size_t size = query->edns_size < bufsize ? query->edns_size : bufsize;
-
-	return size > DNS_MIN_UDP ? size : DNS_MIN_UDP;
-}
-
-/* ---- replies ---- */
-
-static uint16_t bufsize_of(const struct resolver *resolver, const struct server_block *sb)
-{
-	uint16_t size = sb ? sb->config->bufsize : 0;
-
-	return size && size < resolver->config.bufsize ? size : resolver->config.bufsize;
-}
-
-static void told(struct resolver *resolver, struct resolver_event *event, const uint8_t *msg,
-		 size_t len, uint64_t since_ns)
-{
-	if (!resolver->config.replied || len < DNS_HEADER)
-		return;
-	event->reply = msg;
-	event->size = len;
-	event->rcode = msg[3] & DNS_RCODE;
-	event->flags = msg[2] << 8 | msg[3];
-	event->duration_ns = resolver_now(resolver) - since_ns;
-	resolver->config.replied(resolver->config.ctx, event);
-}
-
-void resolver_reply(struct resolver *resolver, struct resolver_event *event,
-		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns)
-{
-	const struct resolver_config *config = &resolver->config;
-	const struct client *client = event->client;
-	uint16_t bufsize = bufsize_of(resolver, event->sb);
-	struct reply_options opts = {
-		.limit = client->tcp ? DNS_MAX_MSG : resolver__udp_limit(event->query, bufsize),
-		.ttl_s = ttl_s,
-		.rotate = resolver->rotate++,
-		.ede = event->ede,
-	};
-	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
-
-	len = len > 0 ? len : 0;
-	config->reply(config->ctx, client, resolver->msg, len);
-	told(resolver, event, resolver->msg, len, since_ns);
-}
-
-void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
-			  uint64_t since_ns)
-{
-	const struct dns_query *query = event->query;
-	struct answer *answer = answer__empty(&query->qname, query->qtype, query->key_flags, rcode);
-
-	resolver_count(resolver, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
-	if (answer)
-		resolver_reply(resolver, event, answer, 0, since_ns);
-	else
-		resolver->config.reply(resolver->config.ctx, event->client, NULL, 0);
-	answer__free(answer);
-}
-
-void resolver_judge_load(struct resolver *resolver)
-{
-	const struct resolver_config *config = &resolver->config;
-	unsigned int share = resolver->overloaded ? 4 : 2;
-	/* many who wait for one name fill what there is for those who wait as well */
-	bool overloaded = resolver->n_inflight > config->shed_above * 2 / share ||
-			  resolver->n_waiting > MAX_WAITING / share;
-
-	if (overloaded == resolver->overloaded)
-		return;
-	resolver->overloaded = overloaded;
-	if (config->overload)
-		config->overload(config->ctx, overloaded);
-}
-
 /* ---- queries ---- */
 
 static int family_of(const struct client *client)
@@ -105,20 +28,6 @@ static bool dns64_private(const struct server_block *sb, const struct client *cl
 	       family_of(client) == AF_INET6;
 }
 
-/* A stale answer that may be sent at once; the store asks for a new one by itself. */
-static const struct answer *find_stale(struct resolver *resolver, const struct server_block *sb,
-				       const struct question *q, uint64_t now)
-{
-	uint32_t past_s;
-
-	if (!sb->config->cache.serve_stale_s ||
-	    (sb->config->cache.stale != COREFILE_STALE_IMMEDIATE &&
-	     !inflight_rechecks(resolver, sb, q, now)))
-		return NULL;
-	return store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
-				&past_s);
-}
-
 /* True: replied. */
 static bool reply_cached(struct resolver *resolver, struct resolver_event *event,
 			 const struct question *q, uint64_t now)
@@ -134,7 +43,7 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	if (!answer && !(q->key_flags & NODENS_KEY_AGENT))
 		answer = store__cut_above(store, &q->qname, q->key_flags, now, &ttl_s);
 	if (!answer) {
-		answer = find_stale(resolver, sb, q, now);
+		answer = stale_find(resolver, sb, q, now);
 		event->stale = answer;
 	}
 	if (!answer)
@@ -202,12 +111,14 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	if (reply_cached(resolver, &event, &q, now)) {
 		/* the store's wish for a new one names no client */
 		start.client = NULL;
-		if (event.stale && of_client && !inflight_rechecks(resolver, start.sb, &q, now))
+		if (event.stale && of_client && !stale_rechecks(resolver, start.sb, &q, now))
 			inflight_start(resolver, &start, now);
 		return;
 	}
 	ret = inflight_start(resolver, &start, now);
-	if (ret) {
+	if (!ret) {
+		stale_plan(resolver, start.sb, &q, now);
+	} else {
 		resolver_count(resolver, ret == -EDQUOT ? AGENT_STAT_CLIENT_FULL : AGENT_STAT_SHED);
 		event.error = ret == -EDQUOT ? "too many queries of this client under way"
 					     : "too many queries under way";
@@ -229,7 +140,7 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 	    question->owner >= resolver->n_blocks)
 		return;
 	start.sb = &resolver->blocks[question->owner];
-	if (server_block__of_client(start.sb) || inflight_rechecks(resolver, start.sb, &q, now))
+	if (server_block__of_client(start.sb) || stale_rechecks(resolver, start.sb, &q, now))
 		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */
 	if (resolver->n_inflight >= resolver->config.shed_above / 2)
@@ -256,15 +167,6 @@ const struct server_block *resolver__blocks(const struct resolver *resolver, siz
 {
 	*n = resolver->n_blocks;
 	return resolver->blocks;
-}
-
-int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower)
-{
-	const struct corefile *cf = resolver->config.corefile;
-	const struct corefile_block *block;
-
-	block = corefile__block_for(cf, qname_lower->wire, qname_lower->len);
-	return block ? resolver->blocks[block - cf->blocks].owner : -1;
 }
 
 /* ---- open and close ---- */

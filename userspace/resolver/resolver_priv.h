@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What resolver.c, inflight.c, nxdomain.c, loop.c and preload.c
- * share.
+ * What the files of this folder share.
  *
- * Contract: resolver.c takes queries and knows what is cached; inflight.c holds a question
- * that is not, for all who ask it; chain.c carries it through the block's plugins;
- * nxdomain.c learns from answers below which names nothing exists; loop.c finds out whether we ask
- * ourselves; preload.c puts what blocks answer
- * themselves into the store.
+ * Contract: resolver.c takes queries and knows what is cached; inflight.c holds a question that is
+ * not, for all who ask it; chain.c carries it through the block's plugins; finish.c ends it:
+ * reply.c sends replies, keep.c says what is kept, stale.c knows what has expired, nxdomain.c
+ * learns from answers below which names nothing exists; loop.c finds out whether we ask ourselves;
+ * preload.c puts what blocks answer themselves into the store.
  */
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
@@ -123,14 +122,41 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 	resolver->config.stats->v[stat]++;
 }
 
-/* resolver.c */
+/* reply.c */
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);
 void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *event, uint16_t rcode,
 			  uint64_t since_ns);
+struct resolver_event reply_event(const struct inflight *flight, const struct waiting *waiting,
+				  enum plugin_id plugin);
+/* To all who wait, who wait no longer then. @answer NULL: SERVFAIL, @error says why. */
+void reply_all(struct inflight *flight, const struct answer *answer, uint32_t ttl_s,
+	       enum plugin_id plugin, bool stale, const char *error);
+void reply_waiting_free(struct waiting *waiting);
+void reply_waiting_gone(struct inflight *flight);
 /* Two thresholds, so that the flag does not flutter. */
 void resolver_judge_load(struct resolver *resolver);
+
+/* stale.c */
+/*
+ * With a RECHECK: is a new answer being asked for, or was it in vain just now? Then what has
+ * expired is sent at once.
+ */
+bool stale_rechecks(const struct resolver *resolver, const struct server_block *sb,
+		    const struct question *question, uint64_t now);
+/* A stale answer that may be sent at once; the store asks for a new one by itself. NULL: none. */
+const struct answer *stale_find(struct resolver *resolver, const struct server_block *sb,
+				const struct question *q, uint64_t now);
+/* The question is in flight: what has expired is sent if that takes too long. */
+void stale_plan(struct resolver *resolver, const struct server_block *sb, const struct question *q,
+		uint64_t now);
+/* An attempt was in vain. True: all who wait have been answered with what has expired. */
+bool stale_end(struct inflight *flight, uint64_t now);
+/* Is what is known from before kept in place of what denies it (serve_stale_policy)? */
+bool stale_keeps_positive(const struct inflight *flight, enum admission admission, uint64_t now);
+/* Upstreams know better than what has expired, though that is not to be kept. */
+void stale_drop(const struct inflight *flight, uint64_t now);
 
 /* inflight.c */
 /*
@@ -149,19 +175,27 @@ struct inflight_start {
 	const struct dns_name *nx_below_for; /* may be NULL */
 };
 int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now);
-/*
- * With a RECHECK of serve_stale: is a new answer being asked for, or was it in vain just now? Then
- * what has expired is sent at once.
- */
-bool inflight_rechecks(const struct resolver *resolver, const struct server_block *sb,
-		       const struct question *question, uint64_t now);
+uint64_t inflight_hash(const struct resolver *resolver, const struct server_block *sb,
+		       const struct question *q);
+struct inflight *inflight_find(struct resolver *resolver, uint64_t hash,
+			       const struct server_block *sb, const struct question *q);
+/* Out of the table: who asks the same from here on begins anew. */
+void inflight_unlink(struct inflight *flight);
+void inflight_free(struct inflight *flight);
 void inflight_close_all(struct resolver *resolver);
+
+/* finish.c */
 /* The end of a flight, which is gone then: @answer is taken over; NULL: upstreams had none. */
 void inflight_finish(struct inflight *flight, struct answer *answer, enum admission admission,
 		     const struct server_block_answer *local, uint64_t now);
 void inflight_finish_whoami(struct inflight *flight);
 void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *error);
 bool inflight_failed(const struct answer *answer);
+
+/* server_block.c */
+/* Another block answers for a part of what lies below @suffix. */
+bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,
+		      const struct dns_name *suffix);
 
 /* chain.c */
 /* From the first plugin on, for the question's name and @qtype: its own, or A with dns64. */
@@ -195,9 +229,6 @@ void resolver_loop_answered(struct resolver *resolver, const struct server_block
 void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* preload.c */
-/* Another block answers for a part of what lies below @suffix. */
-bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,
-		      const struct dns_name *suffix);
 void resolver_static_fill(struct resolver *resolver, uint64_t now);
 /* An entry put by the above is to be put again; false: it is not one of them. */
 bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,
