@@ -63,8 +63,8 @@ static void run(const char *match, const char *record, const char *name_text, bo
 		ask(templates, &name, DNS_TYPE_A);
 	}
 	template__exact(templates, ask, templates);
-	template__blackholes(
-		templates, &(struct template_blackholes){ .found = check_below, .ctx = templates });
+	template__denied(templates,
+			 &(struct plugin_preload){ .denied = check_below, .ctx = templates });
 	template__close(templates);
 }
 

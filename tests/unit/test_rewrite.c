@@ -251,7 +251,7 @@ static void test_variables(void **state)
 					 want[k]);
 			rewrite_result__free(result);
 		}
-		assert_int_equal(rewrite__of_client(f.rewrite),
+		assert_int_equal(rewrite_plugin.tells_client(f.rewrite),
 				 strstr(rows[i].rules, "{q") == NULL);
 		close_fixture(&f);
 	}

@@ -364,8 +364,8 @@ static void test_blackholes(void **state)
 
 		snprintf(text, sizeof(text), ". {\n%s}\n", rows[i].templates);
 		open_fixture(&f, text);
-		template__blackholes(f.templates, &(struct template_blackholes){
-							  .found = list_suffix, .ctx = got });
+		template__denied(f.templates,
+				 &(struct plugin_preload){ .denied = list_suffix, .ctx = got });
 		if (strcmp(got, rows[i].want))
 			fail_msg("got \"%s\", want \"%s\" of\n%s", got, rows[i].want, text);
 		close_fixture(&f);
@@ -383,14 +383,14 @@ static bool is_b(void *ctx, const struct dns_name *suffix)
 
 static void test_blackholes_wanted(void **state)
 {
-	struct template_blackholes take = { .wanted = is_b, .found = list_suffix };
+	struct plugin_preload take = { .wanted = is_b, .denied = list_suffix };
 	char got[1024] = "";
 	struct fixture f;
 
 	(void)state;
 	take.ctx = got;
 	open_fixture(&f, ". {\n template ANY ANY a.test b.test c.test {\n rcode NXDOMAIN\n }\n}\n");
-	template__blackholes(f.templates, &take);
+	template__denied(f.templates, &take);
 	assert_string_equal(got, "b.test.");
 	close_fixture(&f);
 }
@@ -418,8 +418,8 @@ static void test_blackholes_agree(void **state)
 			 "}\n}\n",
 			 patterns[i]);
 		open_fixture(&f, text);
-		template__blackholes(f.templates, &(struct template_blackholes){
-							  .found = list_suffix, .ctx = got });
+		template__denied(f.templates,
+				 &(struct plugin_preload){ .denied = list_suffix, .ctx = got });
 		assert_non_null(strstr(got, "a.test."));
 		for (size_t k = 0; k < sizeof(below) / sizeof(below[0]); k++)
 			assert_string_equal(ask(&f, below[k], "A", &ede), "NXDOMAIN");

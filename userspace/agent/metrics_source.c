@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "agent_priv.h"
+#include "plugin/hosts.h"
+#include "plugin/template.h"
 
 /* ---- where numbers that others keep come from ---- */
 
@@ -64,12 +66,13 @@ static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 
 	blocks = agent->gen ? resolver__blocks(agent->gen->resolver, &n) : NULL;
 	for (size_t i = 0; i < n; i++) {
+		const struct hosts *hosts = blocks[i].state[PLUGIN_HOSTS];
 		double written;
 
-		if (!blocks[i].hosts)
+		if (!hosts)
 			continue;
-		*entries += hosts__count(blocks[i].hosts);
-		written = hosts__written_s(blocks[i].hosts);
+		*entries += hosts__count(hosts);
+		written = hosts__written_s(hosts);
 		if (written > *written_s)
 			*written_s = written;
 	}
@@ -87,7 +90,8 @@ static void tell_templates(struct agent *agent)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < blocks[i].config->templates_len; k++) {
 			for (int event = 0; event < METRICS_TEMPLATE_EVENT_COUNT; event++, seen++) {
-				uint64_t now = template__count(blocks[i].templates, k, event);
+				uint64_t now =
+					template__count(blocks[i].state[PLUGIN_TEMPLATE], k, event);
 
 				metrics__template(agent->metrics, i, k, event, now - *seen);
 				*seen = now;
@@ -264,10 +268,11 @@ void agent_metrics__refresh(struct agent *agent, const struct store_question *qu
 static enum plugin_id maker(const struct server_block *sb, const struct dns_name *name,
 			    const struct nodens_slot *slot)
 {
-	if (slot->key_flags & NODENS_KEY_CUT || !sb->hosts)
+	if (slot->key_flags & NODENS_KEY_CUT || !sb->state[PLUGIN_HOSTS])
 		return PLUGIN_TEMPLATE;
 	/* a template that has the same name comes first, but who would write both? */
-	return !sb->templates || ntohs(slot->qtype) == DNS_TYPE_PTR || hosts__has(sb->hosts, name)
+	return !sb->state[PLUGIN_TEMPLATE] || ntohs(slot->qtype) == DNS_TYPE_PTR ||
+			       hosts__has(sb->state[PLUGIN_HOSTS], name)
 		       ? PLUGIN_HOSTS
 		       : PLUGIN_TEMPLATE;
 }

@@ -134,15 +134,6 @@ void agent__on_loop(void *ctx, const struct client *client, const char *zone,
 
 /* ---- readiness ---- */
 
-static bool block_waits(const struct server_block *sb)
-{
-	for (size_t i = 0; i < sb->config->forwards_len; i++) {
-		if (!upstream_group__answered(sb->groups[i]))
-			return true;
-	}
-	return false;
-}
-
 bool agent_observe__waiting(const struct agent *agent, char *zones, size_t size)
 {
 	size_t n, at = 0;
@@ -153,7 +144,7 @@ bool agent_observe__waiting(const struct agent *agent, char *zones, size_t size)
 	for (size_t i = 0; i < n; i++) {
 		const struct corefile_block *block = blocks[i].config;
 
-		if (!block_waits(&blocks[i]))
+		if (server_block__answered(&blocks[i]))
 			continue;
 		for (size_t k = 0; k < block->zones_len && at < size; k++) {
 			at += snprintf(zones + at, size - at, "%s%s", waiting ? "," : "",

@@ -6,16 +6,18 @@
 #ifndef NODENS_PLUGIN_ID_H
 #define NODENS_PLUGIN_ID_H
 
-#define PLUGINS(X)              \
-	X(NONE, "")             \
-	X(CACHE, "cache")       \
-	X(FORWARD, "forward")   \
-	X(HOSTS, "hosts")       \
-	X(TEMPLATE, "template") \
-	X(WHOAMI, "whoami")     \
-	X(DNS64, "dns64")       \
-	X(REWRITE, "rewrite")   \
-	X(LOOP, "loop")
+#define PLUGINS(X)                    \
+	X(NONE, "")                   \
+	X(CACHE, "cache")             \
+	X(FORWARD, "forward")         \
+	X(HOSTS, "hosts")             \
+	X(TEMPLATE, "template")       \
+	X(WHOAMI, "whoami")           \
+	X(DNS64, "dns64")             \
+	X(REWRITE, "rewrite")         \
+	X(LOOP, "loop")               \
+	X(LOADBALANCE, "loadbalance") \
+	X(CNAME, "cname")
 
 enum plugin_id {
 #define X(id, name) PLUGIN_##id,

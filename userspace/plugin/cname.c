@@ -82,3 +82,39 @@ int cname__join(const struct answer *first, const struct answer *then, enum admi
 	synth__close(&to);
 	return ret;
 }
+
+static int cname_open(const struct plugin_open *open, void **state)
+{
+	if (open->block->templates_len)
+		*state = (void *)open->block;
+	return 0;
+}
+
+/* A template's CNAME is followed, as CoreDNS does: a stub resolver would not. */
+static bool cname_response(void *state, struct passage *passage)
+{
+	struct plugin_kept *kept = &passage->kept[PLUGIN_CNAME];
+	const struct answer *then = passage->answer;
+
+	(void)state;
+	if (kept->held) {
+		passage->answer = NULL;
+		if (then)
+			cname__join(kept->held, then, &passage->admission, &passage->answer);
+		if (passage->by == PLUGIN_FORWARD || passage->exact)
+			passage->by = PLUGIN_TEMPLATE;
+		passage->exact = false;
+	}
+	if (!passage->answer || passage->by == PLUGIN_FORWARD || passage->exact ||
+	    kept->n_asked == CNAME_MAX || !cname__target(passage->answer, &passage->ask.qname))
+		return false;
+	passage->ask.qtype = passage->answer->qtype;
+	passage->ask.elsewhere = true;
+	return true;
+}
+
+const struct plugin cname_plugin = {
+	.id = PLUGIN_CNAME,
+	.open = cname_open,
+	.response = cname_response,
+};

@@ -8,7 +8,7 @@
 #ifndef NODENS_CNAME_H
 #define NODENS_CNAME_H
 
-#include "dns/answer.h"
+#include "plugin/plugin.h"
 
 /* CoreDNS' number too: more is a loop. */
 #define CNAME_MAX 8
@@ -21,5 +21,7 @@ bool cname__target(const struct answer *answer, struct dns_name *target);
  */
 int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
 		struct answer **out);
+
+extern const struct plugin cname_plugin; /* follows those of templates; has no directive */
 
 #endif /* NODENS_CNAME_H */

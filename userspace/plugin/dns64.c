@@ -124,3 +124,70 @@ int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a
 	synth__close(&to);
 	return ret;
 }
+
+/* ---- in the chain ---- */
+
+static int dns64_open(const struct plugin_open *open, void **state)
+{
+	if (open->block->dns64.enabled)
+		*state = (void *)&open->block->dns64;
+	return 0;
+}
+
+/* RFC 6147, 5.5: who asks with both validates, and could not validate what was made. */
+static bool validates(uint8_t key_flags)
+{
+	return (key_flags & (NODENS_KEY_DO | NODENS_KEY_CD)) == (NODENS_KEY_DO | NODENS_KEY_CD);
+}
+
+/* With the A answer that was asked for: the AAAA answer made from it, or the native one. */
+static void make(const struct corefile_dns64 *dns64, struct passage *passage)
+{
+	const struct plugin_kept *kept = &passage->kept[PLUGIN_DNS64];
+	struct answer *made = NULL;
+
+	if (!plugin__failed(passage->answer) &&
+	    !dns64__synthesize(dns64, passage->answer, kept->held, &passage->question.qname,
+			       passage->query.key_flags, &made)) {
+		passage->answer = made;
+		passage->admission = ADMIT_POSITIVE;
+	} else {
+		passage->answer = kept->held;
+		passage->admission = kept->held_admission;
+	}
+}
+
+static bool dns64_response(void *state, struct passage *passage)
+{
+	const struct corefile_dns64 *dns64 = state;
+	const struct question *q = &passage->question;
+
+	if (passage->kept[PLUGIN_DNS64].held) {
+		make(dns64, passage);
+		return false;
+	}
+	if (q->qtype != DNS_TYPE_AAAA || !passage->answer ||
+	    !(dns64->allow_ipv4 || passage->over_ipv6 || passage->own_only) ||
+	    validates(q->key_flags) || !dns64__wants(dns64, passage->answer))
+		return false;
+	passage->ask.qname = q->qname;
+	passage->ask.qtype = DNS_TYPE_A;
+	passage->ask.elsewhere = false;
+	return true;
+}
+
+static bool by_family(const void *state, uint16_t qtype, const struct passage *passage)
+{
+	const struct corefile_dns64 *dns64 = state;
+
+	return !dns64->allow_ipv4 && qtype == DNS_TYPE_AAAA &&
+	       (!passage || passage->kept[PLUGIN_DNS64].n_asked ||
+		dns64__wants(dns64, passage->answer));
+}
+
+const struct plugin dns64_plugin = {
+	.id = PLUGIN_DNS64,
+	.open = dns64_open,
+	.by_family = by_family,
+	.response = dns64_response,
+};

@@ -7,8 +7,7 @@
 #ifndef NODENS_DNS64_H
 #define NODENS_DNS64_H
 
-#include "dns/answer.h"
-#include "config/corefile_types.h"
+#include "plugin/plugin.h"
 
 /* Is another answer to be made in place of this one, of an AAAA question? */
 bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa);
@@ -21,5 +20,7 @@ int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a
 		      struct answer **out);
 /* @address: of IPv4, 4 bytes; prefix_len: 32, 40, 48, 56, 64 or 96. */
 void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], uint8_t out[16]);
+
+extern const struct plugin dns64_plugin;
 
 #endif /* NODENS_DNS64_H */

@@ -394,3 +394,77 @@ void hosts__each(const struct hosts *hosts, hosts_fn *fn, void *ctx)
 	while (entry && each_of(hosts, entry, fn, ctx))
 		entry = entry->next;
 }
+
+/* ---- in the chain ---- */
+
+static int open_block(const struct plugin_open *open, void **state)
+{
+	struct hosts *hosts;
+	int ret;
+
+	if (!open->block->has_hosts)
+		return 0;
+	ret = hosts__open(&open->block->hosts, &open->zones, &hosts, open->err, open->err_size);
+	if (!ret)
+		*state = hosts;
+	return ret;
+}
+
+static void close_block(void *state)
+{
+	hosts__close(state);
+}
+
+static enum plugin_result hosts_query(void *state, struct passage *passage)
+{
+	const struct plugin_query *query = &passage->query;
+	enum plugin_result result = hosts__answer(state, query, &passage->answer);
+
+	if (result == PLUGIN_SERVFAIL)
+		return plugin__fail(passage, DNS_SERVFAIL,
+				    "hosts: no such name, and no fallthrough");
+	if (result == PLUGIN_ANSWER) {
+		passage->admission = plugin__admission(passage->answer);
+		/* names that a wildcard makes are as many as clients like: the cache's affair */
+		passage->exact = query->qtype == DNS_TYPE_PTR || hosts__lists(state, query->qname);
+	}
+	return result;
+}
+
+static bool answers_below(const void *state, const struct dns_name *name)
+{
+	return hosts__below(state, name);
+}
+
+static void preload(void *state, const struct plugin_preload *to)
+{
+	if (to->question)
+		hosts__each(state, to->question, to->ctx);
+}
+
+static size_t lists(const void *state)
+{
+	return hosts__count(state);
+}
+
+static bool has(const void *state, const struct dns_name *name)
+{
+	return hosts__has(state, name);
+}
+
+static int reload(void *state, uint64_t now)
+{
+	return hosts__reload(state, now);
+}
+
+const struct plugin hosts_plugin = {
+	.id = PLUGIN_HOSTS,
+	.open = open_block,
+	.close = close_block,
+	.query = hosts_query,
+	.answers_below = answers_below,
+	.preload = preload,
+	.lists = lists,
+	.has = has,
+	.reload = reload,
+};

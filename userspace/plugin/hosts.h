@@ -40,4 +40,6 @@ size_t hosts__count(const struct hosts *hosts);
 /* When the file at work was written, in seconds since 1970; 0: there is none. */
 double hosts__written_s(const struct hosts *hosts);
 
+extern const struct plugin hosts_plugin;
+
 #endif /* NODENS_HOSTS_H */

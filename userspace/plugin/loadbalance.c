@@ -49,3 +49,25 @@ void loadbalance__prefer(const struct corefile_subnet *subnets, size_t n, struct
 		first++;
 	answer->rot_count = first > 1 ? first : 0;
 }
+
+static int loadbalance_open(const struct plugin_open *open, void **state)
+{
+	if (open->block->prefer_len)
+		*state = (void *)open->block;
+	return 0;
+}
+
+static bool loadbalance_response(void *state, struct passage *passage)
+{
+	const struct corefile_block *block = state;
+
+	if (passage->answer)
+		loadbalance__prefer(block->prefer, block->prefer_len, passage->answer);
+	return false;
+}
+
+const struct plugin loadbalance_plugin = {
+	.id = PLUGIN_LOADBALANCE,
+	.open = loadbalance_open,
+	.response = loadbalance_response,
+};

@@ -8,8 +8,7 @@
 #ifndef NODENS_LOADBALANCE_H
 #define NODENS_LOADBALANCE_H
 
-#include "dns/answer.h"
-#include "config/corefile_types.h"
+#include "plugin/plugin.h"
 
 /*
  * The addresses in the first of @subnets come first, then those in the second, and so on, then all
@@ -17,5 +16,7 @@
  * so every reply begins with one of those. An answer whose addresses do not rotate is left alone.
  */
 void loadbalance__prefer(const struct corefile_subnet *subnets, size_t n, struct answer *answer);
+
+extern const struct plugin loadbalance_plugin;
 
 #endif /* NODENS_LOADBALANCE_H */

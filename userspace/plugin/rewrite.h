@@ -36,12 +36,8 @@ void rewrite__close(struct rewrite *rewrite);
 /* What becomes of the question; NULL: it stays as it is, and so will its answer. */
 struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 				      const struct plugin_query *query);
-/* Would its name, type, class or answer become another? */
-bool rewrite__touches(const struct rewrite *rewrite, const struct plugin_query *query);
 /* Is there a rule that could make NXDOMAIN out of something else, or the reverse? */
 bool rewrite__changes(const struct rewrite *rewrite);
-/* Is there a rule that tells upstreams who asks? Then an answer is that client's. */
-bool rewrite__of_client(const struct rewrite *rewrite);
 void rewrite_result__free(struct rewrite_result *result);
 
 /*
@@ -52,5 +48,7 @@ void rewrite_result__free(struct rewrite_result *result);
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,
 		    uint8_t key_flags, enum admission *admission, struct answer **out);
+
+extern const struct plugin rewrite_plugin;
 
 #endif /* NODENS_REWRITE_H */

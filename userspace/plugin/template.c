@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Templates at work. Contract: template.h.
+ * The template plugin: opened, closed, in the chain. Contract: template.h.
  */
 #include "plugin/template.h"
 
@@ -9,13 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/rrtype.h"
-#include "plugin/synth.h"
 #include "template_priv.h"
-
-#define MAX_RR 8192 /* characters of one record, filled in */
-
-#define CLASS_CH 3
 
 /* ---- open and close ---- */
 
@@ -113,130 +107,63 @@ uint64_t template__count(const struct templates *templates, size_t index, enum t
 	return index < templates->len ? templates->list[index].events[event] : 0;
 }
 
-/* ---- answering ---- */
+/* ---- in the chain ---- */
 
-static int add_records(struct template *t, const struct form_values *values,
-		       enum dns_section section, struct synth *synth)
+static int open_block(const struct plugin_open *open, void **state)
 {
-	struct form **form = t->forms[section];
-	char text[MAX_RR];
-	int ret = 0;
+	const struct corefile_block *block = open->block;
+	struct templates *templates;
+	int ret;
 
-	for (; !ret && *form; form++) {
-		enum template_event event = TEMPLATE_FAILURE;
-
-		ret = form__fill(*form, values, text, sizeof(text));
-		if (!ret) {
-			event = TEMPLATE_RR_FAILURE;
-			ret = synth__add(synth, section, text);
-		}
-		t->events[event] += !!ret;
-	}
+	if (!block->templates_len)
+		return 0;
+	ret = template__open(block->templates, block->templates_len, &open->zones, &templates,
+			     open->err, open->err_size);
+	if (!ret)
+		*state = templates;
 	return ret;
 }
 
-int template_build(struct template *t, const struct form_values *values,
-		   const struct plugin_query *query, struct answer **out)
+static void close_block(void *state)
 {
-	struct synth synth;
-	int ret = synth__open(&synth, query->qname, query->qtype, t->config->rcode);
-
-	if (!ret)
-		ret = add_records(t, values, DNS_ANSWER_SECTION, &synth);
-	if (!ret)
-		ret = add_records(t, values, DNS_AUTHORITY, &synth);
-	if (!ret)
-		ret = add_records(t, values, DNS_ADDITIONAL, &synth);
-	if (!ret)
-		ret = synth__answer(&synth, query->qname, query->qtype, query->key_flags, NULL,
-				    out);
-	synth__close(&synth);
-	return ret;
+	template__close(state);
 }
 
-const struct corefile_zone *template_zone(const struct template *t, const struct dns_name *name)
+static enum plugin_result template_query(void *state, struct passage *passage)
 {
-	const struct corefile_zone *best = NULL;
+	const struct ede *ede;
+	enum plugin_result result =
+		template__answer(state, &passage->query, &passage->answer, &ede);
 
-	for (size_t i = 0; i < t->zones->len; i++) {
-		const struct corefile_zone *zone = &t->zones->list[i];
-
-		if (zone__contains(zone->wire, zone->wire_len, name->wire, name->len) &&
-		    (!best || zone->wire_len > best->wire_len))
-			best = zone;
-	}
-	return best;
+	/* a CNAME's target is asked for: what the client is told is the CNAME's */
+	if (!passage->kept[PLUGIN_CNAME].held)
+		passage->ede = ede;
+	if (result == PLUGIN_SERVFAIL)
+		return plugin__fail(passage, DNS_SERVFAIL,
+				    "template: nothing matches, or a record is none");
+	if (result == PLUGIN_ANSWER)
+		passage->admission = plugin__admission(passage->answer);
+	return result;
 }
 
-int template_matches(const struct template *t, struct form_values *values)
+static bool answers_below(const void *state, const struct dns_name *name)
 {
-	values->regex = NULL;
-	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
-	values->match.group[0].len = strlen(values->name);
-	for (size_t i = 0; i < t->config->match.len; i++) {
-		int ret = regex__match(t->match[i], values->name, &values->match);
-
-		if (ret > 0)
-			values->regex = t->match[i];
-		if (ret)
-			return ret;
-	}
-	return !t->config->match.len;
+	return template__below(state, name);
 }
 
-/* A question of any type is every template's. */
-static bool is_asked(const struct corefile_template *config, const struct plugin_query *query)
+static void preload(void *state, const struct plugin_preload *to)
 {
-	return (config->class == DNS_TYPE_ANY || config->class == query->qclass) &&
-	       (config->type == DNS_TYPE_ANY || query->qtype == DNS_TYPE_ANY ||
-		config->type == query->qtype);
+	if (to->question)
+		template__exact(state, to->question, to->ctx);
+	if (to->denied)
+		template__denied(state, to);
 }
 
-static enum plugin_result answer_with(struct template *t, const struct form_values *values,
-				      const struct plugin_query *query, struct answer **out,
-				      const struct ede **ede)
-{
-	t->events[TEMPLATE_MATCH]++;
-	*ede = t->config->has_ede ? &t->ede : NULL;
-	if (t->config->rcode == DNS_SERVFAIL)
-		return PLUGIN_SERVFAIL;
-	if (!template_build(t, values, query, out))
-		return PLUGIN_ANSWER;
-	*ede = NULL;
-	return PLUGIN_SERVFAIL;
-}
-
-enum plugin_result template__answer(struct templates *templates, const struct plugin_query *query,
-				    struct answer **out, const struct ede **ede)
-{
-	struct form_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
-	char name[TEMPLATE_NAME_TEXT], type[RRTYPE_TEXT];
-
-	*ede = NULL;
-	if (dns_name__to_text(query->qname, name, sizeof(name)) < 0)
-		return PLUGIN_NEXT;
-	values.name = name;
-	for (size_t i = 0; i < templates->len; i++) {
-		struct template *t = &templates->list[i];
-		const struct corefile_zone *zone = template_zone(t, query->qname);
-		int matches;
-
-		if (!zone || !is_asked(t->config, query))
-			continue;
-		values.zone = zone->text;
-		values.type = rrtype__text(
-			query->qtype == DNS_TYPE_ANY ? t->config->type : query->qtype, type);
-		matches = template_matches(t, &values);
-		if (matches > 0)
-			return answer_with(t, &values, query, out, ede);
-		/* perhaps it is one to be blocked: nobody else answers it */
-		if (matches < 0) {
-			t->events[TEMPLATE_FAILURE]++;
-			return PLUGIN_SERVFAIL;
-		}
-		/* CoreDNS once said NXDOMAIN without sending it, and says SERVFAIL since. */
-		if (!plugin__falls_through(&t->config->fallthrough, query->qname))
-			return PLUGIN_SERVFAIL;
-	}
-	return PLUGIN_NEXT;
-}
+const struct plugin template_plugin = {
+	.id = PLUGIN_TEMPLATE,
+	.open = open_block,
+	.close = close_block,
+	.query = template_query,
+	.answers_below = answers_below,
+	.preload = preload,
+};

@@ -37,18 +37,11 @@ uint64_t template__count(const struct templates *templates, size_t index,
  */
 void template__exact(const struct templates *templates,
 		     bool (*fn)(void *ctx, const struct dns_name *name, uint16_t qtype), void *ctx);
-/*
- * Suffixes at and below which every question is answered NXDOMAIN, or, with answer->cut_below,
- * below which; @nxdomain is that answer, with the SOA that the template gives it, if any. Of those
- * that are not @wanted no answer is made, which costs a hundred times as much as asking; NULL: all.
- */
-struct template_blackholes {
-	bool (*wanted)(void *ctx, const struct dns_name *suffix);
-	void (*found)(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain);
-	void *ctx;
-};
-void template__blackholes(struct templates *templates, const struct template_blackholes *take);
+/* Suffixes that templates take off the net; of plugin_preload denied and wanted are looked at. */
+void template__denied(struct templates *templates, const struct plugin_preload *to);
 /* Might a template say something of a name below @name? */
 bool template__below(const struct templates *templates, const struct dns_name *name);
+
+extern const struct plugin template_plugin;
 
 #endif /* NODENS_TEMPLATE_H */

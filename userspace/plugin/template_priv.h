@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What template.c (answers to questions) and template_static.c (what can be said before any) share.
+ * What template.c (the plugin), template_answer.c (answers to questions) and template_static.c
+ * (what can be said before any) share.
  */
 #ifndef NODENS_TEMPLATE_PRIV_H
 #define NODENS_TEMPLATE_PRIV_H

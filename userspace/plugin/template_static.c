@@ -202,7 +202,7 @@ static bool all_constant(struct form **forms)
 }
 
 static void report(struct templates *templates, size_t index, const struct dns_name *suffix,
-		   bool below, const struct template_blackholes *take)
+		   bool below, const struct plugin_preload *to)
 {
 	struct template *t = &templates->list[index];
 	struct plugin_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0, NULL };
@@ -211,7 +211,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	char name[TEMPLATE_NAME_TEXT];
 	struct answer *answer = NULL;
 
-	if (take->wanted && !take->wanted(take->ctx, suffix))
+	if (to->wanted && !to->wanted(to->ctx, suffix))
 		return;
 	for (size_t i = 0; i < index; i++) {
 		if (interferes(&templates->list[i], suffix))
@@ -226,7 +226,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	values.zone = zone->text;
 	if (!template_build(t, &values, &query, &answer)) {
 		answer->cut_below = below;
-		take->found(take->ctx, suffix, answer);
+		to->denied(to->ctx, suffix, answer);
 	}
 	answer__free(answer);
 }
@@ -241,7 +241,7 @@ static struct dns_name name_of(const struct corefile_zone *zone)
 
 /* Of one expression; NULL: there is none, all of the template's zones are meant. */
 static void report_match(struct templates *templates, size_t index, const char *pattern,
-			 const struct template_blackholes *take)
+			 const struct plugin_preload *to)
 {
 	const struct template *t = &templates->list[index];
 	struct extent extent = { .kind = EXTENT_SUFFIX, .name = { .len = 1 } };
@@ -251,18 +251,18 @@ static void report_match(struct templates *templates, size_t index, const char *
 	if (extent.kind != EXTENT_SUFFIX && extent.kind != EXTENT_BELOW)
 		return;
 	if (template_zone(t, &extent.name) && extent.name.len > 1) {
-		report(templates, index, &extent.name, extent.kind == EXTENT_BELOW, take);
+		report(templates, index, &extent.name, extent.kind == EXTENT_BELOW, to);
 		return;
 	}
 	for (size_t i = 0; i < t->zones->len; i++) {
 		struct dns_name zone = name_of(&t->zones->list[i]);
 
 		if (dns_name__within(&zone, &extent.name))
-			report(templates, index, &zone, false, take);
+			report(templates, index, &zone, false, to);
 	}
 }
 
-void template__blackholes(struct templates *templates, const struct template_blackholes *take)
+void template__denied(struct templates *templates, const struct plugin_preload *to)
 {
 	for (size_t i = 0; i < templates->len; i++) {
 		const struct corefile_template *config = templates->list[i].config;
@@ -272,9 +272,9 @@ void template__blackholes(struct templates *templates, const struct template_bla
 		if (!denies(&templates->list[i]) || config->has_ede || config->additional.len)
 			continue;
 		for (size_t k = 0; k < config->match.len; k++)
-			report_match(templates, i, config->match.list[k], take);
+			report_match(templates, i, config->match.list[k], to);
 		if (!config->match.len)
-			report_match(templates, i, NULL, take);
+			report_match(templates, i, NULL, to);
 	}
 }
 

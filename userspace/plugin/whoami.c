@@ -10,19 +10,19 @@
 
 #include "plugin/synth.h"
 
-int whoami__answer(const struct dns_query *query, const struct sockaddr *client, bool tcp,
-		   struct answer **out)
+static int whoami_each(const struct dns_query *query, const struct plugin_client *client,
+		       struct answer **out)
 {
-	bool v6 = client->sa_family == AF_INET6;
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)client;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client;
+	bool v6 = client->peer->sa_family == AF_INET6;
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)client->peer;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client->peer;
 	char name[1024], ip[INET6_ADDRSTRLEN], text[2200];
 	struct dns_name lower = query->qname;
 	struct synth synth;
 	int ret;
 
 	dns_name__lower(&lower);
-	inet_ntop(client->sa_family, v6 ? (const void *)&in6->sin6_addr : &in4->sin_addr, ip,
+	inet_ntop(client->peer->sa_family, v6 ? (const void *)&in6->sin6_addr : &in4->sin_addr, ip,
 		  sizeof(ip));
 	if (dns_name__to_text(&lower, name, sizeof(name)) < 0)
 		return -1;
@@ -30,7 +30,7 @@ int whoami__answer(const struct dns_query *query, const struct sockaddr *client,
 	snprintf(text, sizeof(text), "%s 0 IN %s %s", name, v6 ? "AAAA" : "A", ip);
 	if (!ret)
 		ret = synth__add(&synth, DNS_ADDITIONAL, text);
-	snprintf(text, sizeof(text), "_%s.%s 0 IN SRV 0 0 %u .", tcp ? "tcp" : "udp",
+	snprintf(text, sizeof(text), "_%s.%s 0 IN SRV 0 0 %u .", client->tcp ? "tcp" : "udp",
 		 name[0] == '.' ? "" : name, ntohs(in4->sin_port));
 	/* a name that is too long for the label has no port */
 	if (!ret)
@@ -40,3 +40,25 @@ int whoami__answer(const struct dns_query *query, const struct sockaddr *client,
 	synth__close(&synth);
 	return ret;
 }
+
+static int whoami_open(const struct plugin_open *open, void **state)
+{
+	if (open->block->whoami)
+		*state = (void *)open->block;
+	return 0;
+}
+
+static enum plugin_result whoami_query(void *state, struct passage *passage)
+{
+	(void)state;
+	return passage->own_only
+		       ? plugin__fail(passage, DNS_SERVFAIL, "each client is told another")
+		       : PLUGIN_EACH;
+}
+
+const struct plugin whoami_plugin = {
+	.id = PLUGIN_WHOAMI,
+	.open = whoami_open,
+	.query = whoami_query,
+	.each = whoami_each,
+};

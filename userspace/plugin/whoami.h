@@ -5,12 +5,9 @@
 #ifndef NODENS_WHOAMI_H
 #define NODENS_WHOAMI_H
 
-#include <sys/socket.h>
-
-#include "dns/answer.h"
+#include "plugin/plugin.h"
 
 /* The address as A or AAAA, the port as SRV _udp or _tcp, both additional, with a TTL of 0. */
-int whoami__answer(const struct dns_query *query, const struct sockaddr *client, bool tcp,
-		   struct answer **out);
+extern const struct plugin whoami_plugin;
 
 #endif /* NODENS_WHOAMI_H */

@@ -1,307 +1,260 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * A question through the plugins of its block: rewrites, our own answers, upstreams, and what
- * becomes of an answer on the way back (rewrites, CNAMEs, dns64).
- * Contract: resolver_priv.h. Each question ends in one call of inflight_finish*().
+ * The one order of plugins, and a question's way through it: down until one answers, and up again.
+ * Contract: resolver_priv.h, plugin/plugin.h.
  */
 #include <string.h>
 
 #include "plugin/cname.h"
 #include "plugin/dns64.h"
+#include "plugin/hosts.h"
+#include "plugin/loadbalance.h"
+#include "plugin/rewrite.h"
+#include "plugin/template.h"
+#include "plugin/whoami.h"
 #include "resolver_priv.h"
 
-/* What was asked under another name or type becomes what was asked for. */
-static void revert(struct inflight *flight, struct answer **answer, enum admission *admission)
-{
-	const struct question *q = &flight->question;
-	struct answer *reverted = NULL;
-	bool none = !*answer;
-
-	if (!flight->rewritten || !flight->rewritten->reverts)
-		return;
-	/* also SERVFAIL for want of an answer may be meant by a rule */
-	if (none) {
-		*answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
-		*admission = ADMIT_PASS;
-	}
-	if (!*answer)
-		return;
-	if (rewrite__revert(flight->asked->rewrite, flight->rewritten, *answer, &flight->asked_name,
-			    flight->native ? DNS_TYPE_A : q->qtype,
-			    q->key_flags & ~NODENS_KEY_AGENT, admission, &reverted))
-		reverted = NULL;
-	answer__free(*answer);
-	*answer = reverted;
-	if (none && inflight_failed(reverted)) {
-		answer__free(reverted);
-		*answer = NULL;
-	}
-}
-
-/* Under another name, type or class, as rules say; false: they make nonsense of it. */
-static bool rewrite(struct inflight *flight, struct plugin_query *query)
-{
-	struct exchange *ex = &flight->exchange;
-	struct rewrite_result *result;
-
-	rewrite_result__free(flight->rewritten);
-	flight->rewritten = NULL;
-	ex->options_len = 0;
-	if (!flight->asked->rewrite)
-		return true;
-	result = flight->rewritten = rewrite__apply(flight->asked->rewrite, query);
-	if (!result)
-		return true;
-	ex->qname = result->qname;
-	ex->qtype = query->qtype = result->qtype;
-	ex->options = result->options;
-	ex->options_len = result->options_len;
-	query->qclass = result->qclass;
-	return !result->invalid;
-}
-
-/* RFC 6147, 5.5: who asks with both validates, and could not validate what was made. */
-static bool validates(const struct question *q)
-{
-	return (q->key_flags & (NODENS_KEY_DO | NODENS_KEY_CD)) == (NODENS_KEY_DO | NODENS_KEY_CD);
-}
-
-/* True: @answer was taken, and an A record is asked for. */
-static bool dns64_begin(struct inflight *flight, struct answer *answer, enum admission admission,
-			uint64_t now)
-{
-	const struct corefile_dns64 *dns64 = &flight->sb->config->dns64;
-	bool over_ipv6 = server_block__of_client(flight->sb)
-				 ? flight->asker.peer.sa.sa_family == AF_INET6
-				 : flight->question.key_flags & NODENS_KEY_AGENT;
-	bool serves = dns64->allow_ipv4 || over_ipv6;
-
-	if (!dns64->enabled || !serves || flight->question.qtype != DNS_TYPE_AAAA ||
-	    flight->native || !answer || validates(&flight->question) ||
-	    !dns64__wants(dns64, answer))
-		return false;
-	flight->native = answer;
-	flight->native_admission = admission;
-	inflight_ask(flight, DNS_TYPE_A, now);
-	return true;
-}
-
-/* Of the A answer that was asked for: the AAAA answer made from it, or the native one. */
-static void dns64_end(struct inflight *flight, struct answer **answer, enum admission *admission)
-{
-	const struct question *q = &flight->question;
-	struct answer *made = NULL;
-
-	if (!inflight_failed(*answer) &&
-	    !dns64__synthesize(&flight->sb->config->dns64, *answer, flight->native, &q->qname,
-			       q->key_flags & ~NODENS_KEY_AGENT, &made)) {
-		*admission = ADMIT_POSITIVE;
-	} else {
-		made = flight->native;
-		flight->native = NULL;
-		*admission = flight->native_admission;
-	}
-	answer__free(*answer);
-	*answer = made;
-}
-
-static void ask_name(struct inflight *flight, struct server_block *sb, const struct dns_name *name,
-		     uint16_t qtype, uint64_t now);
-
-/* @then is the answer for the target of flight->cname; *answer becomes both, or NULL. */
-static void cname_end(struct inflight *flight, const struct answer *then, struct answer **answer,
-		      enum admission *admission)
-{
-	struct answer *joined = NULL;
-
-	if (then && cname__join(flight->cname, then, admission, &joined))
-		joined = NULL;
-	answer__free(flight->cname);
-	flight->cname = NULL;
-	*answer = joined;
-}
-
 /*
- * A template's CNAME is followed, as CoreDNS does: a stub resolver would not. True: *answer was
- * taken, and the target is asked for; else it is whole.
+ * CoreDNS' order (plugin.cfg), as seen by a client. The cache comes before all of these, so what
+ * dns64 and loadbalance make is kept as they made it; loadbalance comes first of all, so that the
+ * addresses that dns64 makes are put in order, too. CNAMEs that a template makes are followed as
+ * template does it in CoreDNS, whose rewrites are undone before.
  */
-static bool cname_begin(struct inflight *flight, struct answer **answer, enum admission *admission,
-			uint64_t now)
+const struct plugin *const chain_plugins[] = {
+	&loadbalance_plugin, &dns64_plugin, &cname_plugin,   &rewrite_plugin,
+	&template_plugin,    &hosts_plugin, &forward_plugin, &whoami_plugin,
+};
+const size_t chain_len = sizeof(chain_plugins) / sizeof(chain_plugins[0]);
+
+/* Below who asks elsewhere the block is that of the target's name. */
+static void *state_of(const struct way *way, size_t at)
 {
-	struct resolver *resolver = flight->resolver;
-	const struct corefile *cf = resolver->config.corefile;
+	const struct server_block *sb = at > way->asker ? way->asked : way->sb;
+
+	return sb->state[chain_plugins[at]->id];
+}
+
+static void end(struct way *way, enum plugin_result result)
+{
+	if (result == PLUGIN_SERVFAIL)
+		way->passage.by = PLUGIN_NONE;
+	way->done(way, result);
+}
+
+/* ---- down ---- */
+
+static void up(struct way *way, size_t at);
+
+static void ended(struct way *way, size_t at, enum plugin_result result)
+{
+	if (result == PLUGIN_ANSWER)
+		up(way, at);
+	else
+		end(way, result);
+}
+
+static void down(struct way *way, size_t at)
+{
+	struct passage *passage = &way->passage;
+
+	for (; at < chain_len; at++) {
+		const struct plugin *plugin = chain_plugins[at];
+		void *state = state_of(way, at);
+		enum plugin_result result;
+
+		if (!plugin->query || !state)
+			continue;
+		way->at = at;
+		passage->by = plugin->id;
+		result = plugin->query(state, passage);
+		if (result == PLUGIN_LATER)
+			return; /* perhaps it is all over already */
+		if (result != PLUGIN_NEXT) {
+			ended(way, at, result);
+			return;
+		}
+	}
+	end(way, plugin__fail(passage, DNS_SERVFAIL, "no plugin of the block answers"));
+}
+
+/* A plugin that said PLUGIN_LATER has the answer now, or none. */
+static void resume(struct way *way, enum plugin_result result)
+{
+	ended(way, way->at, result);
+}
+
+static void forget(struct way *way, size_t at)
+{
+	for (; at < chain_len; at++) {
+		const struct plugin *plugin = chain_plugins[at];
+		struct plugin_kept *kept = &way->passage.kept[plugin->id];
+
+		if (plugin->release)
+			plugin->release(kept);
+		answer__free(kept->held);
+		*kept = (struct plugin_kept){ .own = NULL };
+	}
+}
+
+/* One round: a question from the plugin at @at on. */
+static void round_of(struct way *way, size_t at, const struct dns_name *qname, uint16_t qtype)
+{
+	struct passage *passage = &way->passage;
+
+	forget(way, at);
+	passage->qname = *qname;
+	passage->qtype = qtype;
+	passage->query.qname = &passage->qname;
+	passage->query.qtype = qtype;
+	passage->query.qclass = DNS_CLASS_IN;
+	passage->query.key_flags = passage->question.key_flags & ~NODENS_KEY_AGENT;
+	passage->options_len = 0;
+	passage->changed = passage->exact = false;
+	passage->answer = NULL;
+	passage->error = NULL;
+	/* of a CNAME's target it is the first template's that counts */
+	if (!way->passage.kept[PLUGIN_CNAME].held)
+		passage->ede = NULL;
+	down(way, at);
+}
+
+/* ---- up ---- */
+
+/* The block to ask for what the plugin at way->at wants; NULL: nobody is to be asked. */
+static struct server_block *block_to_ask(struct way *way)
+{
+	const struct passage *passage = &way->passage;
+	const struct corefile *cf = way->resolver->config.corefile;
+	const struct dns_name *qname = &passage->ask.qname;
 	const struct corefile_block *block;
+
+	if (!passage->ask.elsewhere)
+		return way->sb;
+	block = corefile__block_for(cf, qname->wire, qname->len);
+	return block ? &way->resolver->blocks[block - cf->blocks] : NULL;
+}
+
+static bool respond(struct way *way, const struct plugin *plugin, void *state, bool borrowed)
+{
+	struct passage *passage = &way->passage;
+	struct plugin_kept *kept = &passage->kept[plugin->id];
+	struct answer *held = kept->held, *then = passage->answer;
+	bool asks = plugin->response(state, passage);
+
+	if (held && held != passage->answer)
+		answer__free(held);
+	if (held && !borrowed && then != passage->answer)
+		answer__free(then);
+	if (held)
+		kept->held = NULL;
+	return asks;
+}
+
+/* True: on the way up with what was cached; false: what the plugin asks for is under way. */
+static bool ask_first(struct way *way, size_t at, struct server_block *sb, void *state)
+{
+	struct passage *passage = &way->passage;
+	struct plugin_kept *kept = &passage->kept[chain_plugins[at]->id];
+	const struct dns_name *qname = &passage->ask.qname;
+	struct store *store = way->resolver->config.store;
 	const struct answer *cached = NULL;
-	struct dns_name target;
 	struct answer live;
 	uint32_t ttl_s;
 
-	if (!*answer || flight->n_cnames == CNAME_MAX || !cname__target(*answer, &target))
-		return false;
-	block = corefile__block_for(cf, target.wire, target.len);
-	if (!block)
-		return false;
-	flight->n_cnames++;
-	flight->cname = *answer;
-	if (resolver->config.store)
-		cached = store__get(resolver->config.store, &target, (*answer)->qtype,
-				    (*answer)->key_flags, now, &ttl_s);
+	kept->held = passage->answer;
+	kept->held_admission = passage->admission;
+	kept->n_asked++;
+	passage->answer = NULL;
+	if (store && passage->ask.elsewhere)
+		cached = store__get(store, qname, passage->ask.qtype, kept->held->key_flags,
+				    passage->now_ns, &ttl_s);
 	if (!cached) {
-		ask_name(flight, &resolver->blocks[block - cf->blocks], &target, (*answer)->qtype,
-			 now);
-		return true;
+		way->asked = sb;
+		way->asker = at;
+		round_of(way, at + 1, qname, passage->ask.qtype);
+		return false;
 	}
 	live = *cached;
 	live.ttl_s = ttl_s;
-	cname_end(flight, &live, answer, admission);
+	passage->answer = &live;
+	respond(way, chain_plugins[at], state, true);
+	return true;
+}
+
+static void up(struct way *way, size_t at)
+{
+	while (at-- > 0) {
+		const struct plugin *plugin = chain_plugins[at];
+		struct server_block *sb;
+		void *state;
+
+		/* past who asked elsewhere it is the question's own block again */
+		if (at == way->asker)
+			way->asked = way->sb;
+		state = state_of(way, at);
+		if (!plugin->response || !state || !respond(way, plugin, state, false))
+			continue;
+		if (way->passage.own_only) {
+			end(way, plugin__fail(&way->passage, DNS_SERVFAIL, "others are asked"));
+			return;
+		}
+		sb = block_to_ask(way);
+		if (sb && !ask_first(way, at, sb, state))
+			return;
+	}
+	end(way, PLUGIN_ANSWER);
+}
+
+/* ---- what others call ---- */
+
+void chain_run(struct way *way)
+{
+	const struct question *q = &way->passage.question;
+
+	way->asked = way->sb;
+	way->asker = chain_len;
+	way->resume = resume;
+	round_of(way, 0, &q->qname, q->qtype);
+}
+
+void chain_release(struct way *way)
+{
+	forget(way, 0);
+}
+
+bool chain_answers_below(const struct server_block *sb, const struct dns_name *name,
+			 const struct plugin *until)
+{
+	for (size_t i = 0; i < chain_len && chain_plugins[i] != until; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		const void *state = sb->state[plugin->id];
+
+		if (state && plugin->answers_below && plugin->answers_below(state, name))
+			return true;
+	}
 	return false;
 }
 
-static void answered(struct inflight *flight, struct answer *answer, enum admission admission,
-		     const struct server_block_answer *local, uint64_t now)
+bool chain_by_family(const struct server_block *sb, uint16_t qtype, const struct passage *passage)
 {
-	static const struct server_block_answer by_template = { .plugin = PLUGIN_TEMPLATE };
-	struct answer *then;
+	for (size_t i = 0; sb->by_family && i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		const void *state = sb->state[plugin->id];
 
-	revert(flight, &answer, &admission);
-	if (flight->cname) {
-		then = answer;
-		cname_end(flight, then, &answer, &admission);
-		answer__free(then);
-		if (!local || local->exact)
-			local = &by_template;
+		if (state && plugin->by_family && plugin->by_family(state, qtype, passage))
+			return true;
 	}
-	if (local && !local->exact && cname_begin(flight, &answer, &admission, now))
-		return;
-	if (flight->native)
-		dns64_end(flight, &answer, &admission);
-	else if (dns64_begin(flight, answer, admission, now))
-		return;
-	inflight_finish(flight, answer, admission, local, now);
+	return false;
 }
 
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission);
-
-/* The forward that has not been asked: the longest FROM at first, then the others in file order. */
-static const struct corefile_forward *next_forward(struct inflight *flight)
+bool chain_has(const struct server_block *sb, const struct dns_name *name)
 {
-	const struct corefile_block *block = flight->asked->config;
-	const struct dns_name *name = &flight->exchange.qname;
-	const struct corefile_forward *forward;
+	for (size_t i = 0; i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		const void *state = sb->state[plugin->id];
 
-	if (!flight->forward)
-		return corefile__forward_for(block, name->wire, name->len);
-	for (size_t i = 0; i < block->forwards_len && i < 64; i++) {
-		forward = &block->forwards[i];
-		if (!(flight->forwards_asked >> i & 1) &&
-		    corefile__forward_takes(forward, name->wire, name->len))
-			return forward;
+		if (state && plugin->has && plugin->has(state, name))
+			return true;
 	}
-	return NULL;
-}
-
-static void inflight_forward(struct inflight *flight, uint64_t now)
-{
-	const struct corefile_block *block = flight->asked->config;
-	const struct corefile_forward *forward = next_forward(flight);
-	size_t index = forward ? forward - block->forwards : 0;
-
-	if (!forward && block->whoami) {
-		inflight_finish_whoami(flight);
-		return;
-	}
-	if (!forward) {
-		inflight_finish_rcode(flight, DNS_SERVFAIL, "no plugin of the block answers");
-		return;
-	}
-	flight->exchange.once = resolver_unanswered_lately(flight, now);
-	flight->forward = forward;
-	flight->forwards_asked |= 1ull << (index & 63);
-	if (exchange__start(flight->asked->groups[index], &flight->exchange, now))
-		inflight_finish_rcode(flight, DNS_REFUSED, flight->exchange.error);
-}
-
-static bool wants_next(const struct corefile_forward *forward, const struct answer *answer)
-{
-	uint16_t rcode = answer->flags & DNS_RCODE;
-
-	return forward->next_rcodes >> rcode & 1 ||
-	       (forward->next_on_nodata && rcode == DNS_NOERROR &&
-		!answer->count[DNS_ANSWER_SECTION]);
-}
-
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
-{
-	struct inflight *flight = (struct inflight *)exchange;
-	uint64_t now = resolver_now(flight->resolver);
-
-	if (answer && wants_next(flight->forward, answer) && next_forward(flight)) {
-		answer__free(answer);
-		inflight_forward(flight, now);
-		return;
-	}
-	answered(flight, answer, admission, NULL, now);
-}
-
-_Static_assert(offsetof(struct inflight, exchange) == 0, "exchanged() casts");
-
-static enum admission admission_of(const struct answer *answer)
-{
-	return (answer->flags & DNS_RCODE) == DNS_NOERROR && answer->count[DNS_ANSWER_SECTION]
-		       ? ADMIT_POSITIVE
-		       : ADMIT_NEGATIVE;
-}
-
-/* From the first plugin of the block on. */
-static void ask_name(struct inflight *flight, struct server_block *sb, const struct dns_name *name,
-		     uint16_t qtype, uint64_t now)
-{
-	struct exchange *ex = &flight->exchange;
-	struct server_block_answer local;
-	enum plugin_result result;
-	const struct client *asker = &flight->asker;
-	struct plugin_client client = { &asker->peer.sa, &asker->local.sa, asker->tcp };
-	struct plugin_query query = {
-		.qname = &ex->qname,
-		.qtype = qtype,
-		.qclass = DNS_CLASS_IN,
-		.key_flags = flight->question.key_flags & ~NODENS_KEY_AGENT,
-		.client = asker->peer.sa.sa_family != AF_UNSPEC ? &client : NULL,
-	};
-
-	flight->asked = sb;
-	flight->asked_name = ex->qname = *name;
-	ex->qtype = qtype;
-	ex->key_flags = query.key_flags;
-	ex->done = exchanged;
-	flight->forward = NULL;
-	flight->forwards_asked = 0;
-	if (!rewrite(flight, &query)) {
-		inflight_finish_rcode(flight, DNS_SERVFAIL, "rewrite: the new name is none");
-		return;
-	}
-	result = server_block__answer(sb, &query, &local);
-	if (!flight->cname)
-		flight->ede = local.ede;
-	switch (result) {
-	case PLUGIN_ANSWER:
-		answered(flight, local.answer, admission_of(local.answer), &local, now);
-		return;
-	case PLUGIN_SERVFAIL:
-		inflight_finish_rcode(flight, DNS_SERVFAIL, local.error);
-		return;
-	default:
-		break;
-	}
-	/* upstreams are asked for class IN alone */
-	if (query.qclass != DNS_CLASS_IN)
-		inflight_finish_rcode(flight, DNS_REFUSED, "rewrite: no upstream for this class");
-	else
-		inflight_forward(flight, now);
-}
-
-/* For the question or, with dns64, its A records. */
-void inflight_ask(struct inflight *flight, uint16_t qtype, uint64_t now)
-{
-	ask_name(flight, flight->sb, &flight->question.qname, qtype, now);
+	return false;
 }

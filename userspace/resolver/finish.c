@@ -3,17 +3,7 @@
  * The end of a question in flight: what its clients are told, what is kept, what is learnt.
  * Contract: resolver_priv.h.
  */
-#include <string.h>
-
-#include "plugin/dns64.h"
-#include "plugin/loadbalance.h"
-#include "plugin/whoami.h"
 #include "resolver_priv.h"
-
-bool inflight_failed(const struct answer *answer)
-{
-	return !answer || (answer->flags & DNS_RCODE) == DNS_SERVFAIL;
-}
 
 /* Does it say anything of the name? Else what is known from before is better: RFC 8767, 4. */
 static bool says_nothing(const struct answer *answer)
@@ -23,29 +13,21 @@ static bool says_nothing(const struct answer *answer)
 	return rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN;
 }
 
-/*
- * dns64 gives clients over IPv6 another answer than those over IPv4: neither may be where the
- * programs find it.
- */
-static bool private_answer(const struct inflight *flight, const struct answer *answer)
+/* The passage's answer is the store's or gone after this. */
+static void put(struct inflight *flight, const struct store_put *how)
 {
-	const struct corefile_dns64 *dns64 = &flight->sb->config->dns64;
+	struct passage *passage = &flight->way.passage;
+	const struct server_block *sb = flight->way.sb;
+	struct resolver *resolver = flight->way.resolver;
+	struct answer *answer = passage->answer;
+	uint8_t key_flags = passage->question.key_flags;
+	/* neither may be where the programs find it */
+	bool by_family = chain_by_family(sb, passage->question.qtype, passage);
 
-	return dns64->enabled && !dns64->allow_ipv4 && flight->question.qtype == DNS_TYPE_AAAA &&
-	       (flight->native || dns64__wants(dns64, answer));
-}
-
-/* @answer is the store's or gone after this. */
-static void put(struct inflight *flight, struct answer *answer, const struct store_put *how,
-		uint64_t now)
-{
-	struct resolver *resolver = flight->resolver;
-	uint8_t key_flags = flight->question.key_flags;
-
-	if (server_block__of_client(flight->sb) || private_answer(flight, answer)) {
+	passage->answer = NULL;
+	if (sb->tells_client || by_family) {
 		/* with both, one entry would have to serve clients of two kinds */
-		if (!(key_flags & NODENS_KEY_AGENT) ||
-		    (server_block__of_client(flight->sb) && private_answer(flight, answer))) {
+		if (!(key_flags & NODENS_KEY_AGENT) || (sb->tells_client && by_family)) {
 			answer__free(answer);
 			return;
 		}
@@ -53,101 +35,118 @@ static void put(struct inflight *flight, struct answer *answer, const struct sto
 		key_flags &= ~NODENS_KEY_AGENT;
 	}
 	answer->key_flags = key_flags;
-	if (!store__put(resolver->config.store, answer, how, now))
+	if (!store__put(resolver->config.store, answer, how, passage->now_ns))
 		resolver_count(resolver, AGENT_STAT_CACHE_STORED);
 }
 
-static const char *reason(const struct inflight *flight)
+/* What the cache's rules say of the answer; false: it is not kept. */
+static bool keep(const struct inflight *flight, struct store_put *how, uint32_t *ttl_s)
 {
-	return flight->exchange.error[0] ? flight->exchange.error : "no upstream answered";
+	const struct passage *passage = &flight->way.passage;
+	const struct server_block *sb = flight->way.sb;
+	bool keep = true;
+
+	if (!passage->answer)
+		return false;
+	if (passage->exact)
+		server_block__keep_exact(sb, passage->answer, flight->way.resolver->n_blocks, how,
+					 ttl_s);
+	else
+		keep = server_block__keep(sb, passage->answer, passage->admission, how, ttl_s);
+	return keep && !passage->ede;
 }
 
-void inflight_finish(struct inflight *flight, struct answer *answer, enum admission admission,
-		     const struct server_block_answer *local, uint64_t now)
+static void learn(struct inflight *flight, bool keeps_positive)
 {
-	struct resolver *resolver = flight->resolver;
-	const struct server_block *sb = flight->sb;
-	bool for_agent = !flight->n_waiting, keep = false;
-	bool keeps = stale_keeps_positive(flight, admission, now),
-	     worse = keeps || says_nothing(answer);
-	bool unanswered = resolver_unanswered_learn(flight, answer, now);
+	const struct passage *passage = &flight->way.passage;
+
+	if (flight->asks.loop && passage->answer)
+		resolver_loop_answered(flight->way.resolver, flight->way.sb);
+	else if (passage->by == PLUGIN_FORWARD && !keeps_positive)
+		resolver_nx_below_learn(flight, passage->answer, passage->admission,
+					passage->now_ns);
+}
+
+static void finish_answer(struct inflight *flight)
+{
+	struct passage *passage = &flight->way.passage;
+	uint64_t now = passage->now_ns;
+	bool for_agent = !flight->n_waiting;
+	bool keeps = stale_keeps_positive(flight, passage->admission, now);
+	bool worse = keeps || says_nothing(passage->answer);
+	bool unanswered = unanswered_learn(flight, passage->answer, now), kept;
+	const char *error = passage->error ? passage->error : "no upstream answered";
 	struct store_put how;
 	uint32_t ttl_s = 0;
 
 	inflight_unlink(flight);
-	if (worse && stale_end(flight, now)) {
-		answer__free(answer);
-		goto out;
-	}
-	if (answer)
-		loadbalance__prefer(sb->config->prefer, sb->config->prefer_len, answer);
-	if (answer && local && local->exact) {
-		server_block__keep_exact(sb, answer, resolver->n_blocks, &how, &ttl_s);
-		keep = !flight->ede;
-	} else if (answer) {
-		keep = server_block__keep(sb, answer, admission, &how, &ttl_s) && !flight->ede;
-	}
-	reply_all(flight, answer, ttl_s, local ? local->plugin : PLUGIN_FORWARD, false,
-		  answer ? NULL : reason(flight));
-	if (flight->loop && answer)
-		resolver_loop_answered(resolver, sb);
-	else if (!local && !keeps)
-		resolver_nx_below_learn(flight, answer, admission, now);
-	if (unanswered && !answer) {
-		answer = resolver_unanswered_keep(flight, &how);
-		keep = answer;
+	if (worse && stale_end(flight, now))
+		return;
+	kept = keep(flight, &how, &ttl_s);
+	reply_all(flight, passage->answer, ttl_s, passage->by, false,
+		  passage->answer ? NULL : error);
+	learn(flight, keeps);
+	if (unanswered && !passage->answer) {
+		passage->answer = unanswered_keep(flight, &how);
+		kept = passage->answer;
 	}
 	/* a refresh that failed leaves what there was */
-	if (keep && resolver->config.store && !flight->loop && !sb->config->apart && !keeps &&
-	    !(for_agent && worse)) {
-		put(flight, answer, &how, now);
-	} else {
-		if (!worse)
-			stale_drop(flight, now);
-		answer__free(answer);
-	}
-out:
-	resolver_nx_below_forget(flight);
-	inflight_free(flight);
-	resolver_judge_load(resolver);
+	if (kept && flight->way.resolver->config.store && !flight->asks.loop &&
+	    !flight->way.sb->config->apart && !keeps && !(for_agent && worse))
+		put(flight, &how);
+	else if (!worse)
+		stale_drop(flight, now);
 }
 
-/* Each client has an answer of its own. */
-void inflight_finish_whoami(struct inflight *flight)
+static void finish_each(struct inflight *flight)
 {
-	struct resolver *resolver = flight->resolver;
-	struct waiting *waiting;
+	const struct plugin *plugin = chain_plugins[flight->way.at];
+	struct resolver *resolver = flight->way.resolver;
 
 	inflight_unlink(flight);
-	for (waiting = flight->first; waiting; waiting = waiting->next) {
-		struct resolver_event event = reply_event(flight, waiting, PLUGIN_WHOAMI);
+	for (struct waiting *waiting = flight->first; waiting; waiting = waiting->next) {
+		struct resolver_event event = reply_event(flight, waiting, plugin->id);
+		const struct client *asks = &waiting->client;
+		struct plugin_client client = { &asks->peer.sa, &asks->local.sa, asks->tcp };
 		struct answer *answer = NULL;
 
-		if (whoami__answer(&waiting->query, &waiting->client.peer.sa, waiting->client.tcp,
-				   &answer))
+		if (plugin->each(&waiting->query, &client, &answer))
 			resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, waiting->since_ns);
 		else
 			resolver_reply(resolver, &event, answer, 0, waiting->since_ns);
 		answer__free(answer);
 	}
-	resolver_nx_below_forget(flight);
-	inflight_free(flight);
-	resolver_judge_load(resolver);
 }
 
-void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *error)
+static void finish_error(struct inflight *flight)
 {
-	struct resolver *resolver = flight->resolver;
+	struct passage *passage = &flight->way.passage;
 
 	inflight_unlink(flight);
-	stale_end(flight, resolver_now(resolver)); /* nobody waits any more, then */
+	stale_end(flight, passage->now_ns); /* nobody waits any more, then */
 	for (struct waiting *waiting = flight->first; waiting; waiting = waiting->next) {
 		struct resolver_event event = reply_event(flight, waiting, PLUGIN_NONE);
 
-		event.error = error;
-		resolver_reply_rcode(resolver, &event, rcode, waiting->since_ns);
+		event.error = passage->error;
+		resolver_reply_rcode(flight->way.resolver, &event, passage->rcode,
+				     waiting->since_ns);
 	}
+}
+
+void resolver_finish(struct way *way, enum plugin_result result)
+{
+	struct inflight *flight = (struct inflight *)way;
+	struct resolver *resolver = way->resolver;
+
+	if (result == PLUGIN_ANSWER)
+		finish_answer(flight);
+	else if (result == PLUGIN_EACH)
+		finish_each(flight);
+	else
+		finish_error(flight);
 	resolver_nx_below_forget(flight);
 	inflight_free(flight);
 	resolver_judge_load(resolver);
 }
+
+_Static_assert(offsetof(struct inflight, way) == 0, "resolver_finish() casts");

@@ -33,9 +33,9 @@ struct inflight *inflight_find(struct resolver *resolver, uint64_t hash,
 	struct inflight *flight = resolver->buckets[hash % BUCKETS];
 
 	for (; flight; flight = flight->next) {
-		const struct question *have = &flight->question;
+		const struct question *have = &flight->way.passage.question;
 
-		if (flight->hash == hash && flight->sb == sb && have->qtype == q->qtype &&
+		if (flight->way.hash == hash && flight->way.sb == sb && have->qtype == q->qtype &&
 		    have->key_flags == q->key_flags && have->qname.len == q->qname.len &&
 		    !memcmp(have->qname.wire, q->qname.wire, q->qname.len))
 			return flight;
@@ -45,8 +45,8 @@ struct inflight *inflight_find(struct resolver *resolver, uint64_t hash,
 
 void inflight_unlink(struct inflight *flight)
 {
-	struct resolver *resolver = flight->resolver;
-	struct inflight **at = &resolver->buckets[flight->hash % BUCKETS];
+	struct resolver *resolver = flight->way.resolver;
+	struct inflight **at = &resolver->buckets[flight->way.hash % BUCKETS];
 
 	while (*at != flight)
 		at = &(*at)->next;
@@ -66,9 +66,8 @@ void inflight_free(struct inflight *flight)
 		flight->first = waiting->next;
 		reply_waiting_free(waiting);
 	}
-	answer__free(flight->native);
-	answer__free(flight->cname);
-	rewrite_result__free(flight->rewritten);
+	chain_release(&flight->way);
+	answer__free(flight->way.passage.answer);
 	free(flight);
 }
 
@@ -84,7 +83,7 @@ static int take_share(struct resolver *resolver, const struct client *client, st
 static int inflight_join(struct inflight *flight, const struct client *client,
 			 const struct dns_query *query, uint64_t now)
 {
-	struct resolver *resolver = flight->resolver;
+	struct resolver *resolver = flight->way.resolver;
 	struct waiting *waiting;
 	int ret;
 
@@ -108,6 +107,25 @@ static int inflight_join(struct inflight *flight, const struct client *client,
 
 /* ---- begin ---- */
 
+static void begin_way(struct inflight *flight, const struct inflight_start *start, uint64_t now)
+{
+	struct passage *passage = &flight->way.passage;
+	const struct client *asker = start->asker;
+
+	passage->question = *start->question;
+	passage->now_ns = now;
+	passage->over_ipv6 = passage->question.key_flags & NODENS_KEY_AGENT;
+	if (asker) {
+		flight->asker = *asker;
+		passage->client.peer = &flight->asker.peer.sa;
+		passage->client.local = &flight->asker.local.sa;
+		passage->client.tcp = asker->tcp;
+		passage->query.client = &passage->client;
+	}
+	if (start->sb->tells_client)
+		passage->over_ipv6 = asker && asker->peer.sa.sa_family == AF_INET6;
+}
+
 static struct inflight *inflight_new(struct resolver *resolver, uint64_t hash,
 				     const struct inflight_start *start, uint64_t now)
 {
@@ -116,14 +134,13 @@ static struct inflight *inflight_new(struct resolver *resolver, uint64_t hash,
 
 	if (!flight)
 		return NULL;
-	flight->resolver = resolver;
-	flight->hash = hash;
+	flight->way.resolver = resolver;
+	flight->way.hash = hash;
+	flight->way.sb = start->sb;
+	flight->way.done = resolver->done;
 	flight->since_ns = now;
-	flight->sb = start->sb;
 	flight->zone = start->zone;
-	flight->question = *start->question;
-	if (start->asker)
-		flight->asker = *start->asker;
+	begin_way(flight, start, now);
 	flight->last = &flight->first;
 	flight->next = *bucket;
 	*bucket = flight;
@@ -131,13 +148,14 @@ static struct inflight *inflight_new(struct resolver *resolver, uint64_t hash,
 	return flight;
 }
 
-/* What the agent wants to know besides. */
-static void add_purpose(struct inflight *flight, const struct inflight_start *start)
+static void add_asks(struct inflight *flight, const struct agent_asks *asks)
 {
-	flight->probe |= start->probe;
-	flight->loop |= start->loop;
-	if (start->nx_below_for)
-		flight->nx_below_for = *start->nx_below_for;
+	if (!asks)
+		return;
+	flight->asks.probe |= asks->probe;
+	flight->asks.loop |= asks->loop;
+	if (asks->nx_below_for.len)
+		flight->asks.nx_below_for = asks->nx_below_for;
 }
 
 int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now)
@@ -147,10 +165,10 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 	int ret = 0;
 
 	flight = inflight_find(resolver, hash, start->sb, start->question);
-	if (flight && start->client && server_block__of_client(start->sb))
+	if (flight && start->client && start->sb->tells_client)
 		flight = NULL; /* each says who asks */
 	if (flight) {
-		add_purpose(flight, start);
+		add_asks(flight, start->asks);
 		if (!start->client)
 			return 0;
 		ret = inflight_join(flight, start->client, start->query, now);
@@ -165,7 +183,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 	flight = inflight_new(resolver, hash, start, now);
 	if (!flight)
 		return -ENOMEM;
-	add_purpose(flight, start);
+	add_asks(flight, start->asks);
 	if (start->client)
 		ret = take_share(resolver, start->client, &resolver->exchanges,
 				 resolver->client_exchanges, &flight->share);
@@ -176,7 +194,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 		inflight_free(flight);
 		return ret;
 	}
-	inflight_ask(flight, start->question->qtype, now);
+	chain_run(&flight->way);
 	resolver_judge_load(resolver);
 	return 0;
 }
@@ -187,7 +205,7 @@ void inflight_close_all(struct resolver *resolver)
 		while (resolver->buckets[i]) {
 			struct inflight *flight = resolver->buckets[i];
 
-			exchange__cancel(&flight->exchange);
+			exchange__cancel(&flight->way.exchange);
 			for (struct waiting *w = flight->first; w; w = w->next)
 				resolver->config.reply(resolver->config.ctx, &w->client, NULL, 0);
 			inflight_unlink(flight);

@@ -53,7 +53,7 @@ static void ask(struct resolver *resolver, size_t block, uint64_t now)
 	struct inflight_start start = {
 		.sb = &resolver->blocks[block],
 		.question = &q,
-		.loop = true,
+		.asks = &(struct agent_asks){ .loop = true },
 	};
 
 	/* not had now: again in a second */

@@ -21,17 +21,10 @@ static bool nx_below_on(const struct server_block *sb, size_t zone)
 
 /* For the agent itself: coalesces with who asks the same. */
 static int ask(struct resolver *resolver, struct server_block *sb, size_t zone,
-	       const struct dns_name *name, unsigned int probe, const struct dns_name *nx_below_for,
-	       uint64_t now)
+	       const struct dns_name *name, const struct agent_asks *asks, uint64_t now)
 {
 	struct question q = { .qname = *name, .qtype = DNS_TYPE_A };
-	struct inflight_start start = {
-		.sb = sb,
-		.zone = zone,
-		.question = &q,
-		.probe = probe,
-		.nx_below_for = nx_below_for,
-	};
+	struct inflight_start start = { .sb = sb, .zone = zone, .question = &q, .asks = asks };
 
 	/* as refreshes: where there are too many clients, they go first */
 	if (resolver->n_inflight >= resolver->config.shed_above / 2)
@@ -40,33 +33,12 @@ static int ask(struct resolver *resolver, struct server_block *sb, size_t zone,
 	return inflight_start(resolver, &start, now);
 }
 
-/* Are there names below @name that others are asked for than who denied it? */
-static bool forwards_differ(const struct corefile_block *block, const struct dns_name *name)
-{
-	for (size_t i = 0; i < block->forwards_len; i++) {
-		const struct corefile_forward *forward = &block->forwards[i];
-
-		if (forward->from.wire_len > name->len &&
-		    zone__contains(name->wire, name->len, forward->from.wire,
-				   forward->from.wire_len))
-			return true;
-		for (size_t k = 0; k < forward->except_len; k++) {
-			if (zone__contains(name->wire, name->len, forward->except[k].wire,
-					   forward->except[k].wire_len))
-				return true;
-		}
-	}
-	return false;
-}
-
 bool resolver_nx_below_may(const struct resolver *resolver, const struct server_block *sb,
 			   const struct dns_name *name)
 {
-	/* such an entry is looked up before all of these are asked */
-	return !(sb->rewrite && rewrite__changes(sb->rewrite)) && !server_block__of_client(sb) &&
-	       !(sb->templates && template__below(sb->templates, name)) &&
-	       !(sb->hosts && hosts__below(sb->hosts, name)) &&
-	       !forwards_differ(sb->config, name) && !resolver_divided(resolver, sb, name);
+	/* such an entry is looked up before any plugin is asked */
+	return !sb->tells_client && !chain_answers_below(sb, name, NULL) &&
+	       !resolver_divided(resolver, sb, name);
 }
 
 static void store_nx_below(struct resolver *resolver, struct server_block *sb,
@@ -110,7 +82,8 @@ static void consider(struct resolver *resolver, struct server_block *sb, size_t 
 		copy.ttl_s = ttl_s;
 		store_nx_below(resolver, sb, &copy, &candidate, now);
 	} else if (!denied) {
-		ask(resolver, sb, zone, &candidate, 0, name, now);
+		ask(resolver, sb, zone, &candidate, &(struct agent_asks){ .nx_below_for = *name },
+		    now);
 	} else {
 		nx_below__exists(resolver->nx_below, &sb->config->zones[zone], &candidate, now);
 	}
@@ -119,12 +92,12 @@ static void consider(struct resolver *resolver, struct server_block *sb, size_t 
 /* The probe has said @rcode, or nothing: -1. */
 static void probe_result(struct inflight *flight, int rcode, uint64_t now)
 {
-	unsigned int probe = flight->probe;
+	unsigned int probe = flight->asks.probe;
 
 	if (!probe)
 		return;
-	flight->probe = 0;
-	nx_below__probe_result(zone_state(flight->sb, flight->zone), probe, rcode, now);
+	flight->asks.probe = 0;
+	nx_below__probe_result(zone_state(flight->way.sb, flight->zone), probe, rcode, now);
 }
 
 /* Ask them all, if it is time. */
@@ -139,7 +112,7 @@ static void ask_probes(struct resolver *resolver, struct server_block *sb, size_
 	for (unsigned int i = 0; i < NX_PROBES; i++) {
 		/* it may be over before this returns */
 		if (!nx_below__probe_name(&sb->config->zones[zone], i, &name) ||
-		    ask(resolver, sb, zone, &name, 1u << i, NULL, now))
+		    ask(resolver, sb, zone, &name, &(struct agent_asks){ .probe = 1u << i }, now))
 			nx_below__probe_result(state, 1u << i, -1, now);
 	}
 }
@@ -159,32 +132,32 @@ static void hear(struct resolver *resolver, struct server_block *sb, size_t zone
 
 void resolver_nx_below_forget(struct inflight *flight)
 {
-	probe_result(flight, -1, resolver_now(flight->resolver));
+	probe_result(flight, -1, resolver_now(flight->way.resolver));
 }
 
 void resolver_nx_below_learn(struct inflight *flight, const struct answer *answer,
 			     enum admission admission, uint64_t now)
 {
-	struct resolver *resolver = flight->resolver;
-	struct server_block *sb = flight->sb;
+	struct resolver *resolver = flight->way.resolver;
+	struct server_block *sb = flight->way.sb;
 	const struct corefile_zone *zone = &sb->config->zones[flight->zone];
-	const struct dns_name *name = &flight->question.qname;
+	const struct dns_name *name = &flight->way.passage.question.qname;
 	uint16_t rcode = answer ? answer->flags & DNS_RCODE : DNS_SERVFAIL;
 
 	probe_result(flight, answer ? rcode : -1, now);
 	if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)
 		hear(resolver, sb, flight->zone, now);
 	/* What the block made out of another question proves nothing of this one. */
-	if (!answer || !resolver->config.store ||
-	    (flight->rewritten && flight->rewritten->reverts) || !nx_below_on(sb, flight->zone))
+	if (!answer || !resolver->config.store || flight->way.passage.changed ||
+	    !nx_below_on(sb, flight->zone))
 		return;
 	/* an owner of a CNAME exists, though its target does not */
 	if (rcode == DNS_NOERROR || (rcode == DNS_NXDOMAIN && answer->count[DNS_ANSWER_SECTION])) {
 		nx_below__exists(resolver->nx_below, zone, name, now);
 		store__remove_cuts(resolver->config.store, name);
-		if (flight->nx_below_for.len)
-			consider(resolver, sb, flight->zone, answer, name, &flight->nx_below_for,
-				 now);
+		if (flight->asks.nx_below_for.len)
+			consider(resolver, sb, flight->zone, answer, name,
+				 &flight->asks.nx_below_for, now);
 		return;
 	}
 	/* what is not to be kept for the name itself is not for those below it */
@@ -192,10 +165,10 @@ void resolver_nx_below_learn(struct inflight *flight, const struct answer *answe
 	    zone_state(sb, flight->zone)->state != NX_ZONE_CLUSTER)
 		return;
 	/* Signed denials are not ours to widen: who asks with DO or CD is left out. */
-	if (flight->question.key_flags)
+	if (flight->way.passage.question.key_flags)
 		return;
 	consider(resolver, sb, flight->zone, answer, name,
-		 flight->nx_below_for.len ? &flight->nx_below_for : name, now);
+		 flight->asks.nx_below_for.len ? &flight->asks.nx_below_for : name, now);
 }
 
 void resolver_nx_below_tick(struct resolver *resolver, uint64_t now)

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/cname.h"
-#include "plugin/dns64.h"
-#include "plugin/loadbalance.h"
 #include "config/plan.h"
 #include "resolver_priv.h"
 
@@ -23,6 +20,7 @@
 struct fill {
 	struct resolver *resolver;
 	struct server_block *sb;
+	const struct plugin *plugin; /* of the block: what it says beforehand is put */
 	uint64_t now;
 	bool missing;	  /* put what is not there alone */
 	uint64_t room[2]; /* entries that may still be put: who comes first does not push out others
@@ -36,23 +34,32 @@ static bool is_own(const struct fill *fill, const struct dns_name *name)
 	       fill->sb->config;
 }
 
+struct own {
+	struct way way;
+	bool answered;
+};
+
+static void own_done(struct way *way, enum plugin_result result)
+{
+	((struct own *)way)->answered = result == PLUGIN_ANSWER;
+}
+
 /* What the block says by itself, as it would be asked; NULL: that is not known here. */
-static struct answer *own_answer(const struct server_block *sb, const struct dns_name *name,
+static struct answer *own_answer(const struct fill *fill, const struct dns_name *name,
 				 uint16_t qtype)
 {
-	const struct corefile_dns64 *dns64 = &sb->config->dns64;
-	struct plugin_query query = { name, qtype, DNS_CLASS_IN, 0, NULL };
-	struct server_block_answer local = { .answer = NULL };
-	struct dns_name target;
+	struct own own = { .way = {
+				   .resolver = fill->resolver, .sb = fill->sb, .done = own_done } };
+	struct passage *passage = &own.way.passage;
 
-	if (sb->rewrite && rewrite__touches(sb->rewrite, &query))
-		return NULL;
-	if (server_block__answer((struct server_block *)sb, &query, &local) != PLUGIN_ANSWER)
-		return NULL;
-	if (!local.ede && !cname__target(local.answer, &target) &&
-	    !(dns64->enabled && qtype == DNS_TYPE_AAAA && dns64__wants(dns64, local.answer)))
-		return local.answer;
-	answer__free(local.answer);
+	passage->question = (struct question){ .qname = *name, .qtype = qtype };
+	passage->own_only = true;
+	passage->now_ns = fill->now;
+	chain_run(&own.way);
+	chain_release(&own.way);
+	if (own.answered && !passage->ede)
+		return passage->answer;
+	answer__free(passage->answer);
 	return NULL;
 }
 
@@ -66,10 +73,9 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 
 	if (!is_own(fill, name))
 		return true;
-	answer = own_answer(fill->sb, name, qtype);
+	answer = own_answer(fill, name, qtype);
 	if (!answer)
 		return true;
-	loadbalance__prefer(fill->sb->config->prefer, fill->sb->config->prefer_len, answer);
 	server_block__keep_exact(fill->sb, answer, resolver->n_blocks, &put, &ttl_s);
 	if (!fill->room[put.kind]) {
 		answer__free(answer);
@@ -81,9 +87,9 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-static void put_blackhole(struct resolver *resolver, const struct server_block *sb,
-			  const struct dns_name *suffix, const struct answer *nxdomain,
-			  uint8_t key_flags, uint64_t now)
+static void put_denied(struct resolver *resolver, const struct server_block *sb,
+		       const struct dns_name *suffix, const struct answer *nxdomain,
+		       uint8_t key_flags, uint64_t now)
 {
 	uint32_t ttl_s = nxdomain->ttl_s ? nxdomain->ttl_s : BLACKHOLE_TTL_S;
 	struct store_put put = {
@@ -102,8 +108,8 @@ static void put_blackhole(struct resolver *resolver, const struct server_block *
 		store__put(resolver->config.store, nx_below, &put, now);
 }
 
-static const uint8_t blackhole_kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
-					   NODENS_KEY_DO | NODENS_KEY_CD };
+static const uint8_t denied_kinds[] = { 0, NODENS_KEY_DO, NODENS_KEY_CD,
+					NODENS_KEY_DO | NODENS_KEY_CD };
 
 static bool is_there(const struct fill *fill, const struct dns_name *suffix, uint8_t key_flags)
 {
@@ -113,31 +119,30 @@ static bool is_there(const struct fill *fill, const struct dns_name *suffix, uin
 			  fill->now, &ttl_s);
 }
 
-static bool lacks_blackhole(void *ctx, const struct dns_name *suffix)
+static bool lacks_denied(void *ctx, const struct dns_name *suffix)
 {
 	const struct fill *fill = ctx;
 
-	for (size_t i = 0; i < sizeof(blackhole_kinds); i++) {
-		if (!is_there(fill, suffix, blackhole_kinds[i]))
+	for (size_t i = 0; i < sizeof(denied_kinds); i++) {
+		if (!is_there(fill, suffix, denied_kinds[i]))
 			return true;
 	}
 	return false;
 }
 
-static void fill_blackhole(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
+static void fill_denied(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
 	struct fill *fill = ctx;
 
-	/* rewrites come before templates, hosts of the block after them */
-	if ((fill->sb->rewrite && rewrite__changes(fill->sb->rewrite)) ||
+	/* who comes before may know of names below; who comes after is not asked */
+	if (chain_answers_below(fill->sb, suffix, fill->plugin) ||
 	    resolver_divided(fill->resolver, fill->sb, suffix))
 		return;
-	for (size_t i = 0; i < sizeof(blackhole_kinds); i++) {
-		if (fill->missing && is_there(fill, suffix, blackhole_kinds[i]))
+	for (size_t i = 0; i < sizeof(denied_kinds); i++) {
+		if (fill->missing && is_there(fill, suffix, denied_kinds[i]))
 			continue;
 		fill->room[NODENS_NEGATIVE] -= !!fill->room[NODENS_NEGATIVE];
-		put_blackhole(fill->resolver, fill->sb, suffix, nxdomain, blackhole_kinds[i],
-			      fill->now);
+		put_denied(fill->resolver, fill->sb, suffix, nxdomain, denied_kinds[i], fill->now);
 	}
 }
 
@@ -151,24 +156,51 @@ static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 	return true;
 }
 
-static void fill_templates(struct fill *fill, struct server_block *sb)
+/* What the plugin knows of names: lists say that these exist. */
+static void fill_plugin(struct fill *fill, void *state)
 {
-	struct template_blackholes take = { .found = fill_blackhole, .ctx = fill };
-
-	fill->sb = sb;
-	template__exact(sb->templates, fill_one, fill);
-	template__blackholes(sb->templates, &take);
-}
-
-static void fill_hosts(struct fill *fill, struct server_block *sb)
-{
+	struct plugin_preload names = { .question = exists, .ctx = fill };
+	struct plugin_preload all = { .question = fill_one, .denied = fill_denied, .ctx = fill };
 	struct store_stats stats;
 
-	fill->sb = sb;
 	store__stats(fill->resolver->config.store, &stats);
-	if (stats.cuts)
-		hosts__each(sb->hosts, exists, fill);
-	hosts__each(sb->hosts, fill_one, fill);
+	if (fill->plugin->lists && stats.cuts)
+		fill->plugin->preload(state, &names);
+	fill->plugin->preload(state, &all);
+}
+
+typedef void plugin_fn(struct fill *fill, void *state);
+
+/* Each plugin of each block that says something beforehand. */
+static void each_plugin(struct fill *fill, plugin_fn *fn)
+{
+	struct resolver *resolver = fill->resolver;
+
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		fill->sb = &resolver->blocks[i];
+		for (size_t k = 0; k < chain_len; k++) {
+			fill->plugin = chain_plugins[k];
+			if (fill->plugin->preload && fill->sb->state[fill->plugin->id])
+				fn(fill, fill->sb->state[fill->plugin->id]);
+		}
+	}
+}
+
+static bool is_long_list(const struct fill *fill, const void *state)
+{
+	return fill->plugin->lists && fill->plugin->lists(state) > A_LIST;
+}
+
+static void fill_by_hand(struct fill *fill, void *state)
+{
+	if (!is_long_list(fill, state))
+		fill_plugin(fill, state);
+}
+
+static void fill_long_list(struct fill *fill, void *state)
+{
+	if (is_long_list(fill, state))
+		fill_plugin(fill, state);
 }
 
 /*
@@ -184,25 +216,13 @@ void resolver_static_fill(struct resolver *resolver, uint64_t now)
 		store__owner_stats(resolver->config.store, resolver->n_blocks, kind, &stats[kind]);
 		fill.room[kind] = stats[kind].capacity;
 	}
-	for (size_t i = 0; i < resolver->n_blocks; i++) {
-		struct server_block *sb = &resolver->blocks[i];
-
-		if (sb->templates)
-			fill_templates(&fill, sb);
-		if (sb->hosts && hosts__count(sb->hosts) <= A_LIST)
-			fill_hosts(&fill, sb);
-	}
+	each_plugin(&fill, fill_by_hand);
 	for (int kind = 0; kind < 2; kind++) {
 		uint64_t left = stats[kind].capacity / 4;
 
 		fill.room[kind] -= fill.room[kind] < left ? fill.room[kind] : left;
 	}
-	for (size_t i = 0; i < resolver->n_blocks; i++) {
-		struct server_block *sb = &resolver->blocks[i];
-
-		if (sb->hosts && hosts__count(sb->hosts) > A_LIST)
-			fill_hosts(&fill, sb);
-	}
+	each_plugin(&fill, fill_long_list);
 }
 
 struct refill {
@@ -215,23 +235,34 @@ static bool is_refilled(void *ctx, const struct dns_name *suffix)
 	return dns_name__equal(suffix, ((struct refill *)ctx)->suffix);
 }
 
-static void refill_blackhole(void *ctx, const struct dns_name *suffix,
-			     const struct answer *nxdomain)
+static void refill_denied(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)
 {
-	fill_blackhole(&((struct refill *)ctx)->fill, suffix, nxdomain);
+	fill_denied(&((struct refill *)ctx)->fill, suffix, nxdomain);
+}
+
+/* The entry for all names below @suffix. */
+static void refill(struct refill *refill)
+{
+	struct plugin_preload to = {
+		.wanted = is_refilled,
+		.denied = refill_denied,
+		.ctx = refill,
+	};
+	struct fill *fill = &refill->fill;
+
+	for (size_t i = 0; i < chain_len; i++) {
+		fill->plugin = chain_plugins[i];
+		if (fill->plugin->preload && fill->sb->state[fill->plugin->id])
+			fill->plugin->preload(fill->sb->state[fill->plugin->id], &to);
+	}
 }
 
 bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,
 			     uint64_t now)
 {
-	struct refill refill = {
+	struct refill again = {
 		.fill = { .resolver = resolver, .now = now, .room = { 1, 1 } },
 		.suffix = &question->qname,
-	};
-	struct template_blackholes take = {
-		.wanted = is_refilled,
-		.found = refill_blackhole,
-		.ctx = &refill,
 	};
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
@@ -241,67 +272,70 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	block = corefile__block_for(cf, question->qname.wire, question->qname.len);
 	if (!block)
 		return true;
-	refill.fill.sb = &resolver->blocks[block - cf->blocks];
-	if (!(question->key_flags & NODENS_KEY_CUT))
-		fill_one(&refill.fill, &question->qname, question->qtype);
-	else if (refill.fill.sb->templates)
-		template__blackholes(refill.fill.sb->templates, &take);
+	again.fill.sb = &resolver->blocks[block - cf->blocks];
+	if (question->key_flags & NODENS_KEY_CUT)
+		refill(&again);
+	else
+		fill_one(&again.fill, &question->qname, question->qtype);
 	return true;
 }
 
 /*
- * A hosts file has changed: what it said is gone, and so is what others said of names that are now
- * in it.
+ * A list has changed: what it said is gone, and so is what others said of names that are now in it.
  */
 static bool outlives(void *ctx, const struct store_question *question,
 		     const struct nodens_slot *slot)
 {
 	const struct resolver *resolver = ctx;
-	const struct server_block *sb;
 
 	(void)slot;
-	if (question->owner >= resolver->n_blocks)
-		return false;
-	sb = &resolver->blocks[question->owner];
-	return !sb->hosts || !hosts__has(sb->hosts, &question->qname);
+	return question->owner < resolver->n_blocks &&
+	       !chain_has(&resolver->blocks[question->owner], &question->qname);
 }
 
-/*
- * Entries for all names below one that nobody has used may have had to go, and a question that they
- * would have answered does not bring them back: so they are looked for, which also counts as a use.
- */
-static void look_for_blackholes(struct resolver *resolver, uint64_t now)
+static void look_for_denied(struct fill *fill, void *state)
 {
-	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
-	struct template_blackholes take = {
-		.wanted = lacks_blackhole,
-		.found = fill_blackhole,
-		.ctx = &fill,
+	struct plugin_preload to = {
+		.wanted = lacks_denied,
+		.denied = fill_denied,
+		.ctx = fill,
 	};
 
-	if (now < resolver->static_look_ns)
-		return;
-	resolver->static_look_ns = now + LOOK_NS;
-	for (size_t i = 0; i < resolver->n_blocks; i++) {
-		fill.sb = &resolver->blocks[i];
-		if (fill.sb->templates)
-			template__blackholes(fill.sb->templates, &take);
-	}
+	fill->plugin->preload(state, &to);
 }
 
-void resolver_static_tick(struct resolver *resolver, uint64_t now)
+static bool reload_lists(struct resolver *resolver, uint64_t now)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < resolver->n_blocks; i++) {
-		struct server_block *sb = &resolver->blocks[i];
+		for (size_t k = 0; k < chain_len; k++) {
+			const struct plugin *plugin = chain_plugins[k];
+			void *state = resolver->blocks[i].state[plugin->id];
 
-		if (sb->hosts && hosts__reload(sb->hosts, now) > 0)
-			changed = true;
+			if (state && plugin->reload)
+				changed |= plugin->reload(state, now) > 0;
+		}
 	}
+	return changed;
+}
+
+void resolver_static_tick(struct resolver *resolver, uint64_t now)
+{
+	struct fill fill = { .resolver = resolver, .now = now, .missing = true };
+	bool changed = reload_lists(resolver, now);
+
 	if (!resolver->owns_store)
 		return;
-	look_for_blackholes(resolver, now);
+	/*
+	 * Entries for all names below one that nobody has used may have had to go, and a question
+	 * that they would have answered does not bring them back: so they are looked for, which
+	 * also counts as a use.
+	 */
+	if (now >= resolver->static_look_ns) {
+		resolver->static_look_ns = now + LOOK_NS;
+		each_plugin(&fill, look_for_denied);
+	}
 	if (!changed)
 		return;
 	store__filter(resolver->config.store, outlives, resolver);
@@ -332,10 +366,10 @@ static bool owner_after(void *ctx, const struct store_question *question,
 		return false;
 	sb = &takeover->resolver->blocks[now];
 	/* an agent before this one knew nothing of clients here */
-	if (server_block__of_client(sb) && !(question->key_flags & NODENS_KEY_AGENT))
+	if (sb->tells_client && !(question->key_flags & NODENS_KEY_AGENT))
 		return false;
-	/* hosts files may have changed, blocks been added, with the block the same */
-	if ((sb->hosts && hosts__has(sb->hosts, &question->qname)) ||
+	/* lists may have changed, blocks been added, with the block the same */
+	if (chain_has(sb, &question->qname) ||
 	    (question->key_flags & NODENS_KEY_CUT &&
 	     !resolver_nx_below_may(takeover->resolver, sb, &question->qname)))
 		return false;
@@ -352,8 +386,11 @@ static uint32_t static_capacity(const struct resolver *resolver, uint64_t caches
 	bool any = false;
 	uint64_t room;
 
-	for (size_t i = 0; i < resolver->n_blocks; i++)
-		any |= resolver->blocks[i].hosts || resolver->blocks[i].templates;
+	for (size_t i = 0; i < resolver->n_blocks; i++) {
+		for (size_t k = 0; k < chain_len; k++)
+			any |= chain_plugins[k]->preload &&
+			       resolver->blocks[i].state[chain_plugins[k]->id];
+	}
 	if (!any)
 		return 0;
 	store__stats(resolver->config.store, &stats);

@@ -86,7 +86,7 @@ void resolver_judge_load(struct resolver *resolver)
 
 void reply_waiting_gone(struct inflight *flight)
 {
-	struct resolver *resolver = flight->resolver;
+	struct resolver *resolver = flight->way.resolver;
 
 	resolver->n_waiting -= flight->n_waiting;
 	flight->n_waiting = 0;
@@ -107,10 +107,10 @@ struct resolver_event reply_event(const struct inflight *flight, const struct wa
 	return (struct resolver_event){
 		.client = &waiting->client,
 		.query = &waiting->query,
-		.sb = flight->sb,
+		.sb = flight->way.sb,
 		.zone = flight->zone,
 		.plugin = plugin,
-		.ede = flight->ede,
+		.ede = flight->way.passage.ede,
 	};
 }
 
@@ -128,9 +128,10 @@ void reply_all(struct inflight *flight, const struct answer *answer, uint32_t tt
 		event.stale = stale;
 		event.error = error;
 		if (answer)
-			resolver_reply(flight->resolver, &event, answer, ttl_s, waiting->since_ns);
+			resolver_reply(flight->way.resolver, &event, answer, ttl_s,
+				       waiting->since_ns);
 		else
-			resolver_reply_rcode(flight->resolver, &event, DNS_SERVFAIL,
+			resolver_reply_rcode(flight->way.resolver, &event, DNS_SERVFAIL,
 					     waiting->since_ns);
 		reply_waiting_free(waiting);
 	}

@@ -10,22 +10,15 @@
 
 /* ---- queries ---- */
 
-static int family_of(const struct client *client)
-{
-	return client->peer.sa.sa_family;
-}
-
 /*
- * dns64 answers clients that asked over IPv6 only, unless told otherwise: what it made is kept
- * where no program finds it, since those cannot tell the two kinds of client apart.
+ * Plugins answer clients over IPv6 as they do not answer others (dns64, unless told otherwise):
+ * that is kept where no program finds it, since those cannot tell the two kinds of client apart.
  */
-static bool dns64_private(const struct server_block *sb, const struct client *client,
-			  const struct dns_query *query)
+static bool own_family(const struct server_block *sb, const struct client *client,
+		       const struct dns_query *query)
 {
-	const struct corefile_dns64 *dns64 = &sb->config->dns64;
-
-	return dns64->enabled && !dns64->allow_ipv4 && query->qtype == DNS_TYPE_AAAA &&
-	       family_of(client) == AF_INET6;
+	return sb->by_family && client->peer.sa.sa_family == AF_INET6 &&
+	       chain_by_family(sb, query->qtype, NULL);
 }
 
 /* True: replied. */
@@ -86,7 +79,6 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 		.asker = client,
 		.query = query,
 	};
-	bool of_client;
 	int ret;
 
 	dns_name__lower(&q.qname);
@@ -99,10 +91,9 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	resolver_loop_look(resolver, &q, client, now);
 	event.sb = start.sb;
 	event.zone = start.zone = server_block__zone(start.sb, &q.qname);
-	of_client = server_block__of_client(start.sb);
-	if (of_client) {
+	if (start.sb->tells_client) {
 		q.key_flags |= NODENS_KEY_AGENT;
-	} else if (dns64_private(start.sb, client, query)) {
+	} else if (own_family(start.sb, client, query)) {
 		/* what has AAAA records of its own is everybody's */
 		if (reply_cached(resolver, &event, &q, now))
 			return;
@@ -111,7 +102,8 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	if (reply_cached(resolver, &event, &q, now)) {
 		/* the store's wish for a new one names no client */
 		start.client = NULL;
-		if (event.stale && of_client && !stale_rechecks(resolver, start.sb, &q, now))
+		if (event.stale && start.sb->tells_client &&
+		    !stale_rechecks(resolver, start.sb, &q, now))
 			inflight_start(resolver, &start, now);
 		return;
 	}
@@ -140,7 +132,7 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 	    question->owner >= resolver->n_blocks)
 		return;
 	start.sb = &resolver->blocks[question->owner];
-	if (server_block__of_client(start.sb) || stale_rechecks(resolver, start.sb, &q, now))
+	if (start.sb->tells_client || stale_rechecks(resolver, start.sb, &q, now))
 		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */
 	if (resolver->n_inflight >= resolver->config.shed_above / 2)
@@ -208,6 +200,7 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 	if (!resolver)
 		return -ENOMEM;
 	resolver->config = *config;
+	resolver->done = resolver_finish;
 	err->text[0] = '\0';
 	open_shares(resolver);
 	ret = open_blocks(resolver, err);

@@ -11,8 +11,8 @@
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
 
-#include "base/list.h"
 #include "base/share.h"
+#include "plugin/plugin.h"
 #include "resolver/resolver.h"
 
 #define BUCKETS	    8192
@@ -33,42 +33,48 @@ struct waiting {
 	struct share *share; /* of resolver->waiting */
 };
 
-/* What is asked: also what the store keeps the answer under. */
-struct question {
-	struct dns_name qname; /* lower case */
-	uint16_t qtype;
-	uint8_t key_flags;
+/*
+ * A question on its way through the chain: down to the plugin that answers it, and up again.
+ * chain.c's, but for what forward.c keeps.
+ */
+struct way {
+	struct passage passage; /* what plugins see of it */
+	struct resolver *resolver;
+	struct server_block *sb; /* the question's */
+	/* Whose plugins below @asker are asked: of a CNAME's target; else sb. */
+	struct server_block *asked;
+	size_t at, asker; /* places in chain_plugins: who is asked; who asked first */
+	uint64_t hash;	  /* inflight_hash() of the question */
+	/* forward_plugin's: it has the answer in passage, or the error. */
+	void (*resume)(struct way *way, enum plugin_result result);
+	/* The end: ANSWER, SERVFAIL or EACH. The way is the callee's. */
+	void (*done)(struct way *way, enum plugin_result result);
+
+	struct exchange exchange;
+	const struct forwards *forwards;
+	const struct corefile_forward *forward; /* being asked */
+	uint64_t forwards_asked;		/* bits of the block's, for next */
+};
+
+/* What the agent itself wants to know by a question. */
+struct agent_asks {
+	unsigned int probe;	      /* bits: nxdomain_policy.h */
+	bool loop;		      /* loop.c */
+	struct dns_name nx_below_for; /* a name below it that does not exist; len 0: none */
 };
 
 /* A question being resolved, and the queries that wait for it: none where the agent itself asks. */
 struct inflight {
-	struct exchange exchange; /* the upstream question of the moment */
-	struct resolver *resolver;
+	struct way way;
 	struct inflight *next; /* in its bucket */
-	uint64_t hash, since_ns;
+	uint64_t since_ns;
+	size_t zone;	     /* of the block's zones */
 	struct share *share; /* of resolver->exchanges, of the client who asked first; or NULL */
-	struct server_block *sb;
-	size_t zone; /* of the block's zones */
-	struct question question;
-	struct server_block *asked; /* whose plugins are asked: sb, or that of a CNAME's target */
-	struct answer *cname; /* our own answer that leads on, while its target is asked for */
-	unsigned int n_cnames;
-	struct dns_name asked_name;	  /* the question's, or a CNAME's target; before rewrites */
-	struct rewrite_result *rewritten; /* NULL: as asked */
-	const struct ede *ede;		  /* of the template that answers */
-	const struct corefile_forward *forward; /* being asked */
-	uint64_t forwards_asked;		/* bits of the block's, for next */
-	struct answer *native;			/* dns64: the AAAA answer, while A is asked for */
-	enum admission native_admission;
 	struct client asker; /* whose words rewrites may put into the query; peer AF_UNSPEC: none */
 	struct waiting *first, **last;
 	unsigned int n_waiting;
 	struct loop_timer stale; /* then a stale answer is sent: RFC 8767, 5 */
-	/* What the agent asks for besides: see nxdomain.c. */
-	unsigned int probe; /* bits: nxdomain_policy.h */
-	bool loop;	    /* see loop.c */
-	struct dns_name
-		nx_below_for; /* a name below the question that does not exist; len 0: none */
+	struct agent_asks asks;
 };
 
 struct loop_probe {
@@ -105,6 +111,7 @@ struct resolver {
 	struct unanswered unanswered[UNANSWERED];
 	uint32_t rotate;
 	bool overloaded;
+	void (*done)(struct way *way, enum plugin_result result); /* of each question in flight */
 	struct nx_below *nx_below;
 	struct loop_probe *loops; /* one a block */
 	bool owns_store;
@@ -170,9 +177,7 @@ struct inflight_start {
 	const struct client *client; /* NULL: the agent asks */
 	const struct client *asker; /* the client, or on whose behalf the agent asks; may be NULL */
 	const struct dns_query *query;
-	unsigned int probe;
-	bool loop;
-	const struct dns_name *nx_below_for; /* may be NULL */
+	const struct agent_asks *asks; /* NULL: a client's question, and nothing besides */
 };
 int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now);
 uint64_t inflight_hash(const struct resolver *resolver, const struct server_block *sb,
@@ -185,12 +190,8 @@ void inflight_free(struct inflight *flight);
 void inflight_close_all(struct resolver *resolver);
 
 /* finish.c */
-/* The end of a flight, which is gone then: @answer is taken over; NULL: upstreams had none. */
-void inflight_finish(struct inflight *flight, struct answer *answer, enum admission admission,
-		     const struct server_block_answer *local, uint64_t now);
-void inflight_finish_whoami(struct inflight *flight);
-void inflight_finish_rcode(struct inflight *flight, uint16_t rcode, const char *error);
-bool inflight_failed(const struct answer *answer);
+/* What becomes of a question at its end, and of those who wait for it; it is gone then. */
+void resolver_finish(struct way *way, enum plugin_result result);
 
 /* server_block.c */
 /* Another block answers for a part of what lies below @suffix. */
@@ -198,8 +199,24 @@ bool resolver_divided(const struct resolver *resolver, const struct server_block
 		      const struct dns_name *suffix);
 
 /* chain.c */
-/* From the first plugin on, for the question's name and @qtype: its own, or A with dns64. */
-void inflight_ask(struct inflight *flight, uint16_t qtype, uint64_t now);
+extern const struct plugin *const chain_plugins[]; /* in the order of the way down */
+extern const size_t chain_len;
+/*
+ * The question of way->passage, from the first plugin on; sb, resolver and done are set. done is
+ * called, perhaps before this returns.
+ */
+void chain_run(struct way *way);
+void chain_release(struct way *way);
+/* Might a plugin before @until (NULL: any) say something of its own of a name below @name? */
+bool chain_answers_below(const struct server_block *sb, const struct dns_name *name,
+			 const struct plugin *until);
+/* Do clients over IPv6 get another answer than others? @passage NULL: might they? */
+bool chain_by_family(const struct server_block *sb, uint16_t qtype, const struct passage *passage);
+/* Does a plugin's list have the name? */
+bool chain_has(const struct server_block *sb, const struct dns_name *name);
+
+/* forward.c */
+extern const struct plugin forward_plugin;
 
 /* nxdomain.c */
 /* What came of @flight's question; NULL: nothing. Before the answer is stored. */
@@ -213,12 +230,12 @@ bool resolver_nx_below_may(const struct resolver *resolver, const struct server_
 void resolver_nx_below_tick(struct resolver *resolver, uint64_t now);
 
 /* unanswered.c */
-/* Did nobody answer the same question a moment ago? */
-bool resolver_unanswered_lately(const struct inflight *flight, uint64_t now);
+/* Did nobody answer the question with this hash a moment ago? */
+bool unanswered_lately(const struct resolver *resolver, uint64_t hash, uint64_t now);
 /* What came of it; NULL: nothing. True: nobody answered, which is to be kept. */
-bool resolver_unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now);
+bool unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now);
 /* That as an answer to store; NULL: the block keeps none. */
-struct answer *resolver_unanswered_keep(const struct inflight *flight, struct store_put *how);
+struct answer *unanswered_keep(const struct inflight *flight, struct store_put *how);
 
 /* loop.c */
 /* Is this query a probe of ours that came back? */

@@ -10,50 +10,32 @@
 
 #include "resolver_priv.h"
 
-static int open_groups(struct server_block *sb, struct upstreams *upstreams,
-		       struct server_block_error *err)
-{
-	const struct corefile_block *block = sb->config;
-
-	if (!block->forwards_len)
-		return 0;
-	sb->groups = calloc(block->forwards_len, sizeof(sb->groups[0]));
-	if (!sb->groups)
-		return -ENOMEM;
-	for (size_t i = 0; i < block->forwards_len; i++) {
-		struct upstream_error why = { .text = "" };
-		int ret =
-			upstream_group__open(upstreams, &block->forwards[i], &sb->groups[i], &why);
-
-		if (!ret)
-			continue;
-		snprintf(err->text, sizeof(err->text), "%s:%u: forward %s: %s",
-			 block->forwards[i].from.file, block->forwards[i].from.line,
-			 block->forwards[i].from.text, why.text[0] ? why.text : strerror(-ret));
-		return ret;
-	}
-	return 0;
-}
-
 int server_block__open(const struct corefile_block *block, uint16_t owner,
 		       struct upstreams *upstreams, struct server_block *out,
 		       struct server_block_error *err)
 {
-	struct corefile_zones zones = { block->zones, block->zones_len };
+	const struct plugin_open open = {
+		.block = block,
+		.zones = { block->zones, block->zones_len },
+		.upstreams = upstreams,
+		.err = err->text,
+		.err_size = sizeof(err->text),
+	};
 	struct server_block sb = { .config = block, .owner = owner };
-	int ret = open_groups(&sb, upstreams, err);
+	int ret = 0;
 
 	sb.nx_zones = calloc(block->zones_len, sizeof(sb.nx_zones[0]));
-	if (!ret && !sb.nx_zones)
+	if (!sb.nx_zones)
 		ret = -ENOMEM;
-	if (!ret && block->rewrites_len)
-		ret = rewrite__open(block->rewrites, block->rewrites_len, &sb.rewrite, err->text,
-				    sizeof(err->text));
-	if (!ret && block->templates_len)
-		ret = template__open(block->templates, block->templates_len, &zones, &sb.templates,
-				     err->text, sizeof(err->text));
-	if (!ret && block->has_hosts)
-		ret = hosts__open(&block->hosts, &zones, &sb.hosts, err->text, sizeof(err->text));
+	for (size_t i = 0; !ret && i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		void **state = &sb.state[plugin->id];
+
+		ret = plugin->open(&open, state);
+		if (*state && plugin->tells_client)
+			sb.tells_client |= plugin->tells_client(*state);
+		sb.by_family |= *state && plugin->by_family;
+	}
 	if (ret) {
 		server_block__close(&sb);
 		return ret;
@@ -64,17 +46,14 @@ int server_block__open(const struct corefile_block *block, uint16_t owner,
 
 void server_block__close(struct server_block *sb)
 {
-	rewrite__close(sb->rewrite);
-	template__close(sb->templates);
-	hosts__close(sb->hosts);
-	free(sb->groups);
+	for (size_t i = 0; i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+
+		if (plugin->close && sb->state[plugin->id])
+			plugin->close(sb->state[plugin->id]);
+	}
 	free(sb->nx_zones);
 	*sb = (struct server_block){ .config = NULL };
-}
-
-bool server_block__of_client(const struct server_block *sb)
-{
-	return sb->rewrite && rewrite__of_client(sb->rewrite);
 }
 
 size_t server_block__zone(const struct server_block *sb, const struct dns_name *qname)
@@ -92,28 +71,6 @@ size_t server_block__zone(const struct server_block *sb, const struct dns_name *
 		}
 	}
 	return best;
-}
-
-enum plugin_result server_block__answer(struct server_block *sb, const struct plugin_query *query,
-					struct server_block_answer *out)
-{
-	enum plugin_result result = PLUGIN_NEXT;
-
-	*out = (struct server_block_answer){
-		.plugin = PLUGIN_TEMPLATE,
-		.error = "template: nothing matches, or a record is none",
-	};
-	if (sb->templates)
-		result = template__answer(sb->templates, query, &out->answer, &out->ede);
-	if (result == PLUGIN_NEXT && sb->hosts) {
-		out->plugin = PLUGIN_HOSTS;
-		out->error = "hosts: no such name, and no fallthrough";
-		result = hosts__answer(sb->hosts, query, &out->answer);
-		/* names that a wildcard makes are as many as clients like: the cache's affair */
-		out->exact = result == PLUGIN_ANSWER && (query->qtype == DNS_TYPE_PTR ||
-							 hosts__lists(sb->hosts, query->qname));
-	}
-	return result;
 }
 
 bool resolver_divided(const struct resolver *resolver, const struct server_block *sb,

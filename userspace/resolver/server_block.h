@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A server block at work: its rewrites, the answers it has itself, its upstreams, and the rules by
- * which it keeps answers.
+ * A server block at work: what its plugins made of it, and the rules by which it keeps answers.
  *
- * Contract: single-threaded; made from a corefile_block, which outlives it. The order of plugins
- * is CoreDNS' fixed one: cache (the resolver's), rewrite, template, hosts, forward, whoami.
+ * Contract: single-threaded; made from a corefile_block, which outlives it.
  */
 #ifndef NODENS_SERVER_BLOCK_H
 #define NODENS_SERVER_BLOCK_H
 
 #include "config/corefile.h"
-#include "config/plugin_id.h"
+#include "plugin/plugin.h"
 #include "resolver/nxdomain_policy.h"
-#include "plugin/hosts.h"
-#include "plugin/rewrite.h"
 #include "store/store.h"
-#include "plugin/template.h"
-#include "upstream/upstream.h"
+
+struct upstreams;
 
 struct server_block {
 	const struct corefile_block *config;
-	uint16_t owner; /* of its entries in the store */
-	struct rewrite *rewrite;
-	struct templates *templates;
-	struct hosts *hosts;
-	struct upstream_group **groups; /* of each forward */
-	struct nx_zone *nx_zones;	/* of each zone */
+	uint16_t owner;		   /* of its entries in the store */
+	void *state[PLUGIN_COUNT]; /* of each plugin; NULL: the block does not have it */
+	struct nx_zone *nx_zones;  /* of each zone */
+	/*
+	 * Upstreams hear who asks. Then nothing of theirs is where the programs find it, each query
+	 * is an exchange of its own, and only a client brings a new answer. As in CoreDNS, the
+	 * block's cache is shared by all clients all the same.
+	 */
+	bool tells_client;
+	bool by_family; /* a plugin of it answers clients over IPv4 and IPv6 differently */
 };
 
 struct server_block_error {
@@ -37,26 +37,8 @@ int server_block__open(const struct corefile_block *block, uint16_t owner,
 		       struct server_block_error *err);
 void server_block__close(struct server_block *sb);
 
-/* What a plugin of the block says to @query without asking anybody. */
-struct server_block_answer {
-	struct answer *answer; /* the caller's */
-	enum plugin_id plugin;
-	bool exact;	       /* of a line of a hosts file, and not by a wildcard */
-	const char *error;     /* why it is SERVFAIL, if it is */
-	const struct ede *ede; /* goes along, and is never kept; NULL: none */
-};
-
-/* PLUGIN_NEXT: none does, ask upstream. */
-enum plugin_result server_block__answer(struct server_block *sb, const struct plugin_query *query,
-					struct server_block_answer *out);
-
-/*
- * Do upstreams hear who asks? Then nothing of theirs is where the programs find it, each query is
- * an exchange of its own, and only a client brings a new answer. As in CoreDNS, the block's cache
- * is shared by all clients all the same.
- */
-bool server_block__of_client(const struct server_block *sb);
-
+/* Has an upstream of each of its forwards ever answered? */
+bool server_block__answered(const struct server_block *sb);
 /* The longest zone of the block that is the name or above it; 0 where all is well-formed. */
 size_t server_block__zone(const struct server_block *sb, const struct dns_name *qname_lower);
 

@@ -45,9 +45,9 @@ const struct answer *stale_find(struct resolver *resolver, const struct server_b
 /* Upstreams have nothing better: what has expired, while the block's serve_stale lasts. */
 static bool reply_stale(struct inflight *flight, uint64_t now)
 {
-	const struct corefile_cache *cache = &flight->sb->config->cache;
-	struct store *store = flight->resolver->config.store;
-	const struct question *q = &flight->question;
+	const struct corefile_cache *cache = &flight->way.sb->config->cache;
+	struct store *store = flight->way.resolver->config.store;
+	const struct question *q = &flight->way.passage.question;
 	const struct answer *answer = NULL;
 	uint32_t past_s;
 
@@ -65,13 +65,13 @@ static bool reply_stale(struct inflight *flight, uint64_t now)
 /* The same at the end of an attempt that was in vain. */
 bool stale_end(struct inflight *flight, uint64_t now)
 {
-	uint64_t recheck_ns = flight->sb->config->cache.stale_recheck_ns;
+	uint64_t recheck_ns = flight->way.sb->config->cache.stale_recheck_ns;
 
 	if (!reply_stale(flight, now))
 		return false;
 	if (recheck_ns)
-		flight->resolver->rechecks[flight->hash % RECHECKS] =
-			(struct recheck){ flight->hash, now + recheck_ns };
+		flight->way.resolver->rechecks[flight->way.hash % RECHECKS] =
+			(struct recheck){ flight->way.hash, now + recheck_ns };
 	return true;
 }
 
@@ -81,7 +81,7 @@ static void on_stale(void *arg, uint64_t now)
 	struct inflight *flight = arg;
 
 	reply_stale(flight, now);
-	resolver_judge_load(flight->resolver);
+	resolver_judge_load(flight->way.resolver);
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
@@ -108,12 +108,12 @@ void stale_plan(struct resolver *resolver, const struct server_block *sb, const 
  * answers are kept. */
 bool stale_keeps_positive(const struct inflight *flight, enum admission admission, uint64_t now)
 {
-	struct store *store = flight->resolver->config.store;
-	const struct question *q = &flight->question;
+	struct store *store = flight->way.resolver->config.store;
+	const struct question *q = &flight->way.passage.question;
 	const struct answer *had;
 	uint32_t unused;
 
-	if (!store || !flight->sb->config->cache.prefer_positive || admission == ADMIT_POSITIVE)
+	if (!store || !flight->way.sb->config->cache.prefer_positive || admission == ADMIT_POSITIVE)
 		return false;
 	had = store__get(store, &q->qname, q->qtype, q->key_flags, now, &unused);
 	if (!had)
@@ -124,8 +124,8 @@ bool stale_keeps_positive(const struct inflight *flight, enum admission admissio
 /* Upstreams know better than what has expired, though that is not to be kept. */
 void stale_drop(const struct inflight *flight, uint64_t now)
 {
-	struct store *store = flight->resolver->config.store;
-	const struct question *q = &flight->question;
+	struct store *store = flight->way.resolver->config.store;
+	const struct question *q = &flight->way.passage.question;
 	uint32_t past_s;
 
 	if (store && store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s))

@@ -13,39 +13,35 @@
 #define UNANSWERED_TTL_S    5 /* RFC 9520, 3.2: one second at least; CoreDNS' longest default */
 #define REMEMBERED_NS	    (15 * NSEC_PER_SEC)
 
-static struct unanswered *place_of(struct resolver *resolver, uint64_t hash)
+bool unanswered_lately(const struct resolver *resolver, uint64_t hash, uint64_t now)
 {
-	return &resolver->unanswered[hash % UNANSWERED];
+	const struct unanswered *place = &resolver->unanswered[hash % UNANSWERED];
+
+	return place->hash == hash && place->until_ns > now;
 }
 
-bool resolver_unanswered_lately(const struct inflight *flight, uint64_t now)
+bool unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now)
 {
-	const struct unanswered *place = place_of(flight->resolver, flight->hash);
+	uint64_t hash = flight->way.hash;
+	struct unanswered *place = &flight->way.resolver->unanswered[hash % UNANSWERED];
 
-	return place->hash == flight->hash && place->until_ns > now;
-}
-
-bool resolver_unanswered_learn(struct inflight *flight, const struct answer *answer, uint64_t now)
-{
-	struct unanswered *place = place_of(flight->resolver, flight->hash);
-
-	if (answer && place->hash == flight->hash)
+	if (answer && place->hash == hash)
 		place->until_ns = 0;
 	if (answer || now - flight->since_ns < UNANSWERED_AFTER_NS)
 		return false;
-	*place = (struct unanswered){ flight->hash, now + REMEMBERED_NS };
+	*place = (struct unanswered){ hash, now + REMEMBERED_NS };
 	return true;
 }
 
-struct answer *resolver_unanswered_keep(const struct inflight *flight, struct store_put *how)
+struct answer *unanswered_keep(const struct inflight *flight, struct store_put *how)
 {
-	const struct question *q = &flight->question;
+	const struct question *q = &flight->way.passage.question;
 	struct answer *answer = answer__empty(&q->qname, q->qtype, q->key_flags, DNS_SERVFAIL);
 	uint32_t ttl_s;
 
 	if (!answer)
 		return NULL;
-	if (!server_block__keep(flight->sb, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
+	if (!server_block__keep(flight->way.sb, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
 		answer__free(answer);
 		return NULL;
 	}
