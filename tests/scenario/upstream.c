@@ -24,7 +24,8 @@
 struct connection {
 	struct list link;
 	struct upstream_peer *peer;
-	struct stream *stream;
+	struct stream *stream; /* NULL: closed */
+	bool lost;	       /* nothing comes through any more, and nobody says so */
 };
 
 /* An answer on its way. */
@@ -253,7 +254,8 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 {
 	struct connection *connection = ctx;
 
-	take_query(connection->peer, connection, NULL, msg, len);
+	if (!connection->lost)
+		take_query(connection->peer, connection, NULL, msg, len);
 }
 
 /* The rest stays: an answer may be on its way to it. */
@@ -572,6 +574,26 @@ static void is_not(const struct upstream_peer *peer, bool probe)
 		scene_fail(peer->scene, "expected nothing, got %s", got);
 }
 
+/* ---- connections ---- */
+
+static void has_connections(const struct upstream_peer *peer, const char *number)
+{
+	uint32_t want = step_number(peer->scene, number), n = 0;
+
+	for (struct list *node = peer->connections.next; node != &peer->connections;
+	     node = node->next)
+		n += list_entry(node, struct connection, link)->stream != NULL;
+	if (n != want)
+		scene_fail(peer->scene, "expected %u, got %u", want, n);
+}
+
+static void lose_connections(struct upstream_peer *peer)
+{
+	for (struct list *node = peer->connections.next; node != &peer->connections;
+	     node = node->next)
+		list_entry(node, struct connection, link)->lost = true;
+}
+
 /* ---- steps ---- */
 
 static void set_mood(struct upstream_peer *peer, enum mood mood)
@@ -603,7 +625,11 @@ void upstream_step(struct upstream_peer *peer, char **words, int n)
 {
 	bool is = !strcmp(words[0], "is");
 
-	if (!strcmp(words[0], "has")) {
+	if (!strcmp(words[0], "has") && n == 3 && !strncmp(words[2], "connection", 10)) {
+		has_connections(peer, words[1]);
+	} else if (line_is(words, n, "loses its connections")) {
+		lose_connections(peer);
+	} else if (!strcmp(words[0], "has")) {
 		has(peer, words + 1, n - 1);
 	} else if (!strcmp(words[0], "forgets") && n == 2) {
 		forgets(peer, words[1]);
