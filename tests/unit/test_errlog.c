@@ -189,6 +189,15 @@ static void test_durations(void **state)
 	}
 }
 
+/* Of this thread: what a busy machine gives to others does not count. */
+static uint64_t cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 /* A pattern that backtracks for ever costs some microseconds and does not match. */
 static void test_slow_pattern(void **state)
 {
@@ -201,9 +210,9 @@ static void test_slow_pattern(void **state)
 	open_with(w, 1);
 	memset(reason, 'a', sizeof(reason) - 1);
 	reason[sizeof(reason) - 1] = '\0';
-	begin = clock_now();
+	begin = cpu_now();
 	event(w, 0, reason);
-	assert_true(clock_now() - begin < 100 * NSEC_PER_MS);
+	assert_true(cpu_now() - begin < 100 * NSEC_PER_MS);
 	assert_int_equal(w->lines, 1);
 }
 

@@ -655,6 +655,15 @@ static void use_zones(struct world *w, unsigned int n)
 	}
 }
 
+/* Of this thread: what a busy machine gives to others does not count. */
+static uint64_t cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 static void test_thousand_zones(void **state)
 {
 	char *text = many_zones(1000, "z");
@@ -664,13 +673,13 @@ static void test_thousand_zones(void **state)
 	configure(w, text);
 	free(text);
 	use_zones(w, 1000);
-	begin = clock_now();
+	begin = cpu_now();
 	page(w);
-	render = clock_now() - begin;
-	begin = clock_now();
+	render = cpu_now() - begin;
+	begin = cpu_now();
 	for (int i = 0; i < 100; i++)
 		use_zones(w, 1000);
-	request = (clock_now() - begin) / 200000;
+	request = (cpu_now() - begin) / 200000;
 	print_message("1,000 zones: %zu octets in %llu us; a request over them: %llu ns\n",
 		      strlen(w->page), (unsigned long long)render / 1000,
 		      (unsigned long long)request);

@@ -17,11 +17,12 @@
 #include "base/counters.h"
 #include "base/clock.h"
 #include "server/server.h"
+#include "virtual_loop.h"
 
 #define MAX_TCP 64
 
 struct world {
-	struct loop loop;
+	struct virtual_loop v;
 	struct server *server;
 	struct agent_stats stats;
 	struct sockaddr_in addr;
@@ -77,8 +78,8 @@ static int setup(void **state)
 	struct sockaddr_storage addr = { .ss_family = AF_INET };
 	int fd;
 
-	assert_int_equal(loop__open(&w->loop), 0);
-	config.loop = &w->loop;
+	assert_int_equal(virtual_loop__open(&w->v), 0);
+	config.loop = &w->v.loop;
 	assert_int_equal(server__open(&config, &w->server), 0);
 	((struct sockaddr_in *)&addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fd = server__socket(&addr, SOCK_STREAM);
@@ -94,15 +95,14 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	server__close(w->server);
-	loop__close(&w->loop);
+	virtual_loop__close(&w->v);
 	free(w);
 	return 0;
 }
 
 static void turn(struct world *w)
 {
-	for (int i = 0; i < 8; i++)
-		event_base_loop(w->loop.events, EVLOOP_NONBLOCK);
+	virtual_loop__io(&w->v);
 }
 
 /* A connection of 127.0.0.@host; @asks: with a query that is never answered. */
@@ -219,8 +219,7 @@ static void test_full(void **state)
 	assert_int_equal(w->full, true);
 	close(late);
 	/* one that is silent for a second does make room */
-	usleep(1100000);
-	turn(w);
+	virtual_loop__run(&w->v, w->v.now_ns + NSEC_PER_SEC, NULL, NULL);
 	assert_int_equal(w->full, false);
 	late = dial(w, 99, true);
 	assert_true(is_open(late));
