@@ -224,17 +224,38 @@ static inline void fake_on_query(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* A UDP socket on a port that is free for TCP as well, which some tests open later. */
+static inline int fake_bind(struct sockaddr_in *addr)
+{
+	socklen_t len = sizeof(*addr);
+
+	for (int i = 0; i < 16; i++) {
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		int tcp = socket(AF_INET, SOCK_STREAM, 0), on = 1, taken;
+
+		addr->sin_port = 0;
+		if (bind(fd, (struct sockaddr *)addr, len) ||
+		    getsockname(fd, (struct sockaddr *)addr, &len))
+			return -1;
+		setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		taken = bind(tcp, (struct sockaddr *)addr, len);
+		close(tcp);
+		if (!taken)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
 static inline int fake_open(struct fake *fake, struct virtual_loop *v)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
 
 	memset(fake, 0, sizeof(*fake));
 	fake->v = v;
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fake->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	if (fake->fd < 0 || bind(fake->fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-	    getsockname(fake->fd, (struct sockaddr *)&addr, &len))
+	fake->fd = fake_bind(&addr);
+	if (fake->fd < 0)
 		return -1;
 	fake->port = ntohs(addr.sin_port);
 	fake->event = event_new(fake->v->loop.events, fake->fd, EV_READ | EV_PERSIST, fake_on_query,
