@@ -329,10 +329,18 @@ static void open_ports(struct upstream_peer *peer)
 	event_add(&peer->acceptable, NULL);
 }
 
+/* As when its process ends: the connections as well. */
 static void close_ports(struct upstream_peer *peer)
 {
 	if (peer->fd < 0)
 		return;
+	for (struct list *node = peer->connections.next; node != &peer->connections;
+	     node = node->next) {
+		struct connection *connection = list_entry(node, struct connection, link);
+
+		stream__free(connection->stream);
+		connection->stream = NULL;
+	}
 	event_del(&peer->readable);
 	event_del(&peer->acceptable);
 	close(peer->fd);
