@@ -2,7 +2,7 @@
 /*
  * An agent without the kernel path: what it says where it is the kernel's age and no right would
  * help; and that it says it again, every half hour and no oftener. The rest is
- * tests/ns/test-bare's.
+ * tests/ns/test_bare.py's.
  */
 #include <dlfcn.h>
 #include <errno.h>
