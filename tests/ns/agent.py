@@ -103,12 +103,18 @@ class Nodens:
             self.settings = settings
         run(NODENS, "flush")
 
-    def listen(self, corefile, *flags, env=None, split=False):
-        """In listen mode: each miss is a plain packet. split: the query log is in self.printed."""
+    def listen(self, corefile, *flags, env=None, split=False, reuse=False):
+        """In listen mode: each miss is a plain packet. split: the query log is in self.printed. reuse: the agent that another
+        test has started so, and done no harm to, will do when its cache is empty."""
+        settings = (corefile, flags, str(env)) if reuse else None
+        if settings and self.alive() and self.settings == settings:
+            run(NODENS, "flush")
+            return
         self.corefile.write_text(corefile)
         self.spawn("run", "-conf", self.corefile, "-mode", "listen", *flags, env=env,
                    printed=self.printed if split else None)
         self.wait(lambda: self.said("ready"))
+        self.settings = settings
 
     def answers_new_names(self, probe, server, counter):
         """Asked with a name that nobody knows the agent has to answer. The kernel's counters tell at once."""

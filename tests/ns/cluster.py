@@ -8,6 +8,7 @@ import struct
 
 import lab as lab_module
 from lab import DNS4, DNS6, ROOT, UP4, UP6, ip, run, wait_until
+from query import SILENCE
 
 FAKE = ROOT / "tests/fake-upstream"
 D = "default.svc.cluster.local"
@@ -219,16 +220,29 @@ class FakeUpstream:
             self.flags += ["--answers", str(self.answers)]
         self.process = self.host.spawn(FAKE, self.address, *self.flags, log=self.log)
         lab_module.wait_for_line(self.process, self.log, "^ready")
+        self.frozen = False
 
     def stop(self):
         self.process.kill()
         self.process.wait()
 
     def freeze(self):
+        """Nothing is answered from here on, but what texts() asks."""
         self.process.send_signal(signal.SIGUSR1)
+        wait_until(5, lambda: not self.answers_queries(), "it is not frozen")
+        self.frozen = True
 
     def thaw(self):
-        self.process.send_signal(signal.SIGUSR2)
+        if self.frozen:
+            self.process.send_signal(signal.SIGUSR2)
+            wait_until(5, self.answers_queries, "it is still frozen")
+            self.frozen = False
+
+    def answers_queries(self):
+        try:
+            return bool(self.host.ask("frozen.invalid", server=self.address, timeout=0.2))
+        except SILENCE:
+            return False
 
     def texts(self, name):
         """{KEY: N} of what it says in TXT records as "KEY=N"."""

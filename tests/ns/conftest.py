@@ -7,12 +7,13 @@ import sys
 import pytest
 
 sys.dont_write_bytecode = True
-pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows")
+pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows", "reload")
 
 import lab as lab_module  # noqa: E402
 import labs  # noqa: E402
 from agent import Nodens, block, directive  # noqa: E402
-from cluster import Cluster, Upstreams  # noqa: E402
+from cluster import Cluster, FakeUpstream, Upstreams  # noqa: E402
+from reload import Steered  # noqa: E402
 
 
 def pytest_cmdline_main(config):
@@ -90,18 +91,51 @@ def upstreams(all_upstreams):
 @pytest.fixture
 def forward(nodens, cli, upstreams):
     """forward(SERVERS, OPTION...): the agent in listen mode with this forward, started anew: nothing cached, all alive."""
-    def start(servers, *options, cache="cache 30"):
+    def start(servers, *options, cache="cache 30", reuse=False):
         serve = f"bind {lab_module.POD_SIDE4} {lab_module.POD_SIDE6}"
-        nodens.listen(block(".:53", serve, cache, directive(f"forward . {servers}", *options)))
+        nodens.listen(block(".:53", serve, cache, directive(f"forward . {servers}", *options)), reuse=reuse)
     return start
 
 
 @pytest.fixture
 def forwards(nodens, cli, upstreams):
     """forwards(LINE...): these forwards in one block without a cache; what none of them is for goes nowhere."""
-    def start(*lines, env=None):
-        nodens.listen(block(".:53", f"bind {lab_module.POD_SIDE4}", "forward . 10.50.0.9", *lines), env=env)
+    def start(*lines, env=None, reuse=False):
+        nodens.listen(block(".:53", f"bind {lab_module.POD_SIDE4}", "forward . 10.50.0.9", *lines), env=env, reuse=reuse)
     return start
+
+
+@pytest.fixture(scope="session")
+def cache_fake(lab, cluster):
+    """tests/fake-upstream at 10.50.0.1, which says what tests want; it is all that the cache's tests ask."""
+    up = lab.pod("up")
+    lab_module.ip("addr add 10.50.0.1/32 dev lo", "up")
+    lab_module.ip(f"route add 10.50.0.1 via {up.ip4} dev {up.veth}")
+    answers = lab.dir / "answers"
+    answers.touch()
+    return FakeUpstream(up, "10.50.0.1", "--id", 99, answers=answers)
+
+
+@pytest.fixture
+def cached(nodens, cache_fake, p1):
+    """cached(LINE...): nodens for pods, with a block whose cache has these lines; nothing is cached, nothing else asks."""
+    def start(*lines):
+        cache_fake.thaw()
+        nodens.start("--hook", "tc", serve=[lab_module.DNS4], probe=p1,
+                     corefile=block(".:53", "errors", f"bind {lab_module.DNS4}", "forward . 10.50.0.1",
+                                    directive("cache", *lines)))
+    return start
+
+
+@pytest.fixture(scope="session")
+def steered_pod(lab):
+    return lab.pod("p1")
+
+
+@pytest.fixture
+def steered(lab, nodens, upstreams, steered_pod):
+    """The agent with steering, a ConfigMap, tests/fake-upstream; not started."""
+    return Steered(lab, nodens, steered_pod, upstreams)
 
 
 @pytest.fixture(scope="session")
