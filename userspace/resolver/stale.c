@@ -28,18 +28,27 @@ bool stale_rechecks(const struct resolver *resolver, const struct server_block *
 	       inflight_find((struct resolver *)resolver, hash, sb, question);
 }
 
+static void want_new(struct store *store, const struct question *q)
+{
+	store__want(store, &q->qname, q->qtype, q->key_flags);
+}
+
 /* A stale answer that may be sent at once; the store asks for a new one by itself. */
 const struct answer *stale_find(struct resolver *resolver, const struct server_block *sb,
 				const struct question *q, uint64_t now)
 {
+	struct store *store = resolver->config.store;
+	const struct answer *answer;
 	uint32_t past_s;
 
 	if (!sb->config->cache.serve_stale_s ||
 	    (sb->config->cache.stale != COREFILE_STALE_IMMEDIATE &&
 	     !stale_rechecks(resolver, sb, q, now)))
 		return NULL;
-	return store__get_stale(resolver->config.store, &q->qname, q->qtype, q->key_flags, now,
-				&past_s);
+	answer = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s);
+	if (answer)
+		want_new(store, q);
+	return answer;
 }
 
 /* Upstreams have nothing better: what has expired, while the block's serve_stale lasts. */
@@ -55,6 +64,9 @@ static bool reply_stale(struct inflight *flight, uint64_t now)
 		answer = store__get_stale(store, &q->qname, q->qtype, q->key_flags, now, &past_s);
 	if (!answer)
 		return false;
+	/* not where the agent asked for itself: else it would for as long as serve_stale lasts */
+	if (flight->first)
+		want_new(store, q);
 	reply_all(flight, answer, cache->stale_ttl_s, PLUGIN_CACHE, true, NULL);
 	/* immediate: they do all the time that it is kept; and they say a TTL of 0 */
 	if (cache->stale == COREFILE_STALE_VERIFY && !cache->stale_ttl_s)

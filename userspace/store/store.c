@@ -247,9 +247,17 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 	if (!answer)
 		return NULL;
 	store_meta(store, slot)->used = 1; /* it was of use: not the first to go */
-	store_meta(store, slot)->wanted = 1;
 	*past_s = (now_ns - expires_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 	return answer;
+}
+
+void store__want(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+		 uint8_t key_flags)
+{
+	uint32_t slot = entry__find(store, qname_lower, qtype, key_flags);
+
+	if (slot != STORE_NONE)
+		store_meta(store, slot)->wanted = 1;
 }
 
 int store__remove(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,

@@ -204,11 +204,17 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 				uint32_t *ttl_s);
 /*
  * The same for an answer past its expiry, while it is kept; *past_s is for how long, rounded up.
- * A live one is not found. Somebody wants it: config.refresh is called for it within a second.
+ * A live one is not found.
  */
 const struct answer *store__get_stale(struct store *store, const struct dns_name *qname_lower,
 				      uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
 				      uint32_t *past_s);
+/*
+ * A client was answered with this entry though it has expired: config.refresh is called for it
+ * within a second, but not within 5.4 s of the last call.
+ */
+void store__want(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
+		 uint8_t key_flags);
 /*
  * The programs answer with this entry, once it has expired, until window_s from now, but not past
  * the time that it is kept. (They never do with one that only the agent holds.) -ENOENT: no such

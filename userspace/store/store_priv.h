@@ -77,7 +77,7 @@ struct slot_meta {
 	uint16_t refresh_within_s;
 	uint8_t state : 2, kind : 1, refresh : 2, where : 2;
 	uint8_t used : 1;   /* since the last eviction's look */
-	uint8_t wanted : 1; /* stale, and the agent was asked for it since the last refresh */
+	uint8_t wanted : 1; /* stale, and a client had it since the last refresh */
 	uint8_t orphan : 1; /* retired: counts for no owner any more */
 	uint8_t by_agent;   /* hits that the agent answered since the last look; saturates */
 };
