@@ -135,6 +135,13 @@ void client_free(struct client_peer *client);
 /* The replies that nobody has seen, in words; NULL: there are none. */
 const char *client_unseen(const struct client_peer *client);
 
+/* knowledge.c: words after the verb; a message in memory of its own. */
+void upstream_has(struct upstream_peer *peer, char **words, int n);
+void upstream_forgets(struct upstream_peer *peer, const char *word);
+uint8_t *upstream_answer(const struct upstream_peer *peer, const struct asked *asked,
+			 const ldns_pkt *query, size_t *len);
+int upstream_rcode(const char *word); /* -1: it is none */
+
 /* upstream.c: words after its name. */
 struct upstream_peer *upstream_peer(struct scene *scene, const char *name); /* made if need be */
 void upstream_step(struct upstream_peer *peer, char **words, int n);

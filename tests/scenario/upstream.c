@@ -13,12 +13,8 @@
 
 #include "scenario.h"
 
-#define QUERY_MAX    1024
-#define DENIAL_TTL_S 30
-#define CNAMES_MAX   8
-#define FAKE_SOA     "%s %u IN SOA ns. host. 1 3600 600 86400 %u"
-#define OPT_SIZE     1232
-#define ANY	     UINT64_MAX
+#define QUERY_MAX 1024
+#define ANY	  UINT64_MAX
 
 /* One connection that nodens made. */
 struct connection {
@@ -38,129 +34,6 @@ struct sent {
 	uint8_t *msg;
 	size_t len;
 };
-
-/* ---- answers ---- */
-
-static const struct denial *denial_of(const struct upstream_peer *peer, const char *name)
-{
-	for (struct list *node = peer->denied.next; node != &peer->denied; node = node->next) {
-		const struct denial *denial = list_entry(node, struct denial, link);
-
-		if (!strcmp(denial->name, name))
-			return denial;
-	}
-	return NULL;
-}
-
-/* Is there a name, or one below it? */
-static bool exists(const struct upstream_peer *peer, const ldns_rdf *name)
-{
-	for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
-		const ldns_rdf *owner = ldns_rr_owner(ldns_rr_list_rr(peer->records, i));
-
-		if (!ldns_dname_compare(owner, name) || ldns_dname_is_subdomain(owner, name))
-			return true;
-	}
-	return false;
-}
-
-/* The records of @name, or the CNAME there and what it leads to. */
-static void add_records(const struct upstream_peer *peer, const ldns_rdf *name, ldns_rr_type type,
-			ldns_pkt *reply)
-{
-	for (int n = 0; name && n < CNAMES_MAX; n++) {
-		const ldns_rdf *target = NULL;
-
-		for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
-			const ldns_rr *rr = ldns_rr_list_rr(peer->records, i);
-			bool cname = ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME;
-
-			if (ldns_dname_compare(ldns_rr_owner(rr), name) ||
-			    (ldns_rr_get_type(rr) != type && !cname))
-				continue;
-			ldns_pkt_push_rr(reply, LDNS_SECTION_ANSWER, ldns_rr_clone(rr));
-			if (cname && type != LDNS_RR_TYPE_CNAME)
-				target = ldns_rr_rdf(rr, 0);
-		}
-		name = target;
-	}
-}
-
-/* Below which zone the name is not: that of its last two labels. */
-static void add_soa(const struct upstream_peer *peer, const ldns_rdf *name, uint32_t ttl_s,
-		    ldns_pkt *reply)
-{
-	ldns_rdf *zone = ldns_rdf_clone(name);
-	char text[700], *owner;
-	ldns_rr *soa = NULL;
-
-	while (ldns_dname_label_count(zone) > 2) {
-		ldns_rdf *up = ldns_dname_left_chop(zone);
-
-		ldns_rdf_deep_free(zone);
-		zone = up;
-	}
-	owner = ldns_rdf2str(zone);
-	snprintf(text, sizeof(text), FAKE_SOA, owner, ttl_s, ttl_s);
-	if (ldns_rr_new_frm_str(&soa, text, 0, NULL, NULL) != LDNS_STATUS_OK)
-		scene_fail(peer->scene, "ldns does not take %s", text);
-	ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
-	free(owner);
-	ldns_rdf_deep_free(zone);
-}
-
-static void fill(const struct upstream_peer *peer, const struct asked *asked,
-		 const ldns_rr *question, ldns_pkt *reply)
-{
-	const ldns_rdf *name = ldns_rr_owner(question);
-	const struct denial *denial = denial_of(peer, asked->name);
-	int rcode = LDNS_RCODE_NOERROR;
-
-	if (peer->rcode >= 0) {
-		ldns_pkt_set_rcode(reply, peer->rcode);
-		return;
-	}
-	if (denial)
-		rcode = denial->rcode;
-	else if (!exists(peer, name) && !asked->probe)
-		rcode = LDNS_RCODE_NXDOMAIN;
-	else
-		add_records(peer, name, ldns_rr_get_type(question), reply);
-	ldns_pkt_set_rcode(reply, rcode);
-	if (!ldns_pkt_ancount(reply) &&
-	    (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN))
-		add_soa(peer, name, denial ? denial->ttl_s : DENIAL_TTL_S, reply);
-}
-
-static uint8_t *answer_to(const struct upstream_peer *peer, const struct asked *asked,
-			  const ldns_pkt *query, size_t *len)
-{
-	const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
-	ldns_pkt *reply = ldns_pkt_new();
-	uint8_t *msg;
-
-	ldns_pkt_set_id(reply, ldns_pkt_id(query));
-	ldns_pkt_set_qr(reply, true);
-	ldns_pkt_set_rd(reply, ldns_pkt_rd(query));
-	ldns_pkt_set_ra(reply, true);
-	ldns_pkt_set_cd(reply, ldns_pkt_cd(query));
-	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(question));
-	if (asked->opt && peer->refuses_opt) {
-		ldns_pkt_set_rcode(reply, LDNS_RCODE_FORMERR);
-	} else if (peer->truncates && !asked->tcp) {
-		ldns_pkt_set_tc(reply, true);
-	} else {
-		fill(peer, asked, question, reply);
-	}
-	if (asked->opt && !peer->refuses_opt) {
-		ldns_pkt_set_edns_udp_size(reply, OPT_SIZE);
-		ldns_pkt_set_edns_do(reply, asked->dnssec_ok);
-	}
-	if (ldns_pkt2wire(&msg, reply, len) != LDNS_STATUS_OK)
-		scene_fail(peer->scene, "ldns cannot write the answer of %s", peer->name);
-	ldns_pkt_free(reply);
-	return msg;
-}
 
 /* ---- the wire ---- */
 
@@ -223,7 +96,7 @@ static void take_query(struct upstream_peer *peer, struct connection *connection
 		sent->connection = connection;
 		if (from)
 			sent->to = *from;
-		sent->msg = answer_to(peer, asked, query, &sent->len);
+		sent->msg = upstream_answer(peer, asked, query, &sent->len);
 		list__append(&peer->under_way, &sent->link);
 		loop_timer__init(&sent->timer, &peer->scene->v.loop, deliver, sent);
 		if (peer->delay_ns)
@@ -370,78 +243,6 @@ struct upstream_peer *upstream_peer(struct scene *scene, const char *name)
 	list__append(&scene->upstreams, &peer->link);
 	open_ports(peer);
 	return peer;
-}
-
-/* ---- what it knows ---- */
-
-static int rcode_of(const char *word)
-{
-	static const char *const names[] = { "NOERROR",	 "FORMERR", "SERVFAIL",
-					     "NXDOMAIN", "NOTIMP",  "REFUSED" };
-
-	for (int i = 0; i < 6; i++) {
-		if (!strcmp(names[i], word))
-			return i;
-	}
-	return -1;
-}
-
-/* NAME TTL TYPE DATA..., or NAME RCODE [TTL] */
-static void has(struct upstream_peer *peer, char **words, int n)
-{
-	struct denial *denial;
-	char name[256], text[2048];
-	ldns_rr *rr = NULL;
-
-	if (n < 2)
-		scene_fail(peer->scene, "has NAME TTL TYPE DATA..., or NAME RCODE [TTL]");
-	step_name(peer->scene, words[0], name);
-	if (rcode_of(words[1]) >= 0) {
-		denial = calloc(1, sizeof(*denial));
-		strcpy(denial->name, name);
-		denial->rcode = rcode_of(words[1]);
-		denial->ttl_s = n > 2 ? step_number(peer->scene, words[2]) : DENIAL_TTL_S;
-		list__append(&peer->denied, &denial->link);
-		return;
-	}
-	snprintf(text, sizeof(text), "%s", name);
-	for (int i = 1; i < n; i++) {
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s%s", words[i],
-			 i == 1 ? " IN" : "");
-	}
-	if (ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) != LDNS_STATUS_OK)
-		scene_fail(peer->scene, "this is no record: %s", text);
-	ldns_rr_list_push_rr(peer->records, rr);
-}
-
-static void forgets(struct upstream_peer *peer, const char *word)
-{
-	ldns_rr_list *kept = ldns_rr_list_new();
-	char name[256];
-	ldns_rdf *dname;
-
-	step_name(peer->scene, word, name);
-	dname = ldns_dname_new_frm_str(name);
-	for (struct list *node = peer->denied.next, *next; node != &peer->denied; node = next) {
-		struct denial *denial = list_entry(node, struct denial, link);
-
-		next = node->next;
-		if (!strcmp(denial->name, name)) {
-			list__del(node);
-			free(denial);
-		}
-	}
-	for (size_t i = 0; i < ldns_rr_list_rr_count(peer->records); i++) {
-		ldns_rr *rr = ldns_rr_list_rr(peer->records, i);
-
-		if (ldns_dname_compare(ldns_rr_owner(rr), dname))
-			ldns_rr_list_push_rr(kept, rr);
-		else
-			ldns_rr_free(rr);
-	}
-	ldns_rr_list_free(peer->records);
-	peer->records = kept;
-	ldns_rdf_deep_free(dname);
 }
 
 /* ---- what it was asked ---- */
@@ -629,50 +430,66 @@ static bool line_is(char **words, int n, const char *text)
 	return !strcmp(line, text);
 }
 
-void upstream_step(struct upstream_peer *peer, char **words, int n)
+/* How it behaves from here on. False: the line says nothing of that. */
+static bool behaves(struct upstream_peer *peer, char **words, int n)
 {
-	bool is = !strcmp(words[0], "is");
+	static const struct {
+		const char *line;
+		enum mood mood;
+		bool truncates, drops_opt, refuses_opt;
+	} moods[] = {
+		{ .line = "answers" },
+		{ .line = "is silent", .mood = IS_SILENT },
+		{ .line = "refuses", .mood = REFUSES },
+		{ .line = "truncates", .truncates = true },
+		{ .line = "drops OPT", .drops_opt = true },
+		{ .line = "refuses OPT", .refuses_opt = true },
+	};
 
-	if (!strcmp(words[0], "has") && n == 3 && !strncmp(words[2], "connection", 10)) {
-		has_connections(peer, words[1]);
-	} else if (line_is(words, n, "loses its connections")) {
-		lose_connections(peer);
-	} else if (!strcmp(words[0], "has")) {
-		has(peer, words + 1, n - 1);
-	} else if (!strcmp(words[0], "forgets") && n == 2) {
-		forgets(peer, words[1]);
-	} else if (line_is(words, n, "is silent")) {
-		set_mood(peer, IS_SILENT);
-	} else if (line_is(words, n, "refuses")) {
-		set_mood(peer, REFUSES);
-	} else if (!strcmp(words[0], "answers") && n == 1) {
-		set_mood(peer, ANSWERS);
-	} else if (line_is(words, 2, "answers after") && n == 3) {
+	for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++) {
+		if (!line_is(words, n, moods[i].line))
+			continue;
+		set_mood(peer, moods[i].mood);
+		peer->truncates = moods[i].truncates;
+		peer->drops_opt = moods[i].drops_opt;
+		peer->refuses_opt = moods[i].refuses_opt;
+		return true;
+	}
+	if (n == 3 && line_is(words, 2, "answers after")) {
 		set_mood(peer, ANSWERS);
 		peer->delay_ns = step_duration(peer->scene, words[2]);
-	} else if (!strcmp(words[0], "says") && n == 2 && rcode_of(words[1]) >= 0) {
-		set_mood(peer, ANSWERS);
-		peer->rcode = rcode_of(words[1]);
-	} else if (line_is(words, n, "truncates")) {
-		set_mood(peer, ANSWERS);
-		peer->truncates = true;
-	} else if (line_is(words, n, "drops OPT")) {
-		set_mood(peer, ANSWERS);
-		peer->drops_opt = true;
-	} else if (line_is(words, n, "refuses OPT")) {
-		set_mood(peer, ANSWERS);
-		peer->refuses_opt = true;
-	} else if (line_is(words, n, "is not asked")) {
-		is_not(peer, false);
-	} else if (line_is(words, n, "is not probed")) {
-		is_not(peer, true);
-	} else if (is && n > 1 && !strcmp(words[1], "asked")) {
-		is_asked(peer, words + 2, n - 2, false);
-	} else if (is && n > 1 && !strcmp(words[1], "probed")) {
-		is_asked(peer, words + 2, n - 2, true);
-	} else {
-		scene_fail(peer->scene, "no such step of an upstream: README.md has them");
+		return true;
 	}
+	if (n == 2 && !strcmp(words[0], "says") && upstream_rcode(words[1]) >= 0) {
+		set_mood(peer, ANSWERS);
+		peer->rcode = upstream_rcode(words[1]);
+		return true;
+	}
+	return false;
+}
+
+void upstream_step(struct upstream_peer *peer, char **words, int n)
+{
+	if (behaves(peer, words, n))
+		return;
+	if (!strcmp(words[0], "has") && n == 3 && !strncmp(words[2], "connection", 10))
+		has_connections(peer, words[1]);
+	else if (!strcmp(words[0], "has"))
+		upstream_has(peer, words + 1, n - 1);
+	else if (!strcmp(words[0], "forgets") && n == 2)
+		upstream_forgets(peer, words[1]);
+	else if (line_is(words, n, "loses its connections"))
+		lose_connections(peer);
+	else if (line_is(words, n, "is not asked"))
+		is_not(peer, false);
+	else if (line_is(words, n, "is not probed"))
+		is_not(peer, true);
+	else if (n > 2 && line_is(words, 2, "is asked"))
+		is_asked(peer, words + 2, n - 2, false);
+	else if (n > 1 && line_is(words, 2, "is probed"))
+		is_asked(peer, words + 2, n - 2, true);
+	else
+		scene_fail(peer->scene, "no such step of an upstream: README.md has them");
 }
 
 void upstream_free(struct upstream_peer *peer)
