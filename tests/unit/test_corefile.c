@@ -585,9 +585,9 @@ static void test_unreadable(void **state)
 	memset(path, 'p', sizeof(path));
 	strcpy(path + sizeof(path) - 6, "/file");
 	assert_int_equal(corefile__parse(path, ". {\nfrob\n}", 10, &cf, &err), -EINVAL);
-	assert_non_null(strstr(err.text,
-			       "/file:2: frob: unknown directive; allowed: bind, bufsize, "
-			       "cache, "));
+	assert_non_null(strstr(
+		err.text, "/file:2: frob: unknown directive; allowed: acl, any, bind, bufsize, "
+			  "cache, "));
 }
 
 int main(void)

@@ -3,9 +3,10 @@
  * Wrong Corefiles, each with its message.
  * Contract: included by test_corefile.c once, for its table.
  */
-#define DIRECTIVES                                                                               \
-	"bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, loadbalance, log, " \
-	"loop, nxdomain_cut, prometheus, ready, reload, rewrite, template, timeouts, whoami"
+#define DIRECTIVES                                                                             \
+	"acl, any, bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, "       \
+	"loadbalance, log, loop, nxdomain_cut, prometheus, ready, reload, rewrite, template, " \
+	"timeouts, whoami"
 #define FORWARD_OPTIONS                                                                       \
 	"doh_method, except, expire, failfast_all_unhealthy_upstreams, failover, force_tcp, " \
 	"health_check, max_age, max_concurrent, max_connect_attempts, max_fails, "            \
@@ -329,6 +330,19 @@ static const struct {
 	  "Corefile:3: loadbalance: prefer: '10.0.0.0/33' is not a subnet; write IP/BITS" },
 	{ IN("loadbalance {\nprefer 2001:db8::/129\n}"),
 	  "Corefile:3: loadbalance: prefer: '2001:db8::/129' is not a subnet; write IP/BITS" },
+	{ IN("acl {\ndeny net 10.0.0.0/8\n}"),
+	  "Corefile:3: acl: deny: unknown option; allowed: allow, block, drop, filter" },
+	{ IN("acl {\nblock 10.0.0.0/8\n}"), "Corefile:3: acl: block: '10.0.0.0/8' is not known; "
+					    "write type QTYPE... or net SOURCE..." },
+	{ IN("acl {\nblock net\n}"),
+	  "Corefile:3: acl: block: 'net' says none; write type QTYPE... or net SOURCE..." },
+	{ IN("acl {\nblock type net 10.0.0.0/8\n}"),
+	  "Corefile:3: acl: block: 'type' says none; write type QTYPE... or net SOURCE..." },
+	{ IN("acl {\nblock net 10.0.0.0/33\n}"),
+	  "Corefile:3: acl: block: '10.0.0.0/33' is not a source; write IP, IP/BITS or *" },
+	{ IN("acl {\nblock net pods\n}"),
+	  "Corefile:3: acl: block: 'pods' is not a source; write IP, IP/BITS or *" },
+	{ IN("any a"), "Corefile:2: any: 1 argument is given; write any" },
 	{ IN("nxdomain_cut maybe"),
 	  "Corefile:2: nxdomain_cut: 'maybe' is not known; write on or off" },
 	{ IN("loop twice"), "Corefile:2: loop: 1 argument is given; write loop" },

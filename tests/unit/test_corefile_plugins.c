@@ -450,6 +450,34 @@ static void test_dns64(void **state)
 	corefile__free(cf);
 }
 
+static void test_acl(void **state)
+{
+	struct corefile *cf = read_twice("any\nacl a.example b.example {\n"
+					 "allow net 10.1.2.3/8 2001:db8::5\n"
+					 "filter type A AAAA net 192.0.2.1 *\n"
+					 "drop type TXT *\n}\n"
+					 "acl {\nblock\n}");
+	const struct corefile_block *b = &cf->blocks[0];
+	const struct corefile_acl_policy *p = b->acls[0].policies;
+
+	(void)state;
+	assert_true(b->any);
+	assert_int_equal(b->acls_len, 2);
+	assert_int_equal(b->acls[0].zones.len, 2);
+	assert_int_equal(b->acls[0].policies_len, 3);
+	assert_int_equal(p[0].action, COREFILE_ACL_ALLOW);
+	assert_true(p[0].all_types && !p[0].all_nets && p[0].nets_len == 2);
+	assert_true(p[0].nets[0].bits == 8 && p[0].nets[0].addr[1] == 0);
+	assert_true(p[0].nets[1].family == AF_INET6 && p[0].nets[1].bits == 128);
+	assert_int_equal(p[1].action, COREFILE_ACL_FILTER);
+	assert_true(p[1].types_len == 2 && p[1].types[1] == 28 && p[1].all_nets);
+	assert_int_equal(p[2].action, COREFILE_ACL_DROP);
+	assert_true(p[2].all_types && p[2].all_nets);
+	assert_int_equal(b->acls[1].zones.len, 0);
+	assert_int_equal(b->acls[1].policies[0].action, COREFILE_ACL_BLOCK);
+	corefile__free(cf);
+}
+
 static void test_forward_source(void **state)
 {
 	struct corefile *cf =
@@ -558,13 +586,13 @@ static void test_unprintable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bind),	       cmocka_unit_test(test_small_ones),
-		cmocka_unit_test(test_cache),	       cmocka_unit_test(test_errors_and_log),
-		cmocka_unit_test(test_hosts),	       cmocka_unit_test(test_template),
-		cmocka_unit_test(test_rewrite_names),  cmocka_unit_test(test_rewrite_fields),
-		cmocka_unit_test(test_dns64),	       cmocka_unit_test(test_forward),
-		cmocka_unit_test(test_forward_source), cmocka_unit_test(test_unsupported),
-		cmocka_unit_test(test_unprintable),
+		cmocka_unit_test(test_bind),	      cmocka_unit_test(test_small_ones),
+		cmocka_unit_test(test_cache),	      cmocka_unit_test(test_errors_and_log),
+		cmocka_unit_test(test_hosts),	      cmocka_unit_test(test_template),
+		cmocka_unit_test(test_rewrite_names), cmocka_unit_test(test_rewrite_fields),
+		cmocka_unit_test(test_acl),	      cmocka_unit_test(test_dns64),
+		cmocka_unit_test(test_forward),	      cmocka_unit_test(test_forward_source),
+		cmocka_unit_test(test_unsupported),   cmocka_unit_test(test_unprintable),
 	};
 
 	return cmocka_run_group_tests_name("corefile plugins", tests, NULL, NULL);

@@ -18,49 +18,51 @@
 #define AGENT_STATS_MAP "nodens_agent"
 
 /* X(id, name, help); a GAUGE may also go down. */
-#define AGENT_STATS(X)                                                                          \
-	X(QUERIES, "queries", "queries received, all transports")                               \
-	X(QUERIES_TCP, "queries_tcp", "of them over TCP")                                       \
-	X(CACHE_HITS, "cache_hits", "answered from the store by the agent")                     \
-	X(CACHE_STORED, "cache_stored", "answers put into the store")                           \
-	X(COALESCED, "coalesced", "queries that joined an exchange already under way")          \
-	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")            \
-	X(RELOADS, "reloads", "configurations read again and taken")                            \
-	X(RELOADS_FAILED, "reloads_failed", "configurations read again and refused")            \
-	X(REFRESHES, "refreshes", "answers asked for anew before or after they ended")          \
-	X(CUTS, "cuts", "NXDOMAIN cuts stored")                                                 \
-	X(CUT_PROBES, "cut_probes", "questions asked to find out where to cut")                 \
-	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")          \
-	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                                \
-	X(UPSTREAM_RESENT, "upstream_resent",                                                   \
-	  "queries sent once more before the first had"                                         \
-	  " timed out")                                                                         \
-	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                             \
-	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")   \
-	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")           \
-	X(UPSTREAM_MISMATCHES, "upstream_mismatches",                                           \
-	  "messages that did not answer what was"                                               \
-	  " asked: dropped")                                                                    \
-	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP")  \
-	X(HEALTHCHECK_BROKEN, "healthcheck_broken",                                             \
-	  "queries sent to an upstream taken for"                                               \
-	  " dead, since all were")                                                              \
-	X(MAX_CONCURRENT, "max_concurrent_rejects",                                             \
-	  "queries turned away because"                                                         \
-	  " max_concurrent were under way")                                                     \
-	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")           \
-	X(REFUSED, "refused", "answered REFUSED: no block for the name, or too many in flight") \
-	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                     \
-	X(SILENT, "silent", "not answered: too short, or a response")                           \
-	X(SHED, "shed", "turned away because too many were waiting")                            \
-	X(CLIENT_FULL, "client_full",                                                           \
-	  "turned away because their client had its"                                            \
-	  " share of what may wait")                                                            \
-	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")     \
-	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum")  \
-	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")       \
-	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                       \
-	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")             \
+#define AGENT_STATS(X)                                                                         \
+	X(QUERIES, "queries", "queries received, all transports")                              \
+	X(QUERIES_TCP, "queries_tcp", "of them over TCP")                                      \
+	X(CACHE_HITS, "cache_hits", "answered from the store by the agent")                    \
+	X(CACHE_STORED, "cache_stored", "answers put into the store")                          \
+	X(COALESCED, "coalesced", "queries that joined an exchange already under way")         \
+	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")           \
+	X(RELOADS, "reloads", "configurations read again and taken")                           \
+	X(RELOADS_FAILED, "reloads_failed", "configurations read again and refused")           \
+	X(REFRESHES, "refreshes", "answers asked for anew before or after they ended")         \
+	X(CUTS, "cuts", "NXDOMAIN cuts stored")                                                \
+	X(CUT_PROBES, "cut_probes", "questions asked to find out where to cut")                \
+	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")         \
+	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                               \
+	X(UPSTREAM_RESENT, "upstream_resent",                                                  \
+	  "queries sent once more before the first had"                                        \
+	  " timed out")                                                                        \
+	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                            \
+	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")  \
+	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")          \
+	X(UPSTREAM_MISMATCHES, "upstream_mismatches",                                          \
+	  "messages that did not answer what was"                                              \
+	  " asked: dropped")                                                                   \
+	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP") \
+	X(HEALTHCHECK_BROKEN, "healthcheck_broken",                                            \
+	  "queries sent to an upstream taken for"                                              \
+	  " dead, since all were")                                                             \
+	X(MAX_CONCURRENT, "max_concurrent_rejects",                                            \
+	  "queries turned away because"                                                        \
+	  " max_concurrent were under way")                                                    \
+	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")          \
+	X(QUERIES_DROPPED, "queries_dropped", "left without a reply, as acl says")             \
+	X(REFUSED, "refused",                                                                  \
+	  "answered REFUSED: no block for the name, acl, or too many in flight")               \
+	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                    \
+	X(SILENT, "silent", "not answered: too short, or a response")                          \
+	X(SHED, "shed", "turned away because too many were waiting")                           \
+	X(CLIENT_FULL, "client_full",                                                          \
+	  "turned away because their client had its"                                           \
+	  " share of what may wait")                                                           \
+	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")    \
+	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum") \
+	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")      \
+	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                      \
+	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")            \
 	X(TCP_EVICTED, "tcp_evicted", "TCP connections closed to make room for others")
 
 #define AGENT_GAUGES(X)                                                       \

@@ -222,7 +222,7 @@ static int read_block(struct corefile_parse *p)
 	p->block = &block;
 	p->binds_cap = 0;
 	p->forwards_cap = 0;
-	p->hosts_cap = p->templates_cap = p->rewrites_cap = 0;
+	p->hosts_cap = p->templates_cap = p->rewrites_cap = p->acls_cap = 0;
 	p->logs_cap = p->consolidate_cap = 0;
 	p->directive = "server block";
 	err = read_keys(p, &keys);

@@ -53,6 +53,8 @@ struct corefile_block {
 	/* On unless `nxdomain_cut off`; comes to nothing where the zone is no cluster's. */
 	bool nxdomain_cut;
 	struct corefile_dns64 dns64;
+	struct corefile_acl *acls; /* in file order */
+	size_t acls_len;
 	struct corefile_rewrite *rewrites; /* in file order */
 	size_t rewrites_len;
 	struct corefile_template *templates; /* in file order */
@@ -61,7 +63,7 @@ struct corefile_block {
 	struct corefile_hosts hosts;
 	struct corefile_forward *forwards; /* in file order */
 	size_t forwards_len;
-	bool loop, loadbalance, whoami;
+	bool any, loop, loadbalance, whoami;
 	struct corefile_subnet *prefer; /* loadbalance's, in file order */
 	size_t prefer_len;
 	struct corefile_errors errors;

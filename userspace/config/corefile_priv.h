@@ -71,7 +71,8 @@ struct corefile_parse {
 	struct corefile_block *block; /* being filled */
 	struct corefile_forward *forward;
 	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, warnings_cap, prefer_cap,
-		hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap;
+		hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap, acls_cap,
+		acl_policies_cap;
 	unsigned int log_classes; /* of the log being read, as far as given */
 	size_t zones_total;
 
@@ -208,6 +209,11 @@ COREFILE_SETTER(set_rcode);
 COREFILE_SETTER(set_ederror);
 COREFILE_SETTER(set_template_fallthrough);
 
+/* set_acl.c */
+COREFILE_SETTER(set_acl);
+COREFILE_SETTER(set_acl_policy); /* 1: it is none */
+const char *corefile_acl_action(enum corefile_acl_action action);
+
 /* set_rewrite.c */
 #define COREFILE_REWRITE_FORMS                                                               \
 	"rewrite [continue|stop] name|ttl|rcode [exact|prefix|suffix|substring|regex] FROM " \
@@ -245,6 +251,9 @@ int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t
 			    struct sockaddr_storage *out);
 int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
 bool corefile_port(const char *text, uint16_t *out);
+/* "IP/BITS"; @alone: or an IP. As Go's net.ParseCIDR: what is set behind the prefix does not count.
+ */
+bool corefile_subnet(const char *text, bool alone, struct corefile_subnet *out);
 uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
 
 /* zones.c: a name or CIDR as the zones it stands for, appended to *list. */

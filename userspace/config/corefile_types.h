@@ -237,6 +237,30 @@ struct corefile_dns64 {
 	bool allow_ipv4; /* clients that asked over IPv4 are served too */
 };
 
+/* ---- who may ask ---- */
+
+enum corefile_acl_action {
+	COREFILE_ACL_ALLOW,
+	COREFILE_ACL_BLOCK,  /* REFUSED */
+	COREFILE_ACL_FILTER, /* NOERROR without records */
+	COREFILE_ACL_DROP,   /* no reply */
+};
+
+struct corefile_acl_policy {
+	enum corefile_acl_action action;
+	bool all_types, all_nets;
+	uint16_t *types; /* none: all */
+	size_t types_len;
+	struct corefile_subnet *nets; /* none: all */
+	size_t nets_len;
+};
+
+struct corefile_acl {
+	struct corefile_zones zones;	      /* none: the block's */
+	struct corefile_acl_policy *policies; /* in file order: the first that fits decides */
+	size_t policies_len;
+};
+
 /* ---- what is said and seen ---- */
 
 struct corefile_consolidate {

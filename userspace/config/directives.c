@@ -65,6 +65,26 @@ struct table {
 	}
 #define MANY SIZE_MAX
 
+#define ACL_POLICY " [type QTYPE...] [net SOURCE...]"
+#define ACL_ROW(name)                                                             \
+	{                                                                         \
+		name, name ACL_POLICY, 0, 0, MANY, .set = corefile_set_acl_policy \
+	}
+
+static const struct row acl_options_rows[] = {
+	ACL_ROW("allow"),
+	ACL_ROW("block"),
+	ACL_ROW("drop"),
+	ACL_ROW("filter"),
+};
+static const struct table acl_options = {
+	.what = "option",
+	.base = BASE_BLOCK,
+	.rows = acl_options_rows,
+	.len = ARRAY_SIZE(acl_options_rows),
+	.other = corefile_set_acl_policy, /* in whichever case */
+};
+
 static const struct row bind_options_rows[] = {
 	{ "except", "except IP|INTERFACE...", 0, 1, MANY, .set = corefile_set_bind_except },
 };
@@ -206,6 +226,8 @@ static const struct row timeouts_options_rows[] = {
 TABLE(timeouts_options, BASE_BLOCK, "option");
 
 static const struct row directives_rows[] = {
+	{ "acl", "acl [ZONE...]", 0, 0, MANY, .set = corefile_set_acl, .options = &acl_options },
+	{ "any", "any", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(any) },
 	{ "bind", "bind IP|INTERFACE...", 0, 1, MANY, .set = corefile_set_bind,
 	  .options = &bind_options, .end = corefile_end_bind },
 	{ "bufsize", "bufsize [BYTES]", ONCE, 0, 1, .set = corefile_set_bufsize },

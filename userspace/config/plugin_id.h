@@ -17,7 +17,9 @@
 	X(REWRITE, "rewrite")         \
 	X(LOOP, "loop")               \
 	X(LOADBALANCE, "loadbalance") \
-	X(CNAME, "cname")
+	X(CNAME, "cname")             \
+	X(ACL, "acl")                 \
+	X(ANY, "any")
 
 enum plugin_id {
 #define X(id, name) PLUGIN_##id,

@@ -107,6 +107,14 @@ static void print_class(uint16_t class, FILE *out)
 	      out);
 }
 
+static void print_subnet(const struct corefile_subnet *subnet, FILE *out)
+{
+	char addr[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(subnet->family, subnet->addr, addr, sizeof(addr));
+	fprintf(out, " %s/%u", addr, subnet->bits);
+}
+
 static void print_fallthrough(const struct corefile_fallthrough *fallthrough, FILE *out)
 {
 	if (!fallthrough->on)
@@ -408,6 +416,25 @@ static void print_dns64(const struct corefile_dns64 *dns64, FILE *out)
 	fputs(DIRECTIVE "}\n", out);
 }
 
+static void print_acl(const struct corefile_acl *acl, FILE *out)
+{
+	fputs(DIRECTIVE "acl", out);
+	print_zones(&acl->zones, out);
+	fputs(" {\n", out);
+	for (size_t i = 0; i < acl->policies_len; i++) {
+		const struct corefile_acl_policy *policy = &acl->policies[i];
+
+		fprintf(out, OPTION "%s type", corefile_acl_action(policy->action));
+		for (size_t k = 0; !policy->all_types && k < policy->types_len; k++)
+			print_type(policy->types[k], out);
+		fprintf(out, "%s net", policy->all_types ? " *" : "");
+		for (size_t k = 0; !policy->all_nets && k < policy->nets_len; k++)
+			print_subnet(&policy->nets[k], out);
+		fputs(policy->all_nets ? " *\n" : "\n", out);
+	}
+	fputs(DIRECTIVE "}\n", out);
+}
+
 /* ---- forward ---- */
 
 static void print_upstreams(const struct corefile_forward *f, FILE *out)
@@ -494,15 +521,11 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 
 static void print_loadbalance(const struct corefile_block *b, FILE *out)
 {
-	char addr[INET6_ADDRSTRLEN] = "";
-
 	if (!b->loadbalance)
 		return;
 	fprintf(out, DIRECTIVE "loadbalance%s", b->prefer_len ? " {\n" OPTION "prefer" : "");
-	for (size_t i = 0; i < b->prefer_len; i++) {
-		inet_ntop(b->prefer[i].family, b->prefer[i].addr, addr, sizeof(addr));
-		fprintf(out, " %s/%u", addr, b->prefer[i].bits);
-	}
+	for (size_t i = 0; i < b->prefer_len; i++)
+		print_subnet(&b->prefer[i], out);
 	fputs(b->prefer_len ? "\n" DIRECTIVE "}\n" : "\n", out);
 }
 
@@ -547,6 +570,9 @@ void corefile__print_block(const struct corefile_block *b, FILE *out)
 	fputs("{\n", out);
 	print_server(b, out);
 	print_dns64(&b->dns64, out);
+	for (size_t i = 0; i < b->acls_len; i++)
+		print_acl(&b->acls[i], out);
+	print_flag(DIRECTIVE, "any", b->any, out);
 	print_loadbalance(b, out);
 	print_cache(&b->cache, out);
 	if (!b->nxdomain_cut)

@@ -185,27 +185,6 @@ int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_sta
 			     corefile_show(p, args[1].text));
 }
 
-/* As Go's net.ParseCIDR: what is set behind the prefix does not count. */
-static bool read_subnet(const char *text, struct corefile_subnet *out)
-{
-	const char *slash = strchr(text, '/');
-	char addr[INET6_ADDRSTRLEN] = "", *end = NULL;
-	unsigned long bits;
-
-	if (!slash || slash - text >= (long)sizeof(addr) || slash[1] < '0' || slash[1] > '9')
-		return false;
-	memcpy(addr, text, slash - text);
-	out->family = strchr(addr, ':') ? AF_INET6 : AF_INET;
-	bits = strtoul(slash + 1, &end, 10);
-	if (*end || bits > (out->family == AF_INET ? 32 : 128) ||
-	    inet_pton(out->family, addr, out->addr) != 1)
-		return false;
-	out->bits = bits;
-	for (unsigned long i = bits; i < 8 * sizeof(out->addr); i++)
-		out->addr[i / 8] &= ~(0x80 >> i % 8);
-	return true;
-}
-
 int corefile_set_prefer(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_block *b = p->block;
@@ -213,7 +192,7 @@ int corefile_set_prefer(struct corefile_parse *p, const struct corefile_statemen
 	for (size_t i = 0; i < stmt->args_len; i++) {
 		struct corefile_subnet subnet = { .family = AF_INET }, *list;
 
-		if (!read_subnet(stmt->args[i].text, &subnet))
+		if (!corefile_subnet(stmt->args[i].text, false, &subnet))
 			return corefile_fail(p, &stmt->args[i],
 					     "'%s' is not a subnet; write IP/BITS",
 					     corefile_show(p, stmt->args[i].text));

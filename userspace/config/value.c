@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dns/msg.h"
@@ -404,4 +405,27 @@ int corefile_value_rcode(struct corefile_parse *p, const struct corefile_token *
 	}
 	return corefile_fail(p, arg, "'%s' is not an rcode; write NOERROR, NXDOMAIN, REFUSED...",
 			     corefile_show(p, arg->text));
+}
+
+bool corefile_subnet(const char *text, bool alone, struct corefile_subnet *out)
+{
+	size_t len = strcspn(text, "/");
+	char addr[INET6_ADDRSTRLEN] = "", *end = NULL;
+	struct corefile_subnet net = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	unsigned long most = net.family == AF_INET ? 32 : 128, bits = most;
+
+	if (len >= sizeof(addr) || (!text[len] && !alone))
+		return false;
+	memcpy(addr, text, len);
+	if (text[len] && (text[len + 1] < '0' || text[len + 1] > '9'))
+		return false;
+	if (text[len])
+		bits = strtoul(text + len + 1, &end, 10);
+	if ((end && *end) || bits > most || inet_pton(net.family, addr, net.addr) != 1)
+		return false;
+	net.bits = bits;
+	for (unsigned long i = bits; i < 8 * sizeof(net.addr); i++)
+		net.addr[i / 8] &= ~(0x80 >> i % 8);
+	*out = net;
+	return true;
 }

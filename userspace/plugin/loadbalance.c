@@ -7,21 +7,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static bool contains(const struct corefile_subnet *subnet, const uint8_t *addr, size_t len)
-{
-	unsigned int whole = subnet->bits / 8, rest = subnet->bits % 8;
-
-	if (len != (subnet->family == AF_INET ? 4u : 16u) || memcmp(subnet->addr, addr, whole))
-		return false;
-	return !rest || !((subnet->addr[whole] ^ addr[whole]) >> (8 - rest));
-}
-
 /* The first subnet that has it; @n: none. */
 static size_t rank(const struct corefile_subnet *subnets, size_t n, const uint8_t *addr, size_t len)
 {
+	int family = len == 4 ? AF_INET : AF_INET6;
 	size_t i = 0;
 
-	while (i < n && !contains(&subnets[i], addr, len))
+	while (i < n && !plugin__in_subnet(&subnets[i], family, addr))
 		i++;
 	return i;
 }

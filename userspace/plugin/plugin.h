@@ -5,11 +5,15 @@
  *
  * Contract: a question goes down the chain until a plugin's query() answers it; the answer goes up
  * again through the response() of each plugin above that one. Both happen once for all clients that
- * wait for the same question. Single-threaded; a plugin knows nothing of the store, of upstreams,
+ * wait for the same question; what differs from client to client is said before, by admit().
+ * Single-threaded; a plugin knows nothing of the store, of upstreams,
  * or of other plugins.
  */
 #ifndef NODENS_PLUGIN_H
 #define NODENS_PLUGIN_H
+
+#include <string.h>
+#include <sys/socket.h>
 
 #include "config/corefile.h"
 #include "config/plugin_id.h"
@@ -85,6 +89,13 @@ struct passage {
 	} ask;
 };
 
+/* What admit() says to a client at once. */
+struct plugin_reply {
+	bool drop;	       /* nothing */
+	struct answer *answer; /* the caller's to free; NULL: there is no memory for it */
+	const struct ede *ede; /* NULL: none */
+};
+
 /* For preload(): what a plugin can say before anybody asks, and to whom. */
 struct plugin_preload {
 	/* A question whose answer is always alike. False: that is enough. */
@@ -115,6 +126,14 @@ struct plugin {
 	int (*open)(const struct plugin_open *open, void **state);
 	void (*close)(void *state);
 
+	/* Of each client's query, before the cache. NEXT; ANSWER: *reply is all that it gets. */
+	enum plugin_result (*admit)(void *state, const struct plugin_query *query,
+				    struct plugin_reply *reply);
+	/*
+	 * True: not every client may have what the store holds for this question. Then the answer
+	 * is put where only the agent finds it.
+	 */
+	bool (*agent_only)(const void *state, const struct dns_name *qname, uint16_t qtype);
 	/* True: upstreams hear of the client who asks. */
 	bool (*tells_client)(const void *state);
 	/* Do clients over IPv6 get another answer than those over IPv4? @passage NULL: might they,
@@ -179,6 +198,17 @@ static inline bool plugin__in_zones(const struct corefile_zones *zones, const st
 			return true;
 	}
 	return !zones->len && otherwise;
+}
+
+/* @addr: 4 or 16 octets. */
+static inline bool plugin__in_subnet(const struct corefile_subnet *subnet, int family,
+				     const uint8_t *addr)
+{
+	unsigned int whole = subnet->bits / 8, rest = subnet->bits % 8;
+
+	if (family != subnet->family || memcmp(subnet->addr, addr, whole))
+		return false;
+	return !rest || !((subnet->addr[whole] ^ addr[whole]) >> (8 - rest));
 }
 
 static inline bool plugin__falls_through(const struct corefile_fallthrough *fallthrough,

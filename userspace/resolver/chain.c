@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "plugin/acl.h"
+#include "plugin/any.h"
 #include "plugin/cname.h"
 #include "plugin/dns64.h"
 #include "plugin/hosts.h"
@@ -15,14 +17,15 @@
 #include "resolver_priv.h"
 
 /*
- * CoreDNS' order (plugin.cfg), as seen by a client. The cache comes before all of these, so what
- * dns64 and loadbalance make is kept as they made it; loadbalance comes first of all, so that the
- * addresses that dns64 makes are put in order, too. CNAMEs that a template makes are followed as
- * template does it in CoreDNS, whose rewrites are undone before.
+ * CoreDNS' order (plugin.cfg), as seen by a client. acl and any see each client's query; acl comes
+ * first, so that nobody is told anything who may not ask. Then comes the cache (resolver.c), so
+ * what dns64 and loadbalance make is kept as they made it. loadbalance comes before dns64, so that
+ * the addresses that dns64 makes are put in order, too. CNAMEs that a template makes are followed
+ * as template does it in CoreDNS, whose rewrites are undone before.
  */
 const struct plugin *const chain_plugins[] = {
-	&loadbalance_plugin, &dns64_plugin, &cname_plugin,   &rewrite_plugin,
-	&template_plugin,    &hosts_plugin, &forward_plugin, &whoami_plugin,
+	&acl_plugin,	 &any_plugin,	   &loadbalance_plugin, &dns64_plugin,	 &cname_plugin,
+	&rewrite_plugin, &template_plugin, &hosts_plugin,	&forward_plugin, &whoami_plugin,
 };
 const size_t chain_len = sizeof(chain_plugins) / sizeof(chain_plugins[0]);
 
@@ -127,11 +130,16 @@ static struct server_block *block_to_ask(struct way *way)
 	const struct corefile *cf = way->resolver->config.corefile;
 	const struct dns_name *qname = &passage->ask.qname;
 	const struct corefile_block *block;
+	struct server_block *sb;
 
 	if (!passage->ask.elsewhere)
 		return way->sb;
 	block = corefile__block_for(cf, qname->wire, qname->len);
-	return block ? &way->resolver->blocks[block - cf->blocks] : NULL;
+	if (!block)
+		return NULL;
+	sb = &way->resolver->blocks[block - cf->blocks];
+	/* who asks was admitted for another name */
+	return chain_agent_only(sb, qname, passage->ask.qtype) ? NULL : sb;
 }
 
 static bool respond(struct way *way, const struct plugin *plugin, void *state, bool borrowed)
@@ -220,6 +228,35 @@ void chain_run(struct way *way)
 void chain_release(struct way *way)
 {
 	forget(way, 0);
+}
+
+enum plugin_result chain_admit(const struct server_block *sb, const struct plugin_query *query,
+			       struct plugin_reply *reply, enum plugin_id *by)
+{
+	for (size_t i = 0; i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		void *state = sb->state[plugin->id];
+
+		if (!state || !plugin->admit || plugin->admit(state, query, reply) == PLUGIN_NEXT)
+			continue;
+		*by = plugin->id;
+		return PLUGIN_ANSWER;
+	}
+	return PLUGIN_NEXT;
+}
+
+bool chain_agent_only(const struct server_block *sb, const struct dns_name *qname, uint16_t qtype)
+{
+	if (sb->tells_client)
+		return true;
+	for (size_t i = 0; sb->admits && i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		const void *state = sb->state[plugin->id];
+
+		if (state && plugin->agent_only && plugin->agent_only(state, qname, qtype))
+			return true;
+	}
+	return false;
 }
 
 bool chain_answers_below(const struct server_block *sb, const struct dns_name *name,

@@ -23,11 +23,12 @@ static void put(struct inflight *flight, const struct store_put *how)
 	uint8_t key_flags = passage->question.key_flags;
 	/* neither may be where the programs find it */
 	bool by_family = chain_by_family(sb, passage->question.qtype, passage);
+	bool agent_only = chain_agent_only(sb, &passage->question.qname, passage->question.qtype);
 
 	passage->answer = NULL;
-	if (sb->tells_client || by_family) {
+	if (agent_only || by_family) {
 		/* with both, one entry would have to serve clients of two kinds */
-		if (!(key_flags & NODENS_KEY_AGENT) || (sb->tells_client && by_family)) {
+		if (!(key_flags & NODENS_KEY_AGENT) || (agent_only && by_family)) {
 			answer__free(answer);
 			return;
 		}

@@ -122,7 +122,7 @@ static void begin_way(struct inflight *flight, const struct inflight_start *star
 		passage->client.tcp = asker->tcp;
 		passage->query.client = &passage->client;
 	}
-	if (start->sb->tells_client)
+	if (start->alone)
 		passage->over_ipv6 = asker && asker->peer.sa.sa_family == AF_INET6;
 }
 
@@ -165,7 +165,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 	int ret = 0;
 
 	flight = inflight_find(resolver, hash, start->sb, start->question);
-	if (flight && start->client && start->sb->tells_client)
+	if (flight && start->client && start->alone)
 		flight = NULL; /* each says who asks */
 	if (flight) {
 		add_asks(flight, start->asks);

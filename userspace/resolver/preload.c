@@ -71,7 +71,7 @@ static bool fill_one(void *ctx, const struct dns_name *name, uint16_t qtype)
 	struct store_put put;
 	uint32_t ttl_s;
 
-	if (!is_own(fill, name))
+	if (!is_own(fill, name) || chain_agent_only(fill->sb, name, qtype))
 		return true;
 	answer = own_answer(fill, name, qtype);
 	if (!answer)
@@ -366,7 +366,8 @@ static bool owner_after(void *ctx, const struct store_question *question,
 		return false;
 	sb = &takeover->resolver->blocks[now];
 	/* an agent before this one knew nothing of clients here */
-	if (sb->tells_client && !(question->key_flags & NODENS_KEY_AGENT))
+	if (chain_agent_only(sb, &question->qname, question->qtype) &&
+	    !(question->key_flags & NODENS_KEY_AGENT))
 		return false;
 	/* lists may have changed, blocks been added, with the block the same */
 	if (chain_has(sb, &question->qname) ||

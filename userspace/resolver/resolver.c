@@ -21,6 +21,32 @@ static bool own_family(const struct server_block *sb, const struct client *clien
 	       chain_by_family(sb, query->qtype, NULL);
 }
 
+/* False: a plugin has said to this client what there is to say. */
+static bool admit(struct resolver *resolver, struct resolver_event *event, const struct question *q,
+		  uint64_t now)
+{
+	const struct client *client = event->client;
+	struct plugin_client asks = { &client->peer.sa, &client->local.sa, client->tcp };
+	struct plugin_query query = { &q->qname, q->qtype, DNS_CLASS_IN, q->key_flags, &asks };
+	struct plugin_reply reply = { .drop = false };
+
+	if (chain_admit(event->sb, &query, &reply, &event->plugin) == PLUGIN_NEXT)
+		return true;
+	event->ede = reply.ede;
+	if (reply.drop) {
+		resolver_count(resolver, AGENT_STAT_QUERIES_DROPPED);
+		resolver->config.reply(resolver->config.ctx, client, NULL, 0);
+	} else if (!reply.answer) {
+		resolver_reply_rcode(resolver, event, DNS_SERVFAIL, now);
+	} else {
+		if ((reply.answer->flags & DNS_RCODE) == DNS_REFUSED)
+			resolver_count(resolver, AGENT_STAT_REFUSED);
+		resolver_reply(resolver, event, reply.answer, reply.answer->ttl_s, now);
+	}
+	answer__free(reply.answer);
+	return false;
+}
+
 /* True: replied. */
 static bool reply_cached(struct resolver *resolver, struct resolver_event *event,
 			 const struct question *q, uint64_t now)
@@ -91,7 +117,10 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	resolver_loop_look(resolver, &q, client, now);
 	event.sb = start.sb;
 	event.zone = start.zone = server_block__zone(start.sb, &q.qname);
-	if (start.sb->tells_client) {
+	if (start.sb->admits && !admit(resolver, &event, &q, now))
+		return;
+	if (chain_agent_only(start.sb, &q.qname, q.qtype)) {
+		start.alone = start.sb->tells_client || chain_by_family(start.sb, q.qtype, NULL);
 		q.key_flags |= NODENS_KEY_AGENT;
 	} else if (own_family(start.sb, client, query)) {
 		/* what has AAAA records of its own is everybody's */

@@ -177,6 +177,7 @@ struct inflight_start {
 	const struct client *client; /* NULL: the agent asks */
 	const struct client *asker; /* the client, or on whose behalf the agent asks; may be NULL */
 	const struct dns_query *query;
+	bool alone;		       /* no other client's answer will do */
 	const struct agent_asks *asks; /* NULL: a client's question, and nothing besides */
 };
 int inflight_start(struct resolver *resolver, const struct inflight_start *start, uint64_t now);
@@ -207,6 +208,11 @@ extern const size_t chain_len;
  */
 void chain_run(struct way *way);
 void chain_release(struct way *way);
+/* Of each client's query: NEXT, or ANSWER: *by has filled in *reply. */
+enum plugin_result chain_admit(const struct server_block *sb, const struct plugin_query *query,
+			       struct plugin_reply *reply, enum plugin_id *by);
+/* Is what the store has for this question not for every client? Then programs must not find it. */
+bool chain_agent_only(const struct server_block *sb, const struct dns_name *qname, uint16_t qtype);
 /* Might a plugin before @until (NULL: any) say something of its own of a name below @name? */
 bool chain_answers_below(const struct server_block *sb, const struct dns_name *name,
 			 const struct plugin *until);

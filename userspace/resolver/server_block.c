@@ -35,6 +35,7 @@ int server_block__open(const struct corefile_block *block, uint16_t owner,
 		if (*state && plugin->tells_client)
 			sb.tells_client |= plugin->tells_client(*state);
 		sb.by_family |= *state && plugin->by_family;
+		sb.admits |= *state && plugin->admit;
 	}
 	if (ret) {
 		server_block__close(&sb);

@@ -25,6 +25,7 @@ struct server_block {
 	 * block's cache is shared by all clients all the same.
 	 */
 	bool tells_client;
+	bool admits;	/* a plugin of it looks at each client's query */
 	bool by_family; /* a plugin of it answers clients over IPv4 and IPv6 differently */
 };
 
