@@ -37,7 +37,7 @@ static const char *const hook_name[TEST_HOOKS] = { "tc", "xdp" };
 
 struct env {
 	char pin_dir[64];
-	struct kern *kern;
+	struct datapath *datapath;
 	struct store *store;
 	struct bpf_object *xdp; /* NULL where the kernel cannot grow a packet in XDP */
 	int fd[TEST_HOOKS];
@@ -86,14 +86,14 @@ static inline void env__beat(struct env *env)
 	env->ctl->heartbeat_ns = mono_ns();
 	env->ctl->lease_ns = 3600ull * 1000000000;
 	env->ctl->hung_ns = 3600ull * 1000000000;
-	kern__ctl_commit(env->kern);
+	datapath__ctl_commit(env->datapath);
 }
 
 static inline void env__open(struct env *env, const char *pretend, uint32_t capacity)
 {
-	struct kern_config config = { .pin_dir = env->pin_dir,
-				      .pretend = pretend,
-				      .capacity = { capacity, capacity } };
+	struct datapath_config config = { .pin_dir = env->pin_dir,
+					  .pretend = pretend,
+					  .capacity = { capacity, capacity } };
 	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 4096 };
 	struct store_maps maps;
 	struct error err;
@@ -105,9 +105,9 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 		die("cannot make namespaces of its own (root?)");
 	snprintf(env->pin_dir, sizeof(env->pin_dir), "/sys/fs/bpf/nodens-test-%d", getpid());
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	if (kern__open(&config, &env->kern, &err))
+	if (datapath__open(&config, &env->datapath, &err))
 		die(err.text);
-	env->ctl = kern__ctl(env->kern);
+	env->ctl = datapath__ctl(env->datapath);
 	env->ctl->bufsize = 4096;
 	env->ctl->n_served4 = 2;
 	env->ctl->served4[0] = inet_addr("169.254.20.10");
@@ -115,16 +115,16 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	env->ctl->n_served6 = 1;
 	inet_pton(AF_INET6, "fd00:10:96::a", env->ctl->served6[0]);
 	env__beat(env);
-	kern__store_maps(env->kern, &maps);
+	datapath__store_maps(env->datapath, &maps);
 	store.hash_key = (const uint64_t *)env->ctl->hash_key;
 	if (store__open(&maps, &store, clock_now(), &env->store))
 		die("store__open");
-	env->fd[TEST_TC] = kern__tc_prog_fd(env->kern, KERN_TC_POD, true, &err);
+	env->fd[TEST_TC] = datapath__tc_prog_fd(env->datapath, DATAPATH_TC_POD, true, &err);
 	if (env->fd[TEST_TC] < 0)
 		die(err.text);
 	env->fd[TEST_XDP] = -1;
-	if (kern__features(env->kern)->xdp_grow) {
-		if (kern__xdp_object(env->kern, true, false, &env->xdp, &err))
+	if (datapath__features(env->datapath)->xdp_grow) {
+		if (datapath__xdp_object(env->datapath, true, false, &env->xdp, &err))
 			die(err.text);
 		if (bpf_object__load(env->xdp))
 			die("xdp_nodens does not load");
@@ -140,8 +140,8 @@ static inline void env__close(struct env *env)
 {
 	store__close(env->store);
 	bpf_object__close(env->xdp);
-	kern__close(env->kern);
-	kern__unpin(env->pin_dir);
+	datapath__close(env->datapath);
+	datapath__unpin(env->pin_dir);
 	rmdir(env->pin_dir);
 }
 
@@ -285,12 +285,12 @@ static inline void run_frame_on(struct env *env, enum test_hook hook, const stru
 		opts.ctx_size_in = sizeof(skb);
 	}
 	memset(run, 0, sizeof(*run));
-	kern__counters(env->kern, before);
+	datapath__counters(env->datapath, before);
 	if (bpf_prog_test_run_opts(env->fd[hook], &opts)) {
 		run->error = -errno;
 		return;
 	}
-	kern__counters(env->kern, after);
+	datapath__counters(env->datapath, after);
 	run->out.len = opts.data_size_out;
 	run->out.l3 = in->l3;
 	run->out.l4 = in->l4;

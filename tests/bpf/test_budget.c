@@ -89,20 +89,20 @@ static void measure(const struct bpf_program *prog, const char *variant)
 	close(fd);
 }
 
-static void measure_tc(struct env *env, enum kern_prog which, bool steer, const char *variant)
+static void measure_tc(struct env *env, enum datapath_prog which, bool steer, const char *variant)
 {
 	struct error err;
 
-	if (kern__tc_prog_fd(env->kern, which, steer, &err) < 0) {
+	if (datapath__tc_prog_fd(env->datapath, which, steer, &err) < 0) {
 		verdict(false, "%s", err.text);
 		return;
 	}
-	if (which == KERN_TC_RETURN) {
-		measure(env->kern->tc[which][steer]->progs.tc_return, variant);
+	if (which == DATAPATH_TC_RETURN) {
+		measure(env->datapath->tc[which][steer]->progs.tc_return, variant);
 		return;
 	}
-	measure(env->kern->tc[which][steer]->progs.tc_nodens, variant);
-	measure(env->kern->tc[which][steer]->progs.tc_dns, variant);
+	measure(env->datapath->tc[which][steer]->progs.tc_nodens, variant);
+	measure(env->datapath->tc[which][steer]->progs.tc_dns, variant);
 }
 
 static void measure_xdp(struct env *env, bool generic, const char *variant)
@@ -110,7 +110,7 @@ static void measure_xdp(struct env *env, bool generic, const char *variant)
 	struct bpf_object *obj;
 	struct error err;
 
-	if (kern__xdp_object(env->kern, true, generic, &obj, &err))
+	if (datapath__xdp_object(env->datapath, true, generic, &obj, &err))
 		die(err.text);
 	if (bpf_object__load(obj))
 		verdict(false, "xdp_nodens (%s) does not load", variant);
@@ -124,11 +124,11 @@ int main(int argc, char **argv)
 	static struct env env;
 
 	env__open(&env, argc > 1 ? argv[1] : NULL, 64);
-	measure_tc(&env, KERN_TC_POD, true, "pod");
-	measure_tc(&env, KERN_TC_POD, false, "pod, no steering");
-	measure_tc(&env, KERN_TC_POD_BEHIND_XDP, true, "behind XDP");
-	measure_tc(&env, KERN_TC_RETURN, true, "nd0");
-	if (kern__features(env.kern)->xdp_grow) {
+	measure_tc(&env, DATAPATH_TC_POD, true, "pod");
+	measure_tc(&env, DATAPATH_TC_POD, false, "pod, no steering");
+	measure_tc(&env, DATAPATH_TC_POD_BEHIND_XDP, true, "behind XDP");
+	measure_tc(&env, DATAPATH_TC_RETURN, true, "nd0");
+	if (datapath__features(env.datapath)->xdp_grow) {
 		measure_xdp(&env, false, "native");
 		measure_xdp(&env, true, "generic");
 	}

@@ -151,7 +151,7 @@ static void tear_for_a_second(void)
 	uint32_t number;
 	uint8_t *slab, *rr;
 
-	kern__store_maps(env.kern, &maps);
+	datapath__store_maps(env.datapath, &maps);
 	if (answer__decode(msg, make_answer(msg, 0, versions[0]), &qname, 1, 0, &admission,
 			   &answer) ||
 	    store__put(env.store, answer,
@@ -229,7 +229,7 @@ int main(int argc, char **argv)
 		n_readers = 256;
 	for (long i = 0; i < n_readers; i++)
 		pthread_create(&thread[i], NULL, reader, (void *)i);
-	if (kern__features(env.kern)->mmapable)
+	if (datapath__features(env.datapath)->mmapable)
 		tear_for_a_second();
 	names_asked = NAMES;
 	write_for(seconds);

@@ -45,7 +45,7 @@ static void test_time(enum test_hook hook)
 
 	env.ctl->heartbeat_ns = mono_ns() - 61000000000ull;
 	env.ctl->lease_ns = 60000000000ull;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 	verdict(!ask(hook, "one.example.org.", 0, &in, &run) && run.moved[C(DISARMED)] == 1 &&
 			unchanged(&in, &run),
 		"%s: disarmed after the lease", hook_name[hook]);
@@ -98,7 +98,7 @@ static void test_collision(enum test_hook hook)
 	static uint8_t msg[512];
 	struct frame_spec spec = { .dns = msg };
 
-	kern__store_maps(env.kern, &maps);
+	datapath__store_maps(env.datapath, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &ha, &slot))
 		die("the index does not hold what was stored");
 	bpf_map_update_elem(maps.index_fd, &hb, &slot, BPF_ANY);
@@ -163,7 +163,7 @@ static void test_generic_xdp(void)
 
 	if (native < 0)
 		return;
-	if (kern__xdp_object(env.kern, true, true, &obj, &err) || bpf_object__load(obj))
+	if (datapath__xdp_object(env.datapath, true, true, &obj, &err) || bpf_object__load(obj))
 		die("generic xdp_nodens does not load");
 	env.fd[TEST_XDP] = bpf_program__fd(bpf_object__find_program_by_name(obj, "xdp_nodens"));
 	spec.dns_len = build_query(msg, "one.example.org.", 1, DNS_RD, NULL);
@@ -223,7 +223,7 @@ static int find_slot(const char *text, union slot_buf *buf, uint32_t *index)
 	struct store_maps maps;
 	uint32_t number;
 
-	kern__store_maps(env.kern, &maps);
+	datapath__store_maps(env.datapath, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
 		die("the index does not hold what was stored");
 	*index = NODENS_SLOT_INDEX(number);

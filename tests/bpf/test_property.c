@@ -103,7 +103,7 @@ static struct answer *part_in_slot(const struct answer *answer)
 	union slot_buf buf;
 	uint32_t number, index;
 
-	kern__store_maps(env.kern, &maps);
+	datapath__store_maps(env.datapath, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
 		return NULL;
 	index = NODENS_SLOT_INDEX(number);

@@ -86,7 +86,7 @@ static void test_later_use(uint32_t other_device)
 {
 	struct in6_addr key;
 	struct nodens_client client;
-	int fd = kern__clients_fd(env.kern);
+	int fd = datapath__clients_fd(env.datapath);
 
 	inet_pton(AF_INET6, "::ffff:10.244.1.2", &key);
 	if (bpf_map_lookup_elem(fd, &key, &client))
@@ -144,7 +144,7 @@ static void test_steering(void)
 		die(err.text);
 	steer__fill_ctl(steer, env.ctl);
 	env.ctl->steer = 1;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 	steer_query(W("no socket: the agent is dead", MISS, STEER_DEAD, false), false, 0, 0);
 	steer_tcp(W("no socket: SYN goes on", TCP, STEER_DEAD, false), 2, 1000, false);
 
@@ -166,18 +166,18 @@ static void test_steering(void)
 		W("a connection begun elsewhere stays there, IPv6", TCP, STEER_TCP_FOREIGN, false),
 		16, 1000, true);
 	env.ctl->shed = NODENS_SHED_SYN;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 	steer_query(W("no room for TCP: a query over UDP is steered", MISS, STEERED, true), false,
 		    0, 0);
 	steer_tcp(W("no room for TCP: SYN goes on", TCP, STEER_SHED, false), 2, 1002, false);
 	env.ctl->shed = NODENS_SHED_ALL;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 	steer_query(W("overloaded: goes on", MISS, STEER_SHED, false), false, 0, 0);
 	steer_tcp(W("overloaded: SYN goes on", TCP, STEER_SHED, false), 2, 1002, false);
 	env.ctl->shed = 0;
 	env.ctl->hung_ns = 1000000000;
 	env.ctl->heartbeat_ns = mono_ns() - 1500000000;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 	steer_query(W("hung: goes on", MISS, STEER_HUNG, false), false, 0, 0);
 	env__beat(&env);
 	ask(TEST_TC, "two.example.org.", 1, &in, &run);
@@ -199,7 +199,7 @@ static void test_steering(void)
 	steer_query(W("the socket closed: dead at once", MISS, STEER_DEAD, false), false, 0, 0);
 	steer__close(steer);
 	env.ctl->steer = 0;
-	kern__ctl_commit(env.kern);
+	datapath__ctl_commit(env.datapath);
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,7 @@
 #include "link/node_lock.h"
 #include "link/netns.h"
 
-static struct kern_config config = { .capacity = { 1000, 1000 }, .adopt = true };
+static struct datapath_config config = { .capacity = { 1000, 1000 }, .adopt = true };
 static bool steering = true;
 
 static int fail(const struct error *err, int ret)
@@ -44,13 +44,13 @@ static uint64_t now_ms(void)
 
 static int cmd_features(void)
 {
-	struct kern_features features;
+	struct datapath_features features;
 	struct error err;
-	int ret = kern_features__probe(&features, config.pretend, &err);
+	int ret = datapath_features__probe(&features, config.pretend, &err);
 
 	if (ret)
 		return fail(&err, ret);
-	kern_features__print(&features, stdout);
+	datapath_features__print(&features, stdout);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static int cmd_attach(int argc, char **argv, bool detach)
 	struct attach_request request = { .steer = steering };
 	struct attachment *attachment;
 	struct error err = {};
-	struct kern *kern;
+	struct datapath *dp;
 	char note[256];
 	int ret;
 
@@ -69,19 +69,19 @@ static int cmd_attach(int argc, char **argv, bool detach)
 	request.ifindex = if_nametoindex(argv[0]);
 	snprintf(request.ifname, sizeof(request.ifname), "%s", argv[0]);
 	request.pod_veth = argc > 2 && !strcmp(argv[2], "pod");
-	ret = kern__open(&config, &kern, &err);
+	ret = datapath__open(&config, &dp, &err);
 	if (ret)
 		return fail(&err, ret);
-	ret = attachment__open(kern, &request, &attachment, note, sizeof(note), &err);
+	ret = attachment__open(dp, &request, &attachment, note, sizeof(note), &err);
 	if (!ret) {
 		printf("%s | %s | %s\n", attachment__how(attachment), note,
-		       kern__adopted(kern) ? "adopted" : "new");
+		       datapath__adopted(dp) ? "adopted" : "new");
 		if (detach)
 			attachment__detach(attachment);
 		else
 			attachment__forget(attachment);
 	}
-	kern__close(kern);
+	datapath__close(dp);
 	return ret ? fail(&err, ret) : 0;
 }
 
@@ -94,17 +94,17 @@ static int cmd_counters(void)
 	};
 	uint64_t counters[NODENS_CTR_COUNT];
 	struct error err;
-	struct kern *kern;
-	int i, ret = kern__open_pinned(config.pin_dir, &kern, &err);
+	struct datapath *dp;
+	int i, ret = datapath__open_pinned(config.pin_dir, &dp, &err);
 
 	if (ret)
 		return fail(&err, ret);
-	ret = kern__counters(kern, counters);
+	ret = datapath__counters(dp, counters);
 	for (i = 0; !ret && i < NODENS_CTR_COUNT; i++)
 		if (counters[i])
 			printf("%s %llu\n", names[i], (unsigned long long)counters[i]);
-	printf("bytes %llu\n", (unsigned long long)kern__bytes(kern));
-	kern__close(kern);
+	printf("bytes %llu\n", (unsigned long long)datapath__bytes(dp));
+	datapath__close(dp);
 	return ret ? 1 : 0;
 }
 
@@ -120,15 +120,15 @@ static void on_link(void *ctx, const struct link_info *link, bool gone)
 static int cmd_hold(double seconds)
 {
 	struct error err;
-	struct kern *kern;
-	int ret = kern__open(&config, &kern, &err);
+	struct datapath *dp;
+	int ret = datapath__open(&config, &dp, &err);
 
 	if (ret)
 		return fail(&err, ret);
 	printf("holding\n");
 	fflush(stdout);
 	usleep(seconds * 1e6);
-	kern__close(kern);
+	datapath__close(dp);
 	return 0;
 }
 

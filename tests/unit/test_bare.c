@@ -62,7 +62,7 @@ static void test_old_kernel(void **state)
 {
 	static const struct run_options opts = { .nodecache = true, .bpffs = "/nowhere" };
 	static const struct plan plan = { .mode = MODE_STEER, .n_listen = 1 };
-	const struct kern_config config = { .capacity = { 64, 64 }, .pin_dir = opts.bpffs };
+	const struct datapath_config config = { .capacity = { 64, 64 }, .pin_dir = opts.bpffs };
 	static struct agent agent = { .opts = &opts };
 	struct error err = { .text = "" };
 	char said[2048];
@@ -73,7 +73,7 @@ static void test_old_kernel(void **state)
 		skip();
 	}
 	old_kernel = true;
-	assert_int_equal(kern__may_load(&err), -EOPNOTSUPP);
+	assert_int_equal(datapath__may_load(&err), -EOPNOTSUPP);
 	/* what it lacks, not a version: RHEL's 4.18 has it */
 	assert_non_null(strstr(err.text, "loops"));
 	assert_null(strstr(err.text, "5.4"));
@@ -86,7 +86,7 @@ static void test_old_kernel(void **state)
 	assert_non_null(strstr(said, "loops"));
 	assert_null(strstr(said, "capabilities"));
 	assert_null(strstr(said, "/nowhere"));
-	kern__close(agent.kern);
+	datapath__close(agent.datapath);
 }
 
 /* Lines on stderr of a call each second, from @from_s on for @for_s. */

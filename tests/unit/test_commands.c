@@ -108,7 +108,7 @@ static unsigned long long json_number(const char *section, const char *key)
 }
 
 struct world {
-	struct kern *kern;
+	struct datapath *datapath;
 	struct store_maps maps;
 	struct store *store;
 };
@@ -116,17 +116,17 @@ struct world {
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct kern_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
+	struct datapath_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
 	struct store_config store = { .capacity = { 1000, 500 }, .bufsize = 1232 };
 	struct error error = { .text = "" };
 
 	*state = w;
-	if (kern__open(&config, &w->kern, &error)) {
+	if (datapath__open(&config, &w->datapath, &error)) {
 		print_message("%s\n", error.text);
 		return -1;
 	}
-	kern__store_maps(w->kern, &w->maps);
-	store.hash_key = (const uint64_t *)kern__ctl(w->kern)->hash_key;
+	datapath__store_maps(w->datapath, &w->maps);
+	store.hash_key = (const uint64_t *)datapath__ctl(w->datapath)->hash_key;
 	return store__open(&w->maps, &store, clock_now(), &w->store);
 }
 
@@ -135,8 +135,8 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	store__close(w->store);
-	kern__close(w->kern);
-	kern__unpin(pin_dir);
+	datapath__close(w->datapath);
+	datapath__unpin(pin_dir);
 	free(w);
 	return 0;
 }
@@ -302,7 +302,7 @@ static void test_stats(void **state)
 	char path[160];
 
 	fill(w);
-	snprintf(path, sizeof(path), "%s/nodens_percpu", kern__dir(w->kern));
+	snprintf(path, sizeof(path), "%s/nodens_percpu", datapath__dir(w->datapath));
 	fd = bpf_obj_get(path);
 	assert_true(fd >= 0);
 	percpu = calloc(n_cpus, sizeof(*percpu));
@@ -341,7 +341,7 @@ static void test_agent_stats(void **state)
 
 	fd = fixture_map(BPF_MAP_TYPE_ARRAY, AGENT_STATS_MAP, 4, 8, AGENT_STAT_COUNT - 1, 0);
 	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
-	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, kern__dir(w->kern));
+	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(w->datapath));
 	assert_int_equal(bpf_obj_pin(fd, path), 0);
 	close(fd);
 	assert_int_equal(run("stats --bpffs DIR --json"), 0);
@@ -357,8 +357,8 @@ static void test_without_agent(void **state)
 	fill(w);
 	store__close(w->store);
 	w->store = NULL;
-	kern__close(w->kern);
-	w->kern = NULL;
+	datapath__close(w->datapath);
+	w->datapath = NULL;
 	assert_int_equal(run("stats --bpffs DIR --json"), 0);
 	assert_int_equal(json_number("agent", "running"), 0);
 	assert_int_equal(json_number("cache", "entries"), 8);

@@ -44,7 +44,7 @@ void agent__shed(struct agent *agent, uint32_t what, bool on)
 		agent->ctl->shed |= what;
 	else
 		agent->ctl->shed &= ~what;
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 }
 
 void agent__on_overload(void *ctx, bool overloaded)
@@ -71,7 +71,7 @@ static void on_beat(void *arg, uint64_t now)
 	struct agent *agent = arg;
 
 	agent->ctl->heartbeat_ns = now;
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 	agent_map__sync(&agent->map);
 	agent_observe__beat(agent);
 	agent_phases__beat(agent, now);
@@ -97,14 +97,14 @@ static void fill_served(struct agent *agent)
 	    !memcmp(ctl->served6, want.served6, sizeof(want.served6)))
 		return;
 	ctl->n_served4 = ctl->n_served6 = 0;
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	memcpy(ctl->served4, want.served4, sizeof(want.served4));
 	memcpy(ctl->served6, want.served6, sizeof(want.served6));
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	ctl->n_served4 = want.n_served4;
 	ctl->n_served6 = want.n_served6;
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 }
 
 static void on_second(void *arg, uint64_t now)
@@ -127,7 +127,7 @@ static void on_second(void *arg, uint64_t now)
 	agent_bare__remind(agent, now);
 }
 
-static void log_features(const struct kern_features *features)
+static void log_features(const struct datapath_features *features)
 {
 	char *text = NULL, *line, *save;
 	size_t len;
@@ -135,7 +135,7 @@ static void log_features(const struct kern_features *features)
 
 	if (!out)
 		return;
-	kern_features__print(features, out);
+	datapath_features__print(features, out);
 	fclose(out);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		log_debug("%s", line);
@@ -154,12 +154,12 @@ static void on_refresh(void *ctx, const struct store_question *question, uint64_
 
 static void on_commit(void *ctx)
 {
-	kern__ctl_commit(((struct agent *)ctx)->kern);
+	datapath__ctl_commit(((struct agent *)ctx)->datapath);
 }
 
 static int open_kern(struct agent *agent, const struct corefile *cf, const struct plan *plan)
 {
-	struct kern_config config = {
+	struct datapath_config config = {
 		.pin_dir = agent->opts->bpffs,
 		.pretend = agent->opts->pretend_kernel,
 		.adopt = true,
@@ -182,18 +182,18 @@ static int open_kern(struct agent *agent, const struct corefile *cf, const struc
 		return ret;
 	}
 	if (!agent->bare)
-		log_features(kern__features(agent->kern));
-	agent->had_pins = kern__adopted(agent->kern);
-	agent->ctl = kern__ctl(agent->kern);
+		log_features(datapath__features(agent->datapath));
+	agent->had_pins = datapath__adopted(agent->datapath);
+	agent->ctl = datapath__ctl(agent->datapath);
 	/* What a killed agent left says otherwise, and a first beat would make it true. */
 	agent->ctl->steer = agent->ctl->shed = 0;
-	kern__ctl_commit(agent->kern);
-	ret = agent->bare ? 0 : agent_map__open(&agent->map, agent->kern);
+	datapath__ctl_commit(agent->datapath);
+	ret = agent->bare ? 0 : agent_map__open(&agent->map, agent->datapath);
 	if (ret) {
 		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
 		return ret;
 	}
-	kern__store_maps(agent->kern, &maps);
+	datapath__store_maps(agent->datapath, &maps);
 	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
 	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
 	store.cut_depths = (uint64_t *)&agent->ctl->cut_depths;
@@ -215,7 +215,7 @@ static void fill_ctl(struct agent *agent)
 		steer__fill_ctl(agent->steer, ctl);
 	fill_served(agent);
 	ctl->heartbeat_ns = loop__now(&agent->loop);
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 }
 
 /* Descriptors are what exchanges run out of first. */
@@ -335,13 +335,13 @@ static void unpin(struct agent *agent)
 	 */
 	if (agent->links_opened && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
 		log_warn("%s", err.text);
-	kern__unpin(agent->opts->bpffs);
+	datapath__unpin(agent->opts->bpffs);
 }
 
 /* @leave: programs and maps stay as they are. */
 static void agent_close(struct agent *agent, bool detach, bool unpins)
 {
-	if (agent->kern && agent->ctl->steer)
+	if (agent->datapath && agent->ctl->steer)
 		agent__set_steer(agent, false);
 	agent_devices__close(agent, detach);
 	while (agent->gen) {
@@ -356,9 +356,9 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	steer__close(agent->steer);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
-	if (agent->kern && unpins && !agent->bare)
+	if (agent->datapath && unpins && !agent->bare)
 		unpin(agent);
-	kern__close(agent->kern);
+	datapath__close(agent->datapath);
 	loop_timer__stop(&agent->beat);
 	loop_timer__stop(&agent->second);
 	loop_timer__stop(&agent->tick);

@@ -38,7 +38,7 @@ struct agent {
 	struct generation *gen; /* the configuration at work; older ones drain */
 	struct loop loop;
 	struct event *signals[5];
-	struct kern *kern;
+	struct datapath *datapath;
 	struct nodens_ctl *ctl;
 	struct metrics *metrics;
 	struct endpoints *endpoints;
@@ -156,7 +156,7 @@ void agent_link__review(struct agent *agent);
 void agent_link__close(struct agent *agent, bool remove);
 
 /* counters_map.c */
-int agent_map__open(struct agent_map *map, struct kern *kern);
+int agent_map__open(struct agent_map *map, struct datapath *dp);
 void agent_map__sync(struct agent_map *map); /* where it is not mapped */
 void agent_map__close(struct agent_map *map);
 
@@ -164,7 +164,7 @@ void agent_map__close(struct agent_map *map);
  * have it, agent->bare and the agent's own memory. @err is for the log; what is missing has been
  * logged.
  */
-int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
+int agent_bare__open_kern(struct agent *agent, const struct datapath_config *config,
 			  const struct plan *plan, struct error *err);
 /* Each second: it is worth a word now and then. */
 void agent_bare__remind(struct agent *agent, uint64_t now_ns);

@@ -40,9 +40,9 @@ static int pin(int fd, const char *dir)
 	return ret;
 }
 
-int agent_map__open(struct agent_map *map, struct kern *kern)
+int agent_map__open(struct agent_map *map, struct datapath *dp)
 {
-	bool mmapable = kern__features(kern)->mmapable;
+	bool mmapable = datapath__features(dp)->mmapable;
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = mmapable ? BPF_F_MMAPABLE : 0);
 	void *mapped;
 	int fd, ret;
@@ -51,7 +51,7 @@ int agent_map__open(struct agent_map *map, struct kern *kern)
 			    AGENT_STAT_COUNT, &opts);
 	if (fd < 0)
 		return -errno;
-	ret = pin(fd, kern__dir(kern));
+	ret = pin(fd, datapath__dir(dp));
 	if (ret) {
 		close(fd);
 		return ret;

@@ -81,9 +81,9 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 	int ret;
 
 	/* From its first packet on, nobody else may claim addresses that are routed to it. */
-	bpf_map_update_elem(kern__claims_fd(agent->kern), &ifindex, &none, BPF_NOEXIST);
+	bpf_map_update_elem(datapath__claims_fd(agent->datapath), &ifindex, &none, BPF_NOEXIST);
 	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
-	ret = attachment__open(agent->kern, &request, &device->attachment, note, sizeof(note),
+	ret = attachment__open(agent->datapath, &request, &device->attachment, note, sizeof(note),
 			       &err);
 	if (!ret) {
 		agent->map.stats->v[AGENT_STAT_DEVICES]++;
@@ -146,7 +146,7 @@ static void forget_clients(struct agent *agent, uint32_t ifindex)
 {
 	static uint8_t keys[CLIENTS_A_CALL][CLIENT_KEY_SIZE];
 	static struct nodens_client clients[CLIENTS_A_CALL];
-	int fd = kern__clients_fd(agent->kern), ret;
+	int fd = datapath__clients_fd(agent->datapath), ret;
 	uint32_t bucket = 0, n;
 	bool first = true;
 
@@ -174,7 +174,7 @@ static void device_leave(struct agent *agent, struct device *device, const char 
 	log_info("%s: %s", device->info.name, why);
 	device_free(agent, device, detach);
 	forget_clients(agent, ifindex);
-	bpf_map_delete_elem(kern__claims_fd(agent->kern), &ifindex);
+	bpf_map_delete_elem(datapath__claims_fd(agent->datapath), &ifindex);
 }
 
 /*
@@ -183,7 +183,8 @@ static void device_leave(struct agent *agent, struct device *device, const char 
  */
 static void leave_behind(struct agent *agent, const struct link_info *info)
 {
-	if (strcmp(info->name, "nd0") && attach__leave(agent->kern, info->ifindex, info->name) > 0)
+	if (strcmp(info->name, "nd0") &&
+	    attach__leave(agent->datapath, info->ifindex, info->name) > 0)
 		log_info("%s: detached, an earlier agent had attached to it", info->name);
 }
 
@@ -285,12 +286,12 @@ static void review_return(struct agent *agent)
 	struct error err = { .text = "" };
 	int ret;
 
-	if (!agent->steer || attach__return_present(agent->kern, steer__nd0(agent->steer))) {
+	if (!agent->steer || attach__return_present(agent->datapath, steer__nd0(agent->steer))) {
 		agent->return_lost = false;
 		return;
 	}
 	agent__set_steer(agent, false);
-	ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+	ret = attach__return(agent->datapath, steer__nd0(agent->steer), &err);
 	if (!ret)
 		log_warn("nd0: the program was taken off by somebody: attached again");
 	else if (!agent->return_lost)
@@ -302,7 +303,8 @@ bool agent_devices__has_path(const struct agent *agent)
 {
 	uint64_t wanted = agent->map.stats->v[AGENT_STAT_DEVICES_WANTED];
 
-	return agent->kern && !agent->bare && (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
+	return agent->datapath && !agent->bare &&
+	       (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
 }
 
 int agent_devices__open(struct agent *agent)

@@ -21,7 +21,7 @@
 void agent__set_steer(struct agent *agent, bool on)
 {
 	agent->ctl->steer = on;
-	kern__ctl_commit(agent->kern);
+	datapath__ctl_commit(agent->datapath);
 	agent->steering = on;
 }
 

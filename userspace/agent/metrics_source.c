@@ -21,7 +21,7 @@ static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 	struct agent *agent = ctx;
 
 	/* standing by, it has none */
-	return agent->kern ? kern__counters(agent->kern, counters) : -ENOENT;
+	return agent->datapath ? datapath__counters(agent->datapath, counters) : -ENOENT;
 }
 
 static bool has_path(void *ctx)

@@ -245,7 +245,7 @@ void agent_observe__level(struct agent *agent, const struct corefile *cf)
 	for (size_t i = 0; i < cf->blocks_len; i++)
 		agent->debug |= cf->blocks[i].debug;
 	log__set_level(agent->debug ? LOG_LEVEL_DEBUG : agent->opts->log_level);
-	kern__on_debug(agent->debug ? on_kern_line : NULL);
+	datapath__on_debug(agent->debug ? on_kern_line : NULL);
 }
 
 int agent_observe__configure(struct agent *agent, const struct corefile *cf)

@@ -81,7 +81,7 @@ uint32_t agent__device_of(void *ctx, const struct sockaddr *peer)
 		key = ((const struct sockaddr_in6 *)peer)->sin6_addr;
 	else
 		key.s6_addr32[3] = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
-	if (bpf_map_lookup_elem(kern__clients_fd(agent->kern), &key, &found))
+	if (bpf_map_lookup_elem(datapath__clients_fd(agent->datapath), &key, &found))
 		return 0;
 	return found.ifindex;
 }
@@ -256,7 +256,7 @@ int agent_sockets__open(struct agent *agent)
 		ret = steer__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->steer,
 				  &err);
 		if (!ret)
-			ret = attach__return(agent->kern, steer__nd0(agent->steer), &err);
+			ret = attach__return(agent->datapath, steer__nd0(agent->steer), &err);
 		if (ret) {
 			log_error("%s", err.text);
 			return ret;

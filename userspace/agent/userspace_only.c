@@ -58,7 +58,7 @@ static bool is_want(int ret)
 static bool look(const struct agent *agent, const struct plan *plan, struct missing *missing)
 {
 	struct error err = { .text = "" };
-	int ret = kern__may_load(&err);
+	int ret = datapath__may_load(&err);
 
 	if (ret == -EOPNOTSUPP || ret == -ENOSYS) {
 		add(missing, "%s", err.text);
@@ -71,7 +71,7 @@ static bool look(const struct agent *agent, const struct plan *plan, struct miss
 	ret = plan->mode == MODE_STEER ? steer__may_open() : 0;
 	if (is_want(ret))
 		add(missing, "a network namespace cannot be made: %s", strerror(-ret));
-	ret = kern__may_pin(agent->opts->bpffs, &err);
+	ret = datapath__may_pin(agent->opts->bpffs, &err);
 	if (ret == -ENODEV)
 		add(missing, "%s is not in a bpffs", agent->opts->bpffs);
 	else if (is_want(ret))
@@ -108,19 +108,19 @@ static void say_verifier(const char *line)
 /* Loads the programs, once; a refusal holds for every device, now and later. */
 static int load_programs(struct agent *agent, const struct plan *plan, struct error *err)
 {
-	int ret = attach__load(agent->kern, agent->opts->hook, plan->mode == MODE_STEER, err);
+	int ret = attach__load(agent->datapath, agent->opts->hook, plan->mode == MODE_STEER, err);
 
 	if (!ret)
 		return 0;
-	kern__verifier_said(say_verifier);
-	if (!kern__adopted(agent->kern))
-		kern__unpin(agent->opts->bpffs);
-	kern__close(agent->kern);
-	agent->kern = NULL;
+	datapath__verifier_said(say_verifier);
+	if (!datapath__adopted(agent->datapath))
+		datapath__unpin(agent->opts->bpffs);
+	datapath__close(agent->datapath);
+	agent->datapath = NULL;
 	return ret;
 }
 
-int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
+int agent_bare__open_kern(struct agent *agent, const struct datapath_config *config,
 			  const struct plan *plan, struct error *err)
 {
 	/* without sockets of the node's own nobody would be answered */
@@ -132,7 +132,7 @@ int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 	if (may_do_without)
 		rights = look(agent, plan, &missing);
 	if (!missing.text[0]) {
-		ret = kern__open(config, &agent->kern, err);
+		ret = datapath__open(config, &agent->datapath, err);
 		if (ret && (!may_do_without || !is_want(ret)))
 			return ret;
 		if (!ret) {
@@ -143,7 +143,7 @@ int agent_bare__open_kern(struct agent *agent, const struct kern_config *config,
 		}
 		add(&missing, "%s", err->text);
 	}
-	ret = kern__open_none(config, &agent->kern, err);
+	ret = datapath__open_none(config, &agent->datapath, err);
 	if (ret)
 		return ret;
 	agent->bare = true;

@@ -63,7 +63,7 @@ static int remove_links(void)
  * why. */
 static int remove_pins(const char *pin_dir)
 {
-	int left = kern__programs_left(pin_dir), pins;
+	int left = datapath__programs_left(pin_dir), pins;
 
 	if (left > 0) {
 		fprintf(stderr,
@@ -76,7 +76,7 @@ static int remove_pins(const char *pin_dir)
 		fprintf(stderr, "nodens detach: programs cannot be looked for: run as root\n");
 		return -1;
 	}
-	pins = left < 0 ? left : kern__unpin(pin_dir);
+	pins = left < 0 ? left : datapath__unpin(pin_dir);
 	if (pins < 0) {
 		fprintf(stderr, "nodens detach: %s: %s\n", pin_dir, strerror(-pins));
 		return -1;
@@ -129,7 +129,7 @@ static int detach(const char *pin_dir)
 	int programs, pins = 0, nd0, running, links;
 	pid_t pid;
 
-	running = kern__agent_runs(pin_dir, &pid);
+	running = datapath__agent_runs(pin_dir, &pid);
 	if (running > 0)
 		say_running(pid);
 	programs = detach_programs(pin_dir);

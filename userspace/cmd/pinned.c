@@ -78,7 +78,7 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 	int ret;
 
 	*view = (struct view){ .command = command };
-	ret = kern__open_pinned(pin_dir, &view->kern, &err);
+	ret = datapath__open_pinned(pin_dir, &view->datapath, &err);
 	if (ret == -ENOENT) {
 		say_no_maps(pin_dir);
 		return EXIT_FAILURE;
@@ -87,8 +87,8 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 		fprintf(stderr, "nodens %s: %s\n", command, err.text);
 		return EXIT_FAILURE;
 	}
-	kern__store_maps(view->kern, &view->maps);
-	view->hash_key = (const uint64_t *)kern__ctl(view->kern)->hash_key;
+	datapath__store_maps(view->datapath, &view->maps);
+	view->hash_key = (const uint64_t *)datapath__ctl(view->datapath)->hash_key;
 	ret = index_walk__open(view->maps.index_fd, !view->maps.mmapable, &view->walk);
 	if (!ret)
 		return -1;
@@ -100,9 +100,9 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 void view__close(struct view *view)
 {
 	index_walk__close(view->walk);
-	kern__close(view->kern);
+	datapath__close(view->datapath);
 	view->walk = NULL;
-	view->kern = NULL;
+	view->datapath = NULL;
 }
 
 static bool read_slot(const struct view *view, struct view_entry *entry)

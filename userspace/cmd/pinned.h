@@ -31,7 +31,7 @@ int view__options(int argc, char **argv, const char *arguments, const char *abou
 
 struct view {
 	const char *command;
-	struct kern *kern;
+	struct datapath *datapath;
 	struct store_maps maps;
 	const uint64_t *hash_key;
 	struct index_walk *walk;

@@ -51,7 +51,7 @@ static int kernel_section(struct view *view, struct section *section)
 #undef X
 	};
 	uint64_t values[NODENS_CTR_COUNT];
-	int ret = kern__counters(view->kern, values);
+	int ret = datapath__counters(view->datapath, values);
 
 	if (ret) {
 		fprintf(stderr, "nodens stats: cannot read the counters: %s\n", strerror(-ret));
@@ -89,9 +89,9 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 	int fd;
 
 	section->name = "agent";
-	running = kern__agent_runs(bpffs, &pid) > 0;
+	running = datapath__agent_runs(bpffs, &pid) > 0;
 	add(section, "running", "1: an agent is at work", running, true);
-	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, kern__dir(view->kern));
+	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(view->datapath));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
@@ -142,14 +142,14 @@ static int cache_section(struct view *view, struct section *section)
 	if (ret < 0)
 		return ret;
 	/* written by the agent beside its settings: positive, negative */
-	memcpy(capacity, kern__ctl(view->kern)->capacity, sizeof(capacity));
+	memcpy(capacity, datapath__ctl(view->datapath)->capacity, sizeof(capacity));
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);
 	add(section, "capacity", "most that there may be", (uint64_t)capacity[0] + capacity[1],
 	    true);
 	add(section, "bytes", "memory of all maps, as the kernel states it",
-	    kern__bytes(view->kern), true);
+	    datapath__bytes(view->datapath), true);
 	add(section, "positive_entries", "of them, with records that were asked for",
 	    count.entries[NODENS_POSITIVE], true);
 	add(section, "positive_capacity", "", capacity[NODENS_POSITIVE], true);

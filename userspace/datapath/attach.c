@@ -22,7 +22,7 @@
 #include "base/netlink.h"
 
 struct attachment {
-	struct kern *kern;
+	struct datapath *datapath;
 	int ifindex;
 	char ifname[IFNAMSIZ];
 	bool has_tc;
@@ -126,10 +126,10 @@ static void device_kind(int ifindex, struct kind *kind)
  * into it passes native XDP by, but not generic XDP, and native XDP there would clear GSO on the
  * peer. XDP without growth of the tail (before 5.8) cannot hold an answer.
  */
-static int choose(const struct kern *kern, const struct attach_request *request, enum hook order[3],
-		  const char **why, struct error *err)
+static int choose(const struct datapath *dp, const struct attach_request *request,
+		  enum hook order[3], const char **why, struct error *err)
 {
-	bool grow = kern->features.xdp_grow;
+	bool grow = dp->features.xdp_grow;
 	struct kind kind;
 	int n = 0;
 
@@ -141,7 +141,7 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	case HOOK_XDP_NATIVE:
 	case HOOK_XDP_GENERIC:
 	case HOOK_XDP:
-		if (!kern->features.prog_ids)
+		if (!dp->features.prog_ids)
 			*why = NO_IDS;
 		if (!grow)
 			return error__set(err, -EOPNOTSUPP,
@@ -163,7 +163,7 @@ static int choose(const struct kern *kern, const struct attach_request *request,
 	device_kind(request->ifindex, &kind);
 	if (!grow) {
 		*why = "XDP cannot grow packets on this kernel";
-	} else if (!kern->features.prog_ids) {
+	} else if (!dp->features.prog_ids) {
 		*why = NO_IDS;
 	} else if (kind.loopback) {
 		*why = "the loopback has no native XDP";
@@ -190,23 +190,25 @@ static int attach_tc(struct attachment *at, const struct attach_request *request
 		     char *note, size_t note_size, struct error *err)
 {
 	/* In listen mode a veth with a foreign peer is as well the pod's own end. */
-	enum kern_prog which = request->pod_veth && request->steer
-				       ? (behind ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD)
-				       : (behind ? KERN_TC_NIC_BEHIND_XDP : KERN_TC_NIC);
+	enum datapath_prog which =
+		request->pod_veth && request->steer
+			? (behind ? DATAPATH_TC_POD_BEHIND_XDP : DATAPATH_TC_POD)
+			: (behind ? DATAPATH_TC_NIC_BEHIND_XDP : DATAPATH_TC_NIC);
 	char text[160] = "", other[16];
 	int fd, ret;
 
-	fd = kern__tc_prog_fd(at->kern, which, request->steer, err);
+	fd = datapath__tc_prog_fd(at->datapath, which, request->steer, err);
 	if (fd < 0)
 		return fd;
-	if (at->kern->features.tcx) {
-		ret = tcx__attach(&at->tcx, at->kern->dir, at->ifindex, at->ifname, fd, other, err);
+	if (at->datapath->features.tcx) {
+		ret = tcx__attach(&at->tcx, at->datapath->dir, at->ifindex, at->ifname, fd, other,
+				  err);
 		if (!ret && other[0])
 			snprintf(text, sizeof(text), "program %s runs before nodens on %s", other,
 				 at->ifname);
 	} else {
-		ret = clsact__attach(&at->clsact, at->kern->dir, at->ifindex, at->ifname, fd, text,
-				     sizeof(text), err);
+		ret = clsact__attach(&at->clsact, at->datapath->dir, at->ifindex, at->ifname, fd,
+				     text, sizeof(text), err);
 	}
 	if (ret)
 		return ret;
@@ -223,8 +225,8 @@ static int attach_hook(struct attachment *at, const struct attach_request *reque
 
 	if (hook == HOOK_TC)
 		return attach_tc(at, request, false, note, note_size, err);
-	ret = xdp__attach(&at->xdp, at->kern, request, hook == HOOK_XDP_GENERIC, text, sizeof(text),
-			  err);
+	ret = xdp__attach(&at->xdp, at->datapath, request, hook == HOOK_XDP_GENERIC, text,
+			  sizeof(text), err);
 	if (ret)
 		return ret;
 	add_note(note, note_size, text);
@@ -261,29 +263,30 @@ static void remove_others(const struct attachment *at)
 
 	/* Also where tcx is not to be used, or is not there: an agent before this one may have. */
 	tcx__remove_ours(at->ifindex, tcx ? at->tcx.link_id : 0);
-	clsact__remove_ours(at->ifindex, at->kern->pin_dir,
+	clsact__remove_ours(at->ifindex, at->datapath->pin_dir,
 			    at->has_tc && !tcx ? &at->clsact : NULL);
 	xdp__remove_ours(at->ifindex, at->xdp.prog_id);
 }
 
-int attach__load(struct kern *kern, enum hook hook, bool steer, struct error *err)
+int attach__load(struct datapath *dp, enum hook hook, bool steer, struct error *err)
 {
 	bool xdp = hook != HOOK_AUTO && hook != HOOK_TC;
 	int fd = 0;
 
 	/* With auto every device falls back to tc. */
 	if (steer)
-		fd = kern__tc_prog_fd(kern, xdp ? KERN_TC_POD_BEHIND_XDP : KERN_TC_POD, true, err);
+		fd = datapath__tc_prog_fd(dp, xdp ? DATAPATH_TC_POD_BEHIND_XDP : DATAPATH_TC_POD,
+					  true, err);
 	else if (!xdp)
-		fd = kern__tc_prog_fd(kern, KERN_TC_NIC, false, err);
+		fd = datapath__tc_prog_fd(dp, DATAPATH_TC_NIC, false, err);
 	if (fd >= 0 && steer)
-		fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
+		fd = datapath__tc_prog_fd(dp, DATAPATH_TC_RETURN, true, err);
 	if (fd >= 0 && xdp)
-		fd = kern_progs__xdp_alone_fd(kern, steer, hook == HOOK_XDP_GENERIC, err);
+		fd = progs_xdp_alone_fd(dp, steer, hook == HOOK_XDP_GENERIC, err);
 	return fd < 0 ? fd : 0;
 }
 
-int attachment__open(struct kern *kern, const struct attach_request *request,
+int attachment__open(struct datapath *dp, const struct attach_request *request,
 		     struct attachment **out, char *note, size_t note_size, struct error *err)
 {
 	struct error first = {};
@@ -297,13 +300,13 @@ int attachment__open(struct kern *kern, const struct attach_request *request,
 		note[0] = '\0';
 	if (!if_indextoname(request->ifindex, name))
 		return error__set(err, -ENODEV, "%.15s: no such device", request->ifname);
-	n = choose(kern, request, order, &why, err);
+	n = choose(dp, request, order, &why, err);
 	if (n < 0)
 		return n;
 	at = calloc(1, sizeof(*at));
 	if (!at)
 		return error__set(err, -ENOMEM, "out of memory");
-	at->kern = kern;
+	at->datapath = dp;
 	at->ifindex = request->ifindex;
 	at->tcx.link_fd = -1;
 	memcpy(at->ifname, name, sizeof(at->ifname));
@@ -371,13 +374,13 @@ void attachment__detach(struct attachment *at)
 	if (at->has_tc && at->tcx.link_fd >= 0)
 		tcx__detach(&at->tcx);
 	else if (at->has_tc)
-		clsact__remove_ours(at->ifindex, at->kern->pin_dir, NULL);
+		clsact__remove_ours(at->ifindex, at->datapath->pin_dir, NULL);
 	attachment__forget(at);
 }
 
-int attach__return(struct kern *kern, int ifindex, struct error *err)
+int attach__return(struct datapath *dp, int ifindex, struct error *err)
 {
-	int fd = kern__tc_prog_fd(kern, KERN_TC_RETURN, true, err);
+	int fd = datapath__tc_prog_fd(dp, DATAPATH_TC_RETURN, true, err);
 	struct clsact_part clsact;
 	struct tcx_part tcx;
 	char text[160];
@@ -385,32 +388,32 @@ int attach__return(struct kern *kern, int ifindex, struct error *err)
 
 	if (fd < 0)
 		return fd;
-	if (!kern->features.tcx) {
+	if (!dp->features.tcx) {
 		ret = clsact__attach(&clsact, NULL, ifindex, "nd0", fd, text, sizeof(text), err);
 		if (ret)
 			return ret;
-		kern->return_filter.prio = clsact.prio;
-		kern->return_filter.handle = clsact.handle;
-		kern->return_filter.prog_id = clsact.prog_id;
+		dp->return_filter.prio = clsact.prio;
+		dp->return_filter.handle = clsact.handle;
+		dp->return_filter.prog_id = clsact.prog_id;
 		return 0;
 	}
 	ret = tcx__attach(&tcx, NULL, ifindex, "nd0", fd, text, err);
 	if (ret)
 		return ret;
-	if (kern->return_link_fd >= 0)
-		close(kern->return_link_fd);
-	kern->return_link_fd = tcx.link_fd;
+	if (dp->return_link_fd >= 0)
+		close(dp->return_link_fd);
+	dp->return_link_fd = tcx.link_fd;
 	return 0;
 }
 
-bool attach__return_present(const struct kern *kern, int ifindex)
+bool attach__return_present(const struct datapath *dp, int ifindex)
 {
-	const struct tcx_part tcx = { .link_fd = kern->return_link_fd };
-	const struct clsact_part clsact = { .prio = kern->return_filter.prio,
-					    .handle = kern->return_filter.handle,
-					    .prog_id = kern->return_filter.prog_id };
+	const struct tcx_part tcx = { .link_fd = dp->return_link_fd };
+	const struct clsact_part clsact = { .prio = dp->return_filter.prio,
+					    .handle = dp->return_filter.handle,
+					    .prog_id = dp->return_filter.prog_id };
 
-	return kern->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, ifindex);
+	return dp->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, ifindex);
 }
 
 /* What is ours on one device, and what that was, for a line of text. */
@@ -427,14 +430,14 @@ static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
 	return xdp + tcx + tc;
 }
 
-int attach__leave(const struct kern *kern, int ifindex, const char *ifname)
+int attach__leave(const struct datapath *dp, int ifindex, const char *ifname)
 {
 	const char *xdp, *tcx, *tc;
-	int n = remove_from(ifindex, kern->pin_dir, &xdp, &tcx, &tc);
+	int n = remove_from(ifindex, dp->pin_dir, &xdp, &tcx, &tc);
 	char pin[PATH_MAX];
 
 	if (n) {
-		device_path(pin, sizeof(pin), kern->dir, "links", ifindex, ifname);
+		device_path(pin, sizeof(pin), dp->dir, "links", ifindex, ifname);
 		unlink(pin);
 	}
 	return n;
@@ -447,7 +450,7 @@ int attach__detach_all(const char *pin_dir, void (*removed)(const char *line), s
 	char line[160];
 	int total = 0;
 
-	kern_log__init();
+	bpf_log_init();
 	list = if_nameindex();
 	if (!list)
 		return error__set(err, -errno, "cannot list the devices: %s", strerror(errno));

@@ -24,10 +24,10 @@ struct attach_request {
 
 /*
  * Loads the programs that devices get with @hook, nd0's too with @steer, before anything is
- * attached to: whether this kernel takes them is the same for every device. kern__verifier_said()
- * has the verifier's reason.
+ * attached to: whether this kernel takes them is the same for every device.
+ * datapath__verifier_said() has the verifier's reason.
  */
-int attach__load(struct kern *kern, enum hook hook, bool steer, struct error *err);
+int attach__load(struct datapath *dp, enum hook hook, bool steer, struct error *err);
 
 struct attachment; /* one device */
 
@@ -36,7 +36,7 @@ struct attachment; /* one device */
  * Errors: -ENODEV the device is gone (no fault of anybody), -EBUSY another XDP program holds it
  * and does not share, or what the kernel said.
  */
-int attachment__open(struct kern *kern, const struct attach_request *request,
+int attachment__open(struct datapath *dp, const struct attach_request *request,
 		     struct attachment **out, char *note, size_t note_size, struct error *err);
 /*
  * Is it still on its device? Somebody may have removed the qdisc, the link or the program. Cheap:
@@ -49,12 +49,12 @@ void attachment__forget(
 /* "tcx", "clsact prio 1", "xdp native, shared", "xdp generic + tcx": for logs. */
 const char *attachment__how(const struct attachment *attachment);
 
-/* nd0's own program (KERN_TC_RETURN). It goes with nd0. */
-int attach__return(struct kern *kern, int ifindex, struct error *err);
-bool attach__return_present(const struct kern *kern, int ifindex);
+/* nd0's own program (DATAPATH_TC_RETURN). It goes with nd0. */
+int attach__return(struct datapath *dp, int ifindex, struct error *err);
+bool attach__return_present(const struct datapath *dp, int ifindex);
 
 /* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
-int attach__leave(const struct kern *kern, int ifindex, const char *ifname);
+int attach__leave(const struct datapath *dp, int ifindex, const char *ifname);
 
 /*
  * Detach nodens' programs from every device of this namespace, and remove the clsact qdiscs that

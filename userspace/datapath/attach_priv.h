@@ -62,7 +62,7 @@ struct xdp_part {
 };
 
 /* @why: what of it the operator should know, or "". */
-int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
+int xdp__attach(struct xdp_part *part, struct datapath *dp, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct error *err);
 bool xdp__present(struct xdp_part *part, int ifindex);
 int xdp__remove_ours(int ifindex, uint32_t keep);

@@ -252,7 +252,7 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 	ret = nl__open(&nl);
 	if (ret)
 		return error__set(err, ret, "%s: rtnetlink: %s", ifname, strerror(-ret));
-	kern_log__clear();
+	bpf_log_clear();
 	made = make_qdisc(ifindex);
 	if (made < 0) {
 		nl__close(&nl);
@@ -273,7 +273,7 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 	ret = attach_filter(&nl, &new, ifindex, prog_fd);
 	if (ret) {
 		error__set(err, ret, "%s: cannot attach by clsact: %s %s", ifname, strerror(-ret),
-			   kern_log__last());
+			   bpf_log_last());
 		if (made) {
 			remove_qdisc(ifindex);
 			rmdir(new.marker);
@@ -328,7 +328,7 @@ int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_pa
 
 	if (nl__open(&nl))
 		return 0;
-	kern_log__clear();
+	bpf_log_clear();
 	if (list_filters(&nl, ifindex, INGRESS, &filters))
 		filters.count = 0, left = 1;
 	for (i = 0; i < filters.count; i++) {

@@ -113,13 +113,13 @@ static int attach_shared(struct xdp_part *part, struct bpf_object *obj, int ifin
 	int ret = libxdp_get_error(prog);
 
 	if (ret)
-		return error__set(err, ret, "libxdp: %s %s", strerror(-ret), kern_log__last());
+		return error__set(err, ret, "libxdp: %s %s", strerror(-ret), bpf_log_last());
 	xdp_program__set_run_prio(prog, RUN_PRIO);
 	xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
 	ret = xdp_program__attach(prog, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
 	if (ret) {
 		xdp_program__close(prog);
-		return error__set(err, ret, "%s: %s", strerror(-ret), kern_log__last());
+		return error__set(err, ret, "%s: %s", strerror(-ret), bpf_log_last());
 	}
 	part->prog_id = xdp_program__id(prog);
 	part->generic = generic;
@@ -133,7 +133,7 @@ static int attach_shared(struct xdp_part *part, struct bpf_object *obj, int ifin
  * libxdp keeps its pins in the bpffs at /sys/fs/bpf, where other tools look for them; where none is
  * mounted there, next to ours.
  */
-static void choose_bpffs(const struct kern *kern)
+static void choose_bpffs(const struct datapath *dp)
 {
 	struct statfs fs;
 	char at[PATH_MAX];
@@ -143,7 +143,7 @@ static void choose_bpffs(const struct kern *kern)
 	if (getenv(XDP_BPFFS_ENVVAR) || (!statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC))
 		return;
 	/* The mount point is the highest directory of the same device. */
-	snprintf(at, sizeof(at), "%s", kern->pin_dir);
+	snprintf(at, sizeof(at), "%s", dp->pin_dir);
 	if (stat(at, &st))
 		return;
 	for (slash = strrchr(at, '/'); slash && slash != at; slash = strrchr(at, '/')) {
@@ -253,10 +253,10 @@ void xdp__forget(struct xdp_part *part, int ifindex, bool gone)
 	memset(part, 0, sizeof(*part));
 }
 
-static int try_single(struct xdp_part *part, struct kern *kern,
+static int try_single(struct xdp_part *part, struct datapath *dp,
 		      const struct attach_request *request, bool generic, struct error *err)
 {
-	int fd = kern_progs__xdp_alone_fd(kern, request->steer, generic, err);
+	int fd = progs_xdp_alone_fd(dp, request->steer, generic, err);
 
 	if (fd < 0)
 		return fd;
@@ -266,7 +266,7 @@ static int try_single(struct xdp_part *part, struct kern *kern,
 	return attach_single(part, fd, request->ifindex, generic, err);
 }
 
-static int try_shared(struct xdp_part *part, struct kern *kern,
+static int try_shared(struct xdp_part *part, struct datapath *dp,
 		      const struct attach_request *request, bool generic, struct error *err)
 {
 	struct bpf_object *obj;
@@ -274,10 +274,10 @@ static int try_shared(struct xdp_part *part, struct kern *kern,
 
 	make_room(request->ifindex, generic);
 	for (tries = 0; tries < 2; tries++) {
-		ret = kern__xdp_object(kern, request->steer, generic, &obj, err);
+		ret = datapath__xdp_object(dp, request->steer, generic, &obj, err);
 		if (ret)
 			return ret;
-		kern_log__clear();
+		bpf_log_clear();
 		ret = attach_shared(part, obj, request->ifindex, generic, err);
 		bpf_object__close(obj);
 		/* One of ours that is alone there cannot be taken into a dispatcher. */
@@ -293,7 +293,7 @@ static int try_shared(struct xdp_part *part, struct kern *kern,
  * does, and the dispatcher of libxdp 1.3 has none (kernel commit 81f6d0530ba0); 5.10 refuses to
  * take over a program that is there. Then ours goes onto the device alone, if it is free.
  */
-int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_request *request,
+int xdp__attach(struct xdp_part *part, struct datapath *dp, const struct attach_request *request,
 		bool generic, char *why, size_t why_size, struct error *err)
 {
 	const char *mode = generic ? "generic" : "native", *text;
@@ -301,14 +301,14 @@ int xdp__attach(struct xdp_part *part, struct kern *kern, const struct attach_re
 	int ret = -EOPNOTSUPP;
 
 	why[0] = '\0';
-	choose_bpffs(kern);
-	if (kern->features.xdp_dispatcher && !kern->xdp_single)
-		ret = try_shared(part, kern, request, generic, &shared);
+	choose_bpffs(dp);
+	if (dp->features.xdp_dispatcher && !dp->xdp_single)
+		ret = try_shared(part, dp, request, generic, &shared);
 	if (ret && ret != -EBUSY && ret != -ENODEV) {
-		ret = try_single(part, kern, request, generic, &single);
+		ret = try_single(part, dp, request, generic, &single);
 		/* That is so for every device: no need to try it again. */
 		if (!ret)
-			kern->xdp_single = true;
+			dp->xdp_single = true;
 	}
 	if (ret) {
 		text = single.text[0] ? single.text : shared.text;

@@ -110,25 +110,25 @@ static void init(void)
 	libxdp_set_print(on_libxdp);
 }
 
-void kern_log__init(void)
+void bpf_log_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, init);
 }
 
-void kern_log__clear(void)
+void bpf_log_clear(void)
 {
 	last[0] = verifier_end[0] = '\0';
 	last_is_verifier = false;
 }
 
-const char *kern_log__last(void)
+const char *bpf_log_last(void)
 {
 	return last;
 }
 
-void kern__verifier_said(void (*print)(const char *line))
+void datapath__verifier_said(void (*print)(const char *line))
 {
 	char text[sizeof(verifier_end)];
 
@@ -136,7 +136,7 @@ void kern__verifier_said(void (*print)(const char *line))
 	each_line(text, print);
 }
 
-void kern__on_debug(void (*print)(const char *line))
+void datapath__on_debug(void (*print)(const char *line))
 {
 	debug_print = print;
 }

@@ -2,8 +2,8 @@
 /*
  * Opening and closing of the kernel side as a whole, its control block and its numbers.
  *
- * Contract: as datapath.h. The order of kern__open() is: look, make, pin; the last two are undone
- * when something after them fails.
+ * Contract: as datapath.h. The order of datapath__open() is: look, make, pin; the last two are
+ * undone when something after them fails.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,184 +15,185 @@
 
 #include "datapath_priv.h"
 
-static struct kern *kern_new(const char *pin_dir, struct error *err)
+static struct datapath *datapath_new(const char *pin_dir, struct error *err)
 {
-	struct kern *kern = calloc(1, sizeof(*kern));
+	struct datapath *dp = calloc(1, sizeof(*dp));
 	size_t len;
 	int i;
 
-	if (!kern) {
+	if (!dp) {
 		error__set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	kern_log__init();
-	kern->lock_fd = kern->grace_fd = kern->grace_inner_fd = kern->return_link_fd = -1;
-	for (i = 0; i < KERN_MAPS; i++)
-		kern->map_fd[i] = -1;
+	bpf_log_init();
+	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->return_link_fd = -1;
+	for (i = 0; i < MAP_COUNT; i++)
+		dp->map_fd[i] = -1;
 	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	len = strlen(pin_dir);
 	while (len > 1 && pin_dir[len - 1] == '/')
 		len--;
-	if (len >= sizeof(kern->pin_dir)) {
+	if (len >= sizeof(dp->pin_dir)) {
 		error__set(err, -ENAMETOOLONG, "pin directory: the path is too long");
-		free(kern);
+		free(dp);
 		return NULL;
 	}
-	memcpy(kern->pin_dir, pin_dir, len);
-	snprintf(kern->dir, sizeof(kern->dir), "%s/layout-%d", kern->pin_dir, NODENS_LAYOUT);
-	return kern;
+	memcpy(dp->pin_dir, pin_dir, len);
+	snprintf(dp->dir, sizeof(dp->dir), "%s/layout-%d", dp->pin_dir, NODENS_LAYOUT);
+	return dp;
 }
 
-static int open_maps(struct kern *kern, const struct kern_config *config, struct error *err)
+static int open_maps(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
-	int ret = kern_maps__define(kern, config->capacity, err);
+	int ret = maps_define(dp, config->capacity, err);
 
 	if (ret)
 		return ret;
-	if (!kern->features.memcg)
-		kern_raise_memlock();
-	if (config->adopt && !kern_maps__adopt(kern))
-		return kern_grace__create(kern, err);
-	ret = kern_maps__create(kern, err);
+	if (!dp->features.memcg)
+		features_raise_memlock();
+	if (config->adopt && !maps_adopt(dp))
+		return maps_create_grace(dp, err);
+	ret = maps_create(dp, err);
 	if (!ret)
-		ret = kern_grace__create(kern, err);
+		ret = maps_create_grace(dp, err);
 	if (!ret)
-		ret = kern_pins__pin_maps(kern, err);
+		ret = pins_pin_maps(dp, err);
 	return ret;
 }
 
-int kern__open(const struct kern_config *config, struct kern **out, struct error *err)
+int datapath__open(const struct datapath_config *config, struct datapath **out, struct error *err)
 {
-	struct kern *kern = kern_new(config->pin_dir, err);
+	struct datapath *dp = datapath_new(config->pin_dir, err);
 	int ret;
 
-	if (!kern)
+	if (!dp)
 		return -ENOMEM;
-	ret = kern_features__probe(&kern->features, config->pretend, err);
+	ret = datapath_features__probe(&dp->features, config->pretend, err);
 	if (!ret)
-		ret = kern_pins__prepare(kern, err);
+		ret = pins_prepare(dp, err);
 	if (!ret)
-		ret = open_maps(kern, config, err);
+		ret = open_maps(dp, config, err);
 	if (ret) {
-		kern_maps__close(kern);
+		maps_close(dp);
 		if (ret != -EBUSY)
-			kern_pins__remove_empty(kern);
-		kern__close(kern);
+			pins_remove_empty(dp);
+		datapath__close(dp);
 		return ret;
 	}
-	kern_pins__sweep(kern->pin_dir);
-	kern->ctl->agent_pid = getpid();
-	memcpy(kern->ctl->capacity, config->capacity, sizeof(kern->ctl->capacity));
-	kern__ctl_commit(kern);
-	*out = kern;
+	pins_sweep(dp->pin_dir);
+	dp->ctl->agent_pid = getpid();
+	memcpy(dp->ctl->capacity, config->capacity, sizeof(dp->ctl->capacity));
+	datapath__ctl_commit(dp);
+	*out = dp;
 	return 0;
 }
 
-int kern__open_none(const struct kern_config *config, struct kern **out, struct error *err)
+int datapath__open_none(const struct datapath_config *config, struct datapath **out,
+			struct error *err)
 {
-	struct kern *kern = kern_new(config->pin_dir, err);
+	struct datapath *dp = datapath_new(config->pin_dir, err);
 	int ret;
 
-	if (!kern)
+	if (!dp)
 		return -ENOMEM;
-	kern->features.mmapable = true; /* as memory of one's own is */
-	ret = kern_maps__define(kern, config->capacity, err);
+	dp->features.mmapable = true; /* as memory of one's own is */
+	ret = maps_define(dp, config->capacity, err);
 	if (!ret)
-		ret = kern_maps__none(kern, err);
+		ret = maps_none(dp, err);
 	if (ret) {
-		kern__close(kern);
+		datapath__close(dp);
 		return ret;
 	}
-	kern->ctl->agent_pid = getpid();
-	memcpy(kern->ctl->capacity, config->capacity, sizeof(kern->ctl->capacity));
-	*out = kern;
+	dp->ctl->agent_pid = getpid();
+	memcpy(dp->ctl->capacity, config->capacity, sizeof(dp->ctl->capacity));
+	*out = dp;
 	return 0;
 }
 
-int kern__open_pinned(const char *pin_dir, struct kern **out, struct error *err)
+int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct error *err)
 {
-	struct kern *kern = kern_new(pin_dir, err);
+	struct datapath *dp = datapath_new(pin_dir, err);
 	int ret;
 
-	if (!kern)
+	if (!dp)
 		return -ENOMEM;
-	ret = kern_maps__open(kern, err);
+	ret = maps_open(dp, err);
 	if (ret) {
-		kern__close(kern);
+		datapath__close(dp);
 		return ret;
 	}
-	kern->features.mmapable = kern->map_def[KERN_SLAB0].flags & BPF_F_MMAPABLE;
-	kern->adopted = true;
+	dp->features.mmapable = dp->map_def[MAP_SLAB0].flags & BPF_F_MMAPABLE;
+	dp->adopted = true;
 	/* Needed by flush alone, and there only to wait: without it there is a sleep. */
-	kern_grace__create(kern, NULL);
-	*out = kern;
+	maps_create_grace(dp, NULL);
+	*out = dp;
 	return 0;
 }
 
-void kern__close(struct kern *kern)
+void datapath__close(struct datapath *dp)
 {
-	if (!kern)
+	if (!dp)
 		return;
-	kern_progs__close(kern);
-	kern_maps__close(kern);
-	if (kern->return_link_fd >= 0)
-		close(kern->return_link_fd);
-	if (kern->lock_fd >= 0)
-		close(kern->lock_fd);
-	free(kern);
+	progs_close(dp);
+	maps_close(dp);
+	if (dp->return_link_fd >= 0)
+		close(dp->return_link_fd);
+	if (dp->lock_fd >= 0)
+		close(dp->lock_fd);
+	free(dp);
 }
 
-const struct kern_features *kern__features(const struct kern *kern)
+const struct datapath_features *datapath__features(const struct datapath *dp)
 {
-	return &kern->features;
+	return &dp->features;
 }
 
-bool kern__adopted(const struct kern *kern)
+bool datapath__adopted(const struct datapath *dp)
 {
-	return kern->adopted;
+	return dp->adopted;
 }
 
-const char *kern__dir(const struct kern *kern)
+const char *datapath__dir(const struct datapath *dp)
 {
-	return kern->dir;
+	return dp->dir;
 }
 
-void kern__store_maps(const struct kern *kern, struct store_maps *maps)
+void datapath__store_maps(const struct datapath *dp, struct store_maps *maps)
 {
 	int i;
 
 	memset(maps, 0, sizeof(*maps));
-	maps->index_fd = kern->map_fd[KERN_INDEX];
+	maps->index_fd = dp->map_fd[MAP_INDEX];
 	for (i = 0; i < NODENS_CLASSES; i++) {
-		maps->slab_fd[i] = kern->map_fd[KERN_SLAB0 + i];
-		maps->slab_entries[i] = kern->map_def[KERN_SLAB0 + i].max_entries;
+		maps->slab_fd[i] = dp->map_fd[MAP_SLAB0 + i];
+		maps->slab_entries[i] = dp->map_def[MAP_SLAB0 + i].max_entries;
 	}
-	maps->mmapable = kern->map_def[KERN_SLAB0].flags & BPF_F_MMAPABLE;
-	maps->grace_fd = kern->grace_fd;
-	maps->grace_inner_fd = kern->grace_inner_fd;
+	maps->mmapable = dp->map_def[MAP_SLAB0].flags & BPF_F_MMAPABLE;
+	maps->grace_fd = dp->grace_fd;
+	maps->grace_inner_fd = dp->grace_inner_fd;
 }
 
-struct nodens_ctl *kern__ctl(struct kern *kern)
+struct nodens_ctl *datapath__ctl(struct datapath *dp)
 {
-	return kern->ctl;
+	return dp->ctl;
 }
 
-int kern__ctl_commit(struct kern *kern)
+int datapath__ctl_commit(struct datapath *dp)
 {
 	uint32_t zero = 0;
 
-	if (kern->ctl_mapped || kern->map_fd[KERN_CTL] < 0)
+	if (dp->ctl_mapped || dp->map_fd[MAP_CTL] < 0)
 		return 0;
-	return bpf_map_update_elem(kern->map_fd[KERN_CTL], &zero, kern->ctl, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(dp->map_fd[MAP_CTL], &zero, dp->ctl, BPF_ANY) ? -errno : 0;
 }
 
-int kern__counters(struct kern *kern, uint64_t counters[NODENS_CTR_COUNT])
+int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
 {
 	int cpus = libbpf_num_possible_cpus(), cpu, i;
 	struct nodens_percpu *values;
 	uint32_t zero = 0;
 
-	if (kern->map_fd[KERN_PERCPU] < 0) {
+	if (dp->map_fd[MAP_PERCPU] < 0) {
 		memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0]));
 		return 0;
 	}
@@ -201,7 +202,7 @@ int kern__counters(struct kern *kern, uint64_t counters[NODENS_CTR_COUNT])
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(kern->map_fd[KERN_PERCPU], &zero, values)) {
+	if (bpf_map_lookup_elem(dp->map_fd[MAP_PERCPU], &zero, values)) {
 		int ret = -errno;
 
 		free(values);
@@ -219,14 +220,14 @@ int kern__counters(struct kern *kern, uint64_t counters[NODENS_CTR_COUNT])
 /* The kernel lays values of CPUs out at multiples of 8 bytes. */
 _Static_assert(sizeof(struct nodens_percpu) % 8 == 0, "per-CPU value");
 
-int kern__clients_fd(const struct kern *kern)
+int datapath__clients_fd(const struct datapath *dp)
 {
-	return kern->map_fd[KERN_CLIENTS];
+	return dp->map_fd[MAP_CLIENTS];
 }
 
-int kern__claims_fd(const struct kern *kern)
+int datapath__claims_fd(const struct datapath *dp)
 {
-	return kern->map_fd[KERN_CLAIMS];
+	return dp->map_fd[MAP_CLAIMS];
 }
 
 static uint64_t map_bytes(int fd)
@@ -246,12 +247,12 @@ static uint64_t map_bytes(int fd)
 	return bytes;
 }
 
-uint64_t kern__bytes(const struct kern *kern)
+uint64_t datapath__bytes(const struct datapath *dp)
 {
 	uint64_t sum = 0;
 	int i;
 
-	for (i = 0; i < KERN_MAPS; i++)
-		sum += map_bytes(kern->map_fd[i]);
+	for (i = 0; i < MAP_COUNT; i++)
+		sum += map_bytes(dp->map_fd[i]);
 	return sum;
 }

@@ -162,9 +162,10 @@ static const struct feature_row {
 	bool (*probe)(void);
 	const char *with, *without;
 } rows[] = {
-#define ROW(field, since, with, without)                                                           \
-	{                                                                                          \
-#field, since, offsetof(struct kern_features, field), probe_##field, with, without \
+#define ROW(field, since, with, without)                                                       \
+	{                                                                                      \
+#field, since, offsetof(struct datapath_features, field), probe_##field, with, \
+			without                                                                \
 	}
 	ROW(mmapable, VERSION(5, 5), "slots are written through mmap",
 	    "slots are written by bpf()"),
@@ -184,7 +185,7 @@ static const struct feature_row {
 #undef ROW
 };
 
-static bool *field_of(const struct kern_features *features, const struct feature_row *row)
+static bool *field_of(const struct datapath_features *features, const struct feature_row *row)
 {
 	return (bool *)((char *)features + row->offset);
 }
@@ -206,7 +207,7 @@ static bool may_load(void)
 	       (capable(CAP_BPF) && capable(CAP_PERFMON) && capable(CAP_NET_ADMIN));
 }
 
-void kern_raise_memlock(void)
+void features_raise_memlock(void)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY }, old;
 
@@ -217,7 +218,7 @@ void kern_raise_memlock(void)
 	}
 }
 
-const char *kern_refusal(int error)
+const char *features_refusal(int error)
 {
 	struct rlimit limit;
 
@@ -248,31 +249,31 @@ static int probe_base(struct error *err)
 	int fd = tiny_array(0);
 
 	if (fd == -EPERM) {
-		kern_raise_memlock();
+		features_raise_memlock();
 		fd = tiny_array(0);
 	}
 	if (fd < 0)
 		return error__set(err, fd, "bpf() is refused: %s: %s", strerror(-fd),
-				  kern_refusal(fd));
+				  features_refusal(fd));
 	close(fd);
 	fd = load(BPF_PROG_TYPE_SCHED_CLS, plain, ARRAY_SIZE(plain));
 	if (fd < 0)
 		return error__set(err, fd, "a tc program cannot be loaded: %s: %s", strerror(-fd),
-				  kern_refusal(fd));
+				  features_refusal(fd));
 	close(fd);
 	if (loads(BPF_PROG_TYPE_SCHED_CLS, insns, ARRAY_SIZE(insns)))
 		return 0;
 	if (!may_load())
 		return error__set(err, -EPERM, "a program with a loop cannot be loaded: %s",
-				  kern_refusal(-EPERM));
+				  features_refusal(-EPERM));
 	return error__set(err, -EOPNOTSUPP,
 			  "this kernel is too old: it refuses programs with loops, which came "
 			  "with Linux 5.3");
 }
 
-int kern__may_load(struct error *err)
+int datapath__may_load(struct error *err)
 {
-	kern_log__init();
+	bpf_log_init();
 	return probe_base(err);
 }
 
@@ -293,14 +294,15 @@ static int parse_version(const char *text, unsigned int *version, struct error *
 	return 0;
 }
 
-int kern_features__probe(struct kern_features *features, const char *pretend, struct error *err)
+int datapath_features__probe(struct datapath_features *features, const char *pretend,
+			     struct error *err)
 {
 	unsigned int version = UINT32_MAX;
-	struct kern_features found = {};
+	struct datapath_features found = {};
 	size_t i;
 	int ret;
 
-	kern_log__init();
+	bpf_log_init();
 	ret = pretend ? parse_version(pretend, &version, err) : 0;
 	if (!ret)
 		ret = probe_base(err);
@@ -312,7 +314,7 @@ int kern_features__probe(struct kern_features *features, const char *pretend, st
 	return 0;
 }
 
-void kern_features__print(const struct kern_features *features, FILE *out)
+void datapath_features__print(const struct datapath_features *features, FILE *out)
 {
 	size_t i;
 

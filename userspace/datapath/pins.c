@@ -59,7 +59,7 @@ static int check_bpffs(const char *path, struct error *err)
 			  path);
 }
 
-int kern__may_pin(const char *pin_dir, struct error *err)
+int datapath__may_pin(const char *pin_dir, struct error *err)
 {
 	return check_bpffs(pin_dir ? pin_dir : NODENS_PIN_DIR, err);
 }
@@ -87,7 +87,7 @@ static int make_dirs(const char *path)
 	return mkdir(at, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int kern_pins__check_owner(const char *path, struct error *err)
+int pins_check_owner(const char *path, struct error *err)
 {
 	char at[PATH_MAX], *slash;
 	struct stat st, up;
@@ -129,85 +129,85 @@ static bool still_there(int fd, const char *path)
 	       opened.st_ino == named.st_ino;
 }
 
-static int take_lock(struct kern *kern, struct error *err)
+static int take_lock(struct datapath *dp, struct error *err)
 {
 	int i, fd, ret;
 
 	for (i = 0; i < LOCK_TRIES; i++) {
-		ret = make_dirs(kern->pin_dir);
+		ret = make_dirs(dp->pin_dir);
 		if (ret)
-			return error__set(err, ret, "cannot make %s: %s", kern->pin_dir,
+			return error__set(err, ret, "cannot make %s: %s", dp->pin_dir,
 					  strerror(-ret));
-		ret = kern_pins__check_owner(kern->pin_dir, err);
+		ret = pins_check_owner(dp->pin_dir, err);
 		if (ret && ret != -ENOENT)
 			return ret;
-		fd = open(kern->pin_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = open(dp->pin_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno != ENOENT)
-			return error__set(err, -errno, "%s: %s", kern->pin_dir, strerror(errno));
-		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && still_there(fd, kern->pin_dir)) {
-			kern->lock_fd = fd;
+			return error__set(err, -errno, "%s: %s", dp->pin_dir, strerror(errno));
+		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && still_there(fd, dp->pin_dir)) {
+			dp->lock_fd = fd;
 			return 0;
 		}
 		if (fd >= 0)
 			close(fd);
 		usleep(LOCK_WAIT_US);
 	}
-	return error__set(err, -EBUSY, "another nodens agent is running on %s", kern->pin_dir);
+	return error__set(err, -EBUSY, "another nodens agent is running on %s", dp->pin_dir);
 }
 
-int kern_pins__prepare(struct kern *kern, struct error *err)
+int pins_prepare(struct datapath *dp, struct error *err)
 {
 	static const char *const sub[] = { "", "/tail", "/links" };
 	char path[PATH_MAX];
 	size_t i;
 	int ret;
 
-	if (kern->pin_dir[0] != '/')
+	if (dp->pin_dir[0] != '/')
 		return error__set(err, -EINVAL, "pin directory '%s': want an absolute path",
-				  kern->pin_dir);
-	ret = check_bpffs(kern->pin_dir, err);
+				  dp->pin_dir);
+	ret = check_bpffs(dp->pin_dir, err);
 	if (!ret)
-		ret = take_lock(kern, err);
+		ret = take_lock(dp, err);
 	for (i = 0; !ret && i < sizeof(sub) / sizeof(sub[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", kern->dir, sub[i]);
+		snprintf(path, sizeof(path), "%s%s", dp->dir, sub[i]);
 		ret = make_dirs(path);
 		if (ret)
 			error__set(err, ret, "cannot make %s: %s", path, strerror(-ret));
 		else
-			ret = kern_pins__check_owner(path, err);
+			ret = pins_check_owner(path, err);
 	}
 	return ret;
 }
 
-void kern_pins__remove_empty(struct kern *kern)
+void pins_remove_empty(struct datapath *dp)
 {
 	static const char *const sub[] = { "/tail", "/links", "/clsact", "" };
 	char path[PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < sizeof(sub) / sizeof(sub[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", kern->dir, sub[i]);
+		snprintf(path, sizeof(path), "%s%s", dp->dir, sub[i]);
 		rmdir(path);
 	}
-	rmdir(kern->pin_dir);
+	rmdir(dp->pin_dir);
 }
 
-int kern_pins__pin_maps(struct kern *kern, struct error *err)
+int pins_pin_maps(struct datapath *dp, struct error *err)
 {
 	char path[PATH_MAX], temp[PATH_MAX];
 	int i, renamed = 0, ret = 0;
 
-	for (i = 0; i < KERN_MAPS; i++) {
-		snprintf(temp, sizeof(temp), "%s/new-%s", kern->dir, kern_map_names[i]);
+	for (i = 0; i < MAP_COUNT; i++) {
+		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
 		unlink(temp);
-		if (bpf_obj_pin(kern->map_fd[i], temp)) {
+		if (bpf_obj_pin(dp->map_fd[i], temp)) {
 			ret = -errno;
 			break;
 		}
 	}
-	for (i = 0; i < KERN_MAPS; i++) {
-		snprintf(temp, sizeof(temp), "%s/new-%s", kern->dir, kern_map_names[i]);
-		snprintf(path, sizeof(path), "%s/%s", kern->dir, kern_map_names[i]);
+	for (i = 0; i < MAP_COUNT; i++) {
+		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
+		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
 		if (!ret && rename(temp, path))
 			ret = -errno;
 		if (ret)
@@ -219,10 +219,10 @@ int kern_pins__pin_maps(struct kern *kern, struct error *err)
 		return 0;
 	/* What an older set had under these names is gone; half a set is worse than none. */
 	for (i = 0; i < renamed; i++) {
-		snprintf(path, sizeof(path), "%s/%s", kern->dir, kern_map_names[i]);
+		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
 		unlink(path);
 	}
-	return error__set(err, ret, "cannot pin the maps in %s: %s", kern->dir, strerror(-ret));
+	return error__set(err, ret, "cannot pin the maps in %s: %s", dp->dir, strerror(-ret));
 }
 
 static bool join(char path[PATH_MAX], const char *dir, const char *name)
@@ -275,7 +275,7 @@ static void remove_layout(const char *dir, const char *name, void *ctx)
 		remove_tree(dir, name, ctx);
 }
 
-int kern__unpin(const char *pin_dir)
+int datapath__unpin(const char *pin_dir)
 {
 	int count = 0, ret;
 	DIR *d;
@@ -286,7 +286,7 @@ int kern__unpin(const char *pin_dir)
 		return errno == ENOENT ? 0 : -errno;
 	closedir(d);
 	/* In a directory of somebody else's the paths may lead anywhere. */
-	ret = kern_pins__check_owner(pin_dir, NULL);
+	ret = pins_check_owner(pin_dir, NULL);
 	if (ret)
 		return ret;
 	for_each_entry(pin_dir, remove_layout, &count);
@@ -294,7 +294,7 @@ int kern__unpin(const char *pin_dir)
 	return count;
 }
 
-int kern__agent_runs(const char *pin_dir, pid_t *pid)
+int datapath__agent_runs(const char *pin_dir, pid_t *pid)
 {
 	struct nodens_ctl ctl;
 	char path[PATH_MAX];
@@ -303,7 +303,7 @@ int kern__agent_runs(const char *pin_dir, pid_t *pid)
 
 	*pid = 0;
 	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
-	fd = kern_pins__check_owner(pin_dir, NULL);
+	fd = pins_check_owner(pin_dir, NULL);
 	if (fd == -EPERM)
 		return fd;
 	fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -443,15 +443,16 @@ static void add_users(const char *dir, const char *name, void *ctx)
 		users->n += n;
 }
 
-int kern__programs_left(const char *pin_dir)
+int datapath__programs_left(const char *pin_dir)
 {
 	struct users users;
 	int i;
 
 	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
-	/* As kern__unpin(), which says so; a set of maps that is not ours has no programs of ours.
+	/* As datapath__unpin(), which says so; a set of maps that is not ours has no programs of
+	 * ours.
 	 */
-	if (kern_pins__check_owner(pin_dir, NULL))
+	if (pins_check_owner(pin_dir, NULL))
 		return 0;
 	/* Links of devices that they were just taken from hold their programs until they go. Which
 	 * marks of qdiscs are stale, only their own network namespace knows. */
@@ -466,7 +467,7 @@ int kern__programs_left(const char *pin_dir)
 	return users.error ? users.error : users.n;
 }
 
-void kern_pins__sweep(const char *pin_dir)
+void pins_sweep(const char *pin_dir)
 {
 	for_each_entry(pin_dir, sweep_layout, &(bool){ true });
 }

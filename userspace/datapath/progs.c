@@ -16,12 +16,12 @@
 #include "datapath_priv.h"
 #include "nodens.skel.h"
 
-static const char *const prog_names[KERN_TC_PROGS] = {
-	[KERN_TC_POD] = "pod",
-	[KERN_TC_NIC] = "nic",
-	[KERN_TC_POD_BEHIND_XDP] = "pod-behind",
-	[KERN_TC_NIC_BEHIND_XDP] = "nic-behind",
-	[KERN_TC_RETURN] = "return",
+static const char *const prog_names[DATAPATH_TC_PROGS] = {
+	[DATAPATH_TC_POD] = "pod",
+	[DATAPATH_TC_NIC] = "nic",
+	[DATAPATH_TC_POD_BEHIND_XDP] = "pod-behind",
+	[DATAPATH_TC_NIC_BEHIND_XDP] = "nic-behind",
+	[DATAPATH_TC_RETURN] = "return",
 };
 
 /*
@@ -29,7 +29,7 @@ static const char *const prog_names[KERN_TC_PROGS] = {
  * place. Constants would not do: before 5.5 the verifier does not know their values, walks both
  * branches and refuses the helper it does not know.
  */
-static struct kern_features patch_for;
+static struct datapath_features patch_for;
 
 static int patch_helpers(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
 {
@@ -53,7 +53,7 @@ static int patch_helpers(struct bpf_program *prog, struct bpf_prog_load_opts *op
  * Handlers stay for the life of the process: objects point into libbpf's table of them. On a kernel
  * that lacks nothing there is none, and the sections are handled as ever.
  */
-static int patch_init(const struct kern_features *features)
+static int patch_init(const struct datapath_features *features)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = patch_helpers);
 	static bool registered;
@@ -71,39 +71,38 @@ static int patch_init(const struct kern_features *features)
 	return 0;
 }
 
-int kern_progs__map_defs(struct kern_map_def defs[KERN_MAPS])
+int progs_map_defs(struct map_def defs[MAP_COUNT])
 {
 	struct nodens_bpf *skel;
 	struct bpf_map *map;
 	int i, ret = 0;
 
-	kern_log__clear();
+	bpf_log_clear();
 	skel = nodens_bpf__open();
 	if (!skel)
 		return errno ? -errno : -ENOMEM;
-	for (i = 0; i < KERN_MAPS; i++) {
-		map = bpf_object__find_map_by_name(skel->obj, kern_map_names[i]);
+	for (i = 0; i < MAP_COUNT; i++) {
+		map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
 		if (!map) {
 			ret = -ENOENT;
 			break;
 		}
-		defs[i] =
-			(struct kern_map_def){ bpf_map__type(map), bpf_map__key_size(map),
-					       bpf_map__value_size(map), bpf_map__max_entries(map),
-					       bpf_map__map_flags(map) };
+		defs[i] = (struct map_def){ bpf_map__type(map), bpf_map__key_size(map),
+					    bpf_map__value_size(map), bpf_map__max_entries(map),
+					    bpf_map__map_flags(map) };
 	}
 	nodens_bpf__destroy(skel);
 	return ret;
 }
 
-static int share_maps(const struct kern *kern, struct bpf_object *obj)
+static int share_maps(const struct datapath *dp, struct bpf_object *obj)
 {
 	struct bpf_map *map;
 	int i, ret;
 
-	for (i = 0; i < KERN_MAPS; i++) {
-		map = bpf_object__find_map_by_name(obj, kern_map_names[i]);
-		ret = map ? bpf_map__reuse_fd(map, kern->map_fd[i]) : -ENOENT;
+	for (i = 0; i < MAP_COUNT; i++) {
+		map = bpf_object__find_map_by_name(obj, map_names[i]);
+		ret = map ? bpf_map__reuse_fd(map, dp->map_fd[i]) : -ENOENT;
 		if (ret)
 			return ret;
 	}
@@ -114,15 +113,15 @@ struct settings {
 	bool steer, redirect_peer, behind_xdp, xdp_generic;
 };
 
-static int open_instance(struct kern *kern, const struct settings *set, struct nodens_bpf **out,
+static int open_instance(struct datapath *dp, const struct settings *set, struct nodens_bpf **out,
 			 struct error *err)
 {
 	struct nodens_bpf *skel = NULL;
 	struct bpf_program *prog = NULL;
 	int ret;
 
-	kern_log__clear();
-	ret = patch_init(&kern->features);
+	bpf_log_clear();
+	ret = patch_init(&dp->features);
 	if (ret)
 		goto fail;
 	errno = ENOMEM;
@@ -137,7 +136,7 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 	skel->rodata->cfg_xdp_generic = set->xdp_generic;
 	while ((prog = bpf_object__next_program(skel->obj, prog)))
 		bpf_program__set_autoload(prog, false);
-	ret = share_maps(kern, skel->obj);
+	ret = share_maps(dp, skel->obj);
 	if (ret)
 		goto fail;
 	*out = skel;
@@ -145,10 +144,10 @@ static int open_instance(struct kern *kern, const struct settings *set, struct n
 fail:
 	nodens_bpf__destroy(skel);
 	return error__set(err, ret, "cannot open the BPF object: %s: %s", strerror(-ret),
-			  kern_log__last());
+			  bpf_log_last());
 }
 
-static int fill_tail(struct kern *kern, struct nodens_bpf *skel, const char *name, bool steer)
+static int fill_tail(struct datapath *dp, struct nodens_bpf *skel, const char *name, bool steer)
 {
 	int tail = bpf_map__fd(skel->maps.nodens_tail);
 	int core = bpf_program__fd(skel->progs.tc_dns);
@@ -159,27 +158,28 @@ static int fill_tail(struct kern *kern, struct nodens_bpf *skel, const char *nam
 	if (bpf_map_update_elem(tail, &zero, &core, BPF_ANY) ||
 	    bpf_obj_get_info_by_fd(tail, &info, &len))
 		return -errno;
-	snprintf(path, sizeof(path), "%s/tail/%s%s-%u", kern->dir, name, steer ? "" : "-listen",
+	snprintf(path, sizeof(path), "%s/tail/%s%s-%u", dp->dir, name, steer ? "" : "-listen",
 		 info.id);
 	return bpf_obj_pin(tail, path) ? -errno : 0;
 }
 
-static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct nodens_bpf **out,
-		   struct error *err)
+static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
+		   struct nodens_bpf **out, struct error *err)
 {
 	const struct settings set = {
 		.steer = steer,
-		.redirect_peer = kern->features.redirect_peer &&
-				 (which == KERN_TC_POD || which == KERN_TC_POD_BEHIND_XDP ||
-				  which == KERN_TC_RETURN),
-		.behind_xdp = which == KERN_TC_POD_BEHIND_XDP || which == KERN_TC_NIC_BEHIND_XDP,
+		.redirect_peer = dp->features.redirect_peer &&
+				 (which == DATAPATH_TC_POD || which == DATAPATH_TC_POD_BEHIND_XDP ||
+				  which == DATAPATH_TC_RETURN),
+		.behind_xdp =
+			which == DATAPATH_TC_POD_BEHIND_XDP || which == DATAPATH_TC_NIC_BEHIND_XDP,
 	};
 	struct nodens_bpf *skel;
-	int ret = open_instance(kern, &set, &skel, err);
+	int ret = open_instance(dp, &set, &skel, err);
 
 	if (ret)
 		return ret;
-	if (which == KERN_TC_RETURN) {
+	if (which == DATAPATH_TC_RETURN) {
 		bpf_program__set_autoload(skel->progs.tc_return, true);
 		bpf_map__set_autocreate(skel->maps.nodens_tail, false);
 	} else {
@@ -189,9 +189,9 @@ static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct n
 	ret = nodens_bpf__load(skel);
 	if (ret) {
 		error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
-			   prog_names[which], strerror(-ret), kern_log__last());
-	} else if (which != KERN_TC_RETURN) {
-		ret = fill_tail(kern, skel, prog_names[which], steer);
+			   prog_names[which], strerror(-ret), bpf_log_last());
+	} else if (which != DATAPATH_TC_RETURN) {
+		ret = fill_tail(dp, skel, prog_names[which], steer);
 		if (ret)
 			error__set(err, ret, "cannot join tc_nodens to tc_dns (%s): %s",
 				   prog_names[which], strerror(-ret));
@@ -203,27 +203,28 @@ static int load_tc(struct kern *kern, enum kern_prog which, bool steer, struct n
 	return ret;
 }
 
-int kern__tc_prog_fd(struct kern *kern, enum kern_prog which, bool steer, struct error *err)
+int datapath__tc_prog_fd(struct datapath *dp, enum datapath_prog which, bool steer,
+			 struct error *err)
 {
-	struct nodens_bpf **skel = &kern->tc[which][steer];
+	struct nodens_bpf **skel = &dp->tc[which][steer];
 	int ret;
 
 	if (!*skel) {
-		ret = load_tc(kern, which, steer, skel, err);
+		ret = load_tc(dp, which, steer, skel, err);
 		if (ret)
 			return ret;
 	}
-	return bpf_program__fd(which == KERN_TC_RETURN ? (*skel)->progs.tc_return
-						       : (*skel)->progs.tc_nodens);
+	return bpf_program__fd(which == DATAPATH_TC_RETURN ? (*skel)->progs.tc_return
+							   : (*skel)->progs.tc_nodens);
 }
 
-int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_object **out,
-		     struct error *err)
+int datapath__xdp_object(struct datapath *dp, bool steer, bool generic, struct bpf_object **out,
+			 struct error *err)
 {
 	const struct settings set = { .steer = steer, .xdp_generic = generic };
 	struct bpf_object *obj;
 	struct nodens_bpf *skel;
-	int ret = open_instance(kern, &set, &skel, err);
+	int ret = open_instance(dp, &set, &skel, err);
 
 	if (ret)
 		return ret;
@@ -238,41 +239,41 @@ int kern__xdp_object(struct kern *kern, bool steer, bool generic, struct bpf_obj
 }
 
 /* XDP without libxdp's dispatcher: one loaded program serves every device. */
-int kern_progs__xdp_alone_fd(struct kern *kern, bool steer, bool generic, struct error *err)
+int progs_xdp_alone_fd(struct datapath *dp, bool steer, bool generic, struct error *err)
 {
-	struct bpf_object **obj = &kern->xdp_alone[steer][generic];
+	struct bpf_object **obj = &dp->xdp_alone[steer][generic];
 	struct bpf_program *prog;
 	int ret;
 
 	if (!*obj) {
-		ret = kern__xdp_object(kern, steer, generic, obj, err);
+		ret = datapath__xdp_object(dp, steer, generic, obj, err);
 		if (ret)
 			return ret;
-		kern_log__clear();
+		bpf_log_clear();
 		ret = bpf_object__load(*obj);
 		if (ret) {
 			bpf_object__close(*obj);
 			*obj = NULL;
 			return error__set(err, ret, "this kernel refuses the XDP program: %s: %s",
-					  strerror(-ret), kern_log__last());
+					  strerror(-ret), bpf_log_last());
 		}
 	}
 	prog = bpf_object__find_program_by_name(*obj, "xdp_nodens");
 	return prog ? bpf_program__fd(prog) : -ENOENT;
 }
 
-void kern_progs__close(struct kern *kern)
+void progs_close(struct datapath *dp)
 {
 	int i, j;
 
-	for (i = 0; i < KERN_TC_PROGS; i++)
+	for (i = 0; i < DATAPATH_TC_PROGS; i++)
 		for (j = 0; j < 2; j++) {
-			nodens_bpf__destroy(kern->tc[i][j]);
-			kern->tc[i][j] = NULL;
+			nodens_bpf__destroy(dp->tc[i][j]);
+			dp->tc[i][j] = NULL;
 		}
 	for (i = 0; i < 2; i++)
 		for (j = 0; j < 2; j++) {
-			bpf_object__close(kern->xdp_alone[i][j]);
-			kern->xdp_alone[i][j] = NULL;
+			bpf_object__close(dp->xdp_alone[i][j]);
+			dp->xdp_alone[i][j] = NULL;
 		}
 }

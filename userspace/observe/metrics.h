@@ -44,7 +44,7 @@ struct metrics_config {
 	const struct agent_stats *agent;
 	/* Do programs answer in the kernel, or may they not, or are they gone? NULL: 0. */
 	bool (*kernel_path)(void *ctx);
-	/* kern__counters(): 0 or -errno */
+	/* datapath__counters(): 0 or -errno */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
 	void (*store)(void *ctx, struct store_stats *out);
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);

@@ -114,7 +114,7 @@ struct store_config {
 
 	/*
 	 * nodens_ctl's cut_depths, written here alone; NULL: nobody reads it. commit is called
-	 * after each change of it (kern__ctl_commit: needed where the control block is not
+	 * after each change of it (datapath__ctl_commit: needed where the control block is not
 	 * mapped); may be NULL.
 	 */
 	uint64_t *cut_depths;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * kern: probes, maps made and adopted, programs of every variant.
+ * dp: probes, maps made and adopted, programs of every variant.
  *
  * Contract: needs root; works in a mount namespace with a bpffs of its own, so nothing of it stays.
  */
@@ -48,26 +48,26 @@ static void begin(void)
 		print_message("SKIP: needs root\n");
 		skip();
 	}
-	assert_true(kern__unpin(PIN_DIR) >= 0);
+	assert_true(datapath__unpin(PIN_DIR) >= 0);
 	memset(&err, 0, sizeof(err));
 }
 
-static struct kern_config config(const char *pretend)
+static struct datapath_config config(const char *pretend)
 {
-	return (struct kern_config){
+	return (struct datapath_config){
 		.pin_dir = PIN_DIR, .pretend = pretend, .capacity = { 1000, 500 }, .adopt = true
 	};
 }
 
-static struct kern *open_kern(const char *pretend)
+static struct datapath *open_kern(const char *pretend)
 {
-	struct kern_config c = config(pretend);
-	struct kern *kern = NULL;
-	int ret = kern__open(&c, &kern, &err);
+	struct datapath_config c = config(pretend);
+	struct datapath *dp = NULL;
+	int ret = datapath__open(&c, &dp, &err);
 
 	if (ret)
 		fail_msg("%d: %s", ret, err.text);
-	return kern;
+	return dp;
 }
 
 static void test_pretend(void **state)
@@ -75,7 +75,7 @@ static void test_pretend(void **state)
 	static const char *const bad[] = { "",	   "5",	   "5.",   ".4",  "5.4.1",
 					   "4.19", "-5.4", "5.4x", "six", "99999999999.1",
 					   "5.999" };
-	struct kern_features now, old, before = { .tcx = true };
+	struct datapath_features now, old, before = { .tcx = true };
 	size_t i;
 
 	(void)state;
@@ -83,32 +83,32 @@ static void test_pretend(void **state)
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		old = before;
 		err.text[0] = '\0';
-		assert_int_equal(kern_features__probe(&old, bad[i], &err), -EINVAL);
+		assert_int_equal(datapath_features__probe(&old, bad[i], &err), -EINVAL);
 		assert_string_not_equal(err.text, "");
 		assert_memory_equal(&old, &before, sizeof(old));
 	}
-	assert_int_equal(kern_features__probe(&now, NULL, &err), 0);
-	assert_int_equal(kern_features__probe(&old, "5.4", &err), 0);
+	assert_int_equal(datapath_features__probe(&now, NULL, &err), 0);
+	assert_int_equal(datapath_features__probe(&old, "5.4", &err), 0);
 	assert_false(old.mmapable || old.coarse_clock || old.xdp_grow || old.redirect_peer ||
 		     old.tcx || old.memcg || old.xdp_dispatcher);
-	assert_int_equal(kern_features__probe(&old, "5.10", &err), 0);
+	assert_int_equal(datapath_features__probe(&old, "5.10", &err), 0);
 	assert_int_equal(old.mmapable, now.mmapable);
 	assert_int_equal(old.redirect_peer, now.redirect_peer);
 	assert_false(old.coarse_clock || old.tcx || old.memcg);
-	assert_int_equal(kern_features__probe(&old, "99.0", &err), 0);
+	assert_int_equal(datapath_features__probe(&old, "99.0", &err), 0);
 	assert_memory_equal(&old, &now, sizeof(old));
 }
 
 /* The probe lowers RLIMIT_MEMLOCK for a moment. */
 static void test_probe_leaves_limits(void **state)
 {
-	struct kern_features features;
+	struct datapath_features features;
 	struct rlimit before, after;
 
 	(void)state;
 	begin();
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
-	assert_int_equal(kern_features__probe(&features, NULL, NULL), 0);
+	assert_int_equal(datapath_features__probe(&features, NULL, NULL), 0);
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &after), 0);
 	if (features.memcg)
 		assert_int_equal(before.rlim_cur, after.rlim_cur);
@@ -122,39 +122,40 @@ static void adopt_keeps(const char *pretend)
 	uint8_t address[16] = { 1 };
 	struct store_maps maps;
 	struct nodens_ctl in_map;
-	struct kern *kern;
+	struct datapath *dp;
 	int ctl_fd;
 
-	kern = open_kern(pretend);
-	assert_false(kern__adopted(kern));
-	assert_int_equal(kern__ctl(kern)->layout, NODENS_LAYOUT);
-	assert_int_equal(kern__ctl(kern)->agent_pid, getpid());
-	memcpy(key, kern__ctl(kern)->hash_key, sizeof(key));
-	kern__ctl(kern)->steer = 1;
-	kern__ctl(kern)->bufsize = 1400;
-	assert_int_equal(kern__ctl_commit(kern), 0);
-	kern__store_maps(kern, &maps);
+	dp = open_kern(pretend);
+	assert_false(datapath__adopted(dp));
+	assert_int_equal(datapath__ctl(dp)->layout, NODENS_LAYOUT);
+	assert_int_equal(datapath__ctl(dp)->agent_pid, getpid());
+	memcpy(key, datapath__ctl(dp)->hash_key, sizeof(key));
+	datapath__ctl(dp)->steer = 1;
+	datapath__ctl(dp)->bufsize = 1400;
+	assert_int_equal(datapath__ctl_commit(dp), 0);
+	datapath__store_maps(dp, &maps);
 	assert_int_equal(bpf_map_update_elem(maps.index_fd, &hash, &slot, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(kern__clients_fd(kern), address, &client, BPF_ANY), 0);
-	kern__close(kern);
+	assert_int_equal(bpf_map_update_elem(datapath__clients_fd(dp), address, &client, BPF_ANY),
+			 0);
+	datapath__close(dp);
 
-	kern = open_kern(pretend);
-	assert_true(kern__adopted(kern));
-	assert_memory_equal(key, kern__ctl(kern)->hash_key, sizeof(key));
-	assert_int_equal(kern__ctl(kern)->bufsize, 1400);
-	assert_int_equal(kern__ctl(kern)->steer, 0);
-	kern__store_maps(kern, &maps);
+	dp = open_kern(pretend);
+	assert_true(datapath__adopted(dp));
+	assert_memory_equal(key, datapath__ctl(dp)->hash_key, sizeof(key));
+	assert_int_equal(datapath__ctl(dp)->bufsize, 1400);
+	assert_int_equal(datapath__ctl(dp)->steer, 0);
+	datapath__store_maps(dp, &maps);
 	assert_int_equal(bpf_map_lookup_elem(maps.index_fd, &hash, &got), 0);
 	assert_int_equal(got, slot);
 	/* Devices may have gone since: nobody has an address any more. */
-	assert_true(bpf_map_get_next_key(kern__clients_fd(kern), NULL, address) < 0);
+	assert_true(bpf_map_get_next_key(datapath__clients_fd(dp), NULL, address) < 0);
 	/* What the programs see is what was committed. */
 	ctl_fd = bpf_obj_get(LAYOUT "/nodens_ctl");
 	assert_true(ctl_fd >= 0);
 	assert_int_equal(bpf_map_lookup_elem(ctl_fd, &zero, &in_map), 0);
-	assert_memory_equal(&in_map, kern__ctl(kern), sizeof(in_map));
+	assert_memory_equal(&in_map, datapath__ctl(dp), sizeof(in_map));
 	close(ctl_fd);
-	kern__close(kern);
+	datapath__close(dp);
 }
 
 static void test_adopt(void **state)
@@ -169,51 +170,51 @@ static void test_adopt(void **state)
 static void test_new_key(void **state)
 {
 	uint64_t key[NODENS_HASH_WORDS];
-	struct kern_config c = config(NULL);
-	struct kern *kern;
+	struct datapath_config c = config(NULL);
+	struct datapath *dp;
 
 	(void)state;
 	begin();
-	kern = open_kern(NULL);
-	memcpy(key, kern__ctl(kern)->hash_key, sizeof(key));
-	kern__close(kern);
+	dp = open_kern(NULL);
+	memcpy(key, datapath__ctl(dp)->hash_key, sizeof(key));
+	datapath__close(dp);
 	c.adopt = false;
-	assert_int_equal(kern__open(&c, &kern, &err), 0);
-	assert_false(kern__adopted(kern));
-	assert_memory_not_equal(key, kern__ctl(kern)->hash_key, sizeof(key));
-	kern__close(kern);
+	assert_int_equal(datapath__open(&c, &dp, &err), 0);
+	assert_false(datapath__adopted(dp));
+	assert_memory_not_equal(key, datapath__ctl(dp)->hash_key, sizeof(key));
+	datapath__close(dp);
 }
 
 /* Maps of another size, of another layout, or not all of them, are not adopted. */
 static void test_not_adopted(void **state)
 {
-	struct kern_config c = config(NULL);
-	struct kern *kern;
+	struct datapath_config c = config(NULL);
+	struct datapath *dp;
 	int fd;
 
 	(void)state;
 	begin();
-	kern__close(open_kern(NULL));
+	datapath__close(open_kern(NULL));
 	c.capacity[1] *= 4;
-	assert_int_equal(kern__open(&c, &kern, &err), 0);
-	assert_false(kern__adopted(kern));
-	kern__ctl(kern)->layout = 99;
-	kern__close(kern);
-	assert_int_equal(kern__open(&c, &kern, &err), 0);
-	assert_false(kern__adopted(kern));
-	kern__close(kern);
+	assert_int_equal(datapath__open(&c, &dp, &err), 0);
+	assert_false(datapath__adopted(dp));
+	datapath__ctl(dp)->layout = 99;
+	datapath__close(dp);
+	assert_int_equal(datapath__open(&c, &dp, &err), 0);
+	assert_false(datapath__adopted(dp));
+	datapath__close(dp);
 	assert_int_equal(unlink(LAYOUT "/nodens_claims"), 0);
-	assert_int_equal(kern__open(&c, &kern, &err), 0);
-	assert_false(kern__adopted(kern));
-	kern__close(kern);
+	assert_int_equal(datapath__open(&c, &dp, &err), 0);
+	assert_false(datapath__adopted(dp));
+	datapath__close(dp);
 	assert_int_equal(unlink(LAYOUT "/nodens_percpu"), 0);
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 8, 1, NULL);
 	assert_int_equal(bpf_obj_pin(fd, LAYOUT "/nodens_percpu"), 0);
 	close(fd);
-	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), -ESTALE);
-	assert_int_equal(kern__open(&c, &kern, &err), 0);
-	assert_false(kern__adopted(kern));
-	kern__close(kern);
+	assert_int_equal(datapath__open_pinned(PIN_DIR, &dp, &err), -ESTALE);
+	assert_int_equal(datapath__open(&c, &dp, &err), 0);
+	assert_false(datapath__adopted(dp));
+	datapath__close(dp);
 }
 
 static void test_maps(void **state)
@@ -222,13 +223,13 @@ static void test_maps(void **state)
 	uint32_t plan[NODENS_CLASSES], len, zero = 0;
 	struct bpf_map_info info = {};
 	struct store_maps maps;
-	struct kern *kern;
+	struct datapath *dp;
 	int i;
 
 	(void)state;
 	begin();
-	kern = open_kern(NULL);
-	kern__store_maps(kern, &maps);
+	dp = open_kern(NULL);
+	datapath__store_maps(dp, &maps);
 	store__plan(capacity, plan);
 	for (i = 0; i < NODENS_CLASSES; i++)
 		assert_int_equal(maps.slab_entries[i], plan[i] ? plan[i] : 1);
@@ -236,20 +237,20 @@ static void test_maps(void **state)
 	assert_int_equal(bpf_obj_get_info_by_fd(maps.index_fd, &info, &len), 0);
 	assert_true(info.max_entries >= capacity[0] + capacity[1]);
 	assert_int_equal(info.map_flags & BPF_F_NO_PREALLOC, 0);
-	assert_int_equal(maps.mmapable, kern__features(kern)->mmapable);
+	assert_int_equal(maps.mmapable, datapath__features(dp)->mmapable);
 	assert_int_equal(bpf_map_update_elem(maps.grace_fd, &zero, &maps.grace_inner_fd, BPF_ANY),
 			 0);
-	assert_true(kern__bytes(kern) > 64 * 1024);
-	kern__close(kern);
+	assert_true(datapath__bytes(dp) > 64 * 1024);
+	datapath__close(dp);
 	/* Without mmapable arrays. */
 	begin();
-	kern = open_kern("5.4");
-	kern__store_maps(kern, &maps);
+	dp = open_kern("5.4");
+	datapath__store_maps(dp, &maps);
 	assert_false(maps.mmapable);
 	len = sizeof(info);
 	assert_int_equal(bpf_obj_get_info_by_fd(maps.slab_fd[0], &info, &len), 0);
 	assert_int_equal(info.map_flags & BPF_F_MMAPABLE, 0);
-	kern__close(kern);
+	datapath__close(dp);
 }
 
 static void test_counters(void **state)
@@ -258,11 +259,11 @@ static void test_counters(void **state)
 	uint64_t counters[NODENS_CTR_COUNT];
 	struct nodens_percpu *values;
 	uint32_t zero = 0;
-	struct kern *kern;
+	struct datapath *dp;
 
 	(void)state;
 	begin();
-	kern__close(open_kern(NULL));
+	datapath__close(open_kern(NULL));
 	values = calloc(cpus, sizeof(*values));
 	for (cpu = 0; cpu < cpus; cpu++) {
 		values[cpu].counters[0] = 10 + cpu;
@@ -272,72 +273,73 @@ static void test_counters(void **state)
 	assert_int_equal(bpf_map_update_elem(fd, &zero, values, BPF_ANY), 0);
 	close(fd);
 	free(values);
-	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), 0);
-	assert_int_equal(kern__counters(kern, counters), 0);
+	assert_int_equal(datapath__open_pinned(PIN_DIR, &dp, &err), 0);
+	assert_int_equal(datapath__counters(dp, counters), 0);
 	assert_int_equal(counters[0], 10 * cpus + cpus * (cpus - 1) / 2);
 	assert_int_equal(counters[NODENS_CTR_COUNT - 1], cpus);
 	assert_int_equal(counters[1], 0);
-	kern__close(kern);
-	kern__close(NULL);
+	datapath__close(dp);
+	datapath__close(NULL);
 }
 
 static void load_all(const char *pretend)
 {
 	struct bpf_object *obj;
-	struct kern *kern = open_kern(pretend);
+	struct datapath *dp = open_kern(pretend);
 	int which, steer, fd;
 
-	for (which = 0; which < KERN_TC_PROGS; which++)
+	for (which = 0; which < DATAPATH_TC_PROGS; which++)
 		for (steer = 0; steer < 2; steer++) {
-			fd = kern__tc_prog_fd(kern, which, steer, &err);
+			fd = datapath__tc_prog_fd(dp, which, steer, &err);
 			if (fd < 0)
 				fail_msg("program %d: %s", which, err.text);
-			assert_int_equal(kern__tc_prog_fd(kern, which, steer, &err), fd);
+			assert_int_equal(datapath__tc_prog_fd(dp, which, steer, &err), fd);
 		}
-	if (kern__features(kern)->xdp_grow) {
-		assert_int_equal(kern__xdp_object(kern, true, true, &obj, &err), 0);
+	if (datapath__features(dp)->xdp_grow) {
+		assert_int_equal(datapath__xdp_object(dp, true, true, &obj, &err), 0);
 		assert_int_equal(bpf_object__load(obj), 0);
 		bpf_object__close(obj);
 	}
-	kern__close(kern);
+	datapath__close(dp);
 }
 
 /* No map, no pin, and a store that works over it. */
 static void test_none(void **state)
 {
-	struct kern_config c = config(NULL);
+	struct datapath_config c = config(NULL);
 	uint64_t counters[NODENS_CTR_COUNT], zero[NODENS_CTR_COUNT] = {};
 	struct store_config store_config = { .capacity = { 1000, 500 }, .bufsize = 1232 };
 	struct store_maps maps;
 	struct store *store;
-	struct kern *kern;
+	struct datapath *dp;
 
 	(void)state;
 	begin();
-	assert_int_equal(kern__open_none(&c, &kern, &err), 0);
+	assert_int_equal(datapath__open_none(&c, &dp, &err), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
-	assert_int_equal(kern__ctl(kern)->layout, NODENS_LAYOUT);
-	assert_int_equal(kern__ctl(kern)->capacity[0], 1000);
-	assert_memory_not_equal(kern__ctl(kern)->hash_key, zero, sizeof(kern__ctl(kern)->hash_key));
-	assert_int_equal(kern__ctl_commit(kern), 0);
-	assert_int_equal(kern__counters(kern, counters), 0);
+	assert_int_equal(datapath__ctl(dp)->layout, NODENS_LAYOUT);
+	assert_int_equal(datapath__ctl(dp)->capacity[0], 1000);
+	assert_memory_not_equal(datapath__ctl(dp)->hash_key, zero,
+				sizeof(datapath__ctl(dp)->hash_key));
+	assert_int_equal(datapath__ctl_commit(dp), 0);
+	assert_int_equal(datapath__counters(dp, counters), 0);
 	assert_memory_equal(counters, zero, sizeof(zero));
-	assert_int_equal(kern__bytes(kern), 0);
-	kern__store_maps(kern, &maps);
+	assert_int_equal(datapath__bytes(dp), 0);
+	datapath__store_maps(dp, &maps);
 	assert_int_equal(maps.index_fd, -1);
-	store_config.hash_key = (const uint64_t *)kern__ctl(kern)->hash_key;
+	store_config.hash_key = (const uint64_t *)datapath__ctl(dp)->hash_key;
 	assert_int_equal(store__open(&maps, &store_config, clock_now(), &store), 0);
 	store__close(store);
-	kern__close(kern);
+	datapath__close(dp);
 }
 
 static void test_may(void **state)
 {
 	(void)state;
 	begin();
-	assert_int_equal(kern__may_load(&err), 0);
-	assert_int_equal(kern__may_pin(PIN_DIR, &err), 0);
-	assert_int_equal(kern__may_pin("/proc/nodens", &err), -ENODEV);
+	assert_int_equal(datapath__may_load(&err), 0);
+	assert_int_equal(datapath__may_pin(PIN_DIR, &err), 0);
+	assert_int_equal(datapath__may_pin("/proc/nodens", &err), -ENODEV);
 	assert_non_null(strstr(err.text, "not in a bpffs"));
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
 }
@@ -355,21 +357,21 @@ static void test_programs(void **state)
 
 static void test_pinned_only(void **state)
 {
-	struct kern *kern = NULL;
+	struct datapath *dp = NULL;
 	pid_t pid;
 
 	(void)state;
 	begin();
-	assert_int_equal(kern__open_pinned(PIN_DIR, &kern, &err), -ENOENT);
-	assert_null(kern);
-	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 0);
-	kern = open_kern(NULL);
-	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 1);
+	assert_int_equal(datapath__open_pinned(PIN_DIR, &dp, &err), -ENOENT);
+	assert_null(dp);
+	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
+	dp = open_kern(NULL);
+	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 1);
 	assert_int_equal(pid, getpid());
-	kern__close(kern);
-	assert_int_equal(kern__agent_runs(PIN_DIR, &pid), 0);
-	assert_int_equal(kern__unpin(PIN_DIR), 9);
-	assert_int_equal(kern__unpin(PIN_DIR), 0);
+	datapath__close(dp);
+	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
+	assert_int_equal(datapath__unpin(PIN_DIR), 9);
+	assert_int_equal(datapath__unpin(PIN_DIR), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
 }
 
@@ -380,12 +382,12 @@ static void test_foreign_pin_stays(void **state)
 
 	(void)state;
 	begin();
-	kern__close(open_kern(NULL));
+	datapath__close(open_kern(NULL));
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 8, 1, NULL);
 	assert_int_equal(bpf_obj_pin(fd, PIN_DIR "/other"), 0);
 	close(fd);
 	assert_int_equal(mkdir(PIN_DIR "/layout-x", 0700), 0);
-	kern__unpin(PIN_DIR);
+	datapath__unpin(PIN_DIR);
 	assert_int_equal(access(PIN_DIR "/other", F_OK), 0);
 	assert_int_equal(access(PIN_DIR "/layout-x", F_OK), 0);
 	assert_int_equal(access(LAYOUT, F_OK), -1);
@@ -396,22 +398,22 @@ static void test_foreign_pin_stays(void **state)
 /* A pin cannot take the place of a directory: the start fails when half of them are there. */
 static void test_half_way(void **state)
 {
-	struct kern_config c = config(NULL);
-	struct kern *kern = NULL;
+	struct datapath_config c = config(NULL);
+	struct datapath *dp = NULL;
 
 	(void)state;
 	begin();
 	assert_int_equal(mkdir(PIN_DIR, 0700), 0);
 	assert_int_equal(mkdir(LAYOUT, 0700), 0);
 	assert_int_equal(mkdir(LAYOUT "/nodens_clients", 0700), 0);
-	assert_true(kern__open(&c, &kern, &err) < 0);
-	assert_null(kern);
+	assert_true(datapath__open(&c, &dp, &err) < 0);
+	assert_null(dp);
 	assert_non_null(strstr(err.text, "cannot pin"));
 	assert_int_equal(rmdir(LAYOUT "/nodens_clients"), 0);
 	/* Nothing else is in there. */
 	assert_int_equal(rmdir(LAYOUT), 0);
 	assert_int_equal(rmdir(PIN_DIR), 0);
-	kern__close(open_kern(NULL));
+	datapath__close(open_kern(NULL));
 }
 
 static void test_bad_config(void **state)
@@ -428,19 +430,19 @@ static void test_bad_config(void **state)
 		{ PIN_DIR, "4.4", 100, -EINVAL },
 		{ PIN_DIR, NULL, UINT32_MAX, -E2BIG },
 	};
-	struct kern *kern = NULL;
+	struct datapath *dp = NULL;
 	size_t i;
 
 	(void)state;
 	begin();
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct kern_config c = { .pin_dir = rows[i].pin_dir,
-					 .pretend = rows[i].pretend,
-					 .capacity = { rows[i].capacity, rows[i].capacity } };
+		struct datapath_config c = { .pin_dir = rows[i].pin_dir,
+					     .pretend = rows[i].pretend,
+					     .capacity = { rows[i].capacity, rows[i].capacity } };
 
 		err.text[0] = '\0';
-		assert_int_equal(kern__open(&c, &kern, &err), rows[i].ret);
-		assert_null(kern);
+		assert_int_equal(datapath__open(&c, &dp, &err), rows[i].ret);
+		assert_null(dp);
 		assert_string_not_equal(err.text, "");
 		assert_null(strchr(err.text, '\n'));
 	}
