@@ -23,7 +23,7 @@ struct {
 
 /*
  * The slots, one slab a size class. Writer: the agent, and only while a slot
- * is not published and no program can still hold it; the use marks: the
+ * is not published and no program can still hold it; the hit samples: the
  * programs, each store on its own harmless.
  */
 #define NODENS_SLAB(n)                               \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * From a question to the slot that answers it, and the slot's use marks.
+ * From a question to the slot that answers it, and the slot's hit samples.
  *
  * Contract: a slot is handed out only after its own name, type and key flags
  * compared equal to the question and while it has not expired; so neither a

@@ -64,7 +64,7 @@
 /*
  * An answer as the programs send it. A slot is written only while no index
  * entry names it and no program can still be reading it (a grace period);
- * while published nothing of it changes but the use marks.
+ * while published nothing of it changes but the hit samples.
  *
  *	+0		struct nodens_slot
  *	+64		qname, lower case, zero-padded to words of 8 bytes

@@ -88,7 +88,7 @@ static void test_keep_refreshes(void **state)
 			.servfail_s = 5,
 		},
 	};
-	struct server_block sb = { .config = &block, .owner = 3 };
+	struct server_block sb = { .config = &block, .partition = 3 };
 	struct answer answer = { .qname = name_of("a.test.") };
 	struct store_put put;
 	uint32_t ttl_s;
@@ -102,7 +102,7 @@ static void test_keep_refreshes(void **state)
 		};
 		answer.ttl_s = cases[i].ttl_s;
 		assert_true(server_block__keep(&sb, &answer, ADMIT_POSITIVE, &put, &ttl_s));
-		assert_int_equal(put.owner, 3);
+		assert_int_equal(put.partition, 3);
 		assert_int_equal(put.refresh, STORE_REFRESH_USED);
 		assert_int_equal(put.refresh_hits, cases[i].amount);
 		assert_int_equal(put.refresh_within_ns, 60 * NSEC_PER_SEC);
@@ -143,13 +143,13 @@ static void test_keep_on(void **state)
 			.prefetch = { .amount = 2, .percent = 10 },
 		},
 	};
-	struct server_block sb = { .config = &block, .owner = 2 };
+	struct server_block sb = { .config = &block, .partition = 2 };
 	struct store_question q = { .qname = name_of("a.test."), .qtype = DNS_TYPE_A };
-	struct store_put put = { .kind = NODENS_POSITIVE, .ttl_s = 300, .owner = 9 };
+	struct store_put put = { .kind = NODENS_POSITIVE, .ttl_s = 300, .partition = 9 };
 
 	(void)state;
 	assert_true(server_block__keep_on(&sb, &q, DNS_NOERROR, &put));
-	assert_int_equal(put.owner, 2);
+	assert_int_equal(put.partition, 2);
 	assert_int_equal(put.stale_s, 60);
 	assert_int_equal(put.refresh_hits, 2);
 	assert_int_equal(put.refresh_left_s, 30);

@@ -103,7 +103,7 @@ static void test_replace(void **state)
 	kernel_slot(&w->maps, hash_of(w, "a."), &second, &slot);
 	assert_int_not_equal(first, second);
 	assert_int_equal(get(w, "a.")->blob[15], 2);
-	assert_int_equal(slot.slot.hits, 5); /* its use marks go on */
+	assert_int_equal(slot.slot.hits, 5); /* its hit samples go on */
 	assert_int_equal(slot.slot.last_use, 77);
 	/* the kinds are counted apart */
 	put_n(w, "a.", NODENS_NEGATIVE, 1, 3);

@@ -5,7 +5,7 @@
  */
 #include "store_world.h"
 
-/* A minute-hand: programs' use marks and the store's own times, from one clock. */
+/* A minute-hand: programs' hit samples and the store's own times, from one clock. */
 static void at(struct world *w, double s)
 {
 	static uint64_t zero;
@@ -418,7 +418,7 @@ static bool all_to_one(void *ctx, const struct store_question *question,
 {
 	(void)ctx;
 	(void)slot;
-	put->owner = question->qname.wire[2] & 1;
+	put->partition = question->qname.wire[2] & 1;
 	put->stale_s = put->keep_s = 60;
 	return true;
 }
@@ -435,9 +435,9 @@ static void test_many_owners(void **state)
 	open_refreshing(w, MANY);
 	put_many(w, &how);
 	begin = cpu_now();
-	assert_int_equal(store__set_owners(w->store, capacity, 2, all_to_one, NULL, w->now), 0);
+	assert_int_equal(store__set_partitions(w->store, capacity, 2, all_to_one, NULL, w->now), 0);
 	ms = ms_since(begin);
-	print_message("%s: owners of %u set in %.1f ms\n", w->mapped ? "mapped" : "not mapped",
+	print_message("%s: partitions of %u set in %.1f ms\n", w->mapped ? "mapped" : "not mapped",
 		      MANY, ms);
 	assert_true(ms < 1000);
 	assert_int_equal(stats(w).entries[NODENS_POSITIVE], MANY);

@@ -109,7 +109,7 @@ void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 			    const struct resolver_event *event);
 void agent_metrics__refresh(struct agent *agent, const struct store_question *question);
 /* The store's and the server's: contracts in store/store.h and server/server.h. */
-void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t hits);
+void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t hits);
 void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
 
 /* observe.c */

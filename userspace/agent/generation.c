@@ -99,10 +99,10 @@ static void say_room(struct agent *agent, const struct generation *gen)
 {
 	for (size_t i = 0; i < gen->cf->blocks_len; i++) {
 		const struct corefile_block *block = &gen->cf->blocks[i];
-		struct store_owner_stats stats;
+		struct store_partition_stats stats;
 
 		if (!block->cache.enabled ||
-		    store__owner_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
+		    store__partition_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
 		    stats.capacity >= block->cache.success.capacity)
 			continue;
 		log_warn("%s:%u: cache: %llu answers instead of %u: for more than the maps were "

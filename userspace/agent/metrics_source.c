@@ -42,9 +42,9 @@ static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
 	struct agent *agent = ctx;
 
 	for (int kind = 0; kind < 2 && agent->store; kind++) {
-		struct store_owner_stats stats;
+		struct store_partition_stats stats;
 
-		if (store__owner_stats(agent->store, block, kind, &stats))
+		if (store__partition_stats(agent->store, block, kind, &stats))
 			continue;
 		out->entries[kind] = stats.entries;
 		out->evictions[kind] = stats.evicted;
@@ -257,9 +257,9 @@ void agent_metrics__refresh(struct agent *agent, const struct store_question *qu
 {
 	const struct corefile *cf = agent->gen->cf;
 
-	if (question->owner < cf->blocks_len && !(question->key_flags & NODENS_KEY_CUT) &&
-	    cf->blocks[question->owner].cache.prefetch.amount)
-		metrics__cache_event(agent->metrics, question->owner, METRICS_CACHE_PREFETCH);
+	if (question->partition < cf->blocks_len && !(question->key_flags & NODENS_KEY_CUT) &&
+	    cf->blocks[question->partition].cache.prefetch.amount)
+		metrics__cache_event(agent->metrics, question->partition, METRICS_CACHE_PREFETCH);
 }
 
 /* ---- what the kernel answered ---- */
@@ -277,11 +277,11 @@ static enum plugin_id maker(const struct server_block *sb, const struct dns_name
 		       : PLUGIN_TEMPLATE;
 }
 
-void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t n)
+void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t n)
 {
 	struct agent *agent = ctx;
 	struct metrics_kernel_hits hits = {
-		.block = owner,
+		.block = partition,
 		.qtype = ntohs(slot->qtype),
 		.rcode = ntohs(slot->flags) & DNS_RCODE,
 		.key_flags = slot->key_flags,
@@ -299,12 +299,12 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t owner, u
 	if (!agent->metrics || !agent->gen)
 		return;
 	blocks = resolver__blocks(agent->gen->resolver, &n_blocks);
-	if (owner >= n_blocks) {
+	if (partition >= n_blocks) {
 		int block;
 
 		name.len = slot->name_len;
 		memcpy(name.wire, slot->data, slot->name_len);
-		block = resolver__owner_of(agent->gen->resolver, &name);
+		block = resolver__partition_of(agent->gen->resolver, &name);
 		if (block < 0)
 			return;
 		hits.block = block;

@@ -9,8 +9,8 @@
  *
  * Answers from the kernel are part of every coredns_dns_* and coredns_cache_* figure. How many they
  * are is exact (the programs' own counters, from metrics__open() on); which server, zone, type and
- * rcode they belong to is estimated from the use marks of the entries, a sample. Their duration is
- * not measured: each counts as METRICS_KERNEL_NS.
+ * rcode they belong to is estimated from the hit samples of the entries, a sample. Their duration
+ * is not measured: each counts as METRICS_KERNEL_NS.
  *
  * Bounded: METRICS_MAX_SERIES zones have counters of their own; what is beyond them counts as
  * server="", zone="other".
@@ -164,7 +164,7 @@ void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
 
 /* ---- what the kernel answered ---- */
 
-/* The use marks of one entry grew by @hits since they were last read. */
+/* The hit samples of one entry grew by @hits since they were last read. */
 struct metrics_kernel_hits {
 	size_t block, zone;
 	uint16_t qtype, rcode; /* qtype 0: a cut's, whose questions' types are not known */

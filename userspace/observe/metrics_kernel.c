@@ -2,7 +2,7 @@
 /*
  * Answers from the kernel: exact totals, given out after samples.
  *
- * The programs count hits exactly, but not by zone or type; the entries' use marks tell that, but
+ * The programs count hits exactly, but not by zone or type; the entries' hit samples tell that, but
  * are written once a second and CPU at most and lose what is in between. So samples are gathered in
  * cells, one for each combination of what is told apart; and the D hits that the counters grew by
  * since last time are dealt to them in proportion to their weights w of W in all: with a random r

@@ -75,7 +75,7 @@ bool server_block__keep(const struct server_block *sb, const struct answer *answ
 	*put = (struct store_put){
 		.kind = keep.kind,
 		.ttl_s = keep.ttl_s,
-		.owner = sb->owner,
+		.partition = sb->partition,
 		.bufsize = sb->config->bufsize,
 		.keep_ttl = cache->keepttl,
 		.weak = admission == ADMIT_SERVFAIL,
@@ -99,7 +99,7 @@ bool server_block__keep_on(const struct server_block *sb, const struct store_que
 		put->kind == NODENS_POSITIVE ? &cache->success : &cache->denial;
 	uint32_t longest_s = is_weak(rcode) ? cache->servfail_s : side->ttl_s;
 
-	put->owner = sb->owner;
+	put->partition = sb->partition;
 	if (!cache->enabled || put->ttl_s > longest_s || put->keep_ttl != cache->keepttl ||
 	    !plugin__in_zones(&cache->zones, &question->qname, true) ||
 	    switched_off(cache, &question->qname, put->kind))
@@ -116,7 +116,7 @@ bool server_block__keep_on(const struct server_block *sb, const struct store_que
 }
 
 void server_block__keep_exact(const struct server_block *sb, const struct answer *answer,
-			      uint16_t owner, struct store_put *put, uint32_t *ttl_s)
+			      uint16_t partition, struct store_put *put, uint32_t *ttl_s)
 {
 	const struct corefile_cache *cache = &sb->config->cache;
 	bool positive = answer->count[DNS_ANSWER_SECTION];
@@ -133,7 +133,7 @@ void server_block__keep_exact(const struct server_block *sb, const struct answer
 	*put = (struct store_put){
 		.kind = positive ? NODENS_POSITIVE : NODENS_NEGATIVE,
 		.ttl_s = ttl,
-		.owner = owner,
+		.partition = partition,
 		.bufsize = sb->config->bufsize,
 		.keep_ttl = !cache->enabled || cache->keepttl,
 		.fixed = true,

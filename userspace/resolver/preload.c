@@ -2,7 +2,7 @@
 /*
  * What blocks answer themselves and always alike goes into the store before anybody asks: hosts,
  * templates of one name, and suffixes that a template takes off the net, as entries for all names
- * below. Contract: resolver_priv.h. These entries have an owner of their own, after the blocks'.
+ * below. Contract: resolver_priv.h. these entries have a partition of their own, after the blocks'.
  */
 #include <endian.h>
 #include <errno.h>
@@ -95,7 +95,7 @@ static void put_denied(struct resolver *resolver, const struct server_block *sb,
 	struct store_put put = {
 		.kind = NODENS_NEGATIVE,
 		.ttl_s = ttl_s,
-		.owner = resolver->n_blocks,
+		.partition = resolver->n_blocks,
 		.bufsize = sb->config->bufsize,
 		.keep_ttl = true,
 		.fixed = true,
@@ -210,10 +210,11 @@ static void fill_long_list(struct fill *fill, void *state)
 void resolver_static_fill(struct resolver *resolver, uint64_t now)
 {
 	struct fill fill = { .resolver = resolver, .now = now };
-	struct store_owner_stats stats[2] = { 0 };
+	struct store_partition_stats stats[2] = { 0 };
 
 	for (int kind = 0; kind < 2; kind++) {
-		store__owner_stats(resolver->config.store, resolver->n_blocks, kind, &stats[kind]);
+		store__partition_stats(resolver->config.store, resolver->n_blocks, kind,
+				       &stats[kind]);
 		fill.room[kind] = stats[kind].capacity;
 	}
 	each_plugin(&fill, fill_by_hand);
@@ -267,7 +268,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
-	if (question->owner != resolver->n_blocks)
+	if (question->partition != resolver->n_blocks)
 		return false;
 	block = corefile__block_for(cf, question->qname.wire, question->qname.len);
 	if (!block)
@@ -289,8 +290,8 @@ static bool outlives(void *ctx, const struct store_question *question,
 	const struct resolver *resolver = ctx;
 
 	(void)slot;
-	return question->owner < resolver->n_blocks &&
-	       !chain_has(&resolver->blocks[question->owner], &question->qname);
+	return question->partition < resolver->n_blocks &&
+	       !chain_has(&resolver->blocks[question->partition], &question->qname);
 }
 
 static void look_for_denied(struct fill *fill, void *state)
@@ -350,17 +351,18 @@ struct takeover {
 	size_t n_before;
 };
 
-static bool owner_after(void *ctx, const struct store_question *question,
-			const struct nodens_slot *slot, struct store_put *put)
+static bool partition_after(void *ctx, const struct store_question *question,
+			    const struct nodens_slot *slot, struct store_put *put)
 {
 	const struct takeover *takeover = ctx;
 	const struct server_block *sb;
-	int now = resolver__owner_of(takeover->resolver, &question->qname), before = now;
+	int now = resolver__partition_of(takeover->resolver, &question->qname), before = now;
 
 	/* without: what an agent before this one left, and its names say whose it is */
 	if (takeover->same)
-		before =
-			question->owner < takeover->n_before ? takeover->same[question->owner] : -1;
+		before = question->partition < takeover->n_before
+				 ? takeover->same[question->partition]
+				 : -1;
 	/* another block may have taken the name over */
 	if (now < 0 || before != now)
 		return false;
@@ -425,8 +427,8 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 	each = static_capacity(resolver, caches);
 	capacity[resolver->n_blocks][NODENS_POSITIVE] = each;
 	capacity[resolver->n_blocks][NODENS_NEGATIVE] = each;
-	ret = store__set_owners(resolver->config.store, (const uint32_t(*)[2])capacity,
-				resolver->n_blocks + 1, owner_after, &takeover, now);
+	ret = store__set_partitions(resolver->config.store, (const uint32_t(*)[2])capacity,
+				    resolver->n_blocks + 1, partition_after, &takeover, now);
 	free(capacity);
 	if (ret < 0)
 		return ret;

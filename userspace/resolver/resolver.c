@@ -158,9 +158,9 @@ void resolver__refresh(struct resolver *resolver, const struct store_question *q
 	struct inflight_start start = { .question = &q };
 
 	if (resolver_static_refresh(resolver, question, now) ||
-	    question->owner >= resolver->n_blocks)
+	    question->partition >= resolver->n_blocks)
 		return;
-	start.sb = &resolver->blocks[question->owner];
+	start.sb = &resolver->blocks[question->partition];
 	if (start.sb->tells_client || stale_rechecks(resolver, start.sb, &q, now))
 		return;
 	/* refreshes are for clients' sake: where there are too many of those, they go first */

@@ -74,7 +74,7 @@ void resolver__close(struct resolver *resolver);
 
 /*
  * The store's entries are this resolver's from here on: they count against its blocks, and the
- * answers that its blocks have themselves are put there. @same: the owner that a sb had in the
+ * answers that its blocks have themselves are put there. @same: the partition that a sb had in the
  * resolver before, where its block has not changed, else -1; NULL: there was none before. 1: the
  * store was made for less than the blocks' capacities, each has its share; -errno: it is not
  * taken.
@@ -103,8 +103,8 @@ void resolver__tick(struct resolver *resolver, uint64_t now_ns);
 /* Under way for clients or the store. */
 unsigned int resolver__in_flight(const struct resolver *resolver);
 const struct server_block *resolver__blocks(const struct resolver *resolver, size_t *n);
-/* The owner of an entry with this name, -1 where no block keeps it. */
-int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower);
+/* The partition of an entry with this name, -1 where no block keeps it. */
+int resolver__partition_of(const struct resolver *resolver, const struct dns_name *qname_lower);
 
 /* Largest UDP reply for this query: RFC 1035 4.2.1, RFC 6891 6.2.3, capped at @bufsize. */
 size_t resolver__udp_limit(const struct dns_query *query, uint16_t bufsize);

@@ -10,7 +10,7 @@
 
 #include "resolver_priv.h"
 
-int server_block__open(const struct corefile_block *block, uint16_t owner,
+int server_block__open(const struct corefile_block *block, uint16_t partition,
 		       struct upstreams *upstreams, struct server_block *out,
 		       struct server_block_error *err)
 {
@@ -21,7 +21,7 @@ int server_block__open(const struct corefile_block *block, uint16_t owner,
 		.err = err->text,
 		.err_size = sizeof(err->text),
 	};
-	struct server_block sb = { .config = block, .owner = owner };
+	struct server_block sb = { .config = block, .partition = partition };
 	int ret = 0;
 
 	sb.nx_zones = calloc(block->zones_len, sizeof(sb.nx_zones[0]));
@@ -92,11 +92,11 @@ bool resolver_divided(const struct resolver *resolver, const struct server_block
 	return corefile__block_for(cf, suffix->wire, suffix->len) != sb->config;
 }
 
-int resolver__owner_of(const struct resolver *resolver, const struct dns_name *qname_lower)
+int resolver__partition_of(const struct resolver *resolver, const struct dns_name *qname_lower)
 {
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
 	block = corefile__block_for(cf, qname_lower->wire, qname_lower->len);
-	return block ? resolver->blocks[block - cf->blocks].owner : -1;
+	return block ? resolver->blocks[block - cf->blocks].partition : -1;
 }

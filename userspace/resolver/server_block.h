@@ -16,7 +16,7 @@ struct upstreams;
 
 struct server_block {
 	const struct corefile_block *config;
-	uint16_t owner;		   /* of its entries in the store */
+	uint16_t partition;	   /* of its entries in the store */
 	void *state[PLUGIN_COUNT]; /* of each plugin; NULL: the block does not have it */
 	struct nx_zone *nx_zones;  /* of each zone */
 	/*
@@ -33,7 +33,7 @@ struct server_block_error {
 	char text[512];
 };
 
-int server_block__open(const struct corefile_block *block, uint16_t owner,
+int server_block__open(const struct corefile_block *block, uint16_t partition,
 		       struct upstreams *upstreams, struct server_block *out,
 		       struct server_block_error *err);
 void server_block__close(struct server_block *sb);
@@ -68,6 +68,6 @@ bool server_block__keep_on(const struct server_block *sb, const struct store_que
 			   uint16_t rcode, struct store_put *put);
 /* Of what the block itself answers, always alike: held for ever, whatever the cache's rules. */
 void server_block__keep_exact(const struct server_block *sb, const struct answer *answer,
-			      uint16_t owner, struct store_put *put, uint32_t *ttl_s);
+			      uint16_t partition, struct store_put *put, uint32_t *ttl_s);
 
 #endif /* NODENS_SERVER_BLOCK_H */

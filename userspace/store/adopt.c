@@ -33,9 +33,9 @@ static bool claim(struct store *store, const struct nodens_slot *slot, const str
 	};
 	if (slot->fixed || (config->adopt && !config->adopt(config->ctx, &question, slot, put)))
 		return false;
-	if (put->owner >= store->n_owners)
+	if (put->partition >= store->n_partitions)
 		return false;
-	part = store_part(store, put->owner, slot->kind);
+	part = store_part(store, put->partition, slot->kind);
 	return part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live < part->capacity;
 }
 
@@ -45,7 +45,7 @@ static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *
 	if (!slot__check(slot, size) || slot->expires_ns + slot->stale_s * NSEC_PER_SEC <= now_ns)
 		return false;
 	slot__name(slot, name);
-	if (slot->key_flags & NODENS_KEY_CUT && !cut__labels(name->wire, name->len))
+	if (slot->key_flags & NODENS_KEY_CUT && !nxdomain_labels(name->wire, name->len))
 		return false;
 	return question__hash(store->hash_key, name, be16toh(slot->qtype), slot->key_flags) == hash;
 }
@@ -63,16 +63,16 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 		return false;
 	slab = &store->slab[cls];
 	meta = &slab->meta[index];
-	if (meta->state != SLOT_FREE || slab__load(slab, index))
+	if (meta->state != SLOT_FREE || slab_load(slab, index))
 		return false;
-	memcpy(copy.bytes, slab__slot(slab, index), slab->size);
+	memcpy(copy.bytes, slab_slot(slab, index), slab->size);
 	if (!sound(store, hash, &copy.slot, slab->size, now_ns, &name) ||
-	    table__find(store, hash) != STORE_NONE || !claim(store, &copy.slot, &name, &put))
+	    table_find(store, hash) != STORE_NONE || !claim(store, &copy.slot, &name, &put))
 		return false;
 	*meta = (struct slot_meta){
 		.key = hash,
 		.item = STORE_NONE,
-		.owner = put.owner,
+		.partition = put.partition,
 		.kind = copy.slot.kind,
 		.state = SLOT_LIVE,
 		.seen = copy.slot.hits,
@@ -80,10 +80,10 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 		.run = copy.slot.hits < UINT16_MAX ? copy.slot.hits : UINT16_MAX,
 	};
 	if (copy.slot.key_flags & NODENS_KEY_CUT)
-		store->cuts[cut__labels(name.wire, name.len)]++, store->stats.cuts++;
-	owner__enqueue(store, slot);
-	table__set(store, hash, slot);
-	entry__apply(store, slot, &put, now_ns);
+		store->cuts[nxdomain_labels(name.wire, name.len)]++, store->stats.cuts++;
+	partition_enqueue(store, slot);
+	table_set(store, hash, slot);
+	entry_apply(store, slot, &put, now_ns);
 	return true;
 }
 
@@ -99,7 +99,7 @@ static void free_gaps(struct store *store)
 			pool->unused--;
 		for (uint32_t i = 0; i < pool->unused; i++)
 			if (meta[i].state == SLOT_FREE)
-				pool__untake(store, NODENS_SLOT(cls, i));
+				slots_untake(store, NODENS_SLOT(cls, i));
 	}
 }
 
@@ -115,9 +115,9 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	if (err)
 		return err;
 	while ((err = index_walk__next(walk, &hash, &slot)) > 0) {
-		if (table__find(store, hash) == slot || adopt_one(store, hash, slot, now_ns))
+		if (table_find(store, hash) == slot || adopt_one(store, hash, slot, now_ns))
 			continue;
-		err = index__withdraw(store, hash);
+		err = index_withdraw(store, hash);
 		if (err)
 			break;
 	}
@@ -125,7 +125,7 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	return err;
 }
 
-int store__adopt(struct store *store, uint64_t now_ns)
+int store_adopt(struct store *store, uint64_t now_ns)
 {
 	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
 

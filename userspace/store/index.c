@@ -12,14 +12,14 @@
 
 #include "store_priv.h"
 
-int index__publish(const struct store *store, uint64_t hash, uint32_t slot)
+int index_publish(const struct store *store, uint64_t hash, uint32_t slot)
 {
 	if (store->maps.index_fd < 0)
 		return 0;
 	return bpf_map_update_elem(store->maps.index_fd, &hash, &slot, BPF_ANY);
 }
 
-int index__withdraw(const struct store *store, uint64_t hash)
+int index_withdraw(const struct store *store, uint64_t hash)
 {
 	int err;
 
@@ -29,7 +29,7 @@ int index__withdraw(const struct store *store, uint64_t hash)
 	return err == -ENOENT ? 0 : err;
 }
 
-bool index__names(const struct store *store, uint64_t hash, uint32_t slot)
+bool index_names(const struct store *store, uint64_t hash, uint32_t slot)
 {
 	uint32_t value;
 

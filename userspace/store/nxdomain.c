@@ -12,7 +12,7 @@
 
 #define MAX_DEPTH 63
 
-unsigned int cut__labels(const uint8_t *wire, size_t len)
+unsigned int nxdomain_labels(const uint8_t *wire, size_t len)
 {
 	unsigned int n = 0;
 
@@ -41,7 +41,7 @@ static uint64_t mask_of(const struct store *store)
 	return mask;
 }
 
-void cut__count(struct store *store, unsigned int labels, int by)
+void nxdomain_count(struct store *store, unsigned int labels, int by)
 {
 	bool before = store->cuts[labels];
 
@@ -51,7 +51,7 @@ void cut__count(struct store *store, unsigned int labels, int by)
 		set_mask(store, mask_of(store));
 }
 
-void cut__settle(struct store *store)
+void nxdomain_settle(struct store *store)
 {
 	set_mask(store, mask_of(store));
 }
@@ -61,7 +61,7 @@ static bool next_suffix(const struct store *store, const struct dns_name *name, 
 			struct dns_name *suffix)
 {
 	for (; *at < name->len && name->wire[*at]; *at += name->wire[*at] + 1) {
-		unsigned int labels = cut__labels(name->wire + *at, name->len - *at);
+		unsigned int labels = nxdomain_labels(name->wire + *at, name->len - *at);
 
 		if (!store->cuts[labels])
 			continue;
@@ -99,14 +99,14 @@ int store__remove_cuts(struct store *store, const struct dns_name *qname_lower)
 
 	if (!store->stats.cuts)
 		return 0;
-	store__free_current(store);
+	store_free_current(store);
 	while (next_suffix(store, qname_lower, &at, &suffix)) {
 		for (uint8_t flags = 0; flags <= (NODENS_KEY_DO | NODENS_KEY_CD); flags++) {
-			uint32_t slot = entry__find(store, &suffix, 0, flags | NODENS_KEY_CUT);
+			uint32_t slot = entry_find(store, &suffix, 0, flags | NODENS_KEY_CUT);
 
 			if (slot == STORE_NONE || store_slot(store, slot)->cut_below)
 				continue;
-			if (!entry__remove(store, slot))
+			if (!entry_remove(store, slot))
 				n++;
 		}
 	}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Owners: who may have how much, and who has to go when an owner is full.
+ * Partitions: who may have how much, and who has to go when a partition is full.
  *
- * Contract: see store_priv.h. Nothing here lets one owner, or one kind of its
- * answers, take an entry, a slot or heap memory from another: each part has its
+ * Contract: see store_priv.h. Nothing here lets one partition, or one kind of its
+ * answers, take an entry, a slot or overflow memory from another: each part has its
  * own queues, its share of the slots that wait for grace periods, of those of
- * the largest class, and of the heap.
+ * the largest class, and of the overflow.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,28 +27,28 @@ static uint32_t at_least(uint32_t n, uint32_t min)
 static void part_init(const struct store *store, struct part *part, uint32_t kind,
 		      const uint64_t sum[STORE_KINDS])
 {
-	static const uint32_t heap_bytes[STORE_KINDS] = { HEAP_BYTES_POSITIVE,
-							  HEAP_BYTES_NEGATIVE };
+	static const uint32_t overflow_bytes[STORE_KINDS] = { OVERFLOW_BYTES_POSITIVE,
+							      OVERFLOW_BYTES_NEGATIVE };
 	uint32_t large = store->slab[LARGE_CLASS].entries;
 	uint64_t all = sum[0] + sum[1];
 
 	for (int q = 0; q < QUEUES; q++)
 		part->queue[q].head = part->queue[q].tail = STORE_NONE;
-	part->heap_head = part->heap_tail = STORE_NONE;
+	part->overflow_head = part->overflow_tail = STORE_NONE;
 	if (!part->capacity)
 		return;
-	part->large_max = at_least(share(pool__usable(large), part->capacity, all), 1);
+	part->large_max = at_least(share(slots_usable(large), part->capacity, all), 1);
 	part->queue[QUEUE_LARGE].held_max =
 		at_least(share(large, part->capacity, all), part->large_max + 1);
 	part->queue[QUEUE_SMALL].held_max =
 		at_least(share(store->slab[LARGE_CLASS - 1].entries, part->capacity, all),
 			 part->capacity + 1);
-	part->heap_max =
-		at_least(share(heap_bytes[kind], part->capacity, sum[kind]), HEAP_OWNER_BYTES);
+	part->overflow_max = at_least(share(overflow_bytes[kind], part->capacity, sum[kind]),
+				      OVERFLOW_PARTITION_BYTES);
 }
 
-int owner__make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
-		struct part **out)
+int partition_make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		   struct part **out)
 {
 	uint64_t sum[STORE_KINDS] = { 0, 0 }, all = 0;
 	struct part *parts;
@@ -99,7 +99,7 @@ static void queue_remove(struct store *store, struct queue *queue, uint32_t slot
 		store_meta(store, meta->next)->prev = meta->prev;
 }
 
-void owner__enqueue(struct store *store, uint32_t slot)
+void partition_enqueue(struct store *store, uint32_t slot)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
@@ -110,7 +110,7 @@ void owner__enqueue(struct store *store, uint32_t slot)
 	store->stats.entries[meta->kind]++;
 }
 
-void owner__dequeue(struct store *store, uint32_t slot)
+void partition_dequeue(struct store *store, uint32_t slot)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
@@ -127,7 +127,7 @@ static bool recently_used(struct store *store, uint32_t slot)
 	uint32_t last_use;
 	bool used;
 
-	entry__look(store, slot, &last_use);
+	entry_look(store, slot, &last_use);
 	used = meta->used;
 	meta->used = 0;
 	return used;
@@ -139,7 +139,7 @@ static int evict_slot(struct store *store, uint32_t slot, uint64_t now_ns)
 	struct part *part = meta_part(store, meta);
 	bool over = meta->keep <= unit_down(now_ns);
 	uint32_t kind = meta->kind;
-	int err = entry__remove(store, slot);
+	int err = entry_remove(store, slot);
 
 	if (err)
 		return err;
@@ -172,7 +172,7 @@ static int evict_oldest(struct store *store, struct queue *queue, uint64_t now_n
 	return -ENOENT;
 }
 
-int owner__evict(struct store *store, struct part *part, uint64_t now_ns)
+int partition_evict(struct store *store, struct part *part, uint64_t now_ns)
 {
 	/* the large ones are few, and go for each other */
 	int err = evict_oldest(store, &part->queue[QUEUE_SMALL], now_ns);
@@ -180,20 +180,20 @@ int owner__evict(struct store *store, struct part *part, uint64_t now_ns)
 	return err == -ENOENT ? evict_oldest(store, &part->queue[QUEUE_LARGE], now_ns) : err;
 }
 
-int owner__evict_large(struct store *store, struct part *part, uint64_t now_ns)
+int partition_evict_large(struct store *store, struct part *part, uint64_t now_ns)
 {
 	return evict_oldest(store, &part->queue[QUEUE_LARGE], now_ns);
 }
 
-int owner__evict_heap(struct store *store, struct part *part, uint64_t now_ns)
+int partition_evict_overflow(struct store *store, struct part *part, uint64_t now_ns)
 {
-	for (int i = 0; part->heap_head != STORE_NONE; i++) {
-		uint32_t item = part->heap_head, slot = store->heap.items[item].slot;
+	for (int i = 0; part->overflow_head != STORE_NONE; i++) {
+		uint32_t item = part->overflow_head, slot = store->overflow.items[item].slot;
 
 		if (i == STORE_LOOK || dispensable(store, slot, now_ns))
 			return evict_slot(store, slot, now_ns);
-		heap__dequeue(store, part, item);
-		heap__enqueue(store, part, item);
+		overflow_dequeue(store, part, item);
+		overflow_enqueue(store, part, item);
 	}
 	return -ENOENT;
 }
@@ -206,7 +206,7 @@ static void describe(const struct store *store, uint32_t slot, struct store_put 
 	*put = (struct store_put){
 		.kind = from->kind,
 		.ttl_s = from->ttl_s,
-		.owner = store_meta(store, slot)->owner,
+		.partition = store_meta(store, slot)->partition,
 		.keep_ttl = from->keep_ttl,
 		.fixed = from->fixed,
 		.stale_s = from->stale_s,
@@ -215,12 +215,12 @@ static void describe(const struct store *store, uint32_t slot, struct store_put 
 
 struct move {
 	uint32_t slot;
-	uint16_t owner;
+	uint16_t partition;
 };
 
 /* Ask whose @slot is now. False: nobody's, and it went. */
-static bool decide(struct store *store, uint32_t slot, uint32_t n, store_owner_fn *fn, void *ctx,
-		   uint64_t now_ns, struct move *move)
+static bool decide(struct store *store, uint32_t slot, uint32_t n, store_partition_fn *fn,
+		   void *ctx, uint64_t now_ns, struct move *move)
 {
 	struct store_question question;
 	struct store_put put;
@@ -228,27 +228,27 @@ static bool decide(struct store *store, uint32_t slot, uint32_t n, store_owner_f
 
 	describe(store, slot, &put);
 	stale_s = put.stale_s;
-	entry__question(store, slot, &question);
-	if ((fn && !fn(ctx, &question, store_slot(store, slot), &put)) || put.owner >= n) {
-		entry__remove(store, slot);
+	entry_question(store, slot, &question);
+	if ((fn && !fn(ctx, &question, store_slot(store, slot), &put)) || put.partition >= n) {
+		entry_remove(store, slot);
 		return false;
 	}
 	if (fn && put.stale_s != stale_s)
-		slot = entry__set_stale(store, slot, put.stale_s);
+		slot = entry_set_stale(store, slot, put.stale_s);
 	if (fn)
-		entry__apply(store, slot, &put, now_ns);
+		entry_apply(store, slot, &put, now_ns);
 	move->slot = slot;
-	move->owner = put.owner;
+	move->partition = put.partition;
 	return true;
 }
 
 /* Every entry, oldest first within its part; returns how many stay. */
-static uint32_t decide_all(struct store *store, uint32_t n, store_owner_fn *fn, void *ctx,
+static uint32_t decide_all(struct store *store, uint32_t n, store_partition_fn *fn, void *ctx,
 			   uint64_t now_ns, struct move *moves)
 {
 	uint32_t n_moves = 0;
 
-	for (uint32_t i = 0; i < store->n_owners * STORE_KINDS * QUEUES; i++) {
+	for (uint32_t i = 0; i < store->n_partitions * STORE_KINDS * QUEUES; i++) {
 		struct queue *queue = &store->parts[i / QUEUES].queue[i % QUEUES];
 
 		/* those decided on go to the queue's end, where a moved one is too */
@@ -278,15 +278,15 @@ static void shrink(struct store *store, struct part *part, uint64_t now_ns)
 	int err = 0;
 
 	while (!err && large->live > part->large_max)
-		err = owner__evict_large(store, part, now_ns);
+		err = partition_evict_large(store, part, now_ns);
 	while (!err && small->live + large->live > part->capacity)
-		err = owner__evict(store, part, now_ns);
-	while (!err && part->heap_bytes > part->heap_max)
-		err = owner__evict_heap(store, part, now_ns);
+		err = partition_evict(store, part, now_ns);
+	while (!err && part->overflow_bytes > part->overflow_max)
+		err = partition_evict_overflow(store, part, now_ns);
 }
 
-int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
-		      store_owner_fn *fn, void *ctx, uint64_t now_ns)
+int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+			  store_partition_fn *fn, void *ctx, uint64_t now_ns)
 {
 	uint64_t live = store->stats.entries[0] + store->stats.entries[1];
 	struct move *moves = malloc((live + 1) * sizeof(*moves));
@@ -294,8 +294,8 @@ int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32
 	struct part *parts;
 	int ret;
 
-	store__free_current(store);
-	ret = moves ? owner__make(store, capacity, n, &parts) : -ENOMEM;
+	store_free_current(store);
+	ret = moves ? partition_make(store, capacity, n, &parts) : -ENOMEM;
 	if (ret < 0) {
 		free(moves);
 		return ret;
@@ -304,15 +304,15 @@ int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32
 	orphan_retired(store);
 	free(store->parts);
 	store->parts = parts;
-	store->n_owners = n;
+	store->n_partitions = n;
 	memset(store->stats.entries, 0, sizeof(store->stats.entries));
 	for (uint32_t i = 0; i < n_moves; i++) {
 		struct slot_meta *meta = store_meta(store, moves[i].slot);
 
-		meta->owner = moves[i].owner;
-		owner__enqueue(store, moves[i].slot);
+		meta->partition = moves[i].partition;
+		partition_enqueue(store, moves[i].slot);
 		if (meta->item != STORE_NONE)
-			heap__enqueue(store, meta_part(store, meta), meta->item);
+			overflow_enqueue(store, meta_part(store, meta), meta->item);
 	}
 	free(moves);
 	for (uint32_t i = 0; i < n * STORE_KINDS; i++)
@@ -328,31 +328,31 @@ int store__filter(struct store *store,
 	struct store_question question;
 	int n = 0;
 
-	store__free_current(store);
+	store_free_current(store);
 	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
 		for (uint32_t i = 0; i < store->pool[cls].unused; i++) {
 			uint32_t slot = NODENS_SLOT(cls, i);
 
 			if (store_meta(store, slot)->state != SLOT_LIVE)
 				continue;
-			entry__question(store, slot, &question);
+			entry_question(store, slot, &question);
 			if (!keep(ctx, &question, store_slot(store, slot)) &&
-			    !entry__remove(store, slot))
+			    !entry_remove(store, slot))
 				n++;
 		}
 	}
 	return n;
 }
 
-int store__owner_stats(const struct store *store, uint32_t owner, int kind,
-		       struct store_owner_stats *stats)
+int store__partition_stats(const struct store *store, uint32_t partition, int kind,
+			   struct store_partition_stats *stats)
 {
 	const struct part *part;
 
-	if (owner >= store->n_owners || kind < 0 || kind >= STORE_KINDS)
+	if (partition >= store->n_partitions || kind < 0 || kind >= STORE_KINDS)
 		return -EINVAL;
-	part = store_part(store, owner, kind);
-	*stats = (struct store_owner_stats){
+	part = store_part(store, partition, kind);
+	*stats = (struct store_partition_stats){
 		.entries = part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live,
 		.capacity = part->capacity,
 		.evicted = part->evicted,

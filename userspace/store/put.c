@@ -35,11 +35,11 @@ static uint64_t window_opens(const struct store_put *put, uint64_t stored_ns, ui
 	return opens > first ? opens : first;
 }
 
-void entry__apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns)
+void entry_apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t keep_s = put->keep_s > put->stale_s ? put->keep_s : put->stale_s, due;
-	uint64_t expires_ns = entry__expires(store, slot);
+	uint64_t expires_ns = entry_expires(store, slot);
 	uint64_t within_s = (put->refresh_within_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 
 	meta->expires = unit_up(expires_ns);
@@ -52,11 +52,12 @@ void entry__apply(struct store *store, uint32_t slot, const struct store_put *pu
 	due = meta->expires;
 	if (put->refresh != STORE_REFRESH_NEVER && store->config.refresh)
 		due = unit_up(window_opens(put, store_slot(store, slot)->stored_ns, expires_ns));
-	alarm__set(store, slot, due < meta->expires ? due : meta->expires);
+	timer_set(store, slot, due < meta->expires ? due : meta->expires);
 }
 
-/* The slot's bytes: the whole answer, or the part that programs send of one on the heap. */
-static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns, bool *heap)
+/* The slot's bytes: the whole answer, or the part that programs send of one on the overflow. */
+static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns,
+		      bool *overflow)
 {
 	const struct store_put *put = in->put;
 	uint16_t limit = put->bufsize ? put->bufsize : store->config.bufsize;
@@ -68,7 +69,7 @@ static int make_image(const struct store *store, struct insertion *in, uint64_t 
 	err = answer__for_slot(in->answer, limit, rotate, &part);
 	if (err)
 		return err;
-	*heap = part;
+	*overflow = part;
 	memset(&in->image, 0, sizeof(in->image));
 	in->slot_size = answer__slot_size(part ? part : in->answer);
 	answer__to_slot(part ? part : in->answer, slot);
@@ -98,31 +99,31 @@ static int make_room(struct store *store, const struct insertion *in, uint64_t n
 	int err = 0;
 
 	while (!err) {
-		uint32_t old = table__find(store, in->hash);
+		uint32_t old = table_find(store, in->hash);
 		bool replaces = same_part(store, in, old);
 		bool replaces_large = replaces && slot_queue(old) == QUEUE_LARGE;
 
 		if (is_large && large->live - replaces_large >= in->part->large_max)
-			err = owner__evict_large(store, in->part, now_ns);
+			err = partition_evict_large(store, in->part, now_ns);
 		else if (small->live + large->live - replaces >= in->part->capacity)
-			err = owner__evict(store, in->part, now_ns);
+			err = partition_evict(store, in->part, now_ns);
 		else
 			return 0;
 	}
 	return err;
 }
 
-static int take_heap(struct store *store, struct insertion *in, uint64_t now_ns)
+static int take_overflow(struct store *store, struct insertion *in, uint64_t now_ns)
 {
-	size_t bytes = heap__cost(in->answer);
+	size_t bytes = overflow_cost(in->answer);
 	int err;
 
-	while (in->part->heap_bytes + bytes > in->part->heap_max) {
-		err = owner__evict_heap(store, in->part, now_ns);
+	while (in->part->overflow_bytes + bytes > in->part->overflow_max) {
+		err = partition_evict_overflow(store, in->part, now_ns);
 		if (err)
 			return err;
 	}
-	in->item = heap__take(store, in->put->kind, bytes);
+	in->item = overflow_take(store, in->put->kind, bytes);
 	return in->item == STORE_NONE ? -ENOSPC : 0;
 }
 
@@ -132,13 +133,13 @@ static void inherit(struct store *store, struct insertion *in, uint32_t old, str
 	const struct slot_meta *from;
 	uint32_t last_use;
 
-	if (!entry__is(store_slot(store, old), &in->answer->qname, in->answer->qtype,
-		       in->answer->key_flags)) {
+	if (!entry_is(store_slot(store, old), &in->answer->qname, in->answer->qtype,
+		      in->answer->key_flags)) {
 		store->stats.collisions++;
 		return;
 	}
 	/* a popular name stays popular when its answer is refreshed */
-	entry__look(store, old, &last_use);
+	entry_look(store, old, &last_use);
 	from = store_meta(store, old);
 	in->image.slot.hits = from->seen;
 	in->image.slot.last_use = last_use;
@@ -150,21 +151,21 @@ static void inherit(struct store *store, struct insertion *in, uint32_t old, str
 
 static int publish(struct store *store, const struct insertion *in, uint32_t slot, uint64_t now_ns)
 {
-	int err = slab__write(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &in->image);
+	int err = slab_write(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &in->image);
 
 	if (err)
 		return err;
-	err = index__publish(store, in->hash, slot);
+	err = index_publish(store, in->hash, slot);
 	/* an index made for less than our capacity */
-	if (err == -E2BIG && !owner__evict(store, in->part, now_ns))
-		err = index__publish(store, in->hash, slot);
+	if (err == -E2BIG && !partition_evict(store, in->part, now_ns))
+		err = index_publish(store, in->hash, slot);
 	return err;
 }
 
 /* On success in->item has taken the answer over, where there is one. */
 static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 {
-	uint32_t slot = pool__take(store, in->slot_size), old = table__find(store, in->hash);
+	uint32_t slot = slots_take(store, in->slot_size), old = table_find(store, in->hash);
 	struct slot_meta *meta;
 	int err;
 
@@ -174,35 +175,35 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 	*meta = (struct slot_meta){
 		.key = in->hash,
 		.item = in->item,
-		.owner = in->put->owner,
+		.partition = in->put->partition,
 		.kind = in->put->kind,
 		.state = SLOT_LIVE,
 	};
 	if (old != STORE_NONE)
 		inherit(store, in, old, meta);
 	if (in->cut_labels)
-		cut__count(store, in->cut_labels, 1);
+		nxdomain_count(store, in->cut_labels, 1);
 	err = publish(store, in, slot, now_ns);
 	if (err) {
 		if (in->cut_labels)
-			cut__count(store, in->cut_labels, -1);
-		pool__untake(store, slot);
+			nxdomain_count(store, in->cut_labels, -1);
+		slots_untake(store, slot);
 		return err;
 	}
-	old = table__find(store, in->hash); /* publishing may have evicted it */
+	old = table_find(store, in->hash); /* publishing may have evicted it */
 	if (in->item != STORE_NONE) {
-		struct heap_item *item = &store->heap.items[in->item];
+		struct overflow_item *item = &store->overflow.items[in->item];
 
 		item->answer = in->answer;
 		item->expires_ns = in->expires_ns;
 		item->slot = slot;
-		heap__enqueue(store, in->part, in->item);
+		overflow_enqueue(store, in->part, in->item);
 	}
-	owner__enqueue(store, slot);
-	entry__apply(store, slot, in->put, now_ns);
-	table__set(store, in->hash, slot);
+	partition_enqueue(store, slot);
+	entry_apply(store, slot, in->put, now_ns);
+	table_set(store, in->hash, slot);
 	if (old != STORE_NONE) {
-		entry__drop(store, old);
+		entry_drop(store, old);
 		store->stats.replaced++;
 	}
 	store->stats.inserts++;
@@ -217,37 +218,37 @@ static int admit(struct store *store, struct insertion *in, uint64_t now_ns)
 	uint32_t old;
 
 	if ((put->kind != NODENS_POSITIVE && put->kind != NODENS_NEGATIVE) || put->ttl_s == 0 ||
-	    put->owner >= store->n_owners)
+	    put->partition >= store->n_partitions)
 		return -EINVAL;
 	if (answer->key_flags & NODENS_KEY_CUT) {
-		in->cut_labels = cut__labels(answer->qname.wire, answer->qname.len);
+		in->cut_labels = nxdomain_labels(answer->qname.wire, answer->qname.len);
 		if (!in->cut_labels || answer->qtype || answer->key_flags & NODENS_KEY_AGENT)
 			return -EINVAL;
 	}
-	in->part = store_part(store, put->owner, put->kind);
+	in->part = store_part(store, put->partition, put->kind);
 	in->expires_ns = now_ns + put->ttl_s * NSEC_PER_SEC;
 	in->hash =
 		question__hash(store->hash_key, &answer->qname, answer->qtype, answer->key_flags);
 	if (!put->weak)
 		return 0;
-	old = entry__find(store, &answer->qname, answer->qtype, answer->key_flags);
+	old = entry_find(store, &answer->qname, answer->qtype, answer->key_flags);
 	if (old == STORE_NONE || store_meta(store, old)->kind != NODENS_POSITIVE ||
 	    store_meta(store, old)->keep <= unit_down(now_ns))
 		return 0;
-	return entry__published(store, old) ? -EEXIST : 0;
+	return entry_published(store, old) ? -EEXIST : 0;
 }
 
-static int make_place(struct store *store, struct insertion *in, bool heap, uint64_t now_ns)
+static int make_place(struct store *store, struct insertion *in, bool overflow, uint64_t now_ns)
 {
 	int err;
 
-	pool__reclaim(store);
+	slots_reclaim(store);
 	/* while nothing but grace periods can help, nobody is evicted in vain */
-	if (pool__starved(store, in->part, in->slot_size))
+	if (slots_starved(store, in->part, in->slot_size))
 		return -ENOSPC;
 	err = make_room(store, in, now_ns);
-	if (!err && heap)
-		err = take_heap(store, in, now_ns);
+	if (!err && overflow)
+		err = take_overflow(store, in, now_ns);
 	return err;
 }
 
@@ -255,22 +256,22 @@ int store__put(struct store *store, struct answer *answer, const struct store_pu
 	       uint64_t now_ns)
 {
 	struct insertion in = { .answer = answer, .put = put, .item = STORE_NONE };
-	bool heap;
+	bool overflow;
 	int err;
 
-	store__free_current(store);
+	store_free_current(store);
 	err = admit(store, &in, now_ns);
 	if (!err)
-		err = make_image(store, &in, now_ns, &heap);
+		err = make_image(store, &in, now_ns, &overflow);
 	if (err)
 		goto out;
-	err = make_place(store, &in, heap, now_ns);
+	err = make_place(store, &in, overflow, now_ns);
 	if (!err)
 		err = insert(store, &in, now_ns);
 	if (err) {
 		store->stats.refused++;
 		if (in.item != STORE_NONE)
-			heap__free(store, put->kind, in.item);
+			overflow_free(store, put->kind, in.item);
 		err = -ENOSPC;
 	}
 out:
@@ -280,35 +281,35 @@ out:
 }
 
 /*
- * A copy in another slot, by the rules for anything published. The owner's limits are not asked:
- * it has the entry already, and the other slot goes after its grace period.
+ * A copy in another slot, by the rules for anything published. The partition's limits are not
+ * asked: it has the entry already, and the other slot goes after its grace period.
  */
 static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *image)
 {
 	struct slot_meta *meta = store_meta(store, slot), *to;
 	uint32_t copy;
 
-	pool__reclaim(store);
-	copy = pool__take(store, store_slab(store, slot)->size);
+	slots_reclaim(store);
+	copy = slots_take(store, store_slab(store, slot)->size);
 	if (copy == STORE_NONE) {
 		grace__hurry(store->grace);
 		return slot;
 	}
 	to = store_meta(store, copy);
-	if (slab__write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
-	    index__publish(store, meta->key, copy)) {
-		pool__untake(store, copy);
+	if (slab_write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
+	    index_publish(store, meta->key, copy)) {
+		slots_untake(store, copy);
 		return slot;
 	}
 	*to = *meta;
 	to->where = AT_NOWHERE;
-	alarm__move(store, slot, copy);
+	timer_move(store, slot, copy);
 	if (meta->item != STORE_NONE)
-		store->heap.items[meta->item].slot = copy;
-	owner__dequeue(store, slot);
-	owner__enqueue(store, copy);
-	table__set(store, meta->key, copy);
-	pool__retire(store, slot);
+		store->overflow.items[meta->item].slot = copy;
+	partition_dequeue(store, slot);
+	partition_enqueue(store, copy);
+	table_set(store, meta->key, copy);
+	slots_retire(store, slot);
 	return copy;
 }
 
@@ -318,7 +319,7 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
  * agree with it. By bpf() the kernel would copy the whole value over itself, which is no store of
  * one word and would undo hits counted meanwhile; so there the entry gets another slot.
  */
-uint32_t entry__set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
+uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 {
 	struct slab *slab = store_slab(store, slot);
 	struct nodens_slot *from = store_slot(store, slot);
@@ -332,7 +333,7 @@ uint32_t entry__set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 	}
 	memset(&image, 0, sizeof(image));
 	memcpy(image.bytes, from, slab->size);
-	slab__marks(slab, NODENS_SLOT_INDEX(slot), &image.slot.hits, &image.slot.last_use);
+	slab_sample(slab, NODENS_SLOT_INDEX(slot), &image.slot.hits, &image.slot.last_use);
 	image.slot.stale_s = stale_s;
 	return republish(store, slot, &image);
 }
@@ -343,18 +344,18 @@ int store__publish_stale(struct store *store, const struct dns_name *qname_lower
 	uint32_t slot, stale_s = 0;
 	uint64_t expires_ns, until_ns, kept_ns;
 
-	store__free_current(store);
-	slot = entry__find(store, qname_lower, qtype, key_flags);
+	store_free_current(store);
+	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE || store_meta(store, slot)->keep <= unit_down(now_ns) ||
-	    !entry__published(store, slot))
+	    !entry_published(store, slot))
 		return -ENOENT;
-	expires_ns = entry__expires(store, slot);
+	expires_ns = entry_expires(store, slot);
 	until_ns = now_ns + window_s * NSEC_PER_SEC;
 	kept_ns = (uint64_t)store_meta(store, slot)->keep << UNIT_SHIFT;
 	if (until_ns > kept_ns)
 		until_ns = kept_ns;
 	if (until_ns > expires_ns)
 		stale_s = (until_ns - expires_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
-	slot = entry__set_stale(store, slot, stale_s);
+	slot = entry_set_stale(store, slot, stale_s);
 	return store_slot(store, slot)->stale_s == stale_s ? 0 : -ENOSPC;
 }

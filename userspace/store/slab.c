@@ -4,7 +4,7 @@
  * written and read by bpf() (kernels before 5.5), or that are no maps at all.
  *
  * Contract: see store_priv.h. Without mmap a shadow holds what was written, so
- * reading a slot is the same in both; only the use marks differ.
+ * reading a slot is the same in both; only the hit samples differ.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static int check_map(const struct slab *slab)
 	return info.value_size == slab->size && info.max_entries == slab->entries ? 0 : -EINVAL;
 }
 
-int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
+int slab_open(struct slab *slab, const struct store_maps *maps, int cls)
 {
 	int err;
 
@@ -72,7 +72,7 @@ int slab__open(struct slab *slab, const struct store_maps *maps, int cls)
 	return map_memory(slab);
 }
 
-void slab__close(struct slab *slab)
+void slab_close(struct slab *slab)
 {
 	if (slab->mem)
 		munmap(slab->mem, slab->mem_bytes);
@@ -80,14 +80,14 @@ void slab__close(struct slab *slab)
 	memset(slab, 0, sizeof(*slab));
 }
 
-struct nodens_slot *slab__slot(const struct slab *slab, uint32_t index)
+struct nodens_slot *slab_slot(const struct slab *slab, uint32_t index)
 {
 	return (struct nodens_slot *)(slab->mem + (size_t)index * slab->size);
 }
 
-int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image)
+int slab_write(struct slab *slab, uint32_t index, const union slot_buf *image)
 {
-	struct nodens_slot *slot = slab__slot(slab, index);
+	struct nodens_slot *slot = slab_slot(slab, index);
 
 	if (!slab->mapped) {
 		memcpy(slot, image->bytes, slab->size);
@@ -105,16 +105,16 @@ int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image)
 	return 0;
 }
 
-int slab__load(struct slab *slab, uint32_t index)
+int slab_load(struct slab *slab, uint32_t index)
 {
 	if (slab->mapped)
 		return 0;
-	return bpf_map_lookup_elem(slab->fd, &index, slab__slot(slab, index));
+	return bpf_map_lookup_elem(slab->fd, &index, slab_slot(slab, index));
 }
 
-void slab__marks(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use)
+void slab_sample(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use)
 {
-	const struct nodens_slot *slot = slab__slot(slab, index);
+	const struct nodens_slot *slot = slab_slot(slab, index);
 	union slot_buf copy;
 
 	if (!slab->mapped && !bpf_map_lookup_elem(slab->fd, &index, &copy))

@@ -54,12 +54,12 @@ void store__plan(const uint32_t capacity[STORE_KINDS], uint32_t slab_entries[NOD
 }
 
 /* The reverse of with_spare(). */
-uint32_t pool__usable(uint32_t n)
+uint32_t slots_usable(uint32_t n)
 {
 	return n > 2 * PLAN_SPARE ? n - PLAN_SPARE - (n - PLAN_SPARE) / 17 : n / 2;
 }
 
-void pool__open(struct store *store)
+void slots_open(struct store *store)
 {
 	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
 		store->pool[cls] = (struct pool){ .unused = 0, .free = STORE_NONE };
@@ -80,7 +80,7 @@ static uint32_t take_free(struct store *store, int cls)
 }
 
 /* Small answers never take slots of the largest class: those are shared out on their own. */
-uint32_t pool__take(struct store *store, size_t size)
+uint32_t slots_take(struct store *store, size_t size)
 {
 	uint32_t slot = STORE_NONE;
 
@@ -92,7 +92,7 @@ uint32_t pool__take(struct store *store, size_t size)
 	return slot;
 }
 
-void pool__untake(struct store *store, uint32_t slot)
+void slots_untake(struct store *store, uint32_t slot)
 {
 	struct pool *pool = &store->pool[NODENS_SLOT_CLASS(slot)];
 	struct slot_meta *meta = store_meta(store, slot);
@@ -102,7 +102,7 @@ void pool__untake(struct store *store, uint32_t slot)
 	pool->free = slot;
 }
 
-void pool__retire(struct store *store, uint32_t slot)
+void slots_retire(struct store *store, uint32_t slot)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 
@@ -117,7 +117,7 @@ void pool__retire(struct store *store, uint32_t slot)
 	store->retired_tail = slot;
 }
 
-void pool__reclaim(struct store *store)
+void slots_reclaim(struct store *store)
 {
 	uint64_t passed;
 
@@ -133,13 +133,13 @@ void pool__reclaim(struct store *store)
 		store->retired_head = meta->next;
 		if (!meta->orphan)
 			meta_part(store, meta)->queue[slot_queue(slot)].held--;
-		pool__untake(store, slot);
+		slots_untake(store, slot);
 	}
 	if (store->retired_head == STORE_NONE)
 		store->retired_tail = STORE_NONE;
 }
 
-bool pool__starved(struct store *store, const struct part *part, size_t size)
+bool slots_starved(struct store *store, const struct part *part, size_t size)
 {
 	const struct queue *queue =
 		&part->queue[size > slot_class_size[LARGE_CLASS - 1] ? QUEUE_LARGE : QUEUE_SMALL];

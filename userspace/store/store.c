@@ -16,25 +16,25 @@
 
 #include "store_priv.h"
 
-void store__free_current(struct store *store)
+void store_free_current(struct store *store)
 {
 	answer__free(store->current);
 	store->current = NULL;
 }
 
-/* The owners together get what the maps have room for. */
-static int open_owners(struct store *store, const struct store_config *config)
+/* The partitions together get what the maps have room for. */
+static int open_partitions(struct store *store, const struct store_config *config)
 {
 	uint64_t all = (uint64_t)config->capacity[0] + config->capacity[1];
 	uint32_t usable = 0;
 	int ret;
 
 	for (int cls = 0; cls < LARGE_CLASS; cls++)
-		usable += pool__usable(store->slab[cls].entries);
+		usable += slots_usable(store->slab[cls].entries);
 	store->total = all < usable ? all : usable;
-	store->n_owners = config->owners ? config->n_owners : 1;
-	ret = owner__make(store, config->owners ? config->owners : &config->capacity,
-			  store->n_owners, &store->parts);
+	store->n_partitions = config->partitions ? config->n_partitions : 1;
+	ret = partition_make(store, config->partitions ? config->partitions : &config->capacity,
+			     store->n_partitions, &store->parts);
 	return ret < 0 ? ret : 0;
 }
 
@@ -43,22 +43,22 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	int err = 0;
 
 	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
-		err = slab__open(&store->slab[cls], &store->maps, cls);
+		err = slab_open(&store->slab[cls], &store->maps, cls);
 	if (!err)
-		err = open_owners(store, config);
+		err = open_partitions(store, config);
 	if (!err)
-		err = table__open(&store->table, store->total);
+		err = table_open(&store->table, store->total);
 	if (!err)
-		err = heap__open(&store->heap);
+		err = overflow_open(&store->overflow);
 	if (err)
 		return err;
-	pool__open(store);
-	err = alarm__open(store);
+	slots_open(store);
+	err = timers_open(store);
 	if (!err)
-		err = store__adopt(store, now_ns);
+		err = store_adopt(store, now_ns);
 	if (err)
 		return err;
-	cut__settle(store);
+	nxdomain_settle(store);
 	/*
 	 * Waits for one grace period: so every slot that was not adopted is out
 	 * of reach, whoever withdrew it.
@@ -84,7 +84,7 @@ int store__open(const struct store_maps *maps, const struct store_config *config
 		return err;
 	}
 	store->config.hash_key = NULL;
-	store->config.owners = NULL;
+	store->config.partitions = NULL;
 	*out = store;
 	return 0;
 }
@@ -94,89 +94,89 @@ void store__close(struct store *store)
 	if (!store)
 		return;
 	grace__close(store->grace);
-	store__free_current(store);
-	heap__close(&store->heap);
-	table__close(&store->table);
-	alarm__close(store);
+	store_free_current(store);
+	overflow_close(&store->overflow);
+	table_close(&store->table);
+	timers_close(store);
 	free(store->parts);
 	for (int cls = 0; cls < NODENS_CLASSES; cls++)
-		slab__close(&store->slab[cls]);
+		slab_close(&store->slab[cls]);
 	free(store);
 }
 
-void entry__drop(struct store *store, uint32_t slot)
+void entry_drop(struct store *store, uint32_t slot)
 {
 	const struct nodens_slot *bytes = store_slot(store, slot);
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t last_use;
 
-	entry__look(store, slot, &last_use); /* the last hits are told */
+	entry_look(store, slot, &last_use); /* the last hits are told */
 	if (bytes->key_flags & NODENS_KEY_CUT)
-		cut__count(store, cut__labels(bytes->data, bytes->name_len), -1);
-	alarm__remove(store, slot);
+		nxdomain_count(store, nxdomain_labels(bytes->data, bytes->name_len), -1);
+	timer_remove(store, slot);
 	if (meta->item != STORE_NONE) {
-		heap__dequeue(store, meta_part(store, meta), meta->item);
-		heap__free(store, meta->kind, meta->item);
+		overflow_dequeue(store, meta_part(store, meta), meta->item);
+		overflow_free(store, meta->kind, meta->item);
 	}
-	owner__dequeue(store, slot);
-	pool__retire(store, slot);
+	partition_dequeue(store, slot);
+	slots_retire(store, slot);
 }
 
-int entry__remove(struct store *store, uint32_t slot)
+int entry_remove(struct store *store, uint32_t slot)
 {
 	uint64_t hash = store_meta(store, slot)->key;
-	int err = index__withdraw(store, hash);
+	int err = index_withdraw(store, hash);
 
 	/* still published: it must not be retired */
 	if (err)
 		return err;
-	table__remove(store, hash);
-	entry__drop(store, slot);
+	table_remove(store, hash);
+	entry_drop(store, slot);
 	return 0;
 }
 
-bool entry__is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
-	       uint8_t key_flags)
+bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
+	      uint8_t key_flags)
 {
 	return slot->qtype == htobe16(qtype) && slot->key_flags == key_flags &&
 	       slot->name_len == name->len && !memcmp(slot->data, name->wire, name->len);
 }
 
-uint32_t entry__find(const struct store *store, const struct dns_name *name, uint16_t qtype,
-		     uint8_t key_flags)
+uint32_t entry_find(const struct store *store, const struct dns_name *name, uint16_t qtype,
+		    uint8_t key_flags)
 {
 	uint64_t hash = question__hash(store->hash_key, name, qtype, key_flags);
-	uint32_t slot = table__find(store, hash);
+	uint32_t slot = table_find(store, hash);
 
-	if (slot != STORE_NONE && !entry__is(store_slot(store, slot), name, qtype, key_flags))
+	if (slot != STORE_NONE && !entry_is(store_slot(store, slot), name, qtype, key_flags))
 		return STORE_NONE;
 	return slot;
 }
 
-uint64_t entry__expires(const struct store *store, uint32_t slot)
+uint64_t entry_expires(const struct store *store, uint32_t slot)
 {
 	uint32_t item = store_meta(store, slot)->item;
 
 	return item == STORE_NONE ? store_slot(store, slot)->expires_ns
-				  : store->heap.items[item].expires_ns;
+				  : store->overflow.items[item].expires_ns;
 }
 
-bool entry__published(struct store *store, uint32_t slot)
+bool entry_published(struct store *store, uint32_t slot)
 {
-	if (index__names(store, store_meta(store, slot)->key, slot))
+	if (index_names(store, store_meta(store, slot)->key, slot))
 		return true;
-	entry__remove(store, slot);
+	entry_remove(store, slot);
 	return false;
 }
 
-void entry__question(const struct store *store, uint32_t slot, struct store_question *question)
+void entry_question(const struct store *store, uint32_t slot, struct store_question *question)
 {
 	const struct nodens_slot *bytes = store_slot(store, slot);
 
 	slot__name(bytes, &question->qname);
 	question->qtype = be16toh(bytes->qtype);
 	question->key_flags = bytes->key_flags;
-	question->owner = store_meta(store, slot)->owner;
+	question->partition = store_meta(store, slot)->partition;
 }
 
 /* Its answer; NULL: there is none here, or it was flushed. */
@@ -186,10 +186,10 @@ static const struct answer *entry_answer(struct store *store, uint32_t slot)
 	uint32_t item = store_meta(store, slot)->item;
 	struct answer *answer;
 
-	if (!entry__published(store, slot))
+	if (!entry_published(store, slot))
 		return NULL;
 	if (item != STORE_NONE) {
-		answer = store->heap.items[item].answer;
+		answer = store->overflow.items[item].answer;
 	} else if (bytes->partial) { /* adopted: the records went with the agent */
 		return NULL;
 	} else {
@@ -209,11 +209,11 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 	uint64_t expires_ns;
 	uint32_t slot;
 
-	store__free_current(store);
-	slot = entry__find(store, qname_lower, qtype, key_flags);
+	store_free_current(store);
+	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE)
 		return NULL;
-	expires_ns = entry__expires(store, slot);
+	expires_ns = entry_expires(store, slot);
 	if (expires_ns <= now_ns)
 		return NULL;
 	answer = entry_answer(store, slot);
@@ -236,11 +236,11 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 	uint64_t expires_ns;
 	uint32_t slot;
 
-	store__free_current(store);
-	slot = entry__find(store, qname_lower, qtype, key_flags);
+	store_free_current(store);
+	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE)
 		return NULL;
-	expires_ns = entry__expires(store, slot);
+	expires_ns = entry_expires(store, slot);
 	if (expires_ns > now_ns || store_meta(store, slot)->keep <= unit_down(now_ns))
 		return NULL;
 	answer = entry_answer(store, slot);
@@ -254,7 +254,7 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 void store__want(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
 		 uint8_t key_flags)
 {
-	uint32_t slot = entry__find(store, qname_lower, qtype, key_flags);
+	uint32_t slot = entry_find(store, qname_lower, qtype, key_flags);
 
 	if (slot != STORE_NONE)
 		store_meta(store, slot)->wanted = 1;
@@ -265,9 +265,9 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
 {
 	uint32_t slot;
 
-	store__free_current(store);
-	slot = entry__find(store, qname_lower, qtype, key_flags);
-	return slot == STORE_NONE ? -ENOENT : entry__remove(store, slot);
+	store_free_current(store);
+	slot = entry_find(store, qname_lower, qtype, key_flags);
+	return slot == STORE_NONE ? -ENOENT : entry_remove(store, slot);
 }
 
 struct flush {
@@ -299,14 +299,14 @@ void store__stats(const struct store *store, struct store_stats *stats)
 	stats->stale = store->stale.n;
 	stats->room = store->total;
 	stats->bytes = (store->table.mask + 1ull) * sizeof(*store->table.slots) +
-		       store->n_slots * (sizeof(*store->alarms.list) + sizeof(*store->stale.list)) +
-		       store->n_owners * STORE_KINDS * sizeof(*store->parts);
+		       store->n_slots * (sizeof(*store->timers.list) + sizeof(*store->stale.list)) +
+		       store->n_partitions * STORE_KINDS * sizeof(*store->parts);
 	for (int cls = 0; cls < NODENS_CLASSES; cls++)
 		stats->bytes += store->slab[cls].mem_bytes +
 				store->slab[cls].entries * sizeof(struct slot_meta);
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
-		for (uint32_t i = 0; i < store->n_owners; i++)
+		for (uint32_t i = 0; i < store->n_partitions; i++)
 			stats->capacity[kind] += store_part(store, i, kind)->capacity;
-		stats->bytes += store->heap.bytes[kind];
+		stats->bytes += store->overflow.bytes[kind];
 	}
 }

@@ -13,18 +13,18 @@
  * the agent keeps the whole for those who take more, over TCP at least.
  * For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.
  *
- * Owners. An entry belongs to one section of the configuration (a server
- * block's cache), which has a capacity for each kind of answer. No owner has
+ * Partitions. An entry belongs to one section of the configuration (a server
+ * block's cache), which has a capacity for each kind of answer. No partition has
  * more entries than its capacity, and only its own go when it is full: the
  * oldest that was not used since it was last looked at.
  *
- * What fits: an owner holds as many entries as its capacity says, of any mix of
+ * What fits: a partition holds as many entries as its capacity says, of any mix of
  * answers whose slot has 512 bytes or less, and no other limit applies to them.
  * A slot has 64 bytes, the name in multiples of 8, the records with names
  * compressed, and 2 bytes a record: 512 bytes are an A answer of 22 addresses
  * under a name of 40, or one of 430 bytes as a DNS message. Of larger answers
- * (up to 2,048 bytes of slot, and the first part of larger ones) an owner holds 1/32 of its
- * capacity at a time, more where the maps were made for more than all owners together, at least
+ * (up to 2,048 bytes of slot, and the first part of larger ones) a partition holds 1/32 of its
+ * capacity at a time, more where the maps were made for more than all partitions together, at least
  * one; the oldest of these goes for a new one.
  */
 #ifndef NODENS_STORE_H
@@ -56,7 +56,7 @@ struct store_question {
 	struct dns_name qname; /* lower case */
 	uint16_t qtype;
 	uint8_t key_flags;
-	uint16_t owner;
+	uint16_t partition;
 };
 
 enum store_refresh {
@@ -67,11 +67,11 @@ enum store_refresh {
 
 /* How to keep an answer. */
 struct store_put {
-	int kind;	  /* NODENS_POSITIVE, NODENS_NEGATIVE */
-	uint32_t ttl_s;	  /* 1 and more */
-	uint16_t owner;	  /* below the number of owners */
-	uint16_t bufsize; /* no client gets a larger message over UDP; 0: the store's */
-	bool keep_ttl;	  /* programs say ttl_s for as long as the answer lives */
+	int kind;	    /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	uint32_t ttl_s;	    /* 1 and more */
+	uint16_t partition; /* below the number of partitions */
+	uint16_t bufsize;   /* no client gets a larger message over UDP; 0: the store's */
+	bool keep_ttl;	    /* programs say ttl_s for as long as the answer lives */
 	bool fixed;	  /* the configuration's own word: an agent that comes next leaves it out */
 	bool weak;	  /* not in place of a positive answer that is still kept (SERVFAIL) */
 	uint32_t stale_s; /* programs answer with it for so long past its expiry (TTL 0) */
@@ -90,27 +90,27 @@ struct store_put {
 };
 
 /*
- * To whom does this entry belong? Fills in put->owner and what is to hold from now on of stale_s,
- * keep_s and refresh*; the rest of @put says how it was stored and is not taken back. False: the
- * entry goes. Must not call into the store.
+ * To whom does this entry belong? Fills in put->partition and what is to hold from now on of
+ * stale_s, keep_s and refresh*; the rest of @put says how it was stored and is not taken back.
+ * False: the entry goes. Must not call into the store.
  */
-typedef bool store_owner_fn(void *ctx, const struct store_question *question,
-			    const struct nodens_slot *slot, struct store_put *put);
+typedef bool store_partition_fn(void *ctx, const struct store_question *question,
+				const struct nodens_slot *slot, struct store_put *put);
 
 struct store_config {
 	/*
 	 * What the maps were made for, NODENS_POSITIVE and NODENS_NEGATIVE. Only the sum of both
-	 * is a bound here: it is shared out to the owners.
+	 * is a bound here: it is shared out to the partitions.
 	 */
 	uint32_t capacity[2];
 	uint16_t bufsize; /* no client gets a larger message over UDP */
 	const uint64_t *hash_key;
 
-	/* As in store__set_owners(). NULL: one owner, 0, that has all of the above. */
-	const uint32_t (*owners)[2];
-	uint32_t n_owners;
-	/* For entries of an earlier agent. NULL: they are owner 0's, never refreshed. */
-	store_owner_fn *adopt;
+	/* As in store__set_partitions(). NULL: one partition, 0, that has all of the above. */
+	const uint32_t (*partitions)[2];
+	uint32_t n_partitions;
+	/* For entries of an earlier agent. NULL: they are partition 0's, never refreshed. */
+	store_partition_fn *adopt;
 
 	/*
 	 * nodens_ctl's cut_depths, written here alone; NULL: nobody reads it. commit is called
@@ -131,12 +131,12 @@ struct store_config {
 	 * 13 s or so, and at the entry's end). Sampled as nodens_abi.h says: what a CPU still
 	 * gathers at an entry's end is not told. Must not call into the store; may be NULL.
 	 */
-	void (*hits)(void *ctx, const struct nodens_slot *slot, uint16_t owner, uint32_t hits);
+	void (*hits)(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t hits);
 	void *ctx;
 };
 
 struct store_stats {
-	uint64_t entries[2], capacity[2]; /* of all owners */
+	uint64_t entries[2], capacity[2]; /* of all partitions */
 	uint64_t room;			  /* what the maps were made for: of both kinds together */
 	uint64_t stale;			  /* entries past their expiry */
 	uint64_t cuts;
@@ -149,7 +149,7 @@ struct store_stats {
 	uint64_t refreshes; /* calls of config.refresh */
 };
 
-struct store_owner_stats {
+struct store_partition_stats {
 	uint64_t entries, capacity, evicted;
 };
 
@@ -159,22 +159,23 @@ void store__plan(const uint32_t capacity[2], uint32_t slab_entries[NODENS_CLASSE
 /*
  * Opens over existing maps; entries found published, sound and live (or stale and to be served so)
  * are adopted, all others leave the index. Waits for a grace period (8-30 ms).
- * -EINVAL: maps of another shape, or owners that store__set_owners() refuses; -errno of bpf(),
- * mmap() or the thread.
+ * -EINVAL: maps of another shape, or partitions that store__set_partitions() refuses; -errno of
+ * bpf(), mmap() or the thread.
  */
 int store__open(const struct store_maps *maps, const struct store_config *config, uint64_t now_ns,
 		struct store **out);
 void store__close(struct store *store); /* leaves the maps' content */
 
 /*
- * New owners, 0 to @n - 1, each with a capacity for positive and for negative answers (0 keeps
- * none). @fn says for each entry whose it is now; NULL: as it was, and what has no owner now goes.
- * Entries above a capacity go at once, about 1 us each. Where the owners have more than the maps
- * were made for, all get less, in proportion, and the result is 1 (store__owner_stats() tells how
- * much); else 0. -EINVAL for an @n of 0 or above 65,536, -ENOMEM; then all is as it was.
+ * New partitions, 0 to @n - 1, each with a capacity for positive and for negative answers (0 keeps
+ * none). @fn says for each entry whose it is now; NULL: as it was, and what has no partition now
+ * goes. Entries above a capacity go at once, about 1 us each. Where the partitions have more than
+ * the maps were made for, all get less, in proportion, and the result is 1
+ * (store__partition_stats() tells how much); else 0. -EINVAL for an @n of 0 or above 65,536,
+ * -ENOMEM; then all is as it was.
  */
-int store__set_owners(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
-		      store_owner_fn *fn, void *ctx, uint64_t now_ns);
+int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+			  store_partition_fn *fn, void *ctx, uint64_t now_ns);
 /* Remove all for which @keep is false; it must not call into the store. Returns how many went. */
 int store__filter(struct store *store,
 		  bool (*keep)(void *ctx, const struct store_question *question,
@@ -183,10 +184,10 @@ int store__filter(struct store *store,
 
 /*
  * Keep @answer (taken over, also on failure) from now_ns (CLOCK_MONOTONIC) on. An older one of the
- * same question goes, its use marks go on. Returns 0; -EINVAL for a ttl_s of 0, an unknown kind or
- * owner, or a malformed cut; -EEXIST where a weak one would replace a better one; -ENOSPC where no
- * slot could be had: then it is merely not cached, and an older one stays.
- * 1-3 us, one or two of them system calls (at 65,536 entries).
+ * same question goes, its hit samples go on. Returns 0; -EINVAL for a ttl_s of 0, an unknown kind
+ * or partition, or a malformed cut; -EEXIST where a weak one would replace a better one; -ENOSPC
+ * where no slot could be had: then it is merely not cached, and an older one stays. 1-3 us, one or
+ * two of them system calls (at 65,536 entries).
  *
  * An answer whose key_flags have NODENS_KEY_CUT is a cut: qtype 0, 1 to 63 labels. The programs
  * look for cuts at four depths a packet at most, so cuts belong at few depths.
@@ -254,8 +255,8 @@ void store__tick(struct store *store, uint64_t now_ns);
  */
 void store__tell_hits(struct store *store);
 void store__stats(const struct store *store, struct store_stats *stats);
-/* -EINVAL: no such owner or kind. */
-int store__owner_stats(const struct store *store, uint32_t owner, int kind,
-		       struct store_owner_stats *stats);
+/* -EINVAL: no such partition or kind. */
+int store__partition_stats(const struct store *store, uint32_t partition, int kind,
+			   struct store_partition_stats *stats);
 
 #endif /* NODENS_STORE_H */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The store's insides: slabs (slot memory), the table of what is kept, the
- * owners with their queues, the alarms, and the heap for answers that no slot
+ * partitions with their queues, the timers, and the overflow for answers that no slot
  * holds.
  *
  * Contract: for store/ only. An entry is one question with its answer. Each
  * entry has exactly one slot and, while it lives, one element of the kernel's
- * index; some have an answer on the heap besides (see struct heap_item).
+ * index; some have an answer on the overflow besides (see struct overflow_item).
  */
 #ifndef NODENS_STORE_PRIV_H
 #define NODENS_STORE_PRIV_H
@@ -21,15 +21,15 @@
 
 /* Bounds of one eviction: so much is looked at before something has to go. */
 #define STORE_LOOK 64
-/* Bytes of the answers on the heap, by kind. */
-#define HEAP_BYTES_POSITIVE (12u << 20)
-#define HEAP_BYTES_NEGATIVE (4u << 20)
-/* An answer comes to the heap because it is large: fewer items than this fit. */
-#define HEAP_ITEM_BYTES 1024
-/* However many owners share the heap: room for one answer of any size. */
-#define HEAP_OWNER_BYTES (80u << 10)
+/* Bytes of the answers on the overflow, by kind. */
+#define OVERFLOW_BYTES_POSITIVE (12u << 20)
+#define OVERFLOW_BYTES_NEGATIVE (4u << 20)
+/* An answer comes to the overflow because it is large: fewer items than this fit. */
+#define OVERFLOW_ITEM_BYTES 1024
+/* However many partitions share the overflow: room for one answer of any size. */
+#define OVERFLOW_PARTITION_BYTES (80u << 10)
 
-/* Time as alarms count it: 67 ms, so that 32 bits last for nine years of uptime. */
+/* Time as timers count it: 67 ms, so that 32 bits last for nine years of uptime. */
 #define UNIT_SHIFT 26
 #define UNIT_NEVER 0xfffffffeu
 
@@ -54,7 +54,7 @@ static inline uint32_t use_unit(uint64_t ns)
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_RETIRED };
 
 /* Where meta->at is an index. */
-enum meta_at { AT_NOWHERE, AT_ALARM, AT_STALE };
+enum meta_at { AT_NOWHERE, AT_TIMER, AT_STALE };
 
 /*
  * What the agent knows of a slot, dense, so that evictions need not touch the slots. Links are
@@ -62,23 +62,23 @@ enum meta_at { AT_NOWHERE, AT_ALARM, AT_STALE };
  */
 struct slot_meta {
 	uint64_t key;	   /* live: hash of the question; retired: ticket of grace */
-	uint32_t prev;	   /* live: in the owner's queue */
+	uint32_t prev;	   /* live: in the partition's queue */
 	uint32_t next;	   /* live: likewise; free, retired: in that list */
-	uint32_t item;	   /* of the heap, or STORE_NONE */
+	uint32_t item;	   /* of the overflow, or STORE_NONE */
 	uint32_t seen;	   /* the slot's hits as of the last look */
 	uint32_t last_use; /* as known; in the slot's unit */
-	uint32_t at;	   /* in the alarms, or in the list of stale entries */
+	uint32_t at;	   /* in the timers, or in the list of stale entries */
 	uint32_t expires;  /* in units, rounded up */
 	uint32_t keep;	   /* until when it is kept: likewise, not before expires */
 	uint32_t asked;	   /* last call of config.refresh, in last_use's unit; 0: none */
-	uint16_t owner;
+	uint16_t partition;
 	uint16_t run; /* hits with no gap between them, as of the last look; saturates */
 	uint16_t refresh_hits;
 	uint16_t refresh_within_s;
 	uint8_t state : 2, kind : 1, refresh : 2, where : 2;
 	uint8_t used : 1;   /* since the last eviction's look */
 	uint8_t wanted : 1; /* stale, and a client had it since the last refresh */
-	uint8_t orphan : 1; /* retired: counts for no owner any more */
+	uint8_t orphan : 1; /* retired: counts for no partition any more */
 	uint8_t by_agent;   /* hits that the agent answered since the last look; saturates */
 };
 
@@ -105,17 +105,18 @@ enum part_queue { QUEUE_SMALL, QUEUE_LARGE, QUEUES };
 
 #define LARGE_CLASS (NODENS_CLASSES - 1)
 
-/* One owner's entries of one kind. */
+/* One partition's entries of one kind. */
 struct part {
 	uint32_t capacity;
 	uint32_t large_max; /* of them on slots of the largest class */
 	struct queue {
 		uint32_t head, tail, live;
 		uint32_t held;	   /* slots: live ones and those that wait for a grace period */
-		uint32_t held_max; /* so that one owner's flood leaves others' spare slots alone */
+		uint32_t held_max; /* so that one partition's flood leaves others' spare slots alone
+				    */
 	} queue[QUEUES];
-	uint32_t heap_head, heap_tail; /* its heap items, oldest first */
-	uint32_t heap_bytes, heap_max;
+	uint32_t overflow_head, overflow_tail; /* its overflow items, oldest first */
+	uint32_t overflow_bytes, overflow_max;
 	uint64_t evicted;
 };
 
@@ -124,7 +125,7 @@ struct part {
  * says so, and the programs answer TC=1), or fit for UDP but for no slot (the
  * slot then is never live for the programs, and only keeps the index true).
  */
-struct heap_item {
+struct overflow_item {
 	struct answer *answer; /* NULL: free */
 	uint64_t expires_ns;
 	uint32_t slot;
@@ -132,8 +133,8 @@ struct heap_item {
 	uint32_t prev, next; /* in its part's queue; free: next */
 };
 
-struct heap {
-	struct heap_item *items;
+struct overflow {
+	struct overflow_item *items;
 	uint32_t n_items, unused, free;
 	size_t bytes[STORE_KINDS];
 };
@@ -144,14 +145,14 @@ struct table {
 	uint32_t mask;
 };
 
-struct alarm {
+struct timer {
 	uint32_t due; /* units */
 	uint32_t slot;
 };
 
 /* A heap of four children each by due time: the first is next. */
-struct alarms {
-	struct alarm *list;
+struct timers {
+	struct timer *list;
 	uint32_t n;
 };
 
@@ -170,17 +171,17 @@ struct walk {
 
 struct store {
 	struct store_maps maps;
-	struct store_config config; /* hash_key and owners: not kept */
+	struct store_config config; /* hash_key and partitions: not kept */
 	uint64_t hash_key[NODENS_HASH_WORDS];
-	uint32_t total; /* most that all owners together may have */
+	uint32_t total; /* most that all partitions together may have */
 	uint32_t n_slots;
 	struct slab slab[NODENS_CLASSES];
 	struct pool pool[NODENS_CLASSES];
-	struct part *parts; /* [owner][kind] */
-	uint32_t n_owners;
-	struct heap heap;
+	struct part *parts; /* [partition][kind] */
+	uint32_t n_partitions;
+	struct overflow overflow;
 	struct table table;
-	struct alarms alarms;
+	struct timers timers;
 	struct stale stale;
 	struct walk walk;
 	struct grace *grace;
@@ -192,22 +193,22 @@ struct store {
 };
 
 /* slab.c: memory of slots */
-int slab__open(struct slab *slab, const struct store_maps *maps, int cls);
-void slab__close(struct slab *slab);
+int slab_open(struct slab *slab, const struct store_maps *maps, int cls);
+void slab_close(struct slab *slab);
 /* The bytes as last written or, mapped, as they are. */
-struct nodens_slot *slab__slot(const struct slab *slab, uint32_t index);
+struct nodens_slot *slab_slot(const struct slab *slab, uint32_t index);
 /* Write a free slot; the bytes are in the kernel when this returns. */
-int slab__write(struct slab *slab, uint32_t index, const union slot_buf *image);
+int slab_write(struct slab *slab, uint32_t index, const union slot_buf *image);
 /* Without mmap: fetch what the kernel has. */
-int slab__load(struct slab *slab, uint32_t index);
-/* Use marks: hits and time of the last. */
-void slab__marks(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use);
+int slab_load(struct slab *slab, uint32_t index);
+/* Hit samples: hits and time of the last. */
+void slab_sample(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use);
 
 /* index.c: what programs find; without maps nobody looks, and all is well */
-int index__publish(const struct store *store, uint64_t hash, uint32_t slot); /* -errno of bpf() */
-int index__withdraw(const struct store *store, uint64_t hash); /* likewise; not there: 0 */
+int index_publish(const struct store *store, uint64_t hash, uint32_t slot); /* -errno of bpf() */
+int index_withdraw(const struct store *store, uint64_t hash); /* likewise; not there: 0 */
 /* Does it still say that @slot has @hash? */
-bool index__names(const struct store *store, uint64_t hash, uint32_t slot);
+bool index_names(const struct store *store, uint64_t hash, uint32_t slot);
 
 static inline struct slab *store_slab(struct store *store, uint32_t slot)
 {
@@ -221,17 +222,17 @@ static inline struct slot_meta *store_meta(const struct store *store, uint32_t s
 
 static inline struct nodens_slot *store_slot(const struct store *store, uint32_t slot)
 {
-	return slab__slot(&store->slab[NODENS_SLOT_CLASS(slot)], NODENS_SLOT_INDEX(slot));
+	return slab_slot(&store->slab[NODENS_SLOT_CLASS(slot)], NODENS_SLOT_INDEX(slot));
 }
 
-static inline struct part *store_part(const struct store *store, uint32_t owner, uint32_t kind)
+static inline struct part *store_part(const struct store *store, uint32_t partition, uint32_t kind)
 {
-	return &store->parts[owner * STORE_KINDS + kind];
+	return &store->parts[partition * STORE_KINDS + kind];
 }
 
 static inline struct part *meta_part(const struct store *store, const struct slot_meta *meta)
 {
-	return store_part(store, meta->owner, meta->kind);
+	return store_part(store, meta->partition, meta->kind);
 }
 
 static inline enum part_queue slot_queue(uint32_t slot)
@@ -239,106 +240,106 @@ static inline enum part_queue slot_queue(uint32_t slot)
 	return NODENS_SLOT_CLASS(slot) == LARGE_CLASS ? QUEUE_LARGE : QUEUE_SMALL;
 }
 
-/* table.c: hash -> slot, and the heap */
-int table__open(struct table *table, uint32_t n_max);
-void table__close(struct table *table);
-uint32_t table__find(const struct store *store, uint64_t hash); /* STORE_NONE */
-void table__set(struct store *store, uint64_t hash, uint32_t slot);
-void table__remove(struct store *store, uint64_t hash);
+/* table.c: hash -> slot, and the overflow */
+int table_open(struct table *table, uint32_t n_max);
+void table_close(struct table *table);
+uint32_t table_find(const struct store *store, uint64_t hash); /* STORE_NONE */
+void table_set(struct store *store, uint64_t hash, uint32_t slot);
+void table_remove(struct store *store, uint64_t hash);
 
-int heap__open(struct heap *heap);
-void heap__close(struct heap *heap);
+int overflow_open(struct overflow *overflow);
+void overflow_close(struct overflow *overflow);
 /* A free item, in no queue yet; STORE_NONE: there is no room for @bytes. What it costs is counted.
  */
-uint32_t heap__take(struct store *store, uint32_t kind, size_t bytes);
+uint32_t overflow_take(struct store *store, uint32_t kind, size_t bytes);
 /* Give a taken item to the part that pays for it. */
-void heap__enqueue(struct store *store, struct part *part, uint32_t item);
-void heap__dequeue(struct store *store, struct part *part, uint32_t item);
-void heap__free(struct store *store, uint32_t kind, uint32_t item);
+void overflow_enqueue(struct store *store, struct part *part, uint32_t item);
+void overflow_dequeue(struct store *store, struct part *part, uint32_t item);
+void overflow_free(struct store *store, uint32_t kind, uint32_t item);
 /* What an answer counts for. */
-size_t heap__cost(const struct answer *answer);
+size_t overflow_cost(const struct answer *answer);
 
 /* slots.c: where slots come from and go to */
 /* Of a number of slots planned, how many may live at once: the rest waits for grace periods. */
-uint32_t pool__usable(uint32_t n);
-void pool__open(struct store *store);
-/* Is the owner at its limit of slots until a grace period is over? */
-bool pool__starved(struct store *store, const struct part *part, size_t size);
+uint32_t slots_usable(uint32_t n);
+void slots_open(struct store *store);
+/* Is the partition at its limit of slots until a grace period is over? */
+bool slots_starved(struct store *store, const struct part *part, size_t size);
 /* A free slot of at least @size bytes; STORE_NONE. */
-uint32_t pool__take(struct store *store, size_t size);
+uint32_t slots_take(struct store *store, size_t size);
 /* Back to the free list at once: it was never published. */
-void pool__untake(struct store *store, uint32_t slot);
+void slots_untake(struct store *store, uint32_t slot);
 /* Into the line for a grace period; it is out of the index and of its queue. */
-void pool__retire(struct store *store, uint32_t slot);
+void slots_retire(struct store *store, uint32_t slot);
 /* Slots whose grace period is over become free. */
-void pool__reclaim(struct store *store);
+void slots_reclaim(struct store *store);
 
 /* partition.c: who has what */
 /* Fresh parts for these capacities; 1: less than asked for. *out is the caller's. */
-int owner__make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
-		struct part **out);
-/* Into its part's queue, where it lives; meta->owner and kind are set. */
-void owner__enqueue(struct store *store, uint32_t slot);
-/* Out of the queue; its slot goes on to count for the owner until it is reclaimed. */
-void owner__dequeue(struct store *store, uint32_t slot);
+int partition_make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		   struct part **out);
+/* Into its part's queue, where it lives; meta->partition and kind are set. */
+void partition_enqueue(struct store *store, uint32_t slot);
+/* Out of the queue; its slot goes on to count for the partition until it is reclaimed. */
+void partition_dequeue(struct store *store, uint32_t slot);
 /* Evict one of the part's entries. -ENOENT: there is none; else -errno: the index kept it. */
-int owner__evict(struct store *store, struct part *part, uint64_t now_ns);
+int partition_evict(struct store *store, struct part *part, uint64_t now_ns);
 /* One that has a slot of the largest class. */
-int owner__evict_large(struct store *store, struct part *part, uint64_t now_ns);
-/* One that is on the heap. */
-int owner__evict_heap(struct store *store, struct part *part, uint64_t now_ns);
+int partition_evict_large(struct store *store, struct part *part, uint64_t now_ns);
+/* One that is on the overflow. */
+int partition_evict_overflow(struct store *store, struct part *part, uint64_t now_ns);
 
 /* timers.c: what is due when */
-int alarm__open(struct store *store);
-void alarm__close(struct store *store);
-/* Set or move the entry's alarm. */
-void alarm__set(struct store *store, uint32_t slot, uint32_t due);
+int timers_open(struct store *store);
+void timers_close(struct store *store);
+/* Set or move the entry's timer. */
+void timer_set(struct store *store, uint32_t slot, uint32_t due);
 /* Put it among the stale ones instead. */
-void stale__add(struct store *store, uint32_t slot);
-/* Neither alarm nor stale. */
-void alarm__remove(struct store *store, uint32_t slot);
+void stale_add(struct store *store, uint32_t slot);
+/* Neither timer nor stale. */
+void timer_remove(struct store *store, uint32_t slot);
 /* The entry of @from lives in @to from now on. */
-void alarm__move(struct store *store, uint32_t from, uint32_t to);
+void timer_move(struct store *store, uint32_t from, uint32_t to);
 
 /* tick.c */
-/* Take in the marks: hits are told, the run goes on. *last_use as the slot has it. */
-void entry__look(struct store *store, uint32_t slot, uint32_t *last_use);
+/* Take in the hit samples: hits are told, the run goes on. *last_use as the slot has it. */
+void entry_look(struct store *store, uint32_t slot, uint32_t *last_use);
 
 /* put.c */
 /* How long it is kept and when it is looked at, from what @put says of that. */
-void entry__apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns);
+void entry_apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns);
 /*
  * Programs answer with it so long past its expiry. The slot that has the entry then: without mmap
  * another one, or @slot with nothing changed where none could be had.
  */
-uint32_t entry__set_stale(struct store *store, uint32_t slot, uint32_t stale_s);
+uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s);
 
 /* nxdomain.c */
 /* Of a cut's name: 1 to 63, or 0 where it is none. */
-unsigned int cut__labels(const uint8_t *wire, size_t len);
-void cut__count(struct store *store, unsigned int labels, int by);
+unsigned int nxdomain_labels(const uint8_t *wire, size_t len);
+void nxdomain_count(struct store *store, unsigned int labels, int by);
 /* After adoption: the mask says what the counts say. */
-void cut__settle(struct store *store);
+void nxdomain_settle(struct store *store);
 
 /* store.c */
-void store__free_current(struct store *store);
+void store_free_current(struct store *store);
 /* The slot that holds this question, expired or not; STORE_NONE. */
-uint32_t entry__find(const struct store *store, const struct dns_name *name, uint16_t qtype,
-		     uint8_t key_flags);
-bool entry__is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
-	       uint8_t key_flags);
+uint32_t entry_find(const struct store *store, const struct dns_name *name, uint16_t qtype,
+		    uint8_t key_flags);
+bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
+	      uint8_t key_flags);
 /* Its expiry, to the nanosecond. */
-uint64_t entry__expires(const struct store *store, uint32_t slot);
+uint64_t entry_expires(const struct store *store, uint32_t slot);
 /* Does the index still name it? If not, it is forgotten. */
-bool entry__published(struct store *store, uint32_t slot);
-void entry__question(const struct store *store, uint32_t slot, struct store_question *question);
+bool entry_published(struct store *store, uint32_t slot);
+void entry_question(const struct store *store, uint32_t slot, struct store_question *question);
 /* Withdraw the entry in @slot from the index and forget it. -errno: it stays. */
-int entry__remove(struct store *store, uint32_t slot);
+int entry_remove(struct store *store, uint32_t slot);
 /* Its place in the table is taken by another, or emptied, before this. */
-void entry__drop(struct store *store, uint32_t slot);
+void entry_drop(struct store *store, uint32_t slot);
 
 /* adopt.c */
 /* Before anything is published; slots that the index does not name become free. */
-int store__adopt(struct store *store, uint64_t now_ns);
+int store_adopt(struct store *store, uint64_t now_ns);
 
 #endif /* NODENS_STORE_PRIV_H */

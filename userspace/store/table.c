@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * The table of what is kept (hash of the question -> slot) and
- * the heap of answers that no slot holds.
+ * the overflow of answers that no slot holds.
  *
  * Contract: see store_priv.h. Neither evicts; both report that they are full.
  */
@@ -11,7 +11,7 @@
 #include "base/secret_hash.h"
 #include "store_priv.h"
 
-int table__open(struct table *table, uint32_t n_max)
+int table_open(struct table *table, uint32_t n_max)
 {
 	uint32_t size = 64;
 
@@ -26,7 +26,7 @@ int table__open(struct table *table, uint32_t n_max)
 	return 0;
 }
 
-void table__close(struct table *table)
+void table_close(struct table *table)
 {
 	free(table->slots);
 	table->slots = NULL;
@@ -54,17 +54,17 @@ static uint32_t position(const struct store *store, uint64_t hash)
 	return at;
 }
 
-uint32_t table__find(const struct store *store, uint64_t hash)
+uint32_t table_find(const struct store *store, uint64_t hash)
 {
 	return store->table.slots[position(store, hash)];
 }
 
-void table__set(struct store *store, uint64_t hash, uint32_t slot)
+void table_set(struct store *store, uint64_t hash, uint32_t slot)
 {
 	store->table.slots[position(store, hash)] = slot;
 }
 
-void table__remove(struct store *store, uint64_t hash)
+void table_remove(struct store *store, uint64_t hash)
 {
 	struct table *table = &store->table;
 	uint32_t hole = position(store, hash), at = hole;
@@ -87,85 +87,87 @@ void table__remove(struct store *store, uint64_t hash)
 	table->slots[hole] = STORE_NONE;
 }
 
-int heap__open(struct heap *heap)
+int overflow_open(struct overflow *overflow)
 {
-	heap->n_items = (HEAP_BYTES_POSITIVE + HEAP_BYTES_NEGATIVE) / HEAP_ITEM_BYTES;
-	heap->free = STORE_NONE;
-	heap->items = calloc(heap->n_items, sizeof(*heap->items));
-	return heap->items ? 0 : -ENOMEM;
+	overflow->n_items =
+		(OVERFLOW_BYTES_POSITIVE + OVERFLOW_BYTES_NEGATIVE) / OVERFLOW_ITEM_BYTES;
+	overflow->free = STORE_NONE;
+	overflow->items = calloc(overflow->n_items, sizeof(*overflow->items));
+	return overflow->items ? 0 : -ENOMEM;
 }
 
-void heap__close(struct heap *heap)
+void overflow_close(struct overflow *overflow)
 {
-	for (uint32_t i = 0; heap->items && i < heap->unused; i++)
-		answer__free(heap->items[i].answer);
-	free(heap->items);
-	heap->items = NULL;
+	for (uint32_t i = 0; overflow->items && i < overflow->unused; i++)
+		answer__free(overflow->items[i].answer);
+	free(overflow->items);
+	overflow->items = NULL;
 }
 
-size_t heap__cost(const struct answer *answer)
+size_t overflow_cost(const struct answer *answer)
 {
 	size_t bytes = sizeof(*answer) + answer->n_ttl * ANSWER_RR_BYTES + answer->blob_len;
 
 	/* small answers (of very many records) count as if they were larger */
-	return bytes < HEAP_ITEM_BYTES ? HEAP_ITEM_BYTES : bytes;
+	return bytes < OVERFLOW_ITEM_BYTES ? OVERFLOW_ITEM_BYTES : bytes;
 }
 
-uint32_t heap__take(struct store *store, uint32_t kind, size_t bytes)
+uint32_t overflow_take(struct store *store, uint32_t kind, size_t bytes)
 {
-	static const uint32_t bytes_max[STORE_KINDS] = { HEAP_BYTES_POSITIVE, HEAP_BYTES_NEGATIVE };
-	struct heap *heap = &store->heap;
-	uint32_t item = heap->free;
+	static const uint32_t bytes_max[STORE_KINDS] = { OVERFLOW_BYTES_POSITIVE,
+							 OVERFLOW_BYTES_NEGATIVE };
+	struct overflow *overflow = &store->overflow;
+	uint32_t item = overflow->free;
 
-	if (heap->bytes[kind] + bytes > bytes_max[kind])
+	if (overflow->bytes[kind] + bytes > bytes_max[kind])
 		return STORE_NONE;
 	if (item != STORE_NONE)
-		heap->free = heap->items[item].next;
-	else if (heap->unused < heap->n_items)
-		item = heap->unused++;
+		overflow->free = overflow->items[item].next;
+	else if (overflow->unused < overflow->n_items)
+		item = overflow->unused++;
 	else
 		return STORE_NONE;
-	heap->items[item] = (struct heap_item){ .bytes = bytes };
-	heap->bytes[kind] += bytes;
+	overflow->items[item] = (struct overflow_item){ .bytes = bytes };
+	overflow->bytes[kind] += bytes;
 	return item;
 }
 
-void heap__enqueue(struct store *store, struct part *part, uint32_t item)
+void overflow_enqueue(struct store *store, struct part *part, uint32_t item)
 {
-	struct heap_item *it = &store->heap.items[item];
+	struct overflow_item *it = &store->overflow.items[item];
 
-	it->prev = part->heap_tail;
+	it->prev = part->overflow_tail;
 	it->next = STORE_NONE;
-	if (part->heap_tail == STORE_NONE)
-		part->heap_head = item;
+	if (part->overflow_tail == STORE_NONE)
+		part->overflow_head = item;
 	else
-		store->heap.items[part->heap_tail].next = item;
-	part->heap_tail = item;
-	part->heap_bytes += it->bytes;
+		store->overflow.items[part->overflow_tail].next = item;
+	part->overflow_tail = item;
+	part->overflow_bytes += it->bytes;
 }
 
-void heap__dequeue(struct store *store, struct part *part, uint32_t item)
+void overflow_dequeue(struct store *store, struct part *part, uint32_t item)
 {
-	struct heap_item *it = &store->heap.items[item];
+	struct overflow_item *it = &store->overflow.items[item];
 
 	if (it->prev == STORE_NONE)
-		part->heap_head = it->next;
+		part->overflow_head = it->next;
 	else
-		store->heap.items[it->prev].next = it->next;
+		store->overflow.items[it->prev].next = it->next;
 	if (it->next == STORE_NONE)
-		part->heap_tail = it->prev;
+		part->overflow_tail = it->prev;
 	else
-		store->heap.items[it->next].prev = it->prev;
-	part->heap_bytes -= it->bytes;
+		store->overflow.items[it->next].prev = it->prev;
+	part->overflow_bytes -= it->bytes;
 }
 
-void heap__free(struct store *store, uint32_t kind, uint32_t item)
+void overflow_free(struct store *store, uint32_t kind, uint32_t item)
 {
-	struct heap_item *it = &store->heap.items[item];
+	struct overflow_item *it = &store->overflow.items[item];
 
-	store->heap.bytes[kind] -= it->bytes;
+	store->overflow.bytes[kind] -= it->bytes;
 	answer__free(it->answer);
 	it->answer = NULL;
-	it->next = store->heap.free;
-	store->heap.free = item;
+	it->next = store->overflow.free;
+	store->overflow.free = item;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * What time brings: refreshes before the expiry, the end of entries, refreshes
- * of stale ones that are used, and a slow look at everyone's use marks.
+ * of stale ones that are used, and a slow look at everyone's hit samples.
  *
- * Contract: see store.h. Nothing here is O(entries) in one call: alarms that
+ * Contract: see store.h. Nothing here is O(entries) in one call: timers that
  * are due, and shares of two rounds. config.refresh may change the store, so
  * whatever is held across a call of it is looked up anew.
  *
- * The marks (bpf/store.bpf.h) say of up to NODENS_HITS_EXACT hits a second how many they were, of
+ * The samples (bpf/store.bpf.h) say of up to NODENS_HITS_EXACT hits a second how many they were, of
  * more about how many.
  */
 #include <errno.h>
@@ -19,8 +19,8 @@
 #include "store_priv.h"
 
 #define WITHDRAW_MAX  1024 /* a call; about 1 us each */
-#define LOOKS_MAX     8192 /* a call, at alarms and at stale ones each; about 1 us each */
-#define LOOKS_MAX_BPF 2048 /* the same where marks are read by bpf(): 8 us each */
+#define LOOKS_MAX     8192 /* a call, at timers and at stale ones each; about 1 us each */
+#define LOOKS_MAX_BPF 2048 /* the same where samples are read by bpf(): 8 us each */
 #define WALK_NS	      (13 * NSEC_PER_SEC)
 #define STALE_NS      NSEC_PER_SEC
 #define PREFETCH      8 /* slots ahead in a round */
@@ -37,13 +37,13 @@ static uint16_t saturate(uint32_t n)
 	return n < UINT16_MAX ? n : UINT16_MAX;
 }
 
-void entry__look(struct store *store, uint32_t slot, uint32_t *last_use)
+void entry_look(struct store *store, uint32_t slot, uint32_t *last_use)
 {
 	const struct store_config *config = &store->config;
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t hits, delta;
 
-	slab__marks(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &hits, last_use);
+	slab_sample(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &hits, last_use);
 	delta = hits - meta->seen;
 	if ((int32_t)delta < 0) /* somebody wrote the slot: begin anew */
 		delta = 0;
@@ -58,7 +58,7 @@ void entry__look(struct store *store, uint32_t slot, uint32_t *last_use)
 	meta->run = saturate(meta->run + delta + meta->by_agent);
 	meta->by_agent = 0;
 	if (delta && config->hits)
-		config->hits(config->ctx, store_slot(store, slot), meta->owner, delta);
+		config->hits(config->ctx, store_slot(store, slot), meta->partition, delta);
 }
 
 /* Has the run ended: no use for as long as the gap may be? */
@@ -74,7 +74,7 @@ static bool wants_refresh(struct store *store, uint32_t slot, uint64_t now_ns)
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t last_use;
 
-	entry__look(store, slot, &last_use);
+	entry_look(store, slot, &last_use);
 	if (meta->refresh == STORE_REFRESH_ALWAYS)
 		return true;
 	if (run_over(meta, now_ns)) {
@@ -84,7 +84,7 @@ static bool wants_refresh(struct store *store, uint32_t slot, uint64_t now_ns)
 	return meta->run >= meta->refresh_hits;
 }
 
-/* The entry's next alarm or list is set before: the callback may replace it. */
+/* The entry's next timer or list is set before: the callback may replace it. */
 static void ask(struct store *store, uint32_t slot, uint64_t now_ns)
 {
 	struct store_question question;
@@ -92,12 +92,12 @@ static void ask(struct store *store, uint32_t slot, uint64_t now_ns)
 	/* the others are still there the next time */
 	if (store->asked >= STORE_REFRESHES_MAX)
 		return;
-	if (!entry__published(store, slot)) /* flushed: nobody wants it */
+	if (!entry_published(store, slot)) /* flushed: nobody wants it */
 		return;
 	store->asked++;
 	store_meta(store, slot)->asked = use_unit(now_ns);
 	store_meta(store, slot)->wanted = 0;
-	entry__question(store, slot, &question);
+	entry_question(store, slot, &question);
 	store->stats.refreshes++;
 	store->config.refresh(store->config.ctx, &question, now_ns);
 }
@@ -107,11 +107,11 @@ static bool may_ask(const struct slot_meta *meta, uint64_t now_ns)
 	return !meta->asked || use_unit(now_ns) > meta->asked + RETRY_USE_UNITS;
 }
 
-static void set_alarm(struct store *store, uint32_t slot, uint64_t due)
+static void set_timer(struct store *store, uint32_t slot, uint64_t due)
 {
 	uint32_t expires = store_meta(store, slot)->expires;
 
-	alarm__set(store, slot, due < expires ? due : expires);
+	timer_set(store, slot, due < expires ? due : expires);
 }
 
 /* The window is open. */
@@ -121,7 +121,7 @@ static void look_in_window(struct store *store, uint32_t slot, uint64_t now_ns)
 	uint32_t now = unit_down(now_ns), wait = (meta->expires - now) / 4;
 
 	if (!may_ask(meta, now_ns)) {
-		set_alarm(store, slot,
+		set_timer(store, slot,
 			  unit_up((uint64_t)(meta->asked + RETRY_USE_UNITS + 1) << 30));
 		return;
 	}
@@ -129,7 +129,7 @@ static void look_in_window(struct store *store, uint32_t slot, uint64_t now_ns)
 		wait = WINDOW_LOOK_MIN;
 	if (wait > WINDOW_LOOK_MAX)
 		wait = WINDOW_LOOK_MAX;
-	set_alarm(store, slot, (uint64_t)now + wait);
+	set_timer(store, slot, (uint64_t)now + wait);
 	if (wants_refresh(store, slot, now_ns))
 		ask(store, slot, now_ns);
 }
@@ -141,33 +141,33 @@ static uint32_t looks_max(const struct store *store)
 
 static bool expire(struct store *store, uint32_t slot)
 {
-	if (entry__remove(store, slot))
+	if (entry_remove(store, slot))
 		return false;
 	store->stats.expired++;
 	return true;
 }
 
-static void run_alarms(struct store *store, uint64_t now_ns)
+static void run_timers(struct store *store, uint64_t now_ns)
 {
-	const struct alarms *alarms = &store->alarms;
+	const struct timers *timers = &store->timers;
 	uint32_t now = unit_down(now_ns), withdrawn = 0, max = looks_max(store);
 
 	for (uint32_t i = 0; i < max && withdrawn < WITHDRAW_MAX; i++) {
 		struct slot_meta *meta;
 		uint32_t slot;
 
-		if (!alarms->n || alarms->list[0].due > now)
+		if (!timers->n || timers->list[0].due > now)
 			break;
-		slot = alarms->list[0].slot;
+		slot = timers->list[0].slot;
 		meta = store_meta(store, slot);
 		if (meta->expires > now)
 			look_in_window(store, slot, now_ns);
 		else if (meta->keep > now)
-			stale__add(store, slot);
+			stale_add(store, slot);
 		else if (expire(store, slot))
 			withdrawn++;
 		else /* the index would not let go of it */
-			alarm__set(store, slot, now + WINDOW_LOOK_MAX);
+			timer_set(store, slot, now + WINDOW_LOOK_MAX);
 	}
 }
 
@@ -191,12 +191,12 @@ static void look_at_stale(struct store *store, uint32_t slot, uint64_t now_ns)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 	/* a use in the second of the expiry, or of the last refresh, counts as one after it */
-	uint32_t since = use_unit(entry__expires(store, slot)), last_use;
+	uint32_t since = use_unit(entry_expires(store, slot)), last_use;
 	bool used;
 
 	if (meta->asked > since)
 		since = meta->asked;
-	entry__look(store, slot, &last_use);
+	entry_look(store, slot, &last_use);
 	used = store_slot(store, slot)->stale_s && last_use >= since;
 	if ((used || meta->wanted) && may_ask(meta, now_ns) && store->config.refresh)
 		ask(store, slot, now_ns);
@@ -238,9 +238,9 @@ static void run_walk(struct store *store, uint64_t now_ns)
 
 		/* what was never taken is not looked at, but counts: so a round takes its time */
 		if (walk->index + PREFETCH < store->pool[walk->cls].unused)
-			__builtin_prefetch(slab__slot(slab, walk->index + PREFETCH));
+			__builtin_prefetch(slab_slot(slab, walk->index + PREFETCH));
 		if (meta->state == SLOT_LIVE) {
-			entry__look(store, NODENS_SLOT(walk->cls, walk->index), &last_use);
+			entry_look(store, NODENS_SLOT(walk->cls, walk->index), &last_use);
 			if (run_over(meta, now_ns))
 				meta->run = 0;
 		}
@@ -253,10 +253,10 @@ static void run_walk(struct store *store, uint64_t now_ns)
 
 void store__tick(struct store *store, uint64_t now_ns)
 {
-	store__free_current(store);
-	pool__reclaim(store);
+	store_free_current(store);
+	slots_reclaim(store);
 	store->asked = 0;
-	run_alarms(store, now_ns);
+	run_timers(store, now_ns);
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);
 }
@@ -274,9 +274,9 @@ void store__tell_hits(struct store *store)
 
 		for (uint32_t i = 0; i < n; i++) {
 			if (i + PREFETCH < n)
-				__builtin_prefetch(slab__slot(slab, i + PREFETCH));
+				__builtin_prefetch(slab_slot(slab, i + PREFETCH));
 			if (slab->meta[i].state == SLOT_LIVE)
-				entry__look(store, NODENS_SLOT(cls, i), &last_use);
+				entry_look(store, NODENS_SLOT(cls, i), &last_use);
 		}
 	}
 }

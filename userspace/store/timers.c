@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What is due when: each entry has one alarm until it expires, and is in the
+ * What is due when: each entry has one timer until it expires, and is in the
  * list of stale ones after that.
  *
  * Contract: see store_priv.h. A heap of four children each, since the next
- * alarm has to be at hand at no cost: setting one touches eight others at most
+ * timer has to be at hand at no cost: setting one touches eight others at most
  * among 65,536, and asking whether something is due touches one.
  */
 #include <errno.h>
@@ -14,96 +14,96 @@
 
 #define CHILDREN 4
 
-int alarm__open(struct store *store)
+int timers_open(struct store *store)
 {
-	store->alarms.list = malloc(store->n_slots * sizeof(*store->alarms.list));
+	store->timers.list = malloc(store->n_slots * sizeof(*store->timers.list));
 	store->stale.list = malloc(store->n_slots * sizeof(*store->stale.list));
-	return store->alarms.list && store->stale.list ? 0 : -ENOMEM;
+	return store->timers.list && store->stale.list ? 0 : -ENOMEM;
 }
 
-void alarm__close(struct store *store)
+void timers_close(struct store *store)
 {
-	free(store->alarms.list);
+	free(store->timers.list);
 	free(store->stale.list);
 }
 
-static void place(struct store *store, uint32_t at, struct alarm alarm)
+static void place(struct store *store, uint32_t at, struct timer timer)
 {
-	store->alarms.list[at] = alarm;
-	store_meta(store, alarm.slot)->at = at;
+	store->timers.list[at] = timer;
+	store_meta(store, timer.slot)->at = at;
 }
 
-static void sift_up(struct store *store, uint32_t at, struct alarm alarm)
+static void sift_up(struct store *store, uint32_t at, struct timer timer)
 {
 	while (at) {
 		uint32_t parent = (at - 1) / CHILDREN;
 
-		if (store->alarms.list[parent].due <= alarm.due)
+		if (store->timers.list[parent].due <= timer.due)
 			break;
-		place(store, at, store->alarms.list[parent]);
+		place(store, at, store->timers.list[parent]);
 		at = parent;
 	}
-	place(store, at, alarm);
+	place(store, at, timer);
 }
 
-static void sift_down(struct store *store, uint32_t at, struct alarm alarm)
+static void sift_down(struct store *store, uint32_t at, struct timer timer)
 {
-	const struct alarms *alarms = &store->alarms;
+	const struct timers *timers = &store->timers;
 
 	for (;;) {
 		uint32_t child = CHILDREN * at + 1, least = child;
 
-		if (child >= alarms->n)
+		if (child >= timers->n)
 			break;
-		for (uint32_t i = child + 1; i < child + CHILDREN && i < alarms->n; i++)
-			if (alarms->list[i].due < alarms->list[least].due)
+		for (uint32_t i = child + 1; i < child + CHILDREN && i < timers->n; i++)
+			if (timers->list[i].due < timers->list[least].due)
 				least = i;
-		if (alarms->list[least].due >= alarm.due)
+		if (timers->list[least].due >= timer.due)
 			break;
-		place(store, at, alarms->list[least]);
+		place(store, at, timers->list[least]);
 		at = least;
 	}
-	place(store, at, alarm);
+	place(store, at, timer);
 }
 
-/* @alarm goes where @at is, or nearer to the top, or farther from it. */
-static void sift(struct store *store, uint32_t at, struct alarm alarm)
+/* @timer goes where @at is, or nearer to the top, or farther from it. */
+static void sift(struct store *store, uint32_t at, struct timer timer)
 {
-	if (at && store->alarms.list[(at - 1) / CHILDREN].due > alarm.due)
-		sift_up(store, at, alarm);
+	if (at && store->timers.list[(at - 1) / CHILDREN].due > timer.due)
+		sift_up(store, at, timer);
 	else
-		sift_down(store, at, alarm);
+		sift_down(store, at, timer);
 }
 
-void alarm__set(struct store *store, uint32_t slot, uint32_t due)
+void timer_set(struct store *store, uint32_t slot, uint32_t due)
 {
 	struct slot_meta *meta = store_meta(store, slot);
-	struct alarm alarm = { due, slot };
+	struct timer timer = { due, slot };
 
-	if (meta->where == AT_ALARM) {
-		sift(store, meta->at, alarm);
+	if (meta->where == AT_TIMER) {
+		sift(store, meta->at, timer);
 		return;
 	}
-	alarm__remove(store, slot);
-	meta->where = AT_ALARM;
-	sift_up(store, store->alarms.n++, alarm);
+	timer_remove(store, slot);
+	meta->where = AT_TIMER;
+	sift_up(store, store->timers.n++, timer);
 }
 
-void stale__add(struct store *store, uint32_t slot)
+void stale_add(struct store *store, uint32_t slot)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 
-	alarm__remove(store, slot);
+	timer_remove(store, slot);
 	meta->where = AT_STALE;
 	meta->at = store->stale.n;
 	store->stale.list[store->stale.n++] = slot;
 }
 
-static void alarm_remove(struct store *store, uint32_t at)
+static void heap_remove(struct store *store, uint32_t at)
 {
-	struct alarm last = store->alarms.list[--store->alarms.n];
+	struct timer last = store->timers.list[--store->timers.n];
 
-	if (at < store->alarms.n)
+	if (at < store->timers.n)
 		sift(store, at, last);
 }
 
@@ -115,23 +115,23 @@ static void stale_remove(struct store *store, uint32_t at)
 	store_meta(store, last)->at = at;
 }
 
-void alarm__remove(struct store *store, uint32_t slot)
+void timer_remove(struct store *store, uint32_t slot)
 {
 	struct slot_meta *meta = store_meta(store, slot);
 
-	if (meta->where == AT_ALARM)
-		alarm_remove(store, meta->at);
+	if (meta->where == AT_TIMER)
+		heap_remove(store, meta->at);
 	else if (meta->where == AT_STALE)
 		stale_remove(store, meta->at);
 	meta->where = AT_NOWHERE;
 }
 
-void alarm__move(struct store *store, uint32_t from, uint32_t to)
+void timer_move(struct store *store, uint32_t from, uint32_t to)
 {
 	struct slot_meta *meta = store_meta(store, from);
 
-	if (meta->where == AT_ALARM)
-		store->alarms.list[meta->at].slot = to;
+	if (meta->where == AT_TIMER)
+		store->timers.list[meta->at].slot = to;
 	else if (meta->where == AT_STALE)
 		store->stale.list[meta->at] = to;
 	store_meta(store, to)->where = meta->where;

@@ -5,18 +5,18 @@
  */
 #include "store_world.h"
 
-static void open_owners(struct world *w, const uint32_t (*owners)[2], uint32_t n)
+static void open_partitions(struct world *w, const uint32_t (*partitions)[2], uint32_t n)
 {
 	uint32_t capacity[2] = { 0, 0 };
 
 	for (uint32_t i = 0; i < n * 2; i++)
-		capacity[i % 2] += owners[i / 2][i % 2];
+		capacity[i % 2] += partitions[i / 2][i % 2];
 	w->config = (struct store_config){
 		.capacity = { capacity[0], capacity[1] },
 		.bufsize = 1232,
 		.hash_key = w->key,
-		.owners = owners,
-		.n_owners = n,
+		.partitions = partitions,
+		.n_partitions = n,
 	};
 	w->now = fixture_now();
 	if (!fixture_maps(&w->maps, w->config.capacity, w->mapped)) {
@@ -26,34 +26,34 @@ static void open_owners(struct world *w, const uint32_t (*owners)[2], uint32_t n
 	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
 }
 
-/* @n answers "KIND-OWNER-i." of @owner. */
-static void flood(struct world *w, uint16_t owner, int kind, int n)
+/* @n answers "KIND-PARTITION-i." of @partition. */
+static void flood(struct world *w, uint16_t partition, int kind, int n)
 {
-	struct store_put how = { .kind = kind, .ttl_s = 30, .owner = owner };
+	struct store_put how = { .kind = kind, .ttl_s = 30, .partition = partition };
 	char text[32];
 
 	for (int i = 0; i < n; i++) {
-		snprintf(text, sizeof(text), "k%d-o%d-%d.", kind, owner, i);
+		snprintf(text, sizeof(text), "k%d-o%d-%d.", kind, partition, i);
 		assert_int_equal(store__put(w->store, fixture_answer(text, 1, 1), &how, w->now), 0);
 		grace_period();
 	}
 }
 
-static struct store_owner_stats of(const struct world *w, uint32_t owner, int kind)
+static struct store_partition_stats of(const struct world *w, uint32_t partition, int kind)
 {
-	struct store_owner_stats s;
+	struct store_partition_stats s;
 
-	assert_int_equal(store__owner_stats(w->store, owner, kind, &s), 0);
+	assert_int_equal(store__partition_stats(w->store, partition, kind, &s), 0);
 	return s;
 }
 
 /* 9,984 fit in 9984; one more, and one goes, its own. */
 static void test_full(void **state)
 {
-	static const uint32_t owners[][2] = { { 9984, 100 }, { 50, 50 }, { 0, 7 } };
+	static const uint32_t partitions[][2] = { { 9984, 100 }, { 50, 50 }, { 0, 7 } };
 	struct world *w = *state;
 
-	open_owners(w, owners, 3);
+	open_partitions(w, partitions, 3);
 	flood(w, 0, NODENS_NEGATIVE, 100);
 	flood(w, 1, NODENS_POSITIVE, 50);
 	flood(w, 0, NODENS_POSITIVE, 9984);
@@ -85,8 +85,8 @@ static bool moved(void *ctx, const struct store_question *question, const struct
 
 	(void)slot;
 	map->asked++;
-	put->owner = map->to[question->owner];
-	return map->to[question->owner] >= 0;
+	put->partition = map->to[question->partition];
+	return map->to[question->partition] >= 0;
 }
 
 /* A reload: two blocks change places, one goes, and the capacity of one is less. */
@@ -98,10 +98,10 @@ static void test_reload(void **state)
 	struct map map = { .to = { 1, 0, -1 } };
 	struct world *w = *state;
 
-	open_owners(w, before, 3);
-	for (uint16_t owner = 0; owner < 3; owner++)
-		flood(w, owner, NODENS_POSITIVE, 40);
-	assert_int_equal(store__set_owners(w->store, after, 2, moved, &map, w->now), 0);
+	open_partitions(w, before, 3);
+	for (uint16_t partition = 0; partition < 3; partition++)
+		flood(w, partition, NODENS_POSITIVE, 40);
+	assert_int_equal(store__set_partitions(w->store, after, 2, moved, &map, w->now), 0);
 	assert_int_equal(map.asked, 120);
 	assert_int_equal(of(w, 0, NODENS_POSITIVE).entries, 40); /* was 1 */
 	assert_int_equal(of(w, 1, NODENS_POSITIVE).entries, 10); /* was 0 */
@@ -111,10 +111,10 @@ static void test_reload(void **state)
 	assert_null(get(w, "k0-o2-39."));
 	assert_int_equal(index_count(&w->maps), 50);
 	/* more than the maps were made for: in proportion */
-	assert_int_equal(store__set_owners(w->store, large, 2, NULL, NULL, w->now), 1);
+	assert_int_equal(store__set_partitions(w->store, large, 2, NULL, NULL, w->now), 1);
 	assert_int_equal(of(w, 0, NODENS_POSITIVE).capacity, 120);
 	assert_int_equal(of(w, 1, NODENS_POSITIVE).capacity, 120);
-	assert_int_equal(store__set_owners(w->store, large, 0, NULL, NULL, w->now), -EINVAL);
+	assert_int_equal(store__set_partitions(w->store, large, 0, NULL, NULL, w->now), -EINVAL);
 }
 
 int main(void)
