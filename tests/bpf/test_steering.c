@@ -133,27 +133,27 @@ static void test_steering(void)
 {
 	struct served_addr addrs[2] = { { .family = AF_INET }, { .family = AF_INET6 } };
 	struct error err;
-	struct steer *steer;
+	struct netns *netns;
 	struct frame in;
 	struct run run;
 	int udp4, udp6, tcp4, tcp6;
 
 	inet_pton(AF_INET, "10.96.0.10", &addrs[0].v4);
 	inet_pton(AF_INET6, "fd00:10:96::a", &addrs[1].v6);
-	if (steer__open(addrs, 2, &steer, &err))
+	if (netns__open(addrs, 2, &netns, &err))
 		die(err.text);
-	steer__fill_ctl(steer, env.ctl);
+	netns__fill_ctl(netns, env.ctl);
 	env.ctl->steer = 1;
 	datapath__ctl_commit(env.datapath);
 	steer_query(W("no socket: the agent is dead", MISS, STEER_DEAD, false), false, 0, 0);
 	steer_tcp(W("no socket: SYN goes on", TCP, STEER_DEAD, false), 2, 1000, false);
 
-	udp4 = steer__socket(steer, AF_INET, SOCK_DGRAM, 53);
-	udp6 = steer__socket(steer, AF_INET6, SOCK_DGRAM, 53);
-	tcp4 = steer__socket(steer, AF_INET, SOCK_STREAM, 53);
-	tcp6 = steer__socket(steer, AF_INET6, SOCK_STREAM, 53);
+	udp4 = netns__socket(netns, AF_INET, SOCK_DGRAM, 53);
+	udp6 = netns__socket(netns, AF_INET6, SOCK_DGRAM, 53);
+	tcp4 = netns__socket(netns, AF_INET, SOCK_STREAM, 53);
+	tcp6 = netns__socket(netns, AF_INET6, SOCK_STREAM, 53);
 	if (udp4 < 0 || udp6 < 0 || tcp4 < 0 || tcp6 < 0)
-		die("steer__socket");
+		die("netns__socket");
 	steer_query(W("a miss is steered", MISS, STEERED, true), false, 0, 0);
 	steer_query(W("a miss is steered again", MISS, STEERED, true), false, 0, 0);
 	steer_query(W("a miss is steered, IPv6", MISS, STEERED, true), true, 0, 0);
@@ -197,7 +197,7 @@ static void test_steering(void)
 	close(udp4);
 	close(udp6);
 	steer_query(W("the socket closed: dead at once", MISS, STEER_DEAD, false), false, 0, 0);
-	steer__close(steer);
+	netns__close(netns);
 	env.ctl->steer = 0;
 	datapath__ctl_commit(env.datapath);
 }

@@ -108,7 +108,7 @@ static int cmd_counters(void)
 	return ret ? 1 : 0;
 }
 
-static void on_link(void *ctx, const struct link_info *link, bool gone)
+static void on_link(void *ctx, const struct netdev *link, bool gone)
 {
 	(void)ctx;
 	printf("%llu %s %s %s%s%s\n", (unsigned long long)now_ms(), gone ? "gone" : "link",
@@ -191,16 +191,16 @@ static int cmd_foreign_xdp(char **argv)
 static int cmd_links(double seconds)
 {
 	uint64_t end = now_ms() + seconds * 1000;
-	struct links *links;
+	struct monitor *monitor;
 	struct pollfd pfd;
 
-	if (links__open(on_link, NULL, &links) || links__dump(links))
+	if (monitor__open(on_link, NULL, &monitor) || monitor__dump(monitor))
 		return 1;
-	pfd = (struct pollfd){ .fd = links__fd(links), .events = POLLIN };
+	pfd = (struct pollfd){ .fd = monitor__fd(monitor), .events = POLLIN };
 	while (now_ms() < end)
-		if (poll(&pfd, 1, 50) > 0 && links__dispatch(links))
+		if (poll(&pfd, 1, 50) > 0 && monitor__dispatch(monitor))
 			return 1;
-	links__close(links);
+	monitor__close(monitor);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ static int cmd_steer(int argc, char **argv)
 {
 	struct served_addr addrs[8] = {};
 	struct error err = {};
-	struct steer *steer;
+	struct netns *netns;
 	struct nodens_ctl ctl;
 	int i, ret;
 
@@ -220,19 +220,19 @@ static int cmd_steer(int argc, char **argv)
 	}
 	ret = node_lock__take(&err);
 	if (ret >= 0)
-		ret = steer__open(addrs, i - 1, &steer, &err);
+		ret = netns__open(addrs, i - 1, &netns, &err);
 	if (ret)
 		return fail(&err, ret);
-	steer__fill_ctl(steer, &ctl);
-	printf("nd0 %d nsid %d note '%s'\n", steer__nd0(steer), ctl.netns_id, steer__note(steer));
+	netns__fill_ctl(netns, &ctl);
+	printf("nd0 %d nsid %d note '%s'\n", netns__nd0(netns), ctl.netns_id, netns__note(netns));
 	for (i = 0; i < 4; i++) {
-		ret = steer__socket(steer, i & 1 ? AF_INET6 : AF_INET,
+		ret = netns__socket(netns, i & 1 ? AF_INET6 : AF_INET,
 				    i & 2 ? SOCK_STREAM : SOCK_DGRAM, 53);
 		printf("socket %d: %s\n", i, ret < 0 ? strerror(-ret) : "ok");
 	}
 	fflush(stdout);
 	usleep(strtod(argv[0], NULL) * 1e6);
-	steer__close(steer);
+	netns__close(netns);
 	return 0;
 }
 

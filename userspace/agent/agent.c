@@ -211,8 +211,8 @@ static void fill_ctl(struct agent *agent)
 	ctl->lease_ns = agent->opts->lease_s * NSEC_PER_SEC;
 	ctl->bufsize = agent->opts->bufsize;
 	ctl->agent_pid = getpid();
-	if (agent->steer)
-		steer__fill_ctl(agent->steer, ctl);
+	if (agent->netns)
+		netns__fill_ctl(agent->netns, ctl);
 	fill_served(agent);
 	ctl->heartbeat_ns = loop__now(&agent->loop);
 	datapath__ctl_commit(agent->datapath);
@@ -333,7 +333,7 @@ static void unpin(struct agent *agent)
 	 * What a first pass could not take off: XDP comes off a bridge's port only after it is off
 	 * the bridge.
 	 */
-	if (agent->links_opened && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
+	if (agent->monitor_opened && attach__detach_all(agent->opts->bpffs, NULL, &err) < 0)
 		log_warn("%s", err.text);
 	datapath__unpin(agent->opts->bpffs);
 }
@@ -353,7 +353,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	agent_observe__close(agent);
 	server__close(agent->server);
 	agent_link__close(agent, detach && !agent->opts->skipteardown);
-	steer__close(agent->steer);
+	netns__close(agent->netns);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
 	if (agent->datapath && unpins && !agent->bare)
@@ -433,7 +433,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	log_info("ready: addresses served: %d, devices attached to: %llu%s",
 		 agent->gen->plan.n_served,
 		 (unsigned long long)agent->map.stats->v[AGENT_STAT_DEVICES],
-		 agent->steer  ? "; steering begins when an upstream answers"
+		 agent->netns  ? "; steering begins when an upstream answers"
 		 : agent->bare ? "; without the kernel path"
 			       : "");
 	notify__state("READY=1");

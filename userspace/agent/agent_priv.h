@@ -49,16 +49,16 @@ struct agent {
 	bool had_pins; /* before this start: a start that fails leaves them */
 	struct agent_map map;
 	struct store *store;
-	struct steer *steer;
+	struct netns *netns;
 	int lock_fd; /* of this network namespace */
-	struct node_link *link;
+	struct dummy *dummy;
 	bool link_broken; /* and that was said */
 	struct server *server;
 	unsigned int max_exchanges, shed_above;
 	uint64_t crowded_said_ns;
-	struct links *links;
-	bool links_opened; /* devices may have been attached to */
-	struct event *links_readable;
+	struct monitor *monitor;
+	bool monitor_opened; /* devices may have been attached to */
+	struct event *monitor_readable;
 	struct list devices;
 	int fatal; /* -errno: a device the operator named could not be attached to */
 	struct loop_timer beat, second, tick;
@@ -98,7 +98,7 @@ void agent_phases__beat(struct agent *agent, uint64_t now_ns);
 void agent_phases__wait(struct agent *agent, uint64_t now_ns);
 void agent__set_steer(struct agent *agent, bool on);
 /* nd0 itself changed or went. */
-void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone);
+void agent__on_nd0(struct agent *agent, const struct netdev *info, bool gone);
 
 /* metrics_source.c */
 int agent_metrics__open(struct agent *agent);

@@ -15,7 +15,7 @@
 
 struct device {
 	struct list link;
-	struct link_info info;
+	struct netdev info;
 	struct attachment *attachment; /* NULL: failed, see the log */
 	uint64_t lost_ns;	       /* when it was last said that its program was gone */
 };
@@ -38,7 +38,7 @@ static bool is_named(const char *globs, const char *name)
 	return false;
 }
 
-static bool wanted(const struct agent *agent, const struct link_info *info)
+static bool wanted(const struct agent *agent, const struct netdev *info)
 {
 	const struct run_options *opts = agent->opts;
 
@@ -181,19 +181,19 @@ static void device_leave(struct agent *agent, struct device *device, const char 
  * What a killed agent with other -interfaces had attached to. Only at the start, while the first
  * list of devices comes in; nd0's program is this agent's own by then.
  */
-static void leave_behind(struct agent *agent, const struct link_info *info)
+static void leave_behind(struct agent *agent, const struct netdev *info)
 {
 	if (strcmp(info->name, "nd0") &&
 	    attach__leave(agent->datapath, info->ifindex, info->name) > 0)
 		log_info("%s: detached, an earlier agent had attached to it", info->name);
 }
 
-static void on_link(void *ctx, const struct link_info *info, bool gone)
+static void on_link(void *ctx, const struct netdev *info, bool gone)
 {
 	struct agent *agent = ctx;
 	struct device *device = find(agent, info->ifindex);
 
-	if (agent->steer && info->ifindex == steer__nd0(agent->steer)) {
+	if (agent->netns && info->ifindex == netns__nd0(agent->netns)) {
 		agent__on_nd0(agent, info, gone);
 		return;
 	}
@@ -202,7 +202,7 @@ static void on_link(void *ctx, const struct link_info *info, bool gone)
 		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
 		return;
 	}
-	if (!gone && !wanted(agent, info) && !agent->links_readable)
+	if (!gone && !wanted(agent, info) && !agent->monitor_readable)
 		leave_behind(agent, info);
 	if (gone || !wanted(agent, info))
 		return;
@@ -232,7 +232,7 @@ static void on_links(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	links__dispatch(agent->links);
+	monitor__dispatch(agent->monitor);
 }
 
 /* Does a device of this node that may be attached to match the glob? */
@@ -286,12 +286,12 @@ static void review_return(struct agent *agent)
 	struct error err = { .text = "" };
 	int ret;
 
-	if (!agent->steer || attach__return_present(agent->datapath, steer__nd0(agent->steer))) {
+	if (!agent->netns || attach__return_present(agent->datapath, netns__nd0(agent->netns))) {
 		agent->return_lost = false;
 		return;
 	}
 	agent__set_steer(agent, false);
-	ret = attach__return(agent->datapath, steer__nd0(agent->steer), &err);
+	ret = attach__return(agent->datapath, netns__nd0(agent->netns), &err);
 	if (!ret)
 		log_warn("nd0: the program was taken off by somebody: attached again");
 	else if (!agent->return_lost)
@@ -313,17 +313,17 @@ int agent_devices__open(struct agent *agent)
 
 	if (agent->bare)
 		return 0;
-	ret = links__open(on_link, agent, &agent->links);
-	agent->links_opened = !ret;
+	ret = monitor__open(on_link, agent, &agent->monitor);
+	agent->monitor_opened = !ret;
 	if (!ret)
-		ret = links__dump(agent->links);
+		ret = monitor__dump(agent->monitor);
 	if (ret) {
 		log_error("cannot watch network devices: %s", strerror(-ret));
 		return ret;
 	}
-	agent->links_readable = event_new(agent->loop.events, links__fd(agent->links),
-					  EV_READ | EV_PERSIST, on_links, agent);
-	if (!agent->links_readable || event_add(agent->links_readable, NULL)) {
+	agent->monitor_readable = event_new(agent->loop.events, monitor__fd(agent->monitor),
+					    EV_READ | EV_PERSIST, on_links, agent);
+	if (!agent->monitor_readable || event_add(agent->monitor_readable, NULL)) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
@@ -350,17 +350,17 @@ void agent_devices__review(struct agent *agent)
 	}
 	review_return(agent);
 	/* Addresses come without a word about the device. */
-	if (agent->links && agent->gen->plan.wildcard && !agent->opts->interfaces)
-		links__dump(agent->links);
+	if (agent->monitor && agent->gen->plan.wildcard && !agent->opts->interfaces)
+		monitor__dump(agent->monitor);
 }
 
 void agent_devices__close(struct agent *agent, bool detach)
 {
 	while (!list__empty(&agent->devices))
 		device_free(agent, list_entry(agent->devices.next, struct device, link), detach);
-	if (agent->links_readable)
-		event_free(agent->links_readable);
-	agent->links_readable = NULL;
-	links__close(agent->links);
-	agent->links = NULL;
+	if (agent->monitor_readable)
+		event_free(agent->monitor_readable);
+	agent->monitor_readable = NULL;
+	monitor__close(agent->monitor);
+	agent->monitor = NULL;
 }

@@ -30,7 +30,7 @@ void agent__set_steer(struct agent *agent, bool on)
  * and the programs cannot see that: so none is steered until it is up again; without nd0 at all,
  * this agent's namespace is of no use, and the next one makes another.
  */
-void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
+void agent__on_nd0(struct agent *agent, const struct netdev *info, bool gone)
 {
 	if (agent->stopping)
 		return;
@@ -50,7 +50,7 @@ void agent__on_nd0(struct agent *agent, const struct link_info *info, bool gone)
 	}
 	agent__set_steer(agent, false);
 	log_warn("nd0 was taken down: not steering until it is up again");
-	if (steer__bring_up(agent->steer))
+	if (netns__bring_up(agent->netns))
 		log_warn("nd0 cannot be brought up");
 }
 
@@ -76,12 +76,12 @@ static void begin_if_ready(struct agent *agent, uint64_t now)
 	if (agent->nd0_down || agent->return_lost ||
 	    !upstreams__answered(agent->gen->upstreams, NULL))
 		return;
-	if (agent->steer) {
+	if (agent->netns) {
 		agent__set_steer(agent, true);
 		/* only now can a question of ours come back by way of a pod */
 		resolver__watch_loops(agent->gen->resolver, now);
 	}
-	log_info("the upstreams of all zones answer%s", agent->steer ? ": steering" : "");
+	log_info("the upstreams of all zones answer%s", agent->netns ? ": steering" : "");
 	agent->was_ready = true;
 }
 
@@ -92,7 +92,7 @@ void agent_phases__beat(struct agent *agent, uint64_t now)
 	} else if (agent->leave_ns) {
 		if (now >= agent->leave_ns)
 			stop(agent, now);
-	} else if (!agent->was_ready || (agent->steer && !agent->steering)) {
+	} else if (!agent->was_ready || (agent->netns && !agent->steering)) {
 		begin_if_ready(agent, now);
 	}
 }

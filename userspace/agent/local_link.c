@@ -18,8 +18,8 @@ int agent_link__open(struct agent *agent)
 
 	if (opts->setupinterface != YES || !opts->n_localip)
 		return 0;
-	ret = node_link__open(opts->interfacename, opts->localip, opts->n_localip, &agent->link,
-			      note, sizeof(note), &err);
+	ret = dummy__open(opts->interfacename, opts->localip, opts->n_localip, &agent->dummy, note,
+			  sizeof(note), &err);
 	if (ret) {
 		log_error("-setupinterface: %s", err.text);
 		return ret;
@@ -32,7 +32,7 @@ int agent_link__open(struct agent *agent)
 int agent_link__keep(struct agent *agent)
 {
 	struct error err = { .text = "" };
-	int ret = agent->link ? node_link__keep(agent->link, &err) : 0;
+	int ret = agent->dummy ? dummy__keep(agent->dummy, &err) : 0;
 
 	if (ret)
 		log_error("-setupinterface: %s", err.text);
@@ -46,9 +46,9 @@ void agent_link__review(struct agent *agent)
 	char done[512];
 	int ret;
 
-	if (!agent->link)
+	if (!agent->dummy)
 		return;
-	ret = node_link__review(agent->link, done, sizeof(done), &err);
+	ret = dummy__review(agent->dummy, done, sizeof(done), &err);
 	if (ret < 0) {
 		metrics__setup_error(agent->metrics, METRICS_SETUP_INTERFACE_CHECK);
 		if (!if_nametoindex(name))
@@ -65,6 +65,6 @@ void agent_link__review(struct agent *agent)
 
 void agent_link__close(struct agent *agent, bool remove)
 {
-	node_link__close(agent->link, remove);
-	agent->link = NULL;
+	dummy__close(agent->dummy, remove);
+	agent->dummy = NULL;
 }

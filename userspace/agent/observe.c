@@ -174,7 +174,7 @@ static bool on_ready(void *ctx, char *why)
 	if (agent_observe__waiting(agent, why, ENDPOINTS_WHY))
 		return false;
 	/* a beat later it begins, unless nd0 is down */
-	if (agent->steer && !agent->steering) {
+	if (agent->netns && !agent->steering) {
 		snprintf(why, ENDPOINTS_WHY, "not steering");
 		return false;
 	}

@@ -102,7 +102,7 @@ static void on_crowded(void *ctx, bool crowded)
 		return;
 	agent->crowded_said_ns = now;
 	log_warn("queries come faster than they are read%s",
-		 agent->steer ? ": for the moment they go on to the cluster's DNS" : "");
+		 agent->netns ? ": for the moment they go on to the cluster's DNS" : "");
 }
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
@@ -120,15 +120,15 @@ static int add_socket(struct agent *agent, int fd, int family, int type, uint16_
 static const char *advice(const struct agent *agent, int error)
 {
 	if (error == -EADDRNOTAVAIL)
-		return agent->gen->plan.mode == MODE_STEER && !agent->link
+		return agent->gen->plan.mode == MODE_STEER && !agent->dummy
 			       ? "; no interface has this address: -setupinterface makes a link "
 				 "that has it"
 			       : "; no interface has this address";
 	if (error != -EADDRINUSE)
 		return "";
-	return agent->link ? "; another DNS server runs there, or on all addresses: have it bind "
-			     "its own, or use -mode steer -setupinterface=false"
-			   : "; another DNS server runs there";
+	return agent->dummy ? "; another DNS server runs there, or on all addresses: have it bind "
+			      "its own, or use -mode steer -setupinterface=false"
+			    : "; another DNS server runs there";
 }
 
 static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
@@ -201,7 +201,7 @@ static int listen_everywhere(struct agent *agent)
 
 static int steer_at(struct agent *agent, int family, int type)
 {
-	int fd = steer__socket(agent->steer, family, type, DNS_PORT);
+	int fd = netns__socket(agent->netns, family, type, DNS_PORT);
 
 	if (fd < 0) {
 		log_error("cannot listen in the private namespace: %s", strerror(-fd));
@@ -225,7 +225,7 @@ static int open_sockets(struct agent *agent)
 	struct plan *plan = &agent->gen->plan;
 	int ret = 0;
 
-	for (int i = 0; !ret && i < 2 && agent->steer; i++) {
+	for (int i = 0; !ret && i < 2 && agent->netns; i++) {
 		if (!serves(plan, families[i]))
 			continue;
 		ret = steer_at(agent, families[i], SOCK_DGRAM);
@@ -253,16 +253,16 @@ int agent_sockets__open(struct agent *agent)
 	int ret;
 
 	if (agent->gen->plan.mode == MODE_STEER && !agent->bare) {
-		ret = steer__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->steer,
+		ret = netns__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->netns,
 				  &err);
 		if (!ret)
-			ret = attach__return(agent->datapath, steer__nd0(agent->steer), &err);
+			ret = attach__return(agent->datapath, netns__nd0(agent->netns), &err);
 		if (ret) {
 			log_error("%s", err.text);
 			return ret;
 		}
-		if (steer__note(agent->steer)[0])
-			log_info("nd0: %s", steer__note(agent->steer));
+		if (netns__note(agent->netns)[0])
+			log_info("nd0: %s", netns__note(agent->netns));
 	}
 	ret = server__open(&config, &agent->server);
 	if (ret) {

@@ -68,7 +68,7 @@ static bool look(const struct agent *agent, const struct plan *plan, struct miss
 		add(missing, "bpf() is not permitted");
 	else if (is_want(ret))
 		add(missing, "%s", err.text);
-	ret = plan->mode == MODE_STEER ? steer__may_open() : 0;
+	ret = plan->mode == MODE_STEER ? netns__may_open() : 0;
 	if (is_want(ret))
 		add(missing, "a network namespace cannot be made: %s", strerror(-ret));
 	ret = datapath__may_pin(agent->opts->bpffs, &err);

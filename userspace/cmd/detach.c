@@ -36,7 +36,7 @@ static void print_removed(const char *line)
 static int remove_nd0(void)
 {
 	struct error err;
-	int ret = steer__remove_stale(&err);
+	int ret = netns__remove_stale(&err);
 
 	if (ret == 1)
 		printf("removed nd0, left by an agent that was killed\n");
@@ -49,7 +49,7 @@ static int remove_nd0(void)
 static int remove_links(void)
 {
 	struct error err;
-	int n = node_link__remove_stale(&err);
+	int n = dummy__remove_stale(&err);
 
 	if (n < 0)
 		fprintf(stderr, "nodens detach: %s\n", err.text);

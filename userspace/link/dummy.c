@@ -20,7 +20,7 @@
 #include "dummy_priv.h"
 #include "netns_priv.h"
 
-struct node_link {
+struct dummy {
 	char name[16], kind[16];
 	int ifindex;
 	struct served_addr *addrs;
@@ -111,7 +111,7 @@ static int claim(struct nl *nl, int ifindex)
 	int ret;
 
 	ifi->ifi_index = ifindex;
-	mnl_attr_put_str(nlh, IFLA_IFALIAS, NODE_LINK_ALIAS);
+	mnl_attr_put_str(nlh, IFLA_IFALIAS, DUMMY_ALIAS);
 	ret = nl__request(nl, nlh);
 	if (ret)
 		return ret;
@@ -147,7 +147,7 @@ static int remove_link(struct nl *nl, int ifindex)
 /* What node-cache leaves behind is a dummy of this name without a word whose it is. */
 static bool is_ours(const struct link_state *state)
 {
-	return !strcmp(state->alias, NODE_LINK_ALIAS) ||
+	return !strcmp(state->alias, DUMMY_ALIAS) ||
 	       (!state->alias[0] && !strcmp(state->kind, "dummy"));
 }
 
@@ -167,34 +167,34 @@ static int make_link(struct nl *nl, const char *name)
  * The link up and, with @claims, ours, whatever was there before; one that is made is ours anyway.
  * 1: it was made or brought up.
  */
-static int ensure_link(struct nl *nl, struct node_link *link, bool claims, struct error *err)
+static int ensure_link(struct nl *nl, struct dummy *dummy, bool claims, struct error *err)
 {
 	struct link_state state = { 0 };
 	bool made = false;
-	int ret = get_link(nl, link->name, &state);
+	int ret = get_link(nl, dummy->name, &state);
 
 	if (ret == -ENODEV) {
-		ret = make_link(nl, link->name);
+		ret = make_link(nl, dummy->name);
 		if (!ret)
-			ret = get_link(nl, link->name, &state);
+			ret = get_link(nl, dummy->name, &state);
 		made = !ret;
 	} else if (!ret && !is_ours(&state)) {
 		return error__set(err, -EEXIST,
 				  "a link %s%s%s is there that nodens did not make: remove it,"
 				  " or have -interfacename name another",
-				  link->name, state.kind[0] ? " of type " : "", state.kind);
+				  dummy->name, state.kind[0] ? " of type " : "", state.kind);
 	}
-	if (!ret && (made || claims) && strcmp(state.alias, NODE_LINK_ALIAS))
+	if (!ret && (made || claims) && strcmp(state.alias, DUMMY_ALIAS))
 		ret = claim(nl, state.ifindex);
 	if (!ret && !state.up)
 		ret = bring_up(nl, state.ifindex);
 	if (ret && made)
 		remove_link(nl, state.ifindex);
 	if (ret)
-		return error__set(err, ret, "cannot make the link %s: %s%s%s", link->name,
+		return error__set(err, ret, "cannot make the link %s: %s%s%s", dummy->name,
 				  strerror(-ret), nl->message[0] ? ": " : "", nl->message);
-	link->ifindex = state.ifindex;
-	strcpy(link->kind, state.kind);
+	dummy->ifindex = state.ifindex;
+	strcpy(dummy->kind, state.kind);
 	return made || !state.up;
 }
 
@@ -207,7 +207,7 @@ static void *bytes_of(struct served_addr *addr, size_t *len)
 }
 
 struct address_dump {
-	struct node_link *link;
+	struct dummy *dummy;
 	struct {
 		struct served_addr addr;
 		uint8_t prefix;
@@ -238,7 +238,7 @@ static int on_address(const struct nlmsghdr *nlh, void *ctx)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct address_attrs found = { .len = ifa->ifa_family == AF_INET ? 4 : 16 };
 	struct address_dump *dump = ctx;
-	struct node_link *link = dump->link;
+	struct dummy *dummy = dump->dummy;
 	struct served_addr addr;
 	bool known = false;
 
@@ -253,16 +253,16 @@ static int on_address(const struct nlmsghdr *nlh, void *ctx)
 	memset(&addr, 0, sizeof(addr));
 	addr.family = ifa->ifa_family;
 	memcpy(&addr.v4, found.local, found.len);
-	for (int i = 0; i < link->n_addrs; i++) {
-		if (memcmp(&link->addrs[i], &addr, sizeof(addr)))
+	for (int i = 0; i < dummy->n_addrs; i++) {
+		if (memcmp(&dummy->addrs[i], &addr, sizeof(addr)))
 			continue;
 		known = true;
-		if ((int)ifa->ifa_index != link->ifindex)
-			link->where[i] = ELSEWHERE;
-		else if (link->where[i] == MISSING)
-			link->where[i] = HERE;
+		if ((int)ifa->ifa_index != dummy->ifindex)
+			dummy->where[i] = ELSEWHERE;
+		else if (dummy->where[i] == MISSING)
+			dummy->where[i] = HERE;
 	}
-	if (!known && (int)ifa->ifa_index == link->ifindex && dump->n_strange < 8) {
+	if (!known && (int)ifa->ifa_index == dummy->ifindex && dump->n_strange < 8) {
 		dump->strange[dump->n_strange].addr = addr;
 		dump->strange[dump->n_strange++].prefix = ifa->ifa_prefixlen;
 	}
@@ -279,7 +279,7 @@ static int find_addresses(struct nl *nl, struct address_dump *dump)
 		struct nlmsghdr *nlh =
 			nl__begin(buf, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa), (void **)&ifa);
 
-		memset(dump->link->where, 0, dump->link->n_addrs * sizeof(*dump->link->where));
+		memset(dump->dummy->where, 0, dump->dummy->n_addrs * sizeof(*dump->dummy->where));
 		dump->n_strange = 0;
 		ret = nl__query(nl, nlh, on_address, dump);
 	}
@@ -311,52 +311,52 @@ static int change_address(struct nl *nl, int ifindex, uint16_t type, struct serv
 	return nl__request(nl, nlh);
 }
 
-static int add_address(struct nl *nl, struct node_link *link, int i, struct error *err)
+static int add_address(struct nl *nl, struct dummy *dummy, int i, struct error *err)
 {
 	char text[INET6_ADDRSTRLEN];
-	bool v4 = link->addrs[i].family == AF_INET;
-	int ret = change_address(nl, link->ifindex, RTM_NEWADDR, &link->addrs[i], v4 ? 32 : 128);
+	bool v4 = dummy->addrs[i].family == AF_INET;
+	int ret = change_address(nl, dummy->ifindex, RTM_NEWADDR, &dummy->addrs[i], v4 ? 32 : 128);
 
 	if (ret && ret != -EEXIST)
-		return error__set(err, ret, "cannot give %s the address %s: %s%s%s", link->name,
-				  served_addr__text(&link->addrs[i], text, sizeof(text)),
+		return error__set(err, ret, "cannot give %s the address %s: %s%s%s", dummy->name,
+				  served_addr__text(&dummy->addrs[i], text, sizeof(text)),
 				  strerror(-ret), nl->message[0] ? ": " : "", nl->message);
-	link->where[i] = HERE;
+	dummy->where[i] = HERE;
 	return 0;
 }
 
 /* Returns how many addresses were put there. */
-static int ensure_addresses(struct nl *nl, struct node_link *link, bool alone, char *done,
+static int ensure_addresses(struct nl *nl, struct dummy *dummy, bool alone, char *done,
 			    size_t done_size, struct error *err)
 {
-	struct address_dump dump = { .link = link };
+	struct address_dump dump = { .dummy = dummy };
 	char text[INET6_ADDRSTRLEN];
 	int n = 0, ret = find_addresses(nl, &dump);
 
 	if (ret)
 		return error__set(err, ret, "cannot look for addresses: %s", strerror(-ret));
 	for (int i = 0; alone && i < dump.n_strange; i++)
-		change_address(nl, link->ifindex, RTM_DELADDR, &dump.strange[i].addr,
+		change_address(nl, dummy->ifindex, RTM_DELADDR, &dump.strange[i].addr,
 			       dump.strange[i].prefix);
-	for (int i = 0; i < link->n_addrs; i++) {
-		if (link->where[i] == MISSING) {
-			ret = add_address(nl, link, i, err);
+	for (int i = 0; i < dummy->n_addrs; i++) {
+		if (dummy->where[i] == MISSING) {
+			ret = add_address(nl, dummy, i, err);
 			if (ret)
 				return ret;
-			steer_note(done, done_size, "%s added",
-				   served_addr__text(&link->addrs[i], text, sizeof(text)));
+			netns_note(done, done_size, "%s added",
+				   served_addr__text(&dummy->addrs[i], text, sizeof(text)));
 			n++;
 		}
 		/* Worth no error: it matters for what the node itself sends, if for that. */
-		if (link->where[i] == HERE)
-			node_link_route(nl, link->ifindex, &link->addrs[i]);
+		if (dummy->where[i] == HERE)
+			dummy_route(nl, dummy->ifindex, &dummy->addrs[i]);
 	}
 	return n;
 }
 
 /* ---- the whole ---- */
 
-int node_link__review(struct node_link *link, char *done, size_t done_size, struct error *err)
+int dummy__review(struct dummy *dummy, char *done, size_t done_size, struct error *err)
 {
 	struct nl nl = {};
 	int made, ret;
@@ -365,29 +365,29 @@ int node_link__review(struct node_link *link, char *done, size_t done_size, stru
 	ret = nl__open(&nl);
 	if (ret)
 		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	made = ensure_link(&nl, link, true, err);
+	made = ensure_link(&nl, dummy, true, err);
 	if (made > 0)
-		steer_note(done, done_size, "the link was made or brought up");
-	ret = made < 0 ? made : ensure_addresses(&nl, link, false, done, done_size, err);
+		netns_note(done, done_size, "the link was made or brought up");
+	ret = made < 0 ? made : ensure_addresses(&nl, dummy, false, done, done_size, err);
 	nl__close(&nl);
 	return ret < 0 ? ret : ret + made;
 }
 
-static void describe(const struct node_link *link, char *note, size_t size)
+static void describe(const struct dummy *dummy, char *note, size_t size)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (strcmp(link->kind, "dummy"))
-		steer_note(note, size, "a %s without ports, as the kernel has no dummy links",
-			   link->kind);
-	for (int i = 0; i < link->n_addrs; i++) {
-		if (link->where[i] == ELSEWHERE)
-			steer_note(note, size, "%s is on another link and stays there",
-				   served_addr__text(&link->addrs[i], text, sizeof(text)));
+	if (strcmp(dummy->kind, "dummy"))
+		netns_note(note, size, "a %s without ports, as the kernel has no dummy links",
+			   dummy->kind);
+	for (int i = 0; i < dummy->n_addrs; i++) {
+		if (dummy->where[i] == ELSEWHERE)
+			netns_note(note, size, "%s is on another link and stays there",
+				   served_addr__text(&dummy->addrs[i], text, sizeof(text)));
 	}
 }
 
-static int open_link(struct node_link *link, bool claims, struct error *err)
+static int open_link(struct dummy *dummy, bool claims, struct error *err)
 {
 	char done[256] = "";
 	struct nl nl = {};
@@ -395,61 +395,61 @@ static int open_link(struct node_link *link, bool claims, struct error *err)
 
 	if (ret)
 		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
-	ret = ensure_link(&nl, link, claims, err);
+	ret = ensure_link(&nl, dummy, claims, err);
 	if (ret >= 0)
-		ret = ensure_addresses(&nl, link, claims, done, sizeof(done), err);
+		ret = ensure_addresses(&nl, dummy, claims, done, sizeof(done), err);
 	nl__close(&nl);
 	return ret < 0 ? ret : 0;
 }
 
-int node_link__keep(struct node_link *link, struct error *err)
+int dummy__keep(struct dummy *dummy, struct error *err)
 {
-	return open_link(link, true, err);
+	return open_link(dummy, true, err);
 }
 
-int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
-		    struct node_link **out, char *note, size_t note_size, struct error *err)
+int dummy__open(const char *name, const struct served_addr *addrs, int n_addrs, struct dummy **out,
+		char *note, size_t note_size, struct error *err)
 {
-	struct node_link *link = calloc(1, sizeof(*link));
+	struct dummy *dummy = calloc(1, sizeof(*dummy));
 	int ret = -ENOMEM;
 
 	note[0] = '\0';
-	if (link) {
-		snprintf(link->name, sizeof(link->name), "%s", name);
-		link->n_addrs = n_addrs;
-		link->addrs = calloc(n_addrs, sizeof(*link->addrs));
-		link->where = calloc(n_addrs, sizeof(*link->where));
+	if (dummy) {
+		snprintf(dummy->name, sizeof(dummy->name), "%s", name);
+		dummy->n_addrs = n_addrs;
+		dummy->addrs = calloc(n_addrs, sizeof(*dummy->addrs));
+		dummy->where = calloc(n_addrs, sizeof(*dummy->where));
 	}
-	if (!link || !link->addrs || !link->where) {
+	if (!dummy || !dummy->addrs || !dummy->where) {
 		error__set(err, ret, "out of memory");
 	} else {
-		memcpy(link->addrs, addrs, n_addrs * sizeof(*addrs));
-		ret = open_link(link, false, err);
+		memcpy(dummy->addrs, addrs, n_addrs * sizeof(*addrs));
+		ret = open_link(dummy, false, err);
 	}
 	if (ret) {
-		node_link__close(link, true);
+		dummy__close(dummy, true);
 		return ret;
 	}
-	describe(link, note, note_size);
-	*out = link;
+	describe(dummy, note, note_size);
+	*out = dummy;
 	return 0;
 }
 
-void node_link__close(struct node_link *link, bool remove)
+void dummy__close(struct dummy *dummy, bool remove)
 {
 	struct link_state state = { 0 };
 	struct nl nl = {};
 
-	if (!link)
+	if (!dummy)
 		return;
-	if (remove && link->ifindex && !nl__open(&nl)) {
-		if (!get_link(&nl, link->name, &state) && !strcmp(state.alias, NODE_LINK_ALIAS))
+	if (remove && dummy->ifindex && !nl__open(&nl)) {
+		if (!get_link(&nl, dummy->name, &state) && !strcmp(state.alias, DUMMY_ALIAS))
 			remove_link(&nl, state.ifindex);
 		nl__close(&nl);
 	}
-	free(link->addrs);
-	free(link->where);
-	free(link);
+	free(dummy->addrs);
+	free(dummy->where);
+	free(dummy);
 }
 
 struct stale {
@@ -462,12 +462,12 @@ static int on_stale(const struct nlmsghdr *nlh, void *ctx)
 	struct link_state state;
 	struct stale *stale = ctx;
 
-	if (read_link(nlh, &state) && !strcmp(state.alias, NODE_LINK_ALIAS) && stale->n < 8)
+	if (read_link(nlh, &state) && !strcmp(state.alias, DUMMY_ALIAS) && stale->n < 8)
 		stale->ifindex[stale->n++] = state.ifindex;
 	return MNL_CB_OK;
 }
 
-int node_link__remove_stale(struct error *err)
+int dummy__remove_stale(struct error *err)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct stale stale = { .n = 0 };

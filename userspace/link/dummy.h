@@ -12,41 +12,41 @@
  * link. That matters for the cluster DNS' own address: kube-proxy sends such queries on to a pod,
  * and the answer must find its way back to this node.
  */
-#ifndef NODENS_NODE_LINK_H
-#define NODENS_NODE_LINK_H
+#ifndef NODENS_DUMMY_H
+#define NODENS_DUMMY_H
 
 #include <stdbool.h>
 
 #include "link/netns.h"
 
-#define NODE_LINK_ALIAS "nodens: local addresses"
+#define DUMMY_ALIAS "nodens: local addresses"
 
-struct node_link;
+struct dummy;
 
 /*
  * Makes the link or finds it, with the addresses. *note, for the log: what kind of link and why,
  * what is elsewhere. -EEXIST: another's link has the name. On failure nothing is left that was not
  * there.
  */
-int node_link__open(const char *name, const struct served_addr *addrs, int n_addrs,
-		    struct node_link **out, char *note, size_t note_size, struct error *err);
+int dummy__open(const char *name, const struct served_addr *addrs, int n_addrs, struct dummy **out,
+		char *note, size_t note_size, struct error *err);
 
 /*
  * Takes it over, and every other address off it. Until then a link that was there may be a running
  * node-cache's, whose sockets are in the way of ours, and closing does not remove it.
  */
-int node_link__keep(struct node_link *link, struct error *err);
+int dummy__keep(struct dummy *dummy, struct error *err);
 
 /*
  * Is all as it was made? Puts back what is missing and returns how much that was; *done says what,
  * for the log.
  */
-int node_link__review(struct node_link *link, char *done, size_t done_size, struct error *err);
+int dummy__review(struct dummy *dummy, char *done, size_t done_size, struct error *err);
 
 /* @remove: the link goes as well. */
-void node_link__close(struct node_link *link, bool remove);
+void dummy__close(struct dummy *dummy, bool remove);
 
 /* Removes links that agents left (-skipteardown, kill -9): how many, or -errno. */
-int node_link__remove_stale(struct error *err);
+int dummy__remove_stale(struct error *err);
 
-#endif /* NODENS_NODE_LINK_H */
+#endif /* NODENS_DUMMY_H */

@@ -2,8 +2,8 @@
 /*
  * What dummy.c and dummy_route.c share.
  */
-#ifndef NODENS_NODE_LINK_PRIV_H
-#define NODENS_NODE_LINK_PRIV_H
+#ifndef NODENS_DUMMY_PRIV_H
+#define NODENS_DUMMY_PRIV_H
 
 #include "base/netlink.h"
 #include "link/netns.h"
@@ -12,6 +12,6 @@
  * @addr, which link @ifindex holds, as a destination of this node's own: what goes there has the
  * source that it would have without the link. 1: changed, 0: it was so, or -errno.
  */
-int node_link_route(struct nl *nl, int ifindex, const struct served_addr *addr);
+int dummy_route(struct nl *nl, int ifindex, const struct served_addr *addr);
 
-#endif /* NODENS_NODE_LINK_PRIV_H */
+#endif /* NODENS_DUMMY_PRIV_H */

@@ -103,7 +103,7 @@ static int change_route(struct nl *nl, int ifindex, const struct served_addr *ad
 	return nl__request(nl, nlh);
 }
 
-int node_link_route(struct nl *nl, int ifindex, const struct served_addr *addr)
+int dummy_route(struct nl *nl, int ifindex, const struct served_addr *addr)
 {
 	struct served_addr want = wanted_source(nl, addr);
 	struct route have;

@@ -28,12 +28,12 @@
 #endif
 
 struct known {
-	struct link_info info;
+	struct netdev info;
 	uint64_t seen; /* the dump that last had it */
 };
 
-struct links {
-	links_cb *cb;
+struct monitor {
+	monitor_cb *cb;
 	void *ctx;
 	struct nl events, requests;
 	struct known *known;
@@ -45,7 +45,7 @@ struct links {
 };
 
 struct parsed {
-	struct link_info info;
+	struct netdev info;
 	int peer; /* IFLA_LINK */
 	bool veth;
 };
@@ -108,63 +108,63 @@ static bool parse(const struct nlmsghdr *nlh, struct parsed *parsed)
 	return true;
 }
 
-static struct known *find(struct links *links, int ifindex)
+static struct known *find(struct monitor *monitor, int ifindex)
 {
 	size_t i;
 
-	for (i = 0; i < links->n_known; i++)
-		if (links->known[i].info.ifindex == ifindex)
-			return &links->known[i];
+	for (i = 0; i < monitor->n_known; i++)
+		if (monitor->known[i].info.ifindex == ifindex)
+			return &monitor->known[i];
 	return NULL;
 }
 
-static void tell(struct links *links, const struct link_info *info)
+static void tell(struct monitor *monitor, const struct netdev *info)
 {
-	struct known *known = find(links, info->ifindex);
-	struct link_info copy = *info;
+	struct known *known = find(monitor, info->ifindex);
+	struct netdev copy = *info;
 
 	if (!known) {
-		if (links->n_known == links->cap) {
-			size_t cap = links->cap ? links->cap * 2 : 64;
-			void *more = realloc(links->known, cap * sizeof(*links->known));
+		if (monitor->n_known == monitor->cap) {
+			size_t cap = monitor->cap ? monitor->cap * 2 : 64;
+			void *more = realloc(monitor->known, cap * sizeof(*monitor->known));
 
 			if (!more) {
-				links->error = -ENOMEM;
+				monitor->error = -ENOMEM;
 				return;
 			}
-			links->known = more;
-			links->cap = cap;
+			monitor->known = more;
+			monitor->cap = cap;
 		}
-		known = &links->known[links->n_known++];
-	} else if (!links->all && !memcmp(&known->info, info, sizeof(*info))) {
-		known->seen = links->dump;
+		known = &monitor->known[monitor->n_known++];
+	} else if (!monitor->all && !memcmp(&known->info, info, sizeof(*info))) {
+		known->seen = monitor->dump;
 		return;
 	}
 	known->info = *info;
-	known->seen = links->dump;
-	links->cb(links->ctx, &copy, false);
+	known->seen = monitor->dump;
+	monitor->cb(monitor->ctx, &copy, false);
 }
 
-static void tell_gone(struct links *links, struct known *known)
+static void tell_gone(struct monitor *monitor, struct known *known)
 {
-	struct link_info info = known->info;
+	struct netdev info = known->info;
 
-	*known = links->known[--links->n_known];
-	links->cb(links->ctx, &info, true);
+	*known = monitor->known[--monitor->n_known];
+	monitor->cb(monitor->ctx, &info, true);
 }
 
 static int on_dumped(const struct nlmsghdr *nlh, void *ctx)
 {
-	struct links *links = ctx;
+	struct monitor *monitor = ctx;
 	struct parsed parsed;
 
 	if (nlh->nlmsg_type == RTM_NEWLINK && parse(nlh, &parsed))
-		tell(links, &parsed.info);
+		tell(monitor, &parsed.info);
 	return MNL_CB_OK;
 }
 
 /* One device (or all, 0) as it is now. */
-static int get_links(struct links *links, int ifindex)
+static int get_links(struct monitor *monitor, int ifindex)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct ifinfomsg *ifi;
@@ -173,38 +173,39 @@ static int get_links(struct links *links, int ifindex)
 
 	ifi->ifi_index = ifindex;
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return nl__query(&links->requests, nlh, on_dumped, links);
+	return nl__query(&monitor->requests, nlh, on_dumped, monitor);
 }
 
-static int dump(struct links *links, bool all)
+static int dump(struct monitor *monitor, bool all)
 {
 	int ret = -EINTR, tries;
 	size_t i;
 
-	links->error = 0;
-	links->all = all;
-	links->dump++;
+	monitor->error = 0;
+	monitor->all = all;
+	monitor->dump++;
 	for (tries = 0; ret == -EINTR && tries < DUMP_TRIES; tries++) {
-		ret = get_links(links, 0);
-		links->all = false;
+		ret = get_links(monitor, 0);
+		monitor->all = false;
 	}
 	/* A dump that others kept disturbing holds all that stayed; who is missing is asked for. */
 	if (ret && ret != -EINTR)
 		return ret;
-	for (i = 0; i < links->n_known;) {
-		struct known *known = &links->known[i];
+	for (i = 0; i < monitor->n_known;) {
+		struct known *known = &monitor->known[i];
 
-		if (known->seen != links->dump && get_links(links, known->info.ifindex) == -ENODEV)
-			tell_gone(links, known);
+		if (known->seen != monitor->dump &&
+		    get_links(monitor, known->info.ifindex) == -ENODEV)
+			tell_gone(monitor, known);
 		else
 			i++;
 	}
-	return links->error;
+	return monitor->error;
 }
 
 static int on_event(const struct nlmsghdr *nlh, void *ctx)
 {
-	struct links *links = ctx;
+	struct monitor *monitor = ctx;
 	struct parsed parsed;
 	struct known *known;
 
@@ -212,99 +213,100 @@ static int on_event(const struct nlmsghdr *nlh, void *ctx)
 	    !parse(nlh, &parsed))
 		return MNL_CB_OK;
 	if (nlh->nlmsg_type == RTM_NEWLINK) {
-		tell(links, &parsed.info);
+		tell(monitor, &parsed.info);
 		return MNL_CB_OK;
 	}
-	known = find(links, parsed.info.ifindex);
+	known = find(monitor, parsed.info.ifindex);
 	if (known)
-		tell_gone(links, known);
+		tell_gone(monitor, known);
 	/* It may have moved into another namespace, of which its peer here is told nothing. */
-	if (parsed.veth && !parsed.info.foreign_peer && parsed.peer > 0 && find(links, parsed.peer))
-		get_links(links, parsed.peer);
+	if (parsed.veth && !parsed.info.foreign_peer && parsed.peer > 0 &&
+	    find(monitor, parsed.peer))
+		get_links(monitor, parsed.peer);
 	return MNL_CB_OK;
 }
 
-int links__open(links_cb *cb, void *ctx, struct links **out)
+int monitor__open(monitor_cb *cb, void *ctx, struct monitor **out)
 {
-	struct links *links = calloc(1, sizeof(*links));
+	struct monitor *monitor = calloc(1, sizeof(*monitor));
 	int size = RECEIVE_BUFFER, group = RTNLGRP_LINK, fd, ret;
 
-	if (!links)
+	if (!monitor)
 		return -ENOMEM;
-	links->cb = cb;
-	links->ctx = ctx;
-	ret = nl__open(&links->requests);
+	monitor->cb = cb;
+	monitor->ctx = ctx;
+	ret = nl__open(&monitor->requests);
 	if (!ret)
-		ret = nl__open(&links->events);
+		ret = nl__open(&monitor->events);
 	if (ret)
 		goto out;
-	fd = links__fd(links);
+	fd = monitor__fd(monitor);
 	/* Beyond net.core.rmem_max with CAP_NET_ADMIN, as far as allowed without. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (mnl_socket_setsockopt(links->events.sock, NETLINK_ADD_MEMBERSHIP, &group,
+	if (mnl_socket_setsockopt(monitor->events.sock, NETLINK_ADD_MEMBERSHIP, &group,
 				  sizeof(group)) < 0) {
 		ret = -errno;
 		goto out;
 	}
-	*out = links;
+	*out = monitor;
 	return 0;
 out:
-	links__close(links);
+	monitor__close(monitor);
 	return ret;
 }
 
-void links__close(struct links *links)
+void monitor__close(struct monitor *monitor)
 {
-	if (!links)
+	if (!monitor)
 		return;
-	nl__close(&links->events);
-	nl__close(&links->requests);
-	free(links->known);
-	free(links);
+	nl__close(&monitor->events);
+	nl__close(&monitor->requests);
+	free(monitor->known);
+	free(monitor);
 }
 
-int links__fd(const struct links *links)
+int monitor__fd(const struct monitor *monitor)
 {
-	return mnl_socket_get_fd(links->events.sock);
+	return mnl_socket_get_fd(monitor->events.sock);
 }
 
-int links__dump(struct links *links)
+int monitor__dump(struct monitor *monitor)
 {
-	return dump(links, true);
+	return dump(monitor, true);
 }
 
-int links__dispatch(struct links *links)
+int monitor__dispatch(struct monitor *monitor)
 {
 	char *buf = malloc(NL_BUFFER);
-	int n, fd = links__fd(links), ret = 0;
+	int n, fd = monitor__fd(monitor), ret = 0;
 	ssize_t len;
 
 	if (!buf)
 		return -ENOMEM;
-	links->error = 0;
+	monitor->error = 0;
 	for (n = 0; n < DISPATCH_MAX; n++) {
 		len = recv(fd, buf, NL_BUFFER, MSG_DONTWAIT);
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			links->overrun = true;
+			monitor->overrun = true;
 			continue;
 		}
 		if (len < 0) {
 			ret = errno == EAGAIN ? 0 : -errno;
 			break;
 		}
-		if (mnl_cb_run(buf, len, 0, 0, on_event, links) < 0 && errno != EPROTO)
+		if (mnl_cb_run(buf, len, 0, 0, on_event, monitor) < 0 && errno != EPROTO)
 			ret = -errno;
 	}
 	free(buf);
 	/* Only when the queue is empty: what is in it is older than a dump would be. */
-	if (!ret && links->overrun && n < DISPATCH_MAX) {
-		links->overrun = false;
-		ret = dump(links, false);
+	if (!ret && monitor->overrun && n < DISPATCH_MAX) {
+		monitor->overrun = false;
+		ret = dump(monitor, false);
 	}
-	return ret ? ret : links->error;
+	return ret ? ret : monitor->error;
 }
 
 bool glob_list__match(const char *globs, const char *name)

@@ -2,17 +2,17 @@
 /*
  * The node's network devices as they come and go (rtnetlink through libmnl).
  *
- * Contract: single-threaded; links__dispatch() is called when links__fd() is
+ * Contract: single-threaded; monitor__dispatch() is called when monitor__fd() is
  * readable. A lost message (ENOBUFS) leads to a new dump, so the picture is
  * always complete in the end.
  */
-#ifndef NODENS_LINKS_H
-#define NODENS_LINKS_H
+#ifndef NODENS_MONITOR_H
+#define NODENS_MONITOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct link_info {
+struct netdev {
 	int ifindex;
 	char name[16];
 	char kind[16]; /* "veth", "bridge", "" */
@@ -21,16 +21,16 @@ struct link_info {
 	uint8_t mac[6];
 };
 
-typedef void links_cb(void *ctx, const struct link_info *link, bool gone);
+typedef void monitor_cb(void *ctx, const struct netdev *link, bool gone);
 
-struct links;
-int links__open(links_cb *cb, void *ctx, struct links **out);
-void links__close(struct links *links);
-int links__fd(const struct links *links);
-int links__dispatch(struct links *links); /* calls cb for each new, changed or gone device */
-int links__dump(struct links *links);	  /* calls cb for all there are */
+struct monitor;
+int monitor__open(monitor_cb *cb, void *ctx, struct monitor **out);
+void monitor__close(struct monitor *monitor);
+int monitor__fd(const struct monitor *monitor);
+int monitor__dispatch(struct monitor *monitor); /* calls cb for each new, changed or gone device */
+int monitor__dump(struct monitor *monitor);	/* calls cb for all there are */
 
 /* Shell globs, comma-separated; an empty list matches nothing. */
 bool glob_list__match(const char *globs, const char *name);
 
-#endif /* NODENS_LINKS_H */
+#endif /* NODENS_MONITOR_H */

@@ -44,14 +44,14 @@
 const uint8_t nd0_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x00 };
 const uint8_t nd1_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x01 };
 
-struct steer {
+struct netns {
 	int netns_fd;
 	int nd0_ifindex;
 	int32_t netns_id;
 	char note[256];
 };
 
-void steer_note(char *note, size_t size, const char *fmt, ...)
+void netns_note(char *note, size_t size, const char *fmt, ...)
 {
 	size_t len = strlen(note);
 	va_list ap;
@@ -65,7 +65,7 @@ void steer_note(char *note, size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
-int sysctl__write(const char *path, const char *value)
+int sysctl_write(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
 
@@ -95,7 +95,7 @@ static void *netns_thread(void *arg)
 	return NULL;
 }
 
-int netns__run(int fd, int (*fn)(void *ctx), void *ctx)
+int netns_run(int fd, int (*fn)(void *ctx), void *ctx)
 {
 	struct netns_call call = { .fd = fd, .fn = fn, .ctx = ctx };
 	sigset_t all, old;
@@ -119,9 +119,9 @@ static int do_nothing(void *ctx)
 	return 0;
 }
 
-int steer__may_open(void)
+int netns__may_open(void)
 {
-	return netns__run(-1, do_nothing, NULL);
+	return netns_run(-1, do_nothing, NULL);
 }
 
 static int open_own_netns(void *ctx)
@@ -161,7 +161,7 @@ static int on_link(const struct nlmsghdr *nlh, void *ctx)
 	return mnl_attr_parse(nlh, sizeof(*ifi), on_alias, found);
 }
 
-int link__find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size)
+int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size)
 {
 	struct found_link found = { .alias = alias, .alias_size = alias_size };
 	char buf[MNL_SOCKET_BUFFER_SIZE];
@@ -196,7 +196,7 @@ static int remove_stale(struct nl *nl, struct error *err)
 	char alias[256];
 	int ifindex = 0, ret;
 
-	ret = link__find(nl, ND0, &ifindex, alias, sizeof(alias));
+	ret = netdev_find(nl, ND0, &ifindex, alias, sizeof(alias));
 	if (ret == -ENODEV)
 		return 0;
 	if (ret)
@@ -211,7 +211,7 @@ static int remove_stale(struct nl *nl, struct error *err)
 	return 1;
 }
 
-int steer__remove_stale(struct error *err)
+int netns__remove_stale(struct error *err)
 {
 	int lock_fd, ret;
 	struct nl nl;
@@ -310,19 +310,19 @@ static int nd0_up(struct nl *nl, int ifindex)
 	return ret;
 }
 
-int steer__bring_up(struct steer *steer)
+int netns__bring_up(struct netns *netns)
 {
 	struct nl nl;
 	int ret = nl__open(&nl);
 
 	if (ret)
 		return ret;
-	ret = nd0_up(&nl, steer->nd0_ifindex);
+	ret = nd0_up(&nl, netns->nd0_ifindex);
 	nl__close(&nl);
 	return ret;
 }
 
-static int make_veth(struct steer *steer, struct nl *nl, struct error *err)
+static int make_veth(struct netns *netns, struct nl *nl, struct error *err)
 {
 	int ret = 0, i;
 
@@ -330,25 +330,25 @@ static int make_veth(struct steer *steer, struct nl *nl, struct error *err)
 		ret = remove_stale(nl, err);
 		if (ret < 0)
 			return ret;
-		ret = make_pair(nl, steer->netns_fd);
+		ret = make_pair(nl, netns->netns_fd);
 		if (ret != -EEXIST)
 			break;
 		usleep(STALE_WAIT_US);
 	}
 	if (!ret)
-		ret = link__find(nl, ND0, &steer->nd0_ifindex, NULL, 0);
+		ret = netdev_find(nl, ND0, &netns->nd0_ifindex, NULL, 0);
 	/* The alias first: an nd0 that is left here is known for ours. */
 	if (!ret)
-		ret = configure_nd0(nl, steer->nd0_ifindex);
+		ret = configure_nd0(nl, netns->nd0_ifindex);
 	if (!ret) {
-		int no6 = sysctl__write("/proc/sys/net/ipv6/conf/" ND0 "/disable_ipv6", "1");
+		int no6 = sysctl_write("/proc/sys/net/ipv6/conf/" ND0 "/disable_ipv6", "1");
 
 		if (no6 && no6 != -ENOENT)
-			steer_note(steer->note, sizeof(steer->note),
+			netns_note(netns->note, sizeof(netns->note),
 				   "IPv6 stays on at " ND0 ", without an address"
 				   " (/proc/sys: %s)",
 				   strerror(-no6));
-		ret = nd0_up(nl, steer->nd0_ifindex);
+		ret = nd0_up(nl, netns->nd0_ifindex);
 	}
 	return ret ? error__set(err, ret, "cannot make the veth pair " ND0 ": %s%s%s",
 				strerror(-ret), nl->message[0] ? ": " : "", nl->message)
@@ -380,14 +380,14 @@ static int check_addrs(const struct served_addr *addrs, int n, struct error *err
 	return 0;
 }
 
-static int open_steer(struct steer *steer, const struct served_addr *addrs, int n_addrs,
+static int open_netns(struct netns *netns, const struct served_addr *addrs, int n_addrs,
 		      struct error *err)
 {
-	struct steer_inside inside = { addrs, n_addrs, steer->note, sizeof(steer->note), err };
+	struct netns_inside inside = { addrs, n_addrs, netns->note, sizeof(netns->note), err };
 	struct nl nl = {};
 	int ret;
 
-	ret = netns__run(-1, open_own_netns, &steer->netns_fd);
+	ret = netns_run(-1, open_own_netns, &netns->netns_fd);
 	if (ret)
 		return error__set(err, ret, "cannot make a network namespace: %s%s", strerror(-ret),
 				  ret == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
@@ -395,75 +395,75 @@ static int open_steer(struct steer *steer, const struct served_addr *addrs, int 
 	if (ret)
 		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	/* Before there is a device in it whose announcement would give it another id. */
-	ret = set_netns_id(&nl, steer->netns_fd, &steer->netns_id);
+	ret = set_netns_id(&nl, netns->netns_fd, &netns->netns_id);
 	if (ret)
 		error__set(err, ret, "cannot give the network namespace an id: %s", strerror(-ret));
 	else
-		ret = make_veth(steer, &nl, err);
+		ret = make_veth(netns, &nl, err);
 	nl__close(&nl);
 	if (!ret)
-		ret = netns__run(steer->netns_fd, steer_inside__set_up, &inside);
+		ret = netns_run(netns->netns_fd, netns_inside_set_up, &inside);
 	return ret;
 }
 
-int steer__open(const struct served_addr *addrs, int n_addrs, struct steer **out, struct error *err)
+int netns__open(const struct served_addr *addrs, int n_addrs, struct netns **out, struct error *err)
 {
-	struct steer *steer;
+	struct netns *netns;
 	int ret;
 
 	ret = check_addrs(addrs, n_addrs, err);
 	if (ret)
 		return ret;
-	steer = calloc(1, sizeof(*steer));
-	if (!steer)
+	netns = calloc(1, sizeof(*netns));
+	if (!netns)
 		return error__set(err, -ENOMEM, "out of memory");
-	steer->netns_fd = -1;
-	ret = open_steer(steer, addrs, n_addrs, err);
+	netns->netns_fd = -1;
+	ret = open_netns(netns, addrs, n_addrs, err);
 	if (ret) {
-		steer__close(steer);
+		netns__close(netns);
 		return ret;
 	}
-	*out = steer;
+	*out = netns;
 	return 0;
 }
 
-void steer__close(struct steer *steer)
+void netns__close(struct netns *netns)
 {
 	struct nl nl;
 
-	if (!steer)
+	if (!netns)
 		return;
 	/* It would go with the namespace, but that is later, and sockets may hold that. */
-	if (steer->nd0_ifindex && !nl__open(&nl)) {
-		delete_link(&nl, steer->nd0_ifindex);
+	if (netns->nd0_ifindex && !nl__open(&nl)) {
+		delete_link(&nl, netns->nd0_ifindex);
 		nl__close(&nl);
 	}
-	if (steer->netns_fd >= 0)
-		close(steer->netns_fd);
-	free(steer);
+	if (netns->netns_fd >= 0)
+		close(netns->netns_fd);
+	free(netns);
 }
 
-const char *steer__note(const struct steer *steer)
+const char *netns__note(const struct netns *netns)
 {
-	return steer->note;
+	return netns->note;
 }
 
-int steer__socket(struct steer *steer, int family, int type, uint16_t port)
+int netns__socket(struct netns *netns, int family, int type, uint16_t port)
 {
-	struct steer_socket sock = { family, type, port, -1 };
-	int ret = netns__run(steer->netns_fd, steer_inside__socket, &sock);
+	struct netns_socket sock = { family, type, port, -1 };
+	int ret = netns_run(netns->netns_fd, netns_inside_socket, &sock);
 
 	return ret ? ret : sock.fd;
 }
 
-int steer__nd0(const struct steer *steer)
+int netns__nd0(const struct netns *netns)
 {
-	return steer->nd0_ifindex;
+	return netns->nd0_ifindex;
 }
 
-void steer__fill_ctl(const struct steer *steer, struct nodens_ctl *ctl)
+void netns__fill_ctl(const struct netns *netns, struct nodens_ctl *ctl)
 {
-	ctl->nd0_ifindex = steer->nd0_ifindex;
-	ctl->netns_id = steer->netns_id;
+	ctl->nd0_ifindex = netns->nd0_ifindex;
+	ctl->netns_id = netns->netns_id;
 	memcpy(ctl->nd1_mac, nd1_mac, sizeof(ctl->nd1_mac));
 }

@@ -36,7 +36,7 @@ static int link_up(struct nl *nl, const char *name, int *ifindex)
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
-	int ret = link__find(nl, name, ifindex, NULL, 0);
+	int ret = netdev_find(nl, name, ifindex, NULL, 0);
 
 	if (ret)
 		return ret;
@@ -144,7 +144,7 @@ static int default_route(struct nl *nl, const struct gateway *gw, int nd1)
 }
 
 /* A link-local address that is not one of those served. */
-static void gateway4(const struct steer_inside *in, struct gateway *gw)
+static void gateway4(const struct netns_inside *in, struct gateway *gw)
 {
 	uint32_t addr = 0xa9fe0101; /* 169.254.1.1 */
 	int i;
@@ -167,7 +167,7 @@ static int way_out(struct nl *nl, const struct gateway *gw, int nd1)
 	return ret ? ret : neighbour(nl, gw, nd1);
 }
 
-static bool serves(const struct steer_inside *in, int family)
+static bool serves(const struct netns_inside *in, int family)
 {
 	int i;
 
@@ -177,14 +177,14 @@ static bool serves(const struct steer_inside *in, int family)
 	return false;
 }
 
-static int set_up(struct nl *nl, const struct steer_inside *in)
+static int set_up(struct nl *nl, const struct netns_inside *in)
 {
 	struct gateway gw6 = { AF_INET6, 16, { 0xfe, 0x80, [15] = 1 } }, gw4;
 	int lo, nd1, i, ret;
 
 	ret = link_up(nl, "lo", &lo);
 	if (!ret)
-		ret = link__find(nl, ND1, &nd1, NULL, 0);
+		ret = netdev_find(nl, ND1, &nd1, NULL, 0);
 	if (ret)
 		return ret;
 	no_ipv6_address(nl, nd1);
@@ -193,7 +193,7 @@ static int set_up(struct nl *nl, const struct steer_inside *in)
 		return ret;
 	gateway4(in, &gw4);
 	if (reset_ipv4(nl, nd1))
-		steer_note(in->note, in->note_size, "forwarding inside the private namespace: %s",
+		netns_note(in->note, in->note_size, "forwarding inside the private namespace: %s",
 			   nl->message);
 	for (i = 0; !ret && i < in->n_addrs; i++)
 		ret = local_route(nl, &in->addrs[i], lo);
@@ -204,9 +204,9 @@ static int set_up(struct nl *nl, const struct steer_inside *in)
 	return ret;
 }
 
-int steer_inside__set_up(void *ctx)
+int netns_inside_set_up(void *ctx)
 {
-	const struct steer_inside *in = ctx;
+	const struct netns_inside *in = ctx;
 	struct nl nl;
 	int ret = nl__open(&nl);
 
@@ -220,12 +220,12 @@ int steer_inside__set_up(void *ctx)
 				   : "");
 	nl__close(&nl);
 	/* The routes are right for any reverse path check and nothing is forwarded: to be tidy. */
-	sysctl__write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
-	sysctl__write("/proc/sys/net/ipv4/ip_forward", "0");
+	sysctl_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+	sysctl_write("/proc/sys/net/ipv4/ip_forward", "0");
 	return ret;
 }
 
-static int set_options(int fd, const struct steer_socket *sock)
+static int set_options(int fd, const struct netns_socket *sock)
 {
 	int on = 1, ret;
 	bool v4 = sock->family == AF_INET;
@@ -242,9 +242,9 @@ static int set_options(int fd, const struct steer_socket *sock)
 	return ret ? -errno : 0;
 }
 
-int steer_inside__socket(void *ctx)
+int netns_inside_socket(void *ctx)
 {
-	struct steer_socket *sock = ctx;
+	struct netns_socket *sock = ctx;
 	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(sock->port) };
 	struct sockaddr_in any4 = { .sin_family = AF_INET, .sin_port = htons(sock->port) };
 	bool v4 = sock->family == AF_INET;

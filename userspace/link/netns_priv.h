@@ -4,8 +4,8 @@
  *
  * Contract: functions of the inside run in a thread that is in the namespace.
  */
-#ifndef NODENS_STEER_PRIV_H
-#define NODENS_STEER_PRIV_H
+#ifndef NODENS_NETNS_PRIV_H
+#define NODENS_NETNS_PRIV_H
 
 #include <net/ethernet.h>
 
@@ -20,9 +20,9 @@
 extern const uint8_t nd0_mac[ETH_ALEN], nd1_mac[ETH_ALEN];
 
 /* Runs @fn in a thread of the namespace @fd (-1: in a new one) and returns what it returns. */
-int netns__run(int fd, int (*fn)(void *ctx), void *ctx);
+int netns_run(int fd, int (*fn)(void *ctx), void *ctx);
 
-struct steer_inside {
+struct netns_inside {
 	const struct served_addr *addrs;
 	int n_addrs;
 	char *note;
@@ -30,23 +30,23 @@ struct steer_inside {
 	struct error *err;
 };
 
-/* nd1 and lo up, the served addresses local, everything else out through nd1. @ctx: steer_inside */
-int steer_inside__set_up(void *ctx);
+/* nd1 and lo up, the served addresses local, everything else out through nd1. @ctx: netns_inside */
+int netns_inside_set_up(void *ctx);
 
-struct steer_socket {
+struct netns_socket {
 	int family, type;
 	uint16_t port;
 	int fd;
 };
 
-int steer_inside__socket(void *ctx); /* @ctx: steer_socket */
+int netns_inside_socket(void *ctx); /* @ctx: netns_socket */
 
 /* A link by name: 0 and its ifindex and alias, or -ENODEV. */
-int link__find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
+int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
 
-void steer_note(char *note, size_t size, const char *fmt, ...)
+void netns_note(char *note, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Writes a sysctl of the calling thread's namespace: 0 or -errno. */
-int sysctl__write(const char *path, const char *value);
+int sysctl_write(const char *path, const char *value);
 
-#endif /* NODENS_STEER_PRIV_H */
+#endif /* NODENS_NETNS_PRIV_H */

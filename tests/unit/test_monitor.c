@@ -30,7 +30,7 @@ static bool private_netns;
 
 struct seen {
 	char name[16];
-	struct link_info info;
+	struct netdev info;
 	bool present;
 	unsigned int reports;
 };
@@ -50,7 +50,7 @@ static struct seen *seen(struct picture *picture, const char *name)
 	return NULL;
 }
 
-static void on_link(void *ctx, const struct link_info *info, bool gone)
+static void on_link(void *ctx, const struct netdev *info, bool gone)
 {
 	struct picture *picture = ctx;
 	struct seen *s = seen(picture, info->name);
@@ -111,12 +111,12 @@ static void batch(const char *fmt, unsigned int from, unsigned int to)
 }
 
 /* Dispatch until nothing has come for @quiet_ms. */
-static void settle(struct links *links, int quiet_ms)
+static void settle(struct monitor *monitor, int quiet_ms)
 {
-	struct pollfd pfd = { .fd = links__fd(links), .events = POLLIN };
+	struct pollfd pfd = { .fd = monitor__fd(monitor), .events = POLLIN };
 
 	while (poll(&pfd, 1, quiet_ms) > 0)
-		assert_int_equal(links__dispatch(links), 0);
+		assert_int_equal(monitor__dispatch(monitor), 0);
 }
 
 static int setup(void **state)
@@ -165,76 +165,76 @@ static void test_globs(void **state)
 static void test_dump(void **state)
 {
 	static struct picture picture;
-	struct links *links;
+	struct monitor *monitor;
 
 	(void)state;
 	need_root();
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
-	assert_int_equal(links__dump(links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
+	assert_int_equal(monitor__dump(monitor), 0);
 	assert_true(present(&picture, "lo"));
 	assert_int_equal(seen(&picture, "lo")->reports, 1);
-	assert_int_equal(links__dump(links), 0); /* all there are, also the unchanged */
+	assert_int_equal(monitor__dump(monitor), 0); /* all there are, also the unchanged */
 	assert_int_equal(seen(&picture, "lo")->reports, 2);
-	links__close(links);
-	links__close(NULL);
+	monitor__close(monitor);
+	monitor__close(NULL);
 }
 
 static void test_many(void **state)
 {
 	static struct picture picture;
-	struct links *links;
+	struct monitor *monitor;
 
 	(void)state;
 	need_root();
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
 	batch("link add m%u type veth peer name n%u", 0, PAIRS);
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_int_equal(count_present(&picture, "m"), PAIRS);
 	assert_int_equal(count_present(&picture, "n"), PAIRS);
 	assert_string_equal(seen(&picture, "m7")->info.kind, "veth");
 	assert_false(seen(&picture, "m7")->info.foreign_peer);
 	assert_int_equal(seen(&picture, "m7")->info.ifindex, if_nametoindex("m7"));
 	batch("link del m%u", 0, PAIRS);
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_int_equal(count_present(&picture, "m") + count_present(&picture, "n"), 0);
 	/* Come and gone between two looks. */
 	batch("link add m%u type veth peer name n%u", 0, 1);
 	batch("link del m%u", 0, 1);
 	batch("link add q%u type veth peer name r%u", 0, PAIRS);
 	batch("link del q%u", 0, PAIRS);
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_int_equal(count_present(&picture, "q") + count_present(&picture, "r"), 0);
-	links__close(links);
+	monitor__close(monitor);
 }
 
 static void test_prompt(void **state)
 {
 	static struct picture picture;
-	struct links *links;
+	struct monitor *monitor;
 	struct pollfd pfd;
 	uint64_t start;
 
 	(void)state;
 	need_root();
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
 	run("ip link add p0 type veth peer name p1");
 	start = now_ms();
-	pfd = (struct pollfd){ .fd = links__fd(links), .events = POLLIN };
+	pfd = (struct pollfd){ .fd = monitor__fd(monitor), .events = POLLIN };
 	while (!present(&picture, "p0") && now_ms() - start < 1000)
 		if (poll(&pfd, 1, 10) > 0)
-			assert_int_equal(links__dispatch(links), 0);
+			assert_int_equal(monitor__dispatch(monitor), 0);
 	assert_true(now_ms() - start < PROMPT_MS);
 	run("ip link del p0");
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_false(present(&picture, "p0"));
-	links__close(links);
+	monitor__close(monitor);
 }
 
 /* Neither end is up when the peer moves: the end that stays gets no message of its own. */
 static void test_peer_moves(void **state)
 {
 	static struct picture picture;
-	struct links *links;
+	struct monitor *monitor;
 	uint64_t start;
 	int ends[2];
 	char cmd[64], ready = 1;
@@ -243,9 +243,9 @@ static void test_peer_moves(void **state)
 	(void)state;
 	need_root();
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
 	run("ip link add h0 type veth peer name c0");
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_false(seen(&picture, "h0")->info.foreign_peer);
 	pod = fork();
 	assert_true(pod >= 0);
@@ -261,18 +261,18 @@ static void test_peer_moves(void **state)
 	run(cmd);
 	start = now_ms();
 	while (!seen(&picture, "h0")->info.foreign_peer && now_ms() - start < PROMPT_MS)
-		settle(links, 5);
+		settle(monitor, 5);
 	assert_true(seen(&picture, "h0")->info.foreign_peer);
 	assert_false(present(&picture, "c0"));
 	run("ip link set h0 up");
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_true(seen(&picture, "h0")->info.up);
 	/* With the pod's namespace both ends go. */
 	kill(pod, SIGKILL);
 	assert_int_equal(waitpid(pod, NULL, 0), pod);
-	settle(links, 300);
+	settle(monitor, 300);
 	assert_false(present(&picture, "h0"));
-	links__close(links);
+	monitor__close(monitor);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -281,48 +281,48 @@ static void test_peer_moves(void **state)
 static void test_bridge_port(void **state)
 {
 	static struct picture picture;
-	struct links *links;
+	struct monitor *monitor;
 
 	(void)state;
 	need_root();
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
 	if (system("ip link add br0 type bridge 2>/dev/null")) {
 		print_message("SKIP: no bridges on this kernel\n");
-		links__close(links);
+		monitor__close(monitor);
 		skip();
 	}
 	run("ip link add b0 type veth peer name b1; ip link set b0 master br0;"
 	    " ip link set b0 nomaster");
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_true(present(&picture, "b0"));
 	run("ip link del br0; ip link del b0");
-	links__close(links);
+	monitor__close(monitor);
 }
 
 static void test_lost_messages(void **state)
 {
 	static struct picture picture;
 	int small = 1, n;
-	struct links *links;
+	struct monitor *monitor;
 
 	(void)state;
 	need_root();
-	assert_int_equal(links__open(on_link, &picture, &links), 0);
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
 	batch("link add d%u type veth peer name e%u", 0, PAIRS);
-	settle(links, 50);
+	settle(monitor, 50);
 	assert_int_equal(count_present(&picture, "d"), PAIRS);
 	/* 2 KB of queue: nearly all that comes now is lost. */
-	setsockopt(links__fd(links), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(monitor__fd(monitor), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	batch("link del d%u", 0, PAIRS / 2);
 	batch("link add f%u type veth peer name g%u", 0, PAIRS);
 	for (n = 0; n < 5; n++)
-		settle(links, 20);
+		settle(monitor, 20);
 	assert_int_equal(count_present(&picture, "d"), PAIRS - PAIRS / 2);
 	assert_int_equal(count_present(&picture, "f"), PAIRS);
 	assert_int_equal(count_present(&picture, "e"), PAIRS - PAIRS / 2);
 	batch("link del f%u", 0, PAIRS);
 	batch("link del d%u", PAIRS / 2, PAIRS);
-	links__close(links);
+	monitor__close(monitor);
 }
 
 int main(void)
