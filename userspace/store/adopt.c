@@ -45,7 +45,7 @@ static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *
 	if (!slot__check(slot, size) || slot->expires_ns + slot->stale_s * NSEC_PER_SEC <= now_ns)
 		return false;
 	slot__name(slot, name);
-	if (slot->key_flags & NODENS_KEY_CUT && !nxdomain_labels(name->wire, name->len))
+	if (slot->key_flags & NODENS_KEY_CUT && !depths_labels(name->wire, name->len))
 		return false;
 	return question__hash(store->hash_key, name, be16toh(slot->qtype), slot->key_flags) == hash;
 }
@@ -80,8 +80,8 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 		.run = copy.slot.hits < UINT16_MAX ? copy.slot.hits : UINT16_MAX,
 	};
 	if (copy.slot.key_flags & NODENS_KEY_CUT)
-		store->cuts[nxdomain_labels(name.wire, name.len)]++, store->stats.cuts++;
-	partition_enqueue(store, slot);
+		store->cuts[depths_labels(name.wire, name.len)]++, store->stats.cuts++;
+	queue_add(store, slot);
 	table_set(store, hash, slot);
 	entry_apply(store, slot, &put, now_ns);
 	return true;
@@ -125,7 +125,7 @@ static int adopt_all(struct store *store, uint64_t now_ns)
 	return err;
 }
 
-int store_adopt(struct store *store, uint64_t now_ns)
+int adopt_published(struct store *store, uint64_t now_ns)
 {
 	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
 

@@ -72,54 +72,6 @@ int partition_make(const struct store *store, const uint32_t (*capacity)[2], uin
 	return all > store->total;
 }
 
-static void queue_push(struct store *store, struct queue *queue, uint32_t slot)
-{
-	struct slot_meta *meta = store_meta(store, slot);
-
-	meta->prev = queue->tail;
-	meta->next = STORE_NONE;
-	if (queue->tail == STORE_NONE)
-		queue->head = slot;
-	else
-		store_meta(store, queue->tail)->next = slot;
-	queue->tail = slot;
-}
-
-static void queue_remove(struct store *store, struct queue *queue, uint32_t slot)
-{
-	struct slot_meta *meta = store_meta(store, slot);
-
-	if (meta->prev == STORE_NONE)
-		queue->head = meta->next;
-	else
-		store_meta(store, meta->prev)->next = meta->next;
-	if (meta->next == STORE_NONE)
-		queue->tail = meta->prev;
-	else
-		store_meta(store, meta->next)->prev = meta->prev;
-}
-
-void partition_enqueue(struct store *store, uint32_t slot)
-{
-	struct slot_meta *meta = store_meta(store, slot);
-	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
-
-	queue_push(store, queue, slot);
-	queue->live++;
-	queue->held++;
-	store->stats.entries[meta->kind]++;
-}
-
-void partition_dequeue(struct store *store, uint32_t slot)
-{
-	struct slot_meta *meta = store_meta(store, slot);
-	struct queue *queue = &meta_part(store, meta)->queue[slot_queue(slot)];
-
-	queue_remove(store, queue, slot);
-	queue->live--;
-	store->stats.entries[meta->kind]--;
-}
-
 /* Second chance: was it used since the last look? */
 static bool recently_used(struct store *store, uint32_t slot)
 {
@@ -166,8 +118,7 @@ static int evict_oldest(struct store *store, struct queue *queue, uint64_t now_n
 
 		if (i == STORE_LOOK || dispensable(store, slot, now_ns))
 			return evict_slot(store, slot, now_ns);
-		queue_remove(store, queue, slot);
-		queue_push(store, queue, slot);
+		queue_rotate(store, queue);
 	}
 	return -ENOENT;
 }
@@ -255,8 +206,7 @@ static uint32_t decide_all(struct store *store, uint32_t n, store_partition_fn *
 		for (uint32_t left = queue->live; left; left--) {
 			uint32_t slot = queue->head;
 
-			queue_remove(store, queue, slot);
-			queue_push(store, queue, slot);
+			queue_rotate(store, queue);
 			if (decide(store, slot, n, fn, ctx, now_ns, &moves[n_moves]))
 				n_moves++;
 		}
@@ -294,7 +244,7 @@ int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], ui
 	struct part *parts;
 	int ret;
 
-	store_free_current(store);
+	entry_free_current(store);
 	ret = moves ? partition_make(store, capacity, n, &parts) : -ENOMEM;
 	if (ret < 0) {
 		free(moves);
@@ -310,7 +260,7 @@ int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], ui
 		struct slot_meta *meta = store_meta(store, moves[i].slot);
 
 		meta->partition = moves[i].partition;
-		partition_enqueue(store, moves[i].slot);
+		queue_add(store, moves[i].slot);
 		if (meta->item != STORE_NONE)
 			overflow_enqueue(store, meta_part(store, meta), meta->item);
 	}
@@ -328,7 +278,7 @@ int store__filter(struct store *store,
 	struct store_question question;
 	int n = 0;
 
-	store_free_current(store);
+	entry_free_current(store);
 	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
 		for (uint32_t i = 0; i < store->pool[cls].unused; i++) {
 			uint32_t slot = NODENS_SLOT(cls, i);

@@ -5,14 +5,10 @@
  * Contract: see store.h. Whatever can fail does so before the index names the
  * new slot; what the entry replaces goes after that.
  */
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "store_priv.h"
-
-/* A window that opens sooner would ask for an answer again that has just come. */
-#define REFRESH_NOT_BEFORE_NS (NSEC_PER_SEC / 2)
 
 /* An entry on its way in. */
 struct insertion {
@@ -26,36 +22,7 @@ struct insertion {
 	union slot_buf image;
 };
 
-static uint64_t window_opens(const struct store_put *put, uint64_t stored_ns, uint64_t expires_ns)
-{
-	uint64_t left_ns = put->refresh_left_s * NSEC_PER_SEC;
-	uint64_t first = stored_ns + REFRESH_NOT_BEFORE_NS;
-	uint64_t opens = expires_ns > left_ns ? expires_ns - left_ns : 0;
-
-	return opens > first ? opens : first;
-}
-
-void entry_apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns)
-{
-	struct slot_meta *meta = store_meta(store, slot);
-	uint32_t keep_s = put->keep_s > put->stale_s ? put->keep_s : put->stale_s, due;
-	uint64_t expires_ns = entry_expires(store, slot);
-	uint64_t within_s = (put->refresh_within_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
-
-	meta->expires = unit_up(expires_ns);
-	meta->keep = unit_up(expires_ns + keep_s * NSEC_PER_SEC);
-	meta->refresh = put->refresh;
-	meta->refresh_hits = put->refresh_hits < UINT16_MAX ? put->refresh_hits : UINT16_MAX;
-	meta->refresh_within_s = within_s < UINT16_MAX ? within_s : UINT16_MAX;
-	if (meta->where == AT_STALE && meta->keep > unit_down(now_ns))
-		return;
-	due = meta->expires;
-	if (put->refresh != STORE_REFRESH_NEVER && store->config.refresh)
-		due = unit_up(window_opens(put, store_slot(store, slot)->stored_ns, expires_ns));
-	timer_set(store, slot, due < meta->expires ? due : meta->expires);
-}
-
-/* The slot's bytes: the whole answer, or the part that programs send of one on the overflow. */
+/* The slot's bytes: the whole answer, or the part that programs send of one in the overflow. */
 static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns,
 		      bool *overflow)
 {
@@ -182,11 +149,11 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 	if (old != STORE_NONE)
 		inherit(store, in, old, meta);
 	if (in->cut_labels)
-		nxdomain_count(store, in->cut_labels, 1);
+		depths_count(store, in->cut_labels, 1);
 	err = publish(store, in, slot, now_ns);
 	if (err) {
 		if (in->cut_labels)
-			nxdomain_count(store, in->cut_labels, -1);
+			depths_count(store, in->cut_labels, -1);
 		slots_untake(store, slot);
 		return err;
 	}
@@ -199,7 +166,7 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 		item->slot = slot;
 		overflow_enqueue(store, in->part, in->item);
 	}
-	partition_enqueue(store, slot);
+	queue_add(store, slot);
 	entry_apply(store, slot, in->put, now_ns);
 	table_set(store, in->hash, slot);
 	if (old != STORE_NONE) {
@@ -221,7 +188,7 @@ static int admit(struct store *store, struct insertion *in, uint64_t now_ns)
 	    put->partition >= store->n_partitions)
 		return -EINVAL;
 	if (answer->key_flags & NODENS_KEY_CUT) {
-		in->cut_labels = nxdomain_labels(answer->qname.wire, answer->qname.len);
+		in->cut_labels = depths_labels(answer->qname.wire, answer->qname.len);
 		if (!in->cut_labels || answer->qtype || answer->key_flags & NODENS_KEY_AGENT)
 			return -EINVAL;
 	}
@@ -259,7 +226,7 @@ int store__put(struct store *store, struct answer *answer, const struct store_pu
 	bool overflow;
 	int err;
 
-	store_free_current(store);
+	entry_free_current(store);
 	err = admit(store, &in, now_ns);
 	if (!err)
 		err = make_image(store, &in, now_ns, &overflow);
@@ -280,71 +247,13 @@ out:
 	return err;
 }
 
-/*
- * A copy in another slot, by the rules for anything published. The partition's limits are not
- * asked: it has the entry already, and the other slot goes after its grace period.
- */
-static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *image)
-{
-	struct slot_meta *meta = store_meta(store, slot), *to;
-	uint32_t copy;
-
-	slots_reclaim(store);
-	copy = slots_take(store, store_slab(store, slot)->size);
-	if (copy == STORE_NONE) {
-		grace__hurry(store->grace);
-		return slot;
-	}
-	to = store_meta(store, copy);
-	if (slab_write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
-	    index_publish(store, meta->key, copy)) {
-		slots_untake(store, copy);
-		return slot;
-	}
-	*to = *meta;
-	to->where = AT_NOWHERE;
-	timer_move(store, slot, copy);
-	if (meta->item != STORE_NONE)
-		store->overflow.items[meta->item].slot = copy;
-	partition_dequeue(store, slot);
-	partition_enqueue(store, copy);
-	table_set(store, meta->key, copy);
-	slots_retire(store, slot);
-	return copy;
-}
-
-/*
- * The one thing of a published slot that the agent changes. Mapped, it is one aligned store of 32
- * bits: a program reads what was or what is, either right by itself, since no other field has to
- * agree with it. By bpf() the kernel would copy the whole value over itself, which is no store of
- * one word and would undo hits counted meanwhile; so there the entry gets another slot.
- */
-uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
-{
-	struct slab *slab = store_slab(store, slot);
-	struct nodens_slot *from = store_slot(store, slot);
-	union slot_buf image;
-
-	if (from->stale_s == stale_s)
-		return slot;
-	if (slab->mapped) {
-		__atomic_store_n(&from->stale_s, stale_s, __ATOMIC_RELAXED);
-		return slot;
-	}
-	memset(&image, 0, sizeof(image));
-	memcpy(image.bytes, from, slab->size);
-	slab_sample(slab, NODENS_SLOT_INDEX(slot), &image.slot.hits, &image.slot.last_use);
-	image.slot.stale_s = stale_s;
-	return republish(store, slot, &image);
-}
-
 int store__publish_stale(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
 			 uint8_t key_flags, uint32_t window_s, uint64_t now_ns)
 {
 	uint32_t slot, stale_s = 0;
 	uint64_t expires_ns, until_ns, kept_ns;
 
-	store_free_current(store);
+	entry_free_current(store);
 	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE || store_meta(store, slot)->keep <= unit_down(now_ns) ||
 	    !entry_published(store, slot))

@@ -6,21 +6,12 @@
  * whatever has gone from it (`nodens flush` deletes there) is not answered
  * here either.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "store_priv.h"
-
-void store_free_current(struct store *store)
-{
-	answer__free(store->current);
-	store->current = NULL;
-}
 
 /* The partitions together get what the maps have room for. */
 static int open_partitions(struct store *store, const struct store_config *config)
@@ -55,10 +46,10 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	slots_open(store);
 	err = timers_open(store);
 	if (!err)
-		err = store_adopt(store, now_ns);
+		err = adopt_published(store, now_ns);
 	if (err)
 		return err;
-	nxdomain_settle(store);
+	depths_settle(store);
 	/*
 	 * Waits for one grace period: so every slot that was not adopted is out
 	 * of reach, whoever withdrew it.
@@ -94,7 +85,7 @@ void store__close(struct store *store)
 	if (!store)
 		return;
 	grace__close(store->grace);
-	store_free_current(store);
+	entry_free_current(store);
 	overflow_close(&store->overflow);
 	table_close(&store->table);
 	timers_close(store);
@@ -102,81 +93,6 @@ void store__close(struct store *store)
 	for (int cls = 0; cls < NODENS_CLASSES; cls++)
 		slab_close(&store->slab[cls]);
 	free(store);
-}
-
-void entry_drop(struct store *store, uint32_t slot)
-{
-	const struct nodens_slot *bytes = store_slot(store, slot);
-	struct slot_meta *meta = store_meta(store, slot);
-	uint32_t last_use;
-
-	entry_look(store, slot, &last_use); /* the last hits are told */
-	if (bytes->key_flags & NODENS_KEY_CUT)
-		nxdomain_count(store, nxdomain_labels(bytes->data, bytes->name_len), -1);
-	timer_remove(store, slot);
-	if (meta->item != STORE_NONE) {
-		overflow_dequeue(store, meta_part(store, meta), meta->item);
-		overflow_free(store, meta->kind, meta->item);
-	}
-	partition_dequeue(store, slot);
-	slots_retire(store, slot);
-}
-
-int entry_remove(struct store *store, uint32_t slot)
-{
-	uint64_t hash = store_meta(store, slot)->key;
-	int err = index_withdraw(store, hash);
-
-	/* still published: it must not be retired */
-	if (err)
-		return err;
-	table_remove(store, hash);
-	entry_drop(store, slot);
-	return 0;
-}
-
-bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
-	      uint8_t key_flags)
-{
-	return slot->qtype == htobe16(qtype) && slot->key_flags == key_flags &&
-	       slot->name_len == name->len && !memcmp(slot->data, name->wire, name->len);
-}
-
-uint32_t entry_find(const struct store *store, const struct dns_name *name, uint16_t qtype,
-		    uint8_t key_flags)
-{
-	uint64_t hash = question__hash(store->hash_key, name, qtype, key_flags);
-	uint32_t slot = table_find(store, hash);
-
-	if (slot != STORE_NONE && !entry_is(store_slot(store, slot), name, qtype, key_flags))
-		return STORE_NONE;
-	return slot;
-}
-
-uint64_t entry_expires(const struct store *store, uint32_t slot)
-{
-	uint32_t item = store_meta(store, slot)->item;
-
-	return item == STORE_NONE ? store_slot(store, slot)->expires_ns
-				  : store->overflow.items[item].expires_ns;
-}
-
-bool entry_published(struct store *store, uint32_t slot)
-{
-	if (index_names(store, store_meta(store, slot)->key, slot))
-		return true;
-	entry_remove(store, slot);
-	return false;
-}
-
-void entry_question(const struct store *store, uint32_t slot, struct store_question *question)
-{
-	const struct nodens_slot *bytes = store_slot(store, slot);
-
-	slot__name(bytes, &question->qname);
-	question->qtype = be16toh(bytes->qtype);
-	question->key_flags = bytes->key_flags;
-	question->partition = store_meta(store, slot)->partition;
 }
 
 /* Its answer; NULL: there is none here, or it was flushed. */
@@ -209,7 +125,7 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 	uint64_t expires_ns;
 	uint32_t slot;
 
-	store_free_current(store);
+	entry_free_current(store);
 	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE)
 		return NULL;
@@ -236,7 +152,7 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 	uint64_t expires_ns;
 	uint32_t slot;
 
-	store_free_current(store);
+	entry_free_current(store);
 	slot = entry_find(store, qname_lower, qtype, key_flags);
 	if (slot == STORE_NONE)
 		return NULL;
@@ -265,7 +181,7 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
 {
 	uint32_t slot;
 
-	store_free_current(store);
+	entry_free_current(store);
 	slot = entry_find(store, qname_lower, qtype, key_flags);
 	return slot == STORE_NONE ? -ENOENT : entry_remove(store, slot);
 }

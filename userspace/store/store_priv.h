@@ -240,13 +240,14 @@ static inline enum part_queue slot_queue(uint32_t slot)
 	return NODENS_SLOT_CLASS(slot) == LARGE_CLASS ? QUEUE_LARGE : QUEUE_SMALL;
 }
 
-/* table.c: hash -> slot, and the overflow */
+/* table.c: hash -> slot */
 int table_open(struct table *table, uint32_t n_max);
 void table_close(struct table *table);
 uint32_t table_find(const struct store *store, uint64_t hash); /* STORE_NONE */
 void table_set(struct store *store, uint64_t hash, uint32_t slot);
 void table_remove(struct store *store, uint64_t hash);
 
+/* overflow.c */
 int overflow_open(struct overflow *overflow);
 void overflow_close(struct overflow *overflow);
 /* A free item, in no queue yet; STORE_NONE: there is no room for @bytes. What it costs is counted.
@@ -274,21 +275,6 @@ void slots_retire(struct store *store, uint32_t slot);
 /* Slots whose grace period is over become free. */
 void slots_reclaim(struct store *store);
 
-/* partition.c: who has what */
-/* Fresh parts for these capacities; 1: less than asked for. *out is the caller's. */
-int partition_make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
-		   struct part **out);
-/* Into its part's queue, where it lives; meta->partition and kind are set. */
-void partition_enqueue(struct store *store, uint32_t slot);
-/* Out of the queue; its slot goes on to count for the partition until it is reclaimed. */
-void partition_dequeue(struct store *store, uint32_t slot);
-/* Evict one of the part's entries. -ENOENT: there is none; else -errno: the index kept it. */
-int partition_evict(struct store *store, struct part *part, uint64_t now_ns);
-/* One that has a slot of the largest class. */
-int partition_evict_large(struct store *store, struct part *part, uint64_t now_ns);
-/* One that is on the overflow. */
-int partition_evict_overflow(struct store *store, struct part *part, uint64_t now_ns);
-
 /* timers.c: what is due when */
 int timers_open(struct store *store);
 void timers_close(struct store *store);
@@ -301,11 +287,40 @@ void timer_remove(struct store *store, uint32_t slot);
 /* The entry of @from lives in @to from now on. */
 void timer_move(struct store *store, uint32_t from, uint32_t to);
 
-/* tick.c */
+/* queue.c */
+/* Into its part's queue, where it lives; meta->partition and kind are set. */
+void queue_add(struct store *store, uint32_t slot);
+/* Out of the queue; its slot goes on to count for the partition until it is reclaimed. */
+void queue_drop(struct store *store, uint32_t slot);
+/* The oldest becomes the youngest. */
+void queue_rotate(struct store *store, struct queue *queue);
+
+/* depths.c */
+/* Of a cut's name: 1 to 63, or 0 where it is none. */
+unsigned int depths_labels(const uint8_t *wire, size_t len);
+void depths_count(struct store *store, unsigned int labels, int by);
+/* After adoption: the mask says what the counts say. */
+void depths_settle(struct store *store);
+
+/* entry.c */
+/* What store__get() handed out is of no use any more. */
+void entry_free_current(struct store *store);
+/* The slot that holds this question, expired or not; STORE_NONE. */
+uint32_t entry_find(const struct store *store, const struct dns_name *name, uint16_t qtype,
+		    uint8_t key_flags);
+bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
+	      uint8_t key_flags);
+/* Its expiry, to the nanosecond. */
+uint64_t entry_expires(const struct store *store, uint32_t slot);
+void entry_question(const struct store *store, uint32_t slot, struct store_question *question);
 /* Take in the hit samples: hits are told, the run goes on. *last_use as the slot has it. */
 void entry_look(struct store *store, uint32_t slot, uint32_t *last_use);
-
-/* put.c */
+/* Does the index still name it? If not, it is forgotten. */
+bool entry_published(struct store *store, uint32_t slot);
+/* Withdraw the entry in @slot from the index and forget it. -errno: it stays. */
+int entry_remove(struct store *store, uint32_t slot);
+/* Its place in the table is taken by another, or emptied, before this. */
+void entry_drop(struct store *store, uint32_t slot);
 /* How long it is kept and when it is looked at, from what @put says of that. */
 void entry_apply(struct store *store, uint32_t slot, const struct store_put *put, uint64_t now_ns);
 /*
@@ -314,32 +329,19 @@ void entry_apply(struct store *store, uint32_t slot, const struct store_put *put
  */
 uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s);
 
-/* nxdomain.c */
-/* Of a cut's name: 1 to 63, or 0 where it is none. */
-unsigned int nxdomain_labels(const uint8_t *wire, size_t len);
-void nxdomain_count(struct store *store, unsigned int labels, int by);
-/* After adoption: the mask says what the counts say. */
-void nxdomain_settle(struct store *store);
-
-/* store.c */
-void store_free_current(struct store *store);
-/* The slot that holds this question, expired or not; STORE_NONE. */
-uint32_t entry_find(const struct store *store, const struct dns_name *name, uint16_t qtype,
-		    uint8_t key_flags);
-bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint16_t qtype,
-	      uint8_t key_flags);
-/* Its expiry, to the nanosecond. */
-uint64_t entry_expires(const struct store *store, uint32_t slot);
-/* Does the index still name it? If not, it is forgotten. */
-bool entry_published(struct store *store, uint32_t slot);
-void entry_question(const struct store *store, uint32_t slot, struct store_question *question);
-/* Withdraw the entry in @slot from the index and forget it. -errno: it stays. */
-int entry_remove(struct store *store, uint32_t slot);
-/* Its place in the table is taken by another, or emptied, before this. */
-void entry_drop(struct store *store, uint32_t slot);
+/* partition.c: who may have how much */
+/* Fresh parts for these capacities; 1: less than asked for. *out is the caller's. */
+int partition_make(const struct store *store, const uint32_t (*capacity)[2], uint32_t n,
+		   struct part **out);
+/* Evict one of the part's entries. -ENOENT: there is none; else -errno: the index kept it. */
+int partition_evict(struct store *store, struct part *part, uint64_t now_ns);
+/* One that has a slot of the largest class. */
+int partition_evict_large(struct store *store, struct part *part, uint64_t now_ns);
+/* One that is in the overflow. */
+int partition_evict_overflow(struct store *store, struct part *part, uint64_t now_ns);
 
 /* adopt.c */
 /* Before anything is published; slots that the index does not name become free. */
-int store_adopt(struct store *store, uint64_t now_ns);
+int adopt_published(struct store *store, uint64_t now_ns);
 
 #endif /* NODENS_STORE_PRIV_H */

@@ -10,12 +10,6 @@
  * The samples (bpf/store.bpf.h) say of up to NODENS_HITS_EXACT hits a second how many they were, of
  * more about how many.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <bpf/bpf.h>
-
 #include "store_priv.h"
 
 #define WITHDRAW_MAX  1024 /* a call; about 1 us each */
@@ -31,35 +25,6 @@
 /* Between two looks at an entry in its window. */
 #define WINDOW_LOOK_MIN 4  /* 0.27 s */
 #define WINDOW_LOOK_MAX 15 /* 1 s */
-
-static uint16_t saturate(uint32_t n)
-{
-	return n < UINT16_MAX ? n : UINT16_MAX;
-}
-
-void entry_look(struct store *store, uint32_t slot, uint32_t *last_use)
-{
-	const struct store_config *config = &store->config;
-	struct slot_meta *meta = store_meta(store, slot);
-	uint32_t hits, delta;
-
-	slab_sample(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &hits, last_use);
-	delta = hits - meta->seen;
-	if ((int32_t)delta < 0) /* somebody wrote the slot: begin anew */
-		delta = 0;
-	meta->seen = hits;
-	if (*last_use > meta->last_use) {
-		meta->last_use = *last_use;
-		meta->used = 1; /* programs store it before they count the hit */
-	}
-	if (!delta && !meta->by_agent)
-		return;
-	meta->used = 1;
-	meta->run = saturate(meta->run + delta + meta->by_agent);
-	meta->by_agent = 0;
-	if (delta && config->hits)
-		config->hits(config->ctx, store_slot(store, slot), meta->partition, delta);
-}
 
 /* Has the run ended: no use for as long as the gap may be? */
 static bool run_over(const struct slot_meta *meta, uint64_t now_ns)
@@ -253,7 +218,7 @@ static void run_walk(struct store *store, uint64_t now_ns)
 
 void store__tick(struct store *store, uint64_t now_ns)
 {
-	store_free_current(store);
+	entry_free_current(store);
 	slots_reclaim(store);
 	store->asked = 0;
 	run_timers(store, now_ns);
