@@ -95,7 +95,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 					  .pretend = pretend,
 					  .capacity = { capacity, capacity } };
 	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 4096 };
-	struct store_maps maps;
+	struct publisher *publisher;
 	struct error err;
 
 	memset(env, 0, sizeof(*env));
@@ -115,9 +115,9 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	env->ctl->n_served6 = 1;
 	inet_pton(AF_INET6, "fd00:10:96::a", env->ctl->served6[0]);
 	env__beat(env);
-	datapath__store_maps(env->datapath, &maps);
 	store.hash_key = (const uint64_t *)env->ctl->hash_key;
-	if (store__open(&maps, &store, clock_now(), &env->store))
+	if (datapath__publisher(env->datapath, &publisher) ||
+	    store__open(publisher, &store, clock_now(), &env->store))
 		die("store__open");
 	env->fd[TEST_TC] = datapath__tc_prog_fd(env->datapath, DATAPATH_TC_POD, true, &err);
 	if (env->fd[TEST_TC] < 0)

@@ -152,12 +152,6 @@ static struct corefile *parse(struct scene *scene, const char *text)
 static void open_store(struct scene *scene, const struct corefile *cf)
 {
 	static const struct run_options no_options;
-	struct store_maps maps = {
-		.index_fd = -1,
-		.mmapable = true,
-		.grace_fd = -1,
-		.grace_inner_fd = -1,
-	};
 	struct store_config config = {
 		.bufsize = BUFSIZE,
 		.hash_key = (const uint64_t *)scene->ctl.hash_key,
@@ -165,12 +159,13 @@ static void open_store(struct scene *scene, const struct corefile *cf)
 		.refresh = on_refresh,
 		.ctx = scene,
 	};
+	uint32_t slab_entries[NODENS_CLASSES];
+	struct publisher *publisher;
 
-	for (int i = 0; i < NODENS_CLASSES; i++)
-		maps.slab_fd[i] = -1;
 	plan__capacity(&no_options, cf, config.capacity);
-	store__plan(config.capacity, maps.slab_entries);
-	if (store__open(&maps, &config, scene->v.now_ns, &scene->store))
+	store__plan(config.capacity, slab_entries);
+	if (publisher__none(slab_entries, &publisher) ||
+	    store__open(publisher, &config, scene->v.now_ns, &scene->store))
 		scene_fail(scene, "store__open");
 }
 

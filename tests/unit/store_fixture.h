@@ -68,14 +68,26 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	return maps->index_fd >= 0 && maps->grace_fd >= 0;
 }
 
-/* None: the store is the agent's own memory. */
-static inline void fixture_no_maps(struct store_maps *maps, const uint32_t capacity[2])
+/* A store over these maps. */
+static inline int fixture_open(const struct store_maps *maps, const struct store_config *config,
+			       struct store **out)
 {
-	store__plan(capacity, maps->slab_entries);
-	maps->mmapable = true;
-	maps->index_fd = maps->grace_fd = maps->grace_inner_fd = -1;
-	for (int i = 0; i < NODENS_CLASSES; i++)
-		maps->slab_fd[i] = -1;
+	struct publisher *publisher;
+	int err = publisher__maps(maps, &publisher);
+
+	return err ? err : store__open(publisher, config, clock_now(), out);
+}
+
+/* A store that nobody else reads. */
+static inline int fixture_open_none(const struct store_config *config, struct store **out)
+{
+	uint32_t slab_entries[NODENS_CLASSES];
+	struct publisher *publisher;
+	int err;
+
+	store__plan(config->capacity, slab_entries);
+	err = publisher__none(slab_entries, &publisher);
+	return err ? err : store__open(publisher, config, clock_now(), out);
 }
 
 static inline void fixture_close(struct store_maps *maps)

@@ -74,14 +74,14 @@ static inline void open_world(struct world *w, uint32_t positive, uint32_t negat
 		print_message("no permission to make maps\n");
 		skip();
 	}
-	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
+	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 }
 
 static inline void reopen(struct world *w)
 {
 	store__close(w->store);
 	w->store = NULL;
-	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
+	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 }
 
 static inline int setup(void **state)

@@ -119,6 +119,7 @@ static int setup(void **state)
 	struct datapath_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
 	struct store_config store = { .capacity = { 1000, 500 }, .bufsize = 1232 };
 	struct error error = { .text = "" };
+	struct publisher *publisher;
 
 	*state = w;
 	if (datapath__open(&config, &w->datapath, &error)) {
@@ -127,7 +128,9 @@ static int setup(void **state)
 	}
 	datapath__store_maps(w->datapath, &w->maps);
 	store.hash_key = (const uint64_t *)datapath__ctl(w->datapath)->hash_key;
-	return store__open(&w->maps, &store, clock_now(), &w->store);
+	if (datapath__publisher(w->datapath, &publisher))
+		return -1;
+	return store__open(publisher, &store, clock_now(), &w->store);
 }
 
 static int teardown(void **state)

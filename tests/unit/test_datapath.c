@@ -303,36 +303,6 @@ static void load_all(const char *pretend)
 	datapath__close(dp);
 }
 
-/* No map, no pin, and a store that works over it. */
-static void test_none(void **state)
-{
-	struct datapath_config c = config(NULL);
-	uint64_t counters[NODENS_CTR_COUNT], zero[NODENS_CTR_COUNT] = {};
-	struct store_config store_config = { .capacity = { 1000, 500 }, .bufsize = 1232 };
-	struct store_maps maps;
-	struct store *store;
-	struct datapath *dp;
-
-	(void)state;
-	begin();
-	assert_int_equal(datapath__open_none(&c, &dp, &err), 0);
-	assert_int_equal(access(PIN_DIR, F_OK), -1);
-	assert_int_equal(datapath__ctl(dp)->layout, NODENS_LAYOUT);
-	assert_int_equal(datapath__ctl(dp)->capacity[0], 1000);
-	assert_memory_not_equal(datapath__ctl(dp)->hash_key, zero,
-				sizeof(datapath__ctl(dp)->hash_key));
-	assert_int_equal(datapath__ctl_commit(dp), 0);
-	assert_int_equal(datapath__counters(dp, counters), 0);
-	assert_memory_equal(counters, zero, sizeof(zero));
-	assert_int_equal(datapath__bytes(dp), 0);
-	datapath__store_maps(dp, &maps);
-	assert_int_equal(maps.index_fd, -1);
-	store_config.hash_key = (const uint64_t *)datapath__ctl(dp)->hash_key;
-	assert_int_equal(store__open(&maps, &store_config, clock_now(), &store), 0);
-	store__close(store);
-	datapath__close(dp);
-}
-
 static void test_may(void **state)
 {
 	(void)state;
@@ -452,13 +422,19 @@ static void test_bad_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pretend),	    cmocka_unit_test(test_probe_leaves_limits),
-		cmocka_unit_test(test_adopt),	    cmocka_unit_test(test_new_key),
-		cmocka_unit_test(test_not_adopted), cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_counters),    cmocka_unit_test(test_none),
-		cmocka_unit_test(test_may),	    cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_pinned_only), cmocka_unit_test(test_foreign_pin_stays),
-		cmocka_unit_test(test_half_way),    cmocka_unit_test(test_bad_config),
+		cmocka_unit_test(test_pretend),
+		cmocka_unit_test(test_probe_leaves_limits),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_new_key),
+		cmocka_unit_test(test_not_adopted),
+		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_may),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_pinned_only),
+		cmocka_unit_test(test_foreign_pin_stays),
+		cmocka_unit_test(test_half_way),
+		cmocka_unit_test(test_bad_config),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -262,19 +262,6 @@ static void test_waits_for_program(void **state)
 	close(r.map);
 }
 
-/* Without programs nothing is ever waited for, and there is no thread to do it. */
-static void test_no_programs(void **state)
-{
-	struct grace *grace;
-
-	(void)state;
-	assert_int_equal(grace__open(-1, -1, &grace), 0);
-	for (int i = 0; i < 3; i++)
-		assert_true(grace__passed(grace) >= grace__ticket(grace));
-	grace__hurry(grace);
-	grace__close(grace);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,7 +271,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_close_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits_for_program, setup, teardown),
-		cmocka_unit_test(test_no_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,18 +152,18 @@ static void test_wrong_maps(void **state)
 	open_world(w, 100, 100);
 	maps = w->maps;
 	maps.slab_entries[2]++;
-	assert_int_equal(store__open(&maps, &w->config, clock_now(), &store), -EINVAL);
+	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
 	maps.slab_fd[1] = maps.slab_fd[2];
-	assert_int_equal(store__open(&maps, &w->config, clock_now(), &store), -EINVAL);
+	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
 	maps.index_fd = maps.slab_fd[0];
-	assert_int_equal(store__open(&maps, &w->config, clock_now(), &store), -EINVAL);
+	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
 	maps.index_fd = -1;
-	assert_int_equal(store__open(&maps, &w->config, clock_now(), &store), -EBADFD);
+	assert_int_equal(fixture_open(&maps, &w->config, &store), -EBADFD);
 	maps.slab_fd[3] = -1;
-	assert_int_equal(store__open(&maps, &w->config, clock_now(), &store), -EBADFD);
+	assert_int_equal(fixture_open(&maps, &w->config, &store), -EBADFD);
 	assert_null(store);
 }
 
@@ -177,7 +177,7 @@ static void test_small_index(void **state)
 	store__close(w->store);
 	close(w->maps.index_fd);
 	w->maps.index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, 20, 0);
-	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
+	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 	for (int i = 0; i < 300; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
 		assert_int_equal(put(w, text, NODENS_POSITIVE), 0);

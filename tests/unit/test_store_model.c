@@ -68,7 +68,8 @@ struct watched {
 };
 
 struct model {
-	struct store_maps maps;
+	bool published;
+	struct store_maps maps; /* where published */
 	struct store_config config;
 	struct store *store;
 	uint64_t key[NODENS_HASH_WORDS], now;
@@ -183,7 +184,7 @@ static void check(struct model *m)
 	uint64_t hash, next;
 	int err;
 
-	if (m->maps.index_fd < 0) {
+	if (!m->published) {
 		store__stats(m->store, &stats);
 		for (int kind = 0; kind < 2; kind++)
 			assert_true(stats.entries[kind] <= m->config.capacity[kind]);
@@ -221,7 +222,7 @@ static void do_put(struct model *m, struct question *q)
 	q->n = n;
 	q->kind = kind;
 	q->expires_ns = m->now + ttl_s * NSEC;
-	if (m->maps.index_fd < 0)
+	if (!m->published)
 		assert_non_null(store__get(m->store, &q->name, DNS_TYPE_A, 0, m->now, &ttl_s));
 }
 
@@ -257,16 +258,23 @@ static void do_mark(struct model *m, const struct question *q)
 	union slot_buf slot;
 	uint32_t number;
 
-	if (kernel_slot(&m->maps, q->hash, &number, &slot))
+	if (m->published && kernel_slot(&m->maps, q->hash, &number, &slot))
 		kernel_mark(&m->maps, number, 1 + rnd(m, 3), (uint32_t)(m->now >> 30));
+}
+
+static void open_store(struct model *m)
+{
+	assert_int_equal(m->published ? fixture_open(&m->maps, &m->config, &m->store)
+				      : fixture_open_none(&m->config, &m->store),
+			 0);
 }
 
 static void do_reopen(struct model *m)
 {
 	store__close(m->store);
 	m->store = NULL;
-	assert_int_equal(store__open(&m->maps, &m->config, clock_now(), &m->store), 0);
-	for (int i = 0; m->maps.index_fd < 0 && i < NAMES; i++)
+	open_store(m);
+	for (int i = 0; !m->published && i < NAMES; i++)
 		m->q[i].known = false;
 	/* opening withdraws what it does not adopt, and then waits: all that is out is free */
 	check_watched(m);
@@ -328,21 +336,20 @@ static void run(enum how how, unsigned int seed, uint32_t positive, uint32_t neg
 		m->q[i].name = fixture_name(m->q[i].text);
 		m->q[i].hash = question__hash(m->key, &m->q[i].name, DNS_TYPE_A, 0);
 	}
-	if (how == NO_MAPS) {
-		fixture_no_maps(&m->maps, m->config.capacity);
-	} else if (!fixture_maps(&m->maps, m->config.capacity, how == MAPPED)) {
+	m->published = how != NO_MAPS;
+	if (m->published && !fixture_maps(&m->maps, m->config.capacity, how == MAPPED)) {
 		print_message("no permission to make maps\n");
 		free(m);
 		skip();
 	}
-	assert_int_equal(store__open(&m->maps, &m->config, clock_now(), &m->store), 0);
+	open_store(m);
 	for (int i = 0; i < OPS; i++) {
 		one_operation(m);
 		if (i < 500 || i % 16 == 0)
 			check(m);
 	}
 	store__close(m->store);
-	if (how != NO_MAPS)
+	if (m->published)
 		fixture_close(&m->maps);
 	free(m->watched);
 	free(m);

@@ -23,7 +23,7 @@ static void open_partitions(struct world *w, const uint32_t (*partitions)[2], ui
 		print_message("no permission to make maps\n");
 		skip();
 	}
-	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
+	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 }
 
 /* @n answers "KIND-PARTITION-i." of @partition. */

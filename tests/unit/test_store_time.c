@@ -42,7 +42,7 @@ static void open_refreshing(struct world *w, uint32_t capacity)
 		print_message("no permission to make maps\n");
 		skip();
 	}
-	assert_int_equal(store__open(&w->maps, &w->config, clock_now(), &w->store), 0);
+	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 	at(w, 0);
 }
 

@@ -21,10 +21,9 @@
 
 #define BEAT_NS	      (100 * NSEC_PER_MS)
 #define TICK_NS	      (250 * NSEC_PER_MS) /* of the store */
-#define HUNG_NS	      NSEC_PER_SEC
-#define SHED_ABOVE    4096  /* exchanges under way */
-#define MAX_EXCHANGES 16384 /* each may hold a socket */
-#define RESERVED_FDS  2048  /* connections, programs, maps */
+#define SHED_ABOVE    4096		  /* exchanges under way */
+#define MAX_EXCHANGES 16384		  /* each may hold a socket */
+#define RESERVED_FDS  2048		  /* connections, programs, maps */
 
 void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
 {
@@ -38,20 +37,11 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 			 sockaddr__text(addr, text, sizeof(text)), reason);
 }
 
-void agent__shed(struct agent *agent, uint32_t what, bool on)
-{
-	if (on)
-		agent->ctl->shed |= what;
-	else
-		agent->ctl->shed &= ~what;
-	datapath__ctl_commit(agent->datapath);
-}
-
 void agent__on_overload(void *ctx, bool overloaded)
 {
 	struct agent *agent = ctx;
 
-	agent__shed(agent, NODENS_SHED_LOAD, overloaded);
+	control_shed(&agent->control, NODENS_SHED_LOAD, overloaded);
 	if (!overloaded)
 		log_warn("no longer overloaded");
 	else
@@ -70,41 +60,11 @@ static void on_beat(void *arg, uint64_t now)
 {
 	struct agent *agent = arg;
 
-	agent->ctl->heartbeat_ns = now;
-	datapath__ctl_commit(agent->datapath);
+	control_beat(&agent->control, now);
 	agent_map__sync(&agent->map);
 	agent_observe__beat(agent);
 	agent_phases__beat(agent, now);
 	notify__beat(now);
-}
-
-/* Sets the addresses only where they changed: meanwhile nothing is served. */
-static void fill_served(struct agent *agent)
-{
-	const struct plan *plan = &agent->gen->plan;
-	struct nodens_ctl *ctl = agent->ctl, want = { 0 };
-
-	for (int i = 0; i < plan->n_served; i++) {
-		const struct served_addr *addr = &plan->served[i];
-
-		if (addr->family == AF_INET)
-			want.served4[want.n_served4++] = addr->v4.s_addr;
-		else
-			memcpy(want.served6[want.n_served6++], &addr->v6, sizeof(addr->v6));
-	}
-	if (ctl->n_served4 == want.n_served4 && ctl->n_served6 == want.n_served6 &&
-	    !memcmp(ctl->served4, want.served4, sizeof(want.served4)) &&
-	    !memcmp(ctl->served6, want.served6, sizeof(want.served6)))
-		return;
-	ctl->n_served4 = ctl->n_served6 = 0;
-	datapath__ctl_commit(agent->datapath);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy(ctl->served4, want.served4, sizeof(want.served4));
-	memcpy(ctl->served6, want.served6, sizeof(want.served6));
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	ctl->n_served4 = want.n_served4;
-	ctl->n_served6 = want.n_served6;
-	datapath__ctl_commit(agent->datapath);
 }
 
 static void on_second(void *arg, uint64_t now)
@@ -120,7 +80,7 @@ static void on_second(void *arg, uint64_t now)
 	agent__watch(agent, now);
 	if (agent->gen->plan.wildcard) {
 		plan__local_addrs(&agent->gen->plan);
-		fill_served(agent);
+		control_serve(&agent->control, &agent->gen->plan);
 	}
 	agent_link__review(agent);
 	agent_devices__review(agent);
@@ -154,10 +114,34 @@ static void on_refresh(void *ctx, const struct store_question *question, uint64_
 
 static void on_commit(void *ctx)
 {
-	datapath__ctl_commit(((struct agent *)ctx)->datapath);
+	control_commit(&((struct agent *)ctx)->control);
 }
 
-static int open_kern(struct agent *agent, const struct corefile *cf, const struct plan *plan)
+static int open_store(struct agent *agent, const uint32_t capacity[2])
+{
+	struct store_config config = {
+		.bufsize = agent->opts->bufsize,
+		.hash_key = (const uint64_t *)agent->control.ctl->hash_key,
+		.cut_depths = (uint64_t *)&agent->control.ctl->cut_depths,
+		.refresh = on_refresh,
+		.hits = agent__on_hits,
+		.commit = on_commit,
+		.ctx = agent,
+	};
+	struct publisher *publisher;
+	int ret;
+
+	memcpy(config.capacity, capacity, sizeof(config.capacity));
+	ret = agent->datapath ? datapath__publisher(agent->datapath, &publisher)
+			      : agent_bare__publisher(capacity, &publisher);
+	if (!ret)
+		ret = store__open(publisher, &config, loop__now(&agent->loop), &agent->store);
+	if (ret)
+		log_error("cannot open the store: %s", strerror(-ret));
+	return ret;
+}
+
+static int open_datapath(struct agent *agent, const struct corefile *cf, const struct plan *plan)
 {
 	struct datapath_config config = {
 		.pin_dir = agent->opts->bpffs,
@@ -165,14 +149,6 @@ static int open_kern(struct agent *agent, const struct corefile *cf, const struc
 		.adopt = true,
 	};
 	struct error err = { .text = "" };
-	struct store_config store = {
-		.bufsize = agent->opts->bufsize,
-		.refresh = on_refresh,
-		.hits = agent__on_hits,
-		.commit = on_commit,
-		.ctx = agent,
-	};
-	struct store_maps maps;
 	int ret;
 
 	plan__capacity(agent->opts, cf, config.capacity);
@@ -181,41 +157,23 @@ static int open_kern(struct agent *agent, const struct corefile *cf, const struc
 		log_error("%s", err.text);
 		return ret;
 	}
-	if (!agent->bare)
+	if (agent->datapath) {
 		log_features(datapath__features(agent->datapath));
-	agent->had_pins = datapath__adopted(agent->datapath);
-	agent->ctl = datapath__ctl(agent->datapath);
-	/* What a killed agent left says otherwise, and a first beat would make it true. */
-	agent->ctl->steer = agent->ctl->shed = 0;
-	datapath__ctl_commit(agent->datapath);
-	ret = agent->bare ? 0 : agent_map__open(&agent->map, agent->datapath);
+		agent->had_pins = datapath__adopted(agent->datapath);
+		ret = agent_map__open(&agent->map, agent->datapath);
+		if (ret) {
+			log_error("cannot make the map of the agent's counters: %s",
+				  strerror(-ret));
+			return ret;
+		}
+	}
+	ret = control_open(&agent->control, agent->datapath);
 	if (ret) {
-		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
+		log_error("no random bytes for the store's key");
 		return ret;
 	}
-	datapath__store_maps(agent->datapath, &maps);
-	memcpy(store.capacity, config.capacity, sizeof(store.capacity));
-	store.hash_key = (const uint64_t *)agent->ctl->hash_key;
-	store.cut_depths = (uint64_t *)&agent->ctl->cut_depths;
-	ret = store__open(&maps, &store, loop__now(&agent->loop), &agent->store);
-	if (ret)
-		log_error("cannot open the store: %s", strerror(-ret));
-	return ret;
-}
-
-static void fill_ctl(struct agent *agent)
-{
-	struct nodens_ctl *ctl = agent->ctl;
-
-	ctl->hung_ns = HUNG_NS;
-	ctl->lease_ns = agent->opts->lease_s * NSEC_PER_SEC;
-	ctl->bufsize = agent->opts->bufsize;
-	ctl->agent_pid = getpid();
-	if (agent->netns)
-		netns__fill_ctl(agent->netns, ctl);
-	fill_served(agent);
-	ctl->heartbeat_ns = loop__now(&agent->loop);
-	datapath__ctl_commit(agent->datapath);
+	memcpy(agent->capacity, config.capacity, sizeof(agent->capacity));
+	return open_store(agent, config.capacity);
 }
 
 /* Descriptors are what exchanges run out of first. */
@@ -304,7 +262,7 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 	if (!ret)
 		ret = agent_standby__open(agent, cf);
 	if (!ret)
-		ret = open_kern(agent, cf, plan);
+		ret = open_datapath(agent, cf, plan);
 	if (!ret)
 		ret = agent_observe__open(agent);
 	if (ret)
@@ -316,7 +274,8 @@ static int agent_open(struct agent *agent, struct corefile *cf, const struct pla
 	if (ret)
 		return ret;
 	plan__local_addrs(&agent->gen->plan);
-	fill_ctl(agent);
+	control_begin(&agent->control, agent->opts, &agent->gen->plan, agent->netns,
+		      loop__now(&agent->loop));
 	ret = agent_observe__configure(agent, agent->gen->cf);
 	if (!ret)
 		ret = agent_devices__open(agent);
@@ -341,7 +300,7 @@ static void unpin(struct agent *agent)
 /* @leave: programs and maps stay as they are. */
 static void agent_close(struct agent *agent, bool detach, bool unpins)
 {
-	if (agent->datapath && agent->ctl->steer)
+	if (agent->control.ctl && agent->control.ctl->steer)
 		agent__set_steer(agent, false);
 	agent_devices__close(agent, detach);
 	while (agent->gen) {
@@ -356,7 +315,7 @@ static void agent_close(struct agent *agent, bool detach, bool unpins)
 	netns__close(agent->netns);
 	store__close(agent->store);
 	agent_map__close(&agent->map);
-	if (agent->datapath && unpins && !agent->bare)
+	if (agent->datapath && unpins)
 		unpin(agent);
 	datapath__close(agent->datapath);
 	loop_timer__stop(&agent->beat);

@@ -14,6 +14,7 @@
 #include "datapath/attach.h"
 #include "observe/endpoints.h"
 #include "observe/errlog.h"
+#include "agent/control.h"
 #include "agent/generation.h"
 #include "base/line_writer.h"
 #include "link/monitor.h"
@@ -39,7 +40,8 @@ struct agent {
 	struct loop loop;
 	struct event *signals[5];
 	struct datapath *datapath;
-	struct nodens_ctl *ctl;
+	struct control control;
+	uint32_t capacity[2]; /* that the store was made for */
 	struct metrics *metrics;
 	struct endpoints *endpoints;
 	struct lines *lines; /* of the log and errors plugins */
@@ -82,8 +84,6 @@ void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
 			const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
-/* @what: NODENS_SHED_*, not to be steered from now on, or steered again. */
-void agent__shed(struct agent *agent, uint32_t what, bool on);
 void agent__on_dropped(void *ctx, const struct corefile_forward *forward);
 
 /* reload.c: the configuration again, if it reads differently; @reason for the log. */
@@ -164,6 +164,7 @@ void agent_map__close(struct agent_map *map);
  * have it, agent->bare and the agent's own memory. @err is for the log; what is missing has been
  * logged.
  */
+int agent_bare__publisher(const uint32_t capacity[2], struct publisher **out);
 int agent_bare__open_kern(struct agent *agent, const struct datapath_config *config,
 			  const struct plan *plan, struct error *err);
 /* Each second: it is worth a word now and then. */

@@ -5,13 +5,13 @@
  * Contract: agent_priv.h. One device that cannot be attached to is one line in
  * the log, once; it is tried again each second.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent_priv.h"
 #include "base/clock.h"
+#include "datapath/clients.h"
 
 struct device {
 	struct list link;
@@ -22,9 +22,6 @@ struct device {
 
 /* Who takes programs off again and again is named once in this time. */
 #define LOST_SAID_NS (60 * NSEC_PER_SEC)
-
-#define CLIENT_KEY_SIZE 16
-#define CLIENTS_A_CALL	512
 
 static bool is_named(const char *globs, const char *name)
 {
@@ -77,11 +74,10 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 	};
 	struct error err = { .text = "" };
 	char note[256] = "";
-	uint32_t ifindex = device->info.ifindex, none = 0;
 	int ret;
 
 	/* From its first packet on, nobody else may claim addresses that are routed to it. */
-	bpf_map_update_elem(datapath__claims_fd(agent->datapath), &ifindex, &none, BPF_NOEXIST);
+	clients__add_device(agent->datapath, device->info.ifindex);
 	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
 	ret = attachment__open(agent->datapath, &request, &device->attachment, note, sizeof(note),
 			       &err);
@@ -124,57 +120,13 @@ static void device_free(struct agent *agent, struct device *device, bool detach)
 	free(device);
 }
 
-/* Without batches (5.6): the next key is taken before this one goes. */
-static void forget_clients_singly(int fd, uint32_t ifindex)
-{
-	uint8_t keys[2][CLIENT_KEY_SIZE];
-	struct nodens_client client;
-	unsigned int at = 0, steps = 0;
-	bool more = !bpf_map_get_next_key(fd, NULL, keys[0]);
-
-	/* An evicted key begins the walk anew: it must end all the same. */
-	while (more && steps++ < 1 << 17) {
-		more = !bpf_map_get_next_key(fd, keys[at], keys[!at]);
-		if (!bpf_map_lookup_elem(fd, keys[at], &client) && client.ifindex == ifindex)
-			bpf_map_delete_elem(fd, keys[at]);
-		at = !at;
-	}
-}
-
-/* What a device that is gone had claimed must be free for the next pod with its address. */
-static void forget_clients(struct agent *agent, uint32_t ifindex)
-{
-	static uint8_t keys[CLIENTS_A_CALL][CLIENT_KEY_SIZE];
-	static struct nodens_client clients[CLIENTS_A_CALL];
-	int fd = datapath__clients_fd(agent->datapath), ret;
-	uint32_t bucket = 0, n;
-	bool first = true;
-
-	do {
-		n = CLIENTS_A_CALL;
-		errno = 0;
-		ret = bpf_map_lookup_batch(fd, first ? NULL : &bucket, &bucket, keys, clients, &n,
-					   NULL);
-		if (ret && errno != ENOENT) {
-			forget_clients_singly(fd, ifindex);
-			return;
-		}
-		for (uint32_t i = 0; i < n; i++) {
-			if (clients[i].ifindex == ifindex)
-				bpf_map_delete_elem(fd, keys[i]);
-		}
-		first = false;
-	} while (!ret);
-}
-
 static void device_leave(struct agent *agent, struct device *device, const char *why, bool detach)
 {
 	uint32_t ifindex = device->info.ifindex;
 
 	log_info("%s: %s", device->info.name, why);
 	device_free(agent, device, detach);
-	forget_clients(agent, ifindex);
-	bpf_map_delete_elem(datapath__claims_fd(agent->datapath), &ifindex);
+	clients__remove_device(agent->datapath, ifindex);
 }
 
 /*
@@ -311,7 +263,7 @@ int agent_devices__open(struct agent *agent)
 {
 	int ret;
 
-	if (agent->bare)
+	if (!agent->datapath)
 		return 0;
 	ret = monitor__open(on_link, agent, &agent->monitor);
 	agent->monitor_opened = !ret;

@@ -133,7 +133,7 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 		log_warn("the cache was made for %u answers, which the capacities are more than: "
 			 "each "
 			 "block has its share until the next start",
-			 agent->ctl->capacity[0] + agent->ctl->capacity[1]);
+			 agent->capacity[0] + agent->capacity[1]);
 	if (ret < 0)
 		log_error("nothing is cached: %s", strerror(-ret));
 	free(same);

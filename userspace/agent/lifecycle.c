@@ -20,8 +20,7 @@
 
 void agent__set_steer(struct agent *agent, bool on)
 {
-	agent->ctl->steer = on;
-	datapath__ctl_commit(agent->datapath);
+	control_steer(&agent->control, on);
 	agent->steering = on;
 }
 

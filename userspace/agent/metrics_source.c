@@ -20,8 +20,12 @@ static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 {
 	struct agent *agent = ctx;
 
-	/* standing by, it has none */
-	return agent->datapath ? datapath__counters(agent->datapath, counters) : -ENOENT;
+	if (agent->datapath)
+		return datapath__counters(agent->datapath, counters);
+	if (!agent->store) /* standing by */
+		return -ENOENT;
+	memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0])); /* userspace only */
+	return 0;
 }
 
 static bool has_path(void *ctx)

@@ -7,13 +7,13 @@
  * with what to do about it.
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent_priv.h"
 #include "base/clock.h"
+#include "datapath/clients.h"
 
 #define DNS_PORT       53
 #define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
@@ -72,23 +72,13 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 uint32_t agent__device_of(void *ctx, const struct sockaddr *peer)
 {
 	const struct agent *agent = ctx;
-	struct nodens_client found;
-	struct in6_addr key = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
 
-	if (agent->bare)
-		return 0;
-	if (peer->sa_family == AF_INET6)
-		key = ((const struct sockaddr_in6 *)peer)->sin6_addr;
-	else
-		key.s6_addr32[3] = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
-	if (bpf_map_lookup_elem(datapath__clients_fd(agent->datapath), &key, &found))
-		return 0;
-	return found.ifindex;
+	return agent->datapath ? clients__device_of(agent->datapath, peer) : 0;
 }
 
 static void on_full(void *ctx, bool full)
 {
-	agent__shed(ctx, NODENS_SHED_SYN, full);
+	control_shed(&((struct agent *)ctx)->control, NODENS_SHED_SYN, full);
 }
 
 /* Comes and goes within milliseconds: worth a word now and then. */
@@ -97,7 +87,7 @@ static void on_crowded(void *ctx, bool crowded)
 	struct agent *agent = ctx;
 	uint64_t now = loop__now(&agent->loop);
 
-	agent__shed(agent, NODENS_SHED_QUEUE, crowded);
+	control_shed(&agent->control, NODENS_SHED_QUEUE, crowded);
 	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
 		return;
 	agent->crowded_said_ns = now;

@@ -120,6 +120,14 @@ static int load_programs(struct agent *agent, const struct plan *plan, struct er
 	return ret;
 }
 
+int agent_bare__publisher(const uint32_t capacity[2], struct publisher **out)
+{
+	uint32_t slab_entries[NODENS_CLASSES];
+
+	store__plan(capacity, slab_entries);
+	return publisher__none(slab_entries, out);
+}
+
 int agent_bare__open_kern(struct agent *agent, const struct datapath_config *config,
 			  const struct plan *plan, struct error *err)
 {
@@ -143,9 +151,6 @@ int agent_bare__open_kern(struct agent *agent, const struct datapath_config *con
 		}
 		add(&missing, "%s", err->text);
 	}
-	ret = datapath__open_none(config, &agent->datapath, err);
-	if (ret)
-		return ret;
 	agent->bare = true;
 	say(&missing, plan, rights);
 	return 0;

@@ -88,28 +88,6 @@ int datapath__open(const struct datapath_config *config, struct datapath **out, 
 	return 0;
 }
 
-int datapath__open_none(const struct datapath_config *config, struct datapath **out,
-			struct error *err)
-{
-	struct datapath *dp = datapath_new(config->pin_dir, err);
-	int ret;
-
-	if (!dp)
-		return -ENOMEM;
-	dp->features.mmapable = true; /* as memory of one's own is */
-	ret = maps_define(dp, config->capacity, err);
-	if (!ret)
-		ret = maps_none(dp, err);
-	if (ret) {
-		datapath__close(dp);
-		return ret;
-	}
-	dp->ctl->agent_pid = getpid();
-	memcpy(dp->ctl->capacity, config->capacity, sizeof(dp->ctl->capacity));
-	*out = dp;
-	return 0;
-}
-
 int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct error *err)
 {
 	struct datapath *dp = datapath_new(pin_dir, err);
@@ -173,6 +151,14 @@ void datapath__store_maps(const struct datapath *dp, struct store_maps *maps)
 	maps->grace_inner_fd = dp->grace_inner_fd;
 }
 
+int datapath__publisher(const struct datapath *dp, struct publisher **out)
+{
+	struct store_maps maps;
+
+	datapath__store_maps(dp, &maps);
+	return publisher__maps(&maps, out);
+}
+
 struct nodens_ctl *datapath__ctl(struct datapath *dp)
 {
 	return dp->ctl;
@@ -182,7 +168,7 @@ int datapath__ctl_commit(struct datapath *dp)
 {
 	uint32_t zero = 0;
 
-	if (dp->ctl_mapped || dp->map_fd[MAP_CTL] < 0)
+	if (dp->ctl_mapped)
 		return 0;
 	return bpf_map_update_elem(dp->map_fd[MAP_CTL], &zero, dp->ctl, BPF_ANY) ? -errno : 0;
 }
@@ -193,10 +179,6 @@ int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
 	struct nodens_percpu *values;
 	uint32_t zero = 0;
 
-	if (dp->map_fd[MAP_PERCPU] < 0) {
-		memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0]));
-		return 0;
-	}
 	if (cpus < 0)
 		return cpus;
 	values = calloc(cpus, sizeof(*values));

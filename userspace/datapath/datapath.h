@@ -62,12 +62,6 @@ int datapath__open(const struct datapath_config *config, struct datapath **out, 
  */
 int datapath__may_load(struct error *err);
 int datapath__may_pin(const char *pin_dir, struct error *err);
-/*
- * For an agent without programs: a control block and the sizes of a store in its own memory, no map
- * (their descriptors are -1), counters that stay 0. For the rest of this header it is not fit.
- */
-int datapath__open_none(const struct datapath_config *config, struct datapath **out,
-			struct error *err);
 /* Opens pinned maps only, for stats, dump, flush; no programs. -ENOENT: none there. */
 int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct error *err);
 void datapath__close(struct datapath *dp); /* pins stay */
@@ -92,6 +86,8 @@ const struct datapath_features *datapath__features(const struct datapath *dp);
 bool datapath__adopted(const struct datapath *dp);    /* the maps were found, not made */
 const char *datapath__dir(const struct datapath *dp); /* of the pins: PIN_DIR/layout-N */
 void datapath__store_maps(const struct datapath *dp, struct store_maps *maps);
+/* For a store that these programs read. -errno as publisher__maps(). */
+int datapath__publisher(const struct datapath *dp, struct publisher **out);
 /*
  * The control block to read and write; with mmap it is the map itself. Each
  * change of it is followed by datapath__ctl_commit(), which without mmap writes

@@ -73,7 +73,6 @@ const char *features_refusal(int error); /* what to do about EPERM, ENOMEM, E2BI
 int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *err);
 int maps_adopt(struct datapath *dp); /* 0, -ENOENT none, -ESTALE other sizes, ... */
 int maps_create(struct datapath *dp, struct error *err);
-int maps_none(struct datapath *dp, struct error *err); /* the control block alone */
 int maps_open(struct datapath *dp, struct error *err);
 void maps_close(struct datapath *dp);
 int maps_create_grace(struct datapath *dp, struct error *err);

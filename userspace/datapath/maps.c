@@ -225,12 +225,6 @@ static int begin_ctl(struct nodens_ctl *ctl, struct error *err)
 	return 0;
 }
 
-int maps_none(struct datapath *dp, struct error *err)
-{
-	dp->ctl = calloc(1, sizeof(*dp->ctl));
-	return dp->ctl ? begin_ctl(dp->ctl, err) : error__set(err, -ENOMEM, "out of memory");
-}
-
 int maps_create(struct datapath *dp, struct error *err)
 {
 	int i, ret;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/index_walk.h"
 #include "store_priv.h"
 
 #define ADOPT_TRIES 5
@@ -52,6 +51,7 @@ static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *
 
 static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_t now_ns)
 {
+	struct publisher *publisher = store->publisher;
 	uint32_t cls = NODENS_SLOT_CLASS(slot), index = NODENS_SLOT_INDEX(slot);
 	struct slot_meta *meta;
 	struct dns_name name;
@@ -63,7 +63,8 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 		return false;
 	slab = &store->slab[cls];
 	meta = &slab->meta[index];
-	if (meta->state != SLOT_FREE || slab_load(slab, index))
+	if (meta->state != SLOT_FREE ||
+	    publisher->ops->load(publisher, slot, slab_slot(slab, index)))
 		return false;
 	memcpy(copy.bytes, slab_slot(slab, index), slab->size);
 	if (!sound(store, hash, &copy.slot, slab->size, now_ns, &name) ||
@@ -103,35 +104,30 @@ static void free_gaps(struct store *store)
 	}
 }
 
-static int adopt_all(struct store *store, uint64_t now_ns)
-{
-	struct index_walk *walk;
-	uint64_t hash;
-	uint32_t slot;
-	int err;
+struct adoption {
+	struct store *store;
+	uint64_t now_ns;
+};
 
-	/* a kernel without mmap has no batches either */
-	err = index_walk__open(store->maps.index_fd, !store->maps.mmapable, &walk);
-	if (err)
-		return err;
-	while ((err = index_walk__next(walk, &hash, &slot)) > 0) {
-		if (table_find(store, hash) == slot || adopt_one(store, hash, slot, now_ns))
-			continue;
-		err = index_withdraw(store, hash);
-		if (err)
-			break;
-	}
-	index_walk__close(walk);
-	return err;
+static int adopt_or_withdraw(void *ctx, uint64_t hash, uint32_t slot)
+{
+	const struct adoption *adoption = ctx;
+	struct store *store = adoption->store;
+
+	if (table_find(store, hash) == slot || adopt_one(store, hash, slot, adoption->now_ns))
+		return 0;
+	return index_withdraw(store, hash);
 }
 
 int adopt_published(struct store *store, uint64_t now_ns)
 {
-	int err = store->maps.index_fd < 0 ? 0 : -EAGAIN;
+	struct adoption adoption = { store, now_ns };
+	struct publisher *publisher = store->publisher;
+	int err = -EAGAIN;
 
 	/* an element that is not seen would name a slot that we take for free */
 	for (int i = 0; i < ADOPT_TRIES && err == -EAGAIN; i++)
-		err = adopt_all(store, now_ns);
+		err = publisher->ops->walk(publisher, adopt_or_withdraw, &adoption);
 	if (!err)
 		free_gaps(store);
 	return err;

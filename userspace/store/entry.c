@@ -65,7 +65,7 @@ void entry_look(struct store *store, uint32_t slot, uint32_t *last_use)
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t hits, delta;
 
-	slab_sample(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &hits, last_use);
+	slot_sample(store, slot, &hits, last_use);
 	delta = hits - meta->seen;
 	if ((int32_t)delta < 0) /* somebody wrote the slot: begin anew */
 		delta = 0;
@@ -116,7 +116,9 @@ int entry_remove(struct store *store, uint32_t slot)
 
 bool entry_published(struct store *store, uint32_t slot)
 {
-	if (index_names(store, store_meta(store, slot)->key, slot))
+	struct publisher *publisher = store->publisher;
+
+	if (publisher->ops->names(publisher, store_meta(store, slot)->key, slot))
 		return true;
 	entry_remove(store, slot);
 	return false;
@@ -163,12 +165,11 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
 	slots_reclaim(store);
 	copy = slots_take(store, store_slab(store, slot)->size);
 	if (copy == STORE_NONE) {
-		grace__hurry(store->grace);
+		grace_hurry(store);
 		return slot;
 	}
 	to = store_meta(store, copy);
-	if (slab_write(store_slab(store, copy), NODENS_SLOT_INDEX(copy), image) ||
-	    index_publish(store, meta->key, copy)) {
+	if (slot_write(store, copy, image) || index_publish(store, meta->key, copy)) {
 		slots_untake(store, copy);
 		return slot;
 	}
@@ -192,19 +193,18 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
  */
 uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 {
-	struct slab *slab = store_slab(store, slot);
 	struct nodens_slot *from = store_slot(store, slot);
 	union slot_buf image;
 
 	if (from->stale_s == stale_s)
 		return slot;
-	if (slab->mapped) {
+	if (store->publisher->in_place) {
 		__atomic_store_n(&from->stale_s, stale_s, __ATOMIC_RELAXED);
 		return slot;
 	}
 	memset(&image, 0, sizeof(image));
-	memcpy(image.bytes, from, slab->size);
-	slab_sample(slab, NODENS_SLOT_INDEX(slot), &image.slot.hits, &image.slot.last_use);
+	memcpy(image.bytes, from, store_slab(store, slot)->size);
+	slot_sample(store, slot, &image.slot.hits, &image.slot.last_use);
 	image.slot.stale_s = stale_s;
 	return republish(store, slot, &image);
 }

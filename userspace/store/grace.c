@@ -108,10 +108,6 @@ int grace__open(int outer_fd, int inner_fd, struct grace **out)
 		return -ENOMEM;
 	grace->outer_fd = outer_fd;
 	grace->inner_fd = inner_fd;
-	if (outer_fd < 0 && inner_fd < 0) {
-		*out = grace;
-		return 0;
-	}
 	err = wait_programs(grace);
 	if (err) {
 		free(grace);
@@ -135,10 +131,8 @@ int grace__open(int outer_fd, int inner_fd, struct grace **out)
 
 void grace__close(struct grace *grace)
 {
-	if (!grace || grace->outer_fd < 0) {
-		free(grace);
+	if (!grace)
 		return;
-	}
 	pthread_mutex_lock(&grace->lock);
 	grace->stop = true;
 	pthread_cond_signal(&grace->wake);
@@ -153,8 +147,6 @@ uint64_t grace__ticket(struct grace *grace)
 {
 	uint64_t ticket;
 
-	if (grace->outer_fd < 0)
-		return 0;
 	pthread_mutex_lock(&grace->lock);
 	/*
 	 * The thread counts a period as started before it asks the kernel for
@@ -173,8 +165,6 @@ uint64_t grace__passed(struct grace *grace)
 {
 	uint64_t passed;
 
-	if (grace->outer_fd < 0)
-		return 0;
 	pthread_mutex_lock(&grace->lock);
 	passed = grace->passed;
 	pthread_mutex_unlock(&grace->lock);
@@ -183,8 +173,6 @@ uint64_t grace__passed(struct grace *grace)
 
 void grace__hurry(struct grace *grace)
 {
-	if (grace->outer_fd < 0)
-		return;
 	pthread_mutex_lock(&grace->lock);
 	if (!grace->hurry && grace->wanted > grace->passed) {
 		grace->hurry = true;

@@ -17,8 +17,6 @@
 struct grace;
 
 /*
- * Both -1: there are no programs, and every period is over at once.
- *
  * @outer_fd: an array of maps with one entry; @inner_fd: a map to put there.
  * Both stay the caller's and must outlive the result. -errno of the first
  * update (which is done, and waited for, here) or of the thread.

@@ -118,7 +118,7 @@ static void inherit(struct store *store, struct insertion *in, uint32_t old, str
 
 static int publish(struct store *store, const struct insertion *in, uint32_t slot, uint64_t now_ns)
 {
-	int err = slab_write(store_slab(store, slot), NODENS_SLOT_INDEX(slot), &in->image);
+	int err = slot_write(store, slot, &in->image);
 
 	if (err)
 		return err;

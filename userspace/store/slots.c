@@ -108,7 +108,7 @@ void slots_retire(struct store *store, uint32_t slot)
 
 	meta->state = SLOT_RETIRED;
 	meta->orphan = 0;
-	meta->key = grace__ticket(store->grace);
+	meta->key = store->publisher->ops->ticket(store->publisher);
 	meta->next = STORE_NONE;
 	if (store->retired_tail == STORE_NONE)
 		store->retired_head = slot;
@@ -123,7 +123,7 @@ void slots_reclaim(struct store *store)
 
 	if (store->retired_head == STORE_NONE)
 		return;
-	passed = grace__passed(store->grace);
+	passed = store->publisher->ops->passed(store->publisher);
 	while (store->retired_head != STORE_NONE) {
 		uint32_t slot = store->retired_head;
 		struct slot_meta *meta = store_meta(store, slot);
@@ -149,6 +149,6 @@ bool slots_starved(struct store *store, const struct part *part, size_t size)
 	if (queue == &part->queue[QUEUE_LARGE])
 		spare = queue->held_max - part->large_max;
 	if (left <= spare / 4 && queue->held > queue->live)
-		grace__hurry(store->grace);
+		grace_hurry(store);
 	return !left;
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "store_priv.h"
 
 /* The partitions together get what the maps have room for. */
@@ -34,7 +33,7 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	int err = 0;
 
 	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
-		err = slab_open(&store->slab[cls], &store->maps, cls);
+		err = slab_open(&store->slab[cls], store->publisher, cls);
 	if (!err)
 		err = open_partitions(store, config);
 	if (!err)
@@ -54,18 +53,20 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	 * Waits for one grace period: so every slot that was not adopted is out
 	 * of reach, whoever withdrew it.
 	 */
-	return grace__open(store->maps.grace_fd, store->maps.grace_inner_fd, &store->grace);
+	return store->publisher->ops->begin(store->publisher);
 }
 
-int store__open(const struct store_maps *maps, const struct store_config *config, uint64_t now_ns,
+int store__open(struct publisher *publisher, const struct store_config *config, uint64_t now_ns,
 		struct store **out)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	int err;
 
-	if (!store)
+	if (!store) {
+		publisher->ops->close(publisher);
 		return -ENOMEM;
-	store->maps = *maps;
+	}
+	store->publisher = publisher;
 	store->config = *config;
 	store->retired_head = store->retired_tail = STORE_NONE;
 	memcpy(store->hash_key, config->hash_key, sizeof(store->hash_key));
@@ -84,7 +85,7 @@ void store__close(struct store *store)
 {
 	if (!store)
 		return;
-	grace__close(store->grace);
+	store->publisher->ops->close(store->publisher);
 	entry_free_current(store);
 	overflow_close(&store->overflow);
 	table_close(&store->table);

@@ -33,23 +33,11 @@
 #include <stdio.h>
 
 #include "dns/answer.h"
+#include "store/publisher.h"
 
 struct store;
 
 #define STORE_REFRESHES_MAX 512
-
-/*
- * Without maps (index_fd, slab_fd and grace_fd -1, mmapable true) the store is the agent's own
- * memory: the same rules, no system calls, no grace periods, nothing to adopt.
- */
-struct store_maps {
-	int index_fd;
-	int slab_fd[NODENS_CLASSES];
-	uint32_t slab_entries[NODENS_CLASSES];
-	bool mmapable; /* else slots are written with bpf() */
-	int grace_fd;  /* array of maps whose update waits for all programs */
-	int grace_inner_fd;
-};
 
 /* An entry, to others. */
 struct store_question {
@@ -157,12 +145,12 @@ struct store_partition_stats {
 void store__plan(const uint32_t capacity[2], uint32_t slab_entries[NODENS_CLASSES]);
 
 /*
- * Opens over existing maps; entries found published, sound and live (or stale and to be served so)
- * are adopted, all others leave the index. Waits for a grace period (8-30 ms).
- * -EINVAL: maps of another shape, or partitions that store__set_partitions() refuses; -errno of
- * bpf(), mmap() or the thread.
+ * Takes @publisher over, on failure as well. Entries found published, sound and live (or stale and
+ * to be served so) are adopted, all others leave the index. Waits for a grace period (8-30 ms).
+ * -EINVAL: partitions that store__set_partitions() refuses, slabs of no slots or too many; -errno
+ * of bpf(), mmap() or the thread.
  */
-int store__open(const struct store_maps *maps, const struct store_config *config, uint64_t now_ns,
+int store__open(struct publisher *publisher, const struct store_config *config, uint64_t now_ns,
 		struct store **out);
 void store__close(struct store *store); /* leaves the maps' content */
 

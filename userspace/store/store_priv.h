@@ -12,8 +12,8 @@
 #define NODENS_STORE_PRIV_H
 
 #include "base/clock.h"
-#include "store/grace.h"
 #include "dns/slot.h"
+#include "store/publisher.h"
 #include "store/store.h"
 
 #define STORE_NONE  0xffffffffu
@@ -85,8 +85,6 @@ struct slot_meta {
 _Static_assert(sizeof(struct slot_meta) == 56, "memory is stated from this");
 
 struct slab {
-	int fd;
-	bool mapped; /* mem is the map itself, or there is none; else a shadow of it */
 	uint32_t entries;
 	uint32_t size; /* of a value */
 	uint8_t *mem;
@@ -170,7 +168,7 @@ struct walk {
 };
 
 struct store {
-	struct store_maps maps;
+	struct publisher *publisher;
 	struct store_config config; /* hash_key and partitions: not kept */
 	uint64_t hash_key[NODENS_HASH_WORDS];
 	uint32_t total; /* most that all partitions together may have */
@@ -184,7 +182,6 @@ struct store {
 	struct timers timers;
 	struct stale stale;
 	struct walk walk;
-	struct grace *grace;
 	uint32_t retired_head, retired_tail; /* in order of their tickets */
 	uint32_t cuts[64];		     /* by number of labels */
 	unsigned int asked;	/* in this call of store__tick(): calls of config.refresh */
@@ -192,23 +189,55 @@ struct store {
 	struct store_stats stats;
 };
 
-/* slab.c: memory of slots */
-int slab_open(struct slab *slab, const struct store_maps *maps, int cls);
-void slab_close(struct slab *slab);
-/* The bytes as last written or, mapped, as they are. */
-struct nodens_slot *slab_slot(const struct slab *slab, uint32_t index);
-/* Write a free slot; the bytes are in the kernel when this returns. */
-int slab_write(struct slab *slab, uint32_t index, const union slot_buf *image);
-/* Without mmap: fetch what the kernel has. */
-int slab_load(struct slab *slab, uint32_t index);
-/* Hit samples: hits and time of the last. */
-void slab_sample(const struct slab *slab, uint32_t index, uint32_t *hits, uint32_t *last_use);
+typedef int publisher_walk_fn(void *ctx, uint64_t hash, uint32_t slot);
 
-/* index.c: what programs find; without maps nobody looks, and all is well */
-int index_publish(const struct store *store, uint64_t hash, uint32_t slot); /* -errno of bpf() */
-int index_withdraw(const struct store *store, uint64_t hash); /* likewise; not there: 0 */
-/* Does it still say that @slot has @hash? */
-bool index_names(const struct store *store, uint64_t hash, uint32_t slot);
+/* What a publisher does; the store's functions below call it. Errors are -errno. */
+struct publisher_ops {
+	/* Memory of a class, to be unmapped. */
+	int (*map)(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem);
+	/* Writes a free slot; readers have the bytes when this returns. */
+	int (*write)(struct publisher *publisher, uint32_t slot, struct nodens_slot *to,
+		     const union slot_buf *image, size_t size);
+	/* What readers have, into @to where it is not that already. */
+	int (*load)(struct publisher *publisher, uint32_t slot, struct nodens_slot *to);
+	/* Hits and the time of the last. */
+	void (*sample)(struct publisher *publisher, uint32_t slot, const struct nodens_slot *at,
+		       uint32_t *hits, uint32_t *last_use);
+	int (*publish)(struct publisher *publisher, uint64_t hash, uint32_t slot);
+	int (*withdraw)(struct publisher *publisher, uint64_t hash);		  /* not there: 0 */
+	bool (*names)(struct publisher *publisher, uint64_t hash, uint32_t slot); /* still? */
+	/* All that is published, until @each says other than 0. -EAGAIN: not all was seen. */
+	int (*walk)(struct publisher *publisher, publisher_walk_fn *each, void *ctx);
+	/* After adoption: what was withdrawn until now is out of every reader's reach. */
+	int (*begin)(struct publisher *publisher);
+	/* As grace.h. */
+	uint64_t (*ticket)(struct publisher *publisher);
+	uint64_t (*passed)(struct publisher *publisher);
+	void (*hurry)(struct publisher *publisher);
+	void (*close)(struct publisher *publisher);
+};
+
+struct publisher {
+	const struct publisher_ops *ops;
+	/* Readers see the very memory that the store writes: to sample or to change a word costs
+	 * nothing. */
+	bool in_place;
+	uint32_t slab_entries[NODENS_CLASSES];
+};
+
+/* slab.c: memory of slots */
+int slab_open(struct slab *slab, struct publisher *publisher, int cls);
+void slab_close(struct slab *slab);
+/* For publishers. */
+int slab_private_memory(size_t bytes, uint8_t **mem);
+void slab_sample_in_place(struct publisher *publisher, uint32_t slot, const struct nodens_slot *at,
+			  uint32_t *hits, uint32_t *last_use);
+
+/* The bytes as last written or, in place, as they are. */
+static inline struct nodens_slot *slab_slot(const struct slab *slab, uint32_t index)
+{
+	return (struct nodens_slot *)(slab->mem + (size_t)index * slab->size);
+}
 
 static inline struct slab *store_slab(struct store *store, uint32_t slot)
 {
@@ -223,6 +252,34 @@ static inline struct slot_meta *store_meta(const struct store *store, uint32_t s
 static inline struct nodens_slot *store_slot(const struct store *store, uint32_t slot)
 {
 	return slab_slot(&store->slab[NODENS_SLOT_CLASS(slot)], NODENS_SLOT_INDEX(slot));
+}
+
+static inline int slot_write(struct store *store, uint32_t slot, const union slot_buf *image)
+{
+	return store->publisher->ops->write(store->publisher, slot, store_slot(store, slot), image,
+					    store_slab(store, slot)->size);
+}
+
+static inline void slot_sample(const struct store *store, uint32_t slot, uint32_t *hits,
+			       uint32_t *last_use)
+{
+	store->publisher->ops->sample(store->publisher, slot, store_slot(store, slot), hits,
+				      last_use);
+}
+
+static inline int index_publish(const struct store *store, uint64_t hash, uint32_t slot)
+{
+	return store->publisher->ops->publish(store->publisher, hash, slot);
+}
+
+static inline int index_withdraw(const struct store *store, uint64_t hash)
+{
+	return store->publisher->ops->withdraw(store->publisher, hash);
+}
+
+static inline void grace_hurry(const struct store *store)
+{
+	store->publisher->ops->hurry(store->publisher);
 }
 
 static inline struct part *store_part(const struct store *store, uint32_t partition, uint32_t kind)

@@ -101,7 +101,7 @@ static void look_in_window(struct store *store, uint32_t slot, uint64_t now_ns)
 
 static uint32_t looks_max(const struct store *store)
 {
-	return store->maps.mmapable ? LOOKS_MAX : LOOKS_MAX_BPF;
+	return store->publisher->in_place ? LOOKS_MAX : LOOKS_MAX_BPF;
 }
 
 static bool expire(struct store *store, uint32_t slot)
@@ -231,7 +231,7 @@ void store__tell_hits(struct store *store)
 	uint32_t last_use;
 
 	/* a system call a slot: the round has to do */
-	if (!store->maps.mmapable || !store->config.hits)
+	if (!store->publisher->in_place || !store->config.hits)
 		return;
 	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
 		const struct slab *slab = &store->slab[cls];

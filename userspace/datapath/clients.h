@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Which device steered clients are behind, as the programs note it (nodens_abi.h: nodens_clients,
+ * nodens_claims).
+ */
+#ifndef NODENS_CLIENTS_H
+#define NODENS_CLIENTS_H
+
+#include <sys/socket.h>
+
+#include "datapath/datapath.h"
+
+/* The ifindex; 0: no program has steered it. */
+uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *peer);
+
+/* Before a device is attached to: nobody else may claim addresses that are routed to it. */
+void clients__add_device(const struct datapath *dp, uint32_t ifindex);
+/* After it went: what it had claimed is free for the next one. Walks over all clients. */
+void clients__remove_device(const struct datapath *dp, uint32_t ifindex);
+
+#endif /* NODENS_CLIENTS_H */

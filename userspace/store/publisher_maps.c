@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * A store that programs read: slots in the kernel's slabs, found by its index. Contract:
+ * publisher.h.
+ *
+ * Where slabs cannot be mapped (before 5.5) they are written and read by bpf(): a shadow holds what
+ * was written, so reading a slot is the same in both, and only the hit samples differ.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
+#include "store/grace.h"
+#include "store/index_walk.h"
+#include "store_priv.h"
+
+struct publisher_maps {
+	struct publisher base;
+	struct store_maps maps;
+	struct grace *grace;
+};
+
+static const struct publisher_maps *maps_of(const struct publisher *publisher)
+{
+	return (const struct publisher_maps *)publisher;
+}
+
+static int slab_fd(const struct publisher *publisher, uint32_t number)
+{
+	return maps_of(publisher)->maps.slab_fd[NODENS_SLOT_CLASS(number)];
+}
+
+/* ---- slots ---- */
+
+static int map_shared(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			maps_of(publisher)->maps.slab_fd[cls], 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*mem = at;
+	return 0;
+}
+
+static int map_shadow(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem)
+{
+	(void)publisher;
+	(void)cls;
+	return slab_private_memory(bytes, mem);
+}
+
+static int write_shared(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
+			const union slot_buf *image, size_t size)
+{
+	(void)publisher;
+	(void)number;
+	/*
+	 * No program can come here before the index says so; the order is for
+	 * one that would follow a wrong number, and for the dump command.
+	 */
+	__atomic_store_n(&to->expires_ns, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy((uint8_t *)to + sizeof(to->expires_ns), image->bytes + sizeof(to->expires_ns),
+	       size - sizeof(to->expires_ns));
+	__atomic_store_n(&to->expires_ns, image->slot.expires_ns, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int write_shadow(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
+			const union slot_buf *image, size_t size)
+{
+	uint32_t index = NODENS_SLOT_INDEX(number);
+
+	memcpy(to, image->bytes, size);
+	return bpf_map_update_elem(slab_fd(publisher, number), &index, to, BPF_ANY);
+}
+
+static int load_shared(struct publisher *publisher, uint32_t number, struct nodens_slot *to)
+{
+	(void)publisher;
+	(void)number;
+	(void)to;
+	return 0;
+}
+
+static int load_shadow(struct publisher *publisher, uint32_t number, struct nodens_slot *to)
+{
+	uint32_t index = NODENS_SLOT_INDEX(number);
+
+	return bpf_map_lookup_elem(slab_fd(publisher, number), &index, to);
+}
+
+static void sample_shadow(struct publisher *publisher, uint32_t number,
+			  const struct nodens_slot *at, uint32_t *hits, uint32_t *last_use)
+{
+	uint32_t index = NODENS_SLOT_INDEX(number);
+	union slot_buf copy;
+
+	if (!bpf_map_lookup_elem(slab_fd(publisher, number), &index, &copy))
+		at = &copy.slot;
+	slab_sample_in_place(publisher, number, at, hits, last_use);
+}
+
+/* ---- the index ---- */
+
+static int publish(struct publisher *publisher, uint64_t hash, uint32_t number)
+{
+	return bpf_map_update_elem(maps_of(publisher)->maps.index_fd, &hash, &number, BPF_ANY);
+}
+
+static int withdraw(struct publisher *publisher, uint64_t hash)
+{
+	int err = bpf_map_delete_elem(maps_of(publisher)->maps.index_fd, &hash);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+static bool names(struct publisher *publisher, uint64_t hash, uint32_t number)
+{
+	uint32_t value;
+
+	return !bpf_map_lookup_elem(maps_of(publisher)->maps.index_fd, &hash, &value) &&
+	       value == number;
+}
+
+static int walk(struct publisher *publisher, publisher_walk_fn *each, void *ctx)
+{
+	const struct store_maps *maps = &maps_of(publisher)->maps;
+	struct index_walk *walk;
+	uint64_t hash;
+	uint32_t number;
+	int err;
+
+	/* a kernel without mmap has no batches either */
+	err = index_walk__open(maps->index_fd, !maps->mmapable, &walk);
+	if (err)
+		return err;
+	while ((err = index_walk__next(walk, &hash, &number)) > 0) {
+		err = each(ctx, hash, number);
+		if (err)
+			break;
+	}
+	index_walk__close(walk);
+	return err;
+}
+
+/* ---- grace periods ---- */
+
+static int begin(struct publisher *publisher)
+{
+	struct publisher_maps *own = (struct publisher_maps *)publisher;
+
+	return grace__open(own->maps.grace_fd, own->maps.grace_inner_fd, &own->grace);
+}
+
+static uint64_t ticket(struct publisher *publisher)
+{
+	return grace__ticket(maps_of(publisher)->grace);
+}
+
+static uint64_t passed(struct publisher *publisher)
+{
+	return grace__passed(maps_of(publisher)->grace);
+}
+
+static void hurry(struct publisher *publisher)
+{
+	grace__hurry(maps_of(publisher)->grace);
+}
+
+/* ---- open and close ---- */
+
+static void close_maps(struct publisher *publisher)
+{
+	grace__close(maps_of(publisher)->grace);
+	free(publisher);
+}
+
+static const struct publisher_ops shared = {
+	.map = map_shared,
+	.write = write_shared,
+	.load = load_shared,
+	.sample = slab_sample_in_place,
+	.publish = publish,
+	.withdraw = withdraw,
+	.names = names,
+	.walk = walk,
+	.begin = begin,
+	.ticket = ticket,
+	.passed = passed,
+	.hurry = hurry,
+	.close = close_maps,
+};
+
+static const struct publisher_ops shadowed = {
+	.map = map_shadow,
+	.write = write_shadow,
+	.load = load_shadow,
+	.sample = sample_shadow,
+	.publish = publish,
+	.withdraw = withdraw,
+	.names = names,
+	.walk = walk,
+	.begin = begin,
+	.ticket = ticket,
+	.passed = passed,
+	.hurry = hurry,
+	.close = close_maps,
+};
+
+/* Is the map as it is said to be? */
+static int check_slab(const struct store_maps *maps, int cls)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int err;
+
+	if (maps->slab_fd[cls] < 0)
+		return -EBADFD;
+	err = bpf_obj_get_info_by_fd(maps->slab_fd[cls], &info, &len);
+	if (err)
+		return err;
+	return info.value_size == slot_class_size[cls] &&
+			       info.max_entries == maps->slab_entries[cls]
+		       ? 0
+		       : -EINVAL;
+}
+
+int publisher__maps(const struct store_maps *maps, struct publisher **out)
+{
+	struct publisher_maps *own;
+	int err = maps->index_fd < 0 ? -EBADFD : 0;
+
+	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
+		err = check_slab(maps, cls);
+	if (err)
+		return err;
+	own = calloc(1, sizeof(*own));
+	if (!own)
+		return -ENOMEM;
+	own->base.ops = maps->mmapable ? &shared : &shadowed;
+	own->base.in_place = maps->mmapable;
+	memcpy(own->base.slab_entries, maps->slab_entries, sizeof(own->base.slab_entries));
+	own->maps = *maps;
+	*out = &own->base;
+	return 0;
+}
