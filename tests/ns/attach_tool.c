@@ -19,7 +19,8 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-#include "datapath/attach_priv.h"
+#include "datapath/attach.h"
+#include "datapath/bpf_syscall_priv.h"
 #include "cmd/cmd.h"
 #include "link/monitor.h"
 #include "link/node_lock.h"
@@ -146,7 +147,7 @@ static int cmd_foreign_tcx(char **argv)
 	prog = bpf_object__find_program_by_name(obj, "count_tc");
 	if (!prog || bpf_object__load(obj))
 		return 1;
-	link = tcx_link__create(bpf_program__fd(prog), if_nametoindex(argv[0]));
+	link = bpf_tcx_link_create(bpf_program__fd(prog), if_nametoindex(argv[0]));
 	if (link < 0 || bpf_obj_pin(link, argv[2])) {
 		fprintf(stderr, "tcx: %s\n", strerror(link < 0 ? -link : errno));
 		return 1;

@@ -112,7 +112,7 @@ static int load_programs(struct agent *agent, const struct plan *plan, struct er
 
 	if (!ret)
 		return 0;
-	datapath__verifier_said(say_verifier);
+	datapath__verifier_lines(say_verifier);
 	if (!datapath__adopted(agent->datapath))
 		datapath__unpin(agent->opts->bpffs);
 	datapath__close(agent->datapath);

@@ -32,40 +32,6 @@ struct attachment {
 	char how[64];
 };
 
-void prog_name_of(uint32_t id, char name[16])
-{
-	struct bpf_prog_info info = {};
-	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	name[0] = '\0';
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
-		snprintf(name, 16, "%.15s", info.name);
-	close(fd);
-}
-
-bool prog_is_tc_ours(uint32_t id)
-{
-	char name[16];
-
-	prog_name_of(id, name);
-	return !strcmp(name, TC_PROG_NAME) || !strcmp(name, RETURN_PROG_NAME);
-}
-
-void device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,
-		 const char *ifname)
-{
-	char clean[IFNAMSIZ];
-	size_t i;
-
-	for (i = 0; i < sizeof(clean) - 1 && ifname[i]; i++)
-		clean[i] = ifname[i] == '.' ? '+' : ifname[i];
-	clean[i] = '\0';
-	snprintf(path, size, "%s/%s/%s-%d", dir, sub, clean, ifindex);
-}
-
 /* The driver's name for the kind of a device: "veth", "bridge"... "" for hardware. */
 struct kind {
 	int ifindex;
@@ -437,7 +403,7 @@ int attach__leave(const struct datapath *dp, int ifindex, const char *ifname)
 	char pin[PATH_MAX];
 
 	if (n) {
-		device_path(pin, sizeof(pin), dp->dir, "links", ifindex, ifname);
+		attach_device_path(pin, sizeof(pin), dp->dir, "links", ifindex, ifname);
 		unlink(pin);
 	}
 	return n;

@@ -25,7 +25,7 @@ struct attach_request {
 /*
  * Loads the programs that devices get with @hook, nd0's too with @steer, before anything is
  * attached to: whether this kernel takes them is the same for every device.
- * datapath__verifier_said() has the verifier's reason.
+ * datapath__verifier_lines() has the verifier's reason.
  */
 int attach__load(struct datapath *dp, enum hook hook, bool steer, struct error *err);
 

@@ -2,7 +2,7 @@
 /*
  * The three ways onto a device, each in a file of its own, as attach.c sees them.
  *
- * Contract: "ours" is a program whose kernel name is in attach__ours(); every function that
+ * Contract: "ours" is a program whose kernel name is one of those below; every function that
  * removes something checks it right before.
  */
 #ifndef NODENS_ATTACH_PRIV_H
@@ -16,13 +16,16 @@
 #define RETURN_PROG_NAME "tc_return"
 #define XDP_PROG_NAME	 "xdp_nodens"
 
+/* attach_util.c */
 /* The kernel's name of a program by its id, "" where it cannot be had. */
-void prog_name_of(uint32_t id, char name[16]);
-bool prog_is_tc_ours(uint32_t id); /* TC_PROG_NAME or RETURN_PROG_NAME */
+void attach_prog_name(uint32_t id, char name[16]);
+bool attach_is_tc_ours(uint32_t id); /* TC_PROG_NAME or RETURN_PROG_NAME */
 
-/* attach_tcx.c: raw bpf(), since libbpf wraps tcx only from 1.3 on. */
-int tcx_link__create(int prog_fd, int ifindex); /* a new link, first of its device: fd or -errno */
+/* Where a link's or marker's file for this device lies: no dots, bpffs allows none. */
+void attach_device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,
+			const char *ifname);
 
+/* attach_tcx.c */
 struct tcx_part {
 	int link_fd;
 	uint32_t link_id;
@@ -67,9 +70,5 @@ int xdp__attach(struct xdp_part *part, struct datapath *dp, const struct attach_
 bool xdp__present(struct xdp_part *part, int ifindex);
 int xdp__remove_ours(int ifindex, uint32_t keep);
 void xdp__forget(struct xdp_part *part, int ifindex, bool gone);
-
-/* Where a link's or marker's file for this device lies: no dots, bpffs allows none. */
-void device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,
-		 const char *ifname);
 
 #endif /* NODENS_ATTACH_PRIV_H */

@@ -80,10 +80,10 @@ static void read_bpf_options(struct filter *f, const struct nlattr *options)
 	mnl_attr_parse_nested(options, on_bpf_option, &id);
 	if (!id)
 		return;
-	prog_name_of(id, name);
+	attach_prog_name(id, name);
 	if (name[0])
 		snprintf(f->name, sizeof(f->name), "%s", name);
-	f->ours = prog_is_tc_ours(id);
+	f->ours = attach_is_tc_ours(id);
 }
 
 static int on_filter(const struct nlmsghdr *nlh, void *ctx)
@@ -186,8 +186,8 @@ static void choose_place(const struct filters *filters, struct bpf_tc_opts *opts
 	opts->handle = 0; /* the kernel takes a free one */
 }
 
-static void say_order(const struct filters *filters, const struct clsact_part *part, char *note,
-		      size_t size)
+static void note_order(const struct filters *filters, const struct clsact_part *part, char *note,
+		       size_t size)
 {
 	const struct filter *first = &filters->list[0];
 	uint32_t i;
@@ -261,7 +261,7 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 				  made == -ENODEV ? "" : " (is CONFIG_NET_SCH_INGRESS there?)");
 	}
 	if (dir) {
-		device_path(new.marker, sizeof(new.marker), dir, "clsact", ifindex, ifname);
+		attach_device_path(new.marker, sizeof(new.marker), dir, "clsact", ifindex, ifname);
 		if (made) {
 			char sub[PATH_MAX];
 
@@ -280,7 +280,7 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 		}
 	} else {
 		if (!list_filters(&nl, ifindex, INGRESS, &filters))
-			say_order(&filters, &new, note, note_size);
+			note_order(&filters, &new, note, note_size);
 		*part = new;
 	}
 	nl__close(&nl);

@@ -63,7 +63,7 @@ static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generi
 
 	old = single_prog(ifindex, &old_generic);
 	if (old) {
-		prog_name_of(old, name);
+		attach_prog_name(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
 			return error__set(err, -EBUSY, "XDP program %s (id %u) holds the device",
 					  name, old);
@@ -194,7 +194,7 @@ static int remove_single(int ifindex, uint32_t keep)
 
 	if (!id || id == keep)
 		return 0;
-	prog_name_of(id, name);
+	attach_prog_name(id, name);
 	if (strcmp(name, XDP_PROG_NAME))
 		return 0;
 	/* Only if it is still that one. */

@@ -128,7 +128,7 @@ const char *bpf_log_last(void)
 	return last;
 }
 
-void datapath__verifier_said(void (*print)(const char *line))
+void datapath__verifier_lines(void (*print)(const char *line))
 {
 	char text[sizeof(verifier_end)];
 

@@ -45,14 +45,22 @@ static struct datapath *datapath_new(const char *pin_dir, struct error *err)
 
 static int open_maps(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
-	int ret = maps_define(dp, config->capacity, err);
+	int ret = progs_map_defs(dp->map_def);
 
+	if (ret)
+		return error__set(err, ret, "the BPF object in this binary is broken: %s",
+				  bpf_log_last());
+	ret = maps_define(dp, config->capacity, err);
 	if (ret)
 		return ret;
 	if (!dp->features.memcg)
 		features_raise_memlock();
-	if (config->adopt && !maps_adopt(dp))
+	if (config->adopt && !maps_adopt(dp)) {
+		/* The namespace that it steered to went with its agent. */
+		dp->ctl->steer = 0;
+		datapath__ctl_commit(dp);
 		return maps_create_grace(dp, err);
+	}
 	ret = maps_create(dp, err);
 	if (!ret)
 		ret = maps_create_grace(dp, err);
@@ -95,7 +103,9 @@ int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct err
 
 	if (!dp)
 		return -ENOMEM;
-	ret = maps_open(dp, err);
+	ret = pins_check_owner(dp->dir, err);
+	if (ret != -EPERM)
+		ret = maps_open(dp, err);
 	if (ret) {
 		datapath__close(dp);
 		return ret;

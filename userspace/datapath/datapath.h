@@ -19,7 +19,7 @@
  * again). */
 void datapath__on_debug(void (*print)(const char *line));
 /* The last lines (8 at most) of what the verifier said to the program that was refused last. */
-void datapath__verifier_said(void (*print)(const char *line));
+void datapath__verifier_lines(void (*print)(const char *line));
 
 /* One row per feature newer than 5.4; found by probing, not by version. */
 struct datapath_features {

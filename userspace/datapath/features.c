@@ -18,7 +18,7 @@
 #include <linux/capability.h>
 #include <linux/if_ether.h>
 
-#include "attach_priv.h"
+#include "bpf_syscall_priv.h"
 #include "datapath_priv.h"
 
 #define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
@@ -112,7 +112,7 @@ static bool probe_tcx(void)
 
 	if (fd < 0)
 		return false;
-	link = tcx_link__create(fd, INT32_MAX);
+	link = bpf_tcx_link_create(fd, INT32_MAX);
 	close(fd);
 	return link == -ENODEV;
 }

@@ -34,12 +34,8 @@ int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *e
 	struct map_def *def = dp->map_def;
 	uint32_t entries[NODENS_CLASSES];
 	uint64_t sum = 0;
-	int i, ret;
+	int i;
 
-	ret = progs_map_defs(def);
-	if (ret)
-		return error__set(err, ret, "the BPF object in this binary is broken: %s",
-				  bpf_log_last());
 	store__plan(capacity, entries);
 	for (i = 0; i < NODENS_CLASSES; i++) {
 		def[MAP_SLAB0 + i].max_entries = entries[i] ? entries[i] : 1;
@@ -161,9 +157,6 @@ int maps_adopt(struct datapath *dp)
 		maps_close(dp);
 		return ret;
 	}
-	/* The namespace that it steered to went with its agent. */
-	dp->ctl->steer = 0;
-	datapath__ctl_commit(dp);
 	forget_all(dp->map_fd[MAP_CLIENTS]);
 	forget_all(dp->map_fd[MAP_CLAIMS]);
 	dp->adopted = true;
@@ -172,11 +165,8 @@ int maps_adopt(struct datapath *dp)
 
 int maps_open(struct datapath *dp, struct error *err)
 {
-	int ret = pins_check_owner(dp->dir, err);
+	int ret = open_pins(dp, dp->map_def);
 
-	if (ret == -EPERM)
-		return ret;
-	ret = open_pins(dp, dp->map_def);
 	if (!ret && dp->map_def[MAP_CTL].value_size != sizeof(struct nodens_ctl))
 		ret = -ESTALE;
 	if (!ret && dp->map_def[MAP_PERCPU].value_size != sizeof(struct nodens_percpu))
