@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "dummy_priv.h"
-#include "netns_priv.h"
+#include "netdev_priv.h"
 
 struct dummy {
 	char name[16], kind[16];
@@ -343,8 +343,8 @@ static int ensure_addresses(struct nl *nl, struct dummy *dummy, bool alone, char
 			ret = add_address(nl, dummy, i, err);
 			if (ret)
 				return ret;
-			netns_note(done, done_size, "%s added",
-				   served_addr__text(&dummy->addrs[i], text, sizeof(text)));
+			netdev_note(done, done_size, "%s added",
+				    served_addr__text(&dummy->addrs[i], text, sizeof(text)));
 			n++;
 		}
 		/* Worth no error: it matters for what the node itself sends, if for that. */
@@ -367,7 +367,7 @@ int dummy__review(struct dummy *dummy, char *done, size_t done_size, struct erro
 		return error__set(err, ret, "rtnetlink: %s", strerror(-ret));
 	made = ensure_link(&nl, dummy, true, err);
 	if (made > 0)
-		netns_note(done, done_size, "the link was made or brought up");
+		netdev_note(done, done_size, "the link was made or brought up");
 	ret = made < 0 ? made : ensure_addresses(&nl, dummy, false, done, done_size, err);
 	nl__close(&nl);
 	return ret < 0 ? ret : ret + made;
@@ -378,12 +378,12 @@ static void describe(const struct dummy *dummy, char *note, size_t size)
 	char text[INET6_ADDRSTRLEN];
 
 	if (strcmp(dummy->kind, "dummy"))
-		netns_note(note, size, "a %s without ports, as the kernel has no dummy links",
-			   dummy->kind);
+		netdev_note(note, size, "a %s without ports, as the kernel has no dummy links",
+			    dummy->kind);
 	for (int i = 0; i < dummy->n_addrs; i++) {
 		if (dummy->where[i] == ELSEWHERE)
-			netns_note(note, size, "%s is on another link and stays there",
-				   served_addr__text(&dummy->addrs[i], text, sizeof(text)));
+			netdev_note(note, size, "%s is on another link and stays there",
+				    served_addr__text(&dummy->addrs[i], text, sizeof(text)));
 	}
 }
 

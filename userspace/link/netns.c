@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,6 +24,7 @@
 #include <unistd.h>
 
 #include "link/node_lock.h"
+#include "netdev_priv.h"
 #include "netns_priv.h"
 
 /*
@@ -41,41 +41,12 @@
 #define STALE_TRIES   40
 #define STALE_WAIT_US 50000
 
-const uint8_t nd0_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x00 };
-const uint8_t nd1_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x01 };
-
 struct netns {
 	int netns_fd;
 	int nd0_ifindex;
 	int32_t netns_id;
 	char note[256];
 };
-
-void netns_note(char *note, size_t size, const char *fmt, ...)
-{
-	size_t len = strlen(note);
-	va_list ap;
-
-	if (len && len + 2 < size) {
-		memcpy(note + len, "; ", 3);
-		len += 2;
-	}
-	va_start(ap, fmt);
-	vsnprintf(note + len, size - len, fmt, ap);
-	va_end(ap);
-}
-
-int sysctl_write(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 struct netns_call {
 	int fd;
@@ -95,7 +66,8 @@ static void *netns_thread(void *arg)
 	return NULL;
 }
 
-int netns_run(int fd, int (*fn)(void *ctx), void *ctx)
+/* Runs @fn in a thread of the namespace @fd (-1: in a new one) and returns what it returns. */
+static int netns_run(int fd, int (*fn)(void *ctx), void *ctx)
 {
 	struct netns_call call = { .fd = fd, .fn = fn, .ctx = ctx };
 	sigset_t all, old;
@@ -132,50 +104,6 @@ static int open_own_netns(void *ctx)
 		return -errno;
 	*(int *)ctx = fd;
 	return 0;
-}
-
-struct found_link {
-	int ifindex;
-	char *alias;
-	size_t alias_size;
-};
-
-static int on_alias(const struct nlattr *attr, void *ctx)
-{
-	struct found_link *found = ctx;
-
-	if (mnl_attr_get_type(attr) == IFLA_IFALIAS && found->alias_size)
-		snprintf(found->alias, found->alias_size, "%.*s",
-			 (int)mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
-	return MNL_CB_OK;
-}
-
-static int on_link(const struct nlmsghdr *nlh, void *ctx)
-{
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	struct found_link *found = ctx;
-
-	if (nlh->nlmsg_type != RTM_NEWLINK)
-		return MNL_CB_OK;
-	found->ifindex = ifi->ifi_index;
-	return mnl_attr_parse(nlh, sizeof(*ifi), on_alias, found);
-}
-
-int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size)
-{
-	struct found_link found = { .alias = alias, .alias_size = alias_size };
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
-	int ret;
-
-	if (alias_size)
-		alias[0] = '\0';
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	ret = nl__query(nl, nlh, on_link, &found);
-	if (!ret)
-		*ifindex = found.ifindex;
-	return ret;
 }
 
 static int delete_link(struct nl *nl, int ifindex)
@@ -344,10 +272,10 @@ static int make_veth(struct netns *netns, struct nl *nl, struct error *err)
 		int no6 = sysctl_write("/proc/sys/net/ipv6/conf/" ND0 "/disable_ipv6", "1");
 
 		if (no6 && no6 != -ENOENT)
-			netns_note(netns->note, sizeof(netns->note),
-				   "IPv6 stays on at " ND0 ", without an address"
-				   " (/proc/sys: %s)",
-				   strerror(-no6));
+			netdev_note(netns->note, sizeof(netns->note),
+				    "IPv6 stays on at " ND0 ", without an address"
+				    " (/proc/sys: %s)",
+				    strerror(-no6));
 		ret = nd0_up(nl, netns->nd0_ifindex);
 	}
 	return ret ? error__set(err, ret, "cannot make the veth pair " ND0 ": %s%s%s",

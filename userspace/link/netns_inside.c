@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "netdev_priv.h"
 #include "netns_priv.h"
 
 /*
@@ -30,6 +31,9 @@
 #ifndef IPV6_FREEBIND
 #define IPV6_FREEBIND 78 /* linux/in6.h */
 #endif
+
+const uint8_t nd0_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x00 };
+const uint8_t nd1_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x01 };
 
 static int link_up(struct nl *nl, const char *name, int *ifindex)
 {
@@ -193,8 +197,8 @@ static int set_up(struct nl *nl, const struct netns_inside *in)
 		return ret;
 	gateway4(in, &gw4);
 	if (reset_ipv4(nl, nd1))
-		netns_note(in->note, in->note_size, "forwarding inside the private namespace: %s",
-			   nl->message);
+		netdev_note(in->note, in->note_size, "forwarding inside the private namespace: %s",
+			    nl->message);
 	for (i = 0; !ret && i < in->n_addrs; i++)
 		ret = local_route(nl, &in->addrs[i], lo);
 	if (!ret && serves(in, AF_INET))

@@ -19,9 +19,6 @@
 /* Locally administered, fixed: a tool that sees them knows whose they are. */
 extern const uint8_t nd0_mac[ETH_ALEN], nd1_mac[ETH_ALEN];
 
-/* Runs @fn in a thread of the namespace @fd (-1: in a new one) and returns what it returns. */
-int netns_run(int fd, int (*fn)(void *ctx), void *ctx);
-
 struct netns_inside {
 	const struct served_addr *addrs;
 	int n_addrs;
@@ -40,13 +37,5 @@ struct netns_socket {
 };
 
 int netns_inside_socket(void *ctx); /* @ctx: netns_socket */
-
-/* A link by name: 0 and its ifindex and alias, or -ENODEV. */
-int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
-
-void netns_note(char *note, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* Writes a sysctl of the calling thread's namespace: 0 or -errno. */
-int sysctl_write(const char *path, const char *value);
 
 #endif /* NODENS_NETNS_PRIV_H */

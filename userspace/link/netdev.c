@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * A network device by its name, sysctls of one, notes about them. Contract: netdev_priv.h.
+ */
+#include "netdev_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int sysctl_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+struct found_link {
+	int ifindex;
+	char *alias;
+	size_t alias_size;
+};
+
+static int on_alias(const struct nlattr *attr, void *ctx)
+{
+	struct found_link *found = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_IFALIAS && found->alias_size)
+		snprintf(found->alias, found->alias_size, "%.*s",
+			 (int)mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct found_link *found = ctx;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	found->ifindex = ifi->ifi_index;
+	return mnl_attr_parse(nlh, sizeof(*ifi), on_alias, found);
+}
+
+int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size)
+{
+	struct found_link found = { .alias = alias, .alias_size = alias_size };
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
+	int ret;
+
+	if (alias_size)
+		alias[0] = '\0';
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	ret = nl__query(nl, nlh, on_link, &found);
+	if (!ret)
+		*ifindex = found.ifindex;
+	return ret;
+}
+
+void netdev_note(char *note, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(note);
+	va_list ap;
+
+	if (len && len + 2 < size) {
+		memcpy(note + len, "; ", 3);
+		len += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(note + len, size - len, fmt, ap);
+	va_end(ap);
+}

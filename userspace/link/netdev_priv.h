@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the files that make devices share.
+ */
+#ifndef NODENS_NETDEV_PRIV_H
+#define NODENS_NETDEV_PRIV_H
+
+#include "base/netlink.h"
+
+/* By name: 0 and its ifindex and alias (@alias_size 0: not asked for), or -ENODEV. */
+int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
+
+/* Writes a sysctl of the calling thread's namespace: 0 or -errno. */
+int sysctl_write(const char *path, const char *value);
+
+/* Adds to @note, after a semicolon where there is something. */
+void netdev_note(char *note, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif /* NODENS_NETDEV_PRIV_H */
