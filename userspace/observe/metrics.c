@@ -15,52 +15,10 @@
 #define PAGE_FRESH_TIMES 20
 #define HEALTH_BUCKET_NS 250000 /* 0.00025 s */
 
-enum metrics_type metrics_type(uint16_t qtype)
-{
-	switch (qtype) {
-#define X(number, text) \
-	case number:    \
-		return METRICS_TYPE_##number;
-		METRICS_TYPES(X)
-#undef X
-	default:
-		return METRICS_TYPE_OTHER;
-	}
-}
-
-unsigned int metrics_size_bucket(size_t size)
-{
-	static const uint16_t bounds[METRICS_SIZE_BUCKETS] = METRICS_SIZE_BOUNDS;
-	unsigned int n = 0;
-
-	while (n < METRICS_SIZE_BUCKETS && size > bounds[n])
-		n++;
-	return n;
-}
-
 static void size_add(struct metrics_size *sizes, size_t size)
 {
 	sizes->bucket[metrics_size_bucket(size)]++;
 	sizes->sum += size;
-}
-
-struct zone_counters *metrics_zone(struct metrics *m, struct series *series)
-{
-	if (!series->zone)
-		series->zone = calloc(1, sizeof(*series->zone));
-	return series->zone ? series->zone : &m->spare;
-}
-
-struct series *metrics_zone_series(struct metrics *m, size_t block, size_t zone)
-{
-	if (block >= m->blocks_len)
-		return m->dropped;
-	return zone < m->blocks[block].zones_len ? m->blocks[block].zones[zone] : m->other;
-}
-
-struct series *metrics_cache_series(struct metrics *m, size_t block)
-{
-	return block < m->blocks_len ? m->blocks[block].cache : m->other_cache;
 }
 
 void metrics__request(struct metrics *m, const struct metrics_request *request)

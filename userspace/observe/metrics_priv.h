@@ -150,7 +150,7 @@ struct metrics {
 	uint64_t page_ns, page_took_ns;
 };
 
-/* metrics.c: the series of these numbers; always one. */
+/* metrics_counters.c: the series of these numbers; always one. */
 struct series *metrics_zone_series(struct metrics *m, size_t block, size_t zone);
 struct series *metrics_cache_series(struct metrics *m, size_t block);
 /* The series' counters; m->spare where there is no memory. */
