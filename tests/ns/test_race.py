@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""A and AAAA at one instant from one socket: conntrack's race with DNAT to two servers, and none with nodens."""
+import os
+import random
+import re
+
+import pytest
+
+from agent import cluster_corefile
+from lab import DNS4, conntrack_count, conntrack_flush, note, output
+from load import figures
+
+PAIRS = int(os.environ.get("PAIRS", 20000))
+
+
+def clashes():
+    text = output("conntrack", "-S")
+    return sum(int(n) for name in ("clash_resolve", "insert_failed") for n in re.findall(rf"\b{name}=(\d+)", text))
+
+
+def send_pairs(lab, p1):
+    """(pairs with both answers, clashes): half of them of names that nobody has cached, half of one that is."""
+    if os.cpu_count() < 2:
+        pytest.skip("the race needs two CPUs")
+    conntrack_flush()
+    complete, before = 0, clashes()
+    for name in f"r{random.randrange(1 << 30)}-%u.wild.example.org", "www.example.org":
+        # The names before have taken its place in the cache.
+        for rdtype in "A", "AAAA":
+            p1.ask("www.example.org", rdtype)
+        seen = figures(p1.output(lab.tool("pairs"), DNS4, name, PAIRS // 2, timeout=120))
+        assert seen["wrong"] == 0
+        complete += seen["complete"]
+    return complete, clashes() - before
+
+
+def test_plain_dnat(lab, cluster, p1):
+    """That the pairs do clash without nodens is what makes the next test worth something."""
+    complete, clashed = send_pairs(lab, p1)
+    assert clashed > 0
+    entries = p1.conntrack_entries()
+    assert entries >= PAIRS // 4
+    note(f"DNAT: {clashed} clashes, {PAIRS - complete} of {PAIRS} pairs without both answers, {entries} conntrack entries")
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
+def test_nodens(lab, nodens, p1, hook):
+    nodens.start("--hook", hook, corefile=cluster_corefile(), probe=p1)
+    assert send_pairs(lab, p1) == (PAIRS, 0), "pairs with both answers, clashes"
+    assert p1.conntrack_entries() == 0
+    assert nodens.stat("kernel.hits") >= PAIRS
+    note(f"0 clashes, {PAIRS} of {PAIRS} pairs answered, 0 conntrack entries of the pod, {conntrack_count()} of the agent's"
+         f" {nodens.stat('agent.upstream_exchanges')} exchanges")
+    nodens.stop()
