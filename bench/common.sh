@@ -6,7 +6,7 @@
 # Contract: every variant is brought up, measured and taken down in turn, round after round, so that what else
 # the machine does falls on all of them. Rows are kept as "variant metric value" and printed as medians.
 
-. "$(dirname "${BASH_SOURCE[0]}")/../tests/ns/lab.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tests/tools/lab.sh"
 
 BENCH_UNBOUND=10.96.0.20 BENCH_DNSMASQ=10.96.0.21
 ROUNDS=${ROUNDS:-3}

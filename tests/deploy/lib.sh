@@ -5,7 +5,7 @@
 # manifest would start. Sourced; the working directory becomes the top of the tree.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-. tests/ns/testlib.sh
+. tests/deploy/testlib.sh
 
 DEPLOY_BUILD=$PWD/build/deploy
 NODENS=${NODENS:-$PWD/build/nodens}

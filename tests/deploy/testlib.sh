@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# Runs test functions and counts them: sourced by every script of tests/ns.
+# Runs test functions and counts them: sourced by the scripts of tests/deploy.
 #
 # Contract: run_tests runs each named function in a subshell with errexit; it passed when it returned 0, was
 # skipped when it called skip, and failed otherwise, also when any command in it failed. Ends with the line
 # "N passed, N failed, N skipped" and exits 1 if any failed or none passed. State between functions lives in
 # files. With NODENS_STRICT=1 a skip counts as a failure, unless NODENS_SKIPS (globs) expects it.
 
-# run_tests [-k GLOB] NAME...: -k comes from the script's own arguments: `test_path.py -k '*tcp*'`.
+# run_tests [-k GLOB] NAME...: -k comes from the script's own arguments: `test-node -k '*caps*'`.
 run_tests() {
 	local glob='*' name start status passed=0 failed=0 skipped=0 out canary
 	[ "${1:-}" != -k ] || {

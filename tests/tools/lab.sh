@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# A node with pods, a cluster DNS service and nodens, in namespaces: sourced by the tests, the benches and the
-# demo.
+# A node with pods, a cluster DNS service and nodens, in namespaces, for what is shell: the benches, the demo and
+# tests/deploy. (tests/ns has its own in Python, lab.py.)
 #
 # Contract: lab_enter runs the calling script anew inside its own network, mount and process namespaces. That
 # network namespace IS the node (so iptables, conntrack, /sys and bpffs are the node's own and plain commands
@@ -9,7 +9,7 @@
 # kill -9) ends the process namespace, and with it every process, namespace, mount and rule of the lab: there
 # is no clean-up that could be forgotten. Two labs never see each other.
 #
-#	. tests/ns/lab.sh
+#	. tests/tools/lab.sh
 #	lab_enter "$@"		# returns on the node
 #	lab_build		# uplink, cluster DNS, pods p1 and p2
 #	lab_start_nodens --hook tc
@@ -178,13 +178,6 @@ lab_pod_bridge() {
 	ip -n "$name" -6 route add default via fd00:10:245::1
 }
 
-# The namespace may live on for a while in a socket of a dead process; the veth goes at once, as with a CNI.
-lab_pod_del() {
-	ip link del "$(lab_veth "$1")"
-	ip netns del "$1"
-	rm -f "$LAB/state/$1."*
-}
-
 lab_veth() { lab_get "$1.veth"; }
 lab_ip4() { lab_get "$1.ip4"; }
 lab_ip6() { lab_get "$1.ip6"; }
@@ -242,11 +235,9 @@ lab_dns_start() {
 		printf 'log:\n  - target: stderr\n    any: warning\n'
 		printf 'control:\n    listen: %s\n' "$LAB/$name/ctl"
 		printf 'database:\n    storage: %s\n' "$LAB/$name"
-		printf 'mod-stats:\n  - id: s\n    request-protocol: off\n    server-operation: on\n'
 		printf 'template:\n  - id: default\n    storage: %s\n    zonefile-sync: -1\n' "$LAB"
-		printf '    zonefile-load: whole\n    journal-content: none\n    global-module: mod-stats/s\nzone:\n'
-		for zone in cluster.local example.org 10.in-addr.arpa test; do # the last one is a test's own
-			[ -e "$LAB/$zone.zone" ] || continue
+		printf '    zonefile-load: whole\n    journal-content: none\nzone:\n'
+		for zone in cluster.local example.org 10.in-addr.arpa; do
 			printf '  - domain: %s\n    file: %s.zone\n' "$zone" "$zone"
 		done
 	} >"$LAB/$name.conf"
@@ -257,45 +248,6 @@ lab_dns_start() {
 
 lab_dns_alive() {
 	dig +short +time=1 +tries=1 "@$(lab_ip4 "$1")" kubernetes.default.svc.cluster.local | grep -q 10.96.0.1
-}
-
-# From here on lab_asked knows what the cluster's DNS servers are asked.
-lab_dns_log() {
-	local server
-	for server in $LAB_SERVERS; do
-		nsenter --net="/run/netns/$server" /usr/bin/python3 "$LAB_ROOT/tests/tools/dns_log.py" \
-			>"$LAB/$server.queries" 2>"$LAB/$server.queries.log" &
-		disown
-	done
-	for server in $LAB_SERVERS; do
-		wait_until 5 grep -q '^ready\.$' "$LAB/$server.queries" || lab_die "$(cat "$LAB/$server.queries.log")"
-	done
-}
-
-# lab_asked NAME: how many queries for it they have seen, whatever else they are asked (readiness probes, cut
-# probes, health checks). NAME is an extended regular expression, lower case, without the dot at the end.
-lab_asked() {
-	local server marker n=0
-	# What came before the marker is in the log when the marker is. It is a query of one label, 23 octets.
-	marker=marker-${EPOCHREALTIME//[^0-9]/}
-	for server in $LAB_SERVERS; do
-		printf '\0\1\1\0\0\1\0\0\0\0\0\0\27%s\0\0\1\0\1' "$marker" >"/dev/udp/$(lab_ip4 "$server")/53"
-	done
-	for server in $LAB_SERVERS; do
-		wait_until 5 grep -qx "$marker" "$LAB/$server.queries" || lab_die "$server: queries are not logged"
-		n=$((n + $(grep -cxE "$1" "$LAB/$server.queries")))
-	done
-	echo $n
-}
-
-# Queries of any kind that they have seen since they started: with others, not to be compared for equality.
-lab_upstream_queries() {
-	local server n=0
-	for server in $LAB_SERVERS; do
-		n=$((n + $(knotc -s "$LAB/$server/ctl" stats mod-stats.server-operation |
-			awk -F' = ' '/\[query\]/ { print $2 }')))
-	done
-	echo $n
 }
 
 # ---- kube-proxy ----------------------------------------------------------------------------------------
@@ -332,15 +284,109 @@ lab_conntrack() {
 		conntrack -L -f ipv6 2>/dev/null
 	} | grep -cE "(src|dst)=($(lab_ip4 "$1")|$(lab_ip6 "$1")) " || true
 }
-# All entries, and the sum of one of the counters of conntrack -S.
-lab_conntrack_all() { conntrack -C; }
+# The sum of one of the counters of conntrack -S.
 lab_conntrack_stat() { conntrack -S | grep -o "\b$1=[0-9]*" | awk -F= '{ s += $2 } END { print s + 0 }'; }
 lab_conntrack_flush() { conntrack -F >/dev/null 2>&1; }
 
 # Every rule of both families without its counters.
 lab_rules() { { iptables-save; ip6tables-save; } 2>/dev/null | grep '^-' | sort; }
 
-. "$LAB_ROOT/tests/ns/lab-nodens.sh"
+# ---- nodens --------------------------------------------------------------------------------------------
+
+# Where nodens answers, who asks it whether it does, and what that counts as; --mode listen has its own.
+LAB_SERVE="$LAB_DNS4 $LAB_DNS6"
+LAB_PROBE_POD=p1 LAB_READY_KEY=kernel.steered
+
+# lab_corefile [TTL]: the Corefile in use. The minimum of 1 s lets short TTLs run out; without cuts the agent asks
+# nothing of its own accord, so that what the cluster's DNS is asked can be counted.
+lab_corefile() {
+	cat >"$LAB/Corefile" <<-END
+	cluster.local:53 10.in-addr.arpa:53 {
+	    errors
+	    cache {
+	        success 9984 ${1:-30} 1
+	        denial 9984 5 1
+	    }
+	    nxdomain_cut off
+	    bind $LAB_SERVE
+	    forward . $LAB_UP4
+	}
+	.:53 {
+	    errors
+	    cache 30
+	    bind $LAB_SERVE
+	    forward . $LAB_UP4
+	}
+	END
+}
+
+# lab_start_nodens [flags]: returns when nodens has answered a pod's query; lab_run_nodens only starts it.
+lab_start_nodens() {
+	lab_run_nodens "$@"
+	wait_until 10 lab_nodens_ready_or_gone
+	lab_nodens_alive || lab_die "nodens $* ended: $(tail -5 "$LAB/nodens.log")"
+	lab_nodens_ready || lab_die "nodens $* did not begin to answer: $(tail -5 "$LAB/nodens.log")"
+}
+
+lab_run_nodens() {
+	[ -x "$NODENS" ] || lab_die "$NODENS is not there: run make"
+	[ -e "$LAB/Corefile" ] || lab_corefile
+	"$NODENS" run -conf "$LAB/Corefile" -localip "${LAB_SERVE// /,}" "$@" >>"$LAB/nodens.log" 2>&1 &
+	lab_set nodens.pid $!
+	disown
+}
+
+# Asked with a name that nobody knows: the agent has to answer it. The kernel's counters tell at once.
+lab_nodens_ready() {
+	local before after
+	before=$(lab_stats $LAB_READY_KEY 2>/dev/null) || return 1
+	in_pod $LAB_PROBE_POD dig +short +time=1 +tries=1 "@${LAB_SERVE%% *}" "ready-$RANDOM.wild.example.org" |
+		grep -q 192.0.2.99 || return 1
+	after=$(lab_stats $LAB_READY_KEY)
+	[ "${after:-0}" -gt "${before:-0}" ]
+}
+
+lab_nodens_ready_or_gone() { ! lab_nodens_alive || lab_nodens_ready; }
+
+lab_nodens_pid() { lab_get nodens.pid; }
+
+lab_nodens_alive() {
+	local pid
+	pid=$(lab_nodens_pid) && [ -n "$pid" ] && [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"
+}
+
+lab_nodens_gone() { ! lab_nodens_alive; }
+
+# Ends it as the kubelet does, and waits for the end.
+lab_stop_nodens() {
+	lab_nodens_alive || return 0
+	kill -TERM "$(lab_nodens_pid)"
+	wait_until 5 lab_nodens_gone || {
+		kill -9 "$(lab_nodens_pid)"
+		echo "nodens did not end within 5 s of SIGTERM" >&2
+		return 1
+	}
+}
+
+# lab_stats kernel.hits: one number of `nodens stats --json`; fails where there is none.
+lab_stats() { "$NODENS" stats --json | jq -e ".$1"; }
+lab_hits() { lab_stats kernel.hits; }
+
+# What is attached to devices of this node, one line for each program or tcx link ("veth1234 tc", sorted).
+lab_programs() {
+	{
+		bpftool -j net show 2>/dev/null | jq -r '.[0] | (.tc // [] | .[] | select(.name | test("nodens|tc_return")) |
+			"\(.devname) tc"), (.xdp // [] | .[] | "\(.devname) xdp")'
+		find /sys/fs/bpf -path '*nodens*/links/*' -printf '%f tcx\n' 2>/dev/null
+	} | sort
+}
+
+# What nodens must not leave behind: programs on devices, pins, its veth, loaded programs and maps.
+lab_leftovers() {
+	lab_programs | sed 's/^/program on /'
+	find /sys/fs/bpf -mindepth 1 \( -path '*nodens*' -o -path '*/xdp/*' \) 2>/dev/null | sed 's/^/pin /'
+	ip -br link | awk '/^nd0/ { print "device " $1 }'
+}
 
 # ---- small things --------------------------------------------------------------------------------------
 
@@ -378,7 +424,7 @@ lab_tool() {
 	echo "$bin"
 }
 
-# `bash tests/ns/lab.sh [CMD...]`: a lab to look around in (a shell without CMD).
+# `bash tests/tools/lab.sh [CMD...]`: a lab to look around in (a shell without CMD).
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	lab_enter "$@"
 	lab_build
