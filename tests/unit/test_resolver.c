@@ -274,7 +274,7 @@ static void test_close_with_queries_under_way(void **state)
 }
 
 /* What a probe does not say, for whatever reason, is asked again. */
-static void test_witness_not_asked(void **state)
+static void test_probe_not_asked(void **state)
 {
 	static const char text[] = "cluster.local:53 {\n cache\n forward . %1 {\n"
 				   "  max_concurrent 1\n }\n}\n";
@@ -296,7 +296,7 @@ static void test_witness_not_asked(void **state)
 }
 
 /* The same where no upstream can be asked at all: then it is over before it has begun. */
-static void test_witness_unreachable(void **state)
+static void test_probe_unreachable(void **state)
 {
 	static const char text[] = "cluster.local:53 {\n cache\n forward . 255.255.255.255 {\n"
 				   "  max_connect_attempts 1\n }\n}\n";
@@ -315,7 +315,7 @@ static void test_witness_unreachable(void **state)
 
 /* Both at once, as soon as an upstream of the zone answers at all, however lately they were in
  * vain. */
-static void test_witnesses_at_the_first_answer(void **state)
+static void test_probes_at_the_first_answer(void **state)
 {
 	uint64_t now = VIRTUAL_BEGIN_NS;
 	struct fixture f;
@@ -622,6 +622,44 @@ static void test_loop(void **state)
 	close_fixture(&f);
 }
 
+/* @host 1 may ask for all of b.test, others may not; who is dropped is let go without a reply. */
+static void test_acl(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(
+		&f,
+		"a.test:53 {\n template IN A {\n  answer \"{{ .Name }} 60 IN CNAME x.b.test.\"\n "
+		"}\n}\n"
+		"b.test:53 {\n template IN A {\n  answer \"{{ .Name }} 60 IN A 192.0.2.1\"\n }\n"
+		" acl {\n  allow net 10.1.0.1\n  drop net 10.1.0.2\n  block\n }\n}\n",
+		100, 100);
+	query_from(&f, 1, "x.b.test.", 0, 0);
+	query_from(&f, 2, "x.b.test.", 1, 0);
+	query_from(&f, 3, "x.b.test.", 2, 0);
+	assert_int_equal(f.n, 3);
+	assert_int_equal(rcode(&f.replies[0]), DNS_NOERROR);
+	assert_int_equal(f.replies[0].msg[7], 1);
+	assert_int_equal(f.replies[1].len, 0);
+	assert_int_equal(rcode(&f.replies[2]), DNS_REFUSED);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_QUERIES_DROPPED], 1);
+	/* a CNAME leads nobody there by the back door: it is not followed, whoever asks */
+	query_from(&f, 3, "x.a.test.", 3, 0);
+	assert_int_equal(rcode(&f.replies[3]), DNS_NOERROR);
+	assert_int_equal(f.replies[3].msg[7], 1);
+	close_fixture(&f);
+	open_fixture(&f,
+		     "a.test:53 {\n template IN A {\n  answer \"{{ .Name }} 60 IN CNAME "
+		     "x.b.test.\"\n }\n}\n"
+		     "b.test:53 {\n template IN A {\n  answer \"{{ .Name }} 60 IN A 192.0.2.1\"\n "
+		     "}\n}\n",
+		     100, 100);
+	query_from(&f, 3, "x.a.test.", 0, 0);
+	assert_int_equal(f.replies[0].msg[7], 2);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -631,9 +669,9 @@ int main(void)
 		cmocka_unit_test(test_no_upstream_answers),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_close_with_queries_under_way),
-		cmocka_unit_test(test_witness_not_asked),
-		cmocka_unit_test(test_witness_unreachable),
-		cmocka_unit_test(test_witnesses_at_the_first_answer),
+		cmocka_unit_test(test_probe_not_asked),
+		cmocka_unit_test(test_probe_unreachable),
+		cmocka_unit_test(test_probes_at_the_first_answer),
 		cmocka_unit_test(test_too_many_wait),
 		cmocka_unit_test(test_one_client_waits),
 		cmocka_unit_test(test_one_client_asks),
@@ -645,6 +683,7 @@ int main(void)
 		cmocka_unit_test(test_udp_limit),
 		cmocka_unit_test(test_why_it_failed),
 		cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_acl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

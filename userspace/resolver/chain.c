@@ -123,6 +123,19 @@ static void round_of(struct way *way, size_t at, const struct dns_name *qname, u
 
 /* ---- up ---- */
 
+/* Is there a client that must not have the answer to this question? */
+static bool not_for_all(const struct server_block *sb, const struct dns_name *qname, uint16_t qtype)
+{
+	for (size_t i = 0; sb->admits && i < chain_len; i++) {
+		const struct plugin *plugin = chain_plugins[i];
+		const void *state = sb->state[plugin->id];
+
+		if (state && plugin->agent_only && plugin->agent_only(state, qname, qtype))
+			return true;
+	}
+	return false;
+}
+
 /* The block to ask for what the plugin at way->at wants; NULL: nobody is to be asked. */
 static struct server_block *block_to_ask(struct way *way)
 {
@@ -139,7 +152,7 @@ static struct server_block *block_to_ask(struct way *way)
 		return NULL;
 	sb = &way->resolver->blocks[block - cf->blocks];
 	/* who asks was admitted for another name */
-	return chain_agent_only(sb, qname, passage->ask.qtype) ? NULL : sb;
+	return not_for_all(sb, qname, passage->ask.qtype) ? NULL : sb;
 }
 
 static bool respond(struct way *way, const struct plugin *plugin, void *state, bool borrowed)
@@ -247,16 +260,7 @@ enum plugin_result chain_admit(const struct server_block *sb, const struct plugi
 
 bool chain_agent_only(const struct server_block *sb, const struct dns_name *qname, uint16_t qtype)
 {
-	if (sb->tells_client)
-		return true;
-	for (size_t i = 0; sb->admits && i < chain_len; i++) {
-		const struct plugin *plugin = chain_plugins[i];
-		const void *state = sb->state[plugin->id];
-
-		if (state && plugin->agent_only && plugin->agent_only(state, qname, qtype))
-			return true;
-	}
-	return false;
+	return sb->tells_client || not_for_all(sb, qname, qtype);
 }
 
 bool chain_answers_below(const struct server_block *sb, const struct dns_name *name,
