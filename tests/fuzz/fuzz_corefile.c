@@ -58,14 +58,13 @@ static void check_lookups(const struct corefile *cf)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_zone *zone = &cf->blocks[i].zones[0];
-		const struct corefile_block *found =
-			corefile__block_for(cf, zone->wire, zone->wire_len);
+		const struct corefile_block *found = corefile__block_for(cf, &zone->name);
 
 		if (!found && cf->blocks[i].apart)
 			continue;
 		if (!found)
 			abort();
-		corefile__forward_for(found, zone->wire, zone->wire_len);
+		corefile__forward_for(found, &zone->name);
 	}
 }
 

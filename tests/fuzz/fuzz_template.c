@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct corefile_zone root = { .text = ".", .wire_len = 1 };
+static const struct corefile_zone root = { .name = { .len = 1 }, .text = "." };
 static const struct corefile_zones zones = { (struct corefile_zone *)&root, 1 };
 
 static void check_below(void *ctx, const struct dns_name *suffix, const struct answer *nxdomain)

@@ -245,7 +245,7 @@ static void open_server(struct scene *scene)
 		.query = on_query,
 		.ctx = scene,
 	};
-	struct sockaddr_storage addr = { .ss_family = AF_INET };
+	union sockaddr_any addr = { .v4 = { .sin_family = AF_INET } };
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
 	socklen_t len = sizeof(*v4);
 	int udp, tcp;

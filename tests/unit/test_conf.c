@@ -236,8 +236,8 @@ static void print_stubs(const struct corefile *cf, char *out)
 			out += sprintf(
 				out, " %s",
 				inet_ntop(
-					b->binds[k].ss_family,
-					b->binds[k].ss_family == AF_INET6
+					b->binds[k].sa.sa_family,
+					b->binds[k].sa.sa_family == AF_INET6
 						? (const void *)&(
 							  (const struct sockaddr_in6 *)&b->binds[k])
 							  ->sin6_addr
@@ -246,12 +246,12 @@ static void print_stubs(const struct corefile *cf, char *out)
 					ip, sizeof(ip)));
 		out += sprintf(out, " ->");
 		for (size_t k = 0; k < b->forwards[0].upstreams_len; k++) {
-			const struct sockaddr_storage *addr = &b->forwards[0].upstreams[k].addr;
+			const union sockaddr_any *addr = &b->forwards[0].upstreams[k].addr;
 			const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
 			const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
-			bool is_v6 = addr->ss_family == AF_INET6;
+			bool is_v6 = addr->sa.sa_family == AF_INET6;
 
-			inet_ntop(addr->ss_family,
+			inet_ntop(addr->sa.sa_family,
 				  is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, ip,
 				  sizeof(ip));
 			out += sprintf(out, " %s|%u", ip, ntohs(v4->sin_port));

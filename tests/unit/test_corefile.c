@@ -102,16 +102,16 @@ static char *print(const struct corefile *cf)
 	return text;
 }
 
-static void assert_addr(const struct sockaddr_storage *addr, const char *ip, unsigned int port)
+static void assert_addr(const union sockaddr_any *addr, const char *ip, unsigned int port)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (addr->ss_family == AF_INET6) {
+	if (addr->sa.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, text,
 			  sizeof(text));
 		assert_int_equal(ntohs(((const struct sockaddr_in6 *)addr)->sin6_port), port);
 	} else {
-		assert_int_equal(addr->ss_family, AF_INET);
+		assert_int_equal(addr->sa.sa_family, AF_INET);
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, text,
 			  sizeof(text));
 		assert_int_equal(ntohs(((const struct sockaddr_in *)addr)->sin_port), port);
@@ -123,8 +123,8 @@ static void assert_zones(const struct corefile_zone *a, const struct corefile_zo
 {
 	for (size_t i = 0; i < len; i++) {
 		assert_string_equal(a[i].text, b[i].text);
-		assert_int_equal(a[i].wire_len, b[i].wire_len);
-		assert_memory_equal(a[i].wire, b[i].wire, a[i].wire_len);
+		assert_int_equal(a[i].name.len, b[i].name.len);
+		assert_memory_equal(a[i].name.wire, b[i].name.wire, a[i].name.len);
 	}
 }
 
@@ -195,8 +195,8 @@ static void test_node_local(void **state)
 	assert_int_equal(b->line, 2);
 	assert_string_equal(b->file, TEST_DATA "node-local.Corefile");
 	assert_string_equal(b->zones[0].text, "cluster.local.");
-	assert_int_equal(b->zones[0].wire_len, 15);
-	assert_memory_equal(b->zones[0].wire, "\7cluster\5local", 15);
+	assert_int_equal(b->zones[0].name.len, 15);
+	assert_memory_equal(b->zones[0].name.wire, "\7cluster\5local", 15);
 	assert_int_equal(b->port, 53);
 	assert_int_equal(b->binds_len, 2);
 	assert_addr(&b->binds[1], "10.96.0.10", 53);
@@ -358,12 +358,12 @@ static void test_lookup(void **state)
 				    "Sub.Example.org {\nbind 192.0.2.10\n}\n.:54 {\n" FORWARD "}\n"
 				    "org {\n" FORWARD "}\n");
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(53) };
-	struct sockaddr_storage addr = { 0 };
+	union sockaddr_any addr = { 0 };
 	const struct corefile_block *org = &cf->blocks[0], *sub = &cf->blocks[1],
 				    *root = &cf->blocks[2], *tld = &cf->blocks[3];
 
 	(void)state;
-#define WIRE(s) (const uint8_t *)(s), sizeof(s)
+#define WIRE(s) (&(const struct dns_name){ sizeof(s), s })
 	assert_ptr_equal(corefile__block_for(cf, WIRE("\7example\3org")), org);
 	assert_ptr_equal(corefile__block_for(cf, WIRE("\1a\7example\3org")), org);
 	assert_ptr_equal(corefile__block_for(cf, WIRE("\3sub\7example\3org")), sub);
@@ -532,7 +532,7 @@ static void test_scopes(void **state)
 			continue;
 		v6 = (const struct sockaddr_in6 *)&cf->blocks[0].forwards[0].upstreams[0].addr;
 		assert_int_equal(v6->sin6_scope_id, cases[i].scope);
-		assert_addr((const struct sockaddr_storage *)v6, "fe80::1", cases[i].port);
+		assert_addr((const union sockaddr_any *)v6, "fe80::1", cases[i].port);
 		assert_round_trip(cf);
 	}
 }

@@ -27,9 +27,9 @@ static const char *fake_env(void *ctx, const char *name)
 }
 
 /* Two interfaces: one with an address of each family, and one with one. */
-static int fake_interface(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len)
+static int fake_interface(void *ctx, const char *name, union sockaddr_any **addrs, size_t *len)
 {
-	struct sockaddr_storage *list = calloc(2, sizeof(*list));
+	union sockaddr_any *list = calloc(2, sizeof(*list));
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&list[0];
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&list[1];
 
@@ -94,14 +94,14 @@ static struct corefile *read_twice(const char *directives)
 	return again;
 }
 
-static void assert_ip(const struct sockaddr_storage *addr, const char *want)
+static void assert_ip(const union sockaddr_any *addr, const char *want)
 {
 	char text[INET6_ADDRSTRLEN];
-	const void *ip = addr->ss_family == AF_INET
+	const void *ip = addr->sa.sa_family == AF_INET
 				 ? (const void *)&((const struct sockaddr_in *)addr)->sin_addr
 				 : (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
 
-	assert_non_null(inet_ntop(addr->ss_family, ip, text, sizeof(text)));
+	assert_non_null(inet_ntop(addr->sa.sa_family, ip, text, sizeof(text)));
 	assert_string_equal(text, want);
 }
 
@@ -488,9 +488,9 @@ static void test_forward_source(void **state)
 	const struct corefile_forward *f = cf->blocks[0].forwards;
 
 	(void)state;
-	assert_int_equal(f[0].source.ss_family, AF_INET);
-	assert_int_equal(f[1].source.ss_family, AF_INET6);
-	assert_int_equal(f[2].source.ss_family, AF_UNSPEC);
+	assert_int_equal(f[0].source.sa.sa_family, AF_INET);
+	assert_int_equal(f[1].source.sa.sa_family, AF_INET6);
+	assert_int_equal(f[2].source.sa.sa_family, AF_UNSPEC);
 	assert_int_equal(f[2].read_timeout_ns, 2 * SECOND);
 	assert_int_equal(f[2].max_age_ns, 0);
 	corefile__free(cf);

@@ -86,13 +86,13 @@ static int teardown(void **state)
 }
 
 /* An address with a port that is free at this moment. */
-static struct sockaddr_storage free_addr(const char *ip)
+static union sockaddr_any free_addr(const char *ip)
 {
-	struct sockaddr_storage addr = { .ss_family = strchr(ip, ':') ? AF_INET6 : AF_INET };
+	union sockaddr_any addr = { .sa.sa_family = strchr(ip, ':') ? AF_INET6 : AF_INET };
 	socklen_t len = sizeof(addr);
-	int fd = socket(addr.ss_family, SOCK_STREAM, 0);
+	int fd = socket(addr.sa.sa_family, SOCK_STREAM, 0);
 
-	if (addr.ss_family == AF_INET6)
+	if (addr.sa.sa_family == AF_INET6)
 		inet_pton(AF_INET6, ip, &((struct sockaddr_in6 *)&addr)->sin6_addr);
 	else
 		inet_pton(AF_INET, ip, &((struct sockaddr_in *)&addr)->sin_addr);
@@ -102,7 +102,7 @@ static struct sockaddr_storage free_addr(const char *ip)
 	return addr;
 }
 
-static uint16_t port_of(const struct sockaddr_storage *addr)
+static uint16_t port_of(const union sockaddr_any *addr)
 {
 	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
 }
@@ -210,7 +210,7 @@ static const char *curl(struct world *w, const char *fmt, ...)
 
 static void test_paths(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
 	unsigned int port = port_of(&addr);
 
@@ -260,7 +260,7 @@ static void test_bad_requests(void **state)
 		/* what follows the first request is read away */
 		{ "GET /health HTTP/1.1\r\n\r\nGET /none HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n" },
 	};
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
 
 	http__begin(w->http);
@@ -280,7 +280,7 @@ static void test_bad_requests(void **state)
 /* Both families at one wildcard; one path each at two addresses. */
 static void test_wildcard(void **state)
 {
-	struct sockaddr_storage addr = free_addr("::");
+	union sockaddr_any addr = free_addr("::");
 	struct world *w = *state;
 	unsigned int port = port_of(&addr);
 
@@ -294,8 +294,8 @@ static void test_wildcard(void **state)
 /* A client in the middle of a long reply sees nothing of a reload that keeps the address. */
 static void test_reload(void **state)
 {
-	struct sockaddr_storage kept = free_addr("127.0.0.1"), gone = free_addr("127.0.0.2"),
-				come = free_addr("127.0.0.3");
+	union sockaddr_any kept = free_addr("127.0.0.1"), gone = free_addr("127.0.0.2"),
+			   come = free_addr("127.0.0.3");
 	struct world *w = *state;
 	int fd, n;
 	char buf[65536];
@@ -333,7 +333,7 @@ static void test_reload(void **state)
 /* Said once; bound as soon as it can be. */
 static void test_retry(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char want[HTTP_ADDR_TEXT];
@@ -359,7 +359,7 @@ static void test_retry(void **state)
 /* Who holds connections open shuts nobody out: the oldest goes. */
 static void test_many_connections(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
 	int fds[3 * HTTP_MAX_CONNECTIONS], open = 0;
 	char octet;
@@ -386,7 +386,7 @@ static void test_many_connections(void **state)
 /* Octets that trickle in do not keep a connection beyond its time. */
 static void test_trickle(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
 	uint64_t begin = clock_now(), took;
 	char octet;
@@ -447,7 +447,7 @@ static void assert_checks(struct world *w, unsigned int port, unsigned int answe
 }
 
 static void configure(struct endpoints *ep, struct metrics *metrics,
-		      const struct sockaddr_storage *extra, const char *fmt, ...)
+		      const union sockaddr_any *extra, const char *fmt, ...)
 {
 	struct corefile_error err = { "" };
 	struct corefile *cf;
@@ -470,7 +470,7 @@ static void configure(struct endpoints *ep, struct metrics *metrics,
 
 static void test_endpoints(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
 	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
 	struct world *w = *state;
 	struct metrics_config none = { .ctx = NULL };
@@ -518,7 +518,7 @@ static void test_endpoints(void **state)
 
 static void test_ready(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1");
+	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct corefile_block block = { .ready = { true, addr } };
 	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
 	struct world *w = *state;
@@ -540,7 +540,7 @@ static void test_ready(void **state)
 
 static void test_bad_arguments(void **state)
 {
-	struct sockaddr_storage addr = free_addr("127.0.0.1"), none = { .ss_family = AF_UNIX };
+	union sockaddr_any addr = free_addr("127.0.0.1"), none = { .sa.sa_family = AF_UNIX };
 	char path[HTTP_PATH_MAX + 2];
 	struct world *w = *state;
 

@@ -227,11 +227,11 @@ static int parse_nodecache(struct run_options *opts, struct options_error *err,
 #define NUMBER(member) \
 	NULL, NULL, offsetof(struct run_options, member), sizeof(((struct run_options *)0)->member)
 #define TEXT(member) #member, NULL, offsetof(struct run_options, member), 0
-#define MOOT(why)    NULL, why, 0, 0
+#define IGNORED(why) NULL, why, 0, 0
 
 static const struct nodecache_flag {
 	const char *name, *value; /* NULL: a switch */
-	const char *is_text, *moot;
+	const char *is_text, *ignored;
 	size_t offset, size;
 	const char *before, *after; /* texts */
 	long before_number, after_number;
@@ -239,15 +239,15 @@ static const struct nodecache_flag {
 	{ "localip", "169.254.20.10,fd00::a", NUMBER(n_localip), NULL, NULL, 0, 2 },
 	{ "setupinterface", NULL, NUMBER(setupinterface), NULL, NULL, NO, YES },
 	{ "interfacename", "nl0", TEXT(interfacename), "nodelocaldns", "nl0", 0, 0 },
-	{ "setupiptables", NULL, MOOT("-setupiptables"), NULL, NULL, 0, 0 },
-	{ "setupebtables", NULL, MOOT("-setupebtables"), NULL, NULL, 0, 0 },
+	{ "setupiptables", NULL, IGNORED("-setupiptables"), NULL, NULL, 0, 0 },
+	{ "setupebtables", NULL, IGNORED("-setupebtables"), NULL, NULL, 0, 0 },
 	{ "skipteardown", NULL, NUMBER(skipteardown), NULL, NULL, false, true },
-	{ "syncinterval", "60", MOOT("-syncinterval"), NULL, NULL, 0, 0 },
-	{ "syncinterval", "1m", MOOT("-syncinterval"), NULL, NULL, 0, 0 },
-	{ "initialdelay", "10", MOOT("-initialdelay"), NULL, NULL, 0, 0 },
+	{ "syncinterval", "60", IGNORED("-syncinterval"), NULL, NULL, 0, 0 },
+	{ "syncinterval", "1m", IGNORED("-syncinterval"), NULL, NULL, 0, 0 },
+	{ "initialdelay", "10", IGNORED("-initialdelay"), NULL, NULL, 0, 0 },
 	{ "metrics-listen-address", "127.0.0.1:1", TEXT(metrics_address), "0.0.0.0:9353",
 	  "127.0.0.1:1", 0, 0 },
-	{ "health-port", "8080", MOOT("-health-port"), NULL, NULL, 0, 0 },
+	{ "health-port", "8080", IGNORED("-health-port"), NULL, NULL, 0, 0 },
 	{ "basecorefile", "/b", TEXT(basecorefile), "/etc/coredns/Corefile.base", "/b", 0, 0 },
 	{ "corefile", "/c", TEXT(conf), "/etc/Corefile", "/c", 0, 0 },
 	{ "conf", "/d", TEXT(conf), "/etc/Corefile", "/d", 0, 0 },
@@ -255,7 +255,7 @@ static const struct nodecache_flag {
 	{ "kubednscm", "", TEXT(kubednscm), "/etc/kube-dns", "/etc/kube-dns", 0, 0 },
 	{ "upstreamsvc", "kube-dns-upstream", TEXT(upstreamsvc), "kube-dns", "kube-dns-upstream", 0,
 	  0 },
-	{ "reloadwithsignal", NULL, MOOT("-reloadwithsignal"), NULL, NULL, 0, 0 },
+	{ "reloadwithsignal", NULL, IGNORED("-reloadwithsignal"), NULL, NULL, 0, 0 },
 	{ "prometheus-listen-address", ":1", TEXT(prometheus_address), ":9253", ":1", 0, 0 },
 	{ "pidfile", "/tmp/node-cache.pid", TEXT(pidfile), NULL, "/tmp/node-cache.pid", 0, 0 },
 	{ "dns.port", "5353", NUMBER(dns_port), NULL, NULL, 53, 5353 },
@@ -287,11 +287,11 @@ static void check_flag(const struct nodecache_flag *flag, const struct run_optio
 	const char *text =
 		flag->is_text ? *(const char *const *)((const char *)opts + flag->offset) : NULL;
 
-	if (flag->moot) {
+	if (flag->ignored) {
 		/* taken, with one line that says why nothing is done about it */
-		assert_int_equal(opts->n_moot, given ? 1 : 0);
-		if (given && strncmp(opts->moot[0], flag->moot, strlen(flag->moot)))
-			fail_msg("-%s: \"%s\"", flag->name, opts->moot[0]);
+		assert_int_equal(opts->n_ignored, given ? 1 : 0);
+		if (given && strncmp(opts->ignored[0], flag->ignored, strlen(flag->ignored)))
+			fail_msg("-%s: \"%s\"", flag->name, opts->ignored[0]);
 	} else if (!flag->is_text) {
 		if (number_at(opts, flag) != (given ? flag->after_number : flag->before_number))
 			fail_msg("-%s: %ld", flag->name, number_at(opts, flag));
@@ -342,7 +342,7 @@ static void test_nodecache_manifests(void **state)
 			 0);
 	assert_int_equal(opts.setupinterface, YES);
 	assert_int_equal(opts.n_localip, 2);
-	assert_int_equal(opts.n_moot, 0);
+	assert_int_equal(opts.n_ignored, 0);
 	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-localip", "169.254.20.10,10.96.0.10",
 					 "-conf", "/etc/Corefile", "-upstreamsvc",
 					 "kube-dns-upstream", "-skipteardown=true",
@@ -350,7 +350,7 @@ static void test_nodecache_manifests(void **state)
 			 0);
 	assert_int_equal(opts.setupinterface, NO);
 	assert_true(opts.skipteardown);
-	assert_int_equal(opts.n_moot, 1);
+	assert_int_equal(opts.n_ignored, 1);
 	/* -conf wins over -corefile, in whatever order. */
 	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-conf", "/a", "-corefile", "/b"), 0);
 	assert_string_equal(opts.conf, "/a");
@@ -358,7 +358,7 @@ static void test_nodecache_manifests(void **state)
 	assert_string_equal(opts.conf, "/a");
 	/* One line, however often it is given. */
 	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-setupiptables", "-setupiptables=false"), 0);
-	assert_int_equal(opts.n_moot, 1);
+	assert_int_equal(opts.n_ignored, 1);
 	/* `nodens run` makes no link unless it is told to. */
 	assert_int_equal(PARSE(&opts, &err, "-localip", "169.254.20.10"), 0);
 	assert_int_equal(opts.setupinterface, UNSET);

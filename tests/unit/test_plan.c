@@ -25,13 +25,13 @@ static void print(const struct plan *plan, char *served, char *bound)
 		sprintf(served + strlen(served), "%s%s", i ? " " : "", ip);
 	}
 	for (int i = 0; i < plan->n_listen; i++) {
-		const struct sockaddr_storage *addr = &plan->listen[i].addr;
+		const union sockaddr_any *addr = &plan->listen[i].addr;
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
 
-		inet_ntop(addr->ss_family,
-			  addr->ss_family == AF_INET ? (const void *)&v4->sin_addr
-						     : (const void *)&v6->sin6_addr,
+		inet_ntop(addr->sa.sa_family,
+			  addr->sa.sa_family == AF_INET ? (const void *)&v4->sin_addr
+							: (const void *)&v6->sin6_addr,
 			  ip, sizeof(ip));
 		sprintf(bound + strlen(bound), "%s%s:%u%s", i ? " " : "", ip, ntohs(v4->sin_port),
 			plan->listen[i].implied ? "?" : "");

@@ -172,8 +172,8 @@ static void test_one_line(void **state)
 
 static void test_names(void **state)
 {
-	struct corefile_zone org = { .wire_len = 13, .wire = "\7example\3org" };
-	struct corefile_zone root = { .wire_len = 1 };
+	struct corefile_zone org = { .name = { 13, "\7example\3org" } };
+	struct corefile_zone root = { .name = { .len = 1 } };
 	struct corefile_log logs[] = {
 		{ .names = { &org, 1 }, .format = "org", .classes = COREFILE_LOG_ALL },
 		{ .names = { &root, 1 }, .format = "rest", .classes = COREFILE_LOG_ALL },

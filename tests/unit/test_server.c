@@ -75,7 +75,7 @@ static int setup(void **state)
 		.ctx = w,
 	};
 	socklen_t len = sizeof(w->addr);
-	struct sockaddr_storage addr = { .ss_family = AF_INET };
+	union sockaddr_any addr = { .sa.sa_family = AF_INET };
 	int fd;
 
 	assert_int_equal(virtual_loop__open(&w->v), 0);
@@ -234,7 +234,7 @@ static void test_receive_queue(void **state)
 {
 	static const uint8_t query[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1";
 	struct world *w = *state;
-	struct sockaddr_storage addr = { .ss_family = AF_INET };
+	union sockaddr_any addr = { .sa.sa_family = AF_INET };
 	socklen_t len = sizeof(addr);
 	const int burst = 2000, flood = 60000;
 	/* as the private namespace's: nothing set */

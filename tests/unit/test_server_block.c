@@ -131,7 +131,7 @@ static void test_keep_refreshes(void **state)
 /* What is there already, under rules that are new. */
 static void test_keep_on(void **state)
 {
-	static struct corefile_zone in[] = { { .wire = "\2in\4test", .wire_len = 9 } };
+	static struct corefile_zone in[] = { { .name = { 9, "\2in\4test" } } };
 	struct corefile_block block = {
 		.nxdomain_cut = true,
 		.cache = {

@@ -298,7 +298,7 @@ struct upstream_fixture {
 	char reason[EXCHANGE_ERROR_MAX]; /* why one went down last */
 };
 
-static inline void fixture_changed(void *ctx, const struct sockaddr_storage *addr, bool up,
+static inline void fixture_changed(void *ctx, const union sockaddr_any *addr, bool up,
 				   const char *reason)
 {
 	struct upstream_fixture *f = ctx;

@@ -25,7 +25,7 @@
 #define MAX_EXCHANGES 16384		  /* each may hold a socket */
 #define RESERVED_FDS  2048		  /* connections, programs, maps */
 
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up, const char *reason)
+void agent__on_upstream(void *ctx, const union sockaddr_any *addr, bool up, const char *reason)
 {
 	char text[64];
 
@@ -349,8 +349,8 @@ static void on_notrack(const char *tool, const struct served_addr *addr, int n)
 
 static void say_notes(const struct agent *agent, const struct conf *conf)
 {
-	for (unsigned int i = 0; i < agent->opts->n_moot; i++)
-		log_info("%s", agent->opts->moot[i]);
+	for (unsigned int i = 0; i < agent->opts->n_ignored; i++)
+		log_info("%s", agent->opts->ignored[i]);
 	notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
 	for (size_t i = 0; i < conf->notes.len; i++)
 		log_warn("%s", conf->notes.text[i]);

@@ -80,8 +80,7 @@ struct agent {
 };
 
 /* What generations tell the agent: contracts in upstream/upstream.h and resolver/resolver.h. */
-void agent__on_upstream(void *ctx, const struct sockaddr_storage *addr, bool up,
-			const char *reason);
+void agent__on_upstream(void *ctx, const union sockaddr_any *addr, bool up, const char *reason);
 void agent__on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 void agent__on_overload(void *ctx, bool overloaded);
 void agent__on_dropped(void *ctx, const struct corefile_forward *forward);

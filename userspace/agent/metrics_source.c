@@ -180,8 +180,7 @@ static size_t block_of(struct agent *agent, const struct generation *gen,
 	}
 	name = event->query->qname;
 	dns_name__lower(&name);
-	block = corefile__block_at(cf, name.wire, name.len,
-				   (const struct sockaddr_storage *)&event->client->local);
+	block = corefile__block_at(cf, &name, &event->client->local);
 	if (!block)
 		return METRICS_NO_BLOCK;
 	*zone = metrics__zone(agent->metrics, block - cf->blocks, name.wire, name.len);

@@ -194,9 +194,9 @@ static void on_bound(void *ctx, const char *addr, int error)
 }
 
 /* "[IP]:PORT" of a flag; without an IP all addresses of both families. */
-static int parse_address(const char *flag, const char *text, struct sockaddr_storage *out)
+static int parse_address(const char *flag, const char *text, union sockaddr_any *out)
 {
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	int len = sizeof(addr);
 	char any[64];
 
@@ -216,7 +216,7 @@ static int parse_address(const char *flag, const char *text, struct sockaddr_sto
 
 /* What flags say besides; @addrs has room for two. Negative: -errno. */
 static int flag_addresses(const struct agent *agent, const struct corefile *cf,
-			  struct sockaddr_storage *addrs)
+			  union sockaddr_any *addrs)
 {
 	const struct run_options *opts = agent->opts;
 	int n = 0, ret = 0;
@@ -250,7 +250,7 @@ void agent_observe__level(struct agent *agent, const struct corefile *cf)
 
 int agent_observe__configure(struct agent *agent, const struct corefile *cf)
 {
-	struct sockaddr_storage addrs[2];
+	union sockaddr_any addrs[2];
 	int n = flag_addresses(agent, cf, addrs);
 
 	if (n < 0)

@@ -26,30 +26,6 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 	resolver__query(agent->gen->resolver, client, query, now);
 }
 
-static bool listens_at(const struct corefile_block *block, const struct sockaddr *local)
-{
-	const struct sockaddr_in6 *local6 = (const struct sockaddr_in6 *)local;
-	const struct sockaddr_in *local4 = (const struct sockaddr_in *)local;
-
-	if (block->port != ntohs(local4->sin_port))
-		return false;
-	for (size_t i = 0; i < block->binds_len; i++) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&block->binds[i];
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&block->binds[i];
-
-		if (v6->sin6_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-			return true;
-		if (v6->sin6_family != local->sa_family)
-			continue;
-		if (local->sa_family == AF_INET6
-			    ? IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &local6->sin6_addr)
-			    : !v4->sin_addr.s_addr ||
-				      v4->sin_addr.s_addr == local4->sin_addr.s_addr)
-			return true;
-	}
-	return !block->binds_len;
-}
-
 /* A connection is of no block yet: the first one that says something of its address. */
 static void on_connection(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out)
 {
@@ -61,7 +37,7 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 		if (!timeouts->read_ns && !timeouts->write_ns && !timeouts->idle_ns &&
 		    !timeouts->max_queries)
 			continue;
-		if (listens_at(&cf->blocks[i], local)) {
+		if (corefile__listens_on(&cf->blocks[i], local)) {
 			*out = *timeouts;
 			return;
 		}
@@ -123,8 +99,8 @@ static const char *advice(const struct agent *agent, int error)
 
 static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
 {
-	const struct sockaddr_storage *addr = &listen->addr;
-	uint16_t port = ntohs(((const struct sockaddr_in *)addr)->sin_port);
+	const union sockaddr_any *addr = &listen->addr;
+	uint16_t port = sockaddr__port(addr);
 	int fd = server__socket(addr, type);
 	char text[64];
 
@@ -136,13 +112,13 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(agent, fd));
 		return fd;
 	}
-	return add_socket(agent, fd, addr->ss_family, type, port);
+	return add_socket(agent, fd, addr->sa.sa_family, type, port);
 }
 
 /* Every address of the node, or none of them where another server has the port: that one stays. */
 static int listen_wide(struct agent *agent, const struct plan_listen *listen, bool *done)
 {
-	const struct sockaddr_storage *addr = &listen->addr;
+	const union sockaddr_any *addr = &listen->addr;
 	int udp = server__socket(addr, SOCK_DGRAM), tcp, ret;
 	char text[64];
 
@@ -158,12 +134,12 @@ static int listen_wide(struct agent *agent, const struct plan_listen *listen, bo
 		return 0;
 	}
 	*done = true;
-	ret = add_socket(agent, udp, addr->ss_family, SOCK_DGRAM, DNS_PORT);
+	ret = add_socket(agent, udp, addr->sa.sa_family, SOCK_DGRAM, DNS_PORT);
 	if (ret) {
 		close(tcp);
 		return ret;
 	}
-	return add_socket(agent, tcp, addr->ss_family, SOCK_STREAM, DNS_PORT);
+	return add_socket(agent, tcp, addr->sa.sa_family, SOCK_STREAM, DNS_PORT);
 }
 
 static int listen_everywhere(struct agent *agent)
@@ -174,8 +150,8 @@ static int listen_everywhere(struct agent *agent)
 
 	for (int i = 0; !ret && i < plan->n_listen; i++) {
 		const struct plan_listen *listen = &plan->listen[i];
-		bool v6 = listen->addr.ss_family == AF_INET6;
-		bool dns = ((const struct sockaddr_in *)&listen->addr)->sin_port == htons(DNS_PORT);
+		bool v6 = listen->addr.sa.sa_family == AF_INET6;
+		bool dns = sockaddr__port(&listen->addr) == DNS_PORT;
 
 		if (listen->wide)
 			ret = listen_wide(agent, listen, v6 ? &wide6 : &wide4);

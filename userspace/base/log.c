@@ -6,33 +6,18 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
+const char *const log_level_names[] = { "error", "warn", "info", "debug" };
 static enum log_level current = LOG_LEVEL_INFO;
 
 void log__set_level(enum log_level level)
 {
 	current = level;
-}
-
-bool log__parse_level(const char *text, enum log_level *level)
-{
-	for (unsigned int i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
-		if (!strcmp(text, level_names[i])) {
-			*level = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *log__level_name(enum log_level level)
-{
-	return level_names[level];
 }
 
 /* As line_writer.c has it: a pipe that is ready takes a line in one piece, and without blocking. */
@@ -90,5 +75,5 @@ void log__write(enum log_level level, const char *fmt, ...)
 		snprintf(lost, sizeof(lost), " (%llu lines before this were dropped)", dropped);
 	dropped = 0;
 	/* One write a line, so that lines of several processes do not mix. */
-	dprintf(STDERR_FILENO, "%s%s: %s%s\n", stamp, level_names[level], line, lost);
+	dprintf(STDERR_FILENO, "%s%s: %s%s\n", stamp, log_level_names[level], line, lost);
 }

@@ -9,14 +9,11 @@
 #ifndef NODENS_LOG_H
 #define NODENS_LOG_H
 
-#include <stdbool.h>
-
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log__set_level(enum log_level level);
-/* "error", "warn", "info", "debug"; false for anything else. */
-bool log__parse_level(const char *text, enum log_level *level);
-const char *log__level_name(enum log_level level);
+/* "error", "warn", "info", "debug" */
+extern const char *const log_level_names[LOG_LEVEL_DEBUG + 1];
 
 void log__write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

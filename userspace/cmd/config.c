@@ -53,8 +53,8 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 
 void cmd_config__warn(const struct run_options *opts, const struct conf *conf)
 {
-	for (unsigned int i = 0; i < opts->n_moot; i++)
-		log_info("%s", opts->moot[i]);
+	for (unsigned int i = 0; i < opts->n_ignored; i++)
+		log_info("%s", opts->ignored[i]);
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
 	for (size_t i = 0; i < conf->notes.len; i++)

@@ -18,26 +18,15 @@
 
 #define READ_TRIES 4
 
-static int set_json(void *target, const char *value, const char **why)
-{
-	(void)why;
-	((struct view_options *)target)->json = !strcmp(value, "true");
-	return 0;
-}
-
-static int set_bpffs(void *target, const char *value, const char **why)
-{
-	*why = "is not an absolute path";
-	((struct view_options *)target)->bpffs = value;
-	return value[0] == '/' ? 0 : -EINVAL;
-}
-
 int view__options(int argc, char **argv, const char *arguments, const char *about,
 		  const char *json_help, struct view_options *opts, int *first)
 {
 	const struct option_row rows[] = {
-		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", set_bpffs },
-		{ "json", NULL, json_help, set_json },
+		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")",
+		  .kind = &option_path, offsetof(struct view_options, bpffs),
+		  "is not an absolute path" },
+		{ "json", NULL, json_help, .kind = &option_switch,
+		  offsetof(struct view_options, json) },
 	};
 	size_t n_rows = json_help ? 2 : 1;
 	struct options_error err;

@@ -12,8 +12,8 @@
 
 struct served {
 	const struct corefile_zone *zone;
-	const struct sockaddr_storage *bind; /* NULL: everywhere */
-	size_t order;			     /* in the file */
+	const union sockaddr_any *bind; /* NULL: everywhere */
+	size_t order;			/* in the file */
 	uint16_t port;
 };
 
@@ -21,9 +21,9 @@ static int compare_zone(const struct served *a, const struct served *b)
 {
 	if (a->port != b->port)
 		return a->port < b->port ? -1 : 1;
-	if (a->zone->wire_len != b->zone->wire_len)
-		return a->zone->wire_len < b->zone->wire_len ? -1 : 1;
-	return memcmp(a->zone->wire, b->zone->wire, a->zone->wire_len);
+	if (a->zone->name.len != b->zone->name.len)
+		return a->zone->name.len < b->zone->name.len ? -1 : 1;
+	return memcmp(a->zone->name.wire, b->zone->name.wire, a->zone->name.len);
 }
 
 static int compare(const void *left, const void *right)

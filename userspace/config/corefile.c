@@ -196,7 +196,7 @@ static int add_blocks(struct corefile_parse *p, const struct corefile_block *rea
 		}
 		for (size_t j = 0; j < block.binds_len; j++) {
 			block.binds[j] = read->binds[j];
-			*corefile_port_of(&block.binds[j]) = htons(block.port);
+			sockaddr__set_port(&block.binds[j], block.port);
 		}
 		if (corefile_add_block(p->cf, &block))
 			err = corefile_nomem(p);

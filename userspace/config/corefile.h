@@ -39,8 +39,8 @@ struct corefile_block {
 	struct corefile_zone *zones; /* at least one */
 	size_t zones_len;
 	uint16_t port;
-	struct sockaddr_storage *binds; /* port set; interface names and `except` worked out; none:
-					 * every address */
+	union sockaddr_any *binds; /* port set; interface names and `except` worked out; none:
+				    * every address */
 	size_t binds_len;
 	uint16_t bufsize; /* 0: not given; else 512 to 4096 */
 	bool debug;
@@ -100,7 +100,7 @@ struct corefile_options {
 	/* NULL for a variable that is not set; a NULL function: none is set */
 	const char *(*get_env)(void *ctx, const char *name);
 	/* malloc'd addresses of the interface of that name, port 0; -ENODEV; NULL: there is none */
-	int (*interface)(void *ctx, const char *name, struct sockaddr_storage **addrs, size_t *len);
+	int (*interface)(void *ctx, const char *name, union sockaddr_any **addrs, size_t *len);
 	/* index of the interface of that name, 0: there is none; NULL: there are none */
 	unsigned int (*ifindex)(void *ctx, const char *name);
 	/* the file beside which imports of the text itself are looked for; NULL: `path` */
@@ -135,18 +135,14 @@ struct corefile_stub {
 	const char *file; /* where it comes from, for messages */
 	const char *zone;
 	uint16_t port;
-	struct sockaddr_storage binds[COREFILE_BIND_MAX];
+	union sockaddr_any binds[COREFILE_BIND_MAX];
 	size_t binds_len;
-	struct sockaddr_storage servers[COREFILE_TO_MAX]; /* port set */
+	union sockaddr_any servers[COREFILE_TO_MAX]; /* port set */
 	size_t servers_len;
 };
 
 /* -EINVAL: no zone, *why says why; -EEXIST: a block has it already; -ENOMEM. */
 int corefile__add_stub(struct corefile *cf, const struct corefile_stub *stub, const char **why);
-
-/* "IP", "IP:PORT" or "[IPV6]:PORT" and nothing after it, port 53 where there is none; -EINVAL: no
- * address; -ERANGE: no port. */
-int corefile__server(const char *text, struct sockaddr_storage *out);
 
 /* The effective configuration, defaults written out, as a Corefile that parses to the same. */
 void corefile__print(const struct corefile *cf, FILE *out);
@@ -154,6 +150,9 @@ void corefile__print_block(const struct corefile_block *block, FILE *out);
 /* The name of the index-th directive that is known, in alphabetical order; NULL: there are no more.
  */
 const char *corefile__directive(size_t index);
+
+/* How each directive is written, one a line, its options indented below it. */
+void corefile__print_forms(FILE *out);
 
 /*
  * Of each block of @before: its number in @after if its answers cannot differ there, else -1. What
@@ -163,23 +162,25 @@ int *corefile__unchanged(const struct corefile *before, const struct corefile *a
 
 /*
  * The block with the longest zone that is the name or above it, NULL if none; those that are apart
- * are not looked at. `qname` is wire form,
- * lower case, the root's zero counted in `len`. With equal zones (on other ports or addresses) the
+ * are not looked at. With equal zones (on other ports or addresses) the
  * first one in the file.
  */
-const struct corefile_block *corefile__block_for(const struct corefile *cf, const uint8_t *qname,
-						 size_t len);
+const struct corefile_block *corefile__block_for(const struct corefile *cf,
+						 const struct dns_name *qname);
 
-/* The same among the blocks that listen on `local`: its port, and its address or none in
- * particular. */
-const struct corefile_block *corefile__block_at(const struct corefile *cf, const uint8_t *qname,
-						size_t len, const struct sockaddr_storage *local);
+/* Its port is the block's, and its address one of the block's, or the block has none in particular.
+ * `local`: any sockaddr. */
+bool corefile__listens_on(const struct corefile_block *block, const void *local);
+
+/* The same among the blocks that listen on `local`. */
+const struct corefile_block *corefile__block_at(const struct corefile *cf,
+						const struct dns_name *qname,
+						const union sockaddr_any *local);
 
 /* The forward with the longest FROM above the name and no `except` above it, NULL if none. */
 const struct corefile_forward *corefile__forward_for(const struct corefile_block *block,
-						     const uint8_t *qname, size_t len);
+						     const struct dns_name *qname);
 /* Is the name its FROM or below it, and excepted by none of its `except`? */
-bool corefile__forward_takes(const struct corefile_forward *forward, const uint8_t *qname,
-			     size_t len);
+bool corefile__forward_takes(const struct corefile_forward *forward, const struct dns_name *qname);
 
 #endif

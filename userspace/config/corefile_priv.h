@@ -229,7 +229,7 @@ int corefile_value_u32(struct corefile_parse *p, const struct corefile_token *ar
 int corefile_value_duration(struct corefile_parse *p, const struct corefile_token *arg,
 			    uint64_t *ns);
 int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
-			  struct sockaddr_storage *out);
+			  union sockaddr_any *out);
 /* Kept with the configuration. */
 int corefile_value_text(struct corefile_parse *p, const struct corefile_token *arg,
 			const char **out);
@@ -242,21 +242,18 @@ int corefile_value_rcode(struct corefile_parse *p, const struct corefile_token *
 /* Appended to *out. */
 int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n,
 			 struct corefile_zones *out);
-/* IP, IP:PORT, [IPv6] or [IPv6]:PORT. Not recorded: 0, -EINVAL (not an address), -ERANGE (its
- * port). */
-int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out);
-/* The same, of a link-local address with its interface as well: fe80::1%eth0, [fe80::1%2]:53; with
- * -ENODEV: there is no such interface. */
+/* As sockaddr__parse(), of a link-local address with its interface as well: fe80::1%eth0,
+ * [fe80::1%2]:53; not recorded; -ENODEV: there is no such interface. */
 int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t default_port,
-			    struct sockaddr_storage *out);
-int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out);
-bool corefile_port(const char *text, uint16_t *out);
+			    union sockaddr_any *out);
 /* "IP/BITS"; @alone: or an IP. As Go's net.ParseCIDR: what is set behind the prefix does not count.
  */
 bool corefile_subnet(const char *text, bool alone, struct corefile_subnet *out);
-uint16_t *corefile_port_of(struct sockaddr_storage *addr); /* network order */
 
-/* zones.c: a name or CIDR as the zones it stands for, appended to *list. */
+/* zones.c: the struct of a name; -ENOMEM. */
+int corefile_zone_make(struct corefile_mem *mem, const struct dns_name *name, const char *file,
+		       unsigned int line, struct corefile_zone *out);
+/* A name or CIDR as the zones it stands for, appended to *list. */
 struct corefile_zone_list {
 	struct corefile_zone **list;
 	size_t *len, *cap;

@@ -15,13 +15,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "dns/zone.h"
+#include "base/sockaddr.h"
+#include "dns/name.h"
 
 struct corefile_zone {
-	const char *text;	     /* lower case, trailing dot, \DDD for anything unusual */
-	uint8_t wire_len;	     /* 1 (the root) to ZONE_WIRE_MAX */
-	uint8_t wire[ZONE_WIRE_MAX]; /* lower case */
-	const char *file;	     /* where it was written */
+	struct dns_name name; /* lower case */
+	const char *text;     /* of dns_name__to_config() */
+	const char *file;     /* where it was written */
 	unsigned int line;
 };
 
@@ -87,7 +87,7 @@ enum corefile_policy {
 };
 
 struct corefile_upstream {
-	struct sockaddr_storage addr; /* port set: 53, or 853 with tls */
+	union sockaddr_any addr; /* port set: 53, or 853 with tls */
 	bool tls;
 	const char *tls_name; /* of tls://IP%NAME; NULL: the forward's tls_servername */
 };
@@ -111,12 +111,12 @@ struct corefile_forward {
 	uint32_t max_concurrent;       /* 0: no limit */
 	uint32_t max_connect_attempts; /* 0: no limit but the deadline */
 	uint64_t expire_ns;	       /* idle connections are closed after this */
-	uint64_t max_age_ns;	  /* connections take no more queries after this; 0: no limit */
-	uint32_t max_idle_conns;  /* of one upstream; 0: no limit */
-	uint64_t read_timeout_ns; /* for one query to be answered; 2 s */
-	struct sockaddr_storage source; /* port 0; AF_UNSPEC: the kernel's choice */
-	uint64_t health_check_ns;	/* interval of probes to a failing upstream */
-	bool health_check_rd;		/* probes ask for recursion */
+	uint64_t max_age_ns;	   /* connections take no more queries after this; 0: no limit */
+	uint32_t max_idle_conns;   /* of one upstream; 0: no limit */
+	uint64_t read_timeout_ns;  /* for one query to be answered; 2 s */
+	union sockaddr_any source; /* port 0; AF_UNSPEC: the kernel's choice */
+	uint64_t health_check_ns;  /* interval of probes to a failing upstream */
+	bool health_check_rd;	   /* probes ask for recursion */
 	struct corefile_zone health_check_domain;
 	struct corefile_tls tls;
 	uint16_t failover_rcodes; /* bit n: on rcode n (1..15) the next upstream is asked */
@@ -128,8 +128,8 @@ struct corefile_forward {
 /* ---- answers without an upstream ---- */
 
 struct corefile_hosts_entry {
-	struct sockaddr_storage addr; /* port 0 */
-	const char *const *names;     /* as written, at least one */
+	union sockaddr_any addr;  /* port 0 */
+	const char *const *names; /* as written, at least one */
 	size_t names_len;
 };
 
@@ -292,7 +292,7 @@ struct corefile_log {		     /* one "log" line; a block may have several */
 /* Where an HTTP endpoint listens. ":PORT" is the IPv6 wildcard, meant for both families. */
 struct corefile_listen {
 	bool enabled;
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 };
 
 struct corefile_reload {

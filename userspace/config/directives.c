@@ -532,6 +532,24 @@ bool corefile_is_directive(const char *name)
 	return false;
 }
 
+static void print_forms(const struct table *table, const char *indent, FILE *out)
+{
+	for (const struct row *row = table->rows; row < table->rows + table->len; row++) {
+		if (row->flags & (UNSUPPORTED | REFUSED))
+			continue;
+		fprintf(out, "%s%s\n", indent, row->usage);
+		if (row->options)
+			print_forms(row->options, "    ", out);
+	}
+	if (table->other_name)
+		fprintf(out, "%s%s\n", indent, table->other_name);
+}
+
+void corefile__print_forms(FILE *out)
+{
+	print_forms(&directives, "", out);
+}
+
 int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key)
 {
 	return read_statements(p, &directives, key, braced);

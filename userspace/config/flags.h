@@ -24,14 +24,37 @@ struct options_error {
 	char text[512];
 };
 
-/* For one program's flags; @target is the struct that @set fills. */
+struct option_row;
+
+struct option_kind {
+	/* @value: "true" or "false" for a switch. NULL, or what is wrong with it: "is not ...". */
+	const char *(*set)(const struct option_row *row, void *at, const char *value);
+	/* As it would be given; false: there is nothing to print. NULL: nothing is kept of it. */
+	bool (*show)(const struct option_row *row, const void *at, FILE *out);
+};
+
+/* What is at the row's offset is a ... */
+extern const struct option_kind option_text;	 /* const char *, not empty */
+extern const struct option_kind option_optional; /* const char *, NULL for an empty one */
+extern const struct option_kind option_path;	 /* const char *, absolute */
+extern const struct option_kind option_switch;	 /* bool */
+extern const struct option_kind option_u16;	 /* uint16_t from min to max */
+extern const struct option_kind option_u32;	 /* uint32_t from min to max; 0 is not printed */
+extern const struct option_kind option_choice;	 /* enum: index in choices, up to max */
+
 struct option_row {
 	const char *name;
 	const char *arg; /* what its value is called in --help; NULL: a switch */
 	const char *help;
-	/* @value is "true" or "false" for a switch. -EINVAL with *why: what would be right. */
-	int (*set)(void *target, const char *value, const char **why);
+	const struct option_kind *kind;
+	size_t offset;	 /* in the struct that is filled */
+	const char *why; /* of a value that is not valid: "is not ..." */
+	unsigned long min, max;
+	const char *const *choices;
+	bool other_name; /* of a flag that is printed under its own */
 };
+
+bool option__show_text(const struct option_row *row, const void *at, FILE *out);
 
 /*
  * Parse argv[1..] into @target. *first is the index of the first argument that
@@ -40,6 +63,8 @@ struct option_row {
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
 		   char **argv, int *first, struct options_error *err);
 void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
+/* "# -NAME=VALUE" for each that says something. */
+void options__print(const struct option_row *rows, size_t n_rows, const void *target, FILE *out);
 
 /*
  * MODE_FRONT: steer, in front of another server at the served addresses, which is asked there and
@@ -71,7 +96,8 @@ struct run_options {
 	const char *pretend_kernel; /* NULL: the running one */
 	const char *pidfile;	    /* NULL: none */
 
-	/* node-cache's; what means nothing here is in `moot`. */
+	/* node-cache's; what means nothing here is in `ignored`. */
+	const char *corefile; /* NULL, or what conf is where that was not given */
 	const char *basecorefile;
 	bool base_given;
 	const char *kubednscm; /* a directory, that may not exist */
@@ -84,8 +110,8 @@ struct run_options {
 	bool skipteardown;
 	uint16_t dns_port;
 	bool ignore_unsupported;
-	const char *moot[8]; /* flags that were given and that nodens has no need of, and why */
-	unsigned int n_moot;
+	const char *ignored[8]; /* flags that were given and that nodens has no need of, and why */
+	unsigned int n_ignored;
 	enum log_level log_level;
 	enum { SHOW_NOTHING, SHOW_VERSION, SHOW_PLUGINS } show; /* and end */
 };

@@ -6,27 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "config/flags_show.h"
-
-#define KUBEDNSCM "/etc/kube-dns" /* where node-cache's manifest mounts it */
-
-static int parse_number(const char *text, unsigned long min, unsigned long max, unsigned long *out)
-{
-	unsigned long value;
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return -EINVAL;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || value < min || value > max)
-		return -EINVAL;
-	*out = value;
-	return 0;
-}
 
 static int parse_addr(const char *text, struct served_addr *addr)
 {
@@ -62,18 +42,20 @@ static bool have_addr(const struct run_options *opts, const struct served_addr *
 	return false;
 }
 
-static int set_localip(void *target, const char *value, const char **why)
+static const char *set_localip(const struct option_row *row, void *target, const char *value)
 {
 	struct run_options *opts = target;
 	char text[INET6_ADDRSTRLEN];
 	struct served_addr addr;
+	const char *why;
 
+	(void)row;
 	/* The kubelet leaves $(NAME) as it is where the pod has no variable of that name. */
-	*why = strstr(value, "$(") ? "was not filled in by the kubelet: a pod has the variables of"
-				     " services of its own namespace that are older than it; wrong"
-				     " namespace, or no such service?"
-				   : "is not a list of IP addresses; give them as"
-				     " 169.254.20.10,fd00::10";
+	why = strstr(value, "$(") ? "was not filled in by the kubelet: a pod has the variables of"
+				    " services of its own namespace that are older than it; wrong"
+				    " namespace, or no such service?"
+				  : "is not a list of IP addresses; give them as"
+				    " 169.254.20.10,fd00::10";
 	for (const char *at = value;; at++) {
 		size_t len = strcspn(at, ",");
 
@@ -81,439 +63,246 @@ static int set_localip(void *target, const char *value, const char **why)
 		while (len && *at == ' ')
 			at++, len--;
 		if (len >= sizeof(text))
-			return -EINVAL;
+			return why;
 		memcpy(text, at, len);
 		text[len] = '\0';
 		text[strcspn(text, " ")] = '\0';
 		at += len;
 		if (!text[0] && !*at && at == value + len)
-			return 0;
+			return NULL;
 		if (parse_addr(text, &addr))
-			return -EINVAL;
+			return why;
 		if (!have_addr(opts, &addr)) {
-			if (count_family(opts, addr.family) == NODENS_MAX_SERVED) {
-				*why = "has more than 16 addresses of one family";
-				return -EINVAL;
-			}
+			if (count_family(opts, addr.family) == NODENS_MAX_SERVED)
+				return "has more than 16 addresses of one family";
 			opts->localip[opts->n_localip++] = addr;
 		}
 		if (!*at)
-			return 0;
+			return NULL;
 	}
 }
 
-static int set_conf(void *target, const char *value, const char **why)
+/* @value: of the whole struct, which has the number of them, too. */
+static bool show_localip(const struct option_row *row, const void *at, FILE *out)
 {
-	struct run_options *opts = target;
+	const struct run_options *opts = at;
 
-	*why = "is no file name";
-	if (!*value)
-		return -EINVAL;
-	opts->conf = value;
-	opts->conf_given = true;
-	return 0;
+	(void)row;
+	for (int i = 0; i < opts->n_localip; i++) {
+		char text[INET6_ADDRSTRLEN];
+
+		served_addr__text(&opts->localip[i], text, sizeof(text));
+		fprintf(out, "%s%s", i ? "," : "", text);
+	}
+	return opts->n_localip;
 }
 
-static int set_mode(void *target, const char *value, const char **why)
+static const char *set_pretend(const struct option_row *row, void *at, const char *value)
 {
-	struct run_options *opts = target;
-
-	*why = "is none of auto, steer, listen, front";
-	return options_show__parse_mode(value, &opts->mode) ? 0 : -EINVAL;
-}
-
-static int set_hook(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "is none of auto, tc, xdp, xdp-native, xdp-generic";
-	return hook__parse(value, &opts->hook);
-}
-
-static int set_interfaces(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "names no interface; give globs as veth*,lxc*";
-	if (!*value)
-		return -EINVAL;
-	opts->interfaces = value;
-	return 0;
-}
-
-static int set_exclude(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	(void)why;
-	opts->exclude = *value ? value : NULL;
-	return 0;
-}
-
-static int set_capacity(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-	unsigned long number;
-
-	*why = "is not a number from 64 to 1000000";
-	if (parse_number(value, 64, OPTIONS_CAPACITY_MAX, &number))
-		return -EINVAL;
-	opts->capacity = number;
-	return 0;
-}
-
-static int set_bufsize(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-	unsigned long number;
-
-	*why = "is not a number of bytes from 512 to 4096";
-	if (parse_number(value, 512, 4096, &number))
-		return -EINVAL;
-	opts->bufsize = number;
-	return 0;
-}
-
-static int set_lease(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-	unsigned long number;
-
-	*why = "is not a number of seconds from 2 to 86400";
-	if (parse_number(value, 2, 86400, &number))
-		return -EINVAL;
-	opts->lease_s = number;
-	return 0;
-}
-
-static int set_persist(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	(void)why;
-	opts->persist = !strcmp(value, "true");
-	return 0;
-}
-
-static int set_bpffs(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "is not an absolute path";
-	if (value[0] != '/')
-		return -EINVAL;
-	opts->bpffs = value;
-	return 0;
-}
-
-static int set_pretend(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
 	unsigned int major, minor;
 	char extra;
 
-	*why = "is not a kernel version such as 5.4";
-	if (sscanf(value, "%u.%u%c", &major, &minor, &extra) != 2)
-		return -EINVAL;
-	opts->pretend_kernel = value;
-	return 0;
+	*(const char **)at = value;
+	return sscanf(value, "%u.%u%c", &major, &minor, &extra) == 2 ? NULL : row->why;
 }
 
-static int set_pidfile(void *target, const char *value, const char **why)
+static const char *set_service(const struct option_row *row, void *at, const char *value)
+{
+	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	*(const char **)at = value;
+	return len && len <= 63 && !value[len] ? NULL : row->why;
+}
+
+static const char *set_link(const struct option_row *row, void *at, const char *value)
+{
+	*(const char **)at = value;
+	return !*value || strlen(value) > 15 || strpbrk(value, " /") ? row->why : NULL;
+}
+
+/* "" is allowed where the row's min is 0. */
+static const char *set_endpoint(const struct option_row *row, void *at, const char *value)
+{
+	*(const char **)at = value;
+	return strrchr(value, ':') || (!*value && !row->min) ? NULL : row->why;
+}
+
+static const char *set_tristate(const struct option_row *row, void *at, const char *value)
+{
+	(void)row;
+	*(enum tristate *)at = strcmp(value, "true") ? NO : YES;
+	return NULL;
+}
+
+static bool show_tristate(const struct option_row *row, const void *at, FILE *out)
+{
+	(void)row;
+	return fputs(*(const enum tristate *)at == YES ? "true" : "false", out) >= 0;
+}
+
+/* A switch that stands for the row's min at its offset. */
+static const char *set_means(const struct option_row *row, void *at, const char *value)
+{
+	if (!strcmp(value, "true"))
+		*(unsigned int *)at = row->min;
+	return NULL;
+}
+
+/* node-cache's flags that have nothing to act on: taken, and the row's reason logged once. */
+static const char *ignore(const struct option_row *row, void *target, const char *value)
 {
 	struct run_options *opts = target;
 
-	(void)why;
-	opts->pidfile = *value ? value : NULL;
-	return 0;
-}
-
-static int set_log_level(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "is none of error, warn, info, debug";
-	return log__parse_level(value, &opts->log_level) ? 0 : -EINVAL;
-}
-
-static int set_basecorefile(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "is no file name";
-	if (!*value)
-		return -EINVAL;
-	opts->basecorefile = value;
-	opts->base_given = true;
-	return 0;
-}
-
-static int set_corefile(void *target, const char *value, const char **why)
-{
-	struct run_options *opts = target;
-
-	*why = "is no file name";
-	if (!*value)
-		return -EINVAL;
-	if (!opts->conf_given)
-		opts->conf = value;
-	return 0;
-}
-
-static int set_kubednscm(void *target, const char *value, const char **why)
-{
-	(void)why;
-	((struct run_options *)target)->kubednscm = *value ? value : KUBEDNSCM;
-	return 0;
-}
-
-static int set_upstreamsvc(void *target, const char *value, const char **why)
-{
-	*why = "is no name of a service";
-	if (!*value || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(value) ||
-	    strlen(value) > 63)
-		return -EINVAL;
-	((struct run_options *)target)->upstreamsvc = value;
-	return 0;
-}
-
-static int set_setupinterface(void *target, const char *value, const char **why)
-{
-	(void)why;
-	((struct run_options *)target)->setupinterface = strcmp(value, "true") ? NO : YES;
-	return 0;
-}
-
-static int set_interfacename(void *target, const char *value, const char **why)
-{
-	*why = "is no name of a link: 1 to 15 characters, no blank, no '/'";
-	if (!*value || strlen(value) > 15 || strpbrk(value, " /"))
-		return -EINVAL;
-	((struct run_options *)target)->interfacename = value;
-	return 0;
-}
-
-static int set_skipteardown(void *target, const char *value, const char **why)
-{
-	(void)why;
-	((struct run_options *)target)->skipteardown = !strcmp(value, "true");
-	return 0;
-}
-
-static int set_prometheus_address(void *target, const char *value, const char **why)
-{
-	*why = "is not [IP]:PORT";
-	if (!strrchr(value, ':'))
-		return -EINVAL;
-	((struct run_options *)target)->prometheus_address = value;
-	((struct run_options *)target)->prometheus_given = true;
-	return 0;
-}
-
-static int set_metrics_address(void *target, const char *value, const char **why)
-{
-	*why = "is not [IP]:PORT";
-	if (*value && !strrchr(value, ':'))
-		return -EINVAL;
-	((struct run_options *)target)->metrics_address = value;
-	return 0;
-}
-
-static int set_dns_port(void *target, const char *value, const char **why)
-{
-	unsigned long number;
-
-	*why = "is not a port from 1 to 65535";
-	if (parse_number(value, 1, 65535, &number))
-		return -EINVAL;
-	((struct run_options *)target)->dns_port = number;
-	return 0;
-}
-
-static int set_ignore_unsupported(void *target, const char *value, const char **why)
-{
-	(void)why;
-	((struct run_options *)target)->ignore_unsupported = !strcmp(value, "true");
-	return 0;
-}
-
-/* node-cache's flags that have nothing to act on: taken, and said why once. */
-static int moot(void *target, const char *why_moot)
-{
-	struct run_options *opts = target;
-
-	for (unsigned int i = 0; i < opts->n_moot; i++) {
-		if (!strcmp(opts->moot[i], why_moot))
-			return 0;
+	(void)value;
+	for (unsigned int i = 0; i < opts->n_ignored; i++) {
+		if (opts->ignored[i] == row->why)
+			return NULL;
 	}
-	if (opts->n_moot < sizeof(opts->moot) / sizeof(opts->moot[0]))
-		opts->moot[opts->n_moot++] = why_moot;
-	return 0;
+	if (opts->n_ignored < sizeof(opts->ignored) / sizeof(opts->ignored[0]))
+		opts->ignored[opts->n_ignored++] = row->why;
+	return NULL;
 }
 
-static int set_setupiptables(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target, "-setupiptables: queries are answered and steered before netfilter: no "
-			    "rule is made, none is needed");
-}
+static const struct option_kind localip = { set_localip, show_localip };
+static const struct option_kind pretend = { set_pretend, option__show_text };
+static const struct option_kind service = { set_service, option__show_text };
+static const struct option_kind link_name = { set_link, option__show_text };
+static const struct option_kind endpoint = { set_endpoint, option__show_text };
+static const struct option_kind tristate = { set_tristate, show_tristate };
+static const struct option_kind means = { set_means, NULL };
+static const struct option_kind ignored = { ignore, NULL };
 
-static int set_setupebtables(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target,
-		    "-setupebtables: queries are answered at the bridge's ports: no rule is "
-		    "made, none is needed");
-}
+static const char *const modes[] = {
+	[MODE_AUTO] = "auto",
+	[MODE_STEER] = "steer",
+	[MODE_LISTEN] = "listen",
+	[MODE_FRONT] = "front",
+};
 
-static int set_initialdelay(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target, "-initialdelay: there are no iptables rules to wait with; steering "
-			    "begins when an upstream has answered");
-}
-
-static int set_syncinterval(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target, "-syncinterval: there are no iptables rules that could get lost, and "
-			    "the link is looked after all the time");
-}
-
-static int set_health_port(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target, "-health-port: the health directive of the Corefile says where");
-}
-
-static int set_reloadwithsignal(void *target, const char *value, const char **why)
-{
-	(void)value;
-	(void)why;
-	return moot(target, "-reloadwithsignal: SIGUSR1 and SIGHUP always read the configuration "
-			    "again");
-}
-
-static int set_version(void *target, const char *value, const char **why)
-{
-	(void)why;
-	if (!strcmp(value, "true"))
-		((struct run_options *)target)->show = SHOW_VERSION;
-	return 0;
-}
-
-static int set_plugins(void *target, const char *value, const char **why)
-{
-	(void)why;
-	if (!strcmp(value, "true"))
-		((struct run_options *)target)->show = SHOW_PLUGINS;
-	return 0;
-}
-
-static int set_quiet(void *target, const char *value, const char **why)
-{
-	(void)why;
-	if (!strcmp(value, "true"))
-		((struct run_options *)target)->log_level = LOG_LEVEL_WARN;
-	return 0;
-}
+#define AT(member)  offsetof(struct run_options, member)
+#define NO_FILE	    "is no file name"
+#define NO_ENDPOINT "is not [IP]:PORT"
+#define NO_PORT	    "is not a port from 1 to 65535"
 
 static const struct option_row run_rows[] = {
-	{ "conf", "FILE", "the Corefile (/etc/Corefile)", set_conf },
+	{ "conf", "FILE", "the Corefile (/etc/Corefile)", .kind = &option_text, AT(conf), NO_FILE },
 	{ "localip", "IP[,IP...]", "addresses to serve, of both families (the blocks' bind)",
-	  set_localip },
+	  .kind = &localip },
 	{ "mode", "MODE",
 	  "steer: answer at pods' devices; listen: bind the addresses; front: answer ahead of"
 	  " the DNS cache that has the addresses, and ask that; auto: listen"
 	  " where all addresses are wildcards or -setupinterface=false (auto)",
-	  set_mode },
-	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", set_hook },
+	  .kind = &option_choice, AT(mode), "is none of auto, steer, listen, front",
+	  .max = MODE_FRONT, .choices = modes },
+	{ "hook", "HOOK", "auto, tc, xdp, xdp-native or xdp-generic (auto)", .kind = &option_choice,
+	  AT(hook), "is none of auto, tc, xdp, xdp-native, xdp-generic", .max = HOOKS - 1,
+	  .choices = hook_names },
 	{ "interfaces", "GLOBS",
-	  "devices to attach to (every veth whose peer is in another namespace)", set_interfaces },
-	{ "exclude", "GLOBS", "devices to keep out of", set_exclude },
+	  "devices to attach to (every veth whose peer is in another namespace)",
+	  .kind = &option_text, AT(interfaces), "names no interface; give globs as veth*,lxc*" },
+	{ "exclude", "GLOBS", "devices to keep out of", .kind = &option_optional, AT(exclude) },
 	{ "capacity", "N",
-	  "answers to keep, half positive, half negative (what the caches ask for)", set_capacity },
+	  "answers to keep, half positive, half negative (what the caches ask for)",
+	  .kind = &option_u32, AT(capacity), "is not a number from 64 to 1000000", 64,
+	  OPTIONS_CAPACITY_MAX },
 	{ "bufsize", "BYTES", "largest answer over UDP, if the client takes it (4096)",
-	  set_bufsize },
-	{ "lease", "SECONDS", "without an agent the programs disarm after this (60)", set_lease },
-	{ "persist", NULL, "at the end leave programs and cache in place", set_persist },
-	{ "bpffs", "DIR", "where maps are pinned (" NODENS_PIN_DIR ")", set_bpffs },
-	{ "pretend-kernel", "VERSION", "do without what is newer than this kernel", set_pretend },
-	{ "pidfile", "FILE", "write the process id there", set_pidfile },
+	  .kind = &option_u16, AT(bufsize), "is not a number of bytes from 512 to 4096", 512,
+	  4096 },
+	{ "lease", "SECONDS", "without an agent the programs disarm after this (60)",
+	  .kind = &option_u32, AT(lease_s), "is not a number of seconds from 2 to 86400", 2,
+	  86400 },
+	{ "persist", NULL, "at the end leave programs and cache in place", .kind = &option_switch,
+	  AT(persist) },
+	{ "bpffs", "DIR", "where maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
+	  AT(bpffs), "is not an absolute path" },
+	{ "pretend-kernel", "VERSION", "do without what is newer than this kernel",
+	  .kind = &pretend, AT(pretend_kernel), "is not a kernel version such as 5.4" },
+	{ "pidfile", "FILE", "write the process id there", .kind = &option_optional, AT(pidfile) },
 	{ "basecorefile", "FILE",
-	  "Corefile with __PILLAR__ placeholders (/etc/coredns/Corefile.base)", set_basecorefile },
-	{ "corefile", "FILE", "as -conf, which wins", set_corefile },
+	  "Corefile with __PILLAR__ placeholders (/etc/coredns/Corefile.base)",
+	  .kind = &option_text, AT(basecorefile), NO_FILE },
+	{ "corefile", "FILE", "as -conf, which wins", .kind = &option_text, AT(corefile), NO_FILE,
+	  .other_name = true },
 	{ "kubednscm", "DIR", "the kube-dns ConfigMap: stubDomains, upstreamNameservers",
-	  set_kubednscm },
+	  .kind = &option_optional, AT(kubednscm) },
 	{ "upstreamsvc", "NAME", "the service that __PILLAR__CLUSTER__DNS__ is (kube-dns)",
-	  set_upstreamsvc },
+	  .kind = &service, AT(upstreamsvc), "is no name of a service" },
 	{ "setupinterface", NULL,
 	  "make -interfacename with the local addresses and listen there (true without a"
 	  " subcommand)",
-	  set_setupinterface },
-	{ "interfacename", "NAME", "the link for that (nodelocaldns)", set_interfacename },
-	{ "skipteardown", NULL, "leave the link at the end", set_skipteardown },
+	  .kind = &tristate, AT(setupinterface) },
+	{ "interfacename", "NAME", "the link for that (nodelocaldns)", .kind = &link_name,
+	  AT(interfacename), "is no name of a link: 1 to 15 characters, no blank, no '/'" },
+	{ "skipteardown", NULL, "leave the link at the end", .kind = &option_switch,
+	  AT(skipteardown) },
 	{ "prometheus-listen-address", "ADDR",
 	  "for __PROMETHEUS__ENDPOINT__ (:9253), or a Corefile without prometheus",
-	  set_prometheus_address },
+	  .kind = &endpoint, AT(prometheus_address), NO_ENDPOINT, .min = 1 },
 	{ "metrics-listen-address", "ADDR",
-	  "metrics there, too (as node-cache: 0.0.0.0:9353; run: nowhere)", set_metrics_address },
-	{ "dns.port", "PORT", "of blocks that name none (53)", set_dns_port },
-	{ "p", "PORT", "as -dns.port", set_dns_port },
+	  "metrics there, too (as node-cache: 0.0.0.0:9353; run: nowhere)", .kind = &endpoint,
+	  AT(metrics_address), NO_ENDPOINT },
+	{ "dns.port", "PORT", "of blocks that name none (53)", .kind = &option_u16, AT(dns_port),
+	  NO_PORT, 1, UINT16_MAX },
+	{ "p", "PORT", "as -dns.port", .kind = &option_u16, AT(dns_port), NO_PORT, 1, UINT16_MAX,
+	  .other_name = true },
 	{ "ignore-unsupported", NULL, "dnstap, trace, pprof, metadata: ignored with a warning",
-	  set_ignore_unsupported },
-	{ "setupiptables", NULL, "nothing: no iptables rule is needed", set_setupiptables },
-	{ "syncinterval", "DURATION", "nothing: there are no rules to look after",
-	  set_syncinterval },
-	{ "health-port", "PORT", "nothing: the health directive says where", set_health_port },
+	  .kind = &option_switch, AT(ignore_unsupported) },
+	{ "setupiptables", NULL, "nothing: no iptables rule is needed", .kind = &ignored,
+	  .why = "-setupiptables: queries are answered and steered before netfilter: no rule is "
+		 "made, none is needed" },
+	{ "syncinterval", "DURATION", "nothing: there are no rules to look after", .kind = &ignored,
+	  .why = "-syncinterval: there are no iptables rules that could get lost, and the link is "
+		 "looked after all the time" },
+	{ "health-port", "PORT", "nothing: the health directive says where", .kind = &ignored,
+	  .why = "-health-port: the health directive of the Corefile says where" },
 	{ "reloadwithsignal", NULL, "nothing: SIGUSR1 always reads the configuration again",
-	  set_reloadwithsignal },
-	{ "setupebtables", NULL, "nothing: no ebtables rule is needed", set_setupebtables },
-	{ "initialdelay", "DURATION", "nothing: there are no rules to wait with",
-	  set_initialdelay },
-	{ "version", NULL, "print the version and end", set_version },
-	{ "plugins", NULL, "print the directives that a Corefile may have and end", set_plugins },
-	{ "quiet", NULL, "as -log-level warn", set_quiet },
-	{ "log-level", "LEVEL", "error, warn, info or debug (info)", set_log_level },
+	  .kind = &ignored,
+	  .why = "-reloadwithsignal: SIGUSR1 and SIGHUP always read the configuration again" },
+	{ "setupebtables", NULL, "nothing: no ebtables rule is needed", .kind = &ignored,
+	  .why = "-setupebtables: queries are answered at the bridge's ports: no rule is made, "
+		 "none is needed" },
+	{ "initialdelay", "DURATION", "nothing: there are no rules to wait with", .kind = &ignored,
+	  .why = "-initialdelay: there are no iptables rules to wait with; steering begins when an "
+		 "upstream has answered" },
+	{ "version", NULL, "print the version and end", .kind = &means, AT(show),
+	  .min = SHOW_VERSION },
+	{ "plugins", NULL, "print the directives that a Corefile may have and end", .kind = &means,
+	  AT(show), .min = SHOW_PLUGINS },
+	{ "quiet", NULL, "as -log-level warn", .kind = &means, AT(log_level),
+	  .min = LOG_LEVEL_WARN },
+	{ "log-level", "LEVEL", "error, warn, info or debug (info)", .kind = &option_choice,
+	  AT(log_level), "is none of error, warn, info, debug", .max = LOG_LEVEL_DEBUG,
+	  .choices = log_level_names },
 };
 
 #define N_RUN_ROWS (sizeof(run_rows) / sizeof(run_rows[0]))
 
-void run_options__defaults(struct run_options *opts)
+static const char *or_default(const char *given, const char *otherwise)
 {
-	*opts = (struct run_options){
-		.conf = "/etc/Corefile",
-		.mode = MODE_AUTO,
-		.hook = HOOK_AUTO,
-		.bufsize = 4096,
-		.lease_s = 60,
-		.bpffs = NODENS_PIN_DIR,
-		.log_level = LOG_LEVEL_INFO,
-		.basecorefile = "/etc/coredns/Corefile.base",
-		.kubednscm = KUBEDNSCM,
-		.upstreamsvc = "kube-dns",
-		.prometheus_address = ":9253",
-		.interfacename = "nodelocaldns",
-		.dns_port = 53,
-	};
+	return given ? given : otherwise;
 }
 
-static bool is_subcommand(const char *name)
+/* Where no text was given. */
+static void default_texts(struct run_options *opts)
 {
-	return !strcmp(name, "run") || !strcmp(name, "check");
+	opts->conf = or_default(or_default(opts->conf, opts->corefile), "/etc/Corefile");
+	opts->bpffs = or_default(opts->bpffs, NODENS_PIN_DIR);
+	opts->basecorefile = or_default(opts->basecorefile, "/etc/coredns/Corefile.base");
+	opts->kubednscm = or_default(opts->kubednscm, "/etc/kube-dns"); /* as it is mounted */
+	opts->upstreamsvc = or_default(opts->upstreamsvc, "kube-dns");
+	opts->prometheus_address = or_default(opts->prometheus_address, ":9253");
+	opts->interfacename = or_default(opts->interfacename, "nodelocaldns");
+	opts->metrics_address =
+		or_default(opts->metrics_address, opts->nodecache ? "0.0.0.0:9353" : "");
 }
 
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
 {
-	struct run_options parsed;
+	struct run_options parsed = {
+		.bufsize = 4096, .lease_s = 60, .log_level = LOG_LEVEL_INFO, .dns_port = 53
+	};
 	int first, ret;
 
-	run_options__defaults(&parsed);
 	ret = options__parse(run_rows, N_RUN_ROWS, &parsed, argc, argv, &first, err);
 	if (ret)
 		return ret;
@@ -522,13 +311,15 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 			 argv[first]);
 		return -EINVAL;
 	}
+	parsed.conf_given = parsed.conf;
+	parsed.base_given = parsed.basecorefile;
+	parsed.prometheus_given = parsed.prometheus_address;
 	/* node-cache's own default; who runs nodens on a plain machine asks for a link if he wants
 	 * one */
-	parsed.nodecache = !is_subcommand(argv[0]);
+	parsed.nodecache = strcmp(argv[0], "run") && strcmp(argv[0], "check");
 	if (parsed.setupinterface == UNSET && parsed.nodecache)
 		parsed.setupinterface = parsed.n_localip ? YES : NO;
-	if (!parsed.metrics_address)
-		parsed.metrics_address = parsed.nodecache ? "0.0.0.0:9353" : "";
+	default_texts(&parsed);
 	if (parsed.mode == MODE_FRONT && !parsed.n_localip) {
 		snprintf(err->text, sizeof(err->text),
 			 "-mode front: which addresses do pods ask? Give -localip IP[,IP...]");
@@ -543,4 +334,9 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 void run_options__help(FILE *out)
 {
 	options__print_help(run_rows, N_RUN_ROWS, out);
+}
+
+void run_options__print(const struct run_options *opts, FILE *out)
+{
+	options__print(run_rows, N_RUN_ROWS, opts, out);
 }

@@ -104,12 +104,6 @@ static unsigned int ifindex(void *ctx, const char *name)
 	return if_nametoindex(name);
 }
 
-static size_t ip_len(const struct sockaddr *addr)
-{
-	return addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-					   : sizeof(struct sockaddr_in);
-}
-
 /* Link-local IPv6 addresses are no use without their interface. */
 static bool usable(const struct ifaddrs *ifa, const char *name)
 {
@@ -122,11 +116,10 @@ static bool usable(const struct ifaddrs *ifa, const char *name)
 		!IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)addr)->sin6_addr));
 }
 
-static int interface_addresses(void *ctx, const char *name, struct sockaddr_storage **addrs,
-			       size_t *len)
+static int interface_addresses(void *ctx, const char *name, union sockaddr_any **addrs, size_t *len)
 {
 	struct ifaddrs *all, *ifa;
-	struct sockaddr_storage *list;
+	union sockaddr_any *list;
 	size_t n = 0;
 
 	(void)ctx;
@@ -138,7 +131,7 @@ static int interface_addresses(void *ctx, const char *name, struct sockaddr_stor
 	n = 0;
 	for (ifa = all; list && ifa; ifa = ifa->ifa_next) {
 		if (usable(ifa, name))
-			memcpy(&list[n++], ifa->ifa_addr, ip_len(ifa->ifa_addr));
+			memcpy(&list[n++], ifa->ifa_addr, sockaddr__len(ifa->ifa_addr));
 	}
 	freeifaddrs(all);
 	if (!list)

@@ -146,7 +146,7 @@ static json_t *read_json(const struct source *from, const char *key)
 
 /* The servers of a JSON list. What is no address, or has something behind it, is left out. */
 static size_t servers(const struct source *from, const json_t *list, size_t max,
-		      struct sockaddr_storage *out)
+		      union sockaddr_any *out)
 {
 	size_t n = 0;
 
@@ -157,7 +157,7 @@ static size_t servers(const struct source *from, const json_t *list, size_t max,
 		     json_array_size(list), max);
 	for (size_t i = 0; i < json_array_size(list) && n < max; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
-		int ret = text ? corefile__server(text, &out[n]) : -EINVAL;
+		int ret = text ? sockaddr__parse(text, COREFILE_PORT_DEFAULT, &out[n]) : -EINVAL;
 
 		if (ret)
 			note(from->notes, "the kube-dns ConfigMap: '%.64s' is left out: %s",
@@ -201,7 +201,8 @@ static int add_stub(const struct source *from, const char *domain, const json_t 
 	snprintf(file, sizeof(file), "%s/stubDomains", opts->kubednscm);
 	stub.file = file;
 	for (int i = 0; i < opts->n_localip; i++)
-		stub.binds[stub.binds_len++] = plan__sockaddr(&opts->localip[i], opts->dns_port);
+		stub.binds[stub.binds_len++] =
+			served_addr__sockaddr(&opts->localip[i], opts->dns_port);
 	stub.servers_len = servers(from, list, COREFILE_TO_MAX, stub.servers);
 	if (is_domain(domain) && !stub.servers_len)
 		return 0;
@@ -320,22 +321,16 @@ static void without_tcp(char *base)
 }
 
 /* Written anew from what was read: no octet of the ConfigMap gets into the text. */
-static void server_list(const struct sockaddr_storage *servers, size_t n, char *out, size_t size)
+static void server_list(const union sockaddr_any *servers, size_t n, char *out, size_t size)
 {
 	size_t at = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < n && at < size; i++) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&servers[i];
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&servers[i];
-		bool is_v6 = servers[i].ss_family == AF_INET6;
-		char ip[INET6_ADDRSTRLEN];
+		char text[SOCKADDR_TEXT];
 
-		inet_ntop(servers[i].ss_family,
-			  is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, ip,
-			  sizeof(ip));
-		at += snprintf(out + at, size - at, is_v6 ? "%s[%s]:%u" : "%s%s:%u", i ? " " : "",
-			       ip, ntohs(is_v6 ? v6->sin6_port : v4->sin_port));
+		sockaddr__text(&servers[i], text, sizeof(text));
+		at += snprintf(out + at, size - at, "%s%s", i ? " " : "", text);
 	}
 }
 
@@ -345,7 +340,7 @@ static int fill_base(const struct source *from, const char *path, char *base, FI
 	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400], host[64];
 	const struct run_options *opts = from->opts;
 	json_t *list = read_json(from, "upstreamNameservers");
-	struct sockaddr_storage named[NAMESERVERS];
+	union sockaddr_any named[NAMESERVERS];
 	struct pillar pillars[] = {
 		{ "__PILLAR__CLUSTER__DNS__", cluster_dns(opts, env, sizeof(env)), why, NULL },
 		{ "__PILLAR__UPSTREAM__SERVERS__", upstreams, NULL, NULL },

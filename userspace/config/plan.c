@@ -26,46 +26,6 @@ static int fail(struct options_error *err, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static bool is_any(const struct sockaddr_storage *addr)
-{
-	if (addr->ss_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
-	return ((const struct sockaddr_in *)addr)->sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
-static uint16_t port_of(const struct sockaddr_storage *addr)
-{
-	return ntohs(addr->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)addr)->sin6_port
-						 : ((const struct sockaddr_in *)addr)->sin_port);
-}
-
-struct sockaddr_storage plan__sockaddr(const struct served_addr *addr, uint16_t port)
-{
-	struct sockaddr_storage out = { .ss_family = addr->family };
-
-	if (addr->family == AF_INET6) {
-		((struct sockaddr_in6 *)&out)->sin6_addr = addr->v6;
-		((struct sockaddr_in6 *)&out)->sin6_port = htons(port);
-	} else {
-		((struct sockaddr_in *)&out)->sin_addr = addr->v4;
-		((struct sockaddr_in *)&out)->sin_port = htons(port);
-	}
-	return out;
-}
-
-static struct served_addr make_served(const struct sockaddr_storage *addr)
-{
-	struct served_addr out;
-
-	memset(&out, 0, sizeof(out));
-	out.family = addr->ss_family;
-	if (addr->ss_family == AF_INET6)
-		out.v6 = ((const struct sockaddr_in6 *)addr)->sin6_addr;
-	else
-		out.v4 = ((const struct sockaddr_in *)addr)->sin_addr;
-	return out;
-}
-
 static bool is_served(const struct plan *plan, const struct served_addr *addr)
 {
 	for (int i = 0; i < plan->n_served; i++) {
@@ -89,25 +49,22 @@ static int add_served(struct plan *plan, const struct served_addr *addr)
 	return 0;
 }
 
-static int add_listen(struct plan *plan, const struct sockaddr_storage *addr, bool implied)
+static int add_listen(struct plan *plan, const union sockaddr_any *addr, bool implied)
 {
 	for (int i = 0; i < plan->n_listen; i++) {
 		struct plan_listen *have = &plan->listen[i];
 
-		if (have->addr.ss_family != addr->ss_family ||
-		    port_of(&have->addr) != port_of(addr))
+		if (have->addr.sa.sa_family != addr->sa.sa_family ||
+		    sockaddr__port(&have->addr) != sockaddr__port(addr))
 			continue;
 		/* The wildcard takes the queries of each single address, too. */
-		if (is_any(&have->addr))
+		if (sockaddr__is_wildcard(&have->addr))
 			return 0;
-		if (is_any(addr)) {
+		if (sockaddr__is_wildcard(addr)) {
 			*have = plan->listen[--plan->n_listen];
 			i--;
-		} else {
-			struct served_addr a = make_served(&have->addr), b = make_served(addr);
-
-			if (!memcmp(&a, &b, sizeof(a)))
-				return 0;
+		} else if (sockaddr__same_ip(&have->addr, addr)) {
+			return 0;
 		}
 	}
 	if (plan->n_listen == PLAN_MAX_LISTEN)
@@ -117,13 +74,13 @@ static int add_listen(struct plan *plan, const struct sockaddr_storage *addr, bo
 }
 
 /* As with Go's sockets, "::" means both families. */
-static int add_bind(struct plan *plan, const struct sockaddr_storage *addr)
+static int add_bind(struct plan *plan, const union sockaddr_any *addr)
 {
 	struct served_addr any4 = { .family = AF_INET };
-	struct sockaddr_storage addr4 = plan__sockaddr(&any4, port_of(addr));
+	union sockaddr_any addr4 = served_addr__sockaddr(&any4, sockaddr__port(addr));
 	int ret = add_listen(plan, addr, false);
 
-	if (!ret && addr->ss_family == AF_INET6 && is_any(addr))
+	if (!ret && addr->sa.sa_family == AF_INET6 && sockaddr__is_wildcard(addr))
 		ret = add_listen(plan, &addr4, true);
 	return ret;
 }
@@ -131,10 +88,10 @@ static int add_bind(struct plan *plan, const struct sockaddr_storage *addr)
 static int add_everywhere(struct plan *plan, uint16_t port)
 {
 	struct served_addr any4 = { .family = AF_INET }, any6 = { .family = AF_INET6 };
-	struct sockaddr_storage addr = plan__sockaddr(&any4, port);
+	union sockaddr_any addr = served_addr__sockaddr(&any4, port);
 	int ret = add_listen(plan, &addr, false);
 
-	addr = plan__sockaddr(&any6, port);
+	addr = served_addr__sockaddr(&any6, port);
 	return ret ? ret : add_listen(plan, &addr, true);
 }
 
@@ -147,7 +104,7 @@ static bool is_everywhere(const struct run_options *opts, const struct corefile_
 static int add_block(struct plan *plan, const struct run_options *opts,
 		     const struct corefile_block *block)
 {
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	int ret = 0;
 
 	if (is_everywhere(opts, block))
@@ -155,7 +112,7 @@ static int add_block(struct plan *plan, const struct run_options *opts,
 	for (size_t i = 0; !ret && i < block->binds_len; i++)
 		ret = add_bind(plan, &block->binds[i]);
 	for (int i = 0; !ret && !block->binds_len && i < opts->n_localip; i++) {
-		addr = plan__sockaddr(&opts->localip[i], block->port);
+		addr = served_addr__sockaddr(&opts->localip[i], block->port);
 		ret = add_listen(plan, &addr, false);
 	}
 	return ret;
@@ -177,12 +134,12 @@ static int plan_listen(struct plan *plan, const struct run_options *opts, const 
 			return too_many(block, err);
 	}
 	for (int i = 0; i < plan->n_listen; i++) {
-		const struct sockaddr_storage *addr = &plan->listen[i].addr;
-		struct served_addr served = make_served(addr);
+		const union sockaddr_any *addr = &plan->listen[i].addr;
+		struct served_addr served = served_addr__of(addr);
 
-		if (port_of(addr) != DNS_PORT)
+		if (sockaddr__port(addr) != DNS_PORT)
 			continue;
-		if (is_any(addr))
+		if (sockaddr__is_wildcard(addr))
 			plan->wildcard = true;
 		else if (add_served(plan, &served))
 			return fail(err, "more than %d addresses of one family to serve",
@@ -218,9 +175,9 @@ static int plan_steer(struct plan *plan, const struct run_options *opts, const s
 			continue;
 		}
 		for (size_t k = 0; !opts->n_localip && !ret && k < block->binds_len; k++) {
-			struct served_addr addr = make_served(&block->binds[k]);
+			struct served_addr addr = served_addr__of(&block->binds[k]);
 
-			if (!is_any(&block->binds[k]))
+			if (!sockaddr__is_wildcard(&block->binds[k]))
 				ret = add_served(plan, &addr);
 		}
 	}
@@ -239,7 +196,7 @@ static int plan_steer(struct plan *plan, const struct run_options *opts, const s
  * One store serves all addresses, whatever its key says about them: nothing. So
  * a name must belong to the same block wherever it is asked for.
  */
-static int check_one_view(const struct corefile *cf, const struct sockaddr_storage *local,
+static int check_one_view(const struct corefile *cf, const union sockaddr_any *local,
 			  struct options_error *err)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
@@ -249,8 +206,8 @@ static int check_one_view(const struct corefile *cf, const struct sockaddr_stora
 			const struct corefile_zone *zone = &block->zones[k];
 			const struct corefile_block *here, *first;
 
-			here = corefile__block_at(cf, zone->wire, zone->wire_len, local);
-			first = corefile__block_for(cf, zone->wire, zone->wire_len);
+			here = corefile__block_at(cf, &zone->name, local);
+			first = corefile__block_for(cf, &zone->name);
 			if (!here || here == first || here->apart)
 				continue;
 			if (!here->cache.enabled && !first->cache.enabled)
@@ -276,10 +233,7 @@ static bool all_listen_alike(const struct corefile *cf)
 		if (block->port != first->port || block->binds_len != first->binds_len)
 			return false;
 		for (size_t k = 0; k < block->binds_len; k++) {
-			struct served_addr a = make_served(&block->binds[k]);
-			struct served_addr b = make_served(&first->binds[k]);
-
-			if (memcmp(&a, &b, sizeof(a)))
+			if (!sockaddr__same_ip(&block->binds[k], &first->binds[k]))
 				return false;
 		}
 	}
@@ -296,7 +250,7 @@ static int check_views(const struct plan *plan, const struct corefile *cf,
 	for (int i = 0; !ret && i < plan->n_listen; i++)
 		ret = check_one_view(cf, &plan->listen[i].addr, err);
 	for (int i = 0; !ret && i < plan->n_served; i++) {
-		struct sockaddr_storage local = plan__sockaddr(&plan->served[i], DNS_PORT);
+		union sockaddr_any local = served_addr__sockaddr(&plan->served[i], DNS_PORT);
 
 		ret = check_one_view(cf, &local, err);
 	}
@@ -306,14 +260,14 @@ static int check_views(const struct plan *plan, const struct corefile *cf,
 static void warn_unanswered(struct plan *plan, const struct corefile *cf)
 {
 	for (int i = 0; i < plan->n_served && !plan->warning[0]; i++) {
-		struct sockaddr_storage local = plan__sockaddr(&plan->served[i], DNS_PORT);
+		union sockaddr_any local = served_addr__sockaddr(&plan->served[i], DNS_PORT);
 		char text[INET6_ADDRSTRLEN];
 		bool found = false;
 
 		for (size_t k = 0; !found && k < cf->blocks_len; k++) {
 			const struct corefile_zone *zone = &cf->blocks[k].zones[0];
 
-			found = corefile__block_at(cf, zone->wire, zone->wire_len, &local);
+			found = corefile__block_at(cf, &zone->name, &local);
 		}
 		if (found)
 			continue;
@@ -329,7 +283,7 @@ static bool names_address(const struct corefile *cf)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		for (size_t k = 0; k < cf->blocks[i].binds_len; k++) {
-			if (!is_any(&cf->blocks[i].binds[k]))
+			if (!sockaddr__is_wildcard(&cf->blocks[i].binds[k]))
 				return true;
 		}
 	}
@@ -376,8 +330,8 @@ static bool has_wide(const struct run_options *opts, const struct corefile *cf, 
 			return true;
 		for (size_t k = 0; k < block->binds_len; k++) {
 			/* "::" means both */
-			if (is_any(&block->binds[k]) &&
-			    (block->binds[k].ss_family == AF_INET6 || family == AF_INET))
+			if (sockaddr__is_wildcard(&block->binds[k]) &&
+			    (block->binds[k].sa.sa_family == AF_INET6 || family == AF_INET))
 				return true;
 		}
 	}
@@ -398,7 +352,7 @@ static int plan_link(struct plan *plan, const struct run_options *opts, const st
 	int n = 0;
 
 	for (int i = 0; i < opts->n_localip; i++) {
-		struct sockaddr_storage addr = plan__sockaddr(&opts->localip[i], DNS_PORT);
+		union sockaddr_any addr = served_addr__sockaddr(&opts->localip[i], DNS_PORT);
 
 		if (add_listen(plan, &addr, false))
 			return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
@@ -407,8 +361,8 @@ static int plan_link(struct plan *plan, const struct run_options *opts, const st
 		struct served_addr any = { .family = families[i] };
 
 		if (has_wide(opts, cf, families[i]))
-			wide[n++] =
-				(struct plan_listen){ plan__sockaddr(&any, DNS_PORT), true, true };
+			wide[n++] = (struct plan_listen){ served_addr__sockaddr(&any, DNS_PORT),
+							  true, true };
 	}
 	if (plan->n_listen + n > PLAN_MAX_LISTEN)
 		return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
@@ -442,16 +396,11 @@ int plan__make(const struct run_options *opts, const struct corefile *cf, struct
 
 static bool to_served(const struct ifaddrs *ifa, struct served_addr *addr)
 {
-	struct sockaddr_storage storage = { 0 };
-
 	if (!ifa->ifa_addr || ifa->ifa_flags & IFF_LOOPBACK)
 		return false;
 	if (ifa->ifa_addr->sa_family != AF_INET && ifa->ifa_addr->sa_family != AF_INET6)
 		return false;
-	memcpy(&storage, ifa->ifa_addr,
-	       ifa->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-						   : sizeof(struct sockaddr_in6));
-	*addr = make_served(&storage);
+	*addr = served_addr__of(ifa->ifa_addr);
 	return true;
 }
 

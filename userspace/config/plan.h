@@ -25,7 +25,7 @@ struct plan {
 	 * before others of its family and port and makes up for them, may fail altogether.
 	 */
 	struct plan_listen {
-		struct sockaddr_storage addr;
+		union sockaddr_any addr;
 		bool implied, wide;
 	} listen[PLAN_MAX_LISTEN];
 	int n_listen;
@@ -36,8 +36,6 @@ struct plan {
 
 int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
 	       struct options_error *err);
-
-struct sockaddr_storage plan__sockaddr(const struct served_addr *addr, uint16_t port);
 
 /* Of a wildcard plan: the machine's own addresses but loopback's, into served. */
 int plan__local_addrs(struct plan *plan);

@@ -32,29 +32,23 @@ static void print_text(const char *text, FILE *out)
 	fputc('"', out);
 }
 
-static void print_ip(const struct sockaddr_storage *addr, FILE *out)
+static void print_ip(const union sockaddr_any *addr, FILE *out)
 {
-	char text[INET6_ADDRSTRLEN] = "";
-	const void *ip = addr->ss_family == AF_INET6
-				 ? (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr
-				 : (const void *)&((const struct sockaddr_in *)addr)->sin_addr;
+	char text[INET6_ADDRSTRLEN];
 
-	inet_ntop(addr->ss_family, ip, text, sizeof(text));
-	fputs(text, out);
-	if (addr->ss_family == AF_INET6 && ((const struct sockaddr_in6 *)addr)->sin6_scope_id)
-		fprintf(out, "%%%u", ((const struct sockaddr_in6 *)addr)->sin6_scope_id);
+	fputs(sockaddr__ip_text(addr, text, sizeof(text)), out);
+	if (addr->sa.sa_family == AF_INET6 && addr->v6.sin6_scope_id)
+		fprintf(out, "%%%u", addr->v6.sin6_scope_id);
 }
 
 /* @name: of a TLS server, or "". */
-static void print_named_addr(const struct sockaddr_storage *addr, const char *name, FILE *out)
+static void print_named_addr(const union sockaddr_any *addr, const char *name, FILE *out)
 {
-	struct sockaddr_storage copy = *addr;
-	bool v6 = addr->ss_family == AF_INET6;
+	bool v6 = addr->sa.sa_family == AF_INET6;
 
 	fputs(v6 ? "[" : "", out);
 	print_ip(addr, out);
-	fprintf(out, "%s%s%s:%u", *name ? "%" : "", name, v6 ? "]" : "",
-		ntohs(*corefile_port_of(&copy)));
+	fprintf(out, "%s%s%s:%u", *name ? "%" : "", name, v6 ? "]" : "", sockaddr__port(addr));
 }
 
 /* In the largest unit that loses nothing. */
@@ -507,7 +501,7 @@ static void print_forward(const struct corefile_forward *f, FILE *out)
 	}
 	fprintf(out, "\n" OPTION "max_idle_conns %u\n" OPTION "read_timeout", f->max_idle_conns);
 	print_duration(f->read_timeout_ns, out);
-	if (f->source.ss_family) {
+	if (f->source.sa.sa_family) {
 		fputs("\n" OPTION "source_address ", out);
 		print_ip(&f->source, out);
 	}

@@ -64,7 +64,7 @@ static int add_nameserver(struct corefile_parse *p, const struct corefile_token 
 	 * away. */
 	err = strchr(word, '%')
 		      ? corefile_scoped_address(p, word, COREFILE_PORT_DEFAULT, &upstream.addr)
-		      : corefile_ip(word, COREFILE_PORT_DEFAULT, &upstream.addr);
+		      : sockaddr__parse_ip(word, COREFILE_PORT_DEFAULT, &upstream.addr);
 	if (err)
 		return corefile_warn(p, at, "the nameserver '%s' of '%s' is left out: %s",
 				     corefile_show(p, word), corefile_show(p, path),
@@ -104,10 +104,10 @@ static int add_file(struct corefile_parse *p, const struct corefile_token *at, c
 static int set_tls_name(struct corefile_parse *p, const struct corefile_token *at, const char *name,
 			const char **out)
 {
-	uint8_t wire[ZONE_WIRE_MAX];
+	struct dns_name wire;
 	const char *why = "it is empty; write it as in its certificate";
 
-	if (!*name || zone__from_text(name, wire, &why) < 0 || strpbrk(name, "\\*"))
+	if (!*name || dns_name__from_config(&wire, name, &why) || strpbrk(name, "\\*"))
 		return corefile_fail(
 			p, at, "'%s' is not the name of a server: %s", corefile_show(p, name),
 			strpbrk(name, "\\*") ? "it has a '\\' or '*'; write it as in its "
@@ -208,9 +208,8 @@ static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
-		if (f->from.wire_len != p->forward->from.wire_len || f->except_len ||
-		    f->next_rcodes || f->next_on_nodata ||
-		    memcmp(f->from.wire, p->forward->from.wire, f->from.wire_len) != 0)
+		if (f->except_len || f->next_rcodes || f->next_on_nodata ||
+		    !dns_name__equal(&f->from.name, &p->forward->from.name))
 			continue;
 		return corefile_fail(
 			p, at,
@@ -228,7 +227,7 @@ struct corefile_forward corefile_forward_defaults(const char *file, unsigned int
 		.read_timeout_ns = 2000000000,
 		.health_check_ns = 500000000,
 		.health_check_rd = true,
-		.health_check_domain = { .text = ".", .wire_len = 1, .file = file, .line = line },
+		.health_check_domain = { { .len = 1 }, ".", file, line },
 	};
 }
 
@@ -369,7 +368,7 @@ int corefile_set_read_timeout(struct corefile_parse *p, const struct corefile_st
 
 int corefile_set_source_address(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	if (corefile_ip(stmt->args[0].text, 0, &p->forward->source))
+	if (sockaddr__parse_ip(stmt->args[0].text, 0, &p->forward->source))
 		return corefile_fail(p, &stmt->args[0], "'%s' is not an IP address",
 				     corefile_show(p, stmt->args[0].text));
 	return 0;
@@ -429,8 +428,8 @@ int corefile_end_forward(struct corefile_parse *p, const struct corefile_stateme
 		return corefile_fail(p, stmt->name,
 				     "max_age is shorter than expire (10s where it is not given); "
 				     "write a longer max_age or a shorter expire");
-	for (size_t i = 0; f->source.ss_family && i < f->upstreams_len; i++) {
-		if (f->upstreams[i].addr.ss_family != f->source.ss_family)
+	for (size_t i = 0; f->source.sa.sa_family && i < f->upstreams_len; i++) {
+		if (f->upstreams[i].addr.sa.sa_family != f->source.sa.sa_family)
 			return corefile_fail(
 				p, stmt->name,
 				"source_address and upstream %zu are of different families; write "

@@ -66,10 +66,10 @@ int corefile_end_hosts(struct corefile_parse *p, const struct corefile_statement
 /* Any name will do but one that could not be asked for. */
 static int host_name(struct corefile_parse *p, const struct corefile_token *at, const char **out)
 {
-	uint8_t wire[ZONE_WIRE_MAX];
+	struct dns_name name;
 	const char *why;
 
-	if (zone__from_text(at->text, wire, &why) < 0)
+	if (dns_name__from_config(&name, at->text, &why))
 		return corefile_fail(p, at, "'%s' is not a host's name: %s",
 				     corefile_show(p, at->text), why);
 	return corefile_value_text(p, at, out);
@@ -88,7 +88,7 @@ int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_sta
 
 	if (addr_len < sizeof(addr))
 		memcpy(addr, stmt->name->text, addr_len);
-	if (corefile_ip(addr, 0, &entry.addr))
+	if (sockaddr__parse_ip(addr, 0, &entry.addr))
 		return 1;
 	if (!stmt->args_len || stmt->has_block)
 		return corefile_fail(p, stmt->name, "no name follows; write IP NAME...");

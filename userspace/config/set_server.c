@@ -18,14 +18,14 @@
 
 /* An address, or those of an interface: malloc'd, at least one. */
 static int addresses(struct corefile_parse *p, const struct corefile_token *arg,
-		     struct sockaddr_storage **out, size_t *len)
+		     union sockaddr_any **out, size_t *len)
 {
-	struct sockaddr_storage *list = malloc(sizeof(*list));
+	union sockaddr_any *list = malloc(sizeof(*list));
 	int err = -ENODEV;
 
 	if (!list)
 		return corefile_nomem(p);
-	if (!corefile_ip(arg->text, 0, list)) {
+	if (!sockaddr__parse_ip(arg->text, 0, list)) {
 		*out = list;
 		*len = 1;
 		return 0;
@@ -43,20 +43,20 @@ static int addresses(struct corefile_parse *p, const struct corefile_token *arg,
 	return 0;
 }
 
-static bool bound(const struct corefile_block *b, const struct sockaddr_storage *addr, size_t *at)
+static bool bound(const struct corefile_block *b, const union sockaddr_any *addr, size_t *at)
 {
 	for (*at = 0; *at < b->binds_len; (*at)++) {
-		if (!memcmp(&b->binds[*at], addr, sizeof(*addr)))
+		if (sockaddr__same_ip(&b->binds[*at], addr))
 			return true;
 	}
 	return false;
 }
 
 static int add_bind(struct corefile_parse *p, const struct corefile_token *arg,
-		    const struct sockaddr_storage *addr)
+		    const union sockaddr_any *addr)
 {
 	struct corefile_block *b = p->block;
-	struct sockaddr_storage *list;
+	union sockaddr_any *list;
 	size_t at;
 
 	if (bound(b, addr, &at)) /* as in CoreDNS, which templates give the same address twice */
@@ -77,7 +77,7 @@ int corefile_set_bind(struct corefile_parse *p, const struct corefile_statement 
 	int err = 0;
 
 	for (size_t i = 0; !err && i < stmt->args_len; i++) {
-		struct sockaddr_storage *list = NULL;
+		union sockaddr_any *list = NULL;
 		size_t len = 0;
 
 		err = addresses(p, &stmt->args[i], &list, &len);
@@ -94,7 +94,7 @@ int corefile_set_bind_except(struct corefile_parse *p, const struct corefile_sta
 	int err = 0;
 
 	for (size_t i = 0; !err && i < stmt->args_len; i++) {
-		struct sockaddr_storage *list = NULL;
+		union sockaddr_any *list = NULL;
 		size_t len = 0, at;
 
 		err = addresses(p, &stmt->args[i], &list, &len);
@@ -125,7 +125,7 @@ static int set_listen(struct corefile_parse *p, const struct corefile_statement 
 		      const char *host, uint16_t port, struct corefile_listen *out)
 {
 	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
-				 : corefile_ip(host, port, &out->addr);
+				 : sockaddr__parse_ip(host, port, &out->addr);
 
 	out->enabled = !err;
 	return err;

@@ -13,32 +13,15 @@
 
 #define STUB_TTL_S 30 /* as node-cache's */
 
-static struct corefile_zone *new_zone(struct corefile *cf, const uint8_t *wire, int len,
-				      const char *file)
-{
-	struct corefile_zone *zone = corefile_mem_alloc(cf->mem, sizeof(*zone));
-	char text[ZONE_TEXT_MAX];
-
-	if (!zone)
-		return NULL;
-	zone->text = corefile_mem_strndup(cf->mem, text, zone__to_text(wire, text));
-	memcpy(zone->wire, wire, len);
-	zone->wire_len = len;
-	zone->file = file;
-	zone->line = 1;
-	return zone->text ? zone : NULL;
-}
-
 static struct corefile_forward *new_forward(struct corefile *cf, const struct corefile_stub *stub,
 					    const char *file)
 {
 	struct corefile_forward *forward = corefile_mem_alloc(cf->mem, sizeof(*forward));
-	struct corefile_zone *root = new_zone(cf, (const uint8_t *)"", 1, file);
 
-	if (!forward || !root)
+	if (!forward)
 		return NULL;
 	*forward = corefile_forward_defaults(file, 1);
-	forward->from = *root;
+	forward->from = forward->health_check_domain; /* the root */
 	forward->upstreams =
 		corefile_mem_alloc(cf->mem, stub->servers_len * sizeof(forward->upstreams[0]));
 	if (!forward->upstreams)
@@ -50,13 +33,13 @@ static struct corefile_forward *new_forward(struct corefile *cf, const struct co
 }
 
 /* On whatever port and address: nodens has one cache. */
-static bool has_zone(const struct corefile *cf, const uint8_t *wire, int len)
+static bool has_zone(const struct corefile *cf, const struct dns_name *name)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *b = &cf->blocks[i];
 
 		for (size_t z = 0; !b->apart && z < b->zones_len; z++) {
-			if (b->zones[z].wire_len == len && !memcmp(b->zones[z].wire, wire, len))
+			if (dns_name__equal(&b->zones[z].name, name))
 				return true;
 		}
 	}
@@ -67,25 +50,25 @@ int corefile__add_stub(struct corefile *cf, const struct corefile_stub *stub, co
 {
 	const char *file = corefile_mem_strndup(cf->mem, stub->file, strlen(stub->file));
 	struct corefile_block block = corefile_block_defaults(file, 1);
-	uint8_t wire[ZONE_WIRE_MAX];
-	int len = zone__from_text(stub->zone, wire, why);
+	struct dns_name name;
 
-	if (len < 0)
+	if (dns_name__from_config(&name, stub->zone, why))
 		return -EINVAL;
-	if (has_zone(cf, wire, len))
+	if (has_zone(cf, &name))
 		return -EEXIST;
-	block.zones = new_zone(cf, wire, len, file);
+	block.zones = corefile_mem_alloc(cf->mem, sizeof(block.zones[0]));
 	block.zones_len = 1;
 	block.port = stub->port;
 	block.binds = corefile_mem_alloc(cf->mem, stub->binds_len * sizeof(block.binds[0]));
 	block.forwards = new_forward(cf, stub, file);
 	block.forwards_len = 1;
-	if (!file || !block.zones || !block.binds || !block.forwards)
+	if (!file || !block.zones || !block.binds || !block.forwards ||
+	    corefile_zone_make(cf->mem, &name, file, 1, block.zones))
 		return -ENOMEM;
 	block.binds_len = stub->binds_len;
 	for (size_t i = 0; i < stub->binds_len; i++) {
 		block.binds[i] = stub->binds[i];
-		*corefile_port_of(&block.binds[i]) = htons(stub->port);
+		sockaddr__set_port(&block.binds[i], stub->port);
 	}
 	block.errors.enabled = true;
 	block.cache.enabled = true;

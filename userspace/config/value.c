@@ -152,82 +152,6 @@ int corefile_value_duration(struct corefile_parse *p, const struct corefile_toke
 	return 0;
 }
 
-bool corefile_port(const char *text, uint16_t *out)
-{
-	uint64_t n;
-
-	if (digits(&text, UINT16_MAX, &n) || *text || !n)
-		return false;
-	*out = (uint16_t)n;
-	return true;
-}
-
-uint16_t *corefile_port_of(struct sockaddr_storage *addr)
-{
-	return addr->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)addr)->sin6_port
-					   : &((struct sockaddr_in *)addr)->sin_port;
-}
-
-int corefile_ip(const char *text, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_storage addr = { 0 };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&addr;
-	struct in6_addr ip;
-
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		addr.ss_family = AF_INET;
-	} else if (inet_pton(AF_INET6, text, &ip) == 1) {
-		/* ::ffff:a.b.c.d is an IPv4 address to Go, and no use on an IPv6 socket that is
-		 * IPv6 only. */
-		if (IN6_IS_ADDR_V4MAPPED(&ip)) {
-			addr.ss_family = AF_INET;
-			memcpy(&v4->sin_addr, ip.s6_addr + 12, 4);
-		} else {
-			addr.ss_family = AF_INET6;
-			v6->sin6_addr = ip;
-		}
-	} else {
-		return -EINVAL;
-	}
-	*corefile_port_of(&addr) = htons(port);
-	*out = addr;
-	return 0;
-}
-
-int corefile_address(const char *text, uint16_t default_port, struct sockaddr_storage *out)
-{
-	struct sockaddr_storage addr;
-	char host[INET6_ADDRSTRLEN];
-	const char *start = text, *end, *rest;
-	uint16_t port = default_port;
-
-	if (corefile_ip(text, default_port, out) == 0)
-		return 0;
-	if (*text == '[') {
-		start = text + 1;
-		end = strchr(start, ']');
-		rest = end ? end + 1 : NULL;
-	} else {
-		end = strrchr(text, ':');
-		rest = end;
-	}
-	if (!end || (size_t)(end - start) >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, start, (size_t)(end - start));
-	host[end - start] = '\0';
-	/* Brackets are for IPv6 and needed there: without them, which colon starts the port? */
-	if ((*text == '[') != (strchr(host, ':') != NULL) || corefile_ip(host, 0, &addr))
-		return -EINVAL;
-	if (*rest && *rest != ':')
-		return -EINVAL;
-	if (*rest && !corefile_port(rest + 1, &port))
-		return -ERANGE;
-	*corefile_port_of(&addr) = htons(port);
-	*out = addr;
-	return 0;
-}
-
 /* The interface after the '%' of RFC 4007, 11: its name, or its index. 0: there is none. */
 static unsigned int scope_of(struct corefile_parse *p, const char *text, size_t len)
 {
@@ -245,63 +169,58 @@ static unsigned int scope_of(struct corefile_parse *p, const char *text, size_t 
 }
 
 int corefile_scoped_address(struct corefile_parse *p, const char *text, uint16_t default_port,
-			    struct sockaddr_storage *out)
+			    union sockaddr_any *out)
 {
 	const char *percent = strchr(text, '%');
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	char plain[INET6_ADDRSTRLEN + sizeof("[]:65535")];
 	size_t before, scope;
 	int err;
 
 	if (!percent)
-		return corefile_address(text, default_port, out);
+		return sockaddr__parse(text, default_port, out);
 	before = percent - text;
 	scope = *text == '[' ? strcspn(percent, "]") : strlen(percent);
 	if (before + strlen(percent + scope) >= sizeof(plain))
 		return -EINVAL;
 	memcpy(plain, text, before);
 	strcpy(plain + before, percent + scope);
-	err = corefile_address(plain, default_port, &addr);
+	err = sockaddr__parse(plain, default_port, &addr);
 	if (err)
 		return err;
-	if (addr.ss_family != AF_INET6 ||
-	    !IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)&addr)->sin6_addr))
+	if (addr.sa.sa_family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&addr.v6.sin6_addr))
 		return -EINVAL;
-	((struct sockaddr_in6 *)&addr)->sin6_scope_id = scope_of(p, percent + 1, scope - 1);
-	if (!((struct sockaddr_in6 *)&addr)->sin6_scope_id)
+	addr.v6.sin6_scope_id = scope_of(p, percent + 1, scope - 1);
+	if (!addr.v6.sin6_scope_id)
 		return -ENODEV;
 	*out = addr;
 	return 0;
 }
 
-int corefile__server(const char *text, struct sockaddr_storage *out)
-{
-	return corefile_address(text, COREFILE_PORT_DEFAULT, out);
-}
-
 int corefile_value_listen(struct corefile_parse *p, const struct corefile_token *arg,
-			  struct sockaddr_storage *out)
+			  union sockaddr_any *out)
 {
 	static const char localhost[] = "localhost:";
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	uint16_t port = 0;
 	int err = -EINVAL;
 
 	if (*arg->text == ':') {
-		err = corefile_port(arg->text + 1, &port) ? corefile_ip("::", port, &addr)
-							  : -ERANGE;
+		err = sockaddr__parse_port(arg->text + 1, &port)
+			      ? sockaddr__parse_ip("::", port, &addr)
+			      : -ERANGE;
 	} else if (strncmp(arg->text, localhost, sizeof(localhost) - 1) == 0) {
-		err = corefile_port(arg->text + sizeof(localhost) - 1, &port)
-			      ? corefile_ip("127.0.0.1", port, &addr)
+		err = sockaddr__parse_port(arg->text + sizeof(localhost) - 1, &port)
+			      ? sockaddr__parse_ip("127.0.0.1", port, &addr)
 			      : -ERANGE;
 	} else {
-		err = corefile_address(arg->text, 0, &addr);
+		err = sockaddr__parse(arg->text, 0, &addr);
 	}
 	if (err == -ERANGE)
 		return corefile_fail(
 			p, arg, "the port of '%s' is out of range; write a number from 1 to 65535",
 			corefile_show(p, arg->text));
-	if (err || !*corefile_port_of(&addr))
+	if (err || !sockaddr__port(&addr))
 		return corefile_fail(
 			p, arg,
 			"'%s' is not an address to listen on; write :PORT, IP:PORT or [IPV6]:PORT",

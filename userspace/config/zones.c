@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Zones as a Corefile writes them: keys with scheme and port, names, networks.
- * Contract: corefile_priv.h; dns/zone.c knows the names themselves.
+ * Contract: corefile_priv.h; dns/name.c and dns/reverse.c know the names themselves.
  */
 #include "corefile_priv.h"
+#include "dns/reverse.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int append(struct corefile_parse *p, const struct corefile_token *at, const uint8_t *wire,
-		  int len, const struct corefile_zone_list *to)
+int corefile_zone_make(struct corefile_mem *mem, const struct dns_name *name, const char *file,
+		       unsigned int line, struct corefile_zone *out)
 {
-	char text[ZONE_TEXT_MAX];
-	struct corefile_zone *list, *zone;
+	char text[DNS_NAME_TEXT];
+	int len = dns_name__to_config(name, text);
+
+	*out = (struct corefile_zone){ *name, corefile_mem_strndup(mem, text, len), file, line };
+	return out->text ? 0 : -ENOMEM;
+}
+
+static int append(struct corefile_parse *p, const struct corefile_token *at,
+		  const struct dns_name *name, const struct corefile_zone_list *to)
+{
+	struct corefile_zone *list;
 
 	if (p->zones_total >= COREFILE_ZONES_MAX)
 		return corefile_fail(p, at, "the configuration has more than %d zones; write fewer",
@@ -21,14 +31,8 @@ static int append(struct corefile_parse *p, const struct corefile_token *at, con
 	if (!list)
 		return corefile_nomem(p);
 	*to->list = list;
-	zone = &list[*to->len];
-	zone->text = corefile_mem_strndup(p->cf->mem, text, zone__to_text(wire, text));
-	if (!zone->text)
+	if (corefile_zone_make(p->cf->mem, name, at->file, at->line, &list[*to->len]))
 		return corefile_nomem(p);
-	memcpy(zone->wire, wire, (size_t)len);
-	zone->wire_len = (uint8_t)len;
-	zone->file = at->file;
-	zone->line = at->line;
 	(*to->len)++;
 	p->zones_total++;
 	return 0;
@@ -37,24 +41,23 @@ static int append(struct corefile_parse *p, const struct corefile_token *at, con
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
 		   const struct corefile_zone_list *to)
 {
-	uint8_t wire[ZONE_WIRE_MAX];
-	struct zone_reverse rev;
+	struct dns_name name;
+	struct reverse rev;
 	const char *why;
-	int len, err = 0;
+	int err = 0;
 
 	if (!strchr(text, '/')) {
-		len = zone__from_text(text, wire, &why);
-		if (len < 0)
+		if (dns_name__from_config(&name, text, &why))
 			return corefile_fail(p, at, "'%s' is not a zone: %s",
 					     corefile_show(p, text), why);
-		return append(p, at, wire, len, to);
+		return append(p, at, &name, to);
 	}
-	if (zone__parse_cidr(text, &rev, &why))
+	if (reverse__parse(text, &rev, &why))
 		return corefile_fail(p, at, "'%s' is not a network: %s", corefile_show(p, text),
 				     why);
 	for (unsigned int i = 0; !err && i < rev.count; i++) {
-		len = zone__reverse_at(&rev, i, wire);
-		err = append(p, at, wire, len, to);
+		name = reverse__name_at(&rev, i);
+		err = append(p, at, &name, to);
 	}
 	return err;
 }
@@ -79,7 +82,7 @@ int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at
 	colon = strrchr(name, ':');
 	/* The last colon of a network without a port belongs to its address: 2001:db8::/32. */
 	if (colon && !strchr(colon, '/')) {
-		if (!corefile_port(colon + 1, port))
+		if (!sockaddr__parse_port(colon + 1, port))
 			return corefile_fail(
 				p, at,
 				"the port of '%s' is out of range; write a number from 1 to 65535",

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nodens_abi.h"
+#include "dns/name.h"
 
 enum dns_type {
 	DNS_TYPE_A = 1,
@@ -69,41 +69,6 @@ enum dns_rcode {
 #define DNS_AD	   0x0020
 #define DNS_CD	   0x0010
 #define DNS_RCODE  0x000f
-
-/* A name in wire form, uncompressed; len counts the root label (1..255). */
-struct dns_name {
-	uint8_t len;
-	uint8_t wire[DNS_MAX_NAME];
-};
-
-/* ASCII A-Z only (RFC 4343). */
-static inline uint8_t dns_lower(uint8_t c)
-{
-	return (uint8_t)(c - 'A') < 26 ? c + ('a' - 'A') : c;
-}
-
-/* Of eight octets at once: each comparison leaves its result in an octet's top bit. */
-static inline uint64_t dns_lower_word(uint64_t w)
-{
-	const uint64_t ones = 0x0101010101010101ull;
-	uint64_t low7 = w & 0x7f * ones;
-	uint64_t at_least_a = low7 + (0x80 - 'A') * ones;
-	uint64_t above_z = low7 + (0x80 - 'Z' - 1) * ones;
-
-	return w + (((at_least_a & ~above_z & ~w) & 0x80 * ones) >> 2);
-}
-
-bool dns_name__equal(const struct dns_name *a, const struct dns_name *b); /* case-insensitive */
-void dns_name__lower(struct dns_name *name); /* ASCII A-Z only, RFC 4343 */
-/* @a is @b or below it (label boundaries, case-insensitive). */
-bool dns_name__within(const struct dns_name *a, const struct dns_name *b);
-/*
- * Presentation form with RFC 1035 5.1 escapes and a trailing dot; @size of 1024 holds any name.
- * Returns the text's length, or -ENOSPC.
- */
-int dns_name__to_text(const struct dns_name *name, char *text, size_t size);
-/* The trailing dot may be missing. 0 or -EINVAL. */
-int dns_name__from_text(struct dns_name *name, const char *text);
 
 /* A received query, as far as nodens cares. */
 struct dns_query {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Domain names in wire form: comparison, case, presentation.
- *
- * Contract: pure. Names are well-formed, as the cursor and dns_name__from_text() make them; what
- * is behind len octets is never looked at.
+ * Domain names in wire form. Contract: name.h.
  */
+#include "dns/name.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "dns/msg.h"
-
-#define MAX_LABEL 63 /* RFC 1035, 2.3.4 */
+#define BAD_CHARACTER                                                                              \
+	"it has a character other than letters, digits, '-', '_', '*' and '.'; write that one as " \
+	"\\DDD"
+#define TOO_LONG "it is longer than 255 octets; shorten it"
 
 static bool equal_octets(const uint8_t *a, const uint8_t *b, size_t len)
 {
@@ -43,19 +43,31 @@ void dns_name__lower(struct dns_name *name)
 		name->wire[i] = dns_lower(name->wire[i]);
 }
 
-bool dns_name__within(const struct dns_name *a, const struct dns_name *b)
+bool dns_wire__within(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
 	size_t at = 0;
 
-	while (a->len - at > b->len)
-		at += a->wire[at] + 1;
-	return a->len - at == b->len && equal_octets(a->wire + at, b->wire, b->len);
+	while (a_len > at + b_len)
+		at += a[at] + 1;
+	return a_len == at + b_len && equal_octets(a + at, b, b_len);
+}
+
+bool dns_name__within(const struct dns_name *a, const struct dns_name *b)
+{
+	return dns_wire__within(a->wire, a->len, b->wire, b->len);
+}
+
+/* Octets that read the same everywhere: hostnames, underscore labels, a wildcard's asterisk. */
+static bool is_plain(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_' || c == '*';
 }
 
 /* One octet of a label in presentation form, at most four characters. */
-static size_t put_octet(char *text, uint8_t c)
+static size_t put_octet(char *text, uint8_t c, bool config)
 {
-	if (c <= ' ' || c >= 0x7f) {
+	if (c <= ' ' || c >= 0x7f || (config && !is_plain(c))) {
 		text[0] = '\\';
 		text[1] = '0' + c / 100;
 		text[2] = '0' + c / 10 % 10;
@@ -71,25 +83,37 @@ static size_t put_octet(char *text, uint8_t c)
 	return 1;
 }
 
-int dns_name__to_text(const struct dns_name *name, char *text, size_t size)
+static int to_text(const struct dns_name *name, char text[DNS_NAME_TEXT], bool config)
 {
-	char buf[DNS_MAX_NAME * 4 + 1];
 	size_t len = 0, at = 0;
 
 	while (at < name->len && name->wire[at]) {
 		size_t end = at + 1 + name->wire[at];
 
 		for (at++; at < end; at++)
-			len += put_octet(buf + len, name->wire[at]);
-		buf[len++] = '.';
+			len += put_octet(text + len, name->wire[at], config);
+		text[len++] = '.';
 	}
 	if (!len)
-		buf[len++] = '.';
-	if (len >= size)
-		return -ENOSPC;
-	memcpy(text, buf, len);
+		text[len++] = '.';
 	text[len] = '\0';
 	return len;
+}
+
+int dns_name__to_text(const struct dns_name *name, char *text, size_t size)
+{
+	char buf[DNS_NAME_TEXT];
+	int len = to_text(name, buf, false);
+
+	if ((size_t)len >= size)
+		return -ENOSPC;
+	memcpy(text, buf, len + 1);
+	return len;
+}
+
+int dns_name__to_config(const struct dns_name *name, char text[DNS_NAME_TEXT])
+{
+	return to_text(name, text, true);
 }
 
 /* \DDD or \X at *text: its octet, or -EINVAL. */
@@ -113,46 +137,80 @@ static int get_escaped(const char **text)
 	return value <= 255 ? value : -EINVAL;
 }
 
-int dns_name__from_text(struct dns_name *name, const char *text)
+/* The octet at *text, which moves behind it; -EINVAL. */
+static int get_octet(const char **text, bool config, const char **why)
+{
+	uint8_t c = **text;
+
+	*why = "it has a broken escape; write \\DDD (000 to 255) or \\X";
+	if (c == '\\')
+		return get_escaped(text);
+	*why = c >= 0x80 ? "it is not ASCII; write its xn-- form" : BAD_CHARACTER;
+	if (config && !is_plain(c))
+		return -EINVAL;
+	(*text)++;
+	return c;
+}
+
+static int from_text(struct dns_name *name, const char *text, bool config, const char **why)
 {
 	struct dns_name out = { .len = 0 };
 	size_t label = 0, len = 1; /* where the label's length goes; octets with it */
 
-	if (!strcmp(text, ".")) {
-		name->len = 1;
-		name->wire[0] = 0;
-		return 0;
-	}
 	while (*text) {
-		int c = (uint8_t)*text;
+		int c;
 
-		if (c == '.') {
-			if (len == label + 1) /* an empty label */
+		if (*text != '.') {
+			c = get_octet(&text, config, why);
+			if (c < 0)
 				return -EINVAL;
-			out.wire[label] = len - label - 1;
-			label = len++;
-			text++;
-			if (label >= DNS_MAX_NAME)
+			*why = "it has a label longer than 63 octets; shorten it";
+			if (len - label > DNS_MAX_LABEL)
 				return -EINVAL;
+			*why = TOO_LONG;
+			if (len == DNS_MAX_NAME)
+				return -EINVAL;
+			out.wire[len++] = c;
 			continue;
 		}
-		if (c == '\\')
-			c = get_escaped(&text);
-		else
-			text++;
-		/* One octet must be left for the root. */
-		if (c < 0 || len - label > MAX_LABEL || len >= DNS_MAX_NAME - 1)
+		text++;
+		*why = "it has an empty label; write one dot between labels";
+		if (len == label + 1)
 			return -EINVAL;
-		out.wire[len++] = c;
+		out.wire[label] = len - label - 1;
+		label = len++;
+		/* The root's zero, or the next label's length, must still fit. */
+		*why = TOO_LONG;
+		if (len > DNS_MAX_NAME)
+			return -EINVAL;
 	}
-	if (len > label + 1) {
+	if (len > label + 1) { /* no trailing dot: close the last label and add the root */
+		*why = TOO_LONG;
+		if (len == DNS_MAX_NAME)
+			return -EINVAL;
 		out.wire[label] = len - label - 1;
 		label = len;
 	}
-	if (!label)
-		return -EINVAL;
 	out.wire[label] = 0;
 	out.len = label + 1;
 	*name = out;
 	return 0;
+}
+
+int dns_name__from_text(struct dns_name *name, const char *text)
+{
+	const char *why;
+
+	if (!*text)
+		return -EINVAL;
+	return from_text(name, strcmp(text, ".") ? text : "", false, &why);
+}
+
+int dns_name__from_config(struct dns_name *name, const char *text, const char **why)
+{
+	int ret = from_text(name, strcmp(text, ".") ? text : "", true, why);
+
+	if (!ret)
+		dns_name__lower(name);
+	return ret;
 }

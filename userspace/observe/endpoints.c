@@ -17,8 +17,8 @@
 struct endpoints {
 	struct endpoints_config config;
 	struct http *http;
-	struct sockaddr_storage health; /* the first one; family 0: there is none */
-	struct bufferevent *check;	/* of /health, under way */
+	union sockaddr_any health; /* the first one; family 0: there is none */
+	struct bufferevent *check; /* of /health, under way */
 	uint64_t check_began_ns;
 };
 
@@ -80,17 +80,11 @@ static void check_begin(struct endpoints *ep)
 {
 	static const struct timeval timeout = { CHECK_TIMEOUT_S, 0 };
 	static const char request[] = "GET /health HTTP/1.0\r\n\r\n";
-	struct sockaddr_storage addr = ep->health;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
+	union sockaddr_any addr = ep->health;
 
 	/* The wildcards are no addresses to connect to; both loopbacks are behind them. */
-	if (addr.ss_family == AF_INET6 &&
-	    IN6_IS_ADDR_UNSPECIFIED(&((struct sockaddr_in6 *)&addr)->sin6_addr)) {
-		memset(&v4->sin_addr, 0, sizeof(v4->sin_addr));
-		addr.ss_family = AF_INET;
-	}
-	if (addr.ss_family == AF_INET && !v4->sin_addr.s_addr)
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (sockaddr__is_wildcard(&addr))
+		sockaddr__parse_ip("127.0.0.1", sockaddr__port(&addr), &addr);
 	ep->check = bufferevent_socket_new(ep->config.base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (!ep->check)
 		return;
@@ -99,9 +93,7 @@ static void check_begin(struct endpoints *ep)
 	bufferevent_setcb(ep->check, NULL, NULL, on_check, ep);
 	if (bufferevent_enable(ep->check, EV_READ) ||
 	    bufferevent_write(ep->check, request, sizeof(request) - 1) ||
-	    bufferevent_socket_connect(ep->check, (struct sockaddr *)&addr,
-				       addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-								  : sizeof(struct sockaddr_in)))
+	    bufferevent_socket_connect(ep->check, &addr.sa, sockaddr__len(&addr)))
 		check_end(ep, false);
 }
 
@@ -142,7 +134,7 @@ static int serve(struct endpoints *ep, const struct corefile_listen *listen, con
 }
 
 int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
-			 const struct sockaddr_storage *metrics, size_t n)
+			 const union sockaddr_any *metrics, size_t n)
 {
 	int ret = 0;
 
@@ -156,7 +148,7 @@ int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
 			ret = serve(ep, &block->ready, "/ready", on_ready);
 		if (!ret)
 			ret = serve(ep, &block->prometheus, "/metrics", on_metrics);
-		if (block->health.enabled && !ep->health.ss_family)
+		if (block->health.enabled && !ep->health.sa.sa_family)
 			ep->health = block->health.addr;
 	}
 	for (size_t i = 0; !ret && i < n; i++)
@@ -168,6 +160,6 @@ int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
 void endpoints__tick(struct endpoints *ep)
 {
 	http__retry(ep->http);
-	if (ep->health.ss_family && !ep->check)
+	if (ep->health.sa.sa_family && !ep->check)
 		check_begin(ep);
 }

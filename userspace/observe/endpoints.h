@@ -12,6 +12,7 @@
 #ifndef NODENS_ENDPOINTS_H
 #define NODENS_ENDPOINTS_H
 
+#include "base/sockaddr.h"
 #include "observe/http.h"
 #include "observe/metrics.h"
 
@@ -40,7 +41,7 @@ void endpoints__close(struct endpoints *ep);
  * the endpoints may be missing.
  */
 int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
-			 const struct sockaddr_storage *metrics, size_t n);
+			 const union sockaddr_any *metrics, size_t n);
 
 /* Call every second. */
 void endpoints__tick(struct endpoints *ep);

@@ -17,49 +17,30 @@
 #define BACKLOG	       256
 #define ACCEPTS_A_TURN 32
 
-static bool is_any6(const struct sockaddr_storage *addr)
+static bool is_any6(const union sockaddr_any *addr)
 {
-	return addr->ss_family == AF_INET6 &&
-	       IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+	return addr->sa.sa_family == AF_INET6 && sockaddr__is_wildcard(addr);
 }
 
-static bool same_addr(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
-	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
-	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
-	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
-
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET6)
-		return a6->sin6_port == b6->sin6_port && a6->sin6_scope_id == b6->sin6_scope_id &&
-		       !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr));
-	return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-}
-
-void http__addr_text(const struct sockaddr_storage *addr, char text[HTTP_ADDR_TEXT])
+void http__addr_text(const union sockaddr_any *addr, char text[HTTP_ADDR_TEXT])
 {
 	if (is_any6(addr))
-		snprintf(text, HTTP_ADDR_TEXT, ":%u",
-			 ntohs(((const struct sockaddr_in6 *)addr)->sin6_port));
+		snprintf(text, HTTP_ADDR_TEXT, ":%u", sockaddr__port(addr));
 	else
 		sockaddr__text(addr, text, HTTP_ADDR_TEXT);
 }
 
-static int listen_at(const struct sockaddr_storage *addr)
+static int listen_at(const union sockaddr_any *addr)
 {
-	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	socklen_t len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						    : sizeof(struct sockaddr_in);
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1, v6only = !is_any6(addr), ret;
 
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    (addr->ss_family == AF_INET6 &&
+	    (addr->sa.sa_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only))) ||
-	    bind(fd, (const struct sockaddr *)addr, len) || listen(fd, BACKLOG)) {
+	    bind(fd, &addr->sa, sockaddr__len(addr)) || listen(fd, BACKLOG)) {
 		ret = -errno;
 		close(fd);
 		return ret;
@@ -68,14 +49,14 @@ static int listen_at(const struct sockaddr_storage *addr)
 }
 
 /* Without IPv6 (not built in, or disabled by sysctl) a wildcard is IPv4's. */
-static int listen_any(const struct sockaddr_storage *addr)
+static int listen_any(const union sockaddr_any *addr)
 {
-	struct sockaddr_storage any4 = { .ss_family = AF_INET };
+	union sockaddr_any any4 = { .v4 = { .sin_family = AF_INET,
+					    .sin_port = addr->v6.sin6_port } };
 	int fd = listen_at(addr);
 
 	if (!is_any6(addr) || (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL))
 		return fd;
-	((struct sockaddr_in *)&any4)->sin_port = ((const struct sockaddr_in6 *)addr)->sin6_port;
 	return listen_at(&any4);
 }
 
@@ -86,7 +67,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		struct sockaddr_storage peer;
+		union sockaddr_any peer;
 		socklen_t len = sizeof(peer);
 		int conn =
 			accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -190,13 +171,13 @@ void http__begin(struct http *http)
 	}
 }
 
-static struct http_endpoint *endpoint_at(struct http *http, const struct sockaddr_storage *addr)
+static struct http_endpoint *endpoint_at(struct http *http, const union sockaddr_any *addr)
 {
 	struct http_endpoint *endpoint;
 
 	for (struct list *at = http->endpoints.next; at != &http->endpoints; at = at->next) {
 		endpoint = list_entry(at, struct http_endpoint, node);
-		if (same_addr(&endpoint->addr, addr))
+		if (sockaddr__same(&endpoint->addr, addr))
 			return endpoint;
 	}
 	endpoint = calloc(1, sizeof(*endpoint));
@@ -210,14 +191,14 @@ static struct http_endpoint *endpoint_at(struct http *http, const struct sockadd
 	return endpoint;
 }
 
-int http__serve(struct http *http, const struct sockaddr_storage *addr, const char *path,
+int http__serve(struct http *http, const union sockaddr_any *addr, const char *path,
 		http_handler handler, void *ctx)
 {
 	struct http_endpoint *endpoint;
 	struct http_route *route;
 
 	if (strlen(path) > HTTP_PATH_MAX ||
-	    (addr->ss_family != AF_INET && addr->ss_family != AF_INET6))
+	    (addr->sa.sa_family != AF_INET && addr->sa.sa_family != AF_INET6))
 		return -EINVAL;
 	endpoint = endpoint_at(http, addr);
 	if (!endpoint)

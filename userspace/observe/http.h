@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/sockaddr.h"
+
 #define HTTP_MAX_REQUEST     8192 /* octets of request line and headers; more: 431 */
 #define HTTP_MAX_CONNECTIONS 32	  /* of one address, to this host and to others each */
 #define HTTP_MAX_CLIENT	     8	  /* of them, to one other */
@@ -56,7 +58,7 @@ void http__begin(struct http *http);
  * there is no IPv6. The same path at the same address again is the same endpoint: the first handler
  * stays. -ENOMEM; -EINVAL: a path longer than HTTP_PATH_MAX, or no IP address.
  */
-int http__serve(struct http *http, const struct sockaddr_storage *addr, const char *path,
+int http__serve(struct http *http, const union sockaddr_any *addr, const char *path,
 		http_handler handler, void *ctx);
 /* Closes what is no longer wanted and binds what is new. What cannot be bound is kept for later. */
 void http__commit(struct http *http);
@@ -65,6 +67,6 @@ unsigned int http__retry(struct http *http);
 
 /* "10.0.0.1:53", "[::1]:53"; ":53" for a wildcard. */
 #define HTTP_ADDR_TEXT 64
-void http__addr_text(const struct sockaddr_storage *addr, char text[HTTP_ADDR_TEXT]);
+void http__addr_text(const union sockaddr_any *addr, char text[HTTP_ADDR_TEXT]);
 
 #endif /* NODENS_HTTP_H */

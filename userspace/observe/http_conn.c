@@ -190,16 +190,17 @@ static bool is_local(evutil_socket_t fd, const struct sockaddr *peer)
 {
 	const struct sockaddr_in6 *peer6 = (const struct sockaddr_in6 *)peer;
 	const struct sockaddr_in *peer4 = (const struct sockaddr_in *)peer;
-	struct sockaddr_storage local = { 0 };
+	union sockaddr_any local = { 0 };
 	socklen_t len = sizeof(local);
 
-	if (getsockname(fd, (struct sockaddr *)&local, &len) || local.ss_family != peer->sa_family)
+	if (getsockname(fd, (struct sockaddr *)&local, &len) ||
+	    local.sa.sa_family != peer->sa_family)
 		return false;
 	if (peer->sa_family == AF_INET)
 		return ntohl(peer4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET ||
-		       peer4->sin_addr.s_addr == ((struct sockaddr_in *)&local)->sin_addr.s_addr;
+		       sockaddr__same_ip(peer, &local);
 	/* IPv4 at a socket of both families: a loopback address asks another one */
-	return IN6_ARE_ADDR_EQUAL(&peer6->sin6_addr, &((struct sockaddr_in6 *)&local)->sin6_addr) ||
+	return IN6_ARE_ADDR_EQUAL(&peer6->sin6_addr, &local.v6.sin6_addr) ||
 	       (IN6_IS_ADDR_V4MAPPED(&peer6->sin6_addr) &&
 		peer6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
 }

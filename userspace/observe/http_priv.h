@@ -24,7 +24,7 @@ struct http_route {
 struct http_endpoint {
 	struct list node;
 	struct http *http;
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	struct event *listener;		    /* of its socket; NULL: not bound */
 	int error;			    /* of the last try, as it was told; 0: none */
 	struct http_route *routes, *wanted; /* at work; declared since http__begin() */

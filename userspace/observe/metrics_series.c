@@ -119,7 +119,7 @@ static void registries_free(struct metrics *m)
 /* ---- labels ---- */
 
 #define SERVER_TEXT (HTTP_ADDR_TEXT + 16)
-#define ZONE_LABEL  (2 * ZONE_TEXT_MAX)
+#define ZONE_LABEL  (2 * DNS_NAME_TEXT)
 #define ZONES_SHOWN 256 /* octets of a list of zones */
 #define LABELS_MAX  (SERVER_TEXT + ZONE_LABEL + ZONES_SHOWN + 128)
 
@@ -312,8 +312,8 @@ static int fill_zone_slots(const struct corefile *cf, struct zone_slot **out, si
 			uint64_t hash = FNV_OFFSET;
 			size_t at;
 
-			for (size_t i = zone->wire_len; i-- > 0;)
-				hash = suffix_hash(hash, zone->wire[i]);
+			for (size_t i = zone->name.len; i-- > 0;)
+				hash = suffix_hash(hash, zone->name.wire[i]);
 			hash = slot_hash(hash, b);
 			for (at = hash & (room - 1); slots[at].hash; at = (at + 1) & (room - 1))
 				;

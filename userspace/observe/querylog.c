@@ -55,10 +55,9 @@ static void put_ip(struct out *out, const struct sockaddr *addr)
 		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
 			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof(text));
 		else
-			inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+			sockaddr__ip_text(addr, text, sizeof(text));
 	} else {
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, text,
-			  sizeof(text));
+		sockaddr__ip_text(addr, text, sizeof(text));
 	}
 	put_fmt(out, strchr(text, ':') ? "[%s]" : "%s", text);
 }
@@ -119,8 +118,7 @@ static void put_remote(struct out *out, const struct querylog_event *event)
 
 static void put_port(struct out *out, const struct querylog_event *event)
 {
-	/* sin_port and sin6_port lie at the same place */
-	put_fmt(out, "%u", ntohs(((const struct sockaddr_in *)event->peer)->sin_port));
+	put_fmt(out, "%u", sockaddr__port(event->peer));
 }
 
 static void put_local(struct out *out, const struct querylog_event *event)
@@ -413,8 +411,7 @@ unsigned int querylog__class(const uint8_t *reply, size_t len, uint16_t rcode)
 static bool names_match(const struct rule *rule, const struct dns_name *lower)
 {
 	for (size_t i = 0; i < rule->names_len; i++) {
-		if (zone__contains(rule->names[i].wire, rule->names[i].wire_len, lower->wire,
-				   lower->len))
+		if (dns_name__within(lower, &rule->names[i].name))
 			return true;
 	}
 	return !rule->names_len;

@@ -209,8 +209,7 @@ static bool acl_answers_below(const void *state, const struct dns_name *name)
 		if (plugin__in_zones(zones, name, true))
 			return true;
 		for (size_t k = 0; k < zones->len; k++) {
-			if (zone__contains(name->wire, name->len, zones->list[k].wire,
-					   zones->list[k].wire_len))
+			if (dns_name__within(&zones->list[k].name, name))
 				return true;
 		}
 	}

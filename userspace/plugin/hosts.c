@@ -314,7 +314,7 @@ bool hosts__below(const struct hosts *hosts, const struct dns_name *name)
 	/* asked of names that pods choose */
 	if (hosts->table.n > BELOW_MAX)
 		return true;
-	while (entry && !zone__contains(name->wire, name->len, entry->name, entry->name_len))
+	while (entry && !dns_wire__within(entry->name, entry->name_len, name->wire, name->len))
 		entry = entry->next;
 	return entry || hosts__has(hosts, name);
 }

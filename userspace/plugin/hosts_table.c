@@ -196,7 +196,7 @@ int hosts_table__add(struct table *table, const struct corefile_zones *zones,
 {
 	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&entry->addr;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&entry->addr;
-	int family = entry->addr.ss_family, ret = 0;
+	int family = entry->addr.sa.sa_family, ret = 0;
 	uint8_t addr[16];
 
 	if (family == AF_INET)

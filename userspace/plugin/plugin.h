@@ -193,8 +193,7 @@ static inline bool plugin__in_zones(const struct corefile_zones *zones, const st
 				    bool otherwise)
 {
 	for (size_t i = 0; i < zones->len; i++) {
-		if (zone__contains(zones->list[i].wire, zones->list[i].wire_len, name->wire,
-				   name->len))
+		if (dns_name__within(name, &zones->list[i].name))
 			return true;
 	}
 	return !zones->len && otherwise;

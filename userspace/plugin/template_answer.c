@@ -58,8 +58,8 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
 	for (size_t i = 0; i < t->zones->len; i++) {
 		const struct corefile_zone *zone = &t->zones->list[i];
 
-		if (zone__contains(zone->wire, zone->wire_len, name->wire, name->len) &&
-		    (!best || zone->wire_len > best->wire_len))
+		if (dns_name__within(name, &zone->name) &&
+		    (!best || zone->name.len > best->name.len))
 			best = zone;
 	}
 	return best;

@@ -121,11 +121,6 @@ static void extent_of(const char *pattern, struct extent *extent)
 	extent->kind = kind;
 }
 
-static bool contains(const struct corefile_zone *zone, const struct dns_name *name)
-{
-	return zone__contains(zone->wire, zone->wire_len, name->wire, name->len);
-}
-
 /* NXDOMAIN to whatever matches, of any type. */
 static bool denies(const struct template *t)
 {
@@ -142,8 +137,7 @@ static bool overlaps(const struct template *t, const struct dns_name *name)
 	for (size_t i = 0; i < t->zones->len; i++) {
 		const struct corefile_zone *zone = &t->zones->list[i];
 
-		if (contains(zone, name) ||
-		    zone__contains(name->wire, name->len, zone->wire, zone->wire_len))
+		if (dns_name__within(name, &zone->name) || dns_name__within(&zone->name, name))
 			return true;
 	}
 	return false;
@@ -231,14 +225,6 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	answer__free(answer);
 }
 
-static struct dns_name name_of(const struct corefile_zone *zone)
-{
-	struct dns_name name = { .len = zone->wire_len };
-
-	memcpy(name.wire, zone->wire, zone->wire_len);
-	return name;
-}
-
 /* Of one expression; NULL: there is none, all of the template's zones are meant. */
 static void report_match(struct templates *templates, size_t index, const char *pattern,
 			 const struct plugin_preload *to)
@@ -255,7 +241,7 @@ static void report_match(struct templates *templates, size_t index, const char *
 		return;
 	}
 	for (size_t i = 0; i < t->zones->len; i++) {
-		struct dns_name zone = name_of(&t->zones->list[i]);
+		struct dns_name zone = t->zones->list[i].name;
 
 		if (dns_name__within(&zone, &extent.name))
 			report(templates, index, &zone, false, to);

@@ -14,16 +14,13 @@ static int whoami_each(const struct dns_query *query, const struct plugin_client
 		       struct answer **out)
 {
 	bool v6 = client->peer->sa_family == AF_INET6;
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)client->peer;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)client->peer;
 	char name[1024], ip[INET6_ADDRSTRLEN], text[2200];
 	struct dns_name lower = query->qname;
 	struct synth synth;
 	int ret;
 
 	dns_name__lower(&lower);
-	inet_ntop(client->peer->sa_family, v6 ? (const void *)&in6->sin6_addr : &in4->sin_addr, ip,
-		  sizeof(ip));
+	sockaddr__ip_text(client->peer, ip, sizeof(ip));
 	if (dns_name__to_text(&lower, name, sizeof(name)) < 0)
 		return -1;
 	ret = synth__open(&synth, &lower, query->qtype, DNS_NOERROR);
@@ -31,7 +28,7 @@ static int whoami_each(const struct dns_query *query, const struct plugin_client
 	if (!ret)
 		ret = synth__add(&synth, DNS_ADDITIONAL, text);
 	snprintf(text, sizeof(text), "_%s.%s 0 IN SRV 0 0 %u .", client->tcp ? "tcp" : "udp",
-		 name[0] == '.' ? "" : name, ntohs(in4->sin_port));
+		 name[0] == '.' ? "" : name, sockaddr__port(client->peer));
 	/* a name that is too long for the label has no port */
 	if (!ret)
 		synth__add(&synth, DNS_ADDITIONAL, text);

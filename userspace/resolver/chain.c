@@ -147,7 +147,7 @@ static struct server_block *block_to_ask(struct way *way)
 
 	if (!passage->ask.elsewhere)
 		return way->sb;
-	block = corefile__block_for(cf, qname->wire, qname->len);
+	block = corefile__block_for(cf, qname);
 	if (!block)
 		return NULL;
 	sb = &way->resolver->blocks[block - cf->blocks];

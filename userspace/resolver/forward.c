@@ -58,12 +58,11 @@ static const struct corefile_forward *next_forward(const struct way *way)
 	const struct dns_name *name = way->passage.query.qname;
 
 	if (!way->forward)
-		return corefile__forward_for(block, name->wire, name->len);
+		return corefile__forward_for(block, name);
 	for (size_t i = 0; i < block->forwards_len && i < 64; i++) {
 		const struct corefile_forward *forward = &block->forwards[i];
 
-		if (!(way->forwards_asked >> i & 1) &&
-		    corefile__forward_takes(forward, name->wire, name->len))
+		if (!(way->forwards_asked >> i & 1) && corefile__forward_takes(forward, name))
 			return forward;
 	}
 	return NULL;
@@ -149,13 +148,11 @@ static bool forward_answers_below(const void *state, const struct dns_name *name
 	for (size_t i = 0; i < block->forwards_len; i++) {
 		const struct corefile_forward *forward = &block->forwards[i];
 
-		if (forward->from.wire_len > name->len &&
-		    zone__contains(name->wire, name->len, forward->from.wire,
-				   forward->from.wire_len))
+		if (forward->from.name.len > name->len &&
+		    dns_name__within(&forward->from.name, name))
 			return true;
 		for (size_t k = 0; k < forward->except_len; k++) {
-			if (zone__contains(name->wire, name->len, forward->except[k].wire,
-					   forward->except[k].wire_len))
+			if (dns_name__within(&forward->except[k].name, name))
 				return true;
 		}
 	}

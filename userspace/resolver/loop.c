@@ -28,10 +28,10 @@ static bool make_name(const struct corefile_zone *zone, struct dns_name *name)
 		return false;
 	snprintf(text, sizeof(text), "%llu.%llu.", (unsigned long long)random[0],
 		 (unsigned long long)random[1]);
-	if (dns_name__from_text(name, text) || name->len - 1 + zone->wire_len > DNS_MAX_NAME)
+	if (dns_name__from_text(name, text) || name->len - 1 + zone->name.len > DNS_MAX_NAME)
 		return false;
-	memcpy(name->wire + name->len - 1, zone->wire, zone->wire_len);
-	name->len += zone->wire_len - 1;
+	memcpy(name->wire + name->len - 1, zone->name.wire, zone->name.len);
+	name->len += zone->name.len - 1;
 	return true;
 }
 

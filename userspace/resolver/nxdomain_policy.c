@@ -48,10 +48,9 @@ void nx_below__close(struct nx_below *nx_below)
 
 bool nx_below__eligible(const struct corefile_zone *zone)
 {
-	static const uint8_t arpa[] = "\4arpa";
+	static const struct dns_name arpa = { 6, "\4arpa" };
 
-	return zone->wire_len > 1 &&
-	       !zone__contains(arpa, sizeof(arpa), zone->wire, zone->wire_len);
+	return zone->name.len > 1 && !dns_name__within(&zone->name, &arpa);
 }
 
 bool nx_below__probes_due(struct nx_zone *state, uint64_t now)
@@ -68,11 +67,11 @@ bool nx_below__probe_name(const struct corefile_zone *zone, unsigned int probe,
 {
 	const struct dns_name *labels = &probes[probe];
 
-	if (labels->len + zone->wire_len > DNS_MAX_NAME)
+	if (labels->len + zone->name.len > DNS_MAX_NAME)
 		return false;
 	memcpy(name->wire, labels->wire, labels->len);
-	memcpy(name->wire + labels->len, zone->wire, zone->wire_len);
-	name->len = labels->len + zone->wire_len;
+	memcpy(name->wire + labels->len, zone->name.wire, zone->name.len);
+	name->len = labels->len + zone->name.len;
 	return true;
 }
 
@@ -97,11 +96,10 @@ void nx_below__probe_result(struct nx_zone *state, unsigned int probes, int rcod
 static unsigned int labels_above(const struct corefile_zone *zone, const struct dns_name *name,
 				 uint8_t at[MAX_LABELS])
 {
-	unsigned int n = 0, end = name->len - zone->wire_len;
+	unsigned int n = 0, end = name->len - zone->name.len;
 	uint8_t forward[MAX_LABELS];
 
-	if (name->len < zone->wire_len ||
-	    !zone__contains(zone->wire, zone->wire_len, name->wire, name->len))
+	if (!dns_name__within(name, &zone->name))
 		return 0;
 	for (unsigned int i = 0; i < end && n < MAX_LABELS; i += name->wire[i] + 1)
 		forward[n++] = i;

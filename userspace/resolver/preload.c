@@ -30,8 +30,7 @@ struct fill {
 /* A longer zone of another block may have taken the name over. */
 static bool is_own(const struct fill *fill, const struct dns_name *name)
 {
-	return corefile__block_for(fill->resolver->config.corefile, name->wire, name->len) ==
-	       fill->sb->config;
+	return corefile__block_for(fill->resolver->config.corefile, name) == fill->sb->config;
 }
 
 struct own {
@@ -270,7 +269,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 
 	if (question->partition != resolver->n_blocks)
 		return false;
-	block = corefile__block_for(cf, question->qname.wire, question->qname.len);
+	block = corefile__block_for(cf, &question->qname);
 	if (!block)
 		return true;
 	again.fill.sb = &resolver->blocks[block - cf->blocks];

@@ -85,8 +85,7 @@ static struct server_block *block_for(struct resolver *resolver, const struct dn
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
-	block = corefile__block_at(cf, qname->wire, qname->len,
-				   (const struct sockaddr_storage *)&client->local);
+	block = corefile__block_at(cf, qname, &client->local);
 	return block ? &resolver->blocks[block - cf->blocks] : NULL;
 }
 

@@ -65,10 +65,9 @@ size_t server_block__zone(const struct server_block *sb, const struct dns_name *
 	for (size_t i = 0; i < block->zones_len; i++) {
 		const struct corefile_zone *zone = &block->zones[i];
 
-		if (zone__contains(zone->wire, zone->wire_len, qname->wire, qname->len) &&
-		    zone->wire_len > longest) {
+		if (zone->name.len > longest && dns_name__within(qname, &zone->name)) {
 			best = i;
-			longest = zone->wire_len;
+			longest = zone->name.len;
 		}
 	}
 	return best;
@@ -85,11 +84,11 @@ bool resolver_divided(const struct resolver *resolver, const struct server_block
 		for (size_t k = 0; block != sb->config && k < block->zones_len; k++) {
 			const struct corefile_zone *zone = &block->zones[k];
 
-			if (zone__contains(suffix->wire, suffix->len, zone->wire, zone->wire_len))
+			if (dns_name__within(&zone->name, suffix))
 				return true;
 		}
 	}
-	return corefile__block_for(cf, suffix->wire, suffix->len) != sb->config;
+	return corefile__block_for(cf, suffix) != sb->config;
 }
 
 int resolver__partition_of(const struct resolver *resolver, const struct dns_name *qname_lower)
@@ -97,6 +96,6 @@ int resolver__partition_of(const struct resolver *resolver, const struct dns_nam
 	const struct corefile *cf = resolver->config.corefile;
 	const struct corefile_block *block;
 
-	block = corefile__block_for(cf, qname_lower->wire, qname_lower->len);
+	block = corefile__block_for(cf, qname_lower);
 	return block ? resolver->blocks[block - cf->blocks].partition : -1;
 }

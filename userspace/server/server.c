@@ -72,17 +72,14 @@ static int set_options(int fd, int family, int type)
 	return setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 }
 
-int server__socket(const struct sockaddr_storage *addr, int type)
+int server__socket(const union sockaddr_any *addr, int type)
 {
-	socklen_t len = addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-						   : sizeof(struct sockaddr_in6);
-	int fd = socket(addr->ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(addr->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	if (set_options(fd, addr->ss_family, type) ||
-	    bind(fd, (const struct sockaddr *)addr, len) ||
+	if (set_options(fd, addr->sa.sa_family, type) || bind(fd, &addr->sa, sockaddr__len(addr)) ||
 	    (type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG))) {
 		ret = -errno;
 		close(fd);

@@ -9,6 +9,7 @@
 #ifndef NODENS_SERVER_H
 #define NODENS_SERVER_H
 
+#include "base/sockaddr.h"
 #include "base/client.h"
 #include "base/counters.h"
 #include "base/loop.h"
@@ -64,6 +65,6 @@ int server__add_tcp(struct server *server, int fd);
 void server__reply(void *server, const struct client *client, const uint8_t *msg, size_t len);
 
 /* A bound socket as server__add_* wants it. @addr's port is the one to bind. */
-int server__socket(const struct sockaddr_storage *addr, int type);
+int server__socket(const union sockaddr_any *addr, int type);
 
 #endif /* NODENS_SERVER_H */

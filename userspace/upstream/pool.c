@@ -32,7 +32,7 @@ static const struct upstream *find_upstream(const struct upstreams *ups,
 		for (size_t i = 0; i < group->n; i++) {
 			const struct upstream *upstream = &group->list[i];
 
-			if (!memcmp(upstream->addr, like->addr, sizeof(*like->addr)) &&
+			if (sockaddr__same(upstream->addr, like->addr) &&
 			    upstream->tls == like->tls)
 				return upstream;
 		}
@@ -133,14 +133,12 @@ static bool wants_tls(const struct corefile_forward *forward)
 /* To connect to no address is to connect to this machine. */
 static void set_peer(struct upstream *upstream)
 {
-	struct sockaddr_in6 *peer6 = (struct sockaddr_in6 *)&upstream->peer;
-	struct sockaddr_in *peer4 = (struct sockaddr_in *)&upstream->peer;
+	union sockaddr_any *peer = &upstream->peer;
 
-	upstream->peer = *upstream->addr;
-	if (upstream->peer.ss_family == AF_INET && peer4->sin_addr.s_addr == htonl(INADDR_ANY))
-		peer4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	else if (upstream->peer.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&peer6->sin6_addr))
-		peer6->sin6_addr = in6addr_loopback;
+	*peer = *upstream->addr;
+	if (sockaddr__is_wildcard(peer))
+		sockaddr__parse_ip(peer->sa.sa_family == AF_INET6 ? "::1" : "127.0.0.1",
+				   sockaddr__port(peer), peer);
 }
 
 static int upstream_init(struct upstream *upstream, struct upstream_group *group,
@@ -151,8 +149,7 @@ static int upstream_init(struct upstream *upstream, struct upstream_group *group
 	set_peer(upstream);
 	upstream->tls = to->tls;
 	upstream->tls_name = to->tls_name ? to->tls_name : group->forward->tls.servername;
-	upstream->addr_len = to->addr.ss_family == AF_INET ? sizeof(struct sockaddr_in)
-							   : sizeof(struct sockaddr_in6);
+	upstream->addr_len = sockaddr__len(&to->addr);
 	upstream_probe_init(upstream);
 	return upstream_numbers_open(group->owner, upstream);
 }
@@ -189,8 +186,7 @@ int upstream_group__open(struct upstreams *ups, const struct corefile_forward *f
 	group->owner = ups;
 	group->forward = forward;
 	group->n = n;
-	group->probe_name.len = forward->health_check_domain.wire_len;
-	memcpy(group->probe_name.wire, forward->health_check_domain.wire, group->probe_name.len);
+	group->probe_name = forward->health_check_domain.name;
 	if (!group->probe_name.len)
 		group->probe_name.len = 1; /* the root */
 	for (size_t i = 0; i < n; i++)

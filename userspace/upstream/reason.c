@@ -34,7 +34,7 @@ void upstream_reason(struct upstream *upstream, const char *proto, int fd, int e
 {
 	const char *to = upstream->numbers->to;
 	char local_text[SOCKADDR_TEXT] = "?", why[96];
-	struct sockaddr_storage local = { 0 };
+	union sockaddr_any local = { 0 };
 	socklen_t len = sizeof(local);
 
 	if (fd < 0) {

@@ -20,10 +20,10 @@ int upstreams_random16(struct upstreams *ups)
 
 int upstream_bind(const struct upstream *upstream, int fd)
 {
-	const struct sockaddr_storage *source = &upstream->group->forward->source;
+	const union sockaddr_any *source = &upstream->group->forward->source;
 	int on = 1;
 
-	if (!source->ss_family)
+	if (!source->sa.sa_family)
 		return 0;
 	/* the port is then chosen by connect(), which knows which are free towards there */
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));

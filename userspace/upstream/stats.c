@@ -16,11 +16,10 @@
 
 #include "upstream_priv.h"
 
-static struct upstream_numbers **find(const struct upstreams *ups,
-				      const struct sockaddr_storage *addr)
+static struct upstream_numbers **find(const struct upstreams *ups, const union sockaddr_any *addr)
 {
 	for (size_t i = 0; i < ups->n_numbers; i++) {
-		if (!memcmp(&ups->numbers[i]->addr, addr, sizeof(*addr)))
+		if (sockaddr__same(&ups->numbers[i]->addr, addr))
 			return &ups->numbers[i];
 	}
 	return NULL;

@@ -30,7 +30,7 @@ struct upstream_stats {
 
 struct upstream_numbers {
 	unsigned int refs; /* generations that hold it */
-	struct sockaddr_storage addr;
+	union sockaddr_any addr;
 	char to[SOCKADDR_TEXT];
 	struct upstream_stats v;
 };

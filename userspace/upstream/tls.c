@@ -121,8 +121,8 @@ static bool expect(SSL *ssl, const char *name)
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) && SSL_set_tlsext_host_name(ssl, host);
 }
 
-SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
-			  const char *name, SSL_SESSION **session)
+SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const union sockaddr_any *addr, const char *name,
+			  SSL_SESSION **session)
 {
 	SSL *ssl = SSL_new(ctx);
 	char text[INET6_ADDRSTRLEN];

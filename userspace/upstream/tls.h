@@ -11,6 +11,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/sockaddr.h"
 #include "config/corefile.h"
 #include "upstream/upstream.h"
 
@@ -26,8 +27,8 @@ int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out,
  * earlier connection, or NULL; later ones that the upstream offers are put there, for as long as
  * the connection lives. NULL: no memory.
  */
-SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const struct sockaddr_storage *addr,
-			  const char *name, SSL_SESSION **session);
+SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const union sockaddr_any *addr, const char *name,
+			  SSL_SESSION **session);
 
 /* Why @ssl, whose last call failed, failed. */
 void upstream_tls_reason(SSL *ssl, char *text, size_t size);

@@ -51,21 +51,13 @@ static void on_idle_readable(struct udp_sock *sock)
 }
 
 /* Connecting lets in only the peer's, but not from the moment on at which there is a port. */
-static bool from_peer(const struct upstream *upstream, const struct sockaddr_storage *from)
+static bool from_peer(const struct upstream *upstream, const union sockaddr_any *from)
 {
-	const struct sockaddr_in6 *peer6 = (const struct sockaddr_in6 *)&upstream->peer;
-	const struct sockaddr_in6 *from6 = (const struct sockaddr_in6 *)from;
-	const struct sockaddr_in *peer4 = (const struct sockaddr_in *)&upstream->peer;
-	const struct sockaddr_in *from4 = (const struct sockaddr_in *)from;
+	const union sockaddr_any *peer = &upstream->peer;
 
-	if (from->ss_family != upstream->peer.ss_family)
-		return false;
-	if (from->ss_family == AF_INET)
-		return from4->sin_port == peer4->sin_port &&
-		       from4->sin_addr.s_addr == peer4->sin_addr.s_addr;
-	return from6->sin6_port == peer6->sin6_port &&
-	       IN6_ARE_ADDR_EQUAL(&from6->sin6_addr, &peer6->sin6_addr) &&
-	       (!peer6->sin6_scope_id || from6->sin6_scope_id == peer6->sin6_scope_id);
+	return sockaddr__same_ip(from, peer) && sockaddr__port(from) == sockaddr__port(peer) &&
+	       (peer->sa.sa_family != AF_INET6 || !peer->v6.sin6_scope_id ||
+		from->v6.sin6_scope_id == peer->v6.sin6_scope_id);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -80,7 +72,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	for (int i = 0; i < MAX_READ; i++) {
-		struct sockaddr_storage from;
+		union sockaddr_any from;
 		socklen_t from_len = sizeof(from);
 		ssize_t n = recvfrom(fd, msg, sizeof(msg), MSG_DONTWAIT, (struct sockaddr *)&from,
 				     &from_len);
@@ -132,11 +124,11 @@ static int sock_take(struct upstream *upstream, struct udp_sock **out)
 {
 	struct upstream_stats *numbers = &upstream->numbers->v;
 	struct upstreams *ups = upstream->group->owner;
-	bool ipv6 = upstream->addr->ss_family == AF_INET6;
+	bool ipv6 = upstream->addr->sa.sa_family == AF_INET6;
 	struct list *idle = &ups->udp_idle[ipv6];
 	struct udp_sock *sock;
 
-	if (list__empty(idle) || upstream->group->forward->source.ss_family) {
+	if (list__empty(idle) || upstream->group->forward->source.sa.sa_family) {
 		numbers->conn_cache_misses[UPSTREAM_UDP]++;
 		return sock_open(ups, ipv6, out);
 	}
@@ -207,7 +199,7 @@ void upstream_udp_release(struct attempt *attempt, bool clean)
 
 	attempt->udp = NULL;
 	if (!clean || ups->udp_n_idle >= MAX_IDLE ||
-	    attempt->upstream->group->forward->source.ss_family ||
+	    attempt->upstream->group->forward->source.sa.sa_family ||
 	    connect(sock->fd, &nowhere, sizeof(nowhere)) || !sock_emptied(sock)) {
 		sock_close(sock);
 		return;

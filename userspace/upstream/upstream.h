@@ -23,6 +23,7 @@
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
 
+#include "base/sockaddr.h"
 #include "base/counters.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -103,8 +104,7 @@ struct upstreams_config {
 	uint16_t bufsize; /* stated in our OPT */
 	uint64_t deadline_ns;
 	/* An upstream was given up, why, or came back (@reason is NULL). May be NULL. */
-	void (*changed)(void *ctx, const struct sockaddr_storage *addr, bool up,
-			const char *reason);
+	void (*changed)(void *ctx, const union sockaddr_any *addr, bool up, const char *reason);
 	/* A message came that did not answer what was asked. May be NULL. */
 	void (*dropped)(void *ctx, const struct corefile_forward *forward);
 	void *ctx;

@@ -23,15 +23,15 @@
 
 struct upstream {
 	struct upstream_group *group;
-	const struct sockaddr_storage *addr;
+	const union sockaddr_any *addr;
 	bool tls;
 	const char *tls_name; /* in its certificate; NULL: its address */
 	SSL_SESSION *session; /* for the next connection; NULL: none */
 	socklen_t addr_len;
-	struct sockaddr_storage peer; /* what its datagrams come from */
-	uint64_t rtt_ns, rtt_var_ns;  /* smoothed, RFC 6298; 0: not known */
-	uint64_t heard_ns;	      /* when it answered last */
-	unsigned int fails;	      /* consecutive */
+	union sockaddr_any peer;     /* what its datagrams come from */
+	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
+	uint64_t heard_ns;	     /* when it answered last */
+	unsigned int fails;	     /* consecutive */
 	/* edns.c: what is used until when; the last good answer to all of it; doubts */
 	enum edns edns, edns_doubted;
 	uint64_t edns_until_ns, edns_good_ns, edns_doubt_ns;
