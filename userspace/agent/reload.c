@@ -27,7 +27,7 @@ static const struct corefile_reload *reload_of(const struct corefile *cf)
 static bool is_listed(const struct plan_listen *listen, const struct plan *plan)
 {
 	for (int i = 0; i < plan->n_listen; i++) {
-		if (!memcmp(&plan->listen[i].addr, &listen->addr, sizeof(listen->addr)))
+		if (sockaddr__same(&plan->listen[i].addr, &listen->addr))
 			return true;
 	}
 	return false;
@@ -36,7 +36,7 @@ static bool is_listed(const struct plan_listen *listen, const struct plan *plan)
 static bool is_served(const struct served_addr *addr, const struct plan *plan)
 {
 	for (int i = 0; i < plan->n_served; i++) {
-		if (!memcmp(&plan->served[i], addr, sizeof(*addr)))
+		if (served_addr__same(&plan->served[i], addr))
 			return true;
 	}
 	return false;

@@ -39,15 +39,20 @@ bool sockaddr__is_wildcard(const void *addr)
 					     : any->v4.sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
-bool sockaddr__same_ip(const void *a, const void *b)
+int sockaddr__compare_ip(const void *a, const void *b)
 {
 	const union sockaddr_any *x = a, *y = b;
 
 	if (x->sa.sa_family != y->sa.sa_family)
-		return false;
+		return x->sa.sa_family < y->sa.sa_family ? -1 : 1;
 	if (x->sa.sa_family == AF_INET6)
-		return IN6_ARE_ADDR_EQUAL(&x->v6.sin6_addr, &y->v6.sin6_addr);
-	return x->v4.sin_addr.s_addr == y->v4.sin_addr.s_addr;
+		return memcmp(&x->v6.sin6_addr, &y->v6.sin6_addr, sizeof(x->v6.sin6_addr));
+	return memcmp(&x->v4.sin_addr, &y->v4.sin_addr, sizeof(x->v4.sin_addr));
+}
+
+bool sockaddr__same_ip(const void *a, const void *b)
+{
+	return sockaddr__compare_ip(a, b) == 0;
 }
 
 bool sockaddr__same(const void *a, const void *b)
@@ -145,13 +150,19 @@ const char *sockaddr__text(const void *addr, char *text, size_t size)
 	return text;
 }
 
+bool served_addr__same(const struct served_addr *a, const struct served_addr *b)
+{
+	if (a->family != b->family)
+		return false;
+	return a->family == AF_INET6 ? IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6)
+				     : a->v4.s_addr == b->v4.s_addr;
+}
+
 struct served_addr served_addr__of(const void *addr)
 {
 	const union sockaddr_any *any = addr;
-	struct served_addr out;
+	struct served_addr out = { .family = any->sa.sa_family };
 
-	memset(&out, 0, sizeof(out)); /* they are compared as octets */
-	out.family = any->sa.sa_family;
 	if (out.family == AF_INET6)
 		out.v6 = any->v6.sin6_addr;
 	else

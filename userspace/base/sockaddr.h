@@ -35,6 +35,8 @@ void sockaddr__set_port(union sockaddr_any *addr, uint16_t port);
 bool sockaddr__is_wildcard(const void *addr);
 /* Whatever port and interface are. */
 bool sockaddr__same_ip(const void *a, const void *b);
+/* An order of addresses, for sorting: 0 where sockaddr__same_ip(). */
+int sockaddr__compare_ip(const void *a, const void *b);
 /* With port, and interface of an IPv6 address. */
 bool sockaddr__same(const void *a, const void *b);
 
@@ -52,6 +54,7 @@ const char *sockaddr__text(const void *addr, char *text, size_t size);
 /* The address alone, "10.0.0.10"; @text is INET6_ADDRSTRLEN bytes or more. */
 const char *sockaddr__ip_text(const void *addr, char *text, size_t size);
 
+bool served_addr__same(const struct served_addr *a, const struct served_addr *b);
 struct served_addr served_addr__of(const void *addr);
 union sockaddr_any served_addr__sockaddr(const struct served_addr *addr, uint16_t port);
 const char *served_addr__text(const struct served_addr *addr, char *text, size_t size);

@@ -41,7 +41,9 @@ static void usage(FILE *out)
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
 		fprintf(out, "  %-22s %s\n", left, commands[i].help);
 	}
-	fprintf(out, "\nFlags of run and check:\n");
+	fprintf(out, "\nnodens help COMMAND: its flags; nodens help corefile: the directives of a "
+		     "Corefile\n"
+		     "\nFlags of run and check:\n");
 	run_options__help(out);
 }
 
@@ -60,12 +62,17 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* "help COMMAND" is "COMMAND --help". */
+/* "help COMMAND" is "COMMAND --help"; "help corefile": how its directives are written. */
 static int help(const char *name)
 {
-	const struct command *command = find_command(name);
 	char *argv[] = { (char *)name, (char *)"--help", NULL };
+	const struct command *command;
 
+	if (!strcmp(name, "corefile")) {
+		corefile__print_forms(stdout);
+		return EXIT_SUCCESS;
+	}
+	command = find_command(name);
 	return command ? command->run(2, argv) : EXIT_USAGE;
 }
 

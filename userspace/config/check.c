@@ -32,7 +32,7 @@ static int compare(const void *left, const void *right)
 	int diff = compare_zone(a, b);
 
 	if (!diff && a->bind && b->bind)
-		diff = memcmp(a->bind, b->bind, sizeof(*a->bind));
+		diff = sockaddr__compare_ip(a->bind, b->bind);
 	else if (!diff && (a->bind || b->bind))
 		diff = a->bind ? 1 : -1; /* everywhere first, next to what it overlaps */
 	if (!diff)
@@ -86,8 +86,7 @@ int corefile_check_overlap(struct corefile_parse *p)
 	for (size_t i = 1; i < len; i++) {
 		const struct served *a = &list[i - 1], *b = &list[i];
 
-		if (compare_zone(a, b) == 0 &&
-		    (!a->bind || memcmp(a->bind, b->bind, sizeof(*a->bind)) == 0))
+		if (compare_zone(a, b) == 0 && (!a->bind || sockaddr__same_ip(a->bind, b->bind)))
 			return fail(p, a, b);
 	}
 	return 0;

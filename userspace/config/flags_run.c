@@ -10,7 +10,6 @@
 
 static int parse_addr(const char *text, struct served_addr *addr)
 {
-	memset(addr, 0, sizeof(*addr));
 	if (inet_pton(AF_INET, text, &addr->v4) == 1) {
 		addr->family = AF_INET;
 		return addr->v4.s_addr == htonl(INADDR_ANY) ? -EINVAL : 0;
@@ -36,7 +35,7 @@ static int count_family(const struct run_options *opts, int family)
 static bool have_addr(const struct run_options *opts, const struct served_addr *addr)
 {
 	for (int i = 0; i < opts->n_localip; i++) {
-		if (!memcmp(&opts->localip[i], addr, sizeof(*addr)))
+		if (served_addr__same(&opts->localip[i], addr))
 			return true;
 	}
 	return false;

@@ -29,7 +29,7 @@ static int fail(struct options_error *err, const char *fmt, ...)
 static bool is_served(const struct plan *plan, const struct served_addr *addr)
 {
 	for (int i = 0; i < plan->n_served; i++) {
-		if (!memcmp(&plan->served[i], addr, sizeof(*addr)))
+		if (served_addr__same(&plan->served[i], addr))
 			return true;
 	}
 	return false;

@@ -254,7 +254,7 @@ static int on_address(const struct nlmsghdr *nlh, void *ctx)
 	addr.family = ifa->ifa_family;
 	memcpy(&addr.v4, found.local, found.len);
 	for (int i = 0; i < dummy->n_addrs; i++) {
-		if (memcmp(&dummy->addrs[i], &addr, sizeof(addr)))
+		if (!served_addr__same(&dummy->addrs[i], &addr))
 			continue;
 		known = true;
 		if ((int)ifa->ifa_index != dummy->ifindex)

@@ -109,18 +109,18 @@ int dummy_route(struct nl *nl, int ifindex, const struct served_addr *addr)
 	struct route have;
 	int ret = look_up(nl, addr, &have);
 
-	if (!ret && have.local && !memcmp(&have.source, &want, sizeof(want)))
+	if (!ret && have.local && served_addr__same(&have.source, &want))
 		return 0;
 	/* Its own address as the source is what the route without a word about it means. */
 	ret = change_route(nl, ifindex, addr, RTM_NEWROUTE,
-			   memcmp(&want, addr, sizeof(want)) ? &want : NULL);
+			   served_addr__same(&want, addr) ? NULL : &want);
 	if (ret || addr->family == AF_INET)
 		return ret ? ret : 1;
 	/*
 	 * IPv6 keeps both, and the kernel's own is looked at first: it is the first to go. It may
 	 * come a moment after its address (addrconf_dad_work); then the next review sees to it.
 	 */
-	if (!look_up(nl, addr, &have) && memcmp(&have.source, &want, sizeof(want)))
+	if (!look_up(nl, addr, &have) && !served_addr__same(&have.source, &want))
 		ret = change_route(nl, ifindex, addr, RTM_DELROUTE, NULL);
 	return ret ? ret : 1;
 }
