@@ -39,14 +39,15 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all tests check test bench bench-datapath bench-pod bench-miss bench-bystander \
-	fuzz asan lint format vmlinux install clean
+.PHONY: help all debug tests unit-tests check test bench bench-datapath bench-pod bench-miss bench-bystander \
+	fuzz asan coverage compile_commands lint format vmlinux install clean
 .DEFAULT_GOAL := all
 
 help:	## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 all: $(BUILD)/nodens ## build/nodens, the one binary
+unit-tests: $(UNIT) $(SCENARIO)
 tests: all $(UNIT) $(SCENARIO) $(BPF_TEST) $(TOOLS) $(NS_TOOLS) ## every test program
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h headers/*.h) vmlinux.h
@@ -64,7 +65,7 @@ $(BUILD)/userspace/%.o: userspace/%.c Makefile | $(SKEL)
 	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) -c $< -o $@
 
 # What the binary says that it is; packagers say it themselves. Written only when it changes.
-VERSION  ?= 0.3.0-dev
+VERSION  ?= 0.4.0
 REVISION ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -169,17 +170,25 @@ fuzz: $(FUZZ) ## fuzz targets, a minute each
 		$$(ls tests/fuzz/fuzz_$$n.dict 2>/dev/null | sed 's/^/-dict=/') $(BUILD)/fuzz/corpus/$$n \
 		$$(ls -d tests/fuzz/seeds/$$n 2>/dev/null) || exit 1; done
 
+debug: ## build/debug/nodens: for a debugger, without optimization and hardening
+	$(Q)$(MAKE) BUILD=$(BUILD)/debug CFLAGS="-O0 -g3 -fno-omit-frame-pointer" HARDENING=-fPIE all
+
 asan: ## build into build/asan with ASan and UBSan
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
 		HARDENING=-fPIE tests
 
-lint: ## layers, cppcheck and clang-format, no changes
-	$(Q)scripts/layers
-	$(Q)cppcheck -q --error-exitcode=1 --enable=warning,portability --inline-suppr \
-		--suppress=nullPointerRedundantCheck \
-		--suppress=autoVariables:userspace/config/corefile.c --suppress=uninitvar:userspace/config/corefile.c --std=c11 \
-		'-DLIBBPF_OPTS(T,n,...)=struct T n = { __VA_ARGS__ }' -Iheaders -Iuserspace userspace
-	$(Q)clang-format --dry-run -Werror $$(git ls-files 'bpf/*.[ch]' 'headers/*.h' 'userspace/*.[ch]' 'tests/*.[ch]' 'bench/*.c')
+coverage: ## lines of userspace/ that the unit tests reach
+	$(Q)scripts/coverage
+
+compile_commands: $(BUILD)/compile_commands.json ## for clangd, which looks for it in build/, and clang-tidy
+$(BUILD)/compile_commands.json: Makefile $(SRC)
+	@mkdir -p $(@D)
+	$(Q)printf '%s\n' $(SRC) | jq -nR --arg dir '$(CURDIR)' \
+		--arg cc '$(CC) $(filter-out -M%,$(CPPFLAGS)) $(C_FLAGS) -DNODENS_VERSION=\"0\" -DNODENS_REVISION=\"0\" -c ' \
+		'[inputs | { directory: $$dir, file: ., command: ($$cc + .) }]' > $@
+
+lint: all ## layers, format, static analysis, shell, manual pages; no changes
+	$(Q)scripts/lint
 
 format: ## clang-format in place
 	$(Q)clang-format -i $$(git ls-files 'bpf/*.[ch]' 'headers/*.h' 'userspace/*.[ch]' 'tests/*.[ch]' 'bench/*.c')
@@ -187,8 +196,10 @@ format: ## clang-format in place
 vmlinux: ## vmlinux.h anew from the running kernel
 	$(Q)scripts/vmlinux > vmlinux.h.tmp && mv vmlinux.h.tmp vmlinux.h
 
-install: all ## build/nodens to $(PREFIX)/bin
+install: all ## build/nodens to $(PREFIX)/bin, its manual to $(PREFIX)/share/man
 	install -D -m 0755 $(BUILD)/nodens $(DESTDIR)$(PREFIX)/bin/nodens
+	install -D -m 0644 docs/man/nodens.8 $(DESTDIR)$(PREFIX)/share/man/man8/nodens.8
+	install -D -m 0644 docs/man/nodens-corefile.5 $(DESTDIR)$(PREFIX)/share/man/man5/nodens-corefile.5
 
 clean: ## remove what was built (what was fetched for tests stays)
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name vm ! -name deploy -exec rm -rf {} +
