@@ -468,7 +468,7 @@ def all_back(nodens, before):
 
 def test_programs_taken_off(way, nodens, p1):
     """Somebody takes all programs off while the agent runs: they are there again within a second, and it says so."""
-    before, lost = programs(), f"{p1.veth}: the program was taken off by somebody"
+    before, lost = programs(), f"{p1.veth}: another program removed nodens' program"
     said = nodens.times_said(lost)
     text, status = command("detach")
     assert status and f"removed from {p1.veth}:" in text
@@ -621,7 +621,7 @@ def test_clsact_deleted(any_way, nodens, p1, p2):
     for device in p1.veth, "nd0":
         run("tc", "qdisc", "del", "dev", device, "clsact")
         wait_until(4, lambda: all_back(nodens, before), lambda: f"{device}: {programs()}, want {before}")
-        nodens.wait_said(f"{device}: the program was taken off by somebody", 3)
+        nodens.wait_said(f"{device}: another program removed nodens' program", 3)
         wait_until(3, lambda: nodens.answers_new_names(p1, DNS4, "kernel.steered"), f"{device}: no misses are steered")
     test_miss_then_hit(any_way, p1, p2)
 

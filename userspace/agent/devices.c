@@ -137,7 +137,8 @@ static void leave_behind(struct agent *agent, const struct netdev *info)
 {
 	if (strcmp(info->name, "nd0") &&
 	    attach__leave(agent->datapath, info->ifindex, info->name) > 0)
-		log_info("%s: detached, an earlier agent had attached to it", info->name);
+		log_info("%s: detached: an earlier agent attached to it, and this one is not to",
+			 info->name);
 }
 
 static void on_link(void *ctx, const struct netdev *info, bool gone)
@@ -213,9 +214,7 @@ static void warn_missing(struct agent *agent)
 		memcpy(glob, at, len);
 		glob[len] = '\0';
 		if (!leads_to(agent, glob))
-			log_warn("-interfaces: %s: no such device that could be attached to, as "
-				 "yet",
-				 glob);
+			log_warn("-interfaces %s: no device matches yet", glob);
 	}
 }
 
@@ -226,7 +225,8 @@ static void put_back(struct agent *agent, struct device *device, uint64_t now)
 
 	if (says) {
 		device->lost_ns = now;
-		log_warn("%s: the program was taken off by somebody", device->info.name);
+		log_warn("%s: another program removed nodens' program; attaching again",
+			 device->info.name);
 	}
 	device_unattach(agent, device, false);
 	device_attach(agent, device, says, says);
@@ -245,9 +245,10 @@ static void review_return(struct agent *agent)
 	agent__set_steer(agent, false);
 	ret = attach__return(agent->datapath, netns__nd0(agent->netns), &err);
 	if (!ret)
-		log_warn("nd0: the program was taken off by somebody: attached again");
+		log_warn("nd0: another program removed nodens' program; attached again");
 	else if (!agent->return_lost)
-		log_error("nd0: the program was taken off by somebody: not steering: %s", err.text);
+		log_error("nd0: another program removed nodens' program; not steering: %s",
+			  err.text);
 	agent->return_lost = ret;
 }
 

@@ -105,8 +105,8 @@ static void say_room(struct agent *agent, const struct generation *gen)
 		    store__partition_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
 		    stats.capacity >= block->cache.success.capacity)
 			continue;
-		log_warn("%s:%u: cache: %llu answers instead of %u: for more than the maps were "
-			 "made for a restart is needed",
+		log_warn("%s:%u: cache holds %llu answers instead of %u: the maps are "
+			 "too small; restart nodens to make them larger",
 			 block->file, block->line, (unsigned long long)stats.capacity,
 			 block->cache.success.capacity);
 		return;
@@ -130,9 +130,9 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 	agent->gen = gen;
 	ret = resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
 	if (ret > 0)
-		log_warn("the cache was made for %u answers, which the capacities are more than: "
-			 "each "
-			 "block has its share until the next start",
+		log_warn("the caches ask for more than the %u answers that the maps hold: each "
+			 "block "
+			 "gets its share; restart nodens to make the maps larger",
 			 agent->capacity[0] + agent->capacity[1]);
 	if (ret < 0)
 		log_error("nothing is cached: %s", strerror(-ret));

@@ -35,7 +35,7 @@ void agent__on_nd0(struct agent *agent, const struct netdev *info, bool gone)
 		return;
 	if (gone) {
 		agent__set_steer(agent, false);
-		log_error("nd0 was deleted, and with it the way to the agent: leaving");
+		log_error("nd0 was deleted, so no query reaches the agent: leaving");
 		agent->fatal = -ENODEV;
 		event_base_loopbreak(agent->loop.events);
 		return;
@@ -48,7 +48,7 @@ void agent__on_nd0(struct agent *agent, const struct netdev *info, bool gone)
 		return;
 	}
 	agent__set_steer(agent, false);
-	log_warn("nd0 was taken down: not steering until it is up again");
+	log_warn("nd0 was taken down: not steering until it is up");
 	if (netns__bring_up(agent->netns))
 		log_warn("nd0 cannot be brought up");
 }
@@ -128,7 +128,7 @@ static void leave(struct agent *agent, const char *signal, uint64_t now)
 		stop(agent, now);
 		return;
 	}
-	log_info("%s: leaving in %llu.%03llu s (lameduck)%s; once more: at once", signal,
+	log_info("%s: leaving in %llu.%03llu s (lameduck)%s; a second signal ends at once", signal,
 		 (unsigned long long)(lameduck / NSEC_PER_SEC),
 		 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
 	agent->leave_ns = now + lameduck;

@@ -56,9 +56,9 @@ void agent_link__review(struct agent *agent)
 		if (!agent->link_broken)
 			log_error("%s", err.text);
 	} else if (ret > 0) {
-		log_warn("%s was not as it was left: %s", name, done);
+		log_warn("%s was changed by another program: %s", name, done);
 	} else if (agent->link_broken) {
-		log_info("%s is as it was", name);
+		log_info("%s is restored", name);
 	}
 	agent->link_broken = ret < 0;
 }

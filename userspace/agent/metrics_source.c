@@ -157,7 +157,7 @@ void agent_metrics__configure(struct agent *agent, const struct corefile *cf)
 	/* what was counted until now was the old blocks' */
 	sample(agent);
 	if (metrics__configure(agent->metrics, cf))
-		log_error("out of memory: metrics are of the configuration before");
+		log_error("out of memory: metrics still show the previous configuration");
 	tell_hash(agent, cf);
 }
 

@@ -94,7 +94,7 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 	upstreams__probe(gen->upstreams);
 	resolver__watch_loops(gen->resolver, now_ns);
 	agent->map.stats->v[AGENT_STAT_RELOADS]++;
-	log_info("%s: the configuration was read again and is at work", reason);
+	log_info("%s: the new configuration is at work", reason);
 	return true;
 }
 

@@ -67,8 +67,8 @@ static void on_crowded(void *ctx, bool crowded)
 	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
 		return;
 	agent->crowded_said_ns = now;
-	log_warn("queries come faster than they are read%s",
-		 agent->netns ? ": for the moment they go on to the cluster's DNS" : "");
+	log_warn("queries arrive faster than the agent reads them%s",
+		 agent->netns ? ": until it catches up, misses go to the cluster's DNS" : "");
 }
 
 static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
@@ -128,8 +128,9 @@ static int listen_wide(struct agent *agent, const struct plan_listen *listen, bo
 		if (udp >= 0)
 			close(udp);
 		if (tcp != -EAFNOSUPPORT)
-			log_warn("cannot listen on %s: %s: of the node's addresses those of "
-				 "-localip alone are answered",
+			log_warn("cannot listen on %s: %s; queries to the node's other addresses "
+				 "are not "
+				 "answered, those to -localip are",
 				 sockaddr__text(addr, text, sizeof(text)), strerror(-tcp));
 		return 0;
 	}

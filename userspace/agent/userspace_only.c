@@ -161,7 +161,7 @@ void agent_bare__remind(struct agent *agent, uint64_t now)
 	if (!agent->bare)
 		return;
 	if (agent->bare_said_ns && now - agent->bare_said_ns >= REMIND_NS)
-		log_warn("still no kernel path: what is missing was said at the start");
+		log_warn("still no kernel path: the first lines of this log say what is missing");
 	else if (agent->bare_said_ns)
 		return;
 	agent->bare_said_ns = now;

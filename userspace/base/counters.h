@@ -21,13 +21,13 @@
 #define AGENT_STATS(X)                                                                         \
 	X(QUERIES, "queries", "queries received, all transports")                              \
 	X(QUERIES_TCP, "queries_tcp", "of them over TCP")                                      \
-	X(CACHE_HITS, "cache_hits", "answered from the store by the agent")                    \
+	X(CACHE_HITS, "cache_hits", "queries that the agent answered from the store")          \
 	X(CACHE_STORED, "cache_stored", "answers put into the store")                          \
 	X(COALESCED, "coalesced", "queries that joined an exchange already under way")         \
 	X(EXCHANGES, "upstream_exchanges", "questions put to upstreams for clients")           \
-	X(RELOADS, "reloads", "configurations read again and taken")                           \
-	X(RELOADS_FAILED, "reloads_failed", "configurations read again and refused")           \
-	X(REFRESHES, "refreshes", "answers asked for anew before or after they ended")         \
+	X(RELOADS, "reloads", "reloads that put a new configuration to work")                  \
+	X(RELOADS_FAILED, "reloads_failed", "reloads refused: the new configuration is wrong") \
+	X(REFRESHES, "refreshes", "answers renewed before or after they expired")              \
 	X(CUTS, "cuts", "NXDOMAIN cuts stored")                                                \
 	X(CUT_PROBES, "cut_probes", "questions asked to find out where to cut")                \
 	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")         \
@@ -36,42 +36,45 @@
 	  "queries sent once more before the first had"                                        \
 	  " timed out")                                                                        \
 	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                            \
-	X(UPSTREAM_TIMEOUTS, "upstream_timeouts", "queries that an upstream left unanswered")  \
+	X(UPSTREAM_TIMEOUTS, "upstream_timeouts",                                              \
+	  "queries that an upstream did not answer in time")                                   \
 	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")          \
 	X(UPSTREAM_MISMATCHES, "upstream_mismatches",                                          \
-	  "messages that did not answer what was"                                              \
-	  " asked: dropped")                                                                   \
+	  "upstreams' messages dropped: they did not"                                          \
+	  " answer the question")                                                              \
 	X(UPSTREAM_TRUNCATED, "upstream_truncated", "answers with TC=1, asked again over TCP") \
 	X(HEALTHCHECK_BROKEN, "healthcheck_broken",                                            \
-	  "queries sent to an upstream taken for"                                              \
-	  " dead, since all were")                                                             \
+	  "queries sent to an upstream although all"                                           \
+	  " upstreams are down")                                                               \
 	X(MAX_CONCURRENT, "max_concurrent_rejects",                                            \
 	  "queries turned away because"                                                        \
 	  " max_concurrent were under way")                                                    \
-	X(SERVFAIL, "servfail", "answered SERVFAIL for want of an upstream's answer")          \
-	X(QUERIES_DROPPED, "queries_dropped", "left without a reply, as acl says")             \
+	X(SERVFAIL, "servfail", "answered SERVFAIL: no upstream answered")                     \
+	X(QUERIES_DROPPED, "queries_dropped", "queries left without a reply, as acl says")     \
 	X(REFUSED, "refused",                                                                  \
 	  "answered REFUSED: no block for the name, acl, or too many in flight")               \
-	X(FORMERR, "formerr", "answered FORMERR, NOTIMP or BADVERS unread")                    \
+	X(FORMERR, "formerr",                                                                  \
+	  "malformed or unsupported queries: answered FORMERR, NOTIMP or BADVERS")             \
 	X(SILENT, "silent", "not answered: too short, or a response")                          \
-	X(SHED, "shed", "turned away because too many were waiting")                           \
+	X(SHED, "shed", "queries turned away: too many were waiting")                          \
 	X(CLIENT_FULL, "client_full",                                                          \
-	  "turned away because their client had its"                                           \
-	  " share of what may wait")                                                           \
-	X(REPLY_DROPS, "reply_drops", "replies that the socket or the client did not take")    \
+	  "queries turned away: their client had its"                                          \
+	  " share of those that wait")                                                         \
+	X(REPLY_DROPS, "reply_drops",                                                          \
+	  "replies dropped: the socket or the client did not take them")                       \
 	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum") \
-	X(LOG_DROPPED, "log_dropped", "lines of a log that nobody read in time: dropped")      \
+	X(LOG_DROPPED, "log_dropped", "log lines dropped: nobody read them in time")           \
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                      \
 	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")            \
 	X(TCP_EVICTED, "tcp_evicted", "TCP connections closed to make room for others")
 
-#define AGENT_GAUGES(X)                                                       \
-	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way")       \
-	X(WAITING, "waiting", "queries that wait for them")                   \
-	X(TCP_OPEN, "tcp_open", "TCP connections of clients, open")           \
-	X(DEVICES, "devices", "network devices attached to")                  \
-	X(DEVICES_WANTED, "devices_wanted", "network devices that should be") \
-	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams taken for dead")
+#define AGENT_GAUGES(X)                                                                   \
+	X(IN_FLIGHT, "in_flight", "exchanges with upstreams under way")                   \
+	X(WAITING, "waiting", "queries that wait for an upstream's answer")               \
+	X(TCP_OPEN, "tcp_open", "open TCP connections of clients")                        \
+	X(DEVICES, "devices", "network devices attached to")                              \
+	X(DEVICES_WANTED, "devices_wanted", "network devices that should be attached to") \
+	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams that do not answer")
 
 enum agent_stat {
 #define X(id, name, help) AGENT_STAT_##id,

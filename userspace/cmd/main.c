@@ -20,10 +20,11 @@ static const struct command {
 	const char *args, *help;
 } commands[] = {
 	{ "run", cmd_run, "[FLAG...]", "answer DNS on this node until a signal comes" },
-	{ "check", cmd_check, "[FLAG...]", "check flags and Corefile, print what they come to" },
-	{ "stats", cmd_stats, "[--json]", "counters of programs, agent and cache" },
-	{ "dump", cmd_dump, "[--json]", "what is in the cache" },
-	{ "flush", cmd_flush, "[NAME [TYPE]]", "remove from the cache" },
+	{ "check", cmd_check, "[FLAG...]",
+	  "check flags and Corefile, print the effective configuration" },
+	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
+	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
+	{ "flush", cmd_flush, "[NAME [TYPE]]", "remove answers from the cache" },
 	{ "detach", cmd_detach, "", "remove every trace of nodens from this node" },
 };
 

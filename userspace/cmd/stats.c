@@ -90,7 +90,7 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 
 	section->name = "agent";
 	running = datapath__agent_runs(bpffs, &pid) > 0;
-	add(section, "running", "1: an agent is at work", running, true);
+	add(section, "running", "1 if an agent runs", running, true);
 	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(view->datapath));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
@@ -146,11 +146,11 @@ static int cache_section(struct view *view, struct section *section)
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);
-	add(section, "capacity", "most that there may be", (uint64_t)capacity[0] + capacity[1],
-	    true);
+	add(section, "capacity", "answers that the maps can hold",
+	    (uint64_t)capacity[0] + capacity[1], true);
 	add(section, "bytes", "memory of all maps, as the kernel states it",
 	    datapath__bytes(view->datapath), true);
-	add(section, "positive_entries", "of them, with records that were asked for",
+	add(section, "positive_entries", "of them, answers with records",
 	    count.entries[NODENS_POSITIVE], true);
 	add(section, "positive_capacity", "", capacity[NODENS_POSITIVE], true);
 	add(section, "positive_bytes", "slots they take", count.bytes[NODENS_POSITIVE], true);

@@ -149,8 +149,9 @@ static void render_zones(struct metrics *m, struct metrics_page *page)
 		void (*render)(struct metrics_page *page, const struct series *series);
 	} families[] = {
 		{ "coredns_dns_requests_total", "counter",
-		  "DNS requests per server, zone, protocol, family and type; those answered in the "
-		  "kernel included.",
+		  "DNS requests per server, zone, protocol, family and type, with those answered "
+		  "in "
+		  "the kernel.",
 		  render_requests },
 		{ "coredns_dns_responses_total", "counter",
 		  "DNS responses per server, zone, rcode and plugin that answered.",
@@ -255,7 +256,7 @@ static void render_cache_store(struct metrics *m, struct metrics_page *page, boo
 
 	metrics_page__head(page, name, entries ? "gauge" : "counter",
 			   entries ? "Answers in the cache."
-				   : "Answers that had to make room for others.");
+				   : "Answers evicted to make room for others.");
 	for (size_t i = 0; i < caches->len && m->config.cache; i++) {
 		struct metrics_cache count = { { 0, 0 }, { 0, 0 } };
 
@@ -278,7 +279,7 @@ static void render_templates(struct metrics *m, struct metrics_page *page)
 		[METRICS_TEMPLATE_FAILURE] = { "coredns_template_template_failures_total",
 					       "Templates that could not be executed." },
 		[METRICS_TEMPLATE_RR_FAILURE] = { "coredns_template_rr_failures_total",
-						  "Templates that made no valid record." },
+						  "Templates whose result was no valid record." },
 	};
 	const struct registry *templates = &m->registry[SERIES_TEMPLATE];
 

@@ -75,22 +75,21 @@ static void render_store(struct metrics *m, struct metrics_page *page)
 		return;
 	m->config.store(m->config.ctx, &stats);
 	render_kinds(page, "nodens_store_entries", "gauge", "Answers in the store.", stats.entries);
-	render_kinds(page, "nodens_store_capacity", "gauge", "Most answers that the store holds.",
+	render_kinds(page, "nodens_store_capacity", "gauge", "Answers that the store can hold.",
 		     stats.capacity);
 	render_kinds(page, "nodens_store_evictions_total", "counter",
-		     "Answers that had to make room for others.", stats.evicted);
+		     "Answers evicted to make room for others.", stats.evicted);
 	single(page, "nodens_store_bytes", "gauge",
 	       "Memory of the slabs and of the agent's tables and answers.", stats.bytes);
 	single(page, "nodens_store_inserts_total", "counter", "Answers stored.", stats.inserts);
 	single(page, "nodens_store_replaced_total", "counter",
 	       "Answers stored in place of an older one of the same hash.", stats.replaced);
 	single(page, "nodens_store_collisions_total", "counter",
-	       "Of these, where the older one was another question's.", stats.collisions);
+	       "Replaced answers of another question.", stats.collisions);
 	single(page, "nodens_store_expired_total", "counter", "Answers that expired.",
 	       stats.expired);
 	single(page, "nodens_store_refused_total", "counter",
-	       "Answers not stored: nothing to evict, or all that was still in grace.",
-	       stats.refused);
+	       "Answers not stored: no slot was free and none could be evicted.", stats.refused);
 }
 
 static void render_health(struct metrics *m, struct metrics_page *page)
@@ -119,12 +118,12 @@ static void render_coredns(struct metrics *m, struct metrics_page *page)
 	double reloaded = 0;
 	char labels[192];
 
-	metrics_page__head(page, "coredns_build_info", "gauge", "1, labelled with what this is.");
+	metrics_page__head(page, "coredns_build_info", "gauge",
+			   "1, labelled with version and revision.");
 	snprintf(labels, sizeof(labels), "version=\"nodens-%s\",revision=\"%s\",goversion=\"\"",
 		 version__number, version__revision);
 	metrics_page__u64(page, "coredns_build_info", "", labels, "", 1);
-	single(page, "coredns_panics_total", "counter", "Always 0: kept for CoreDNS' dashboards.",
-	       0);
+	single(page, "coredns_panics_total", "counter", "Always 0: for CoreDNS' dashboards.", 0);
 #define X(id, name, help)                   \
 	single(page, name, "counter", help, \
 	       m->config.agent ? m->config.agent->v[AGENT_STAT_##id] : 0);
@@ -231,7 +230,7 @@ static void render_process(struct metrics_page *page)
 	render_stat(page);
 	single(page, "process_open_fds", "gauge", "Open file descriptors.", count_fds());
 	if (!getrlimit(RLIMIT_NOFILE, &limit))
-		single(page, "process_max_fds", "gauge", "Most file descriptors there may be.",
+		single(page, "process_max_fds", "gauge", "Limit of open file descriptors.",
 		       limit.rlim_cur);
 }
 
