@@ -53,13 +53,6 @@ static int fail(struct corefile_parse *p, const struct served *a, const struct s
 				corefile_show(p, first->zone->file), first->zone->line);
 }
 
-void corefile_block_apart(struct corefile_block *block)
-{
-	block->apart = true;
-	block->nxdomain_cut = false;
-	block->cache = corefile_block_defaults(NULL, 0).cache;
-}
-
 int corefile_check_overlap(struct corefile_parse *p)
 {
 	struct corefile *cf = p->cf;

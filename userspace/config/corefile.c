@@ -11,12 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY_DEFAULT    9984
-#define TTL_SUCCESS_DEFAULT 3600
-#define TTL_DENIAL_DEFAULT  1800
-#define MIN_TTL_DEFAULT	    5
-#define SERVFAIL_DEFAULT    5
-
 /* The keys of the block being read: what zones they stand for, and the port of each zone. */
 struct keys {
 	struct corefile_zone *zones;
@@ -135,32 +129,6 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 	if (!keys->len && !keys->left_out)
 		return corefile_fail(
 			p, first, "it has no zone; write names before '{', or '.' for every name");
-	return 0;
-}
-
-struct corefile_block corefile_block_defaults(const char *file, unsigned int line)
-{
-	return (struct corefile_block){
-		.file = file,
-		.line = line,
-		.nxdomain_cut = true,
-		.cache = {
-			.success = { CAPACITY_DEFAULT, TTL_SUCCESS_DEFAULT, MIN_TTL_DEFAULT },
-			.denial = { CAPACITY_DEFAULT, TTL_DENIAL_DEFAULT, MIN_TTL_DEFAULT },
-			.servfail_s = SERVFAIL_DEFAULT,
-		},
-	};
-}
-
-int corefile_add_block(struct corefile *cf, const struct corefile_block *block)
-{
-	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len,
-							&cf->blocks_cap, sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	list[cf->blocks_len++] = *block;
-	cf->blocks = list;
 	return 0;
 }
 

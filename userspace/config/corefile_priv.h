@@ -89,9 +89,11 @@ char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
 void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
 			size_t elem_size);
 
-/* corefile.c: what a block is before anything is read of it; -ENOMEM when it cannot be kept. */
+/* block.c: what a block is before anything is read of it; -ENOMEM when it cannot be kept; without
+ * the cache, which is another port's. */
 struct corefile_block corefile_block_defaults(const char *file, unsigned int line);
 int corefile_add_block(struct corefile *cf, const struct corefile_block *block);
+void corefile_block_apart(struct corefile_block *block);
 
 /* set_forward.c: likewise of a forward, but for FROM and upstreams. */
 struct corefile_forward corefile_forward_defaults(const char *file, unsigned int line);
@@ -269,6 +271,5 @@ int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at
 int corefile_check_overlap(struct corefile_parse *p);
 /* Which blocks are apart; a warning for each whose cache that turns off. */
 int corefile_set_apart(struct corefile_parse *p);
-void corefile_block_apart(struct corefile_block *block);
 
 #endif

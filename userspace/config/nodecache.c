@@ -36,7 +36,7 @@ static int read_text(struct conf_watch *watch, const char *path, char **text)
 {
 	char *raw = NULL;
 	size_t len = 0;
-	int ret = conf_watch__read(watch, path, &raw, &len);
+	int ret = conf_watch_read(watch, path, &raw, &len);
 
 	if (ret)
 		return ret;
@@ -100,7 +100,8 @@ bool conf__from_base(const struct run_options *opts)
 	return base_path(opts);
 }
 
-const char *conf__path(const struct run_options *opts)
+/* The file that is the Corefile now, or its base. */
+static const char *conf_path(const struct run_options *opts)
 {
 	const char *base = base_path(opts);
 
@@ -406,8 +407,8 @@ int conf__text(const struct run_options *opts, char **text, const char **path,
 	int ret;
 
 	*notes = (struct conf_notes){ .len = 0 };
-	*path = conf__path(opts);
-	watch = conf_watch__new(*path);
+	*path = conf_path(opts);
+	watch = conf_watch_new(*path);
 	if (!watch)
 		return fail(err, -ENOMEM, "out of memory");
 	ret = make_text(&(struct source){ opts, watch, notes }, *path, conf__from_base(opts), text,
@@ -428,8 +429,8 @@ static int load(const struct source *from, const char *path, bool is_base, bool 
 	if (ret)
 		return ret;
 	options.ctx = from->watch;
-	options.read_file = conf_watch__read;
-	options.glob = conf_watch__glob;
+	options.read_file = conf_watch_read;
+	options.glob = conf_watch_glob;
 	options.default_port = from->opts->dns_port;
 	options.ignore_unsupported = from->opts->ignore_unsupported;
 	/* node-cache writes what it makes of the base to -conf, and there imports begin. */
@@ -455,9 +456,9 @@ static void forget(struct conf *conf)
 
 int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err)
 {
-	const char *path = conf__path(opts);
+	const char *path = conf_path(opts);
 	bool base = conf__from_base(opts);
-	struct conf conf = { .watch = conf_watch__new(path) };
+	struct conf conf = { .watch = conf_watch_new(path) };
 	struct source from = { opts, conf.watch, &conf.notes };
 	size_t blocks;
 	int ret;
@@ -487,4 +488,9 @@ void conf__free(struct conf *conf)
 	forget(conf);
 	conf_watch__free(conf->watch);
 	conf->watch = NULL;
+}
+
+enum conf_change conf_watch__look(const struct conf_watch *watch, const struct run_options *opts)
+{
+	return conf_watch_compare(watch, conf_path(opts));
 }

@@ -78,7 +78,7 @@ static void free_paths(char **paths, size_t len)
 	free(paths);
 }
 
-int conf_watch__read(void *ctx, const char *path, char **text, size_t *len)
+int conf_watch_read(void *ctx, const char *path, char **text, size_t *len)
 {
 	uint64_t hash;
 	int ret = hash_file(path, text, len, &hash);
@@ -91,7 +91,7 @@ int conf_watch__read(void *ctx, const char *path, char **text, size_t *len)
 	return ret;
 }
 
-int conf_watch__glob(void *ctx, const char *pattern, char ***paths, size_t *len)
+int conf_watch_glob(void *ctx, const char *pattern, char ***paths, size_t *len)
 {
 	uint64_t hash;
 	int ret = hash_glob(pattern, paths, len, &hash);
@@ -120,7 +120,7 @@ static uint64_t hash_now(const struct watched *watched)
 	return hash;
 }
 
-struct conf_watch *conf_watch__new(const char *path)
+struct conf_watch *conf_watch_new(const char *path)
 {
 	struct conf_watch *watch = calloc(1, sizeof(*watch));
 
@@ -143,10 +143,8 @@ void conf_watch__free(struct conf_watch *watch)
 	free(watch);
 }
 
-enum conf_change conf_watch__look(const struct conf_watch *watch, const struct run_options *opts)
+enum conf_change conf_watch_compare(const struct conf_watch *watch, const char *path)
 {
-	const char *path = conf__path(opts);
-
 	if (access(path, R_OK))
 		return CONF_MISSING;
 	if (!watch || strcmp(path, watch->path))

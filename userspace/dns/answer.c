@@ -16,8 +16,6 @@
 #define MIN_BLOB     11 /* the smallest record */
 #define TTL_TO_RDATA 6	/* a TTL field, RDLENGTH */
 
-#define ROUND_UP(value, to) (((value) + (to)-1) / (to) * (to))
-
 struct answer *answer__alloc(uint16_t n_ttl, uint16_t blob_len)
 {
 	struct answer *answer;
@@ -56,18 +54,6 @@ void answer__free(struct answer *answer)
 size_t answer__size(const struct answer *answer, bool edns)
 {
 	return DNS_HEADER + answer->qname.len + 4 + answer->blob_len + (edns ? OPT_SIZE : 0);
-}
-
-void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned int n_ttl,
-		 bool partial, struct slot_layout *layout)
-{
-	size_t prefixes = answer_prefixes__size(name_len, key_flags, blob_len, n_ttl, partial);
-
-	layout->blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
-	layout->ttls_at = ROUND_UP(layout->blob_at + blob_len, 2);
-	layout->size = layout->ttls_at + n_ttl * sizeof(__u16);
-	layout->prefixes_at = prefixes ? layout->size : 0;
-	layout->size += prefixes;
 }
 
 static void layout_of(const struct answer *answer, struct slot_layout *layout)

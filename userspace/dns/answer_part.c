@@ -11,6 +11,8 @@
 
 #include "answer_priv.h"
 
+#define ROUND_UP(value, to) (((value) + (to)-1) / (to) * (to))
+
 #define OPT_SIZE     ((size_t)11) /* of ours, without options */
 #define TTL_TO_RDATA 6		  /* a TTL field, RDLENGTH */
 
@@ -128,6 +130,18 @@ size_t answer_prefixes__size(uint8_t name_len, uint8_t key_flags, size_t blob_le
 	if (!partial && size <= DNS_MIN_UDP)
 		return 0;
 	return sizeof(struct nodens_prefixes) + (n_ttl + 1) * sizeof(struct nodens_prefix);
+}
+
+void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned int n_ttl,
+		 bool partial, struct slot_layout *layout)
+{
+	size_t prefixes = answer_prefixes__size(name_len, key_flags, blob_len, n_ttl, partial);
+
+	layout->blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
+	layout->ttls_at = ROUND_UP(layout->blob_at + blob_len, 2);
+	layout->size = layout->ttls_at + n_ttl * sizeof(__u16);
+	layout->prefixes_at = prefixes ? layout->size : 0;
+	layout->size += prefixes;
 }
 
 static uint16_t rot_first(const struct answer *answer)
