@@ -273,24 +273,6 @@ int corefile__parse_with(const struct corefile_options *options, const char *pat
 	return 0;
 }
 
-int corefile__load_with(const struct corefile_options *options, const char *path,
-			struct corefile **out, struct corefile_error *err)
-{
-	struct corefile_error unused;
-	struct corefile_parse p = { .err = err ? err : &unused };
-	char *text = NULL;
-	size_t len = 0;
-	int ret = options->read_file ? options->read_file(options->ctx, path, &text, &len) : -EPERM;
-
-	if (ret)
-		return corefile_fail_at(&p, ret, path, 0,
-					"cannot be read: %s; name a readable Corefile",
-					strerror(-ret));
-	ret = corefile__parse_with(options, path, text, len, out, err);
-	free(text);
-	return ret;
-}
-
 int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
 		    struct corefile_error *err)
 {
@@ -299,7 +281,19 @@ int corefile__parse(const char *path, const char *text, size_t len, struct coref
 
 int corefile__load(const char *path, struct corefile **out, struct corefile_error *err)
 {
-	return corefile__load_with(&corefile_host_options, path, out, err);
+	struct corefile_error unused;
+	struct corefile_parse p = { .err = err ? err : &unused };
+	char *text = NULL;
+	size_t len = 0;
+	int ret = corefile_host_options.read_file(NULL, path, &text, &len);
+
+	if (ret)
+		return corefile_fail_at(&p, ret, path, 0,
+					"cannot be read: %s; name a readable Corefile",
+					strerror(-ret));
+	ret = corefile__parse(path, text, len, out, err);
+	free(text);
+	return ret;
 }
 
 void corefile__free(struct corefile *cf)

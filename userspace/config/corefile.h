@@ -117,8 +117,6 @@ extern const struct corefile_options corefile_host_options;
  */
 int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
 			 size_t len, struct corefile **out, struct corefile_error *err);
-int corefile__load_with(const struct corefile_options *options, const char *path,
-			struct corefile **out, struct corefile_error *err);
 
 /* The same with corefile_host_options. */
 int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,

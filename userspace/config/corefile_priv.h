@@ -121,8 +121,6 @@ int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *token
  * read as what it is. */
 bool corefile_is_plain(const char *text);
 bool corefile_is_writable(const char *text);
-/* Octets of the blank at @at, 0 if it is none. */
-size_t corefile_blank(const char *at, const char *end);
 bool corefile_is_open(const struct corefile_token *token);
 bool corefile_is_close(const struct corefile_token *token);
 
@@ -130,7 +128,7 @@ bool corefile_is_close(const struct corefile_token *token);
 int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, size_t len,
 		    const struct corefile_import *outer, struct corefile_tokens *out);
 
-/* directives.c: the statements of one server block, up to its '}' (or the end when not
+/* statements.c: the statements of one server block, up to its '}' (or the end when not
  * braced). */
 int corefile_directives(struct corefile_parse *p, bool braced, const struct corefile_token *key);
 bool corefile_is_directive(const char *name);
@@ -146,18 +144,12 @@ bool corefile_is_directive(const char *name);
 COREFILE_SETTER(set_bind);
 COREFILE_SETTER(set_bind_except);
 COREFILE_SETTER(end_bind);
-COREFILE_SETTER(set_health);
-COREFILE_SETTER(set_prometheus);
 COREFILE_SETTER(set_runtime_metrics);
-COREFILE_SETTER(set_ready);
 COREFILE_SETTER(set_bufsize);
 COREFILE_SETTER(set_loadbalance);
 COREFILE_SETTER(set_prefer);
 COREFILE_SETTER(set_nxdomain_cut);
 COREFILE_SETTER(set_reload);
-COREFILE_SETTER(set_idle);
-COREFILE_SETTER(set_read);
-COREFILE_SETTER(set_write);
 COREFILE_SETTER(set_maxtcpqueries);
 COREFILE_SETTER(end_timeouts);
 
@@ -182,34 +174,25 @@ COREFILE_SETTER(set_servfail);
 COREFILE_SETTER(set_forward);
 COREFILE_SETTER(end_forward);
 COREFILE_SETTER(set_except);
-COREFILE_SETTER(set_policy);
 COREFILE_SETTER(set_health_check);
-COREFILE_SETTER(set_next);
-COREFILE_SETTER(set_failover);
-COREFILE_SETTER(set_read_timeout);
 COREFILE_SETTER(set_source_address);
 COREFILE_SETTER(set_resolver);
 COREFILE_SETTER(set_doh_method);
 COREFILE_SETTER(set_tls);
 COREFILE_SETTER(set_tls_servername);
-const char *corefile_policy_name(enum corefile_policy policy);
+COREFILE_SETTER(end_failover);
+COREFILE_SETTER(end_read_timeout);
+extern const char *const corefile_policies[]; /* NULL at the end */
 
 /* set_local.c */
 COREFILE_SETTER(set_dns64);
 COREFILE_SETTER(set_dns64_prefix);
 COREFILE_SETTER(set_hosts);
-COREFILE_SETTER(set_hosts_fallthrough);
-COREFILE_SETTER(set_hosts_ttl);
 COREFILE_SETTER(end_hosts);
 COREFILE_SETTER(set_hosts_entry); /* 1: it is none */
 COREFILE_SETTER(set_template);
-COREFILE_SETTER(set_match);
-COREFILE_SETTER(set_answer);
-COREFILE_SETTER(set_additional);
-COREFILE_SETTER(set_authority);
 COREFILE_SETTER(set_rcode);
 COREFILE_SETTER(set_ederror);
-COREFILE_SETTER(set_template_fallthrough);
 
 /* set_acl.c */
 COREFILE_SETTER(set_acl);

@@ -52,7 +52,7 @@ int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *token
 
 /* Octets of the white space at `at`, 0 if it is none. NBSP and NEL are blanks in CoreDNS, and get
  * pasted. */
-size_t corefile_blank(const char *at, const char *end)
+static size_t blank_at(const char *at, const char *end)
 {
 	if (*at == ' ' || (*at >= '\t' && *at <= '\r'))
 		return 1;
@@ -66,7 +66,7 @@ static void skip_blanks(struct lexer *l)
 	bool comment = false;
 
 	while (l->at < l->end) {
-		size_t blank = corefile_blank(l->at, l->end);
+		size_t blank = blank_at(l->at, l->end);
 
 		if (*l->at == '\n') {
 			l->line++;
@@ -113,7 +113,7 @@ static int read_plain(struct lexer *l)
 {
 	struct corefile_token start = { .file = l->file, .line = l->line };
 
-	while (l->at < l->end && !corefile_blank(l->at, l->end) && *l->at != '#') {
+	while (l->at < l->end && !blank_at(l->at, l->end) && *l->at != '#') {
 		if (*l->at == '\0')
 			return corefile_fail(l->p, &start,
 					     "the text has a NUL octet; write plain text");
@@ -160,7 +160,7 @@ bool corefile_is_plain(const char *text)
 	if (len > 1 && end[-1] == '{' && end[-2] != '{')
 		return false;
 	for (const char *at = text; at < end; at++) {
-		if (*at == '#' || corefile_blank(at, end))
+		if (*at == '#' || blank_at(at, end))
 			return false;
 	}
 	return true;

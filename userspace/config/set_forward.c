@@ -10,21 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/msg.h"
+
 #define TO_FORMS                                                                                  \
 	"write IP, IP:PORT, [IPV6]:PORT, tls://IP[%%NAME] or the path of a file with nameserver " \
 	"lines"
 #define TLS_PORT 853 /* RFC 7858, 3.1 */
 
-static const char *const policies[] = {
+const char *const corefile_policies[] = {
 	[COREFILE_POLICY_RANDOM] = "random",
 	[COREFILE_POLICY_ROUND_ROBIN] = "round_robin",
 	[COREFILE_POLICY_SEQUENTIAL] = "sequential",
+	NULL,
 };
-
-const char *corefile_policy_name(enum corefile_policy policy)
-{
-	return policies[policy];
-}
 
 static int add_upstream(struct corefile_parse *p, const struct corefile_token *at,
 			const struct corefile_upstream *upstream)
@@ -272,22 +270,6 @@ int corefile_set_except(struct corefile_parse *p, const struct corefile_statemen
 	return err;
 }
 
-int corefile_set_policy(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	char allowed[64] = "";
-
-	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-		if (strcmp(stmt->args[0].text, policies[i]) == 0) {
-			p->forward->policy = (enum corefile_policy)i;
-			return 0;
-		}
-		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s",
-			 i ? ", " : "", policies[i]);
-	}
-	return corefile_fail(p, &stmt->args[0], "unknown policy '%s'; allowed: %s",
-			     corefile_show(p, stmt->args[0].text), allowed);
-}
-
 static int set_health_check_domain(struct corefile_parse *p, const struct corefile_token *at)
 {
 	struct corefile_zone *zone = NULL;
@@ -329,41 +311,21 @@ int corefile_set_health_check(struct corefile_parse *p, const struct corefile_st
 	return err;
 }
 
-/* Bits of rcodes below 16: no other can be in an answer's header. */
-static int set_rcodes(struct corefile_parse *p, const struct corefile_statement *stmt,
-		      uint16_t *rcodes)
+int corefile_end_failover(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	int err = 0;
-
-	for (size_t i = 0; !err && i < stmt->args_len; i++) {
-		uint16_t rcode = 0;
-
-		err = corefile_value_rcode(p, &stmt->args[i], &rcode);
-		if (!err)
-			*rcodes |= 1u << rcode;
-	}
-	return err;
+	if (!(p->forward->failover_rcodes & 1u << DNS_NOERROR))
+		return 0;
+	return corefile_fail(p, stmt->name,
+			     "NOERROR is no failure; write next_on_nodata where an answer "
+			     "without records is to be asked for elsewhere");
 }
 
-int corefile_set_failover(struct corefile_parse *p, const struct corefile_statement *stmt)
+int corefile_end_read_timeout(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	int err = set_rcodes(p, stmt, &p->forward->failover_rcodes);
-
-	if (!err && p->forward->failover_rcodes & 1)
-		return corefile_fail(p, stmt->name,
-				     "NOERROR is no failure; write next_on_nodata where an answer "
-				     "without records is to be asked for elsewhere");
-	return err;
-}
-
-int corefile_set_read_timeout(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	int err = corefile_value_duration(p, &stmt->args[0], &p->forward->read_timeout_ns);
-
-	if (!err && !p->forward->read_timeout_ns)
-		return corefile_fail(p, &stmt->args[0],
-				     "no time at all; write a duration above 0, such as 2s");
-	return err;
+	if (p->forward->read_timeout_ns)
+		return 0;
+	return corefile_fail(p, &stmt->args[0],
+			     "no time at all; write a duration above 0, such as 2s");
 }
 
 int corefile_set_source_address(struct corefile_parse *p, const struct corefile_statement *stmt)
@@ -386,11 +348,6 @@ int corefile_set_doh_method(struct corefile_parse *p, const struct corefile_stat
 	return corefile_fail(p, stmt->name,
 			     "DNS over HTTPS is not there; take it out, and write tls://IP%%NAME "
 			     "as the upstream");
-}
-
-int corefile_set_next(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_rcodes(p, stmt, &p->forward->next_rcodes);
 }
 
 /* tls, tls CA, tls CERT KEY, tls CERT KEY CA */

@@ -9,16 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/template_text.h"
-
 #define NSEC 1000000000ull
-
-static int fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt,
-		       struct corefile_fallthrough *out)
-{
-	out->on = true;
-	return corefile_value_zones(p, stmt->args, stmt->args_len, &out->zones);
-}
 
 /* ---- hosts ---- */
 
@@ -39,17 +30,6 @@ int corefile_set_hosts(struct corefile_parse *p, const struct corefile_statement
 	if (!err)
 		err = corefile_value_zones(p, stmt->args + 1, stmt->args_len - 1, &hosts->zones);
 	return err;
-}
-
-int corefile_set_hosts_fallthrough(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return fallthrough(p, stmt, &p->block->hosts.fallthrough);
-}
-
-int corefile_set_hosts_ttl(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return corefile_value_u32(p, &stmt->args[0], 1, 65535, "TTL in seconds",
-				  &p->block->hosts.ttl_s);
 }
 
 int corefile_end_hosts(struct corefile_parse *p, const struct corefile_statement *stmt)
@@ -112,25 +92,6 @@ static struct corefile_template *last_template(struct corefile_parse *p)
 	return &p->block->templates[p->block->templates_len - 1];
 }
 
-static int add_string(struct corefile_parse *p, const struct corefile_token *at,
-		      struct corefile_strings *strings)
-{
-	const char **list =
-		corefile_mem_alloc(p->cf->mem, (strings->len + 1) * sizeof(*strings->list));
-	int err;
-
-	if (!list)
-		return corefile_nomem(p);
-	if (strings->len)
-		memcpy(list, strings->list, strings->len * sizeof(*list));
-	err = corefile_value_text(p, at, &list[strings->len]);
-	if (err)
-		return err;
-	strings->len++;
-	strings->list = list;
-	return 0;
-}
-
 int corefile_set_template(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_block *b = p->block;
@@ -153,55 +114,6 @@ int corefile_set_template(struct corefile_parse *p, const struct corefile_statem
 	return 0;
 }
 
-int corefile_set_match(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	const char *unused;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < stmt->args_len; i++) {
-		err = corefile_value_regex(p, &stmt->args[i], &unused);
-		if (!err)
-			err = add_string(p, &stmt->args[i], &last_template(p)->match);
-	}
-	return err;
-}
-
-static int add_records(struct corefile_parse *p, const struct corefile_statement *stmt,
-		       struct corefile_strings *strings)
-{
-	char why[256];
-	int err = 0;
-
-	for (size_t i = 0; !err && i < stmt->args_len; i++) {
-		const struct corefile_token *arg = &stmt->args[i];
-
-		if (!strpbrk(arg->text, " \t"))
-			return corefile_fail(p, arg,
-					     "'%s' is not a record; write it in quotes, as in "
-					     "\"{{ .Name }} 60 IN A 192.0.2.1\"",
-					     corefile_show(p, arg->text));
-		if (form__check(arg->text, why, sizeof(why)))
-			return corefile_fail(p, arg, "%s", why);
-		err = add_string(p, arg, strings);
-	}
-	return err;
-}
-
-int corefile_set_answer(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return add_records(p, stmt, &last_template(p)->answer);
-}
-
-int corefile_set_additional(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return add_records(p, stmt, &last_template(p)->additional);
-}
-
-int corefile_set_authority(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return add_records(p, stmt, &last_template(p)->authority);
-}
-
 int corefile_set_rcode(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	last_template(p)->has_rcode = true;
@@ -220,12 +132,6 @@ int corefile_set_ederror(struct corefile_parse *p, const struct corefile_stateme
 	t->has_ede = true;
 	t->ede_code = code;
 	return err;
-}
-
-int corefile_set_template_fallthrough(struct corefile_parse *p,
-				      const struct corefile_statement *stmt)
-{
-	return fallthrough(p, stmt, &last_template(p)->fallthrough);
 }
 
 /* ---- dns64 ---- */

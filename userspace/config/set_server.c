@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC	      1000000000ull
-#define TIMEOUT_MAX_S 86400
+#define NSEC 1000000000ull
 
 /* ---- bind ---- */
 
@@ -121,34 +120,9 @@ int corefile_end_bind(struct corefile_parse *p, const struct corefile_statement 
 
 /* ---- HTTP endpoints ---- */
 
-static int set_listen(struct corefile_parse *p, const struct corefile_statement *stmt,
-		      const char *host, uint16_t port, struct corefile_listen *out)
-{
-	int err = stmt->args_len ? corefile_value_listen(p, &stmt->args[0], &out->addr)
-				 : sockaddr__parse_ip(host, port, &out->addr);
-
-	out->enabled = !err;
-	return err;
-}
-
-int corefile_set_health(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "::", 8080, &p->block->health);
-}
-
-int corefile_set_prometheus(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "127.0.0.1", 9153, &p->block->prometheus);
-}
-
 int corefile_set_runtime_metrics(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	return corefile_warn(p, stmt->name, "there is no Go runtime here, and so no series of one");
-}
-
-int corefile_set_ready(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_listen(p, stmt, "::", 8181, &p->block->ready);
 }
 
 /* ---- small ones ---- */
@@ -240,46 +214,6 @@ int corefile_set_reload(struct corefile_parse *p, const struct corefile_statemen
 }
 
 /* ---- timeouts ---- */
-
-/* A number without a unit is seconds, here alone. */
-static int set_timeout(struct corefile_parse *p, const struct corefile_statement *stmt,
-		       uint64_t *out)
-{
-	const struct corefile_token *arg = &stmt->args[0];
-	bool number = arg->text[strspn(arg->text, "0123456789")] == '\0';
-	uint32_t seconds;
-	uint64_t ns;
-	int err;
-
-	if (number) {
-		err = corefile_value_u32(p, arg, 1, TIMEOUT_MAX_S, "number of seconds", &seconds);
-		ns = seconds * NSEC;
-	} else {
-		err = corefile_value_duration(p, arg, &ns);
-	}
-	if (err)
-		return err;
-	if (ns < NSEC || ns > TIMEOUT_MAX_S * NSEC)
-		return corefile_fail(p, arg, "'%s' is out of range; write 1s to 24h",
-				     corefile_show(p, arg->text));
-	*out = ns;
-	return 0;
-}
-
-int corefile_set_read(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_timeout(p, stmt, &p->block->timeouts.read_ns);
-}
-
-int corefile_set_write(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_timeout(p, stmt, &p->block->timeouts.write_ns);
-}
-
-int corefile_set_idle(struct corefile_parse *p, const struct corefile_statement *stmt)
-{
-	return set_timeout(p, stmt, &p->block->timeouts.idle_ns);
-}
 
 int corefile_set_maxtcpqueries(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
