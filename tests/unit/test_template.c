@@ -43,7 +43,7 @@ static const char *ask(const struct fixture *f, const char *name, const char *ty
 	return result_text(result, answer);
 }
 
-/* ---- text with holes ---- */
+/* ---- text with actions ---- */
 
 static void test_forms(void **state)
 {
@@ -91,7 +91,7 @@ static void test_forms(void **state)
 		{ "{{ parseInt .Group.a 16 }}", NULL },
 		{ "{{ .Group. }}", NULL },
 	};
-	struct form_values values = {
+	struct template_values values = {
 		.name = "ab-1f.x.test.", .type = "AAAA", .class = "IN", .zone = "test."
 	};
 	struct regex *regex;
@@ -104,8 +104,8 @@ static void test_forms(void **state)
 	assert_true(regex__match(regex, values.name, &values.match));
 	values.regex = regex;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct form *form = NULL;
-		int ret = form__read(rows[i].text, &form, why, sizeof(why));
+		struct record_template *record = NULL;
+		int ret = record_template__parse(rows[i].text, &record, why, sizeof(why));
 
 		if (!!ret != !rows[i].want)
 			fail_msg("%s: read: %d", rows[i].text, ret);
@@ -113,13 +113,14 @@ static void test_forms(void **state)
 			assert_non_null(strstr(why, "write .Name"));
 			continue;
 		}
-		if (form__fill(form, &values, out, sizeof(out)))
+		if (record_template__execute(record, &values, out, sizeof(out)))
 			strcpy(out, "error");
 		assert_string_equal(out, rows[i].want);
 		/* no room */
 		if (strcmp(out, "error") && *out)
-			assert_true(form__fill(form, &values, out, strlen(rows[i].want)) < 0);
-		form__free(form);
+			assert_true(record_template__execute(record, &values, out,
+							     strlen(rows[i].want)) < 0);
+		record_template__free(record);
 	}
 	regex__close(regex);
 }

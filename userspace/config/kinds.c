@@ -103,7 +103,9 @@ static int check_record(struct corefile_parse *p, const struct corefile_token *a
 				     "'%s' is not a record; write it in quotes, as in "
 				     "\"{{ .Name }} 60 IN A 192.0.2.1\"",
 				     corefile_show(p, arg->text));
-	return form__check(arg->text, why, sizeof(why)) ? corefile_fail(p, arg, "%s", why) : 0;
+	return record_template__check(arg->text, why, sizeof(why))
+		       ? corefile_fail(p, arg, "%s", why)
+		       : 0;
 }
 
 static int set_strings(struct corefile_parse *p, enum kind kind, struct corefile_strings *strings,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Text with holes. Contract: template_text.h.
+ * Text with actions. Contract: template_text.h.
  */
 #include "config/template_text.h"
 
@@ -15,20 +15,28 @@
 #define MAX_PIECES 80 /* the 32 nibbles of an IPv6 address, twice, and more */
 #define MAX_ACTION 128
 
-enum hole { HOLE_NONE, HOLE_NAME, HOLE_TYPE, HOLE_CLASS, HOLE_ZONE, HOLE_GROUP, HOLE_NAMED };
+enum action {
+	ACTION_NONE,
+	ACTION_NAME,
+	ACTION_TYPE,
+	ACTION_CLASS,
+	ACTION_ZONE,
+	ACTION_GROUP,
+	ACTION_NAMED
+};
 
-/* Text up to a hole, and what fills it. */
+/* Text up to a action, and what it is replaced by. */
 struct piece {
 	const char *text;
 	size_t len;
-	enum hole hole;
+	enum action action;
 	unsigned int group;
 	char named[64];
 	unsigned int base; /* of parseInt, whose result is decimal; 0: the text as it is */
 	uint64_t max;
 };
 
-struct form {
+struct record_template {
 	size_t n;
 	struct piece pieces[];
 };
@@ -77,12 +85,12 @@ static bool named(const char **s, struct piece *piece)
 	if (!len || len >= sizeof(piece->named))
 		return false;
 	if (isdigit((unsigned char)**s)) {
-		piece->hole = HOLE_GROUP;
+		piece->action = ACTION_GROUP;
 		return number(s, REGEX_GROUPS - 1, &piece->group);
 	}
 	memcpy(piece->named, *s, len);
 	piece->named[len] = '\0';
-	piece->hole = HOLE_NAMED;
+	piece->action = ACTION_NAMED;
 	*s += len;
 	return true;
 }
@@ -117,7 +125,7 @@ static bool parse_int(const char **s, struct piece *piece)
 static bool indexed(const char **s, struct piece *piece)
 {
 	if (word(s, ".Match")) {
-		piece->hole = HOLE_GROUP;
+		piece->action = ACTION_GROUP;
 		return number(s, REGEX_GROUPS - 1, &piece->group);
 	}
 	if (!word(s, ".Group") || *(*s)++ != '"' || !named(s, piece) || *(*s)++ != '"')
@@ -131,17 +139,17 @@ static bool read_action(const char *s, struct piece *piece)
 {
 	static const struct {
 		const char *name;
-		enum hole hole;
+		enum action action;
 	} plain[] = {
-		{ ".Name", HOLE_NAME },
-		{ ".Type", HOLE_TYPE },
-		{ ".Class", HOLE_CLASS },
-		{ ".Zone", HOLE_ZONE },
+		{ ".Name", ACTION_NAME },
+		{ ".Type", ACTION_TYPE },
+		{ ".Class", ACTION_CLASS },
+		{ ".Zone", ACTION_ZONE },
 	};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		if (word(&s, plain[i].name)) {
-			piece->hole = plain[i].hole;
+			piece->action = plain[i].action;
 			return !*s;
 		}
 	}
@@ -153,7 +161,7 @@ static bool read_action(const char *s, struct piece *piece)
 }
 
 /* One {{ ... }} at @s; returns where it ends, NULL: not known. */
-static const char *read_hole(const char *s, struct piece *piece, bool *trim)
+static const char *read_braces(const char *s, struct piece *piece, bool *trim)
 {
 	const char *close = strstr(s, "}}"), *end = close;
 	char action[MAX_ACTION];
@@ -179,20 +187,20 @@ static const char *read_hole(const char *s, struct piece *piece, bool *trim)
 	return read_action(action, piece) ? close + 2 : NULL;
 }
 
-static int read_pieces(const char *s, struct form *form, char *why, size_t why_size)
+static int read_pieces(const char *s, struct record_template *record, char *why, size_t why_size)
 {
 	for (;;) {
 		const char *open = strstr(s, "{{");
-		struct piece *piece = &form->pieces[form->n++];
+		struct piece *piece = &record->pieces[record->n++];
 		bool trim = false;
 
 		*piece = (struct piece){ .text = s, .len = open ? open - s : (long)strlen(s) };
 		if (!open)
 			return 0;
-		s = read_hole(open, piece, &trim);
+		s = read_braces(open, piece, &trim);
 		if (!s) {
 			snprintf(why, why_size,
-				 "the action '%.*s' is not supported; write " FORM_ACTIONS,
+				 "the action '%.*s' is not supported; write " TEMPLATE_ACTIONS,
 				 (int)strcspn(open, "}") + 2, open);
 			return -EINVAL;
 		}
@@ -201,9 +209,10 @@ static int read_pieces(const char *s, struct form *form, char *why, size_t why_s
 	}
 }
 
-int form__read(const char *text, struct form **out, char *why, size_t why_size)
+int record_template__parse(const char *text, struct record_template **out, char *why,
+			   size_t why_size)
 {
-	struct form *form;
+	struct record_template *record;
 	size_t n = 1;
 	int ret;
 
@@ -213,30 +222,30 @@ int form__read(const char *text, struct form **out, char *why, size_t why_size)
 		snprintf(why, why_size, "it has more than %d actions", MAX_PIECES - 1);
 		return -EINVAL;
 	}
-	form = calloc(1, sizeof(*form) + n * sizeof(form->pieces[0]));
-	if (!form)
+	record = calloc(1, sizeof(*record) + n * sizeof(record->pieces[0]));
+	if (!record)
 		return -ENOMEM;
-	ret = read_pieces(text, form, why, why_size);
+	ret = read_pieces(text, record, why, why_size);
 	if (ret)
-		form__free(form);
+		record_template__free(record);
 	else
-		*out = form;
+		*out = record;
 	return ret;
 }
 
-void form__free(struct form *form)
+void record_template__free(struct record_template *record)
 {
-	free(form);
+	free(record);
 }
 
-/* ---- filling ---- */
+/* ---- execution ---- */
 
-bool form__is_constant(const struct form *form)
+bool record_template__is_constant(const struct record_template *record)
 {
-	for (size_t i = 0; i < form->n; i++) {
-		enum hole hole = form->pieces[i].hole;
+	for (size_t i = 0; i < record->n; i++) {
+		enum action action = record->pieces[i].action;
 
-		if (hole != HOLE_NONE && hole != HOLE_ZONE && hole != HOLE_CLASS)
+		if (action != ACTION_NONE && action != ACTION_ZONE && action != ACTION_CLASS)
 			return false;
 	}
 	return true;
@@ -286,13 +295,14 @@ static int put_number(struct text *out, const struct piece *piece, const char *d
 	return put(out, text, snprintf(text, sizeof(text), "%" PRIu64, value));
 }
 
-static int put_group(struct text *out, const struct piece *piece, const struct form_values *values)
+static int put_group(struct text *out, const struct piece *piece,
+		     const struct template_values *values)
 {
 	int n = piece->group;
 	const char *text;
 	size_t len;
 
-	if (piece->hole == HOLE_NAMED)
+	if (piece->action == ACTION_NAMED)
 		n = values->regex ? regex__group(values->regex, piece->named) : -ENOENT;
 	if (n < 0 || (size_t)n >= values->match.n)
 		return -EINVAL;
@@ -301,44 +311,46 @@ static int put_group(struct text *out, const struct piece *piece, const struct f
 	return piece->base ? put_number(out, piece, text, len) : put(out, text, len);
 }
 
-static int put_hole(struct text *out, const struct piece *piece, const struct form_values *values)
+static int put_action(struct text *out, const struct piece *piece,
+		      const struct template_values *values)
 {
-	switch (piece->hole) {
-	case HOLE_NAME:
+	switch (piece->action) {
+	case ACTION_NAME:
 		return put(out, values->name, strlen(values->name));
-	case HOLE_TYPE:
+	case ACTION_TYPE:
 		return put(out, values->type, strlen(values->type));
-	case HOLE_CLASS:
+	case ACTION_CLASS:
 		return put(out, values->class, strlen(values->class));
-	case HOLE_ZONE:
+	case ACTION_ZONE:
 		return put(out, values->zone, strlen(values->zone));
-	case HOLE_GROUP:
-	case HOLE_NAMED:
+	case ACTION_GROUP:
+	case ACTION_NAMED:
 		return put_group(out, piece, values);
-	case HOLE_NONE:
+	case ACTION_NONE:
 		break;
 	}
 	return 0;
 }
 
-int form__fill(const struct form *form, const struct form_values *values, char *out, size_t size)
+int record_template__execute(const struct record_template *record,
+			     const struct template_values *values, char *out, size_t size)
 {
 	struct text text = { out, size };
 	int ret = put(&text, "", 0);
 
-	for (size_t i = 0; !ret && i < form->n; i++) {
-		ret = put(&text, form->pieces[i].text, form->pieces[i].len);
+	for (size_t i = 0; !ret && i < record->n; i++) {
+		ret = put(&text, record->pieces[i].text, record->pieces[i].len);
 		if (!ret)
-			ret = put_hole(&text, &form->pieces[i], values);
+			ret = put_action(&text, &record->pieces[i], values);
 	}
 	return ret;
 }
 
-int form__check(const char *text, char *why, size_t why_size)
+int record_template__check(const char *text, char *why, size_t why_size)
 {
-	struct form *form = NULL;
-	int ret = form__read(text, &form, why, why_size);
+	struct record_template *record = NULL;
+	int ret = record_template__parse(text, &record, why, why_size);
 
-	form__free(form);
+	record_template__free(record);
 	return ret;
 }

@@ -13,8 +13,8 @@
 
 /* ---- open and close ---- */
 
-static int open_forms(const struct corefile_strings *texts, struct form ***out, char *why,
-		      size_t why_size)
+static int open_records(const struct corefile_strings *texts, struct record_template ***out,
+			char *why, size_t why_size)
 {
 	int ret = 0;
 
@@ -22,7 +22,7 @@ static int open_forms(const struct corefile_strings *texts, struct form ***out, 
 	if (!*out)
 		return -ENOMEM;
 	for (size_t i = 0; !ret && i < texts->len; i++)
-		ret = form__read(texts->list[i], &(*out)[i], why, why_size);
+		ret = record_template__parse(texts->list[i], &(*out)[i], why, why_size);
 	return ret;
 }
 
@@ -40,11 +40,11 @@ static int open_one(struct template *t, const struct corefile_template *config,
 	for (size_t i = 0; !ret && i < config->match.len; i++)
 		ret = regex__open(config->match.list[i], &t->match[i], why, why_size);
 	if (!ret)
-		ret = open_forms(&config->answer, &t->forms[DNS_ANSWER_SECTION], why, why_size);
+		ret = open_records(&config->answer, &t->records[DNS_ANSWER_SECTION], why, why_size);
 	if (!ret)
-		ret = open_forms(&config->authority, &t->forms[DNS_AUTHORITY], why, why_size);
+		ret = open_records(&config->authority, &t->records[DNS_AUTHORITY], why, why_size);
 	if (!ret)
-		ret = open_forms(&config->additional, &t->forms[DNS_ADDITIONAL], why, why_size);
+		ret = open_records(&config->additional, &t->records[DNS_ADDITIONAL], why, why_size);
 	return ret;
 }
 
@@ -78,11 +78,11 @@ int template__open(const struct corefile_template *list, size_t len,
 	return 0;
 }
 
-static void close_forms(struct form **forms)
+static void close_records(struct record_template **records)
 {
-	for (size_t i = 0; forms && forms[i]; i++)
-		form__free(forms[i]);
-	free(forms);
+	for (size_t i = 0; records && records[i]; i++)
+		record_template__free(records[i]);
+	free(records);
 }
 
 void template__close(struct templates *templates)
@@ -96,7 +96,7 @@ void template__close(struct templates *templates)
 			regex__close(t->match[k]);
 		free(t->match);
 		for (int k = 0; k < DNS_SECTIONS; k++)
-			close_forms(t->forms[k]);
+			close_records(t->records[k]);
 	}
 	free(templates->list);
 	free(templates);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The template plugin: answers written as text with holes.
+ * The template plugin: answers written as text with actions.
  *
  * Contract: pure but for malloc and its counters. Which actions of Go's templates are known:
  * config/template_text.h. What a template says depends on the question alone, so its answers are
@@ -23,7 +23,9 @@ void template__close(struct templates *templates);
 enum plugin_result template__answer(struct templates *templates, const struct plugin_query *query,
 				    struct answer **out, const struct ede **ede);
 
-/* How often the index-th template matched; had a hole that could not be filled; made no record. */
+/* How often the index-th template matched; had an action that could not be executed; made no
+ * record.
+ */
 enum template_event {
 	TEMPLATE_MATCH,
 	TEMPLATE_FAILURE,

@@ -8,21 +8,21 @@
 #include "plugin/synth.h"
 #include "template_priv.h"
 
-#define MAX_RR 8192 /* characters of one record, filled in */
+#define MAX_RR 8192 /* characters of one record, executed */
 
 #define CLASS_CH 3
 
-static int add_records(struct template *t, const struct form_values *values,
+static int add_records(struct template *t, const struct template_values *values,
 		       enum dns_section section, struct synth *synth)
 {
-	struct form **form = t->forms[section];
+	struct record_template **record = t->records[section];
 	char text[MAX_RR];
 	int ret = 0;
 
-	for (; !ret && *form; form++) {
+	for (; !ret && *record; record++) {
 		enum template_event event = TEMPLATE_FAILURE;
 
-		ret = form__fill(*form, values, text, sizeof(text));
+		ret = record_template__execute(*record, values, text, sizeof(text));
 		if (!ret) {
 			event = TEMPLATE_RR_FAILURE;
 			ret = synth__add(synth, section, text);
@@ -32,7 +32,7 @@ static int add_records(struct template *t, const struct form_values *values,
 	return ret;
 }
 
-int template_build(struct template *t, const struct form_values *values,
+int template_build(struct template *t, const struct template_values *values,
 		   const struct plugin_query *query, struct answer **out)
 {
 	struct synth synth;
@@ -65,7 +65,7 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
 	return best;
 }
 
-int template_matches(const struct template *t, struct form_values *values)
+int template_matches(const struct template *t, struct template_values *values)
 {
 	values->regex = NULL;
 	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
@@ -89,7 +89,7 @@ static bool is_asked(const struct corefile_template *config, const struct plugin
 		config->type == query->qtype);
 }
 
-static enum plugin_result answer_with(struct template *t, const struct form_values *values,
+static enum plugin_result answer_with(struct template *t, const struct template_values *values,
 				      const struct plugin_query *query, struct answer **out,
 				      const struct ede **ede)
 {
@@ -106,7 +106,7 @@ static enum plugin_result answer_with(struct template *t, const struct form_valu
 enum plugin_result template__answer(struct templates *templates, const struct plugin_query *query,
 				    struct answer **out, const struct ede **ede)
 {
-	struct form_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
+	struct template_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
 	char name[TEMPLATE_NAME_TEXT], type[RRTYPE_TEXT];
 
 	*ede = NULL;

@@ -17,7 +17,7 @@ struct template
 	const struct corefile_zones *zones;
 	struct ede ede;
 	struct regex **match;
-	struct form **forms[DNS_SECTIONS];
+	struct record_template **records[DNS_SECTIONS];
 	uint64_t events[TEMPLATE_EVENTS];
 };
 
@@ -33,9 +33,9 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
  * 1: it matches the name of values->name, which is to be set; fills in regex and match. 0; -ELOOP:
  * that cannot be told (base/regex.h).
  */
-int template_matches(const struct template *t, struct form_values *values);
+int template_matches(const struct template *t, struct template_values *values);
 /* Its answer. -EINVAL: a record that is none, counted. */
-int template_build(struct template *t, const struct form_values *values,
+int template_build(struct template *t, const struct template_values *values,
 		   const struct plugin_query *query, struct answer **out);
 
 #endif /* NODENS_TEMPLATE_PRIV_H */

@@ -188,11 +188,11 @@ static bool interferes(const struct template *t, const struct dns_name *name)
 	return (!denies(t) || t->config->has_ede) && !matches_elsewhere(t, name);
 }
 
-static bool all_constant(struct form **forms)
+static bool all_constant(struct record_template **records)
 {
-	while (*forms && form__is_constant(*forms))
-		forms++;
-	return !*forms;
+	while (*records && record_template__is_constant(*records))
+		records++;
+	return !*records;
 }
 
 static void report(struct templates *templates, size_t index, const struct dns_name *suffix,
@@ -200,7 +200,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 {
 	struct template *t = &templates->list[index];
 	struct plugin_query query = { suffix, DNS_TYPE_A, DNS_CLASS_IN, 0, NULL };
-	struct form_values values = { .type = "A", .class = "IN" };
+	struct template_values values = { .type = "A", .class = "IN" };
 	const struct corefile_zone *zone;
 	char name[TEMPLATE_NAME_TEXT];
 	struct answer *answer = NULL;
@@ -213,7 +213,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	}
 	zone = template_zone(t, suffix);
 	/* what depends on the question is not the same for all */
-	if (!zone || suffix->len < 2 || !all_constant(t->forms[DNS_AUTHORITY]) ||
+	if (!zone || suffix->len < 2 || !all_constant(t->records[DNS_AUTHORITY]) ||
 	    dns_name__to_text(suffix, name, sizeof(name)) < 0)
 		return;
 	values.name = name;
