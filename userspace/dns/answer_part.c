@@ -144,6 +144,21 @@ void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned 
 	layout->size += prefixes;
 }
 
+size_t answer__slot_size(const struct answer *answer)
+{
+	struct slot_layout layout;
+
+	slot_layout(answer->qname.len, answer->key_flags, answer->blob_len, answer->n_ttl,
+		    answer->partial, &layout);
+	if (answer->n_ttl > NODENS_MAX_RR || answer->blob_len > NODENS_MAX_BLOB ||
+	    layout.size > NODENS_SIZE_3)
+		return 0;
+	/* the programs look for a table in the largest class alone */
+	if (layout.prefixes_at && layout.size <= NODENS_SIZE_2)
+		return NODENS_SIZE_2 + 1;
+	return layout.size;
+}
+
 static uint16_t rot_first(const struct answer *answer)
 {
 	unsigned int i = 0;
