@@ -3,6 +3,7 @@
 without a bpffs. No kernel path is to be had, and the node has its DNS all the same."""
 import os
 import re
+import shutil
 import time
 
 import pytest
@@ -227,9 +228,11 @@ def test_bpffs_read_only(installed, p1):
 
 
 @pytest.fixture(scope="module")
-def refuse(lab):
-    """All rights, but a verifier that takes no program of the names that follow."""
-    return lab.tool("refuse_progs")
+def refuse(lab, swapped):
+    """All rights, but a verifier that takes no program of the names that follow. In the container, as nodens is: this tree
+    may lie below the /tmp that it does not see."""
+    shutil.copy(lab.tool("refuse_progs"), swapped.etc)
+    return "/etc/refuse_progs"
 
 
 def serves_without_programs(cache, p1, program):
