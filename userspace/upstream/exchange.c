@@ -9,110 +9,8 @@
 
 #include "upstream_priv.h"
 
-/* How long a query may be out before a second one is sent, and then each further one. */
-static const uint64_t resend_after_ns[RESENDS] = {
-	[RESEND_SOON] = 400 * NSEC_PER_MS,
-	[RESEND_LATE] = NSEC_PER_SEC,
-	[RESEND_REFUSED] = 10 * NSEC_PER_MS,
-	20 * NSEC_PER_MS,
-	40 * NSEC_PER_MS,
-	80 * NSEC_PER_MS,
-	160 * NSEC_PER_MS,
-	320 * NSEC_PER_MS,
-	[RESENDS - 1] = 400 * NSEC_PER_MS, /* and then always */
-};
-
 /* Once an upstream is taken for dead, who waited for it this long waits no more. */
 #define GIVE_UP_NS (250 * NSEC_PER_MS)
-
-/* ---- timers ---- */
-
-static uint64_t earliest_end(const struct upstreams *ups)
-{
-	uint64_t end = UINT64_MAX, t;
-
-	if (!list__empty(&ups->by_deadline))
-		end = list_entry(ups->by_deadline.next, struct exchange, by_deadline)->deadline_ns;
-	for (const struct read_class *read = ups->reads; read; read = read->next) {
-		if (list__empty(&read->by_end))
-			continue;
-		t = list_entry(read->by_end.next, struct attempt, by_end)->sent_ns;
-		if (t + read->read_ns < end)
-			end = t + read->read_ns;
-	}
-	for (int i = 0; i < RESENDS; i++) {
-		if (list__empty(&ups->by_resend[i]))
-			continue;
-		t = list_entry(ups->by_resend[i].next, struct exchange, by_resend)->resend_ns;
-		if (t < end)
-			end = t;
-	}
-	return end;
-}
-
-/* A timer that fires too early sets itself anew: with many exchanges it is seldom touched. */
-static void timer_set(struct upstreams *ups)
-{
-	uint64_t end = earliest_end(ups);
-
-	if (end != UINT64_MAX && (!ups->timer.set || end < ups->timer.due_ns))
-		loop_timer__set_at(&ups->timer, end);
-}
-
-static void resend_set(struct exchange *ex, enum resend after, uint64_t now)
-{
-	struct upstreams *ups = exchange_owner(ex);
-
-	ex->resend_ns = now + resend_after_ns[after];
-	list__append(&ups->by_resend[after], &ex->by_resend);
-}
-
-static bool another_lives(const struct exchange *ex, const struct upstream *but)
-{
-	const struct upstream_group *group = ex->group;
-
-	for (size_t i = 0; i < group->n; i++) {
-		if (&group->list[i] != but && !group->list[i].down && !(ex->tried >> i & 1))
-			return true;
-	}
-	return false;
-}
-
-/* Open attempts of which nothing has been heard; the others are refused, it seems. */
-static unsigned int n_waited_for(const struct exchange *ex)
-{
-	unsigned int n = 0;
-
-	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++)
-		n += ex->attempts[i].upstream && !ex->attempts[i].refused;
-	return n;
-}
-
-/* The first time: soon, unless there is only this one, and it is slower than that. */
-static void resend_plan(struct exchange *ex, const struct upstream *upstream, uint64_t now)
-{
-	uint64_t usual_ns = upstream->rtt_ns + 4 * upstream->rtt_var_ns;
-
-	list__del(&ex->by_resend);
-	if (ex->probe || ex->once)
-		return;
-	if (n_waited_for(ex) == 1 &&
-	    (usual_ns <= resend_after_ns[RESEND_SOON] || another_lives(ex, upstream)))
-		resend_set(ex, RESEND_SOON, now);
-	else if (usual_ns <= resend_after_ns[RESEND_LATE])
-		resend_set(ex, RESEND_LATE, now);
-}
-
-static void retry_plan(struct exchange *ex, uint64_t now)
-{
-	enum resend after = RESEND_REFUSED + ex->n_refused;
-
-	if (after < RESENDS - 1)
-		ex->n_refused++;
-	list__del(&ex->by_resend);
-	resend_set(ex, after, now);
-	timer_set(exchange_owner(ex));
-}
 
 /* ---- attempts ---- */
 
@@ -295,9 +193,9 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 		ex->refused |= bit;
 	}
 	if (sent)
-		resend_plan(ex, upstream, now);
+		exchange_plan_resend(ex, upstream, now);
 	else if (later && !ex->part) /* which is worth more than what may come */
-		retry_plan(ex, now);
+		exchange_plan_retry(ex, now);
 	else if (later || !ex->n_open)
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	upstreams_failed(group, refused);
@@ -312,18 +210,18 @@ void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, ui
 {
 	ex->n_failed_over++;
 	ex->refused |= 1u << upstream_index(upstream);
-	if (n_waited_for(ex))
+	if (exchange_waited_for(ex))
 		return;
-	if (!another_lives(ex, upstream))
+	if (!exchange_has_another(ex, upstream))
 		exchange_finish(ex, NULL, ADMIT_PASS);
 	else if (attempt_next(ex, false, now))
-		timer_set(exchange_owner(ex));
+		upstreams_schedule(exchange_owner(ex));
 }
 
 /* One attempt less, or one of which little is to be hoped for. */
 void exchange_go_on(struct exchange *ex, uint64_t now)
 {
-	if (!n_waited_for(ex))
+	if (!exchange_waited_for(ex))
 		attempt_next(ex, false, now);
 }
 
@@ -333,7 +231,7 @@ void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct at
 {
 	/* What is sent now replaces what is over: the place is free. */
 	if (!attempt_send(ex, upstream, how, now)) {
-		timer_set(exchange_owner(ex));
+		upstreams_schedule(exchange_owner(ex));
 		return;
 	}
 	ex->refused |= 1u << upstream_index(upstream);
@@ -367,7 +265,7 @@ void attempt_failed(struct attempt *attempt, int error)
 		probe_failed(ex, upstream);
 	else
 		exchange_go_on(ex, now);
-	timer_set(ups);
+	upstreams_schedule(ups);
 	/* A malformed answer is an answer: the upstream lives. */
 	if (error != -EBADMSG && !own_fault(error))
 		upstream_failed(upstream);
@@ -388,7 +286,7 @@ void attempt_refused(struct attempt *attempt, int error)
 	if (ex->probe)
 		return; /* it ends with its time, or makes way for the next one */
 	exchange_go_on(ex, now);
-	timer_set(ups);
+	upstreams_schedule(ups);
 }
 
 void attempt_again(struct attempt *attempt)
@@ -456,11 +354,11 @@ static void exchange_resend(struct exchange *ex, uint64_t now)
 	bool sent;
 
 	list__del(&ex->by_resend);
-	if (n_waited_for(ex) == EXCHANGE_ATTEMPTS)
+	if (exchange_waited_for(ex) == EXCHANGE_ATTEMPTS)
 		return;
 	sent = ex->group->n > 1 && ask_without_opt(ex, now);
 	/* who has had his say is not asked again while another one has his time */
-	if (!ex->part || another_lives(ex, NULL))
+	if (!ex->part || exchange_has_another(ex, NULL))
 		sent |= attempt_next(ex, true, now);
 	if (sent)
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_RESENT);
@@ -498,7 +396,7 @@ void exchanges_timer(void *arg, uint64_t now)
 			exchange_resend(ex, now);
 		}
 	}
-	timer_set(ups);
+	upstreams_schedule(ups);
 }
 
 /*
@@ -569,7 +467,7 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 	ex->next = upstream_first_choice(group);
 	list__append(&ups->by_deadline, &ex->by_deadline);
 	if (attempt_next(ex, false, now))
-		timer_set(ups);
+		upstreams_schedule(ups);
 	return 0;
 }
 
@@ -595,5 +493,5 @@ void exchange_probe(struct upstream *upstream,
 		upstream_failed(upstream);
 		return;
 	}
-	timer_set(ups);
+	upstreams_schedule(ups);
 }

@@ -4,9 +4,10 @@
  *
  * Contract: health.c knows who lives and who is next, edns.c how much of EDNS each takes, query.c
  * what is sent; udp.c and tcp.c carry that, in the clear or over TLS, and report the end of an
- * attempt that could be sent by attempt_events, at most once; exchange.c decides what is sent when
- * and exchange_received.c what came back; probe.c looks after upstreams that are silent, pool.c
- * opens and closes all. Each uses only those named before it, source.c, reason.c and stats.c.
+ * attempt that could be sent by attempt_events, at most once; schedule.c says when, exchange.c what
+ * is sent then, and exchange_received.c what came back; probe.c looks after upstreams that are
+ * silent, pool.c opens and closes all. Each uses only those named before it, source.c, reason.c and
+ * stats.c.
  */
 #ifndef NODENS_UPSTREAM_PRIV_H
 #define NODENS_UPSTREAM_PRIV_H
@@ -196,6 +197,18 @@ void upstream_tcp_reason(const struct attempt *attempt, int error);
 void upstream_tcp_release(struct attempt *attempt, bool clean);
 /* Close what has been idle since @since_ns or longer, or is idle and too old. */
 void upstream_tcp_close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
+
+/* schedule.c */
+/* Set the timer for what is due first: after whatever may be due sooner than all before. */
+void upstreams_schedule(struct upstreams *ups);
+/* A query was sent to @upstream: when the next one is due besides, if at all. */
+void exchange_plan_resend(struct exchange *ex, const struct upstream *upstream, uint64_t now);
+/* All that were asked refuse, it seems: when they are asked again. */
+void exchange_plan_retry(struct exchange *ex, uint64_t now);
+/* Is there one that lives and was not asked, @but (may be NULL) apart? */
+bool exchange_has_another(const struct exchange *ex, const struct upstream *but);
+/* Open attempts of which nothing has been heard; the others are refused, it seems. */
+unsigned int exchange_waited_for(const struct exchange *ex);
 
 /* exchange.c */
 void attempt_failed(struct attempt *attempt, int error);
