@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent_priv.h"
+#include "agent/counters_map.h"
 
 _Static_assert(sizeof(struct agent_stats) == AGENT_STAT_COUNT * sizeof(uint64_t), "no padding");
 
@@ -40,7 +40,13 @@ static int pin(int fd, const char *dir)
 	return ret;
 }
 
-int agent_map__open(struct agent_map *map, struct datapath *dp)
+void counters_map_init(struct counters_map *map)
+{
+	map->stats = &map->own;
+	map->fd = -1;
+}
+
+int counters_map_open(struct counters_map *map, struct datapath *dp)
 {
 	bool mmapable = datapath__features(dp)->mmapable;
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = mmapable ? BPF_F_MMAPABLE : 0);
@@ -66,7 +72,7 @@ int agent_map__open(struct agent_map *map, struct datapath *dp)
 	return 0;
 }
 
-void agent_map__sync(struct agent_map *map)
+void counters_map_sync(struct counters_map *map)
 {
 	if (map->fd < 0 || map->stats != &map->own)
 		return;
@@ -74,11 +80,11 @@ void agent_map__sync(struct agent_map *map)
 		bpf_map_update_elem(map->fd, &i, &map->own.v[i], BPF_ANY);
 }
 
-void agent_map__close(struct agent_map *map)
+void counters_map_close(struct counters_map *map)
 {
 	if (map->fd < 0)
 		return;
-	agent_map__sync(map);
+	counters_map_sync(map);
 	if (map->stats != &map->own)
 		munmap(map->stats, map_size());
 	map->stats = &map->own;

@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Network devices as they come and go: attached to, left, forgotten.
- *
- * Contract: agent_priv.h. One device that cannot be attached to is one line in
- * the log, once; it is tried again each second.
+ * Network devices as they come and go. Contract: devices.h.
  */
+#include "agent/devices.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent_priv.h"
-#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "datapath/attach.h"
 #include "datapath/clients.h"
 
 struct device {
 	struct list link;
 	struct netdev info;
 	struct attachment *attachment; /* NULL: failed, see the log */
-	uint64_t lost_ns;	       /* when it was last said that its program was gone */
+	uint64_t lost_ns;	       /* when it was last logged that its program was gone */
 };
 
 /* Who takes programs off again and again is named once in this time. */
-#define LOST_SAID_NS (60 * NSEC_PER_SEC)
+#define LOST_LOG_NS (60 * NSEC_PER_SEC)
+
+struct devices {
+	struct devices_config config;
+	struct monitor *monitor;
+	struct event *readable; /* NULL: the first list is coming in */
+	struct list list;
+	int error;
+};
 
 static bool is_named(const char *globs, const char *name)
 {
@@ -35,9 +43,9 @@ static bool is_named(const char *globs, const char *name)
 	return false;
 }
 
-static bool wanted(const struct agent *agent, const struct netdev *info)
+static bool wanted(const struct devices *devices, const struct netdev *info)
 {
-	const struct run_options *opts = agent->opts;
+	const struct run_options *opts = devices->config.opts;
 
 	if (!strcmp(info->name, "lo") || !strcmp(info->name, "nd0") || !strcmp(info->name, "nd1"))
 		return false;
@@ -45,16 +53,16 @@ static bool wanted(const struct agent *agent, const struct netdev *info)
 		return false;
 	if (opts->interfaces)
 		return glob_list__match(opts->interfaces, info->name);
-	if (agent->gen->plan.mode == MODE_STEER)
+	if (devices->config.plan(devices->config.ctx)->mode == MODE_STEER)
 		return !strcmp(info->kind, "veth") && info->foreign_peer;
-	return plan__device_holds(&agent->gen->plan, info->name);
+	return plan__device_holds(devices->config.plan(devices->config.ctx), info->name);
 }
 
-static struct device *find(struct agent *agent, int ifindex)
+static struct device *find(struct devices *devices, int ifindex)
 {
 	struct list *node;
 
-	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+	for (node = devices->list.next; node != &devices->list; node = node->next) {
 		struct device *device = list_entry(node, struct device, link);
 
 		if (device->info.ifindex == ifindex)
@@ -63,27 +71,28 @@ static struct device *find(struct agent *agent, int ifindex)
 	return NULL;
 }
 
-/* @first: say so when it fails. @says: when it succeeds. */
-static void device_attach(struct agent *agent, struct device *device, bool first, bool says)
+/* @first: a failure is logged. @logs: a success. */
+static void device_attach(struct devices *devices, struct device *device, bool first, bool logs)
 {
 	struct attach_request request = {
 		.ifindex = device->info.ifindex,
-		.hook = agent->opts->hook,
+		.hook = devices->config.opts->hook,
 		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
-		.steer = agent->gen->plan.mode == MODE_STEER,
+		.steer = devices->config.plan(devices->config.ctx)->mode == MODE_STEER,
 	};
 	struct error err = { .text = "" };
 	char note[256] = "";
 	int ret;
 
-	/* From its first packet on, nobody else may claim addresses that are routed to it. */
-	clients__add_device(agent->datapath, device->info.ifindex);
+	/* From its first packet on, nobody else may claim addresses that are routed
+	 * to it. */
+	clients__add_device(devices->config.datapath, device->info.ifindex);
 	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
-	ret = attachment__open(agent->datapath, &request, &device->attachment, note, sizeof(note),
-			       &err);
+	ret = attachment__open(devices->config.datapath, &request, &device->attachment, note,
+			       sizeof(note), &err);
 	if (!ret) {
-		agent->map.stats->v[AGENT_STAT_DEVICES]++;
-		if (!says)
+		devices->config.stats->v[AGENT_STAT_DEVICES]++;
+		if (!logs)
 			return;
 		log_info("%s: attached, %s%s%s", device->info.name,
 			 attachment__how(device->attachment), note[0] ? ": " : "", note);
@@ -96,15 +105,16 @@ static void device_attach(struct agent *agent, struct device *device, bool first
 	if (!first || ret == -ENODEV)
 		return;
 	log_error("%s: not attached: %s", device->info.name, err.text);
-	if (agent->opts->interfaces && is_named(agent->opts->interfaces, device->info.name))
-		agent->fatal = ret;
+	if (devices->config.opts->interfaces &&
+	    is_named(devices->config.opts->interfaces, device->info.name))
+		devices->error = ret;
 }
 
-static void device_unattach(struct agent *agent, struct device *device, bool detach)
+static void device_unattach(struct devices *devices, struct device *device, bool detach)
 {
 	if (!device->attachment)
 		return;
-	agent->map.stats->v[AGENT_STAT_DEVICES]--;
+	devices->config.stats->v[AGENT_STAT_DEVICES]--;
 	if (detach)
 		attachment__detach(device->attachment);
 	else
@@ -112,52 +122,53 @@ static void device_unattach(struct agent *agent, struct device *device, bool det
 	device->attachment = NULL;
 }
 
-static void device_free(struct agent *agent, struct device *device, bool detach)
+static void device_free(struct devices *devices, struct device *device, bool detach)
 {
-	device_unattach(agent, device, detach);
-	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]--;
+	device_unattach(devices, device, detach);
+	devices->config.stats->v[AGENT_STAT_DEVICES_WANTED]--;
 	list__del(&device->link);
 	free(device);
 }
 
-static void device_leave(struct agent *agent, struct device *device, const char *why, bool detach)
+static void device_leave(struct devices *devices, struct device *device, const char *why,
+			 bool detach)
 {
 	uint32_t ifindex = device->info.ifindex;
 
 	log_info("%s: %s", device->info.name, why);
-	device_free(agent, device, detach);
-	clients__remove_device(agent->datapath, ifindex);
+	device_free(devices, device, detach);
+	clients__remove_device(devices->config.datapath, ifindex);
 }
 
 /*
- * What a killed agent with other -interfaces had attached to. Only at the start, while the first
- * list of devices comes in; nd0's program is this agent's own by then.
+ * What a killed agent with other -interfaces had attached to. Only at the
+ * start, while the first list of devices comes in; nd0's program is this
+ * agent's own by then.
  */
-static void leave_behind(struct agent *agent, const struct netdev *info)
+static void leave_behind(struct devices *devices, const struct netdev *info)
 {
 	if (strcmp(info->name, "nd0") &&
-	    attach__leave(agent->datapath, info->ifindex, info->name) > 0)
+	    attach__leave(devices->config.datapath, info->ifindex, info->name) > 0)
 		log_info("%s: detached: an earlier agent attached to it, and this one is not to",
 			 info->name);
 }
 
-static void on_link(void *ctx, const struct netdev *info, bool gone)
+static void on_netdev(void *ctx, const struct netdev *info, bool gone)
 {
-	struct agent *agent = ctx;
-	struct device *device = find(agent, info->ifindex);
+	struct devices *devices = ctx;
+	struct device *device = find(devices, info->ifindex);
 
-	if (agent->netns && info->ifindex == netns__nd0(agent->netns)) {
-		agent__on_nd0(agent, info, gone);
+	if (devices->config.own(devices->config.ctx, info, gone))
+		return;
+	/* A veth that goes first loses its peer, and is unwanted before it is gone.
+	 */
+	if (device && (gone || !wanted(devices, info))) {
+		device_leave(devices, device, gone ? "gone" : "detached, no longer wanted", !gone);
 		return;
 	}
-	/* A veth that goes first loses its peer, and is unwanted before it is gone. */
-	if (device && (gone || !wanted(agent, info))) {
-		device_leave(agent, device, gone ? "gone" : "detached, no longer wanted", !gone);
-		return;
-	}
-	if (!gone && !wanted(agent, info) && !agent->monitor_readable)
-		leave_behind(agent, info);
-	if (gone || !wanted(agent, info))
+	if (!gone && !wanted(devices, info) && !devices->readable)
+		leave_behind(devices, info);
+	if (gone || !wanted(devices, info))
 		return;
 	if (device) {
 		bool moved = device->info.foreign_peer != info->foreign_peer;
@@ -165,8 +176,8 @@ static void on_link(void *ctx, const struct netdev *info, bool gone)
 		device->info = *info;
 		/* answers go another way to a peer in another namespace */
 		if (moved && device->attachment) {
-			device_unattach(agent, device, false);
-			device_attach(agent, device, true, true);
+			device_unattach(devices, device, false);
+			device_attach(devices, device, true, true);
 		}
 		return;
 	}
@@ -174,36 +185,37 @@ static void on_link(void *ctx, const struct netdev *info, bool gone)
 	if (!device)
 		return;
 	device->info = *info;
-	list__append(&agent->devices, &device->link);
-	agent->map.stats->v[AGENT_STAT_DEVICES_WANTED]++;
-	device_attach(agent, device, true, true);
+	list__append(&devices->list, &device->link);
+	devices->config.stats->v[AGENT_STAT_DEVICES_WANTED]++;
+	device_attach(devices, device, true, true);
 }
 
-static void on_links(evutil_socket_t fd, short what, void *arg)
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct agent *agent = arg;
+	struct devices *devices = arg;
 
 	(void)fd;
 	(void)what;
-	monitor__dispatch(agent->monitor);
+	monitor__dispatch(devices->monitor);
 }
 
 /* Does a device of this node that may be attached to match the glob? */
-static bool leads_to(const struct agent *agent, const char *glob)
+static bool leads_to(const struct devices *devices, const char *glob)
 {
 	const struct list *node;
 
-	for (node = agent->devices.next; node != &agent->devices; node = node->next) {
+	for (node = devices->list.next; node != &devices->list; node = node->next) {
 		if (glob_list__match(glob, list_entry(node, struct device, link)->info.name))
 			return true;
 	}
 	return false;
 }
 
-/* Names and globs that led to nothing: a slip of the pen, or devices yet to come. */
-static void warn_missing(struct agent *agent)
+/* Names and globs that led to nothing: a slip of the pen, or devices yet to
+ * come. */
+static void warn_missing(struct devices *devices)
 {
-	const char *at = agent->opts->interfaces;
+	const char *at = devices->config.opts->interfaces;
 	char glob[64];
 	size_t len;
 
@@ -213,107 +225,105 @@ static void warn_missing(struct agent *agent)
 			continue;
 		memcpy(glob, at, len);
 		glob[len] = '\0';
-		if (!leads_to(agent, glob))
+		if (!leads_to(devices, glob))
 			log_warn("-interfaces %s: no device matches yet", glob);
 	}
 }
 
-/* Somebody took its program off: put it on again. Misses and hits went past it meanwhile. */
-static void put_back(struct agent *agent, struct device *device, uint64_t now)
+/* Somebody took its program off: put it on again. Misses and hits went past it
+ * meanwhile. */
+static void put_back(struct devices *devices, struct device *device, uint64_t now)
 {
-	bool says = !device->lost_ns || now - device->lost_ns >= LOST_SAID_NS;
+	bool logs = !device->lost_ns || now - device->lost_ns >= LOST_LOG_NS;
 
-	if (says) {
+	if (logs) {
 		device->lost_ns = now;
 		log_warn("%s: another program removed nodens' program; attaching again",
 			 device->info.name);
 	}
-	device_unattach(agent, device, false);
-	device_attach(agent, device, says, says);
+	device_unattach(devices, device, false);
+	device_attach(devices, device, logs, logs);
 }
 
-/* Without it no answer of the agent finds a client, so nothing is steered until it is there. */
-static void review_return(struct agent *agent)
+bool devices_have_path(const struct devices *devices)
 {
-	struct error err = { .text = "" };
-	int ret;
+	const uint64_t *stats = devices->config.stats->v;
 
-	if (!agent->netns || attach__return_present(agent->datapath, netns__nd0(agent->netns))) {
-		agent->return_lost = false;
-		return;
-	}
-	agent__set_steer(agent, false);
-	ret = attach__return(agent->datapath, netns__nd0(agent->netns), &err);
+	return !stats[AGENT_STAT_DEVICES_WANTED] || stats[AGENT_STAT_DEVICES];
+}
+
+int devices_error(const struct devices *devices)
+{
+	return devices->error;
+}
+
+static int watch(struct devices *devices)
+{
+	int ret = monitor__open(on_netdev, devices, &devices->monitor);
+
 	if (!ret)
-		log_warn("nd0: another program removed nodens' program; attached again");
-	else if (!agent->return_lost)
-		log_error("nd0: another program removed nodens' program; not steering: %s",
-			  err.text);
-	agent->return_lost = ret;
-}
-
-bool agent_devices__has_path(const struct agent *agent)
-{
-	uint64_t wanted = agent->map.stats->v[AGENT_STAT_DEVICES_WANTED];
-
-	return agent->datapath && !agent->bare &&
-	       (!wanted || agent->map.stats->v[AGENT_STAT_DEVICES]);
-}
-
-int agent_devices__open(struct agent *agent)
-{
-	int ret;
-
-	if (!agent->datapath)
-		return 0;
-	ret = monitor__open(on_link, agent, &agent->monitor);
-	agent->monitor_opened = !ret;
-	if (!ret)
-		ret = monitor__dump(agent->monitor);
+		ret = monitor__dump(devices->monitor);
 	if (ret) {
 		log_error("cannot watch network devices: %s", strerror(-ret));
 		return ret;
 	}
-	agent->monitor_readable = event_new(agent->loop.events, monitor__fd(agent->monitor),
-					    EV_READ | EV_PERSIST, on_links, agent);
-	if (!agent->monitor_readable || event_add(agent->monitor_readable, NULL)) {
+	devices->readable = event_new(devices->config.loop->events, monitor__fd(devices->monitor),
+				      EV_READ | EV_PERSIST, on_readable, devices);
+	if (!devices->readable || event_add(devices->readable, NULL)) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
-	if (!agent->fatal)
-		warn_missing(agent);
-	return agent->fatal;
+	return 0;
 }
 
-void agent_devices__review(struct agent *agent)
+int devices_open(const struct devices_config *config, struct devices **out)
+{
+	struct devices *devices = calloc(1, sizeof(*devices));
+	int ret;
+
+	if (!devices) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	devices->config = *config;
+	list__init(&devices->list);
+	*out = devices;
+	ret = watch(devices);
+	if (!ret && !devices->error)
+		warn_missing(devices);
+	return ret ? ret : devices->error;
+}
+
+void devices_review(struct devices *devices)
 {
 	struct list *node, *next;
-	uint64_t now = loop__now(&agent->loop);
+	uint64_t now = loop__now(devices->config.loop);
 
-	for (node = agent->devices.next; node != &agent->devices; node = next) {
+	for (node = devices->list.next; node != &devices->list; node = next) {
 		struct device *device = list_entry(node, struct device, link);
 
 		next = node->next;
-		if (!wanted(agent, &device->info))
-			device_leave(agent, device, "detached, no longer wanted", true);
+		if (!wanted(devices, &device->info))
+			device_leave(devices, device, "detached, no longer wanted", true);
 		else if (!device->attachment)
-			device_attach(agent, device, false, true);
+			device_attach(devices, device, false, true);
 		else if (!attachment__present(device->attachment))
-			put_back(agent, device, now);
+			put_back(devices, device, now);
 	}
-	review_return(agent);
 	/* Addresses come without a word about the device. */
-	if (agent->monitor && agent->gen->plan.wildcard && !agent->opts->interfaces)
-		monitor__dump(agent->monitor);
+	if (devices->config.plan(devices->config.ctx)->wildcard &&
+	    !devices->config.opts->interfaces)
+		monitor__dump(devices->monitor);
 }
 
-void agent_devices__close(struct agent *agent, bool detach)
+void devices_close(struct devices *devices, bool detach)
 {
-	while (!list__empty(&agent->devices))
-		device_free(agent, list_entry(agent->devices.next, struct device, link), detach);
-	if (agent->monitor_readable)
-		event_free(agent->monitor_readable);
-	agent->monitor_readable = NULL;
-	monitor__close(agent->monitor);
-	agent->monitor = NULL;
+	if (!devices)
+		return;
+	while (!list__empty(&devices->list))
+		device_free(devices, list_entry(devices->list.next, struct device, link), detach);
+	if (devices->readable)
+		event_free(devices->readable);
+	monitor__close(devices->monitor);
+	free(devices);
 }

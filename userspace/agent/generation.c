@@ -2,27 +2,50 @@
 /*
  * Configurations that follow one another. Contract: generation.h.
  */
+#include "agent/generation.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "agent_priv.h"
-#include "base/clock.h"
+#include "base/log.h"
+#include "observe/metrics.h"
+
+#define SHED_ABOVE    4096  /* exchanges under way */
+#define MAX_EXCHANGES 16384 /* each may hold a socket */
+#define RESERVED_FDS  2048  /* connections, programs, maps */
 
 /* Longer than any query may take. */
 #define DRAIN_NS (UPSTREAM_DEADLINE_NS + NSEC_PER_SEC)
 
-static int open_upstreams(struct agent *agent, struct generation *gen)
+/* Descriptors are what exchanges run out of first. */
+static unsigned int max_exchanges(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 256;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= MAX_EXCHANGES + RESERVED_FDS)
+		return MAX_EXCHANGES;
+	return limit.rlim_cur > RESERVED_FDS + 256 ? limit.rlim_cur - RESERVED_FDS : 256;
+}
+
+static int open_upstreams(const struct generation_config *from, struct generation *gen)
 {
 	struct upstreams_config config = {
-		.loop = &agent->loop,
-		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize < NODENS_OPT_SIZE ? agent->opts->bufsize
-								  : NODENS_OPT_SIZE,
+		.loop = from->loop,
+		.stats = from->stats,
+		.bufsize = from->bufsize < NODENS_OPT_SIZE ? from->bufsize : NODENS_OPT_SIZE,
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
-		.changed = agent__on_upstream,
-		.dropped = agent__on_dropped,
-		.ctx = agent,
+		.changed = from->upstream_changed,
+		.dropped = from->dropped,
+		.ctx = from->ctx,
 	};
 	int ret = upstreams__open(&config, &gen->upstreams);
 
@@ -31,34 +54,69 @@ static int open_upstreams(struct agent *agent, struct generation *gen)
 	return ret;
 }
 
-static int open_resolver(struct agent *agent, struct generation *gen)
+static int open_resolver(const struct generation_config *from, struct generation *gen)
 {
 	struct resolver_config config = {
 		.corefile = gen->cf,
-		.loop = &agent->loop,
+		.loop = from->loop,
 		.upstreams = gen->upstreams,
-		.store = agent->store,
-		.stats = agent->map.stats,
-		.bufsize = agent->opts->bufsize,
-		.max_exchanges = agent->max_exchanges,
-		.shed_above = agent->shed_above,
-		.device = agent__device_of,
-		.reply = agent__on_reply,
-		.overload = agent__on_overload,
-		.replied = agent__on_replied,
-		.looped = agent__on_loop,
-		.ctx = agent,
+		.store = from->store,
+		.stats = from->stats,
+		.bufsize = from->bufsize,
+		.max_exchanges = max_exchanges(),
+		.device = from->device,
+		.reply = from->reply,
+		.overload = from->overload,
+		.replied = from->replied,
+		.looped = from->looped,
+		.ctx = from->ctx,
 	};
 	struct server_block_error err;
-	int ret = resolver__open(&config, &gen->resolver, &err);
+	int ret;
 
+	config.shed_above = config.max_exchanges / 2;
+	if (config.shed_above > SHED_ABOVE)
+		config.shed_above = SHED_ABOVE;
+	ret = resolver__open(&config, &gen->resolver, &err);
 	if (ret)
 		log_error("%s", err.text);
 	return ret;
 }
 
-int generation__open(struct agent *agent, struct corefile *cf, const struct plan *plan,
-		     struct generation **out)
+static int open_logs(const struct generation_config *from, struct generation *gen)
+{
+	const struct corefile *cf = gen->cf;
+	int ret = errlog__open(cf, from->error_line, from->ctx, &gen->errlog);
+	size_t templates = 1;
+
+	gen->querylogs = calloc(cf->blocks_len, sizeof(gen->querylogs[0]));
+	if (!gen->querylogs)
+		ret = -ENOMEM;
+	for (size_t i = 0; i < cf->blocks_len; i++)
+		templates += cf->blocks[i].templates_len;
+	gen->templates_seen =
+		calloc(templates, METRICS_TEMPLATE_EVENT_COUNT * sizeof(gen->templates_seen[0]));
+	if (!gen->templates_seen)
+		ret = -ENOMEM;
+	for (size_t i = 0; !ret && i < cf->blocks_len; i++)
+		ret = querylog__open(cf->blocks[i].logs, cf->blocks[i].logs_len,
+				     &gen->querylogs[i]);
+	if (ret)
+		log_error("log, errors: %s", strerror(-ret));
+	return ret;
+}
+
+static void close_logs(struct generation *gen)
+{
+	errlog__close(gen->errlog);
+	for (size_t i = 0; gen->querylogs && i < gen->cf->blocks_len; i++)
+		querylog__close(gen->querylogs[i]);
+	free(gen->querylogs);
+	free(gen->templates_seen);
+}
+
+int generation_open(const struct generation_config *config, struct corefile *cf,
+		    const struct plan *plan, struct generation **out)
 {
 	struct generation *gen = calloc(1, sizeof(*gen));
 	int ret;
@@ -70,52 +128,53 @@ int generation__open(struct agent *agent, struct corefile *cf, const struct plan
 	}
 	gen->cf = cf;
 	gen->plan = *plan;
-	ret = open_upstreams(agent, gen);
+	ret = open_upstreams(config, gen);
 	if (!ret)
-		ret = open_resolver(agent, gen);
+		ret = open_resolver(config, gen);
 	if (!ret)
-		ret = agent_observe__open_logs(agent, gen);
+		ret = open_logs(config, gen);
 	if (ret) {
-		generation__close(gen);
+		generation_close(gen);
 		return ret;
 	}
 	*out = gen;
 	return 0;
 }
 
-void generation__close(struct generation *gen)
+void generation_close(struct generation *gen)
 {
 	if (!gen)
 		return;
 	resolver__close(gen->resolver);
 	upstreams__close(gen->upstreams);
-	agent_observe__close_logs(gen);
+	close_logs(gen);
 	corefile__free(gen->cf);
 	free(gen);
 }
 
 /* The maps are as large as the first configuration asked for. */
-static void say_room(struct agent *agent, const struct generation *gen)
+static void log_room(const struct store *store, const struct generation *gen)
 {
 	for (size_t i = 0; i < gen->cf->blocks_len; i++) {
 		const struct corefile_block *block = &gen->cf->blocks[i];
 		struct store_partition_stats stats;
 
 		if (!block->cache.enabled ||
-		    store__partition_stats(agent->store, i, NODENS_POSITIVE, &stats) ||
+		    store__partition_stats(store, i, NODENS_POSITIVE, &stats) ||
 		    stats.capacity >= block->cache.success.capacity)
 			continue;
-		log_warn("%s:%u: cache holds %llu answers instead of %u: the maps are "
-			 "too small; restart nodens to make them larger",
+		log_warn("%s:%u: cache holds %llu answers instead of %u: the maps are too small; "
+			 "restart nodens to make them larger",
 			 block->file, block->line, (unsigned long long)stats.capacity,
 			 block->cache.success.capacity);
 		return;
 	}
 }
 
-void generation__take_over(struct agent *agent, struct generation *gen, uint64_t now)
+void generation_take_over(struct generation **current, struct generation *gen, struct store *store,
+			  uint32_t room, uint64_t now)
 {
-	struct generation *before = agent->gen;
+	struct generation *before = *current;
 	int *same = NULL, ret;
 
 	if (before) {
@@ -124,26 +183,29 @@ void generation__take_over(struct agent *agent, struct generation *gen, uint64_t
 		resolver__leave_store(before->resolver);
 		upstreams__inherit(gen->upstreams, before->upstreams);
 	}
-	agent_observe__level(agent, gen->cf);
-	agent_metrics__configure(agent, gen->cf);
 	gen->older = before;
-	agent->gen = gen;
+	*current = gen;
 	ret = resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now);
 	if (ret > 0)
 		log_warn("the caches ask for more than the %u answers that the maps hold: each "
-			 "block "
-			 "gets its share; restart nodens to make the maps larger",
-			 agent->capacity[0] + agent->capacity[1]);
+			 "block gets its share; restart nodens to make the maps larger",
+			 room);
 	if (ret < 0)
 		log_error("nothing is cached: %s", strerror(-ret));
 	free(same);
 	if (before)
-		say_room(agent, gen);
+		log_room(store, gen);
 }
 
-void generation__reap(struct agent *agent, uint64_t now)
+void generation_tick(struct generation *current, uint64_t now)
 {
-	for (struct generation **at = &agent->gen->older; *at;) {
+	for (const struct generation *gen = current; gen; gen = gen->older)
+		errlog__tick(gen->errlog, now);
+}
+
+void generation_reap(struct generation *current, uint64_t now)
+{
+	for (struct generation **at = &current->older; *at;) {
 		struct generation *gen = *at;
 
 		if (resolver__in_flight(gen->resolver) && now - gen->retired_ns < DRAIN_NS) {
@@ -151,15 +213,47 @@ void generation__reap(struct agent *agent, uint64_t now)
 			continue;
 		}
 		*at = gen->older;
-		generation__close(gen);
+		generation_close(gen);
 	}
 }
 
-unsigned int generation__in_flight(const struct agent *agent)
+unsigned int generation_in_flight(const struct generation *current)
 {
 	unsigned int n = 0;
 
-	for (const struct generation *gen = agent->gen; gen; gen = gen->older)
+	for (const struct generation *gen = current; gen; gen = gen->older)
 		n += resolver__in_flight(gen->resolver);
 	return n;
+}
+
+const struct generation *generation_of(const struct generation *current,
+				       const struct resolver_event *event)
+{
+	const struct generation *gen = event->sb ? current : NULL;
+
+	while (gen && (event->sb->config < gen->cf->blocks ||
+		       event->sb->config >= gen->cf->blocks + gen->cf->blocks_len))
+		gen = gen->older;
+	return gen;
+}
+
+bool generation_waiting(const struct generation *gen, char *zones, size_t size)
+{
+	size_t n, at = 0;
+	const struct server_block *blocks = resolver__blocks(gen->resolver, &n);
+	bool waiting = false;
+
+	zones[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		const struct corefile_block *block = blocks[i].config;
+
+		if (server_block__answered(&blocks[i]))
+			continue;
+		for (size_t k = 0; k < block->zones_len && at < size; k++) {
+			at += snprintf(zones + at, size - at, "%s%s", waiting ? "," : "",
+				       block->zones[k].text);
+			waiting = true;
+		}
+	}
+	return waiting;
 }

@@ -1,178 +1,177 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * From waiting for the upstreams to steering, and from a signal to the end. Contract: agent_priv.h.
- *
- * Until the upstreams of all zones have answered pods use the cluster's DNS as before. After
- * SIGTERM comes the lameduck time, in which all goes on but /ready; then steering ends, and what is
- * under way is waited for.
+ * From waiting for the upstreams to being ready, and from a signal to the end. Contract:
+ * lifecycle.h.
  */
+#include "agent/lifecycle.h"
+
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
-#include "agent_priv.h"
-#include "base/clock.h"
 #include "agent/notify.h"
+#include "base/log.h"
 
 #define WAITING_NS (30 * NSEC_PER_SEC)
 /* At the end: packets may be on their way to us, answers on their way to clients. */
 #define STOP_AT_LEAST_NS (100 * NSEC_PER_MS)
 #define STOP_AT_MOST_NS	 NSEC_PER_SEC
 
-void agent__set_steer(struct agent *agent, bool on)
-{
-	control_steer(&agent->control, on);
-	agent->steering = on;
-}
+static const int numbers[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 };
+#define N_SIGNALS (sizeof(numbers) / sizeof(numbers[0]))
 
-/*
- * Network managers take down what they do not know. Without nd0 up a steered query would be lost,
- * and the programs cannot see that: so none is steered until it is up again; without nd0 at all,
- * this agent's namespace is of no use, and the next one makes another.
- */
-void agent__on_nd0(struct agent *agent, const struct netdev *info, bool gone)
-{
-	if (agent->stopping)
-		return;
-	if (gone) {
-		agent__set_steer(agent, false);
-		log_error("nd0 was deleted, so no query reaches the agent: leaving");
-		agent->fatal = -ENODEV;
-		event_base_loopbreak(agent->loop.events);
-		return;
-	}
-	if (info->up == !agent->nd0_down)
-		return;
-	agent->nd0_down = !info->up;
-	if (info->up) {
-		log_info("nd0 is up again");
-		return;
-	}
-	agent__set_steer(agent, false);
-	log_warn("nd0 was taken down: not steering until it is up");
-	if (netns__bring_up(agent->netns))
-		log_warn("nd0 cannot be brought up");
-}
+struct lifecycle {
+	struct lifecycle_config config;
+	struct event *signals[N_SIGNALS];
+	bool started;
+	bool was_ready;		    /* the upstreams of all zones have answered */
+	uint64_t waiting_logged_ns; /* which zone keeps us waiting */
+	uint64_t leave_ns;	    /* when the lameduck time ends; 0: not told to leave */
+	bool stopping;
+	uint64_t stop_ns;
+};
 
-static void stop_if_done(struct agent *agent, uint64_t now)
+static void stop_if_done(struct lifecycle *lifecycle, uint64_t now)
 {
-	uint64_t since = now - agent->stop_ns;
+	const struct lifecycle_config *config = &lifecycle->config;
+	uint64_t since = now - lifecycle->stop_ns;
 
 	if (since < STOP_AT_LEAST_NS)
 		return;
-	if (since >= STOP_AT_MOST_NS || !generation__in_flight(agent))
-		event_base_loopbreak(agent->loop.events);
+	if (since >= STOP_AT_MOST_NS || !config->in_flight(config->ctx))
+		event_base_loopbreak(config->loop->events);
 }
 
-static void stop(struct agent *agent, uint64_t now)
+static void stop(struct lifecycle *lifecycle, uint64_t now)
 {
-	agent->stopping = true;
-	agent->stop_ns = now;
-	agent__set_steer(agent, false);
+	lifecycle->stopping = true;
+	lifecycle->stop_ns = now;
+	lifecycle->config.stop(lifecycle->config.ctx);
 }
 
-static void begin_if_ready(struct agent *agent, uint64_t now)
+void lifecycle_beat(struct lifecycle *lifecycle, uint64_t now)
 {
-	if (agent->nd0_down || agent->return_lost ||
-	    !upstreams__answered(agent->gen->upstreams, NULL))
-		return;
-	if (agent->netns) {
-		agent__set_steer(agent, true);
-		/* only now can a question of ours come back by way of a pod */
-		resolver__watch_loops(agent->gen->resolver, now);
-	}
-	log_info("the upstreams of all zones answer%s", agent->netns ? ": steering" : "");
-	agent->was_ready = true;
-}
+	const struct lifecycle_config *config = &lifecycle->config;
 
-void agent_phases__beat(struct agent *agent, uint64_t now)
-{
-	if (agent->stopping) {
-		stop_if_done(agent, now);
-	} else if (agent->leave_ns) {
-		if (now >= agent->leave_ns)
-			stop(agent, now);
-	} else if (!agent->was_ready || (agent->netns && !agent->steering)) {
-		begin_if_ready(agent, now);
+	if (lifecycle->stopping) {
+		stop_if_done(lifecycle, now);
+	} else if (lifecycle->leave_ns) {
+		if (now >= lifecycle->leave_ns)
+			stop(lifecycle, now);
+	} else if (!lifecycle->was_ready || !config->begun(config->ctx)) {
+		if (config->answered(config->ctx) && config->begin(config->ctx, now))
+			lifecycle->was_ready = true;
 	}
 }
 
 /* Pods use the cluster's DNS meanwhile; why, is worth a word now and then. */
-static void say_waiting(struct agent *agent, uint64_t now)
+static void log_waiting(struct lifecycle *lifecycle, uint64_t now)
 {
+	const struct lifecycle_config *config = &lifecycle->config;
+	uint64_t *logged = &lifecycle->waiting_logged_ns;
 	char zones[512];
 
-	if (agent->waiting_said_ns && now - agent->waiting_said_ns < WAITING_NS)
+	if (*logged && now - *logged < WAITING_NS)
 		return;
-	if (agent->waiting_said_ns && agent_observe__waiting(agent, zones, sizeof(zones)))
+	if (*logged && config->waiting(config->ctx, zones, sizeof(zones)))
 		log_warn("not ready: no upstream has answered yet for %s", zones);
-	agent->waiting_said_ns = now;
+	*logged = now;
 }
 
-void agent_phases__wait(struct agent *agent, uint64_t now)
+void lifecycle_tick(struct lifecycle *lifecycle, uint64_t now)
 {
-	if (upstreams__answered(agent->gen->upstreams, NULL))
+	const struct lifecycle_config *config = &lifecycle->config;
+
+	if (config->answered(config->ctx))
 		return;
-	upstreams__probe(agent->gen->upstreams);
-	say_waiting(agent, now);
+	config->probe(config->ctx);
+	log_waiting(lifecycle, now);
 }
 
 /* At once, or after the lameduck time: /ready says no, and whoever still asks is answered. */
-static void leave(struct agent *agent, const char *signal, uint64_t now)
+static void leave(struct lifecycle *lifecycle, const char *signal, uint64_t now)
 {
-	const char *what = agent->opts->persist && !agent->bare ? ", programs and cache stay" : "";
-	uint64_t lameduck = agent_observe__lameduck(agent);
+	uint64_t lameduck = lifecycle->config.leave(lifecycle->config.ctx, signal);
 
 	notify__state("STOPPING=1");
-	if (!lameduck) {
-		log_info("%s: leaving%s", signal, what);
-		stop(agent, now);
-		return;
-	}
-	log_info("%s: leaving in %llu.%03llu s (lameduck)%s; a second signal ends at once", signal,
-		 (unsigned long long)(lameduck / NSEC_PER_SEC),
-		 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
-	agent->leave_ns = now + lameduck;
+	if (lameduck)
+		lifecycle->leave_ns = now + lameduck;
+	else
+		stop(lifecycle, now);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
-	struct agent *agent = arg;
+	struct lifecycle *lifecycle = arg;
+	const struct lifecycle_config *config = &lifecycle->config;
+	bool reload = fd == SIGHUP || fd == SIGUSR1;
 
 	(void)what;
-	if (!agent->gen) { /* standing by */
-		agent->stopping |= fd != SIGHUP && fd != SIGUSR1;
+	if (!lifecycle->started) {
+		lifecycle->stopping |= !reload;
 		return;
 	}
-	if (fd == SIGHUP || fd == SIGUSR1) {
-		agent__reload(agent, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
+	if (reload) {
+		if (!lifecycle_leaving(lifecycle))
+			config->reload(config->ctx, fd == SIGHUP ? "SIGHUP" : "SIGUSR1");
 		return;
 	}
-	if (agent->stopping || agent->leave_ns) {
-		event_base_loopbreak(agent->loop.events);
+	if (lifecycle_leaving(lifecycle)) {
+		event_base_loopbreak(config->loop->events);
 		return;
 	}
-	leave(agent,
+	leave(lifecycle,
 	      fd == SIGTERM  ? "SIGTERM"
 	      : fd == SIGINT ? "SIGINT"
 			     : "SIGQUIT",
-	      loop__now(&agent->loop));
+	      loop__now(config->loop));
 }
 
-int agent_phases__open(struct agent *agent)
+int lifecycle_open(const struct lifecycle_config *config, struct lifecycle **out)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 };
+	struct lifecycle *lifecycle = calloc(1, sizeof(*lifecycle));
 
-	_Static_assert(sizeof(numbers) / sizeof(numbers[0]) <=
-			       sizeof(agent->signals) / sizeof(agent->signals[0]),
-		       "each has its event");
+	if (!lifecycle) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	lifecycle->config = *config;
+	*out = lifecycle;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN); /* Caddy's "upgrade": an end without cleaning up otherwise */
-	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		agent->signals[i] = evsignal_new(agent->loop.events, numbers[i], on_signal, agent);
-		if (!agent->signals[i] || event_add(agent->signals[i], NULL)) {
+	for (unsigned int i = 0; i < N_SIGNALS; i++) {
+		lifecycle->signals[i] =
+			evsignal_new(config->loop->events, numbers[i], on_signal, lifecycle);
+		if (!lifecycle->signals[i] || event_add(lifecycle->signals[i], NULL)) {
 			log_error("cannot handle signals");
 			return -ENOMEM;
 		}
 	}
 	return 0;
+}
+
+void lifecycle_close(struct lifecycle *lifecycle)
+{
+	if (!lifecycle)
+		return;
+	for (unsigned int i = 0; i < N_SIGNALS; i++) {
+		if (lifecycle->signals[i])
+			event_free(lifecycle->signals[i]);
+	}
+	free(lifecycle);
+}
+
+void lifecycle_start(struct lifecycle *lifecycle)
+{
+	lifecycle->started = true;
+}
+
+bool lifecycle_leaving(const struct lifecycle *lifecycle)
+{
+	return lifecycle->stopping || lifecycle->leave_ns;
+}
+
+bool lifecycle_stopping(const struct lifecycle *lifecycle)
+{
+	return lifecycle->stopping;
 }

@@ -1,70 +1,82 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The link of -setupinterface: there while the agent is, looked after each second.
- *
- * Contract: agent_priv.h. What is put right is a line in the log each time; what cannot be is one,
- * and one more when it could be after all.
+ * The link of -setupinterface. Contract: local_link.h.
  */
+#include "agent/local_link.h"
+
+#include <errno.h>
 #include <net/if.h>
+#include <stdlib.h>
 
-#include "agent_priv.h"
+#include "base/log.h"
+#include "link/dummy.h"
 
-int agent_link__open(struct agent *agent)
+struct local_link {
+	struct local_link_config config;
+	struct dummy *dummy;
+	bool broken; /* and that was logged */
+};
+
+int local_link_open(const struct local_link_config *config, struct local_link **out)
 {
-	const struct run_options *opts = agent->opts;
-	struct error err = { .text = "" };
+	const struct run_options *opts = config->opts;
+	struct error err = { .text = "out of memory" };
+	struct local_link *link;
+	int ret = -ENOMEM;
 	char note[512];
-	int ret;
 
+	*out = NULL;
 	if (opts->setupinterface != YES || !opts->n_localip)
 		return 0;
-	ret = dummy__open(opts->interfacename, opts->localip, opts->n_localip, &agent->dummy, note,
-			  sizeof(note), &err);
+	link = calloc(1, sizeof(*link));
+	if (link)
+		ret = dummy__open(opts->interfacename, opts->localip, opts->n_localip, &link->dummy,
+				  note, sizeof(note), &err);
 	if (ret) {
 		log_error("-setupinterface: %s", err.text);
+		free(link);
 		return ret;
 	}
 	log_info("%s: the local addresses are there for the node's own processes%s%s",
 		 opts->interfacename, note[0] ? ": " : "", note);
+	link->config = *config;
+	*out = link;
 	return 0;
 }
 
-int agent_link__keep(struct agent *agent)
+int local_link_keep(struct local_link *link)
 {
 	struct error err = { .text = "" };
-	int ret = agent->dummy ? dummy__keep(agent->dummy, &err) : 0;
+	int ret = dummy__keep(link->dummy, &err);
 
 	if (ret)
 		log_error("-setupinterface: %s", err.text);
 	return ret;
 }
 
-void agent_link__review(struct agent *agent)
+void local_link_review(struct local_link *link)
 {
-	const char *name = agent->opts->interfacename;
+	const char *name = link->config.opts->interfacename;
 	struct error err = { .text = "" };
 	char done[512];
-	int ret;
+	int ret = dummy__review(link->dummy, done, sizeof(done), &err);
 
-	if (!agent->dummy)
-		return;
-	ret = dummy__review(agent->dummy, done, sizeof(done), &err);
 	if (ret < 0) {
-		metrics__setup_error(agent->metrics, METRICS_SETUP_INTERFACE_CHECK);
-		if (!if_nametoindex(name))
-			metrics__setup_error(agent->metrics, METRICS_SETUP_INTERFACE_ADD);
-		if (!agent->link_broken)
+		link->config.failed(link->config.ctx, !if_nametoindex(name));
+		if (!link->broken)
 			log_error("%s", err.text);
 	} else if (ret > 0) {
 		log_warn("%s was changed by another program: %s", name, done);
-	} else if (agent->link_broken) {
+	} else if (link->broken) {
 		log_info("%s is restored", name);
 	}
-	agent->link_broken = ret < 0;
+	link->broken = ret < 0;
 }
 
-void agent_link__close(struct agent *agent, bool remove)
+void local_link_close(struct local_link *link, bool remove)
 {
-	dummy__close(agent->dummy, remove);
-	agent->dummy = NULL;
+	if (!link)
+		return;
+	dummy__close(link->dummy, remove);
+	free(link);
 }

@@ -1,54 +1,65 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What the agent and its programs do, as metrics. Contract: agent_priv.h.
- *
- * Metrics count by the block numbers of the configuration at work. A query that an older one still
- * answers counts for the block that has its name now.
+ * What the agent and its programs do, as metrics. Contract: metrics_source.h.
  */
+#include "agent/metrics_source.h"
+
 #include <errno.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent_priv.h"
+#include "base/log.h"
 #include "plugin/hosts.h"
 #include "plugin/template.h"
 
 /* ---- where numbers that others keep come from ---- */
 
+struct metrics_source {
+	struct metrics_source_config config;
+	struct metrics *metrics;
+};
+
+static struct store *store_of(const struct metrics_source *source)
+{
+	return source->config.store(source->config.ctx);
+}
+
+static struct generation *at_work(const struct metrics_source *source)
+{
+	return source->config.generation(source->config.ctx);
+}
+
 static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 {
-	struct agent *agent = ctx;
+	const struct metrics_source *source = ctx;
 
-	if (agent->datapath)
-		return datapath__counters(agent->datapath, counters);
-	if (!agent->store) /* standing by */
-		return -ENOENT;
-	memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0])); /* userspace only */
-	return 0;
+	return source->config.kernel(source->config.ctx, counters);
 }
 
 static bool has_path(void *ctx)
 {
-	return agent_devices__has_path(ctx);
+	const struct metrics_source *source = ctx;
+
+	return source->config.kernel_path(source->config.ctx);
 }
 
 static void read_store(void *ctx, struct store_stats *out)
 {
-	struct agent *agent = ctx;
+	const struct store *store = store_of(ctx);
 
-	if (agent->store)
-		store__stats(agent->store, out);
+	if (store)
+		store__stats(store, out);
 }
 
 static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
 {
-	struct agent *agent = ctx;
+	const struct store *store = store_of(ctx);
 
-	for (int kind = 0; kind < 2 && agent->store; kind++) {
+	for (int kind = 0; kind < 2 && store; kind++) {
 		struct store_partition_stats stats;
 
-		if (store__partition_stats(agent->store, block, kind, &stats))
+		if (store__partition_stats(store, block, kind, &stats))
 			continue;
 		out->entries[kind] = stats.entries;
 		out->evictions[kind] = stats.evicted;
@@ -57,18 +68,18 @@ static void read_cache(void *ctx, size_t block, struct metrics_cache *out)
 
 static bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
 {
-	struct agent *agent = ctx;
+	const struct generation *gen = at_work(ctx);
 
-	return agent->gen && upstreams__metrics(agent->gen->upstreams, index, out);
+	return gen && upstreams__metrics(gen->upstreams, index, out);
 }
 
 static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 {
-	struct agent *agent = ctx;
+	const struct generation *gen = at_work(ctx);
 	const struct server_block *blocks;
 	size_t n = 0;
 
-	blocks = agent->gen ? resolver__blocks(agent->gen->resolver, &n) : NULL;
+	blocks = gen ? resolver__blocks(gen->resolver, &n) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		const struct hosts *hosts = blocks[i].state[PLUGIN_HOSTS];
 		double written;
@@ -83,9 +94,8 @@ static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 }
 
 /* What templates have counted since the last time. */
-static void tell_templates(struct agent *agent)
+static void count_templates(struct metrics *metrics, struct generation *gen)
 {
-	struct generation *gen = agent->gen;
 	const struct server_block *blocks;
 	uint64_t *seen = gen->templates_seen;
 	size_t n;
@@ -97,7 +107,7 @@ static void tell_templates(struct agent *agent)
 				uint64_t now =
 					template__count(blocks[i].state[PLUGIN_TEMPLATE], k, event);
 
-				metrics__template(agent->metrics, i, k, event, now - *seen);
+				metrics__template(metrics, i, k, event, now - *seen);
 				*seen = now;
 			}
 		}
@@ -106,19 +116,22 @@ static void tell_templates(struct agent *agent)
 
 static void sample(void *ctx)
 {
-	struct agent *agent = ctx;
+	const struct metrics_source *source = ctx;
+	struct store *store = store_of(source);
+	struct generation *gen = at_work(source);
 
-	if (agent->store)
-		store__tell_hits(agent->store);
-	if (agent->gen)
-		tell_templates(agent);
+	if (store)
+		store__tell_hits(store);
+	if (gen)
+		count_templates(source->metrics, gen);
 }
 
-int agent_metrics__open(struct agent *agent)
+int metrics_source_open(const struct metrics_source_config *config, struct metrics_source **out)
 {
-	struct metrics_config config = {
-		.ctx = agent,
-		.agent = agent->map.stats,
+	struct metrics_source *source = calloc(1, sizeof(*source));
+	struct metrics_config metrics = {
+		.ctx = source,
+		.agent = config->stats,
 		.kernel_path = has_path,
 		.kernel = read_kernel,
 		.store = read_store,
@@ -127,12 +140,35 @@ int agent_metrics__open(struct agent *agent)
 		.hosts = read_hosts,
 		.sample = sample,
 	};
+	int ret;
 
-	return metrics__open(&config, &agent->metrics);
+	if (!source)
+		return -ENOMEM;
+	source->config = *config;
+	ret = metrics__open(&metrics, &source->metrics);
+	if (ret) {
+		free(source);
+		return ret;
+	}
+	*out = source;
+	return 0;
+}
+
+void metrics_source_close(struct metrics_source *source)
+{
+	if (!source)
+		return;
+	metrics__close(source->metrics);
+	free(source);
+}
+
+struct metrics *metrics_source_metrics(struct metrics_source *source)
+{
+	return source->metrics;
 }
 
 /* Of the configuration as it reads when it is written out: what CoreDNS hashes is its text. */
-static void tell_hash(struct agent *agent, const struct corefile *cf)
+static void set_hash(struct metrics *metrics, const struct corefile *cf)
 {
 	char *text = NULL, hex[2 * SHA512_DIGEST_LENGTH + 1];
 	uint8_t digest[SHA512_DIGEST_LENGTH];
@@ -146,45 +182,44 @@ static void tell_hash(struct agent *agent, const struct corefile *cf)
 		SHA512((const uint8_t *)text, len, digest);
 		for (size_t i = 0; i < sizeof(digest); i++)
 			snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-		metrics__config_hash(agent->metrics, hex);
+		metrics__config_hash(metrics, hex);
 		log_debug("SHA-512 of the configuration: %s", hex);
 	}
 	free(text);
 }
 
-void agent_metrics__configure(struct agent *agent, const struct corefile *cf)
+void metrics_source_configure(struct metrics_source *source, const struct corefile *cf)
 {
-	/* what was counted until now was the old blocks' */
-	sample(agent);
-	if (metrics__configure(agent->metrics, cf))
+	sample(source);
+	if (metrics__configure(source->metrics, cf))
 		log_error("out of memory: metrics still show the previous configuration");
-	tell_hash(agent, cf);
+	set_hash(source->metrics, cf);
 }
 
 /* ---- what the agent answered ---- */
 
 /* The block of the configuration at work that the event counts for, and its zone. */
-static size_t block_of(struct agent *agent, const struct generation *gen,
+static size_t block_of(const struct metrics_source *source, const struct generation *gen,
 		       const struct resolver_event *event, size_t *zone)
 {
-	const struct corefile *cf = agent->gen->cf;
+	const struct generation *now = at_work(source);
 	const struct corefile_block *block;
 	struct dns_name name;
 
 	*zone = METRICS_NO_ZONE;
 	if (!gen)
 		return METRICS_NO_BLOCK;
-	if (gen == agent->gen) {
+	if (gen == now) {
 		*zone = event->zone;
 		return event->sb->config - gen->cf->blocks;
 	}
 	name = event->query->qname;
 	dns_name__lower(&name);
-	block = corefile__block_at(cf, &name, &event->client->local);
+	block = corefile__block_at(now->cf, &name, &event->client->local);
 	if (!block)
 		return METRICS_NO_BLOCK;
-	*zone = metrics__zone(agent->metrics, block - cf->blocks, name.wire, name.len);
-	return block - cf->blocks;
+	*zone = metrics__zone(source->metrics, block - now->cf->blocks, name.wire, name.len);
+	return block - now->cf->blocks;
 }
 
 static enum metrics_cache_result cache_result(const struct resolver_event *event)
@@ -205,7 +240,7 @@ static enum metrics_cache_result cache_result(const struct resolver_event *event
 							    : METRICS_CACHE_NONE;
 }
 
-void agent_metrics__replied(struct agent *agent, const struct generation *gen,
+void metrics_source_replied(struct metrics_source *source, const struct generation *gen,
 			    const struct resolver_event *event)
 {
 	struct metrics_request request = {
@@ -222,13 +257,13 @@ void agent_metrics__replied(struct agent *agent, const struct generation *gen,
 		.cache_kind = event->kind,
 	};
 
-	request.block = block_of(agent, gen, event, &request.zone);
-	metrics__request(agent->metrics, &request);
+	request.block = block_of(source, gen, event, &request.zone);
+	metrics__request(source->metrics, &request);
 }
 
-void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+void metrics_source_refused(struct metrics_source *source, const struct client *client,
+			    uint16_t rcode, size_t reply_size)
 {
-	struct agent *agent = ctx;
 	struct metrics_request request = {
 		.block = METRICS_NO_BLOCK,
 		.zone = METRICS_NO_ZONE,
@@ -239,30 +274,30 @@ void agent__on_refused(void *ctx, const struct client *client, uint16_t rcode, s
 		.rcode = rcode,
 	};
 
-	metrics__request(agent->metrics, &request);
+	metrics__request(source->metrics, &request);
 }
 
-void agent__on_dropped(void *ctx, const struct corefile_forward *forward)
+void metrics_source_dropped(struct metrics_source *source, const struct corefile_forward *forward)
 {
-	struct agent *agent = ctx;
+	const struct generation *gen = at_work(source);
 
-	for (size_t i = 0; agent->gen && i < agent->gen->cf->blocks_len; i++) {
-		const struct corefile_block *block = &agent->gen->cf->blocks[i];
+	for (size_t i = 0; gen && i < gen->cf->blocks_len; i++) {
+		const struct corefile_block *block = &gen->cf->blocks[i];
 
 		if (forward >= block->forwards && forward < block->forwards + block->forwards_len) {
-			metrics__cache_event(agent->metrics, i, METRICS_CACHE_DROP);
+			metrics__cache_event(source->metrics, i, METRICS_CACHE_DROP);
 			return;
 		}
 	}
 }
 
-void agent_metrics__refresh(struct agent *agent, const struct store_question *question)
+void metrics_source_refresh(struct metrics_source *source, const struct store_question *question)
 {
-	const struct corefile *cf = agent->gen->cf;
+	const struct corefile *cf = at_work(source)->cf;
 
 	if (question->partition < cf->blocks_len && !(question->key_flags & NODENS_KEY_CUT) &&
 	    cf->blocks[question->partition].cache.prefetch.amount)
-		metrics__cache_event(agent->metrics, question->partition, METRICS_CACHE_PREFETCH);
+		metrics__cache_event(source->metrics, question->partition, METRICS_CACHE_PREFETCH);
 }
 
 /* ---- what the kernel answered ---- */
@@ -280,9 +315,10 @@ static enum plugin_id maker(const struct server_block *sb, const struct dns_name
 		       : PLUGIN_TEMPLATE;
 }
 
-void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t n)
+void metrics_source_hits(struct metrics_source *source, const struct nodens_slot *slot,
+			 uint16_t partition, uint32_t n)
 {
-	struct agent *agent = ctx;
+	const struct generation *gen = at_work(source);
 	struct metrics_kernel_hits hits = {
 		.block = partition,
 		.qtype = ntohs(slot->qtype),
@@ -290,7 +326,7 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partitio
 		.key_flags = slot->key_flags,
 		.kind = slot->kind,
 		.plugin = PLUGIN_CACHE,
-		.stale = slot->expires_ns <= loop__now(&agent->loop),
+		.stale = slot->expires_ns <= loop__now(source->config.loop),
 		.request_size = DNS_HEADER + slot->name_len + 4,
 		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,
 		.hits = n,
@@ -299,20 +335,20 @@ void agent__on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partitio
 	struct dns_name name;
 	size_t n_blocks;
 
-	if (!agent->metrics || !agent->gen)
+	if (!gen)
 		return;
-	blocks = resolver__blocks(agent->gen->resolver, &n_blocks);
+	blocks = resolver__blocks(gen->resolver, &n_blocks);
 	if (partition >= n_blocks) {
 		int block;
 
 		name.len = slot->name_len;
 		memcpy(name.wire, slot->data, slot->name_len);
-		block = resolver__partition_of(agent->gen->resolver, &name);
+		block = resolver__partition_of(gen->resolver, &name);
 		if (block < 0)
 			return;
 		hits.block = block;
 		hits.plugin = maker(&blocks[block], &name, slot);
 	}
-	hits.zone = metrics__zone(agent->metrics, hits.block, slot->data, slot->name_len);
-	metrics__kernel_hits(agent->metrics, &hits);
+	hits.zone = metrics__zone(source->metrics, hits.block, slot->data, slot->name_len);
+	metrics__kernel_hits(source->metrics, &hits);
 }

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The configuration read again, while queries are answered. Contract: agent_priv.h.
- *
- * What cannot be taken leaves what there is at work, and is one line in the log.
+ * The configuration read again. Contract: reload.h.
  */
+#include "agent/reload.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "agent_priv.h"
 #include "base/clock.h"
-#include "config/nodecache.h"
+#include "base/log.h"
 
 /* As node-cache looks at its ConfigMaps, whatever `reload` says of the Corefile made of them. */
 #define BASE_INTERVAL_NS (10 * NSEC_PER_SEC)
+
+struct reload {
+	struct reload_config config;
+	struct conf_watch *watch; /* what the configuration was made of, or was refused last */
+	uint64_t next_ns;	  /* when it is looked at again; 0: to be chosen */
+	unsigned int missing;	  /* looks in a row at which its file was gone */
+};
 
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
@@ -63,11 +70,9 @@ static bool same_addresses(const struct plan *a, const struct plan *b)
 }
 
 /* False: the configuration stays as it was, which has been logged. */
-static bool take(struct agent *agent, struct conf *conf, const char *reason)
+static bool take(struct reload *reload, struct conf *conf, const char *reason)
 {
-	const struct plan *now = &agent->gen->plan;
-	struct generation *gen;
-	uint64_t now_ns;
+	const struct plan *now = reload->config.plan(reload->config.ctx);
 	int ret;
 
 	if (!same_addresses(now, conf->plan)) {
@@ -82,33 +87,28 @@ static bool take(struct agent *agent, struct conf *conf, const char *reason)
 	}
 	for (size_t i = 0; i < conf->cf->warnings_len; i++)
 		log_warn("%s", conf->cf->warnings[i]);
-	ret = generation__open(agent, conf->cf, conf->plan, &gen);
+	ret = reload->config.take(reload->config.ctx, conf->cf, conf->plan);
 	conf->cf = NULL;
 	if (ret) {
 		log_error("%s: the configuration stays as it was", reason);
 		return false;
 	}
-	now_ns = loop__now(&agent->loop);
-	generation__take_over(agent, gen, now_ns);
-	agent_observe__configure(agent, agent->gen->cf);
-	upstreams__probe(gen->upstreams);
-	resolver__watch_loops(gen->resolver, now_ns);
-	agent->map.stats->v[AGENT_STAT_RELOADS]++;
+	reload->config.stats->v[AGENT_STAT_RELOADS]++;
 	log_info("%s: the new configuration is at work", reason);
 	return true;
 }
 
-static bool reload(struct agent *agent, const char *reason)
+static bool read_again(struct reload *reload, const char *reason)
 {
 	struct options_error err = { .text = "" };
 	struct conf conf;
 	bool taken;
-	int ret = conf__load(agent->opts, &conf, &err);
+	int ret = conf__load(reload->config.opts, &conf, &err);
 
 	/* Taken or refused: what it was read from is not read again before it changes. */
 	if (conf.watch) {
-		conf_watch__free(agent->watch);
-		agent->watch = conf.watch;
+		conf_watch__free(reload->watch);
+		reload->watch = conf.watch;
 		conf.watch = NULL;
 	}
 	if (ret) {
@@ -118,69 +118,88 @@ static bool reload(struct agent *agent, const char *reason)
 	for (size_t i = 0; i < conf.notes.len; i++)
 		log_error("%s: %s; the configuration stays as it was", reason, conf.notes.text[i]);
 	if (conf.notes.len) {
-		metrics__setup_error(agent->metrics, METRICS_SETUP_CONFIGMAP);
+		reload->config.refused(reload->config.ctx);
 		conf__free(&conf);
 		return false;
 	}
-	taken = take(agent, &conf, reason);
+	taken = take(reload, &conf, reason);
 	if (taken)
-		agent->reload_ns = 0; /* the interval may be another one */
+		reload->next_ns = 0; /* the interval may be another one */
 	conf__free(&conf);
 	return taken;
 }
 
-void agent__reload(struct agent *agent, const char *reason)
+void reload_now(struct reload *reload, const char *reason)
 {
-	if (agent->stopping || agent->leave_ns)
-		return;
-	if (!reload(agent, reason))
-		agent->map.stats->v[AGENT_STAT_RELOADS_FAILED]++;
+	if (!read_again(reload, reason))
+		reload->config.stats->v[AGENT_STAT_RELOADS_FAILED]++;
 }
 
 /*
  * The interval with as much of the jitter as chance wants: not all nodes at once. (ConfigMaps come
  * to the nodes at different times as it is.) 0: never.
  */
-static uint64_t next_look(const struct agent *agent, uint64_t now)
+static uint64_t next_look(const struct reload *reload, uint64_t now)
 {
-	const struct corefile_reload *reload = reload_of(agent->gen->cf);
+	const struct corefile_reload *wanted =
+		reload_of(reload->config.corefile(reload->config.ctx));
 	uint64_t wait = 0, random = 0;
 
-	if (reload) {
-		wait = reload->interval_ns - reload->jitter_ns;
-		if (reload->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
-			wait += random % (2 * reload->jitter_ns);
+	if (wanted) {
+		wait = wanted->interval_ns - wanted->jitter_ns;
+		if (wanted->jitter_ns && getrandom(&random, sizeof(random), 0) == sizeof(random))
+			wait += random % (2 * wanted->jitter_ns);
 	}
-	if (conf__from_base(agent->opts) && (!wait || wait > BASE_INTERVAL_NS))
+	if (conf__from_base(reload->config.opts) && (!wait || wait > BASE_INTERVAL_NS))
 		wait = BASE_INTERVAL_NS;
 	return wait ? now + wait : 0;
 }
 
 /* A file is gone: for the moment, as while a ConfigMap is swapped, or for longer. */
-static void say_missing(struct agent *agent)
+static void log_missing(struct reload *reload)
 {
-	if (agent->missing++ == 1)
+	if (reload->missing++ == 1)
 		log_warn("reload: the configuration's file is gone; the configuration stays as "
 			 "it was");
 }
 
-void agent__watch(struct agent *agent, uint64_t now)
+void reload_watch(struct reload *reload, uint64_t now)
 {
 	enum conf_change change;
 
-	if (agent->leave_ns)
-		return;
-	if (!agent->reload_ns || now < agent->reload_ns) {
-		if (!agent->reload_ns)
-			agent->reload_ns = next_look(agent, now);
+	if (!reload->next_ns || now < reload->next_ns) {
+		if (!reload->next_ns)
+			reload->next_ns = next_look(reload, now);
 		return;
 	}
-	change = conf_watch__look(agent->watch, agent->opts);
+	change = conf_watch__look(reload->watch, reload->config.opts);
 	if (change == CONF_MISSING)
-		say_missing(agent);
+		log_missing(reload);
 	else
-		agent->missing = 0;
+		reload->missing = 0;
 	if (change == CONF_CHANGED)
-		agent__reload(agent, "reload");
-	agent->reload_ns = next_look(agent, now);
+		reload_now(reload, "reload");
+	reload->next_ns = next_look(reload, now);
+}
+
+int reload_open(const struct reload_config *config, struct conf_watch *watch, struct reload **out)
+{
+	struct reload *reload = calloc(1, sizeof(*reload));
+
+	if (!reload) {
+		conf_watch__free(watch);
+		return -ENOMEM;
+	}
+	reload->config = *config;
+	reload->watch = watch;
+	*out = reload;
+	return 0;
+}
+
+void reload_close(struct reload *reload)
+{
+	if (!reload)
+		return;
+	conf_watch__free(reload->watch);
+	free(reload);
 }

@@ -1,35 +1,54 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Where clients' queries come in: sockets of this node, or of the private
- * namespace.
- *
- * Contract: agent_priv.h. A socket that cannot be had is one line in the log,
- * with what to do about it.
+ * Where clients' queries come in. Contract: sockets.h.
  */
+#include "agent/sockets.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_priv.h"
-#include "base/clock.h"
-#include "datapath/clients.h"
+#include "base/log.h"
 
 #define DNS_PORT       53
-#define CROWDED_SAY_NS (10 * NSEC_PER_SEC)
+#define CROWDED_LOG_NS (10 * NSEC_PER_SEC)
+
+struct sockets {
+	struct sockets_config config;
+	struct server *server;
+	uint64_t crowded_ns; /* when it was last logged */
+};
 
 static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
 		     uint64_t now)
 {
-	struct agent *agent = ctx;
+	const struct sockets *sockets = ctx;
 
-	resolver__query(agent->gen->resolver, client, query, now);
+	sockets->config.query(sockets->config.ctx, client, query, now);
 }
 
-/* A connection is of no block yet: the first one that says something of its address. */
+static uint32_t on_device(void *ctx, const struct sockaddr *peer)
+{
+	const struct sockets *sockets = ctx;
+
+	return sockets->config.device(sockets->config.ctx, peer);
+}
+
+static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+{
+	const struct sockets *sockets = ctx;
+
+	sockets->config.refused(sockets->config.ctx, client, rcode, reply_size);
+}
+
+/* A connection is of no block yet: the first one that says something of its
+ * address. */
 static void on_connection(void *ctx, const struct sockaddr *local, struct corefile_timeouts *out)
 {
-	const struct corefile *cf = ((struct agent *)ctx)->gen->cf;
+	const struct sockets *sockets = ctx;
+	const struct corefile *cf = sockets->config.corefile(sockets->config.ctx);
 
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_timeouts *timeouts = &cf->blocks[i].timeouts;
@@ -44,37 +63,32 @@ static void on_connection(void *ctx, const struct sockaddr *local, struct corefi
 	}
 }
 
-/* A steered client's, as the programs have noted it. */
-uint32_t agent__device_of(void *ctx, const struct sockaddr *peer)
-{
-	const struct agent *agent = ctx;
-
-	return agent->datapath ? clients__device_of(agent->datapath, peer) : 0;
-}
-
 static void on_full(void *ctx, bool full)
 {
-	control_shed(&((struct agent *)ctx)->control, NODENS_SHED_SYN, full);
+	const struct sockets *sockets = ctx;
+
+	sockets->config.shed(sockets->config.ctx, NODENS_SHED_SYN, full);
 }
 
 /* Comes and goes within milliseconds: worth a word now and then. */
 static void on_crowded(void *ctx, bool crowded)
 {
-	struct agent *agent = ctx;
-	uint64_t now = loop__now(&agent->loop);
+	struct sockets *sockets = ctx;
+	uint64_t now = loop__now(sockets->config.loop);
 
-	control_shed(&agent->control, NODENS_SHED_QUEUE, crowded);
-	if (!crowded || (agent->crowded_said_ns && now - agent->crowded_said_ns < CROWDED_SAY_NS))
+	sockets->config.shed(sockets->config.ctx, NODENS_SHED_QUEUE, crowded);
+	if (!crowded || (sockets->crowded_ns && now - sockets->crowded_ns < CROWDED_LOG_NS))
 		return;
-	agent->crowded_said_ns = now;
+	sockets->crowded_ns = now;
 	log_warn("queries arrive faster than the agent reads them%s",
-		 agent->netns ? ": until it catches up, misses go to the cluster's DNS" : "");
+		 sockets->config.steers ? ": until it catches up, misses go to the cluster's DNS"
+					: "");
 }
 
-static int add_socket(struct agent *agent, int fd, int family, int type, uint16_t port)
+static int add_socket(struct sockets *sockets, int fd, int family, int type, uint16_t port)
 {
-	int ret = type == SOCK_DGRAM ? server__add_udp(agent->server, fd, family, port)
-				     : server__add_tcp(agent->server, fd);
+	int ret = type == SOCK_DGRAM ? server__add_udp(sockets->server, fd, family, port)
+				     : server__add_tcp(sockets->server, fd);
 
 	if (ret) {
 		log_error("out of memory");
@@ -83,21 +97,22 @@ static int add_socket(struct agent *agent, int fd, int family, int type, uint16_
 	return ret;
 }
 
-static const char *advice(const struct agent *agent, int error)
+static const char *advice(const struct sockets *sockets, int error)
 {
 	if (error == -EADDRNOTAVAIL)
-		return agent->gen->plan.mode == MODE_STEER && !agent->dummy
-			       ? "; no interface has this address: -setupinterface makes a link "
-				 "that has it"
+		return sockets->config.plan->mode == MODE_STEER && !sockets->config.has_link
+			       ? "; no interface has this address: -setupinterface makes a "
+				 "link that has it"
 			       : "; no interface has this address";
 	if (error != -EADDRINUSE)
 		return "";
-	return agent->dummy ? "; another DNS server runs there, or on all addresses: have it bind "
-			      "its own, or use -mode steer -setupinterface=false"
-			    : "; another DNS server runs there";
+	return sockets->config.has_link
+		       ? "; another DNS server runs there, or on all addresses: have it "
+			 "bind its own, or use -mode steer -setupinterface=false"
+		       : "; another DNS server runs there";
 }
 
-static int listen_at(struct agent *agent, const struct plan_listen *listen, int type)
+static int listen_at(struct sockets *sockets, const struct plan_listen *listen, int type)
 {
 	const union sockaddr_any *addr = &listen->addr;
 	uint16_t port = sockaddr__port(addr);
@@ -109,14 +124,15 @@ static int listen_at(struct agent *agent, const struct plan_listen *listen, int 
 	if (fd < 0) {
 		log_error("cannot listen on %s over %s: %s%s",
 			  sockaddr__text(addr, text, sizeof(text)),
-			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(agent, fd));
+			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(sockets, fd));
 		return fd;
 	}
-	return add_socket(agent, fd, addr->sa.sa_family, type, port);
+	return add_socket(sockets, fd, addr->sa.sa_family, type, port);
 }
 
-/* Every address of the node, or none of them where another server has the port: that one stays. */
-static int listen_wide(struct agent *agent, const struct plan_listen *listen, bool *done)
+/* Every address of the node, or none of them where another server has the port:
+ * that one stays. */
+static int listen_wide(struct sockets *sockets, const struct plan_listen *listen, bool *done)
 {
 	const union sockaddr_any *addr = &listen->addr;
 	int udp = server__socket(addr, SOCK_DGRAM), tcp, ret;
@@ -129,23 +145,22 @@ static int listen_wide(struct agent *agent, const struct plan_listen *listen, bo
 			close(udp);
 		if (tcp != -EAFNOSUPPORT)
 			log_warn("cannot listen on %s: %s; queries to the node's other addresses "
-				 "are not "
-				 "answered, those to -localip are",
+				 "are not answered, those to -localip are",
 				 sockaddr__text(addr, text, sizeof(text)), strerror(-tcp));
 		return 0;
 	}
 	*done = true;
-	ret = add_socket(agent, udp, addr->sa.sa_family, SOCK_DGRAM, DNS_PORT);
+	ret = add_socket(sockets, udp, addr->sa.sa_family, SOCK_DGRAM, DNS_PORT);
 	if (ret) {
 		close(tcp);
 		return ret;
 	}
-	return add_socket(agent, tcp, addr->sa.sa_family, SOCK_STREAM, DNS_PORT);
+	return add_socket(sockets, tcp, addr->sa.sa_family, SOCK_STREAM, DNS_PORT);
 }
 
-static int listen_everywhere(struct agent *agent)
+static int listen_everywhere(struct sockets *sockets)
 {
-	const struct plan *plan = &agent->gen->plan;
+	const struct plan *plan = sockets->config.plan;
 	bool wide4 = false, wide6 = false;
 	int ret = 0;
 
@@ -155,26 +170,22 @@ static int listen_everywhere(struct agent *agent)
 		bool dns = sockaddr__port(&listen->addr) == DNS_PORT;
 
 		if (listen->wide)
-			ret = listen_wide(agent, listen, v6 ? &wide6 : &wide4);
+			ret = listen_wide(sockets, listen, v6 ? &wide6 : &wide4);
 		else if (!dns || !(v6 ? wide6 : wide4))
-			ret = listen_at(agent, listen, SOCK_DGRAM);
+			ret = listen_at(sockets, listen, SOCK_DGRAM);
 		else
 			continue;
 		if (!ret && !listen->wide)
-			ret = listen_at(agent, listen, SOCK_STREAM);
+			ret = listen_at(sockets, listen, SOCK_STREAM);
 	}
 	return ret;
 }
 
-static int steer_at(struct agent *agent, int family, int type)
+static int listen_inside(struct sockets *sockets, struct steering *steering, int family, int type)
 {
-	int fd = netns__socket(agent->netns, family, type, DNS_PORT);
+	int fd = steering_socket(steering, family, type, DNS_PORT);
 
-	if (fd < 0) {
-		log_error("cannot listen in the private namespace: %s", strerror(-fd));
-		return fd;
-	}
-	return add_socket(agent, fd, family, type, DNS_PORT);
+	return fd < 0 ? fd : add_socket(sockets, fd, family, type, DNS_PORT);
 }
 
 static bool serves(const struct plan *plan, int family)
@@ -186,58 +197,67 @@ static bool serves(const struct plan *plan, int family)
 	return false;
 }
 
-static int open_sockets(struct agent *agent)
+int sockets_open_inside(struct sockets *sockets, const struct plan *plan, struct steering *steering)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct plan *plan = &agent->gen->plan;
 	int ret = 0;
 
-	for (int i = 0; !ret && i < 2 && agent->netns; i++) {
+	for (int i = 0; !ret && i < 2; i++) {
 		if (!serves(plan, families[i]))
 			continue;
-		ret = steer_at(agent, families[i], SOCK_DGRAM);
+		ret = listen_inside(sockets, steering, families[i], SOCK_DGRAM);
 		if (!ret)
-			ret = steer_at(agent, families[i], SOCK_STREAM);
+			ret = listen_inside(sockets, steering, families[i], SOCK_STREAM);
 	}
-	return ret ? ret : listen_everywhere(agent);
+	return ret;
 }
 
-int agent_sockets__open(struct agent *agent)
+int sockets_open(const struct sockets_config *config, struct sockets **out)
 {
-	struct server_config config = {
-		.loop = &agent->loop,
-		.stats = agent->map.stats,
+	struct server_config server = {
+		.loop = config->loop,
+		.stats = config->stats,
 		.max_tcp = SERVER_MAX_TCP,
 		.query = on_query,
 		.timeouts = on_connection,
-		.device = agent__device_of,
+		.device = on_device,
 		.full = on_full,
 		.crowded = on_crowded,
-		.refused = agent__on_refused,
-		.ctx = agent,
+		.refused = on_refused,
 	};
-	struct error err = { .text = "" };
+	struct sockets *sockets = calloc(1, sizeof(*sockets));
 	int ret;
 
-	if (agent->gen->plan.mode == MODE_STEER && !agent->bare) {
-		ret = netns__open(agent->gen->plan.served, agent->gen->plan.n_served, &agent->netns,
-				  &err);
-		if (!ret)
-			ret = attach__return(agent->datapath, netns__nd0(agent->netns), &err);
-		if (ret) {
-			log_error("%s", err.text);
-			return ret;
-		}
-		if (netns__note(agent->netns)[0])
-			log_info("nd0: %s", netns__note(agent->netns));
-	}
-	ret = server__open(&config, &agent->server);
-	if (ret) {
+	if (!sockets) {
 		log_error("out of memory");
+		return -ENOMEM;
+	}
+	sockets->config = *config;
+	server.ctx = sockets;
+	ret = server__open(&server, &sockets->server);
+	if (ret)
+		log_error("out of memory");
+	else
+		ret = listen_everywhere(sockets);
+	if (ret) {
+		sockets_close(sockets);
 		return ret;
 	}
-	ret = agent_link__open(agent);
-	if (!ret)
-		ret = open_sockets(agent);
-	return ret ? ret : agent_link__keep(agent);
+	sockets->config.plan = NULL;
+	*out = sockets;
+	return 0;
+}
+
+void sockets_reply(struct sockets *sockets, const struct client *client, const uint8_t *msg,
+		   size_t len)
+{
+	server__reply(sockets->server, client, msg, len);
+}
+
+void sockets_close(struct sockets *sockets)
+{
+	if (!sockets)
+		return;
+	server__close(sockets->server);
+	free(sockets);
 }

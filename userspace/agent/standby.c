@@ -1,97 +1,86 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * A second agent on a node: it waits, with its configuration read and checked, and goes on as soon
- * as the first is gone, however that ended. So two DaemonSets keep a node in DNS while one is
- * upgraded.
- *
- * Contract: agent_priv.h. Meanwhile nothing of the node is touched. /health says OK where its
- * address is free, /ready says why it is not.
+ * A second agent on a node. Contract: standby.h.
  */
+#include "agent/standby.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_priv.h"
+#include "base/log.h"
 #include "link/node_lock.h"
 
 #define LOOK_US	  50000
 #define TICK_LOOK 20 /* looks: a second */
 
 /* @fd as node_lock__try() returns it. */
-static int say_error(int fd)
+static int log_failure(int fd)
 {
 	if (fd < 0)
 		log_error("the lock of this network namespace: %s", strerror(-fd));
 	return fd;
 }
 
-static int wait_for_lock(struct agent *agent)
+static int wait_for_lock(const struct standby_config *config)
 {
 	const struct timeval look = { 0, LOOK_US };
 	unsigned int looks = 0;
 	int fd = -EBUSY;
 
-	while (fd == -EBUSY && !agent->stopping) {
-		event_base_loopexit(agent->loop.events, &look);
-		if (event_base_dispatch(agent->loop.events) < 0) {
+	while (fd == -EBUSY && !config->stopping(config->ctx)) {
+		event_base_loopexit(config->loop->events, &look);
+		if (event_base_dispatch(config->loop->events) < 0) {
 			log_error("the event loop failed");
 			return -EIO;
 		}
 		if (++looks % TICK_LOOK == 0)
-			agent_observe__tick(agent, loop__now(&agent->loop));
+			config->tick(config->ctx);
 		fd = node_lock__try();
 	}
-	if (!agent->stopping)
-		return say_error(fd);
+	if (!config->stopping(config->ctx))
+		return log_failure(fd);
 	if (fd >= 0)
 		close(fd);
 	return -ECANCELED;
 }
 
-static int stand_by(struct agent *agent, const struct corefile *cf)
+static int stand_by(const struct standby_config *config)
 {
 	int fd;
 
-	log_info(
-		"another nodens agent runs in this network namespace: standing by, to take over as "
-		"soon as it is gone");
-	fd = agent_observe__open(agent);
+	log_info("another nodens agent runs in this network namespace: standing by, to take over "
+		 "as soon as it is gone");
+	fd = config->begin(config->ctx);
 	if (!fd)
-		fd = agent_observe__configure(agent, cf);
-	if (!fd)
-		fd = wait_for_lock(agent);
-	agent_observe__close(agent);
+		fd = wait_for_lock(config);
+	config->end(config->ctx);
 	if (fd >= 0)
 		log_info("the other agent is gone: taking over");
 	return fd;
 }
 
-static int lock_as_node_cache(struct agent *agent, const struct corefile *cf)
+static int lock_or_wait(const struct standby_config *config)
 {
 	int fd = node_lock__try();
 
 	if (fd == -EBUSY)
-		return stand_by(agent, cf);
+		return stand_by(config);
 	/* Who may not take the lock may not take port 53 either: what it is for does not arise. */
-	return fd == -EACCES ? fd : say_error(fd);
+	return fd == -EACCES ? fd : log_failure(fd);
 }
 
-int agent_standby__open(struct agent *agent, const struct corefile *cf)
+int standby_lock(const struct standby_config *config, int *lock_fd)
 {
 	struct error err = { .text = "" };
-	int fd;
+	int fd = config->waits ? lock_or_wait(config) : node_lock__take(&err);
 
-	if (agent->opts->nodecache) {
-		fd = lock_as_node_cache(agent, cf);
-		if (fd == -EACCES)
-			return 0;
-	} else {
-		fd = node_lock__take(&err);
-		if (fd < 0)
-			log_error("%s", err.text);
-	}
-	if (fd < 0)
-		return fd;
-	agent->lock_fd = fd;
-	return 0;
+	*lock_fd = -1;
+	if (config->waits && fd == -EACCES)
+		return 0;
+	if (fd >= 0)
+		*lock_fd = fd;
+	else if (!config->waits)
+		log_error("%s", err.text);
+	return fd < 0 ? fd : 0;
 }

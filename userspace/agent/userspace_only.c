@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Without the kernel path, where it is not to be had: node-cache's own DaemonSet gives neither
- * bpf() nor a namespace nor a bpffs, a kernel may refuse the programs, and with nothing but the
- * image changed the node must go on to have its DNS. The agent then answers as node-cache did, on
- * the addresses of the link, from a store in its own memory; pods that ask the cluster DNS' address
- * are kube-proxy's as before.
- *
- * Contract: agent_priv.h. Only for an agent that was started as node-cache is; who says
- * `nodens run` asks for the kernel path and is told why there is none.
+ * Without the kernel path. Contract: userspace_only.h.
  */
+#include "agent/userspace_only.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent_priv.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "datapath/attach.h"
+#include "link/netns.h"
+#include "store/store.h"
 
 #define REMIND_NS (30 * 60 * NSEC_PER_SEC)
 
@@ -55,7 +53,7 @@ static bool is_want(int ret)
  * All of it, so that it can be put right at once; nothing is made. False where it is the kernel
  * itself: then no right would help.
  */
-static bool look(const struct agent *agent, const struct plan *plan, struct missing *missing)
+static bool look(const char *pin_dir, const struct plan *plan, struct missing *missing)
 {
 	struct error err = { .text = "" };
 	int ret = datapath__may_load(&err);
@@ -71,16 +69,16 @@ static bool look(const struct agent *agent, const struct plan *plan, struct miss
 	ret = plan->mode == MODE_STEER ? netns__may_open() : 0;
 	if (is_want(ret))
 		add(missing, "a network namespace cannot be made: %s", strerror(-ret));
-	ret = datapath__may_pin(agent->opts->bpffs, &err);
+	ret = datapath__may_pin(pin_dir, &err);
 	if (ret == -ENODEV)
-		add(missing, "%s is not in a bpffs", agent->opts->bpffs);
+		add(missing, "%s is not in a bpffs", pin_dir);
 	else if (is_want(ret))
 		add(missing, "%s", err.text);
 	return true;
 }
 
 /* @rights: what is missing can be given; else it is the kernel. */
-static void say(const struct missing *missing, const struct plan *plan, bool rights)
+static void log_missing(const struct missing *missing, const struct plan *plan, bool rights)
 {
 	if (!rights) {
 		log_error("no kernel path: %s. %s", missing->text,
@@ -100,27 +98,58 @@ static void say(const struct missing *missing, const struct plan *plan, bool rig
 					     "capabilities BPF, PERFMON and NET_ADMIN");
 }
 
-static void say_verifier(const char *line)
+static void log_verifier(const char *line)
 {
 	log_warn("verifier: %s", line);
 }
 
 /* Loads the programs, once; a refusal holds for every device, now and later. */
-static int load_programs(struct agent *agent, const struct plan *plan, struct error *err)
+static int load_programs(const struct run_options *opts, const struct plan *plan,
+			 struct datapath *dp, struct error *err)
 {
-	int ret = attach__load(agent->datapath, agent->opts->hook, plan->mode == MODE_STEER, err);
+	int ret = attach__load(dp, opts->hook, plan->mode == MODE_STEER, err);
 
 	if (!ret)
 		return 0;
-	datapath__verifier_lines(say_verifier);
-	if (!datapath__adopted(agent->datapath))
-		datapath__unpin(agent->opts->bpffs);
-	datapath__close(agent->datapath);
-	agent->datapath = NULL;
+	datapath__verifier_lines(log_verifier);
+	if (!datapath__adopted(dp))
+		datapath__unpin(opts->bpffs);
+	datapath__close(dp);
 	return ret;
 }
 
-int agent_bare__publisher(const uint32_t capacity[2], struct publisher **out)
+int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
+			       const struct plan *plan, struct datapath **out, struct error *err)
+{
+	/* without sockets of the node's own nobody would be answered */
+	bool may_do_without = opts->nodecache && plan->n_listen;
+	struct missing missing = { .text = "" };
+	struct datapath *dp;
+	bool rights = true;
+	int ret;
+
+	if (may_do_without)
+		rights = look(opts->bpffs, plan, &missing);
+	if (!missing.text[0]) {
+		ret = datapath__open(config, &dp, err);
+		if (ret && (!may_do_without || !is_want(ret)))
+			return ret;
+		if (!ret) {
+			ret = load_programs(opts, plan, dp, err);
+			if (!ret)
+				*out = dp;
+			if (!ret || !opts->nodecache || ret == -ENOMEM)
+				return ret;
+			rights = false;
+		}
+		add(&missing, "%s", err->text);
+	}
+	*out = NULL;
+	log_missing(&missing, plan, rights);
+	return 0;
+}
+
+int userspace_only_publisher(const uint32_t capacity[2], struct publisher **out)
 {
 	uint32_t slab_entries[NODENS_CLASSES];
 
@@ -128,41 +157,11 @@ int agent_bare__publisher(const uint32_t capacity[2], struct publisher **out)
 	return publisher__none(slab_entries, out);
 }
 
-int agent_bare__open_kern(struct agent *agent, const struct datapath_config *config,
-			  const struct plan *plan, struct error *err)
+void userspace_only_remind(uint64_t *logged_ns, uint64_t now)
 {
-	/* without sockets of the node's own nobody would be answered */
-	bool may_do_without = agent->opts->nodecache && plan->n_listen;
-	struct missing missing = { .text = "" };
-	bool rights = true;
-	int ret;
-
-	if (may_do_without)
-		rights = look(agent, plan, &missing);
-	if (!missing.text[0]) {
-		ret = datapath__open(config, &agent->datapath, err);
-		if (ret && (!may_do_without || !is_want(ret)))
-			return ret;
-		if (!ret) {
-			ret = load_programs(agent, plan, err);
-			if (!ret || !agent->opts->nodecache || ret == -ENOMEM)
-				return ret;
-			rights = false;
-		}
-		add(&missing, "%s", err->text);
-	}
-	agent->bare = true;
-	say(&missing, plan, rights);
-	return 0;
-}
-
-void agent_bare__remind(struct agent *agent, uint64_t now)
-{
-	if (!agent->bare)
-		return;
-	if (agent->bare_said_ns && now - agent->bare_said_ns >= REMIND_NS)
+	if (*logged_ns && now - *logged_ns >= REMIND_NS)
 		log_warn("still no kernel path: the first lines of this log say what is missing");
-	else if (agent->bare_said_ns)
+	else if (*logged_ns)
 		return;
-	agent->bare_said_ns = now;
+	*logged_ns = now;
 }

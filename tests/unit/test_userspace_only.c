@@ -17,7 +17,7 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
-#include "agent/agent_priv.h"
+#include "agent/userspace_only.h"
 #include "base/clock.h"
 
 static bool old_kernel;
@@ -63,9 +63,9 @@ static void test_old_kernel(void **state)
 	static const struct run_options opts = { .nodecache = true, .bpffs = "/nowhere" };
 	static const struct plan plan = { .mode = MODE_STEER, .n_listen = 1 };
 	const struct datapath_config config = { .capacity = { 64, 64 }, .pin_dir = opts.bpffs };
-	static struct agent agent = { .opts = &opts };
+	struct datapath *dp = NULL;
 	struct error err = { .text = "" };
-	char said[2048];
+	char log[2048];
 
 	(void)state;
 	if (geteuid()) {
@@ -79,18 +79,17 @@ static void test_old_kernel(void **state)
 	assert_null(strstr(err.text, "5.4"));
 
 	catch_stderr(NULL, 0);
-	assert_int_equal(agent_bare__open_kern(&agent, &config, &plan, &err), 0);
-	catch_stderr(said, sizeof(said));
+	assert_int_equal(userspace_only_or_datapath(&opts, &config, &plan, &dp, &err), 0);
+	catch_stderr(log, sizeof(log));
 	old_kernel = false;
-	assert_true(agent.bare);
-	assert_non_null(strstr(said, "loops"));
-	assert_null(strstr(said, "capabilities"));
-	assert_null(strstr(said, "/nowhere"));
-	assert_null(agent.datapath);
+	assert_null(dp);
+	assert_non_null(strstr(log, "loops"));
+	assert_null(strstr(log, "capabilities"));
+	assert_null(strstr(log, "/nowhere"));
 }
 
 /* Lines on stderr of a call each second, from @from_s on for @for_s. */
-static unsigned int lines(struct agent *agent, uint64_t from_s, uint64_t for_s)
+static unsigned int lines(uint64_t *logged_ns, uint64_t from_s, uint64_t for_s)
 {
 	FILE *out = tmpfile();
 	int c, before = dup(STDERR_FILENO);
@@ -99,7 +98,7 @@ static unsigned int lines(struct agent *agent, uint64_t from_s, uint64_t for_s)
 	assert_non_null(out);
 	dup2(fileno(out), STDERR_FILENO);
 	for (uint64_t s = from_s; s < from_s + for_s; s++)
-		agent_bare__remind(agent, s * NSEC_PER_SEC);
+		userspace_only_remind(logged_ns, s * NSEC_PER_SEC);
 	dup2(before, STDERR_FILENO);
 	close(before);
 	rewind(out);
@@ -111,21 +110,13 @@ static unsigned int lines(struct agent *agent, uint64_t from_s, uint64_t for_s)
 
 static void test_reminds(void **state)
 {
-	static struct agent agent = { .bare = true };
+	uint64_t logged_ns = 0;
 
 	(void)state;
 	/* that it is so was said at the start */
-	assert_int_equal(lines(&agent, 1000, 1800), 0);
-	assert_int_equal(lines(&agent, 2800, 1), 1);
-	assert_int_equal(lines(&agent, 2801, 5 * 1800), 5);
-}
-
-static void test_nothing_to_say(void **state)
-{
-	static struct agent agent = { .bare = false };
-
-	(void)state;
-	assert_int_equal(lines(&agent, 1000, 10000), 0);
+	assert_int_equal(lines(&logged_ns, 1000, 1800), 0);
+	assert_int_equal(lines(&logged_ns, 2800, 1), 1);
+	assert_int_equal(lines(&logged_ns, 2801, 5 * 1800), 5);
 }
 
 int main(void)
@@ -133,7 +124,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_kernel),
 		cmocka_unit_test(test_reminds),
-		cmocka_unit_test(test_nothing_to_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What is logged and shown of the agent at work: /health, /ready and /metrics, the lines of the log
+ * and errors plugins.
+ *
+ * Contract: those lines go to stdout as CoreDNS words them, so that what reads its log reads this
+ * one.
+ */
+#ifndef NODENS_OBSERVE_H
+#define NODENS_OBSERVE_H
+
+#include "agent/generation.h"
+#include "observe/endpoints.h"
+
+struct observe_config {
+	struct loop *loop;
+	const struct run_options *opts;
+	struct agent_stats *stats;
+	struct metrics *metrics;
+	bool (*ready)(void *ctx, char *why); /* as in struct endpoints_config */
+	void *ctx;
+};
+
+struct observe;
+
+int observe_open(const struct observe_config *config, struct observe **out); /* -ENOMEM */
+void observe_close(struct observe *observe);
+
+/* As much is logged as a configuration wants. True: debug lines too. */
+bool observe_level(const struct run_options *opts, const struct corefile *cf);
+/* The endpoints and the level of the configuration at work. -errno: it has been logged. */
+int observe_configure(struct observe *observe, const struct corefile *cf);
+
+/* Lines of the errors plugin: as errlog_line. */
+void observe_error_line(struct observe *observe, enum log_level level, const char *text);
+/* @gen: the configuration that answered. */
+void observe_replied(struct observe *observe, const struct generation *gen,
+		     const struct resolver_event *event);
+void observe_beat(struct observe *observe); /* ten times a second */
+void observe_tick(struct observe *observe); /* each second */
+
+#endif /* NODENS_OBSERVE_H */

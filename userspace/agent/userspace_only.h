@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Without the kernel path, where it is not to be had: node-cache's own DaemonSet gives neither
+ * bpf() nor a namespace nor a bpffs, a kernel may refuse the programs, and with nothing but the
+ * image changed the node must go on to have its DNS. The agent then answers as node-cache did, on
+ * the addresses of the link, from a store that it alone reads; pods that ask the cluster DNS'
+ * address are kube-proxy's as before.
+ *
+ * Contract: only for an agent that was started as node-cache is; who says `nodens run` asks for the
+ * kernel path and is told why there is none.
+ */
+#ifndef NODENS_USERSPACE_ONLY_H
+#define NODENS_USERSPACE_ONLY_H
+
+#include "config/plan.h"
+#include "datapath/datapath.h"
+
+/*
+ * The datapath with its programs loaded; or *out NULL where this agent goes without: what is
+ * missing has been logged. -errno: neither; @err is for the log.
+ */
+int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
+			       const struct plan *plan, struct datapath **out, struct error *err);
+
+/* For the store of an agent without a datapath. */
+int userspace_only_publisher(const uint32_t capacity[2], struct publisher **out);
+
+/* Each second, without a datapath: it is worth a word now and then. *logged_ns is 0 at first. */
+void userspace_only_remind(uint64_t *logged_ns, uint64_t now_ns);
+
+#endif /* NODENS_USERSPACE_ONLY_H */

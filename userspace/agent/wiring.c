@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What each part of the agent is given of the others. Contract: agent_priv.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/userspace_only.h"
+#include "agent_priv.h"
+#include "base/log.h"
+#include "datapath/clients.h"
+
+static const struct corefile *corefile(void *ctx)
+{
+	return ((struct agent *)ctx)->gen->cf;
+}
+
+static const struct plan *plan_of(void *ctx)
+{
+	return &((struct agent *)ctx)->gen->plan;
+}
+
+static uint32_t device_of(void *ctx, const struct sockaddr *peer)
+{
+	const struct agent *agent = ctx;
+
+	return agent->datapath ? clients__device_of(agent->datapath, peer) : 0;
+}
+
+static void leave_loop(struct agent *agent, int error)
+{
+	agent->fatal = error;
+	event_base_loopbreak(agent->loop.events);
+}
+
+/* ---- the store ---- */
+
+static void on_refresh(void *ctx, const struct store_question *question, uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	if (!agent->gen || lifecycle_stopping(agent->lifecycle))
+		return;
+	metrics_source_refresh(agent->metrics, question);
+	resolver__refresh(agent->gen->resolver, question, now);
+}
+
+static void on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t hits)
+{
+	struct agent *agent = ctx;
+
+	if (agent->metrics)
+		metrics_source_hits(agent->metrics, slot, partition, hits);
+}
+
+static void on_commit(void *ctx)
+{
+	control_commit(&((struct agent *)ctx)->control);
+}
+
+int agent_open_store(struct agent *agent)
+{
+	struct store_config config = {
+		.capacity = { agent->capacity[0], agent->capacity[1] },
+		.bufsize = agent->opts->bufsize,
+		.hash_key = (const uint64_t *)agent->control.ctl->hash_key,
+		.cut_depths = (uint64_t *)&agent->control.ctl->cut_depths,
+		.refresh = on_refresh,
+		.hits = on_hits,
+		.commit = on_commit,
+		.ctx = agent,
+	};
+	struct publisher *publisher;
+	int ret = agent->datapath ? datapath__publisher(agent->datapath, &publisher)
+				  : userspace_only_publisher(agent->capacity, &publisher);
+
+	if (!ret)
+		ret = store__open(publisher, &config, loop__now(&agent->loop), &agent->store);
+	if (ret)
+		log_error("cannot open the store: %s", strerror(-ret));
+	return ret;
+}
+
+/* ---- metrics, /health, /ready, logs ---- */
+
+static struct store *store_of(void *ctx)
+{
+	return ((struct agent *)ctx)->store;
+}
+
+static struct generation *at_work(void *ctx)
+{
+	return ((struct agent *)ctx)->gen;
+}
+
+static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
+{
+	const struct agent *agent = ctx;
+
+	if (agent->datapath)
+		return datapath__counters(agent->datapath, counters);
+	if (!agent->store) /* standing by */
+		return -ENOENT;
+	memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0])); /* userspace only */
+	return 0;
+}
+
+static bool has_path(void *ctx)
+{
+	const struct agent *agent = ctx;
+
+	return agent->devices && devices_have_path(agent->devices);
+}
+
+static bool on_ready(void *ctx, char *why)
+{
+	struct agent *agent = ctx;
+
+	if (!agent->gen) {
+		snprintf(why, ENDPOINTS_WHY, "standing by: another agent runs");
+		return false;
+	}
+	if (lifecycle_leaving(agent->lifecycle)) {
+		snprintf(why, ENDPOINTS_WHY, "leaving");
+		return false;
+	}
+	if (agent->datapath ? !has_path(agent) : !agent->gen->plan.n_listen) {
+		snprintf(why, ENDPOINTS_WHY, "no kernel path");
+		return false;
+	}
+	if (generation_waiting(agent->gen, why, ENDPOINTS_WHY))
+		return false;
+	/* a beat later it begins, unless nd0 is down */
+	if (agent->steering && !steering_on(agent->steering)) {
+		snprintf(why, ENDPOINTS_WHY, "not steering");
+		return false;
+	}
+	return true;
+}
+
+int agent_open_observe(struct agent *agent)
+{
+	struct metrics_source_config metrics = {
+		.loop = &agent->loop,
+		.stats = agent->counters.stats,
+		.store = store_of,
+		.generation = at_work,
+		.kernel = read_kernel,
+		.kernel_path = has_path,
+		.ctx = agent,
+	};
+	struct observe_config observe = {
+		.loop = &agent->loop,
+		.opts = agent->opts,
+		.stats = agent->counters.stats,
+		.ready = on_ready,
+		.ctx = agent,
+	};
+	int ret = metrics_source_open(&metrics, &agent->metrics);
+
+	if (!ret) {
+		observe.metrics = metrics_source_metrics(agent->metrics);
+		ret = observe_open(&observe, &agent->observe);
+	}
+	if (ret)
+		log_error("out of memory");
+	return ret;
+}
+
+void agent_close_observe(struct agent *agent)
+{
+	observe_close(agent->observe);
+	metrics_source_close(agent->metrics);
+	agent->observe = NULL;
+	agent->metrics = NULL;
+}
+
+/* ---- the configuration at work ---- */
+
+static void on_upstream(void *ctx, const union sockaddr_any *addr, bool up, const char *reason)
+{
+	char text[64];
+
+	(void)ctx;
+	if (up)
+		log_info("upstream %s answers again", sockaddr__text(addr, text, sizeof(text)));
+	else
+		log_warn("upstream %s does not answer: %s",
+			 sockaddr__text(addr, text, sizeof(text)), reason);
+}
+
+static void on_dropped(void *ctx, const struct corefile_forward *forward)
+{
+	metrics_source_dropped(((struct agent *)ctx)->metrics, forward);
+}
+
+static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
+{
+	sockets_reply(((struct agent *)ctx)->sockets, client, msg, len);
+}
+
+static void on_overload(void *ctx, bool overloaded)
+{
+	struct agent *agent = ctx;
+
+	control_shed(&agent->control, NODENS_SHED_LOAD, overloaded);
+	if (!overloaded)
+		log_warn("no longer overloaded");
+	else
+		log_warn("overloaded: %s", agent->datapath
+						   ? "new queries go on to the cluster's DNS"
+						   : "queries may be turned away");
+}
+
+static void on_replied(void *ctx, const struct resolver_event *event)
+{
+	struct agent *agent = ctx;
+	const struct generation *gen = generation_of(agent->gen, event);
+
+	metrics_source_replied(agent->metrics, gen, event);
+	if (gen)
+		observe_replied(agent->observe, gen, event);
+}
+
+/* As CoreDNS: one of the upstreams is this very agent. */
+static void on_loop(void *ctx, const struct client *client, const char *zone,
+		    const struct dns_name *probe)
+{
+	char peer[64], local[64], name[1024] = "?";
+
+	dns_name__to_text(probe, name, sizeof(name));
+	log_error("plugin/loop: Loop (%s -> %s) detected for zone \"%s\", see "
+		  "https://coredns.io/plugins/loop#troubleshooting. Query: \"HINFO %s\": what is "
+		  "forwarded for the zone comes back here; name other upstreams",
+		  sockaddr__text(&client->peer, peer, sizeof(peer)),
+		  sockaddr__text(&client->local, local, sizeof(local)), zone, name);
+	/* every query for the zone would go round until it times out: better none is taken at all
+	 */
+	leave_loop(ctx, -ELOOP);
+}
+
+static void on_error_line(void *ctx, enum log_level level, const char *text)
+{
+	observe_error_line(((struct agent *)ctx)->observe, level, text);
+}
+
+int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan)
+{
+	struct generation_config config = {
+		.loop = &agent->loop,
+		.stats = agent->counters.stats,
+		.store = agent->store,
+		.bufsize = agent->opts->bufsize,
+		.upstream_changed = on_upstream,
+		.dropped = on_dropped,
+		.device = device_of,
+		.reply = on_reply,
+		.overload = on_overload,
+		.replied = on_replied,
+		.looped = on_loop,
+		.error_line = on_error_line,
+		.ctx = agent,
+	};
+	struct generation *gen;
+	int ret = generation_open(&config, cf, plan, &gen);
+
+	if (ret)
+		return ret;
+	observe_level(agent->opts, gen->cf);
+	metrics_source_configure(agent->metrics, gen->cf);
+	generation_take_over(&agent->gen, gen, agent->store,
+			     agent->capacity[0] + agent->capacity[1], loop__now(&agent->loop));
+	return 0;
+}
+
+static int take(void *ctx, struct corefile *cf, const struct plan *plan)
+{
+	struct agent *agent = ctx;
+	int ret = agent_open_generation(agent, cf, plan);
+
+	if (ret)
+		return ret;
+	observe_configure(agent->observe, agent->gen->cf);
+	upstreams__probe(agent->gen->upstreams);
+	resolver__watch_loops(agent->gen->resolver, loop__now(&agent->loop));
+	return 0;
+}
+
+static void on_config_map_refused(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	metrics__setup_error(metrics_source_metrics(agent->metrics), METRICS_SETUP_CONFIGMAP);
+}
+
+int agent_open_reload(struct agent *agent, struct conf_watch *watch)
+{
+	struct reload_config config = {
+		.opts = agent->opts,
+		.stats = agent->counters.stats,
+		.corefile = corefile,
+		.plan = plan_of,
+		.take = take,
+		.refused = on_config_map_refused,
+		.ctx = agent,
+	};
+	int ret = reload_open(&config, watch, &agent->reload);
+
+	if (ret)
+		log_error("out of memory");
+	return ret;
+}
+
+/* ---- ways in ---- */
+
+static void on_lost(void *ctx)
+{
+	leave_loop(ctx, -ENODEV);
+}
+
+int agent_open_steering(struct agent *agent, const struct plan *plan)
+{
+	struct steering_config config = {
+		.datapath = agent->datapath,
+		.control = &agent->control,
+		.addrs = plan->served,
+		.n_addrs = plan->n_served,
+		.lost = on_lost,
+		.ctx = agent,
+	};
+
+	if (plan->mode != MODE_STEER || !agent->datapath)
+		return 0;
+	return steering_open(&config, &agent->steering);
+}
+
+static void on_link_failed(void *ctx, bool missing)
+{
+	struct metrics *metrics = metrics_source_metrics(((struct agent *)ctx)->metrics);
+
+	metrics__setup_error(metrics, METRICS_SETUP_INTERFACE_CHECK);
+	if (missing)
+		metrics__setup_error(metrics, METRICS_SETUP_INTERFACE_ADD);
+}
+
+int agent_open_link(struct agent *agent)
+{
+	struct local_link_config config = {
+		.opts = agent->opts,
+		.failed = on_link_failed,
+		.ctx = agent,
+	};
+
+	return local_link_open(&config, &agent->link);
+}
+
+static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
+		     uint64_t now)
+{
+	resolver__query(((struct agent *)ctx)->gen->resolver, client, query, now);
+}
+
+static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+{
+	metrics_source_refused(((struct agent *)ctx)->metrics, client, rcode, reply_size);
+}
+
+static void on_shed(void *ctx, uint32_t what, bool on)
+{
+	control_shed(&((struct agent *)ctx)->control, what, on);
+}
+
+int agent_open_sockets(struct agent *agent, const struct plan *plan)
+{
+	struct sockets_config config = {
+		.loop = &agent->loop,
+		.stats = agent->counters.stats,
+		.plan = plan,
+		.has_link = agent->link,
+		.steers = agent->steering,
+		.query = on_query,
+		.refused = on_refused,
+		.device = device_of,
+		.shed = on_shed,
+		.corefile = corefile,
+		.ctx = agent,
+	};
+	int ret = sockets_open(&config, &agent->sockets);
+
+	if (!ret && agent->steering)
+		ret = sockets_open_inside(agent->sockets, plan, agent->steering);
+	return ret;
+}
+
+static bool on_device(void *ctx, const struct netdev *info, bool gone)
+{
+	struct agent *agent = ctx;
+
+	if (!agent->steering || info->ifindex != steering_nd0(agent->steering))
+		return false;
+	if (!lifecycle_stopping(agent->lifecycle))
+		steering_on_nd0(agent->steering, info, gone);
+	return true;
+}
+
+int agent_open_devices(struct agent *agent)
+{
+	struct devices_config config = {
+		.loop = &agent->loop,
+		.opts = agent->opts,
+		.datapath = agent->datapath,
+		.stats = agent->counters.stats,
+		.plan = plan_of,
+		.own = on_device,
+		.ctx = agent,
+	};
+
+	return agent->datapath ? devices_open(&config, &agent->devices) : 0;
+}
+
+/* ---- beginning and end ---- */
+
+static bool answered(void *ctx)
+{
+	return upstreams__answered(((struct agent *)ctx)->gen->upstreams, NULL);
+}
+
+static void probe(void *ctx)
+{
+	upstreams__probe(((struct agent *)ctx)->gen->upstreams);
+}
+
+static bool waiting(void *ctx, char *zones, size_t size)
+{
+	return generation_waiting(((struct agent *)ctx)->gen, zones, size);
+}
+
+static bool begin(void *ctx, uint64_t now)
+{
+	struct agent *agent = ctx;
+
+	if (agent->steering && !steering_possible(agent->steering))
+		return false;
+	if (agent->steering) {
+		steering_set(agent->steering, true);
+		/* only now can a question of ours come back by way of a pod */
+		resolver__watch_loops(agent->gen->resolver, now);
+	}
+	log_info("the upstreams of all zones answer%s", agent->steering ? ": steering" : "");
+	return true;
+}
+
+static bool begun(void *ctx)
+{
+	const struct agent *agent = ctx;
+
+	return !agent->steering || steering_on(agent->steering);
+}
+
+static void on_reload(void *ctx, const char *signal)
+{
+	reload_now(((struct agent *)ctx)->reload, signal);
+}
+
+/* For how long queries are answered on after SIGTERM. */
+static uint64_t lameduck_of(const struct corefile *cf)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		if (cf->blocks[i].health.enabled && cf->blocks[i].health_lameduck_ns > longest)
+			longest = cf->blocks[i].health_lameduck_ns;
+	}
+	return longest;
+}
+
+static uint64_t on_leave(void *ctx, const char *signal)
+{
+	const struct agent *agent = ctx;
+	const char *what =
+		agent->opts->persist && agent->datapath ? ", programs and cache stay" : "";
+	uint64_t lameduck = lameduck_of(agent->gen->cf);
+
+	if (lameduck)
+		log_info("%s: leaving in %llu.%03llu s (lameduck)%s; a second signal ends at once",
+			 signal, (unsigned long long)(lameduck / NSEC_PER_SEC),
+			 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
+	else
+		log_info("%s: leaving%s", signal, what);
+	return lameduck;
+}
+
+static void on_stop(void *ctx)
+{
+	const struct agent *agent = ctx;
+
+	if (agent->steering)
+		steering_set(agent->steering, false);
+}
+
+static unsigned int in_flight(void *ctx)
+{
+	return generation_in_flight(((struct agent *)ctx)->gen);
+}
+
+int agent_open_lifecycle(struct agent *agent)
+{
+	struct lifecycle_config config = {
+		.loop = &agent->loop,
+		.answered = answered,
+		.probe = probe,
+		.waiting = waiting,
+		.begin = begin,
+		.begun = begun,
+		.reload = on_reload,
+		.leave = on_leave,
+		.stop = on_stop,
+		.in_flight = in_flight,
+		.ctx = agent,
+	};
+
+	return lifecycle_open(&config, &agent->lifecycle);
+}
