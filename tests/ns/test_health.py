@@ -88,7 +88,7 @@ def test_timeouts(serve, nodens, cli):
     # a reload, for connections to come
     nodens.corefile.write_text(corefile.replace("read 1s", "read 5s").replace("idle 4s", "idle 1s"))
     nodens.signal("HUP")
-    nodens.wait_said("read again")
+    nodens.wait_said("the new configuration is at work")
     part, idle = patience(cli, 5), patience(cli, 1000)
     assert part >= 4.9
     assert idle < part
@@ -127,7 +127,7 @@ def test_maxtcpqueries(serve, nodens, cli):
     assert queries_taken(cli, 2, at_once=False) == (2, True)
     nodens.corefile.write_text(corefile.replace("maxtcpqueries 3", "maxtcpqueries -1"))
     nodens.signal("HUP")
-    nodens.wait_said("read again")
+    nodens.wait_said("the new configuration is at work")
     assert queries_taken(cli, 40, at_once=True) == (40, True), "without a limit"
 
 

@@ -228,7 +228,7 @@ def test_debug(serve, nodens):
     assert not nodens.said("^debug:")
     nodens.corefile.write_text(corefile.replace("{", "{\ndebug", 1))
     nodens.signal("HUP")
-    nodens.wait_said("read again")
+    nodens.wait_said("the new configuration is at work")
     assert nodens.said("^debug: SHA-512")
 
 

@@ -51,7 +51,7 @@ def test_late_answers_are_not_kept(steered, nodens, upstreams):
     wait_until(2, lambda: upstreams[1].asked("a.slow-1500.one.test") != (0, 0), "not asked")
     steered.configure(("one.test.", 2), reload="")
     nodens.signal("HUP")
-    nodens.wait_said("read again", 2)
+    nodens.wait_said("the new configuration is at work", 2)
     assert late().value == "192.0.2.1", "the answer that was on its way"
     assert steered.value("a.slow-1500.one.test") == "192.0.2.2", "the next one"
 
@@ -67,7 +67,7 @@ def test_counters_go_on(steered, nodens):
     assert requests() == 2
     steered.configure(("two.test.", 1, METRICS), ("one.test.", 2), reload="")
     nodens.signal("HUP")
-    nodens.wait_said("read again")
+    nodens.wait_said("the new configuration is at work")
     steered.pod.ask("b.one.test")
     time.sleep(0.2)
     assert requests() == 3
@@ -104,7 +104,7 @@ def test_no_query_is_lost(steered, lab, nodens):
         nodens.signal("HUP")
         time.sleep(0.4)
     perf.wait(60)
-    assert nodens.times_said("read again") == 20
+    assert nodens.times_said("the new configuration is at work") == 20
     said = log.read_text()
     assert re.search("Queries sent: +3000", said) and re.search("Queries completed: +3000", said), said
     assert re.search("Response codes: +NOERROR 3000 ", said), said
