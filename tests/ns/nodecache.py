@@ -108,6 +108,14 @@ class NodeCache(agent.Nodens):
         return self.stat("kernel.steered") > before
 
 
+def notrack_rules(address):
+    """node-cache's own in table raw, one list of iptables' arguments each."""
+    ends = [("PREROUTING", "-d", "--dport"), ("OUTPUT", "-s", "--sport"), ("OUTPUT", "-d", "--dport")]
+    return [[chain, end, address, "-p", proto, port, "53", "-m", "comment", "--comment",
+             "NodeLocal DNS Cache: skip conntrack", "-j", "NOTRACK"]
+            for proto in ("udp", "tcp") for chain, end, port in ends]
+
+
 def link_gone():
     return not link_info(LINK)
 

@@ -8,8 +8,9 @@ import pytest
 
 from agent import command, detach
 from cluster import D
-from lab import DNS4, UP4, ip, leftovers, ms_since_boot, note, output, rules, spawn, wait_until
+from lab import DNS4, UP4, ip, leftovers, ms_since_boot, note, output, rules, run, spawn, wait_until
 from load import Load
+from nodecache import notrack_rules
 
 HIT_RATE, MISS_RATE = 1000, 100
 
@@ -214,6 +215,21 @@ def test_other_dies(other, front, lab, p1):
     time.sleep(0.7)
     other.start("192.0.2.1")
     load.end(when - 50, when + 50)
+
+
+@pytest.mark.parametrize("other", ["169.254.20.10"], indirect=True)
+def test_notrack_rules_of_the_other(other, front, nodens, p1):
+    """They are at work: nobody is told to remove them."""
+    made = notrack_rules(other.address)
+    for rule in made:
+        run("iptables", "-w", "-t", "raw", "-A", *rule)
+    try:
+        front()
+        assert p1.value(f"n1.{D}", server=other.address) == "10.100.0.1"
+        assert not nodens.said("NOTRACK"), nodens.log_tail()
+    finally:
+        for rule in made:
+            run("iptables", "-w", "-t", "raw", "-D", *rule)
 
 
 def test_wants_an_address():

@@ -15,9 +15,11 @@ from agent import NODENS, Metrics, command, detach, http
 from cluster import D
 from lab import (DNS4, DNS6, NODE4, NODE6, UP4, ip, leftovers, note, output, rules, run, source_to,
                  spawn, wait_until)
-from nodecache import ARGS, BOTH, LINK, LOCAL4, LOCAL6, OUTSIDE, STUB, NodeCache, link_addresses, link_gone
+from nodecache import (ARGS, BOTH, LINK, LOCAL4, LOCAL6, OUTSIDE, STUB, NodeCache, link_addresses, link_gone,
+                       notrack_rules)
 
 MS = 1000
+TWO_FAMILIES = ["-localip", f"{LOCAL4},{DNS4},{LOCAL6},{DNS6}", *ARGS[2:]]
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------
@@ -341,33 +343,30 @@ def test_pidfile_is_no_symbolic_link(installed):
 # ---- what a killed node-cache left -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy"])
+@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy"])
 def test_notrack(installed, tool):
-    """node-cache's rules for both addresses, made by this tool; nodens names them, and its command removes them."""
-    def rule(*args):
-        return run(tool, "-w", "-t", "raw", *args, "-j", "NOTRACK", check=False).returncode == 0
-
-    comment = ["-m", "comment", "--comment", "NodeLocal DNS Cache: skip conntrack"]
-    for address in LOCAL4, DNS4:
-        for proto in "udp", "tcp":
-            if not rule("-A", "PREROUTING", "-d", address, "-p", proto, "--dport", 53, *comment):
-                pytest.skip(f"no {tool} here")
-            rule("-A", "OUTPUT", "-s", address, "-p", proto, "--sport", 53, *comment)
-            rule("-A", "OUTPUT", "-d", address, "-p", proto, "--dport", 53, *comment)
-    other = ["PREROUTING", "-d", "10.9.9.9", "-p", "udp", "--dport", 53]  # not for an address that is served
-    rule("-A", *other)
-    installed.swap(*ARGS)
+    """node-cache's rules for both addresses of a family, made by this tool; nodens names them, and its command removes
+    them."""
+    addresses, other = ([LOCAL6, DNS6], "fd00:9::9") if tool[:3] == "ip6" else ([LOCAL4, DNS4], "10.9.9.9")
+    if run(tool, "-w", "-t", "raw", "-S", check=False).returncode:
+        pytest.skip(f"no {tool} here")
+    for address in addresses:
+        for rule in notrack_rules(address):
+            run(tool, "-w", "-t", "raw", "-A", *rule)
+    stays = ["PREROUTING", "-d", other, "-p", "udp", "--dport", 53, "-j", "NOTRACK"]  # for no address that is served
+    run(tool, "-w", "-t", "raw", "-A", *stays)
+    installed.swap(*TWO_FAMILIES)
     installed.wait_said("ready: ", 30)
-    for address in LOCAL4, DNS4:
+    for address in addresses:
         line, = re.findall(f".*NOTRACK rules for {address} in table raw.*", installed.log_text())
         assert re.search(f"^warn: 6 NOTRACK rules .* {tool}-save -t raw", line)
         run("sh", "-c", line.partition("Remove them: ")[2])
     assert installed.times_said("NOTRACK rules") == 2
     left = re.findall("^-A.*(?:NOTRACK|--notrack)", output(f"{tool}-save", "-t", "raw"), re.M)
     assert len(left) == 1, "the rule of another address"
-    rule("-D", *other)
+    run(tool, "-w", "-t", "raw", "-D", *stays)
     installed.own()
-    installed.swap(*ARGS)
+    installed.swap(*TWO_FAMILIES)
     installed.wait_said("ready: ", 30)
     assert not installed.said("NOTRACK"), "of rules that are gone"
 
@@ -609,8 +608,7 @@ def test_service_without_backends(installed, p1):
 def test_dual_stack(swapped, p1, node):
     """node-cache refuses this list. The base's own placeholders are left for the agent to fill in."""
     swapped.install("__PILLAR__LOCAL__DNS__", "__PILLAR__DNS__SERVER__")
-    start(swapped, p1, args=["-localip", f"{LOCAL4},{DNS4},{LOCAL6},{DNS6}", "-conf", "/etc/Corefile", "-upstreamsvc",
-                             "kube-dns-upstream"])
+    start(swapped, p1, args=TWO_FAMILIES)
     assert link_addresses() == [*BOTH, f"{DNS6}/128", f"{LOCAL6}/128"]
     for server in DNS4, LOCAL4, DNS6, LOCAL6:
         assert p1.value(f"n91.{D}", "AAAA", server) == "fd00:100::5b"

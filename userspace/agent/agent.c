@@ -341,7 +341,9 @@ static void log_notes(const struct agent *agent, const struct conf *conf)
 {
 	for (unsigned int i = 0; i < agent->opts->n_ignored; i++)
 		log_info("%s", agent->opts->ignored[i]);
-	notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
+	/* In front of another cache the rules for its address are its own. */
+	if (agent->opts->mode != MODE_FRONT)
+		notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
 	for (size_t i = 0; i < conf->notes.len; i++)
 		log_warn("%s", conf->notes.text[i]);
 	if (conf->plan->warning[0])
