@@ -287,7 +287,10 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 	return ret;
 }
 
-/* The mark of this device in any layout's directory: the qdisc may be an older version's making. */
+/*
+ * The mark of this device in any layout's directory: the qdisc may be an older version's making. A
+ * directory that others may write to says nothing.
+ */
 static bool take_mark(int ifindex, const char *pin_dir)
 {
 	char path[PATH_MAX], tail[32];
@@ -301,7 +304,7 @@ static bool take_mark(int ifindex, const char *pin_dir)
 		if (strncmp(layout->d_name, "layout-", 7))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/clsact", pin_dir, layout->d_name);
-		sub = opendir(path);
+		sub = pins_check_owner(path, NULL) ? NULL : opendir(path);
 		while (sub && (mark = readdir(sub))) {
 			size_t len = strlen(mark->d_name), n = strlen(tail);
 
