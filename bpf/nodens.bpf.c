@@ -44,17 +44,23 @@ static __always_inline __u64 ctx_len(void *ctx, bool xdp)
 /*
  * On an skb the packet comes back linear, ours to write, and with no
  * CHECKSUM_COMPLETE left over: the kernel drops that when it grows a packet,
- * so one that shrinks or keeps its size is grown by a byte first.
+ * so one that shrinks or keeps its size is grown by a byte first. GO_ON, or the outcome: the query
+ * is as it came (NODENS_CTR_RESIZE), or is no longer that of the client.
  */
-static __always_inline bool ctx_resize(void *ctx, bool xdp, __u64 len)
+static __always_inline long ctx_resize(void *ctx, bool xdp, __u64 len)
 {
 	__u64 old = ctx_len(ctx, xdp);
+	bool grown = !xdp && len <= old;
 
 	if (xdp)
-		return len == old || !bpf_xdp_adjust_tail(ctx, (int)(len - old));
-	if (len <= old && bpf_skb_change_tail(ctx, old + 1, 0))
-		return false;
-	return !bpf_skb_change_tail(ctx, len, 0);
+		return len == old || !bpf_xdp_adjust_tail(ctx, (int)(len - old))
+			       ? GO_ON
+			       : NODENS_CTR_RESIZE;
+	if (grown && bpf_skb_change_tail(ctx, old + 1, 0))
+		return NODENS_CTR_RESIZE;
+	if (!bpf_skb_change_tail(ctx, len, 0))
+		return GO_ON;
+	return grown ? NODENS_CTR_BROKEN : NODENS_CTR_RESIZE;
 }
 
 /* What does the packet ask? GO_ON, or the outcome. */
@@ -177,6 +183,7 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
 	struct reply_sums sums;
+	long outcome;
 	__u64 partial = 0;
 	__u64 now = now_ns(), name_at = p->dns + DNS_HEADER_LEN;
 	struct question wanted = *q;
@@ -211,8 +218,9 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 		partial = forget(kind == QUERY_PARTIAL, now) & 1;
 	}
 
-	if (!ctx_resize(ctx, xdp, p->dns + r.dns_len))
-		return NODENS_CTR_RESIZE;
+	outcome = ctx_resize(ctx, xdp, p->dns + r.dns_len);
+	if (outcome != GO_ON)
+		return outcome;
 	data = ctx_data(ctx, xdp);
 	end = ctx_end(ctx, xdp);
 	/*

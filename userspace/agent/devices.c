@@ -105,7 +105,8 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 	if (!first || ret == -ENODEV)
 		return;
 	log_error("%s: not attached: %s", device->info.name, err.text);
-	if (devices->config.opts->interfaces &&
+	/* At the start alone: later it may come back, and the agent is of use to the others. */
+	if (!devices->readable && devices->config.opts->interfaces &&
 	    is_named(devices->config.opts->interfaces, device->info.name))
 		devices->error = ret;
 }
