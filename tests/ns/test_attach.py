@@ -619,6 +619,23 @@ def test_lock_is_roots(device):
     assert "PermissionError" in run(*NOBODY, PYTHON, "-c", bind, check=False).stderr
 
 
+def test_lock_that_a_stranger_holds(device):
+    """Where everybody may bind low ports, an agent goes on without the lock, and says so."""
+    hold = ('import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); '
+            's.bind(("127.110.100.48", 1)); print("bound", flush=True); time.sleep(60)')
+    run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=0")
+    corefile = device.pod.lab.dir / "Corefile"
+    corefile.write_text(".:53 {\n    bind 127.0.0.1\n    forward . 127.0.0.2\n}\n")
+    log = device.pod.lab.dir / "agent"
+    with running(*NOBODY, PYTHON, "-c", hold, log=device.pod.lab.dir / "hold", until="bound"):
+        for words in (["run"], []):
+            with running(BUILD / "nodens", *words, "-conf", corefile, "-mode", "listen", "-localip", "127.0.0.1",
+                         "-setupinterface=false", log=log, until="^info: ready"):
+                pass
+            assert "is held by a process that is no agent" in log.read_text()
+    run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=1024")
+
+
 # ---- nd0 -------------------------------------------------------------------------------------------------
 
 

@@ -67,7 +67,17 @@ static int lock_or_wait(const struct standby_config *config)
 	if (fd == -EBUSY)
 		return stand_by(config);
 	/* Who may not take the lock may not take port 53 either: what it is for does not arise. */
-	return fd == -EACCES ? fd : log_failure(fd);
+	return fd == -EACCES || fd == -EPERM ? fd : log_failure(fd);
+}
+
+/* Nobody's process keeps a node without DNS. */
+static int without_lock(struct error *err)
+{
+	if (!err->text[0])
+		node_lock__take(err);
+	log_warn("%s: going on without it; a second agent would take this one's programs off",
+		 err->text);
+	return 0;
 }
 
 int standby_lock(const struct standby_config *config, int *lock_fd)
@@ -76,6 +86,8 @@ int standby_lock(const struct standby_config *config, int *lock_fd)
 	int fd = config->waits ? lock_or_wait(config) : node_lock__take(&err);
 
 	*lock_fd = -1;
+	if (fd == -EPERM)
+		return without_lock(&err);
 	if (config->waits && fd == -EACCES)
 		return 0;
 	if (fd >= 0)

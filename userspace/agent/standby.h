@@ -24,7 +24,8 @@ struct standby_config {
 
 /*
  * *lock_fd: of this network namespace, to hold; -1 where this process may not have it, and so may
- * not have port 53 either. -ECANCELED: told to end meanwhile.
+ * not have port 53 either, or where somebody who is no agent holds it. -ECANCELED: told to end
+ * meanwhile.
  */
 int standby_lock(const struct standby_config *config, int *lock_fd);
 

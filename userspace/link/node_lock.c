@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +21,29 @@
 /* A killed agent's descriptors go a moment after it. */
 #define TRIES	40
 #define WAIT_US 50000
+
+/*
+ * Where net.ipv4.ip_unprivileged_port_start is 0 or 1 anybody can take the port. Agents are root's,
+ * or this one's user's; what cannot be read is taken for an agent.
+ */
+static bool held_by_stranger(void)
+{
+	FILE *file = fopen("/proc/thread-self/net/udp", "re");
+	unsigned int addr, port, uid;
+	bool stranger = false;
+	char line[256];
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %*u: %8X:%4X %*8X:%*4X %*x %*8x:%*8x %*2x:%*8x %*8x %u", &addr,
+			   &port, &uid) == 3 &&
+		    addr == htonl(LOCK_ADDR) && port == LOCK_PORT)
+			stranger = uid && uid != geteuid();
+	}
+	fclose(file);
+	return stranger;
+}
 
 int node_lock__try(void)
 {
@@ -35,9 +60,11 @@ int node_lock__try(void)
 	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) ||
 	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)))
-		ret = errno == EADDRINUSE ? -EBUSY : -errno;
+		ret = -errno;
 	if (ret)
 		close(fd);
+	if (ret == -EADDRINUSE)
+		return held_by_stranger() ? -EPERM : -EBUSY;
 	return ret ? ret : fd;
 }
 
@@ -49,6 +76,13 @@ int node_lock__take(struct error *err)
 		usleep(WAIT_US);
 	if (fd == -EBUSY)
 		return error__set(err, fd, "another nodens agent runs in this network namespace");
+	if (fd == -EPERM)
+		return error__set(
+			err, fd,
+			"the lock of this network namespace, UDP port %d of 127.110.100.48, is "
+			"held by a process that is no agent "
+			"(net.ipv4.ip_unprivileged_port_start allows that)",
+			LOCK_PORT);
 	if (fd < 0)
 		return error__set(err, fd, "the lock of this network namespace: %s%s",
 				  strerror(-fd),
