@@ -24,11 +24,7 @@ static bool about_transport(uint16_t type)
 	return type == DNS_TYPE_OPT || type == DNS_TYPE_TSIG || type == DNS_TYPE_TKEY;
 }
 
-/*
- * RFC 4035, 3.2.1: who did not ask for DNSSEC, by DO or by the type itself, does not get it. (The
- * case of DS is where a zone is referred to, of which no client of a cache hears.)
- */
-static bool unwanted(const struct message *message, uint16_t type)
+bool message__unwanted(const struct message *message, uint16_t type)
 {
 	return !message->dnssec && type != message->qtype && message->qtype != DNS_TYPE_ANY &&
 	       (type == DNS_TYPE_RRSIG || type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3);
@@ -97,7 +93,7 @@ static int read_records(struct dns_cursor *cur, const uint16_t count[DNS_SECTION
 				rr->ttl_s = 0;
 			if (!rdata_valid(cur, rr))
 				return -EBADMSG;
-			if (unwanted(message, rr->type))
+			if (message__unwanted(message, rr->type))
 				continue;
 			rr->owner = last.name;
 			message->hash[message->n_rr++] = last.hash;

@@ -118,7 +118,8 @@ struct dns_rr {
 	struct dns_name owner;
 	uint16_t type, class; /* host order */
 	uint32_t ttl_s;
-	uint16_t rdata_at, rdata_len; /* in the message */
+	uint32_t rdata_at; /* in the message; of one that is being made there may be more */
+	uint16_t rdata_len;
 	uint8_t section;
 };
 

@@ -19,7 +19,7 @@ struct dns_rdata {
 struct dns_rdata_part {
 	bool is_name;
 	bool compress;	  /* a name that may be written compressed (RFC 1035's types) */
-	uint16_t at, len; /* in the message, if not a name */
+	uint32_t at, len; /* in the message, if not a name */
 	struct dns_name name;
 };
 

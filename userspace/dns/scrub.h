@@ -38,6 +38,12 @@ struct judgement {
 /* The same for names that are equal, whatever their case. */
 uint64_t message__hash(const struct dns_name *name);
 
+/*
+ * RFC 4035, 3.2.1: who did not ask for DNSSEC, by DO or by the type itself, does not get it. (The
+ * case of DS is where a zone is referred to, of which no client of a cache hears.)
+ */
+bool message__unwanted(const struct message *message, uint16_t type);
+
 void admission__judge(const struct message *message, struct judgement *out);
 
 #endif /* NODENS_ADMISSION_H */

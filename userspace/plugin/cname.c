@@ -6,80 +6,89 @@
 
 #include <errno.h>
 
-#include "plugin/synth.h"
+#include "dns/compose.h"
 
-static const ldns_rr *find(const ldns_rr_list *list, const struct dns_name *owner, uint16_t type)
+/* 1: there is a record of @type at @owner; *value: the name in it, if there is one. 0; -errno. */
+static int find(const struct answer *answer, const struct dns_name *owner, uint16_t type,
+		struct dns_name *value)
 {
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
-		struct dns_name name;
+	struct records records;
+	int ret = records__open(&records, answer);
+	bool equal = false;
 
-		if (ldns_rr_get_type(rr) == (ldns_rr_type)type &&
-		    !synth__to_name(ldns_rr_owner(rr), &name) && dns_name__equal(&name, owner))
-			return rr;
+	if (!ret) {
+		while ((ret = records__next(&records)) > 0 &&
+		       records.rr.section == DNS_ANSWER_SECTION) {
+			if (!records.same_owner)
+				equal = dns_name__equal(&records.rr.owner, owner);
+			if (equal && records.rr.type == type)
+				break;
+		}
 	}
-	return NULL;
+	if (ret > 0)
+		ret = records.rr.section == DNS_ANSWER_SECTION;
+	if (ret > 0)
+		records__name(&records, value);
+	records__close(&records);
+	return ret;
 }
 
 bool cname__target(const struct answer *answer, struct dns_name *target)
 {
-	struct dns_name name = answer->qname;
-	const ldns_rr *cname = NULL;
+	struct dns_name name = answer->qname, unused;
 	unsigned int n = 0;
-	struct synth synth;
-	bool leads_on = false;
+	int ret;
 
 	if (!answer->count[DNS_ANSWER_SECTION] || (answer->flags & DNS_RCODE) != DNS_NOERROR ||
 	    (answer->qtype != DNS_TYPE_A && answer->qtype != DNS_TYPE_AAAA))
 		return false;
-	if (synth__from_answer(&synth, answer))
+	do {
+		struct dns_name owner = name;
+
+		ret = find(answer, &owner, DNS_TYPE_CNAME, &name);
+	} while (ret > 0 && n++ < CNAME_MAX);
+	if (ret || !n || find(answer, &name, answer->qtype, &unused))
 		return false;
-	while ((cname = find(ldns_pkt_answer(synth.pkt), &name, DNS_TYPE_CNAME)) &&
-	       n++ < CNAME_MAX && !synth__to_name(ldns_rr_rdf(cname, 0), &name))
-		;
-	if (!cname && n && !find(ldns_pkt_answer(synth.pkt), &name, answer->qtype)) {
-		dns_name__lower(&name);
-		*target = name;
-		leads_on = true;
-	}
-	synth__close(&synth);
-	return leads_on;
+	dns_name__lower(&name);
+	*target = name;
+	return true;
 }
 
-static int add_all(struct synth *to, enum dns_section section, const ldns_rr_list *list)
+/* Of the first @sections sections. */
+static int add_all(struct compose *to, struct records *from, unsigned int sections)
 {
-	int ret = 0;
+	int ret;
 
-	for (size_t i = 0; !ret && i < ldns_rr_list_rr_count(list); i++) {
-		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
-
-		ret = rr ? synth__add_rr(to, section, rr) : -ENOMEM;
+	while ((ret = records__next(from)) > 0 && from->rr.section < sections) {
+		ret = compose__add(to, from, NULL);
+		if (ret)
+			return ret;
 	}
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
 		struct answer **out)
 {
-	struct synth a = { .pkt = NULL }, b = { .pkt = NULL }, to = { .pkt = NULL };
-	int ret = synth__from_answer(&a, first);
+	uint16_t flags = DNS_AA | DNS_RA | (then->flags & DNS_RCODE);
+	struct compose *to = NULL;
+	struct records a, b = { .msg = NULL };
+	int ret = records__open(&a, first);
 
 	if (!ret)
-		ret = synth__from_answer(&b, then);
+		ret = records__open(&b, then);
 	if (!ret)
-		ret = synth__open(&to, &first->qname, first->qtype, then->flags & DNS_RCODE);
+		ret = compose__open(&first->qname, first->qtype, first->key_flags,
+				    first->n_ttl + then->n_ttl, &to);
 	if (!ret)
-		ret = add_all(&to, DNS_ANSWER_SECTION, ldns_pkt_answer(a.pkt));
+		ret = add_all(to, &a, DNS_AUTHORITY);
 	if (!ret)
-		ret = add_all(&to, DNS_ANSWER_SECTION, ldns_pkt_answer(b.pkt));
+		ret = add_all(to, &b, DNS_ADDITIONAL);
 	if (!ret)
-		ret = add_all(&to, DNS_AUTHORITY, ldns_pkt_authority(b.pkt));
-	if (!ret)
-		ret = synth__answer(&to, &first->qname, first->qtype, first->key_flags, admission,
-				    out);
-	synth__close(&a);
-	synth__close(&b);
-	synth__close(&to);
+		ret = compose__answer(to, flags, admission, out);
+	records__close(&a);
+	records__close(&b);
+	compose__close(to);
 	return ret;
 }
 

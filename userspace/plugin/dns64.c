@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "plugin/synth.h"
+#include "dns/compose.h"
 
 #define UNKNOWN_TTL_S  600
 #define RESERVED_OCTET 8 /* "u", bits 64 to 71: zero whatever the prefix (RFC 6052, 2.2) */
@@ -26,32 +26,32 @@ void dns64__embed(const struct corefile_dns64 *dns64, const uint8_t address[4], 
 }
 
 /* An IPv4 address in disguise is none that an IPv6 host could reach: RFC 6147, 5.1.4. */
-static bool excluded(const ldns_rr *rr)
+static bool excluded(const struct records *records)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	return ldns_rr_get_type(rr) == LDNS_RR_TYPE_AAAA && ldns_rr_rd_count(rr) == 1 &&
-	       !memcmp(ldns_rdf_data(ldns_rr_rdf(rr, 0)), mapped, sizeof(mapped));
+	return records->rr.type == DNS_TYPE_AAAA && records->rr.rdata_len == 16 &&
+	       !memcmp(records__rdata(records), mapped, sizeof(mapped));
 }
 
-static unsigned int count_type(const ldns_pkt *pkt, ldns_rr_type type)
+static bool has_type(const struct answer *answer, uint16_t type)
 {
-	const ldns_rr_list *list = ldns_pkt_answer(pkt);
-	unsigned int n = 0;
+	struct records records;
+	bool has = false;
 
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
-
-		n += ldns_rr_get_type(rr) == type && !excluded(rr);
+	if (!records__open(&records, answer)) {
+		while (!has && records__next(&records) > 0 &&
+		       records.rr.section == DNS_ANSWER_SECTION)
+			has = records.rr.type == type && records.rr.class == DNS_CLASS_IN &&
+			      !excluded(&records);
 	}
-	return n;
+	records__close(&records);
+	return has;
 }
 
 bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
 {
 	uint16_t rcode = aaaa->flags & DNS_RCODE;
-	struct synth synth;
-	bool wants;
 
 	/* RFC 6147, 5.1.2: any other error is as good as an empty answer */
 	if (rcode)
@@ -59,25 +59,28 @@ bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
 	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
 		return true;
 	/* a chain of CNAMEs alone is no address either */
-	wants = !synth__from_answer(&synth, aaaa) && !count_type(synth.pkt, LDNS_RR_TYPE_AAAA);
-	synth__close(&synth);
-	return wants;
+	return !has_type(aaaa, DNS_TYPE_AAAA);
 }
 
-static int to_aaaa(const struct corefile_dns64 *dns64, ldns_rr *rr)
+static int add_records(const struct corefile_dns64 *dns64, struct records *from, struct compose *to)
 {
 	uint8_t address[16];
-	ldns_rdf *rdf;
+	int ret;
 
-	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_A)
-		return 0;
-	dns64__embed(dns64, ldns_rdf_data(ldns_rr_rdf(rr, 0)), address);
-	rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA, sizeof(address), address);
-	if (!rdf)
-		return -ENOMEM;
-	ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, 0));
-	ldns_rr_set_type(rr, LDNS_RR_TYPE_AAAA);
-	return 0;
+	while ((ret = records__next(from)) > 0 && from->rr.section == DNS_ANSWER_SECTION) {
+		if (from->rr.type == DNS_TYPE_RRSIG) /* is about what was there before */
+			continue;
+		if (from->rr.type == DNS_TYPE_A && from->rr.class == DNS_CLASS_IN) {
+			dns64__embed(dns64, records__rdata(from), address);
+			ret = compose__add_octets(to, &from->rr, DNS_TYPE_AAAA, address,
+						  sizeof(address));
+		} else {
+			ret = compose__add(to, from, NULL);
+		}
+		if (ret)
+			return ret;
+	}
+	return ret < 0 ? ret : 0;
 }
 
 /* RFC 6147, 5.1.7: as long as it would be known that there is no AAAA record; else 10 min. */
@@ -93,35 +96,22 @@ int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a
 		      const struct answer *native, const struct dns_name *qname, uint8_t key_flags,
 		      struct answer **out)
 {
-	ldns_rr_list *list;
-	struct synth from, to = { .pkt = NULL };
-	int ret = synth__from_answer(&from, a);
+	struct compose *to = NULL;
+	struct records from;
+	int ret = records__open(&from, a);
 
-	if (!ret && !count_type(from.pkt, LDNS_RR_TYPE_A))
+	if (!ret && !has_type(a, DNS_TYPE_A))
 		ret = -ENOENT;
 	if (!ret)
-		ret = synth__open(&to, qname, LDNS_RR_TYPE_AAAA, DNS_NOERROR);
-	list = ret ? NULL : ldns_pkt_answer(from.pkt);
-	for (size_t i = 0; !ret && i < ldns_rr_list_rr_count(list); i++) {
-		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
-
-		/* signatures are about what was there before */
-		if (rr && ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG) {
-			ldns_rr_free(rr);
-			continue;
-		}
-		ret = rr ? to_aaaa(dns64, rr) : -ENOMEM;
-		if (!ret)
-			ret = synth__add_rr(&to, DNS_ANSWER_SECTION, rr);
-	}
-	if (!ret) {
-		ldns_pkt_set_aa(to.pkt, false);
-		ret = synth__answer(&to, qname, DNS_TYPE_AAAA, key_flags, NULL, out);
-	}
+		ret = compose__open(qname, DNS_TYPE_AAAA, key_flags, a->n_ttl, &to);
+	if (!ret)
+		ret = add_records(dns64, &from, to);
+	if (!ret)
+		ret = compose__answer(to, DNS_RA, NULL, out);
 	if (!ret && (*out)->ttl_s > longest_ttl(native))
 		(*out)->ttl_s = longest_ttl(native);
-	synth__close(&from);
-	synth__close(&to);
+	records__close(&from);
+	compose__close(to);
 	return ret;
 }
 

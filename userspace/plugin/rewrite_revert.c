@@ -6,19 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plugin/synth.h"
+#include "dns/compose.h"
 #include "rewrite_priv.h"
 
-static int set_name(ldns_rdf **rdf, const struct dns_name *name)
-{
-	ldns_rdf *new = synth__name(name);
-
-	if (!new)
-		return -ENOMEM;
-	ldns_rdf_deep_free(*rdf);
-	*rdf = new;
-	return 0;
-}
+#define TYPE_NAPTR 35 /* RFC 3403 */
 
 /* The names that a question has had: one before each name rule, and the last. */
 struct names {
@@ -103,78 +94,54 @@ static void revert_name(const struct rewrite *rewrite, const struct rewrite_resu
 	}
 }
 
-/* Which of a record's names stands for its value: those that CoreDNS rewrites. */
-static bool is_value(const ldns_rr *rr, size_t index)
+/* Does the first name in the rdata stand for the record's value? Those that CoreDNS rewrites. */
+static bool has_value(uint16_t type)
 {
-	switch (ldns_rr_get_type(rr)) {
-	case LDNS_RR_TYPE_CNAME:
-	case LDNS_RR_TYPE_DNAME:
-	case LDNS_RR_TYPE_NS:
-	case LDNS_RR_TYPE_PTR:
-	case LDNS_RR_TYPE_SOA:
-		return index == 0;
-	case LDNS_RR_TYPE_MX:
-		return index == 1;
-	case LDNS_RR_TYPE_SRV:
-		return index == 3;
-	case LDNS_RR_TYPE_NAPTR:
-		return index == 5;
+	switch (type) {
+	case DNS_TYPE_CNAME:
+	case DNS_TYPE_DNAME:
+	case DNS_TYPE_NS:
+	case DNS_TYPE_PTR:
+	case DNS_TYPE_SOA:
+	case DNS_TYPE_MX:
+	case DNS_TYPE_SRV:
+	case TYPE_NAPTR:
+		return true;
 	default:
 		return false;
 	}
 }
 
-static void limit_ttl(const struct rewrite *rewrite, const struct rewrite_result *result,
-		      ldns_rr *rr)
+static uint32_t limit_ttl(const struct rewrite *rewrite, const struct rewrite_result *result,
+			  uint32_t ttl_s)
 {
 	for (size_t i = 0; i < result->n; i++) {
 		const struct corefile_rewrite *rule = rewrite->rules[result->applied[i]].config;
-		uint32_t ttl = ldns_rr_ttl(rr);
 
 		if (rule->kind != COREFILE_REWRITE_TTL)
 			continue;
-		if (ttl < rule->ttl_min_s)
-			ttl = rule->ttl_min_s;
-		if (ttl > rule->ttl_max_s)
-			ttl = rule->ttl_max_s;
-		ldns_rr_set_ttl(rr, ttl);
+		if (ttl_s < rule->ttl_min_s)
+			ttl_s = rule->ttl_min_s;
+		if (ttl_s > rule->ttl_max_s)
+			ttl_s = rule->ttl_max_s;
 	}
+	return ttl_s;
 }
 
-static int revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
-		     const struct names *names, ldns_rr *rr)
+/* @owner: what the last record's has become, for the next one's is mostly the same. */
+static void revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
+		      const struct names *names, struct dns_rr *rr, bool same_owner,
+		      struct dns_name *owner)
 {
-	const struct dns_name *first = &names->before[0];
-	ldns_rdf *owner = ldns_rdf_clone(ldns_rr_owner(rr));
-	struct dns_name name;
-	int ret = owner ? synth__to_name(owner, &name) : -ENOMEM;
-
-	if (!ret) {
-		revert_name(rewrite, result, names, false, &name);
+	if (!same_owner) {
+		*owner = rr->owner;
+		revert_name(rewrite, result, names, false, owner);
 		/* what was asked for is the client's name, whatever the rules say of answers */
-		if (dns_name__equal(&name, &result->qname))
-			name = *first;
-		ret = set_name(&owner, &name);
+		if (dns_name__equal(owner, &result->qname))
+			*owner = names->before[0];
 	}
-	if (ret) {
-		ldns_rdf_deep_free(owner);
-		return ret;
-	}
-	ldns_rdf_deep_free(ldns_rr_owner(rr));
-	ldns_rr_set_owner(rr, owner);
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		ldns_rdf *rdf;
-
-		if (!is_value(rr, i) || synth__to_name(ldns_rr_rdf(rr, i), &name))
-			continue;
-		revert_name(rewrite, result, names, true, &name);
-		rdf = synth__name(&name);
-		if (!rdf)
-			return -ENOMEM;
-		ldns_rdf_deep_free(ldns_rr_set_rdf(rr, rdf, i));
-	}
-	limit_ttl(rewrite, result, rr);
-	return 0;
+	rr->owner = *owner;
+	rr->ttl_s = limit_ttl(rewrite, result, rr->ttl_s);
 }
 
 static uint16_t revert_rcode(const struct rewrite *rewrite, const struct rewrite_result *result,
@@ -189,43 +156,24 @@ static uint16_t revert_rcode(const struct rewrite *rewrite, const struct rewrite
 	return rcode;
 }
 
-static int revert_section(const struct rewrite *rewrite, const struct rewrite_result *result,
-			  const struct names *names, const ldns_rr_list *list,
-			  enum dns_section section, struct synth *to)
-{
-	int ret = 0;
-
-	for (size_t i = 0; !ret && i < ldns_rr_list_rr_count(list); i++) {
-		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
-
-		if (!rr)
-			return -ENOMEM;
-		ret = revert_rr(rewrite, result, names, rr);
-		if (ret)
-			ldns_rr_free(rr);
-		else
-			ret = synth__add_rr(to, section, rr);
-	}
-	return ret;
-}
-
 static int revert_records(const struct rewrite *rewrite, const struct rewrite_result *result,
-			  const struct dns_name *qname, const ldns_pkt *from, struct synth *to)
+			  const struct dns_name *qname, struct records *from, struct compose *to)
 {
+	struct dns_name owner, value;
 	struct names names;
 	int ret;
 
 	trace(rewrite, result, qname, &names);
-	ret = revert_section(rewrite, result, &names, ldns_pkt_answer(from), DNS_ANSWER_SECTION,
-			     to);
-	if (!ret)
-		ret = revert_section(rewrite, result, &names, ldns_pkt_authority(from),
-				     DNS_AUTHORITY, to);
-	if (!ret)
-		ret = revert_section(rewrite, result, &names, ldns_pkt_additional(from),
-				     DNS_ADDITIONAL, to);
-	ldns_pkt_set_aa(to->pkt, ldns_pkt_aa(from));
-	ldns_pkt_set_ra(to->pkt, ldns_pkt_ra(from));
+	while ((ret = records__next(from)) > 0) {
+		bool has = has_value(from->rr.type) && records__name(from, &value);
+
+		revert_rr(rewrite, result, &names, &from->rr, from->same_owner, &owner);
+		if (has)
+			revert_name(rewrite, result, &names, true, &value);
+		ret = compose__add(to, from, has ? &value : NULL);
+		if (ret)
+			break;
+	}
 	return ret;
 }
 
@@ -241,19 +189,21 @@ int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *
 		    uint8_t key_flags, enum admission *admission, struct answer **out)
 {
 	enum admission judged = ADMIT_PASS;
-	struct synth from, to = { .pkt = NULL };
+	struct compose *to = NULL;
 	struct answer *made = NULL;
-	int ret = synth__from_answer(&from, answer);
+	struct records from;
+	uint16_t flags = answer->flags & (DNS_AA | DNS_RA);
+	int ret = records__open(&from, answer);
 
+	flags |= revert_rcode(rewrite, result, answer->flags & DNS_RCODE);
 	if (!ret)
-		ret = synth__open(&to, qname, qtype,
-				  revert_rcode(rewrite, result, answer->flags & DNS_RCODE));
+		ret = compose__open(qname, qtype, key_flags, answer->n_ttl, &to);
 	if (!ret)
-		ret = revert_records(rewrite, result, qname, from.pkt, &to);
+		ret = revert_records(rewrite, result, qname, &from, to);
 	if (!ret)
-		ret = synth__answer(&to, qname, qtype, key_flags, &judged, &made);
-	synth__close(&from);
-	synth__close(&to);
+		ret = compose__answer(to, flags, &judged, &made);
+	records__close(&from);
+	compose__close(to);
 	if (ret)
 		return ret;
 	/* without records there is but one TTL, and that is known better than it can be read again

@@ -8,25 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-ldns_rdf *synth__name(const struct dns_name *name)
-{
-	return ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name->len, name->wire);
-}
-
-int synth__to_name(const ldns_rdf *rdf, struct dns_name *name)
-{
-	size_t len = ldns_rdf_size(rdf);
-
-	if (ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME || !len || len > DNS_MAX_NAME)
-		return -EINVAL;
-	name->len = len;
-	memcpy(name->wire, ldns_rdf_data(rdf), len);
-	return 0;
-}
-
 int synth__open(struct synth *synth, const struct dns_name *qname, uint16_t qtype, uint16_t rcode)
 {
-	ldns_rdf *name = synth__name(qname);
+	ldns_rdf *name = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, qname->len, qname->wire);
 
 	synth->pkt = NULL;
 	if (!name)
@@ -50,7 +34,7 @@ void synth__close(struct synth *synth)
 	synth->pkt = NULL;
 }
 
-int synth__add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr)
+static int add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr)
 {
 	static const ldns_pkt_section sections[] = {
 		[DNS_ANSWER_SECTION] = LDNS_SECTION_ANSWER,
@@ -112,7 +96,7 @@ int synth__add(struct synth *synth, enum dns_section section, const char *text)
 		ldns_rr_free(rr);
 		return -EINVAL;
 	}
-	return synth__add_rr(synth, section, rr);
+	return add_rr(synth, section, rr);
 }
 
 static uint8_t *put_u16(uint8_t *p, uint16_t value)
@@ -175,22 +159,4 @@ int synth__answer(const struct synth *synth, const struct dns_name *qname, uint1
 		return -EINVAL;
 	*out = answer;
 	return 0;
-}
-
-int synth__from_answer(struct synth *synth, const struct answer *answer)
-{
-	static uint8_t msg[DNS_MAX_MSG];
-	struct dns_query query = {
-		.flags = DNS_RD | DNS_AD,
-		.qname = answer->qname,
-		.qtype = answer->qtype,
-		.qclass = DNS_CLASS_IN,
-	};
-	struct reply_options opts = { .limit = sizeof(msg), .ttl_s = answer->ttl_s };
-	int len = reply__build(msg, sizeof(msg), &query, answer, &opts);
-
-	synth->pkt = NULL;
-	if (len < 0)
-		return len;
-	return ldns_wire2pkt(&synth->pkt, msg, len) == LDNS_STATUS_OK ? 0 : -EINVAL;
 }

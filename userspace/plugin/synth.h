@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Answers made here: records written as text or changed in an answer that came, by way of ldns, and
- * then read like any upstream's message, so that there is one way for records to get in.
+ * Answers made here of records written as text, by way of ldns, and then read like any upstream's
+ * message. (dns/compose.h is for records of answers that came.)
  *
  * Contract: pure but for malloc; text from configuration is checked record by record.
  */
@@ -22,7 +22,6 @@ int synth__open(struct synth *synth, const struct dns_name *qname, uint16_t qtyp
 void synth__close(struct synth *synth);
 /* One record in presentation form ("NAME TTL CLASS TYPE RDATA"). -EINVAL: it is none. */
 int synth__add(struct synth *synth, enum dns_section section, const char *text);
-int synth__add_rr(struct synth *synth, enum dns_section section, ldns_rr *rr); /* takes it over */
 /*
  * The answer of type A or AAAA with these addresses, 4 or 16 octets each; none: NOERROR without
  * records. By hand, for there may be many: about 1 us. -ENOMEM.
@@ -33,10 +32,5 @@ int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_f
 /* -EINVAL, -ENOMEM, -EMSGSIZE. *admission may be NULL. */
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
 		  uint8_t key_flags, enum admission *admission, struct answer **out);
-/* The records of an answer, TTLs included. */
-int synth__from_answer(struct synth *synth, const struct answer *answer);
-
-ldns_rdf *synth__name(const struct dns_name *name);
-int synth__to_name(const ldns_rdf *rdf, struct dns_name *name); /* as it is written */
 
 #endif /* NODENS_SYNTH_H */
