@@ -5,12 +5,13 @@ is lost but what was in flight."""
 import time
 
 import pytest
+import yaml
 
 from agent import command, detach
 from cluster import D
-from lab import DNS4, UP4, ip, leftovers, ms_since_boot, note, output, rules, run, spawn, wait_until
+from lab import DNS4, ROOT, UP4, ip, leftovers, ms_since_boot, note, output, rules, run, spawn, wait_until
 from load import Load
-from nodecache import notrack_rules
+from nodecache import NodeCache, notrack_rules
 
 HIT_RATE, MISS_RATE = 1000, 100
 
@@ -230,6 +231,35 @@ def test_notrack_rules_of_the_other(other, front, nodens, p1):
     finally:
         for rule in made:
             run("iptables", "-w", "-t", "raw", "-D", *rule)
+
+
+def manifest():
+    """Arguments and Corefile of deploy/manifests/front."""
+    objects = {x["kind"]: x for x in yaml.safe_load_all((ROOT / "deploy/manifests/front/nodens.yaml").read_text())}
+    container, = objects["DaemonSet"]["spec"]["template"]["spec"]["containers"]
+    return container["args"], objects["ConfigMap"]["data"]["Corefile"]
+
+
+def sockets():
+    return {line.split()[4] for line in output("ss", "-Hlntu").splitlines()}
+
+
+@pytest.mark.parametrize("other", ["169.254.20.10"], indirect=True)
+def test_manifest(other, lab, cluster, p1):
+    """Of a NodeLocal DNSCache's ports none is bound."""
+    args, corefile = manifest()
+    assert other.address in args
+    image = NodeCache(lab, cluster)
+    image.set_base(corefile)
+    before = sockets()
+    image.swap(*args)
+    try:
+        image.wait(lambda: image.answers_new_names(p1, other.address, "kernel.steered"))
+        bound = sockets() - before - {"127.110.100.48:1"}
+        assert bound == {"*:19253", "127.0.0.1:18080", "127.0.0.1:18181"}
+        assert p1.value(f"n1.{D}", server=other.address) == "10.100.0.1"
+    finally:
+        image.stop()
 
 
 def test_wants_an_address():

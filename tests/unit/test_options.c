@@ -364,6 +364,13 @@ static void test_nodecache_manifests(void **state)
 	assert_int_equal(opts.setupinterface, UNSET);
 	assert_int_equal(PARSE(&opts, &err, "-setupinterface"), 0);
 	assert_int_equal(opts.setupinterface, YES);
+	/* In front of a node-cache its port of metrics is left to it. */
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-mode=front", "-localip=169.254.20.10"), 0);
+	assert_string_equal(opts.metrics_address, "");
+	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-metrics-listen-address=:1", "-mode=front",
+					 "-localip=169.254.20.10"),
+			 0);
+	assert_string_equal(opts.metrics_address, ":1");
 }
 
 static void test_nodecache_refused(void **state)

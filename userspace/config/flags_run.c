@@ -239,7 +239,7 @@ static const struct option_row run_rows[] = {
 	  "for __PROMETHEUS__ENDPOINT__ (:9253), or a Corefile without prometheus",
 	  .kind = &endpoint, AT(prometheus_address), NO_ENDPOINT, .min = 1 },
 	{ "metrics-listen-address", "ADDR",
-	  "serve the metrics there as well (as node-cache: 0.0.0.0:9353; run: nowhere)",
+	  "serve the metrics there as well (as node-cache: 0.0.0.0:9353; run, front: nowhere)",
 	  .kind = &endpoint, AT(metrics_address), NO_ENDPOINT },
 	{ "dns.port", "PORT", "port of blocks that name none (53)", .kind = &option_u16,
 	  AT(dns_port), NO_PORT, 1, UINT16_MAX },
@@ -296,8 +296,10 @@ static void default_texts(struct run_options *opts)
 	opts->upstreamsvc = or_default(opts->upstreamsvc, "kube-dns");
 	opts->prometheus_address = or_default(opts->prometheus_address, ":9253");
 	opts->interfacename = or_default(opts->interfacename, "nodelocaldns");
+	/* node-cache's own port, which in front of a node-cache is taken */
 	opts->metrics_address =
-		or_default(opts->metrics_address, opts->nodecache ? "0.0.0.0:9353" : "");
+		or_default(opts->metrics_address,
+			   opts->nodecache && opts->mode != MODE_FRONT ? "0.0.0.0:9353" : "");
 }
 
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
