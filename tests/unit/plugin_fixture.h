@@ -131,4 +131,28 @@ static inline struct answer *upstream_answer(const char *qname, const char *qtyp
 	return out;
 }
 
+/* Of an answer that says TC=1, or that has fewer records than it says, what there is of it. */
+static inline struct answer *part_of_answer(const char *qname, const char *qtype, bool tc,
+					    const char *answer, enum admission *admission)
+{
+	static uint8_t wire[DNS_MAX_MSG];
+	struct wire_message m = {
+		.id = 1,
+		.flags = DNS_QR | DNS_RA | (tc ? DNS_TC : 0),
+		.qname = qname,
+		.qtype = type_of(qtype),
+		.section = { answer, NULL, NULL },
+	};
+	struct dns_name name = name_of(qname);
+	size_t len = wire__build(wire, &m);
+	struct answer *out = NULL;
+	bool at_end;
+
+	if (!tc)
+		wire[7] += 5; /* ANCOUNT */
+	wire__must(!answer__salvage(wire, len, &name, m.qtype, 0, &at_end, admission, &out), qname);
+	wire__must(*admission == ADMIT_PASS && out->flags & DNS_TC, qname);
+	return out;
+}
+
 #endif /* NODENS_TEST_PLUGIN_FIXTURE_H */

@@ -125,12 +125,50 @@ static void test_synthesize(void **state)
 	assert_string_equal(synthesize(NULL, NULL, SOA), "none");
 }
 
+/* Of a part of an answer a part is made, and that is not kept. */
+static void test_part(void **state)
+{
+	static const struct {
+		bool part, tc;
+	} rows[] = { { false, false }, { true, true }, { true, false } };
+	static const char records[] = "a.test. 30 IN A 192.0.2.1\na.test. 30 IN A 192.0.2.2";
+	struct corefile_dns64 dns64 = { .prefix_len = 96 };
+
+	(void)state;
+	inet_pton(AF_INET6, "64:ff9b::", dns64.prefix);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct passage passage = {
+			.question = { .qname = name_of("a.test."), .qtype = DNS_TYPE_AAAA },
+		};
+		struct plugin_kept *kept = &passage.kept[PLUGIN_DNS64];
+		struct answer *native =
+			upstream_answer("a.test.", "AAAA", 0, NULL, SOA, &kept->held_admission);
+		struct answer *a = rows[i].part ? part_of_answer("a.test.", "A", rows[i].tc,
+								 records, &passage.admission)
+						: upstream_answer("a.test.", "A", 0, records, NULL,
+								  &passage.admission);
+
+		kept->held = native;
+		passage.answer = a;
+		assert_false(dns64_plugin.response(&dns64, &passage));
+		assert_ptr_not_equal(passage.answer, native);
+		assert_int_equal(!!(passage.answer->flags & DNS_TC), rows[i].part);
+		assert_int_equal(passage.admission, rows[i].part ? ADMIT_PASS : ADMIT_POSITIVE);
+		assert_string_equal(answer_text(passage.answer),
+				    "NOERROR a.test. 30 IN AAAA 64:ff9b::c000:201, "
+				    "a.test. 30 IN AAAA 64:ff9b::c000:202");
+		answer__free(native);
+		answer__free(a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_wants),
 		cmocka_unit_test(test_synthesize),
+		cmocka_unit_test(test_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

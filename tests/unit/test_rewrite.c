@@ -511,6 +511,44 @@ static void test_denials(void **state)
 	}
 }
 
+/* A part of an answer stays one, and is not kept. */
+static void test_part(void **state)
+{
+	static const char *const rules[] = {
+		"rewrite ttl a.test 5",
+		"rewrite name a.test b.back",
+		"rewrite name suffix .test .back answer auto",
+		"rewrite name regex (.*)[.]test {1}.back answer name (.*)[.]back {1}.test",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rules) / sizeof(rules[0]); i++) {
+		struct dns_name qname = name_of("a.test.");
+		char name[DNS_NAME_TEXT], records[2 * DNS_NAME_TEXT];
+		struct rewrite_result *result;
+		struct answer *from, *to = NULL;
+		enum admission admission;
+		struct fixture f;
+
+		open_fixture(&f, rules[i / 2]);
+		result = apply(&f, "a.test.", "A");
+		assert_non_null(result);
+		dns_name__to_text(&result->qname, name, sizeof(name));
+		snprintf(records, sizeof(records), "%s 60 IN A 192.0.2.1", name);
+		from = part_of_answer(name, "A", i % 2, records, &admission);
+		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_A, 0,
+						 &admission, &to),
+				 0);
+		if (!(to->flags & DNS_TC) || admission != ADMIT_PASS)
+			fail_msg("%s: TC is lost, or it is kept", rules[i / 2]);
+		assert_int_equal(to->count[DNS_ANSWER_SECTION], 1);
+		answer__free(to);
+		answer__free(from);
+		rewrite_result__free(result);
+		close_fixture(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_variables), cmocka_unit_test(test_options_that_are_too_long),
 		cmocka_unit_test(test_answers),	  cmocka_unit_test(test_values),
 		cmocka_unit_test(test_denials),	  cmocka_unit_test(test_what_it_changes),
+		cmocka_unit_test(test_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static int add_all(struct compose *to, struct records *from, unsigned int sectio
 int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
 		struct answer **out)
 {
-	uint16_t flags = DNS_AA | DNS_RA | (then->flags & DNS_RCODE);
+	uint16_t flags = DNS_AA | DNS_RA | (then->flags & (DNS_RCODE | DNS_TC));
 	struct compose *to = NULL;
 	struct records a, b = { .msg = NULL };
 	int ret = records__open(&a, first);

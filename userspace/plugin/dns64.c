@@ -107,7 +107,7 @@ int dns64__synthesize(const struct corefile_dns64 *dns64, const struct answer *a
 	if (!ret)
 		ret = add_records(dns64, &from, to);
 	if (!ret)
-		ret = compose__answer(to, DNS_RA, NULL, out);
+		ret = compose__answer(to, DNS_RA | (a->flags & DNS_TC), NULL, out);
 	if (!ret && (*out)->ttl_s > longest_ttl(native))
 		(*out)->ttl_s = longest_ttl(native);
 	records__close(&from);
@@ -140,7 +140,9 @@ static void make(const struct corefile_dns64 *dns64, struct passage *passage)
 	    !dns64__synthesize(dns64, passage->answer, kept->held, &passage->question.qname,
 			       passage->query.key_flags, &made)) {
 		passage->answer = made;
-		passage->admission = ADMIT_POSITIVE;
+		/* what is in part, or beside the question, is not kept as something else either */
+		if (passage->admission != ADMIT_PASS)
+			passage->admission = ADMIT_POSITIVE;
 	} else {
 		passage->answer = kept->held;
 		passage->admission = kept->held_admission;

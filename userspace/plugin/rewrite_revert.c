@@ -192,7 +192,7 @@ int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *
 	struct compose *to = NULL;
 	struct answer *made = NULL;
 	struct records from;
-	uint16_t flags = answer->flags & (DNS_AA | DNS_RA);
+	uint16_t flags = answer->flags & (DNS_AA | DNS_RA | DNS_TC);
 	int ret = records__open(&from, answer);
 
 	flags |= revert_rcode(rewrite, result, answer->flags & DNS_RCODE);
