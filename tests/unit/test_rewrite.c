@@ -46,6 +46,9 @@ static struct rewrite_result *apply(const struct fixture *f, const char *name, c
 	return apply_for(f, name, type, NULL);
 }
 
+/* A label that takes an expression like ^(a+)+[.] to regex__match()'s bound. */
+#define SLOW "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"
+
 /* ---- the way there ---- */
 
 static void test_questions(void **state)
@@ -78,6 +81,9 @@ static void test_questions(void **state)
 		{ "rewrite name a.test a..b", "a.test.", "A", "invalid" },
 		{ "rewrite name regex (.*) {1}{1}{1}{1}{1}{1}{1}{1}{1}{1}",
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test.", "A", "invalid" },
+		/* whether it matches cannot be told */
+		{ "rewrite name regex ^(a+)+[.]test[.]$ b.test", SLOW ".test.", "A", "invalid" },
+		{ "rewrite ttl regex ^(a+)+[.]test[.]$ 5", SLOW ".test.", "A", "invalid" },
 		/* stop and continue */
 		{ "rewrite name a.test b.test\nrewrite name b.test c.test", "a.test.", "A",
 		  "b.test. A" },
@@ -549,6 +555,44 @@ static void test_part(void **state)
 	}
 }
 
+/* A name that a rule may have to change does not go out as it is: there is no answer. */
+static void test_limit(void **state)
+{
+	static const struct {
+		const char *rules, *answer;
+		bool none;
+	} rows[] = {
+		{ "answer name ^(a+)+[.]back[.]$ x.test",
+		  "a.back. 60 IN CNAME " SLOW ".back.\n" SLOW ".back. 60 IN A 192.0.2.1", true },
+		{ "answer name (.*)[.]back {1}.test value ^(a+)+[.]back[.]$ x.test",
+		  "a.back. 60 IN CNAME " SLOW ".back.\n" SLOW ".back. 60 IN A 192.0.2.1", true },
+		{ "answer name (.*)[.]back {1}.test value ^(a+)+[.]back[.]$ x.test",
+		  "a.back. 60 IN CNAME b.back.\nb.back. 60 IN A 192.0.2.1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct passage passage = { .qname = name_of("a.test."), .qtype = DNS_TYPE_A };
+		struct fixture f;
+		char rules[512];
+
+		snprintf(rules, sizeof(rules), "rewrite name regex (.*)[.]test {1}.back %s",
+			 rows[i].rules);
+		open_fixture(&f, rules);
+		passage.kept[PLUGIN_REWRITE].own = apply(&f, "a.test.", "A");
+		assert_non_null(passage.kept[PLUGIN_REWRITE].own);
+		passage.answer = upstream_answer("a.back.", "A", 0, rows[i].answer, NULL,
+						 &passage.admission);
+		assert_false(rewrite_plugin.response(f.rewrite, &passage));
+		if (!passage.answer != rows[i].none || !passage.error == rows[i].none)
+			fail_msg("%s: %s", rows[i].rules,
+				 passage.error ? passage.error : "answered");
+		answer__free(passage.answer);
+		rewrite_plugin.release(&passage.kept[PLUGIN_REWRITE]);
+		close_fixture(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,7 +600,7 @@ int main(void)
 		cmocka_unit_test(test_variables), cmocka_unit_test(test_options_that_are_too_long),
 		cmocka_unit_test(test_answers),	  cmocka_unit_test(test_values),
 		cmocka_unit_test(test_denials),	  cmocka_unit_test(test_what_it_changes),
-		cmocka_unit_test(test_part),
+		cmocka_unit_test(test_part),	  cmocka_unit_test(test_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,8 +211,10 @@ static bool rewrite_response(void *state, struct passage *passage)
 	if (!answer)
 		return false;
 	if (rewrite__revert(state, result, answer, &passage->qname, passage->qtype, key_flags,
-			    &passage->admission, &reverted))
+			    &passage->admission, &reverted)) {
 		reverted = NULL;
+		passage->error = "rewrite: the answer cannot be turned back";
+	}
 	answer__free(answer);
 	passage->answer = reverted;
 	if (none && plugin__failed(reverted))

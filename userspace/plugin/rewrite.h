@@ -41,7 +41,8 @@ bool rewrite__changes(const struct rewrite *rewrite);
 void rewrite_result__free(struct rewrite_result *result);
 
 /*
- * The answer to @result's question as the one to (qname, qtype). -EINVAL, -ENOMEM. *admission is
+ * The answer to @result's question as the one to (qname, qtype). -EINVAL, -ENOMEM, -EMSGSIZE;
+ * -ELOOP: whether an answer rule matches a name cannot be told. *admission is
  * left alone where the answer fits its question or denies the name, else it says that it is not to
  * be kept.
  */

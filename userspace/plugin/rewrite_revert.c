@@ -58,40 +58,51 @@ static void unsuffix(const struct corefile_rewrite *config, struct dns_name *nam
 		dns_name__lower(name);
 }
 
-/* The last one first, as CoreDNS goes back. */
-static void answer_rule(const struct rule *rule, bool value, struct dns_name *name)
+/* The last one first, as CoreDNS goes back. -ELOOP: whether it matches cannot be told. */
+static int answer_rule(const struct rule *rule, bool value, struct dns_name *name)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
 	struct regex_match match;
 
 	for (size_t k = rule->config->answers_len; k-- > 0;) {
-		if (rule->config->answers[k].value == value &&
-		    dns_name__to_text(name, text, sizeof(text)) >= 0 &&
-		    regex__match(rule->answer[k], text, &match) > 0 &&
+		int ret;
+
+		if (rule->config->answers[k].value != value ||
+		    dns_name__to_text(name, text, sizeof(text)) < 0)
+			continue;
+		ret = regex__match(rule->answer[k], text, &match);
+		if (ret < 0)
+			return ret;
+		if (ret &&
 		    rewrite_substitute(rule->config->answers[k].to, &match, new, sizeof(new)))
 			dns_name__from_text(name, new);
 	}
+	return 0;
 }
 
 /*
  * A name of the answer as it was before the rules, the last of them first. An exact rule is
- * `answer auto` always.
+ * `answer auto` always. -ELOOP as answer_rule().
  */
-static void revert_name(const struct rewrite *rewrite, const struct rewrite_result *result,
-			const struct names *names, bool value, struct dns_name *name)
+static int revert_name(const struct rewrite *rewrite, const struct rewrite_result *result,
+		       const struct names *names, bool value, struct dns_name *name)
 {
 	for (size_t i = result->n; i-- > 0;) {
 		const struct rule *rule = &rewrite->rules[result->applied[i]];
 		const struct corefile_rewrite *config = rule->config;
+		int ret;
 
 		if (config->kind != COREFILE_REWRITE_NAME)
 			continue;
-		answer_rule(rule, value, name);
+		ret = answer_rule(rule, value, name);
+		if (ret)
+			return ret;
 		if (config->answer_auto && config->match == COREFILE_MATCH_SUFFIX)
 			unsuffix(config, name);
 		else if (config->answer_auto || config->match == COREFILE_MATCH_EXACT)
 			remap(&names->after[i], &names->before[i], name);
 	}
+	return 0;
 }
 
 /* Does the first name in the rdata stand for the record's value? Those that CoreDNS rewrites. */
@@ -129,19 +140,24 @@ static uint32_t limit_ttl(const struct rewrite *rewrite, const struct rewrite_re
 }
 
 /* @owner: what the last record's has become, for the next one's is mostly the same. */
-static void revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
-		      const struct names *names, struct dns_rr *rr, bool same_owner,
-		      struct dns_name *owner)
+static int revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
+		     const struct names *names, struct dns_rr *rr, bool same_owner,
+		     struct dns_name *owner)
 {
+	int ret;
+
 	if (!same_owner) {
 		*owner = rr->owner;
-		revert_name(rewrite, result, names, false, owner);
+		ret = revert_name(rewrite, result, names, false, owner);
+		if (ret)
+			return ret;
 		/* what was asked for is the client's name, whatever the rules say of answers */
 		if (dns_name__equal(owner, &result->qname))
 			*owner = names->before[0];
 	}
 	rr->owner = *owner;
 	rr->ttl_s = limit_ttl(rewrite, result, rr->ttl_s);
+	return 0;
 }
 
 static uint16_t revert_rcode(const struct rewrite *rewrite, const struct rewrite_result *result,
@@ -167,10 +183,11 @@ static int revert_records(const struct rewrite *rewrite, const struct rewrite_re
 	while ((ret = records__next(from)) > 0) {
 		bool has = has_value(from->rr.type) && records__name(from, &value);
 
-		revert_rr(rewrite, result, &names, &from->rr, from->same_owner, &owner);
-		if (has)
-			revert_name(rewrite, result, &names, true, &value);
-		ret = compose__add(to, from, has ? &value : NULL);
+		ret = revert_rr(rewrite, result, &names, &from->rr, from->same_owner, &owner);
+		if (!ret && has)
+			ret = revert_name(rewrite, result, &names, true, &value);
+		if (!ret)
+			ret = compose__add(to, from, has ? &value : NULL);
 		if (ret)
 			break;
 	}
