@@ -150,6 +150,11 @@ const char *sockaddr__text(const void *addr, char *text, size_t size)
 	return text;
 }
 
+size_t served_addr__len(const struct served_addr *addr)
+{
+	return addr->family == AF_INET6 ? sizeof(addr->v6) : sizeof(addr->v4);
+}
+
 bool served_addr__same(const struct served_addr *a, const struct served_addr *b)
 {
 	if (a->family != b->family)

@@ -54,6 +54,8 @@ const char *sockaddr__text(const void *addr, char *text, size_t size);
 /* The address alone, "10.0.0.10"; @text is INET6_ADDRSTRLEN bytes or more. */
 const char *sockaddr__ip_text(const void *addr, char *text, size_t size);
 
+/* 4 or 16, of what @v4 begins. */
+size_t served_addr__len(const struct served_addr *addr);
 bool served_addr__same(const struct served_addr *a, const struct served_addr *b);
 struct served_addr served_addr__of(const void *addr);
 union sockaddr_any served_addr__sockaddr(const struct served_addr *addr, uint16_t port);

@@ -10,58 +10,11 @@
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
+#include "base/route.h"
 #include "dummy_priv.h"
 
 #define IP6_PRIO_OURS 1024 /* what 0 means in a request */
-
-struct route {
-	bool local, has_source;
-	struct served_addr source;
-};
-
-static size_t len_of(const struct served_addr *addr)
-{
-	return addr->family == AF_INET ? sizeof(addr->v4) : sizeof(addr->v6);
-}
-
-static int on_attr(const struct nlattr *attr, void *ctx)
-{
-	struct route *route = ctx;
-
-	if (mnl_attr_get_type(attr) == RTA_PREFSRC &&
-	    mnl_attr_get_payload_len(attr) == len_of(&route->source)) {
-		memcpy(&route->source.v4, mnl_attr_get_payload(attr), len_of(&route->source));
-		route->has_source = true;
-	}
-	return MNL_CB_OK;
-}
-
-static int on_route(const struct nlmsghdr *nlh, void *ctx)
-{
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct route *route = ctx;
-
-	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_family != route->source.family)
-		return MNL_CB_OK;
-	route->local = rtm->rtm_type == RTN_LOCAL;
-	return mnl_attr_parse(nlh, sizeof(*rtm), on_attr, route);
-}
-
-static int look_up(struct nl *nl, const struct served_addr *addr, struct route *route)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct rtmsg *rtm;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETROUTE, 0, sizeof(*rtm), (void **)&rtm);
-
-	memset(route, 0, sizeof(*route));
-	route->source.family = addr->family;
-	rtm->rtm_family = addr->family;
-	rtm->rtm_dst_len = 8 * len_of(addr);
-	mnl_attr_put(nlh, RTA_DST, len_of(addr), &addr->v4);
-	return nl__query(nl, nlh, on_route, route);
-}
 
 /* What the node would send with, were the address not its own. */
 static struct served_addr wanted_source(struct nl *nl, const struct served_addr *addr)
@@ -72,8 +25,8 @@ static struct served_addr wanted_source(struct nl *nl, const struct served_addr 
 	for (uint8_t bit = 1; bit <= 2; bit <<= 1) {
 		struct served_addr beside = *addr;
 
-		((uint8_t *)&beside.v4)[len_of(addr) - 1] ^= bit;
-		if (!look_up(nl, &beside, &route) && !route.local && route.has_source)
+		((uint8_t *)&beside.v4)[served_addr__len(addr) - 1] ^= bit;
+		if (!route__look_up(nl, &beside, &route) && !route.local && route.has_source)
 			return route.source;
 	}
 	return *addr;
@@ -89,15 +42,15 @@ static int change_route(struct nl *nl, int ifindex, const struct served_addr *ad
 					 sizeof(*rtm), (void **)&rtm);
 
 	rtm->rtm_family = addr->family;
-	rtm->rtm_dst_len = 8 * len_of(addr);
+	rtm->rtm_dst_len = 8 * served_addr__len(addr);
 	rtm->rtm_table = RT_TABLE_LOCAL;
 	rtm->rtm_protocol = new ? RTPROT_KERNEL : RTPROT_UNSPEC;
 	rtm->rtm_scope = addr->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	rtm->rtm_type = RTN_LOCAL;
-	mnl_attr_put(nlh, RTA_DST, len_of(addr), &addr->v4);
+	mnl_attr_put(nlh, RTA_DST, served_addr__len(addr), &addr->v4);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	if (source)
-		mnl_attr_put(nlh, RTA_PREFSRC, len_of(addr), &source->v4);
+		mnl_attr_put(nlh, RTA_PREFSRC, served_addr__len(addr), &source->v4);
 	if (new && addr->family == AF_INET6)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, IP6_PRIO_OURS);
 	return nl__request(nl, nlh);
@@ -107,7 +60,7 @@ int dummy_route(struct nl *nl, int ifindex, const struct served_addr *addr)
 {
 	struct served_addr want = wanted_source(nl, addr);
 	struct route have;
-	int ret = look_up(nl, addr, &have);
+	int ret = route__look_up(nl, addr, &have);
 
 	if (!ret && have.local && served_addr__same(&have.source, &want))
 		return 0;
@@ -120,7 +73,7 @@ int dummy_route(struct nl *nl, int ifindex, const struct served_addr *addr)
 	 * IPv6 keeps both, and the kernel's own is looked at first: it is the first to go. It may
 	 * come a moment after its address (addrconf_dad_work); then the next review sees to it.
 	 */
-	if (!look_up(nl, addr, &have) && !served_addr__same(&have.source, &want))
+	if (!route__look_up(nl, addr, &have) && !served_addr__same(&have.source, &want))
 		ret = change_route(nl, ifindex, addr, RTM_DELROUTE, NULL);
 	return ret ? ret : 1;
 }
