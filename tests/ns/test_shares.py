@@ -11,7 +11,9 @@ import pytest
 
 from agent import block, cluster_corefile, http
 from cluster import D, Knot
-from lab import (DNS4, DNS6, NODE4, POD_SIDE4, PYTHON, TOOLS, attached, conntrack_flush, wait_for_line, wait_until)
+from lab import (DNS4, DNS6, NODE4, POD_SIDE4, PYTHON, TOOLS, attached, conntrack_flush, ip, source_to, wait_for_line,
+                 wait_until)
+from nodecache import LOCAL4
 from query import unique
 
 
@@ -202,10 +204,12 @@ def test_addresses_on_a_bridge(started, lab, nodens):
 # ---- HTTP ------------------------------------------------------------------------------------------------
 
 CONNECT = """import socket, sys
+server, sources = sys.argv[1], sys.argv[2:] or ["0.0.0.0"]
 open = [None] * 200
 i = 0
 while True:
-    s = socket.socket(); s.setblocking(False); s.connect_ex((sys.argv[1], 8080)); open[i % 200] = s; i += 1
+    s = socket.socket(); s.setblocking(False); s.bind((sources[i % len(sources)], 0)); s.connect_ex((server, 8080))
+    open[i % 200] = s; i += 1
     if i == 1000: print("connects", flush=True)
 """
 
@@ -216,10 +220,45 @@ def probes(host, address):
         return sum(http(f"http://{address}:8080/health", timeout=1)[0] == 200 for _ in range(20))
 
 
+def stays_open(host, address, n):
+    """Of so many connections that ask nothing, those that are open a second later."""
+    with host.entered():
+        socks = [socket.create_connection((address, 8080)) for _ in range(n)]
+    time.sleep(1)
+    count = 0
+    for sock in socks:
+        with sock, contextlib.suppress(ConnectionError):
+            try:
+                sock.recv(1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                count += 1
+    return count
+
+
+def health(nodens, p1):
+    """Its own address of the node is served, too: what the node sends there comes from another."""
+    serve = DNS4, DNS6, LOCAL4
+    corefile = cluster_corefile(serve).replace("errors", "errors\n    health :8080", 1)
+    nodens.start("--hook", "tc", "-setupinterface", corefile=corefile, serve=serve, probe=p1)
+    assert source_to(LOCAL4) == NODE4
+
+
 def test_health_probes(lab, nodens, p1, p2):
     """p1 does nothing but connect, and holds on to 200 connections at a time."""
-    nodens.start("--hook", "tc", corefile=cluster_corefile().replace("errors", "errors\n    health :8080", 1), probe=p1)
+    health(nodens, p1)
     with hostile(p1, PYTHON, "-c", CONNECT, POD_SIDE4, name="connects", until="connects"):
-        assert probes(lab.node, NODE4) == 20, "of the node's own"
-        assert probes(lab.node, "127.0.0.1") == 20, "by the loopback"
         assert probes(p2, POD_SIDE4) >= 19, "of another pod"
+        for address in NODE4, LOCAL4, "127.0.0.1":
+            assert probes(lab.node, address) == 20, f"of the node's own, at {address}"
+
+
+def test_health_probes_beside_many(lab, nodens, p1):
+    """A pod with 60 addresses, more than there is room for, does nothing but connect."""
+    health(nodens, p1)
+    many = lab.pod("many", bridge=True)
+    sources = [f"10.245.0.{i}" for i in range(100, 160)]
+    ip("\n".join(f"addr add {source}/24 dev eth0" for source in sources), "many")
+    with hostile(many, PYTHON, "-c", CONNECT, LOCAL4, *sources, name="many", until="connects"):
+        for address in NODE4, LOCAL4, "127.0.0.1":
+            assert stays_open(lab.node, address, 16) == 16, f"of the node's own, at {address}"
+            assert probes(lab.node, address) == 20, f"of the node's own, at {address}"

@@ -380,7 +380,8 @@ static void test_many_connections(void **state)
 		open += n < 0 && errno == EAGAIN;
 		close(fds[i]);
 	}
-	assert_true(open > 0 && open < HTTP_MAX_CONNECTIONS);
+	/* Of this host's all but the one that curl took the place of; another's would be 8. */
+	assert_int_equal(open, HTTP_MAX_CONNECTIONS - 1);
 }
 
 /* Octets that trickle in do not keep a connection beyond its time. */

@@ -143,9 +143,15 @@ static void endpoint_close(struct http_endpoint *endpoint)
 int http__open(const struct http_config *config, struct http **out)
 {
 	struct http *http = calloc(1, sizeof(*http));
+	int ret;
 
 	if (!http)
 		return -ENOMEM;
+	ret = nl__open(&http->nl);
+	if (ret) {
+		free(http);
+		return ret;
+	}
 	http->config = *config;
 	list__init(&http->endpoints);
 	*out = http;
@@ -158,6 +164,7 @@ void http__close(struct http *http)
 		return;
 	while (!list__empty(&http->endpoints))
 		endpoint_close(list_entry(http->endpoints.next, struct http_endpoint, node));
+	nl__close(&http->nl);
 	free(http);
 }
 

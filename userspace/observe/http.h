@@ -4,11 +4,11 @@
  *
  * Contract: single-threaded, of an event loop; no logging. GET and HEAD, one request a connection;
  * every connection is closed after its reply, and at HTTP_LIFETIME_S at the latest, whatever its
- * client does. Of an address at most HTTP_MAX_CONNECTIONS are open to clients of this host, which
- * is where probes come from, and as many to others; of the others each client (base/share.h) has
- * HTTP_MAX_CLIENT. One more closes the oldest: the client's own, the heaviest client's, or this
- * host's. So whoever holds connections open, or only connects, shuts nobody else out. (libevent's
- * evhttp bounds neither.)
+ * client does. Of an address at most HTTP_MAX_CONNECTIONS are open to clients of this host (with
+ * any of its addresses), which is where probes come from, and as many to others; of the others each
+ * client (base/share.h) has HTTP_MAX_CLIENT. One more closes the oldest: the client's own, the
+ * heaviest client's, or this host's. So whoever holds connections open, or only connects, shuts
+ * nobody else out. (libevent's evhttp bounds neither.)
  *
  * The set is declared anew at start and at each reload: http__begin(), http__serve()...,
  * http__commit(). An address in both the old and the new set stays bound throughout.
@@ -49,6 +49,7 @@ struct http_config {
 	void *ctx;
 };
 
+/* Of the calling thread's network namespace. -ENOMEM, or why there is no netlink socket. */
 int http__open(const struct http_config *config, struct http **out);
 void http__close(struct http *http);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/route.h"
+
 struct http_conn {
 	struct list node;
 	struct http_endpoint *endpoint;
@@ -185,24 +187,21 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	conn_close(arg);
 }
 
-/* A client with the address that it asks, or with one of the loopback's. */
-static bool is_local(evutil_socket_t fd, const struct sockaddr *peer)
+/*
+ * Whether a client's address is one of this host, whichever it asks. The kubelet's need not be the
+ * one that it asks, nor the loopback's: to an address of the local link it comes from the node's.
+ */
+static bool is_local(struct nl *nl, const struct sockaddr *peer)
 {
-	const struct sockaddr_in6 *peer6 = (const struct sockaddr_in6 *)peer;
-	const struct sockaddr_in *peer4 = (const struct sockaddr_in *)peer;
-	union sockaddr_any local = { 0 };
-	socklen_t len = sizeof(local);
+	struct served_addr addr = served_addr__of(peer);
+	struct route route;
 
-	if (getsockname(fd, (struct sockaddr *)&local, &len) ||
-	    local.sa.sa_family != peer->sa_family)
-		return false;
-	if (peer->sa_family == AF_INET)
-		return ntohl(peer4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET ||
-		       sockaddr__same_ip(peer, &local);
-	/* IPv4 at a socket of both families: a loopback address asks another one */
-	return IN6_ARE_ADDR_EQUAL(&peer6->sin6_addr, &local.v6.sin6_addr) ||
-	       (IN6_IS_ADDR_V4MAPPED(&peer6->sin6_addr) &&
-		peer6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+	/* IPv4 at a socket of both families */
+	if (addr.family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&addr.v6)) {
+		addr.family = AF_INET;
+		memmove(&addr.v4, &addr.v6.s6_addr[12], sizeof(addr.v4));
+	}
+	return !route__look_up(nl, &addr, &route) && route.local;
 }
 
 /* The oldest of a client; NULL: of this host's. */
@@ -237,7 +236,7 @@ void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 	static const struct timeval lifetime = { HTTP_LIFETIME_S, 0 };
 	struct event_base *base = endpoint->http->config.base;
 	struct http_conn *conn = calloc(1, sizeof(*conn));
-	bool local = is_local(fd, peer);
+	bool local = is_local(&endpoint->http->nl, peer);
 
 	if (conn && !local)
 		conn->share = shares__take(&endpoint->others, peer, 0);

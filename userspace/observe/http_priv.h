@@ -11,6 +11,7 @@
 
 #include "observe/http.h"
 #include "base/list.h"
+#include "base/netlink.h"
 #include "base/share.h"
 
 struct http_route {
@@ -35,6 +36,7 @@ struct http_endpoint {
 
 struct http {
 	struct http_config config;
+	struct nl nl; /* to ask whose address a client's is */
 	struct list endpoints;
 };
 
