@@ -68,7 +68,7 @@ struct {
 	__type(value, struct nodens_client);
 } nodens_clients SEC(".maps");
 
-/* Writer: the programs, one atomic addition a claim; the agent deletes. */
+/* Writer: the programs, one atomic addition a claim and for one given up; the agent deletes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NODENS_DEVICES);

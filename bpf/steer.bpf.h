@@ -159,22 +159,25 @@ static __always_inline bool same_macs(const struct nodens_client *a, const struc
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
-/* May the device have one address more? Without an entry, the table of devices being full, no. */
+/*
+ * May the device have one address more? Without an entry, the table of devices being full, no. With
+ * its sign: of two CPUs that take one address over from a device each gives it back.
+ */
 static __always_inline bool claim_left(__u32 ifindex)
 {
 	__u32 none = 0, *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
 
 	if (!claims)
 		return !bpf_map_update_elem(&nodens_claims, &ifindex, &none, BPF_NOEXIST);
-	return *claims < NODENS_DEVICE_CLIENTS;
+	return (__s32)*claims < NODENS_DEVICE_CLIENTS;
 }
 
-static __always_inline void claim_count(__u32 ifindex)
+static __always_inline void claim_count(__u32 ifindex, __s32 by)
 {
 	__u32 *claims = bpf_map_lookup_elem(&nodens_claims, &ifindex);
 
 	if (claims)
-		__sync_fetch_and_add(claims, 1);
+		__sync_fetch_and_add(claims, by);
 }
 
 enum route_back { ROUTE_OWN, ROUTE_OTHERS, ROUTE_UNKNOWN };
@@ -217,6 +220,7 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 {
 	struct nodens_client now = {}, *old;
 	enum route_back route;
+	__u32 before = 0;
 
 	if (p->ip6 && !flow->client[0] && !flow->client[1])
 		return NODENS_CTR_STEER_CONFLICT;
@@ -242,9 +246,13 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 		return NODENS_CTR_STEER_CONFLICT;
 	if (!claim_left(now.ifindex))
 		return NODENS_CTR_STEER_FULL;
+	if (old)
+		before = old->ifindex;
 	if (!bpf_map_update_elem(&nodens_clients, flow->client, &now,
 				 old ? BPF_EXIST : BPF_NOEXIST)) {
-		claim_count(now.ifindex);
+		claim_count(now.ifindex, 1);
+		if (before)
+			claim_count(before, -1);
 		return NODENS_CTR_STEERED;
 	}
 	/* A and AAAA at one instant on two CPUs: the other one has noted it, and counted. */

@@ -238,9 +238,10 @@ struct nodens_percpu {
  * most make the other's misses go to the cluster's DNS; it cannot have the
  * other's answers sent to itself.
  *
- * nodens_claims, hash: ifindex -> __u32 addresses ever claimed, for every
- * attached device. Writers: the programs; the agent makes the entry, and deletes
- * that of a device that went.
+ * nodens_claims, hash: ifindex -> __s32 addresses that it has, for every
+ * attached device: one more with each it claims, one less with each that goes
+ * over to another device. Writers: the programs; the agent makes the entry, and
+ * deletes that of a device that went.
  */
 #define NODENS_CLIENTS	      65536
 #define NODENS_DEVICES	      4096

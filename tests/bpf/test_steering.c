@@ -98,6 +98,51 @@ static void test_later_use(uint32_t other_device)
 		    other_device, 0);
 }
 
+/* An address that goes from device to device uses up the share of none. */
+static void test_claims_move(uint32_t other_device)
+{
+	static uint8_t msg[512];
+	struct frame_spec spec = { .dns = msg,
+				   .client = 0x3000,
+				   .dns_len =
+					   build_query(msg, "new.example.org.", 1, DNS_RD, NULL) };
+	uint32_t devices[2] = { if_nametoindex("lo"), other_device };
+	int fd = datapath__clients_fd(env.datapath), steered = 0, moves;
+	struct nodens_client client;
+	struct in6_addr key;
+	struct frame in;
+	struct run run;
+
+	frame__build(&in, &spec);
+	if (!runs_say_device(&in))
+		return; /* said by steer_query() */
+	memcpy(&key, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	memcpy((uint8_t *)&key + 12, in.at + in.l3 + 12, 4);
+	for (moves = 0; moves < 3 * NODENS_DEVICE_CLIENTS; moves++) {
+		if (!bpf_map_lookup_elem(fd, &key, &client)) {
+			client.seen -= NODENS_CLIENT_IDLE; /* as if it had long been silent */
+			bpf_map_update_elem(fd, &key, &client, BPF_EXIST);
+		}
+		run_frame_on(&env, TEST_TC, &in, devices[moves % 2], &run);
+		steered += run.moved[C(STEERED)];
+	}
+	verdict(steered == moves, "tc: %d of %d moves of an address were steered", steered, moves);
+	bpf_map_delete_elem(fd, &key);
+	for (int i = 0; i < 2; i++) {
+		int32_t held;
+
+		if (bpf_map_lookup_elem(datapath__claims_fd(env.datapath), &devices[i], &held))
+			die("a device without claims");
+		verdict(held >= 0 && held <= 3, "tc: %d addresses held afterwards", held);
+	}
+	/* the address was deleted behind the programs' back */
+	if (!bpf_map_lookup_elem(datapath__claims_fd(env.datapath), &devices[1], &client.seen)) {
+		client.seen--;
+		bpf_map_update_elem(datapath__claims_fd(env.datapath), &devices[1], &client.seen,
+				    BPF_EXIST);
+	}
+}
+
 /* A device has its share of addresses; what calls itself IPv4 in IPv6 has none. */
 static void test_claims(void)
 {
@@ -191,6 +236,7 @@ static void test_steering(void)
 	steer_query(W("an address of another device goes on", MISS, STEER_CONFLICT, false), false,
 		    if_nametoindex("vt0"), 0);
 	test_later_use(if_nametoindex("vt0"));
+	test_claims_move(if_nametoindex("vt0"));
 	test_claims();
 	close(tcp4);
 	close(tcp6);
