@@ -184,9 +184,31 @@ static bool told_to_end(void *ctx)
 	return lifecycle_stopping(((struct run *)ctx)->agent.lifecycle);
 }
 
+/* Nothing is at work yet: whatever it says now can be taken. */
+static void read_again(struct run *run)
+{
+	struct options_error err = { .text = "" };
+	struct conf conf;
+
+	if (conf__load(run->agent.opts, &conf, &err)) {
+		log_error("standing by: %s; the configuration stays as it was", err.text);
+		conf__free(&conf);
+		return;
+	}
+	conf__free(run->conf);
+	*run->conf = conf;
+	observe_configure(run->agent.observe, conf.cf);
+	log_info("standing by: the configuration was read again");
+}
+
 static void on_standby_second(void *ctx)
 {
-	observe_tick(((struct run *)ctx)->agent.observe);
+	struct run *run = ctx;
+
+	observe_tick(run->agent.observe);
+	if (run->agent.reread)
+		read_again(run);
+	run->agent.reread = false;
 }
 
 static void on_standby_over(void *ctx)
@@ -214,13 +236,18 @@ static int take_lock(struct run *run)
 static int open_parts(struct run *run)
 {
 	struct agent *agent = &run->agent;
-	const struct plan *plan = run->conf->plan;
+	const struct plan *plan;
 	int ret;
 
 	observe_level(agent->opts, run->conf->cf);
 	ret = agent_open_lifecycle(agent);
 	if (!ret)
 		ret = take_lock(run);
+	/* Before the programs, which take their time to load: queries wait meanwhile. */
+	if (!ret)
+		ret = agent_open_link(agent);
+	if (!ret)
+		ret = agent_bind_sockets(agent, run->conf->plan);
 	if (!ret)
 		ret = open_datapath(run);
 	if (!ret)
@@ -229,14 +256,13 @@ static int open_parts(struct run *run)
 		ret = agent_open_observe(agent);
 	if (ret)
 		return ret;
+	plan = run->conf->plan;
 	ret = agent_open_generation(agent, run->conf->cf, plan);
 	run->conf->cf = NULL;
 	if (!ret)
 		ret = agent_open_steering(agent, plan);
 	if (!ret)
-		ret = agent_open_link(agent);
-	if (!ret)
-		ret = agent_open_sockets(agent, plan);
+		ret = sockets_serve(agent->sockets, agent->counters.stats, plan, agent->steering);
 	if (!ret && agent->link)
 		ret = local_link_keep(agent->link);
 	return ret;

@@ -25,7 +25,9 @@ struct agent {
 	const struct run_options *opts;
 	struct loop loop;
 	struct lifecycle *lifecycle;
-	int lock_fd;		   /* of this network namespace */
+	int lock_fd; /* of this network namespace */
+	struct local_link *link;
+	struct sockets *sockets;
 	struct datapath *datapath; /* NULL: userspace only */
 	struct counters_map counters;
 	struct control control;
@@ -35,11 +37,10 @@ struct agent {
 	struct observe *observe;
 	struct generation *gen; /* the configuration at work; older ones drain */
 	struct steering *steering;
-	struct local_link *link;
-	struct sockets *sockets;
 	struct devices *devices;
 	struct reload *reload;
-	int fatal; /* -errno: the loop was left because of it */
+	bool reread; /* standing by: told to read the configuration again */
+	int fatal;   /* -errno: the loop was left because of it */
 };
 
 /* wiring.c: opens a part with what it needs. -errno: it has been logged. */
@@ -51,7 +52,7 @@ void agent_close_observe(struct agent *agent);
 int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan);
 int agent_open_steering(struct agent *agent, const struct plan *plan);
 int agent_open_link(struct agent *agent);
-int agent_open_sockets(struct agent *agent, const struct plan *plan);
+int agent_bind_sockets(struct agent *agent, const struct plan *plan);
 int agent_open_devices(struct agent *agent);
 /* Takes @watch over, on failure as well. */
 int agent_open_reload(struct agent *agent, struct conf_watch *watch);

@@ -107,8 +107,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	bool reload = fd == SIGHUP || fd == SIGUSR1;
 
 	(void)what;
-	if (!lifecycle->started) {
-		lifecycle->stopping |= !reload;
+	if (!lifecycle->started && !reload) {
+		lifecycle->stopping = true;
 		return;
 	}
 	if (reload) {

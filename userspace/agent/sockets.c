@@ -15,9 +15,17 @@
 #define DNS_PORT       53
 #define CROWDED_LOG_NS (10 * NSEC_PER_SEC)
 
+struct bound {
+	int fd, family, type;
+	uint16_t port;
+};
+
 struct sockets {
 	struct sockets_config config;
+	struct bound bound[2 * PLAN_MAX_LISTEN + 4]; /* that wait for the server */
+	unsigned int n_bound;
 	struct server *server;
+	bool steers;	     /* turned away, queries go on to the cluster's DNS */
 	uint64_t crowded_ns; /* when it was last logged */
 };
 
@@ -81,20 +89,12 @@ static void on_crowded(void *ctx, bool crowded)
 		return;
 	sockets->crowded_ns = now;
 	log_warn("queries arrive faster than the agent reads them%s",
-		 sockets->config.steers ? ": until it catches up, misses go to the cluster's DNS"
-					: "");
+		 sockets->steers ? ": until it catches up, misses go to the cluster's DNS" : "");
 }
 
-static int add_socket(struct sockets *sockets, int fd, int family, int type, uint16_t port)
+static void keep(struct sockets *sockets, int fd, int family, int type, uint16_t port)
 {
-	int ret = type == SOCK_DGRAM ? server__add_udp(sockets->server, fd, family, port)
-				     : server__add_tcp(sockets->server, fd);
-
-	if (ret) {
-		log_error("out of memory");
-		close(fd);
-	}
-	return ret;
+	sockets->bound[sockets->n_bound++] = (struct bound){ fd, family, type, port };
 }
 
 static const char *advice(const struct sockets *sockets, int error)
@@ -127,18 +127,20 @@ static int listen_at(struct sockets *sockets, const struct plan_listen *listen, 
 			  type == SOCK_DGRAM ? "UDP" : "TCP", strerror(-fd), advice(sockets, fd));
 		return fd;
 	}
-	return add_socket(sockets, fd, addr->sa.sa_family, type, port);
+	keep(sockets, fd, addr->sa.sa_family, type, port);
+	return 0;
 }
 
-/* Every address of the node, or none of them where another server has the port:
- * that one stays. */
-static int listen_wide(struct sockets *sockets, const struct plan_listen *listen, bool *done)
+/*
+ * Every address of the node, or none of them where another server has the port: that one stays.
+ * False: none.
+ */
+static bool listen_wide(struct sockets *sockets, const struct plan_listen *listen)
 {
 	const union sockaddr_any *addr = &listen->addr;
-	int udp = server__socket(addr, SOCK_DGRAM), tcp, ret;
+	int udp = server__socket(addr, SOCK_DGRAM), tcp;
 	char text[64];
 
-	*done = false;
 	tcp = udp < 0 ? udp : server__socket(addr, SOCK_STREAM);
 	if (tcp < 0) {
 		if (udp >= 0)
@@ -147,15 +149,11 @@ static int listen_wide(struct sockets *sockets, const struct plan_listen *listen
 			log_warn("cannot listen on %s: %s; queries to the node's other addresses "
 				 "are not answered, those to -localip are",
 				 sockaddr__text(addr, text, sizeof(text)), strerror(-tcp));
-		return 0;
+		return false;
 	}
-	*done = true;
-	ret = add_socket(sockets, udp, addr->sa.sa_family, SOCK_DGRAM, DNS_PORT);
-	if (ret) {
-		close(tcp);
-		return ret;
-	}
-	return add_socket(sockets, tcp, addr->sa.sa_family, SOCK_STREAM, DNS_PORT);
+	keep(sockets, udp, addr->sa.sa_family, SOCK_DGRAM, DNS_PORT);
+	keep(sockets, tcp, addr->sa.sa_family, SOCK_STREAM, DNS_PORT);
+	return true;
 }
 
 static int listen_everywhere(struct sockets *sockets)
@@ -169,13 +167,14 @@ static int listen_everywhere(struct sockets *sockets)
 		bool v6 = listen->addr.sa.sa_family == AF_INET6;
 		bool dns = sockaddr__port(&listen->addr) == DNS_PORT;
 
-		if (listen->wide)
-			ret = listen_wide(sockets, listen, v6 ? &wide6 : &wide4);
-		else if (!dns || !(v6 ? wide6 : wide4))
-			ret = listen_at(sockets, listen, SOCK_DGRAM);
-		else
+		if (listen->wide) {
+			*(v6 ? &wide6 : &wide4) = listen_wide(sockets, listen);
 			continue;
-		if (!ret && !listen->wide)
+		}
+		if (dns && (v6 ? wide6 : wide4))
+			continue;
+		ret = listen_at(sockets, listen, SOCK_DGRAM);
+		if (!ret)
 			ret = listen_at(sockets, listen, SOCK_STREAM);
 	}
 	return ret;
@@ -185,7 +184,10 @@ static int listen_inside(struct sockets *sockets, struct steering *steering, int
 {
 	int fd = steering_socket(steering, family, type, DNS_PORT);
 
-	return fd < 0 ? fd : add_socket(sockets, fd, family, type, DNS_PORT);
+	if (fd < 0)
+		return fd;
+	keep(sockets, fd, family, type, DNS_PORT);
+	return 0;
 }
 
 static bool serves(const struct plan *plan, int family)
@@ -197,7 +199,8 @@ static bool serves(const struct plan *plan, int family)
 	return false;
 }
 
-int sockets_open_inside(struct sockets *sockets, const struct plan *plan, struct steering *steering)
+static int listen_all_inside(struct sockets *sockets, const struct plan *plan,
+			     struct steering *steering)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	int ret = 0;
@@ -212,19 +215,8 @@ int sockets_open_inside(struct sockets *sockets, const struct plan *plan, struct
 	return ret;
 }
 
-int sockets_open(const struct sockets_config *config, struct sockets **out)
+int sockets_bind(const struct sockets_config *config, struct sockets **out)
 {
-	struct server_config server = {
-		.loop = config->loop,
-		.stats = config->stats,
-		.max_tcp = SERVER_MAX_TCP,
-		.query = on_query,
-		.timeouts = on_connection,
-		.device = on_device,
-		.full = on_full,
-		.crowded = on_crowded,
-		.refused = on_refused,
-	};
 	struct sockets *sockets = calloc(1, sizeof(*sockets));
 	int ret;
 
@@ -233,12 +225,7 @@ int sockets_open(const struct sockets_config *config, struct sockets **out)
 		return -ENOMEM;
 	}
 	sockets->config = *config;
-	server.ctx = sockets;
-	ret = server__open(&server, &sockets->server);
-	if (ret)
-		log_error("out of memory");
-	else
-		ret = listen_everywhere(sockets);
+	ret = listen_everywhere(sockets);
 	if (ret) {
 		sockets_close(sockets);
 		return ret;
@@ -246,6 +233,43 @@ int sockets_open(const struct sockets_config *config, struct sockets **out)
 	sockets->config.plan = NULL;
 	*out = sockets;
 	return 0;
+}
+
+static int hand_over(struct sockets *sockets, const struct bound *bound)
+{
+	if (bound->type == SOCK_DGRAM)
+		return server__add_udp(sockets->server, bound->fd, bound->family, bound->port);
+	return server__add_tcp(sockets->server, bound->fd);
+}
+
+int sockets_serve(struct sockets *sockets, struct agent_stats *stats, const struct plan *plan,
+		  struct steering *steering)
+{
+	struct server_config server = {
+		.loop = sockets->config.loop,
+		.stats = stats,
+		.max_tcp = SERVER_MAX_TCP,
+		.query = on_query,
+		.timeouts = on_connection,
+		.device = on_device,
+		.full = on_full,
+		.crowded = on_crowded,
+		.refused = on_refused,
+		.ctx = sockets,
+	};
+	int ret = steering ? listen_all_inside(sockets, plan, steering) : 0;
+
+	if (ret)
+		return ret;
+	sockets->steers = steering;
+	ret = server__open(&server, &sockets->server);
+	while (!ret && sockets->n_bound) {
+		ret = hand_over(sockets, &sockets->bound[sockets->n_bound - 1]);
+		sockets->n_bound -= !ret;
+	}
+	if (ret)
+		log_error("out of memory");
+	return ret;
 }
 
 void sockets_reply(struct sockets *sockets, const struct client *client, const uint8_t *msg,
@@ -259,5 +283,7 @@ void sockets_close(struct sockets *sockets)
 	if (!sockets)
 		return;
 	server__close(sockets->server);
+	while (sockets->n_bound)
+		close(sockets->bound[--sockets->n_bound].fd);
 	free(sockets);
 }

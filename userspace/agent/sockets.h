@@ -3,8 +3,8 @@
  * Where clients' queries come in: sockets of this node, or of the private
  * namespace.
  *
- * Contract: a socket that cannot be had is one line in the log, with what to do
- * about it.
+ * Contract: a socket that cannot be had is one line in the log, with what to do about it. From
+ * sockets_bind() on queries are not refused: they wait for sockets_serve().
  */
 #ifndef NODENS_SOCKETS_H
 #define NODENS_SOCKETS_H
@@ -16,10 +16,8 @@
 
 struct sockets_config {
 	struct loop *loop;
-	struct agent_stats *stats;
-	const struct plan *plan; /* while they are opened */
+	const struct plan *plan; /* while they are bound */
 	bool has_link;		 /* of -setupinterface */
-	bool steers;		 /* turned away, queries go on to the cluster's DNS */
 	/* Of these, contracts are in server/server.h. */
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
 		      uint64_t now_ns);
@@ -34,10 +32,10 @@ struct sockets_config {
 struct sockets;
 
 /* On the node. -errno: it has been logged. */
-int sockets_open(const struct sockets_config *config, struct sockets **out);
-/* In the private namespace. */
-int sockets_open_inside(struct sockets *sockets, const struct plan *plan,
-			struct steering *steering);
+int sockets_bind(const struct sockets_config *config, struct sockets **out);
+/* @steering: in the private namespace, too; NULL: there is none. @plan: as bound. */
+int sockets_serve(struct sockets *sockets, struct agent_stats *stats, const struct plan *plan,
+		  struct steering *steering);
 void sockets_reply(struct sockets *sockets, const struct client *client, const uint8_t *msg,
 		   size_t len);
 void sockets_close(struct sockets *sockets);

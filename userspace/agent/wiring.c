@@ -370,14 +370,12 @@ static void on_shed(void *ctx, uint32_t what, bool on)
 	control_shed(&((struct agent *)ctx)->control, what, on);
 }
 
-int agent_open_sockets(struct agent *agent, const struct plan *plan)
+int agent_bind_sockets(struct agent *agent, const struct plan *plan)
 {
 	struct sockets_config config = {
 		.loop = &agent->loop,
-		.stats = agent->counters.stats,
 		.plan = plan,
 		.has_link = agent->link,
-		.steers = agent->steering,
 		.query = on_query,
 		.refused = on_refused,
 		.device = device_of,
@@ -385,11 +383,8 @@ int agent_open_sockets(struct agent *agent, const struct plan *plan)
 		.corefile = corefile,
 		.ctx = agent,
 	};
-	int ret = sockets_open(&config, &agent->sockets);
 
-	if (!ret && agent->steering)
-		ret = sockets_open_inside(agent->sockets, plan, agent->steering);
-	return ret;
+	return sockets_bind(&config, &agent->sockets);
 }
 
 static bool on_device(void *ctx, const struct netdev *info, bool gone)
@@ -459,7 +454,12 @@ static bool begun(void *ctx)
 
 static void on_reload(void *ctx, const char *signal)
 {
-	reload_now(((struct agent *)ctx)->reload, signal);
+	struct agent *agent = ctx;
+
+	if (agent->reload)
+		reload_now(agent->reload, signal);
+	else
+		agent->reread = true;
 }
 
 /* For how long queries are answered on after SIGTERM. */
