@@ -23,7 +23,7 @@
 
 #define TABLE_MIN  64
 #define TABLE_MAX  2048
-#define MAX_PROBES 8
+#define MAX_PROBES 32
 #define CMP_BUDGET (1 << 19) /* octets: half a millisecond; owners that come again need none */
 #define OWNERS	   16	     /* remembered: a chain's names, mostly */
 
