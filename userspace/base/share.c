@@ -5,7 +5,6 @@
 #include "base/share.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +15,6 @@ void shares__init(struct shares *shares)
 {
 	for (int i = 0; i < SHARE_BUCKETS; i++)
 		list__init(&shares->buckets[i]);
-}
-
-/* IPv4 as ::ffff:a.b.c.d, which an IPv6 socket of both families says as well. */
-static void addr_of(const struct sockaddr *peer, uint8_t addr[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (peer->sa_family == AF_INET6) {
-		memcpy(addr, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-		return;
-	}
-	memcpy(addr, mapped, 12);
-	memcpy(addr + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
 }
 
 static struct share *find(struct shares *shares, const struct share_key *key, struct share *group)
@@ -61,15 +47,14 @@ static void drop_unheld(struct share *share)
 int shares__take_below(struct shares *shares, const struct sockaddr *peer, uint32_t device,
 		       unsigned int limit, struct share **out)
 {
-	struct share_key key = { .device = device }, client = { .device = device };
+	struct share_key key = { device, served_addr__of(peer) }, client = { .device = device };
 	struct share *group, *share;
 	int ret = 0;
 
-	addr_of(peer, key.addr);
 	if (!device) {
 		client = key;
-		if (!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)key.addr))
-			memset(client.addr + 8, 0, 8);
+		if (key.addr.family == AF_INET6)
+			memset(client.addr.v6.s6_addr + 8, 0, 8);
 	}
 	group = find(shares, &client, NULL);
 	if (!group)

@@ -15,12 +15,13 @@
 #include <sys/socket.h>
 
 #include "base/list.h"
+#include "base/sockaddr.h"
 
 #define SHARE_BUCKETS 1024
 
 struct share_key {
 	uint32_t device; /* ifindex; 0: none */
-	uint8_t addr[16];
+	struct served_addr addr;
 };
 
 /* An address; or what it belongs to. */

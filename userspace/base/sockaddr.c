@@ -168,10 +168,14 @@ struct served_addr served_addr__of(const void *addr)
 	const union sockaddr_any *any = addr;
 	struct served_addr out = { .family = any->sa.sa_family };
 
-	if (out.family == AF_INET6)
-		out.v6 = any->v6.sin6_addr;
-	else
+	if (out.family != AF_INET6) {
 		out.v4 = any->v4.sin_addr;
+	} else if (IN6_IS_ADDR_V4MAPPED(&any->v6.sin6_addr)) {
+		out.family = AF_INET;
+		memcpy(&out.v4, &any->v6.sin6_addr.s6_addr[12], sizeof(out.v4));
+	} else {
+		out.v6 = any->v6.sin6_addr;
+	}
 	return out;
 }
 

@@ -57,6 +57,7 @@ const char *sockaddr__ip_text(const void *addr, char *text, size_t size);
 /* 4 or 16, of what @v4 begins. */
 size_t served_addr__len(const struct served_addr *addr);
 bool served_addr__same(const struct served_addr *a, const struct served_addr *b);
+/* Whose address it is: ::ffff:a.b.c.d, IPv4 at a socket of both families, is IPv4. */
 struct served_addr served_addr__of(const void *addr);
 union sockaddr_any served_addr__sockaddr(const struct served_addr *addr, uint16_t port);
 const char *served_addr__text(const struct served_addr *addr, char *text, size_t size);

@@ -196,11 +196,6 @@ static bool is_local(struct nl *nl, const struct sockaddr *peer)
 	struct served_addr addr = served_addr__of(peer);
 	struct route route;
 
-	/* IPv4 at a socket of both families */
-	if (addr.family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&addr.v6)) {
-		addr.family = AF_INET;
-		memmove(&addr.v4, &addr.v6.s6_addr[12], sizeof(addr.v4));
-	}
 	return !route__look_up(nl, &addr, &route) && route.local;
 }
 

@@ -46,20 +46,11 @@ static __attribute__((format(printf, 2, 3))) void put_fmt(struct out *out, const
 
 static void put_ip(struct out *out, const struct sockaddr *addr)
 {
-	char text[INET6_ADDRSTRLEN] = "";
+	struct served_addr ip = served_addr__of(addr);
+	char text[INET6_ADDRSTRLEN];
 
-	if (addr->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
-
-		/* a client over IPv4 at a socket of both families */
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof(text));
-		else
-			sockaddr__ip_text(addr, text, sizeof(text));
-	} else {
-		sockaddr__ip_text(addr, text, sizeof(text));
-	}
-	put_fmt(out, strchr(text, ':') ? "[%s]" : "%s", text);
+	served_addr__text(&ip, text, sizeof(text));
+	put_fmt(out, ip.family == AF_INET6 ? "[%s]" : "%s", text);
 }
 
 /* ---- placeholders ---- */

@@ -5,10 +5,10 @@
 #include "plugin/acl.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sockaddr.h"
 #include "plugin/rewrite.h"
 
 /* RFC 8914, 4.16 and 4.18 */
@@ -90,26 +90,11 @@ static bool has_source(const struct corefile_acl_policy *policy, int family, con
 	return policy->all_nets || i < policy->nets_len;
 }
 
-/* 4 or 16 octets; an IPv4 address in the disguise of an IPv6 one is one. */
-static const uint8_t *address_of(const struct sockaddr *peer, int *family)
-{
-	const struct in6_addr *in6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-
-	*family = peer->sa_family;
-	if (peer->sa_family == AF_INET)
-		return (const uint8_t *)&((const struct sockaddr_in *)peer)->sin_addr;
-	if (!IN6_IS_ADDR_V4MAPPED(in6))
-		return in6->s6_addr;
-	*family = AF_INET;
-	return in6->s6_addr + 12;
-}
-
 /* The first policy that fits decides; none: the client may ask. */
 static enum corefile_acl_action judge(const struct acl *acl, const struct dns_name *qname,
 				      uint16_t qtype, const struct sockaddr *peer)
 {
-	int family;
-	const uint8_t *addr = address_of(peer, &family);
+	struct served_addr addr = served_addr__of(peer);
 
 	for (size_t i = 0; i < acl->block->acls_len; i++) {
 		const struct corefile_acl *rule = &acl->block->acls[i];
@@ -119,7 +104,8 @@ static enum corefile_acl_action judge(const struct acl *acl, const struct dns_na
 		for (size_t k = 0; k < rule->policies_len; k++) {
 			const struct corefile_acl_policy *policy = &rule->policies[k];
 
-			if (has_type(policy, qtype) && has_source(policy, family, addr))
+			if (has_type(policy, qtype) &&
+			    has_source(policy, addr.family, (const uint8_t *)&addr.v4))
 				return policy->action;
 		}
 	}
