@@ -55,6 +55,16 @@ static int cmd_features(void)
 	return 0;
 }
 
+static bool parse_hook(const char *text, enum hook *hook)
+{
+	int i = 0;
+
+	while (i < HOOKS && strcmp(text, hook_names[i]))
+		i++;
+	*hook = i;
+	return i < HOOKS;
+}
+
 /* attach|attach-detach IF HOOK [pod] */
 static int cmd_attach(int argc, char **argv, bool detach)
 {
@@ -65,7 +75,7 @@ static int cmd_attach(int argc, char **argv, bool detach)
 	char note[256];
 	int ret;
 
-	if (argc < 2 || hook__parse(argv[1], &request.hook))
+	if (argc < 2 || !parse_hook(argv[1], &request.hook))
 		return 2;
 	request.ifindex = if_nametoindex(argv[0]);
 	snprintf(request.ifname, sizeof(request.ifname), "%s", argv[0]);

@@ -11,7 +11,4 @@ enum hook { HOOK_AUTO, HOOK_TC, HOOK_XDP, HOOK_XDP_NATIVE, HOOK_XDP_GENERIC };
 /* "auto", "tc", "xdp", "xdp-native", "xdp-generic" */
 extern const char *const hook_names[HOOKS];
 
-/* -EINVAL: none of them. */
-int hook__parse(const char *text, enum hook *hook);
-
 #endif /* NODENS_HOOK_H */

@@ -356,20 +356,24 @@ static int map_users(uint32_t map_id)
 	return errno == ENOENT ? n : -errno;
 }
 
+/* The pin's path into @path (PATH_MAX bytes). Returns what it pins, or a negative number. */
+static int open_pin(char *path, const char *dir, const char *name)
+{
+	return join(path, dir, name) ? bpf_obj_get(path) : -1;
+}
+
 static void sweep_tail(const char *dir, const char *name, void *ctx)
 {
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 	char path[PATH_MAX];
-	int fd;
+	int fd = open_pin(path, dir, name);
 
 	(void)ctx;
-	fd = join(path, dir, name) ? bpf_obj_get(path) : -1;
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && map_users(info.id) == 0)
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && map_users(info.id) == 0)
 		unlink(path);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void sweep_link(const char *dir, const char *name, void *ctx)
@@ -377,16 +381,14 @@ static void sweep_link(const char *dir, const char *name, void *ctx)
 	struct bpf_link_info info = {};
 	uint32_t len = sizeof(info);
 	char path[PATH_MAX];
-	int fd;
+	int fd = open_pin(path, dir, name);
 
 	(void)ctx;
-	fd = join(path, dir, name) ? bpf_obj_get(path) : -1;
-	if (fd < 0)
-		return;
 	/* A tcx link's ifindex lies where that of an XDP link does; 0: its device went. */
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && !info.xdp.ifindex)
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && !info.xdp.ifindex)
 		unlink(path);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* The mark of a clsact qdisc, by attach_tc.c: <device>-<ifindex>. */

@@ -122,8 +122,9 @@ int answer__for_slot(const struct answer *answer, uint16_t limit, uint32_t rotat
 
 /* ---- the table ---- */
 
-size_t answer_prefixes__size(uint8_t name_len, uint8_t key_flags, size_t blob_len,
-			     unsigned int n_ttl, bool partial)
+/* Octets; 0 where a slot needs none. */
+static size_t prefixes_size(uint8_t name_len, uint8_t key_flags, size_t blob_len,
+			    unsigned int n_ttl, bool partial)
 {
 	size_t size = DNS_HEADER + question_len(name_len, key_flags) + blob_len + OPT_SIZE;
 
@@ -135,7 +136,7 @@ size_t answer_prefixes__size(uint8_t name_len, uint8_t key_flags, size_t blob_le
 void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned int n_ttl,
 		 bool partial, struct slot_layout *layout)
 {
-	size_t prefixes = answer_prefixes__size(name_len, key_flags, blob_len, n_ttl, partial);
+	size_t prefixes = prefixes_size(name_len, key_flags, blob_len, n_ttl, partial);
 
 	layout->blob_at = NODENS_SLOT_HEADER + ROUND_UP(name_len, 8);
 	layout->ttls_at = ROUND_UP(layout->blob_at + blob_len, 2);

@@ -26,9 +26,7 @@ struct slot_layout {
 void slot_layout(uint8_t name_len, uint8_t key_flags, size_t blob_len, unsigned int n_ttl,
 		 bool partial, struct slot_layout *layout);
 
-/* struct nodens_prefixes: its octets, 0 where a slot needs none; there and back. */
-size_t answer_prefixes__size(uint8_t name_len, uint8_t key_flags, size_t blob_len,
-			     unsigned int n_ttl, bool partial);
+/* struct nodens_prefixes: there and back. */
 void answer_prefixes__write(const struct answer *answer, struct nodens_prefixes *to);
 void answer_prefixes__read(const struct nodens_prefixes *from, struct answer *answer);
 /* Of a table of unknown origin that lies whole in its slot: can it be read, and relied on? */

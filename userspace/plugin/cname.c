@@ -33,7 +33,8 @@ static int find(const struct answer *answer, const struct dns_name *owner, uint1
 	return ret;
 }
 
-bool cname__target(const struct answer *answer, struct dns_name *target)
+/* The name, in lower case, that is to be asked for besides; false: the answer is whole. */
+static bool target_of(const struct answer *answer, struct dns_name *target)
 {
 	struct dns_name name = answer->qname, unused;
 	unsigned int n = 0;
@@ -115,7 +116,7 @@ static bool cname_response(void *state, struct passage *passage)
 		passage->exact = false;
 	}
 	if (!passage->answer || passage->by == PLUGIN_FORWARD || passage->exact ||
-	    kept->n_asked == CNAME_MAX || !cname__target(passage->answer, &passage->ask.qname))
+	    kept->n_asked == CNAME_MAX || !target_of(passage->answer, &passage->ask.qname))
 		return false;
 	passage->ask.qtype = passage->answer->qtype;
 	passage->ask.elsewhere = true;

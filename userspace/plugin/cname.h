@@ -13,8 +13,6 @@
 /* CoreDNS' number too: more is a loop. */
 #define CNAME_MAX 8
 
-/* The name, in lower case, that is to be asked for besides; false: the answer is whole. */
-bool cname__target(const struct answer *answer, struct dns_name *target);
 /*
  * @first's records, then those of @then, the answer for its target, with the latter's rcode, as the
  * answer to @first's question. -EINVAL, -ENOMEM, -EMSGSIZE.

@@ -65,7 +65,11 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
 	return best;
 }
 
-int template_matches(const struct template *t, struct template_values *values)
+/*
+ * 1: it matches the name of values->name, which is to be set; fills in regex and match. 0; -ELOOP:
+ * that cannot be told (base/regex.h).
+ */
+static int matches_name(const struct template *t, struct template_values *values)
 {
 	values->regex = NULL;
 	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
@@ -123,7 +127,7 @@ enum plugin_result template__answer(struct templates *templates, const struct pl
 		values.zone = zone->text;
 		values.type = rrtype__text(
 			query->qtype == DNS_TYPE_ANY ? t->config->type : query->qtype, type);
-		matches = template_matches(t, &values);
+		matches = matches_name(t, &values);
 		if (matches > 0)
 			return answer_with(t, &values, query, out, ede);
 		/* perhaps it is one to be blocked: nobody else answers it */

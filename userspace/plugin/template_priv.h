@@ -29,11 +29,6 @@ struct templates {
 
 /* The longest of its zones that @name is in; NULL: none. */
 const struct corefile_zone *template_zone(const struct template *t, const struct dns_name *name);
-/*
- * 1: it matches the name of values->name, which is to be set; fills in regex and match. 0; -ELOOP:
- * that cannot be told (base/regex.h).
- */
-int template_matches(const struct template *t, struct template_values *values);
 /* Its answer. -EINVAL: a record that is none, counted. */
 int template_build(struct template *t, const struct template_values *values,
 		   const struct plugin_query *query, struct answer **out);

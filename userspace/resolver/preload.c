@@ -206,7 +206,7 @@ static void fill_long_list(struct fill *fill, void *state)
  * What is written by hand first, then lists. These leave a quarter of the room to what is asked for
  * and was not put, before anything put has to go for it.
  */
-void resolver_static_fill(struct resolver *resolver, uint64_t now)
+static void fill_all(struct resolver *resolver, uint64_t now)
 {
 	struct fill fill = { .resolver = resolver, .now = now };
 	struct store_partition_stats stats[2] = { 0 };
@@ -339,7 +339,7 @@ void resolver_static_tick(struct resolver *resolver, uint64_t now)
 	if (!changed)
 		return;
 	store__filter(resolver->config.store, outlives, resolver);
-	resolver_static_fill(resolver, now);
+	fill_all(resolver, now);
 }
 
 /* ---- the store changes hands ---- */
@@ -432,7 +432,7 @@ int resolver__take_store(struct resolver *resolver, const int *same, size_t n_be
 	if (ret < 0)
 		return ret;
 	resolver->owns_store = true;
-	resolver_static_fill(resolver, now);
+	fill_all(resolver, now);
 	return ret;
 }
 

@@ -252,8 +252,7 @@ void resolver_loop_answered(struct resolver *resolver, const struct server_block
 void resolver_loop_tick(struct resolver *resolver, uint64_t now);
 
 /* preload.c */
-void resolver_static_fill(struct resolver *resolver, uint64_t now);
-/* An entry put by the above is to be put again; false: it is not one of them. */
+/* An entry put there is to be put again; false: it is not one of them. */
 bool resolver_static_refresh(struct resolver *resolver, const struct store_question *question,
 			     uint64_t now);
 void resolver_static_tick(struct resolver *resolver, uint64_t now);

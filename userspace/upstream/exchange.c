@@ -219,7 +219,7 @@ void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, ui
 }
 
 /* One attempt less, or one of which little is to be hoped for. */
-void exchange_go_on(struct exchange *ex, uint64_t now)
+static void go_on(struct exchange *ex, uint64_t now)
 {
 	if (!exchange_waited_for(ex))
 		attempt_next(ex, false, now);
@@ -238,7 +238,7 @@ void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct at
 	if (ex->probe)
 		probe_failed(ex, upstream);
 	else
-		exchange_go_on(ex, now);
+		go_on(ex, now);
 }
 
 /* What it will say the next time, too: a malformed message, a certificate that does not do. */
@@ -264,7 +264,7 @@ void attempt_failed(struct attempt *attempt, int error)
 	if (ex->probe)
 		probe_failed(ex, upstream);
 	else
-		exchange_go_on(ex, now);
+		go_on(ex, now);
 	upstreams_schedule(ups);
 	/* A malformed answer is an answer: the upstream lives. */
 	if (error != -EBADMSG && !own_fault(error))
@@ -285,7 +285,7 @@ void attempt_refused(struct attempt *attempt, int error)
 	ex->refused |= 1u << upstream_index(attempt->upstream);
 	if (ex->probe)
 		return; /* it ends with its time, or makes way for the next one */
-	exchange_go_on(ex, now);
+	go_on(ex, now);
 	upstreams_schedule(ups);
 }
 
@@ -313,7 +313,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	if (ex->probe)
 		probe_failed(ex, upstream);
 	else
-		exchange_go_on(ex, now);
+		go_on(ex, now);
 	upstream_failed(upstream);
 }
 
@@ -427,7 +427,7 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, true);
-		exchange_go_on(ex, now);
+		go_on(ex, now);
 	}
 }
 

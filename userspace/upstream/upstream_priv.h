@@ -219,7 +219,6 @@ void attempt_release(struct attempt *attempt, bool clean);
 void attempt_reason(struct attempt *attempt, int error);
 void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
 		       uint64_t now);
-void exchange_go_on(struct exchange *ex, uint64_t now);
 void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, uint64_t now);
 void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
 void exchange_unlink(struct exchange *exchange);
