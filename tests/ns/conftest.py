@@ -13,6 +13,7 @@ import lab as lab_module  # noqa: E402
 import labs  # noqa: E402
 from agent import Nodens, block, directive  # noqa: E402
 from cluster import Cluster, FakeUpstream, Upstreams  # noqa: E402
+from nodecache import NodeCache  # noqa: E402
 from reload import Steered  # noqa: E402
 
 
@@ -152,3 +153,12 @@ def serve(nodens, cli, upstreams):
         if answering:
             nodens.wait_said("upstreams of all zones answer")
     return serve
+
+
+@pytest.fixture(scope="module")
+def swapped(lab, cluster, p1):
+    """nodens in node-cache's place; not started."""
+    cache = NodeCache(lab, cluster)
+    cache.rules_before = lab_module.rules()
+    yield cache
+    cache.stop()

@@ -12,7 +12,7 @@ import query
 from agent import Metrics, command, detach, http
 from cluster import D
 from lab import DNS4, DNS6, NODE4, UP4, ip, leftovers, output, rules, run, wait_until
-from nodecache import ARGS, BOTH, LINK, LOCAL4, LOCAL6, NodeCache, link_addresses, link_gone
+from nodecache import ARGS, BOTH, LINK, LOCAL4, LOCAL6, link_addresses, link_gone
 
 # What container runtimes give, and the one that the manifest adds.
 RUNTIME = ("+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,"
@@ -26,13 +26,6 @@ CAPS = f"{RUNTIME},+net_admin"
 def with_caps(caps):
     return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{caps}", "--inh-caps=-all"]
 
-
-@pytest.fixture(scope="module")
-def swapped(lab, cluster, p1):
-    cache = NodeCache(lab, cluster)
-    cache.rules_before = rules()
-    yield cache
-    cache.stop()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from agent import NODENS, Metrics, command, detach, http
 from cluster import D
 from lab import (DNS4, DNS6, NODE4, NODE6, UP4, ip, leftovers, note, output, rules, run, source_to,
                  spawn, wait_until)
-from nodecache import (ARGS, BOTH, LINK, LOCAL4, LOCAL6, OUTSIDE, STUB, NodeCache, link_addresses, link_gone,
+from nodecache import (ARGS, BOTH, LINK, LOCAL4, LOCAL6, OUTSIDE, STUB, link_addresses, link_gone,
                        notrack_rules)
 
 MS = 1000
@@ -24,13 +24,6 @@ TWO_FAMILIES = ["-localip", f"{LOCAL4},{DNS4},{LOCAL6},{DNS6}", *ARGS[2:]]
 
 # ---- helpers ---------------------------------------------------------------------------------------------
 
-
-@pytest.fixture(scope="module")
-def swapped(lab, cluster, p1):
-    cache = NodeCache(lab, cluster)
-    cache.rules_before = rules()
-    yield cache
-    cache.stop()
 
 
 def start(cache, p1, *flags, args=ARGS):
