@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * nodens below the agent: server, resolver, upstreams and a store of its own memory, with the
- * agent's beats. Contract: scenario.h.
+ * nodens but for what the agent does to the node: server, the agent's generations with their
+ * resolvers and upstreams, a store of its own memory; beats as the agent's. Contract: scenario.h.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -10,30 +10,16 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "agent/generation.h"
 #include "config/corefile.h"
 #include "config/flags.h"
 #include "config/plan.h"
-#include "resolver/resolver.h"
 #include "scenario.h"
 #include "server/server.h"
 #include "store/store.h"
-#include "upstream/upstream.h"
 
-/* As the agent's. */
-#define TICK_NS	      (250 * NSEC_PER_MS)
-#define MAX_EXCHANGES 16384
-#define SHED_ABOVE    4096
-#define BUFSIZE	      1232
-#define DRAIN_NS      (UPSTREAM_DEADLINE_NS + NSEC_PER_SEC)
-
-/* A configuration at work, or draining. */
-struct at_work {
-	struct at_work *older;
-	struct corefile *cf;
-	struct upstreams *upstreams;
-	struct resolver *resolver;
-	uint64_t retired_ns;
-};
+#define TICK_NS (250 * NSEC_PER_MS) /* as the agent's */
+#define BUFSIZE 1232
 
 /* ---- what the parts say to each other ---- */
 
@@ -83,19 +69,18 @@ static void on_loop(void *ctx, const struct client *client, const char *zone,
 	snprintf(scene->loop_zone, sizeof(scene->loop_zone), "%s", zone);
 }
 
+static void on_error_line(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	(void)level;
+	(void)text;
+}
+
 /* ---- beats ---- */
 
 static void on_tick(void *ctx, uint64_t now)
 {
 	store__tick(((struct scene *)ctx)->store, now);
-}
-
-static void close_one(struct at_work *gen)
-{
-	resolver__close(gen->resolver);
-	upstreams__close(gen->upstreams);
-	corefile__free(gen->cf);
-	free(gen);
 }
 
 static void on_second(void *ctx, uint64_t now)
@@ -105,16 +90,7 @@ static void on_second(void *ctx, uint64_t now)
 	if (!upstreams__answered(scene->gen->upstreams, NULL))
 		upstreams__probe(scene->gen->upstreams);
 	resolver__tick(scene->gen->resolver, now);
-	for (struct at_work **at = &scene->gen->older; *at;) {
-		struct at_work *gen = *at;
-
-		if (resolver__in_flight(gen->resolver) && now - gen->retired_ns < DRAIN_NS) {
-			at = &gen->older;
-			continue;
-		}
-		*at = gen->older;
-		close_one(gen);
-	}
+	generation_reap(scene->gen, now);
 }
 
 /* ---- open ---- */
@@ -169,60 +145,33 @@ static void open_store(struct scene *scene, const struct corefile *cf)
 		scene_fail(scene, "store__open");
 }
 
-static struct at_work *open_one(struct scene *scene, const char *text)
+static void take(struct scene *scene, const char *text)
 {
-	struct at_work *gen = calloc(1, sizeof(*gen));
-	struct upstreams_config upstreams = {
+	static const struct run_options no_options;
+	struct generation_config config = {
 		.loop = &scene->v.loop,
 		.stats = &scene->stats,
 		.bufsize = BUFSIZE,
-		.deadline_ns = UPSTREAM_DEADLINE_NS,
-	};
-	struct resolver_config resolver = {
-		.loop = &scene->v.loop,
-		.store = scene->store,
-		.stats = &scene->stats,
-		.bufsize = BUFSIZE,
-		.max_exchanges = MAX_EXCHANGES,
-		.shed_above = SHED_ABOVE,
 		.reply = on_reply,
 		.looped = on_loop,
+		.error_line = on_error_line,
 		.ctx = scene,
 	};
-	struct server_block_error err;
+	struct corefile *cf = parse(scene, text);
+	static const struct plan plan; /* the sockets are the scene's */
+	struct generation *gen;
+	uint32_t capacity[2];
 
-	gen->cf = parse(scene, text);
 	if (!scene->store)
-		open_store(scene, gen->cf);
-	if (upstreams__open(&upstreams, &gen->upstreams))
-		scene_fail(scene, "upstreams__open");
-	resolver.corefile = gen->cf;
-	resolver.store = scene->store;
-	resolver.upstreams = gen->upstreams;
-	if (resolver__open(&resolver, &gen->resolver, &err))
-		scene_fail(scene, "%s", err.text);
-	return gen;
-}
-
-static void take_over(struct scene *scene, struct at_work *gen)
-{
-	struct at_work *before = scene->gen;
-	uint64_t now = scene->v.now_ns;
-	int *same = NULL;
-
-	if (before) {
-		same = corefile__unchanged(before->cf, gen->cf);
-		before->retired_ns = now;
-		resolver__leave_store(before->resolver);
-		upstreams__inherit(gen->upstreams, before->upstreams);
-	}
-	gen->older = before;
-	scene->gen = gen;
-	if (resolver__take_store(gen->resolver, same, before ? before->cf->blocks_len : 0, now) < 0)
-		scene_fail(scene, "resolver__take_store");
-	free(same);
+		open_store(scene, cf);
+	plan__capacity(&no_options, cf, capacity);
+	config.store = scene->store;
+	if (generation_open(&config, cf, &plan, &gen))
+		scene_fail(scene, "generation_open");
+	generation_take_over(&scene->gen, gen, scene->store, capacity[0] + capacity[1],
+			     scene->v.now_ns);
 	upstreams__probe(gen->upstreams);
-	resolver__watch_loops(gen->resolver, now);
+	resolver__watch_loops(gen->resolver, scene->v.now_ns);
 	virtual_loop__io(&scene->v);
 }
 
@@ -281,17 +230,14 @@ static bool owed(void *ctx)
 
 void nodens_open(struct scene *scene, const char *text)
 {
-	struct at_work *gen;
-
 	if (getrandom(scene->ctl.hash_key, sizeof(scene->ctl.hash_key), 0) < 0)
 		scene_fail(scene, "getrandom");
 	scene->v.owed = owed;
 	scene->v.ctx = scene;
 	open_server(scene);
-	gen = open_one(scene, text);
 	loop_timer__init(&scene->tick, &scene->v.loop, on_tick, scene);
 	loop_timer__init(&scene->second, &scene->v.loop, on_second, scene);
-	take_over(scene, gen);
+	take(scene, text);
 	/* What happens next is not in the instant in which the upstreams were heard for the first
 	 * time. */
 	scene->v.now_ns++;
@@ -305,7 +251,7 @@ void nodens_open(struct scene *scene, const char *text)
 
 void nodens_reload(struct scene *scene, const char *text)
 {
-	take_over(scene, open_one(scene, text));
+	take(scene, text);
 }
 
 void nodens_close(struct scene *scene)
@@ -313,9 +259,9 @@ void nodens_close(struct scene *scene)
 	loop_timer__stop(&scene->tick);
 	loop_timer__stop(&scene->second);
 	while (scene->gen) {
-		struct at_work *older = scene->gen->older;
+		struct generation *older = scene->gen->older;
 
-		close_one(scene->gen);
+		generation_close(scene->gen);
 		scene->gen = older;
 	}
 	server__close(scene->server);
@@ -346,22 +292,6 @@ uint64_t nodens_counter(const struct scene *scene, const char *name)
 		return store.evicted[0] + store.evicted[1];
 	scene_fail(scene, "no such counter: those of `nodens stats`, and entries, entries_stale, "
 			  "evicted");
-}
-
-const char *nodens_waits_for(const struct scene *scene)
-{
-	const struct corefile_forward *waiting = NULL;
-
-	for (const struct corefile_block *b = scene->gen->cf->blocks;
-	     !upstreams__answered(scene->gen->upstreams, &waiting) &&
-	     b < scene->gen->cf->blocks + scene->gen->cf->blocks_len;
-	     b++) {
-		for (size_t i = 0; i < b->forwards_len; i++) {
-			if (&b->forwards[i] == waiting)
-				return b->zones[0].text;
-		}
-	}
-	return NULL;
 }
 
 struct looked_for {

@@ -20,7 +20,7 @@
 #include "virtual_loop.h"
 
 struct corefile;
-struct at_work;
+struct generation;
 struct server;
 struct store;
 
@@ -94,7 +94,7 @@ struct scene {
 
 	struct agent_stats stats;
 	struct nodens_ctl ctl;
-	struct at_work *gen; /* at work; older ones drain */
+	struct generation *gen; /* at work; older ones drain */
 	struct store *store;
 	struct server *server;
 	uint16_t port; /* both UDP and TCP */
@@ -123,8 +123,6 @@ void nodens_open(struct scene *scene, const char *text);
 void nodens_reload(struct scene *scene, const char *text);
 void nodens_close(struct scene *scene);
 uint64_t nodens_counter(const struct scene *scene, const char *name);
-/* NULL: upstreams of all zones have answered. */
-const char *nodens_waits_for(const struct scene *scene);
 enum served { PASSED, SERVED, SERVED_STALE };
 /* What the programs would do with this question; @hits: they have answered it so often. */
 enum served nodens_programs(struct scene *scene, const char *name, const char *type, uint32_t hits);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/generation.h"
 #include "scenario.h"
 
 uint64_t step_duration(const struct scene *scene, const char *word)
@@ -120,17 +121,17 @@ static void programs(struct scene *scene, char **words, int n)
 
 static void nodens(struct scene *scene, char **words, int n)
 {
-	const char *waits = nodens_waits_for(scene);
-	char zone[256];
+	char zone[256], zones[1024];
+	bool waits = generation_waiting(scene->gen, zones, sizeof(zones));
 
 	if (is(words, n, 1, "is") && is(words, n, 2, "ready")) {
 		if (waits)
-			scene_fail(scene, "expected ready, but it waits for %s", waits);
+			scene_fail(scene, "expected ready, but it waits for %s", zones);
 	} else if (is(words, n, 1, "waits") && is(words, n, 2, "for") && n == 4) {
 		step_name(scene, words[3], zone);
-		if (!waits || strcmp(zone, waits))
+		if (!waits || strcmp(zone, zones))
 			scene_fail(scene, "expected to wait for %s, but it %s %s", zone,
-				   waits ? "waits for" : "is", waits ? waits : "ready");
+				   waits ? "waits for" : "is", waits ? zones : "ready");
 	} else if (is(words, n, 1, "sees") && is(words, n, 2, "loop") && n == 4) {
 		step_name(scene, words[3], zone);
 		if (strcmp(zone, scene->loop_zone))
