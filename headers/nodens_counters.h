@@ -46,10 +46,10 @@
 	  " program is gone")                                                        \
 	X(RESIZE, "pass_resize", "the packet could not be grown in place")           \
 	X(BROKEN, "drop_broken",                                                     \
-	  "a malformed slot, found after the query had"                              \
-	  " been overwritten: dropped")
+	  "a malformed slot, or no memory, found after"                              \
+	  " the query had been changed: dropped")
 
-/* Of the hits, those that were: a further view of the same packets. */
+/* Kinds of hits: a further view of the same packets. */
 #define NODENS_HIT_KINDS(X)                                             \
 	X(HIT_IP6, "hits_ip6", "over IPv6")                             \
 	X(HIT_CUT, "hits_cut", "NXDOMAIN by an entry for a name above") \
