@@ -448,6 +448,22 @@ def test_second_agent_shows_that_it_waits(installed, p1):
     assert link_addresses() == BOTH
 
 
+def test_waiting_agent_reads_again(installed, p1):
+    """SIGHUP to an agent that stands by, with a Corefile that does not ask for reloads."""
+    base = re.sub(r"\n\s*reload\b.*", "", installed.base)
+    installed.set_base(base)
+    two = Two(installed, p1)
+    two.add()
+    installed.set_base(base + f"again.test:53 {{\n bind {LOCAL4} {DNS4}\n template IN A {{\n"
+                              '  answer "{{ .Name }} 60 IN A 192.0.2.77"\n }\n}\n')
+    two.second.send_signal(1)
+    installed.signal("KILL")
+    installed.wait_end()
+    installed.process = two.second
+    wait_until(10, lambda: p1.says("192.0.2.77", "www.again.test", server=LOCAL4), two.text)
+    installed.own()
+
+
 def test_foreign_link_is_an_error(installed):
     with link("veth peer name foreign", LINK):
         installed.swap(*ARGS)

@@ -201,19 +201,28 @@ static void read_again(struct run *run)
 	log_info("standing by: the configuration was read again");
 }
 
+static void read_if_told(struct run *run)
+{
+	if (run->agent.reread && run->agent.observe)
+		read_again(run);
+	run->agent.reread = false;
+}
+
 static void on_standby_second(void *ctx)
 {
 	struct run *run = ctx;
 
 	observe_tick(run->agent.observe);
-	if (run->agent.reread)
-		read_again(run);
-	run->agent.reread = false;
+	read_if_told(run);
 }
 
 static void on_standby_over(void *ctx)
 {
-	agent_close_observe(&((struct run *)ctx)->agent);
+	struct run *run = ctx;
+
+	/* told since the last second */
+	read_if_told(run);
+	agent_close_observe(&run->agent);
 }
 
 static int take_lock(struct run *run)
