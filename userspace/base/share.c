@@ -17,6 +17,11 @@ void shares__init(struct shares *shares)
 		list__init(&shares->buckets[i]);
 }
 
+static bool same_key(const struct share_key *a, const struct share_key *b)
+{
+	return a->device == b->device && served_addr__same(&a->addr, &b->addr);
+}
+
 static struct share *find(struct shares *shares, const struct share_key *key, struct share *group)
 {
 	struct list *bucket = &shares->buckets[secret_hash(key, sizeof(*key)) % SHARE_BUCKETS];
@@ -24,7 +29,7 @@ static struct share *find(struct shares *shares, const struct share_key *key, st
 
 	for (struct list *at = bucket->next; at != bucket; at = at->next) {
 		share = list_entry(at, struct share, link);
-		if (!share->group == !group && !memcmp(&share->key, key, sizeof(*key)))
+		if (!share->group == !group && same_key(&share->key, key))
 			return share;
 	}
 	share = calloc(1, sizeof(*share));
