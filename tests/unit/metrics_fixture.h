@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Metrics whose sources say what a test wants, and figures read off their page.
+ */
+#ifndef NODENS_METRICS_FIXTURE_H
+#define NODENS_METRICS_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "dns/msg.h"
+#include "observe/metrics.h"
+
+#define COREFILE                                                                  \
+	"cluster.local:53 {\n bind 169.254.20.10\n cache 30\n prometheus :9253\n" \
+	" forward . 10.0.0.10\n}\n"                                               \
+	"in-addr.arpa ip6.arpa {\n cache 30\n forward . 10.0.0.10\n}\n"           \
+	". {\n bind ::1\n forward . 9.9.9.9\n}\n"
+
+struct world {
+	struct metrics *m;
+	struct agent_stats agent;
+	uint64_t kernel[NODENS_CTR_COUNT];
+	int kernel_error;
+	size_t upstreams;
+	uint64_t now;
+	char *page;
+};
+
+static inline int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
+{
+	struct world *w = ctx;
+
+	if (!w->kernel_error)
+		memcpy(counters, w->kernel, sizeof(w->kernel));
+	return w->kernel_error;
+}
+
+static inline void read_store(void *ctx, struct store_stats *out)
+{
+	(void)ctx;
+	out->entries[NODENS_POSITIVE] = 17;
+	out->capacity[NODENS_NEGATIVE] = 9984;
+}
+
+static inline void read_cache(void *ctx, size_t block, struct metrics_cache *out)
+{
+	(void)ctx;
+	out->entries[NODENS_POSITIVE] = 100 + block;
+	out->evictions[NODENS_NEGATIVE] = 3;
+}
+
+static inline bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
+{
+	struct world *w = ctx;
+
+	if (index >= w->upstreams)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->to = index ? "9.9.9.9:53" : "10.0.0.10:53";
+	out->requests = 12;
+	for (int i = 0; i < 10; i++)
+		histogram__add(&out->answered[rcode__of(DNS_NOERROR)], 300000);
+	histogram__add(&out->answered[rcode__of(DNS_NXDOMAIN)], 1500000000);
+	out->healthcheck_failures = 4;
+	out->conn_cache_hits[UPSTREAM_TCP] = 9;
+	out->conn_cache_misses[UPSTREAM_TLS] = 1;
+	return true;
+}
+
+static inline void read_hosts(void *ctx, uint64_t *entries, double *stamp)
+{
+	(void)ctx;
+	*entries = 5;
+	*stamp = 1700000000.5;
+}
+
+static inline struct corefile *parse(const char *text)
+{
+	struct corefile_error err;
+	struct corefile *cf = NULL;
+
+	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+		fail_msg("%s", err.text);
+	return cf;
+}
+
+static inline void configure(struct world *w, const char *text)
+{
+	struct corefile *cf = parse(text);
+
+	assert_int_equal(metrics__configure(w->m, cf), 0);
+	corefile__free(cf); /* nothing of it may be used any more */
+}
+
+static inline bool has_path(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static inline int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct metrics_config config = { .ctx = w,
+					 .agent = &w->agent,
+					 .kernel_path = has_path,
+					 .kernel = read_kernel,
+					 .store = read_store,
+					 .cache = read_cache,
+					 .upstream = read_upstream,
+					 .hosts = read_hosts };
+
+	w->upstreams = 2;
+	w->now = 1000 * NSEC_PER_SEC;
+	assert_int_equal(metrics__open(&config, &w->m), 0);
+	*state = w;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	struct world *w = *state;
+
+	metrics__close(w->m);
+	free(w->page);
+	free(w);
+	return 0;
+}
+
+static inline const char *page(struct world *w)
+{
+	struct evbuffer *buf = evbuffer_new();
+	size_t len;
+
+	w->now += 100 * NSEC_PER_SEC;
+	assert_int_equal(metrics__scrape(w->m, w->now, buf), 0);
+	len = evbuffer_get_length(buf);
+	free(w->page);
+	w->page = malloc(len + 1);
+	evbuffer_remove(buf, w->page, len);
+	w->page[len] = '\0';
+	evbuffer_free(buf);
+	return w->page;
+}
+
+/* The value of the line that begins with @series; -1: there is none. */
+static inline double value_of(const char *text, const char *series)
+{
+	size_t len = strlen(series);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, series, len) && line[len] == ' ')
+			return strtod(line + len, NULL);
+	}
+	return -1;
+}
+
+static inline void expect(const char *text, const char *series, double value)
+{
+	if (value_of(text, series) != value)
+		fail_msg("%s: %g, not %g", series, value_of(text, series), value);
+}
+
+/* Of all series of @name, those that hold @label ("": all). */
+static inline uint64_t sum_of(const char *text, const char *name, const char *label)
+{
+	size_t len = strlen(name);
+	uint64_t sum = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		const char *end;
+
+		line += *line == '\n';
+		end = strchr(line, '\n');
+		if (!end || strncmp(line, name, len) != 0 || (line[len] != '{' && line[len] != ' '))
+			continue;
+		if (memmem(line, (size_t)(end - line), label, strlen(label)))
+			sum += strtoull(memrchr(line, ' ', (size_t)(end - line)) + 1, NULL, 10);
+	}
+	return sum;
+}
+
+#define CLUSTER "{server=\"dns://169.254.20.10:53\",zone=\"cluster.local.\",view=\"\""
+
+static inline void hit(struct world *w, size_t block, uint16_t qtype, uint64_t n)
+{
+	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
+								  .zone = 0,
+								  .qtype = qtype,
+								  .plugin = PLUGIN_CACHE,
+								  .request_size = 40,
+								  .response_size = 150,
+								  .hits = n });
+}
+
+#endif /* NODENS_METRICS_FIXTURE_H */
