@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "dns/msg.h"
 #include "observe/metrics.h"
+#include "virtual_loop.h"
 
 #define COREFILE                                                                  \
 	"cluster.local:53 {\n bind 169.254.20.10\n cache 30\n prometheus :9253\n" \
@@ -32,7 +32,7 @@ struct world {
 	uint64_t kernel[NODENS_CTR_COUNT];
 	int kernel_error;
 	size_t upstreams;
-	uint64_t now;
+	struct virtual_loop v;
 	char *page;
 };
 
@@ -111,7 +111,8 @@ static inline bool has_path(void *ctx)
 static inline int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct metrics_config config = { .ctx = w,
+	struct metrics_config config = { .loop = &w->v.loop,
+					 .ctx = w,
 					 .agent = &w->agent,
 					 .kernel_path = has_path,
 					 .kernel = read_kernel,
@@ -121,7 +122,7 @@ static inline int setup(void **state)
 					 .hosts = read_hosts };
 
 	w->upstreams = 2;
-	w->now = 1000 * NSEC_PER_SEC;
+	assert_int_equal(virtual_loop__open(&w->v), 0);
 	assert_int_equal(metrics__open(&config, &w->m), 0);
 	*state = w;
 	return 0;
@@ -132,6 +133,7 @@ static inline int teardown(void **state)
 	struct world *w = *state;
 
 	metrics__close(w->m);
+	virtual_loop__close(&w->v);
 	free(w->page);
 	free(w);
 	return 0;
@@ -142,8 +144,8 @@ static inline const char *page(struct world *w)
 	struct evbuffer *buf = evbuffer_new();
 	size_t len;
 
-	w->now += 100 * NSEC_PER_SEC;
-	assert_int_equal(metrics__scrape(w->m, w->now, buf), 0);
+	w->v.now_ns += 100 * NSEC_PER_SEC;
+	assert_int_equal(metrics__scrape(w->m, buf), 0);
 	len = evbuffer_get_length(buf);
 	free(w->page);
 	w->page = malloc(len + 1);

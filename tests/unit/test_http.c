@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Tests of the HTTP endpoints over real sockets: a client thread of this program (raw requests) and
- * curl as a client that knows nothing of us.
+ * curl as a client that knows nothing of us. Time is the tests'.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "observe/endpoints.h"
+#include "virtual_loop.h"
 
 struct world {
-	struct event_base *base;
+	struct virtual_loop v;
 	struct http *http;
 	bool ready;
 	int told, errors[8];
@@ -69,7 +69,8 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct http_config config = { .bound = on_bound, .ctx = w };
 
-	w->base = config.base = event_base_new();
+	assert_int_equal(virtual_loop__open(&w->v), 0);
+	config.loop = &w->v.loop;
 	assert_int_equal(http__open(&config, &w->http), 0);
 	*state = w;
 	return 0;
@@ -80,7 +81,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	http__close(w->http);
-	event_base_free(w->base);
+	virtual_loop__close(&w->v);
 	free(w);
 	return 0;
 }
@@ -105,6 +106,15 @@ static union sockaddr_any free_addr(const char *ip)
 static uint16_t port_of(const union sockaddr_any *addr)
 {
 	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
+}
+
+/* I/O for @ms of real time; timers wait for the test's. */
+static void turn(struct world *w, unsigned int ms)
+{
+	struct timeval time = { 0, (long)ms * 1000 };
+
+	event_base_loopexit(w->v.loop.events, &time);
+	event_base_dispatch(w->v.loop.events);
 }
 
 /* Run @fn in a thread while the loop turns here. */
@@ -132,12 +142,8 @@ static void run(struct world *w, struct task *task)
 
 	atomic_store(&task->done, false);
 	assert_int_equal(pthread_create(&thread, NULL, task_main, task), 0);
-	while (!atomic_load(&task->done)) {
-		struct timeval tick = { 0, 2000 };
-
-		event_base_loopexit(w->base, &tick);
-		event_base_dispatch(w->base);
-	}
+	while (!atomic_load(&task->done))
+		turn(w, 2);
 	pthread_join(thread, NULL);
 }
 
@@ -309,7 +315,7 @@ static void test_reload(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "GET /big HTTP/1.0\r\n\r\n", 21), 21);
 	for (int i = 0; i < 20; i++)
-		event_base_loop(w->base, EVLOOP_NONBLOCK);
+		event_base_loop(w->v.loop.events, EVLOOP_NONBLOCK);
 
 	http__begin(w->http);
 	http__serve(w->http, &come, "/health", on_health, w);
@@ -321,7 +327,7 @@ static void test_reload(void **state)
 		if (n > 0)
 			total += (size_t)n;
 		else
-			event_base_loop(w->base, EVLOOP_NONBLOCK);
+			event_base_loop(w->v.loop.events, EVLOOP_NONBLOCK);
 	}
 	close(fd);
 	assert_true(total > 128 * 65536);
@@ -371,7 +377,7 @@ static void test_many_connections(void **state)
 		fds[i] = dial(port_of(&addr));
 		assert_true(fds[i] >= 0);
 		assert_int_equal(write(fds[i], "GET /he", 7), 7);
-		event_base_loop(w->base, EVLOOP_NONBLOCK);
+		event_base_loop(w->v.loop.events, EVLOOP_NONBLOCK);
 	}
 	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port_of(&addr)), "200");
 	for (int i = 0; i < 3 * HTTP_MAX_CONNECTIONS; i++) {
@@ -387,9 +393,10 @@ static void test_many_connections(void **state)
 /* Octets that trickle in do not keep a connection beyond its time. */
 static void test_trickle(void **state)
 {
+	static const struct timeval patience = { 10, 0 };
 	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct world *w = *state;
-	uint64_t begin = clock_now(), took;
+	uint64_t end;
 	char octet;
 	int fd;
 
@@ -397,18 +404,22 @@ static void test_trickle(void **state)
 	http__serve(w->http, &addr, "/health", on_health, w);
 	http__commit(w->http);
 	fd = dial(port_of(&addr));
-	do {
-		struct timeval tick = { 0, 100000 };
-
-		send(fd, "G", 1, MSG_NOSIGNAL);
-		event_base_loopexit(w->base, &tick);
-		event_base_dispatch(w->base);
-		took = clock_now() - begin;
-	} while (recv(fd, &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN &&
-		 took < 3 * HTTP_LIFETIME_S * NSEC_PER_SEC);
+	while (list__empty(&w->v.timers)) /* not accepted yet */
+		turn(w, 1);
+	end = w->v.now_ns + HTTP_LIFETIME_S * NSEC_PER_SEC;
+	while (w->v.now_ns < end - 100 * NSEC_PER_MS) {
+		assert_int_equal(send(fd, "G", 1, MSG_NOSIGNAL), 1);
+		virtual_loop__run(&w->v, w->v.now_ns + 100 * NSEC_PER_MS, NULL, NULL);
+	}
+	virtual_loop__run(&w->v, end - 1, NULL, NULL);
+	assert_false(list__empty(&w->v.timers));
+	assert_int_equal(recv(fd, &octet, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	virtual_loop__run(&w->v, end, NULL, NULL);
+	assert_true(list__empty(&w->v.timers));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_true(recv(fd, &octet, 1, 0) == 0 || errno == ECONNRESET);
 	close(fd);
-	assert_in_range(took / NSEC_PER_MS, HTTP_LIFETIME_S * 1000 - 500,
-			HTTP_LIFETIME_S * 1000 + 3000);
 }
 
 /* ---- endpoints of a Corefile ---- */
@@ -421,12 +432,11 @@ static bool is_ready(void *ctx, char *why)
 	return w->ready;
 }
 
-static void turn(struct world *w, unsigned int ms)
+/* A page that is younger than the last. */
+static const char *new_page(struct world *w, const char *command, unsigned int port)
 {
-	struct timeval time = { 0, (long)ms * 1000 };
-
-	event_base_loopexit(w->base, &time);
-	event_base_dispatch(w->base);
+	w->v.now_ns += 100 * NSEC_PER_MS;
+	return curl(w, command, port);
 }
 
 /* The checks so far, as the page has them, at the latest after some seconds of a busy machine. */
@@ -436,15 +446,20 @@ static void assert_checks(struct world *w, unsigned int port, unsigned int answe
 	static const char metrics_of[] =
 		"curl -s http://127.0.0.1:%u/metrics |"
 		" grep -E '^coredns_health_request.*(count|failures_total) ' | sort";
+	const char *page = "";
 	char want[128];
 
 	snprintf(want, sizeof(want),
 		 "coredns_health_request_duration_seconds_count %u\n"
 		 "coredns_health_request_failures_total %u\n",
 		 answered, failed);
-	for (int i = 0; i < 100 && strcmp(curl(w, metrics_of, port), want) != 0; i++)
+	for (int i = 0; i < 100; i++) {
+		page = new_page(w, metrics_of, port);
+		if (!strcmp(page, want))
+			break;
 		turn(w, 50);
-	assert_string_equal(curl(w, metrics_of, port), want);
+	}
+	assert_string_equal(page, want);
 }
 
 static void configure(struct endpoints *ep, struct metrics *metrics,
@@ -474,9 +489,9 @@ static void test_endpoints(void **state)
 	union sockaddr_any addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
 	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
 	struct world *w = *state;
-	struct metrics_config none = { .ctx = NULL };
+	struct metrics_config none = { .loop = &w->v.loop };
 	struct endpoints_config config = {
-		.base = w->base, .ready = is_ready, .bound = on_bound, .ctx = w
+		.loop = &w->v.loop, .ready = is_ready, .bound = on_bound, .ctx = w
 	};
 	struct endpoints *ep;
 
@@ -517,13 +532,42 @@ static void test_endpoints(void **state)
 	metrics__close(config.metrics);
 }
 
+/* Of a /health that connects and says nothing. */
+static void test_check_without_an_answer(void **state)
+{
+	union sockaddr_any addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
+	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
+	struct world *w = *state;
+	struct metrics_config none = { .loop = &w->v.loop };
+	struct endpoints_config config = { .loop = &w->v.loop, .ready = is_ready, .ctx = w };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct endpoints *ep;
+	uint64_t end;
+
+	assert_int_equal(bind(fd, &addr.sa, sizeof(addr.v4)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(metrics__open(&none, &config.metrics), 0);
+	assert_int_equal(endpoints__open(&config, &ep), 0);
+	configure(ep, config.metrics, &extra, BLOCKS, extra_port, port, extra_port);
+	endpoints__tick(ep);
+	end = w->v.now_ns + 3 * NSEC_PER_SEC;
+	virtual_loop__run(&w->v, end - 100 * NSEC_PER_MS - 1, NULL, NULL);
+	assert_checks(w, extra_port, 0, 0); /* reading takes 100 ms */
+	assert_int_equal(w->v.now_ns, end - 1);
+	virtual_loop__run(&w->v, end, NULL, NULL);
+	assert_checks(w, extra_port, 0, 1);
+	endpoints__close(ep);
+	metrics__close(config.metrics);
+	close(fd);
+}
+
 static void test_ready(void **state)
 {
 	union sockaddr_any addr = free_addr("127.0.0.1");
 	struct corefile_block block = { .ready = { true, addr } };
 	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
 	struct world *w = *state;
-	struct endpoints_config config = { .base = w->base, .ready = is_ready, .ctx = w };
+	struct endpoints_config config = { .loop = &w->v.loop, .ready = is_ready, .ctx = w };
 	struct endpoints *ep;
 
 	assert_int_equal(endpoints__open(&config, &ep), 0);
@@ -563,6 +607,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trickle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_check_without_an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ready, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
 	};

@@ -301,11 +301,13 @@ static void test_fresh(void **state)
 	struct evbuffer *first = evbuffer_new(), *second = evbuffer_new(), *third = evbuffer_new();
 
 	configure(w, COREFILE);
-	assert_int_equal(metrics__scrape(w->m, w->now, first), 0);
+	assert_int_equal(metrics__scrape(w->m, first), 0);
 	metrics__request(w->m, &request);
-	assert_int_equal(metrics__scrape(w->m, w->now + 50 * NSEC_PER_MS, second), 0);
+	w->v.now_ns += 100 * NSEC_PER_MS - 1;
+	assert_int_equal(metrics__scrape(w->m, second), 0);
 	assert_int_equal(evbuffer_get_length(first), evbuffer_get_length(second));
-	assert_int_equal(metrics__scrape(w->m, w->now + 100 * NSEC_PER_SEC, third), 0);
+	w->v.now_ns += 1;
+	assert_int_equal(metrics__scrape(w->m, third), 0);
 	assert_true(evbuffer_get_length(third) > evbuffer_get_length(first));
 	/* the page outlives the metrics where a client is still reading */
 	metrics__close(w->m);
@@ -315,6 +317,34 @@ static void test_fresh(void **state)
 	evbuffer_free(first);
 	evbuffer_free(second);
 	evbuffer_free(third);
+}
+
+static void takes_50_ms(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->v.now_ns += 50 * NSEC_PER_MS;
+}
+
+/* One that takes long to make is kept for twenty times that. */
+static void test_fresh_after_a_slow_page(void **state)
+{
+	struct world *w = *state;
+	struct metrics_config config = { .loop = &w->v.loop, .ctx = w, .sample = takes_50_ms };
+	struct evbuffer *out = evbuffer_new();
+	uint64_t begin = w->v.now_ns;
+
+	metrics__close(w->m);
+	assert_int_equal(metrics__open(&config, &w->m), 0);
+	assert_int_equal(metrics__scrape(w->m, out), 0);
+	assert_int_equal(w->v.now_ns, begin + 50 * NSEC_PER_MS);
+	w->v.now_ns = begin + NSEC_PER_SEC - 1;
+	assert_int_equal(metrics__scrape(w->m, out), 0);
+	assert_int_equal(w->v.now_ns, begin + NSEC_PER_SEC - 1);
+	w->v.now_ns = begin + NSEC_PER_SEC;
+	assert_int_equal(metrics__scrape(w->m, out), 0);
+	assert_int_equal(w->v.now_ns, begin + NSEC_PER_SEC + 50 * NSEC_PER_MS);
+	evbuffer_free(out);
 }
 
 /* A label with all that must be escaped, and a template. */
@@ -381,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_thousand_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fresh, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fresh_after_a_slow_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promtool, setup, teardown),
 	};
 

@@ -51,7 +51,7 @@ static void test_proportion(void **state)
 static void test_adopted(void **state)
 {
 	struct world *w = *state;
-	struct metrics_config config = { .ctx = w, .kernel = read_kernel };
+	struct metrics_config config = { .loop = &w->v.loop, .ctx = w, .kernel = read_kernel };
 
 	metrics__close(w->m);
 	w->kernel[NODENS_CTR_HIT] = 5000;

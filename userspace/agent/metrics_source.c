@@ -130,6 +130,7 @@ int metrics_source_open(const struct metrics_source_config *config, struct metri
 {
 	struct metrics_source *source = calloc(1, sizeof(*source));
 	struct metrics_config metrics = {
+		.loop = config->loop,
 		.ctx = source,
 		.agent = config->stats,
 		.kernel_path = has_path,

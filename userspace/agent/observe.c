@@ -158,7 +158,7 @@ int observe_configure(struct observe *observe, const struct corefile *cf)
 int observe_open(const struct observe_config *config, struct observe **out)
 {
 	struct endpoints_config endpoints = {
-		.base = config->loop->events,
+		.loop = config->loop,
 		.metrics = config->metrics,
 		.ready = config->ready,
 		.bound = on_bound,

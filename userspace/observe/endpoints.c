@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 #define CHECK_TIMEOUT_S 3
 
 struct endpoints {
@@ -20,6 +18,7 @@ struct endpoints {
 	union sockaddr_any health; /* the first one; family 0: there is none */
 	struct bufferevent *check; /* of /health, under way */
 	uint64_t check_began_ns;
+	struct loop_timer check_timeout;
 };
 
 static void on_health(void *ctx, struct http_reply *reply)
@@ -46,7 +45,7 @@ static void on_metrics(void *ctx, struct http_reply *reply)
 	struct endpoints *ep = ctx;
 
 	reply->type = METRICS_CONTENT_TYPE;
-	if (metrics__scrape(ep->config.metrics, clock_now(), reply->body))
+	if (metrics__scrape(ep->config.metrics, reply->body))
 		reply->status = 500;
 }
 
@@ -55,11 +54,19 @@ static void on_metrics(void *ctx, struct http_reply *reply)
 static void check_end(struct endpoints *ep, bool good)
 {
 	if (good)
-		metrics__health(ep->config.metrics, clock_now() - ep->check_began_ns);
+		metrics__health(ep->config.metrics,
+				loop__now(ep->config.loop) - ep->check_began_ns);
 	else
 		metrics__health_failed(ep->config.metrics);
+	loop_timer__stop(&ep->check_timeout);
 	bufferevent_free(ep->check);
 	ep->check = NULL;
+}
+
+static void on_check_timeout(void *ep, uint64_t now)
+{
+	(void)now;
+	check_end(ep, false);
 }
 
 /* All of it has come when the other side closes: each connection has one reply. */
@@ -78,20 +85,19 @@ static void on_check(struct bufferevent *bev, short what, void *arg)
 
 static void check_begin(struct endpoints *ep)
 {
-	static const struct timeval timeout = { CHECK_TIMEOUT_S, 0 };
 	static const char request[] = "GET /health HTTP/1.0\r\n\r\n";
 	union sockaddr_any addr = ep->health;
 
 	/* The wildcards are no addresses to connect to; both loopbacks are behind them. */
 	if (sockaddr__is_wildcard(&addr))
 		sockaddr__parse_ip("127.0.0.1", sockaddr__port(&addr), &addr);
-	ep->check = bufferevent_socket_new(ep->config.base, -1, BEV_OPT_CLOSE_ON_FREE);
+	ep->check = bufferevent_socket_new(ep->config.loop->events, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (!ep->check)
 		return;
-	ep->check_began_ns = clock_now();
-	bufferevent_set_timeouts(ep->check, &timeout, &timeout);
+	ep->check_began_ns = loop__now(ep->config.loop);
 	bufferevent_setcb(ep->check, NULL, NULL, on_check, ep);
-	if (bufferevent_enable(ep->check, EV_READ) ||
+	if (loop_timer__set(&ep->check_timeout, CHECK_TIMEOUT_S * NSEC_PER_SEC) ||
+	    bufferevent_enable(ep->check, EV_READ) ||
 	    bufferevent_write(ep->check, request, sizeof(request) - 1) ||
 	    bufferevent_socket_connect(ep->check, &addr.sa, sockaddr__len(&addr)))
 		check_end(ep, false);
@@ -102,12 +108,13 @@ static void check_begin(struct endpoints *ep)
 int endpoints__open(const struct endpoints_config *config, struct endpoints **out)
 {
 	struct endpoints *ep = calloc(1, sizeof(*ep));
-	struct http_config http = { config->base, config->bound, config->ctx };
+	struct http_config http = { config->loop, config->bound, config->ctx };
 	int ret;
 
 	if (!ep)
 		return -ENOMEM;
 	ep->config = *config;
+	loop_timer__init(&ep->check_timeout, config->loop, on_check_timeout, ep);
 	ret = http__open(&http, &ep->http);
 	if (ret) {
 		free(ep);
@@ -123,6 +130,7 @@ void endpoints__close(struct endpoints *ep)
 		return;
 	if (ep->check)
 		bufferevent_free(ep->check);
+	loop_timer__stop(&ep->check_timeout);
 	http__close(ep->http);
 	free(ep);
 }

@@ -19,7 +19,7 @@
 #define ENDPOINTS_WHY 4096
 
 struct endpoints_config {
-	struct event_base *base;
+	struct loop *loop;
 	struct metrics *metrics; /* outlives the endpoints */
 	/*
 	 * Whether queries are answered; else @why (ENDPOINTS_WHY octets, "" at first) says what is

@@ -104,8 +104,8 @@ static void endpoint_bind(struct http_endpoint *endpoint)
 		tell(endpoint, fd);
 		return;
 	}
-	endpoint->listener = event_new(endpoint->http->config.base, fd, EV_READ | EV_PERSIST,
-				       on_accept, endpoint);
+	endpoint->listener = event_new(endpoint->http->config.loop->events, fd,
+				       EV_READ | EV_PERSIST, on_accept, endpoint);
 	if (!endpoint->listener || event_add(endpoint->listener, NULL)) {
 		if (endpoint->listener)
 			event_free(endpoint->listener);

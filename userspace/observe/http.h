@@ -17,10 +17,10 @@
 #define NODENS_HTTP_H
 
 #include <event2/buffer.h>
-#include <event2/event.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/loop.h"
 #include "base/sockaddr.h"
 
 #define HTTP_MAX_REQUEST     8192 /* octets of request line and headers; more: 431 */
@@ -40,7 +40,7 @@ struct http_reply {
 typedef void (*http_handler)(void *ctx, struct http_reply *reply);
 
 struct http_config {
-	struct event_base *base;
+	struct loop *loop;
 	/*
 	 * An address could not be bound (error: -errno, told once until it changes), or is bound
 	 * after it could not be (0). From http__commit() and http__retry() only. May be NULL.

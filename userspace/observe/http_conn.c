@@ -21,7 +21,7 @@ struct http_conn {
 	struct http_endpoint *endpoint;
 	struct share *share; /* NULL: its client is on this host */
 	struct bufferevent *bev;
-	struct event *deadline;
+	struct loop_timer deadline;
 	bool replied, client_done;
 };
 
@@ -31,8 +31,7 @@ static void conn_close(struct http_conn *conn)
 	if (conn->share)
 		share__give(conn->share);
 	*(conn->share ? &conn->endpoint->n_others : &conn->endpoint->n_local) -= 1;
-	if (conn->deadline)
-		event_free(conn->deadline);
+	loop_timer__stop(&conn->deadline);
 	bufferevent_free(conn->bev);
 	free(conn);
 }
@@ -180,11 +179,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		conn_close(conn);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static void on_deadline(void *conn, uint64_t now)
 {
-	(void)fd;
-	(void)what;
-	conn_close(arg);
+	(void)now;
+	conn_close(conn);
 }
 
 /*
@@ -228,8 +226,7 @@ static void make_room(struct http_endpoint *endpoint, bool local, const struct s
 void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 		       const struct sockaddr *peer)
 {
-	static const struct timeval lifetime = { HTTP_LIFETIME_S, 0 };
-	struct event_base *base = endpoint->http->config.base;
+	struct loop *loop = endpoint->http->config.loop;
 	struct http_conn *conn = calloc(1, sizeof(*conn));
 	bool local = is_local(&endpoint->http->nl, peer);
 
@@ -241,7 +238,7 @@ void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 		return;
 	}
 	conn->endpoint = endpoint;
-	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	conn->bev = bufferevent_socket_new(loop->events, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!conn->bev) {
 		evutil_closesocket(fd);
 		if (conn->share)
@@ -252,11 +249,11 @@ void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 	make_room(endpoint, local, conn->share);
 	list__append(&endpoint->connections, &conn->node);
 	*(local ? &endpoint->n_local : &endpoint->n_others) += 1;
-	conn->deadline = evtimer_new(base, on_deadline, conn);
+	loop_timer__init(&conn->deadline, loop, on_deadline, conn);
 	/* No more is read than a request may have: the rest waits in the socket. */
 	bufferevent_setwatermark(conn->bev, EV_READ, 0, HTTP_MAX_REQUEST);
 	bufferevent_setcb(conn->bev, on_read, on_written, on_event, conn);
-	if (!conn->deadline || evtimer_add(conn->deadline, &lifetime) ||
+	if (loop_timer__set(&conn->deadline, HTTP_LIFETIME_S * NSEC_PER_SEC) ||
 	    bufferevent_enable(conn->bev, EV_READ | EV_WRITE))
 		conn_close(conn);
 }

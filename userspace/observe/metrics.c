@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "metrics_priv.h"
 
 #define PAGE_FRESH_NS	 (100 * NSEC_PER_MS)
@@ -130,9 +129,9 @@ static void page_sent(const void *data, size_t len, void *page)
 	metrics_page__put(page);
 }
 
-static int render(struct metrics *m, uint64_t now)
+static int render(struct metrics *m)
 {
-	uint64_t began = clock_now();
+	uint64_t began = loop__now(m->config.loop);
 	struct metrics_page *page = metrics_page__new();
 
 	if (!page)
@@ -149,20 +148,20 @@ static int render(struct metrics *m, uint64_t now)
 	}
 	metrics_page__put(m->page);
 	m->page = page;
-	m->page_ns = now;
-	m->page_took_ns = clock_now() - began;
+	m->page_ns = began;
+	m->page_took_ns = loop__now(m->config.loop) - began;
 	return 0;
 }
 
-int metrics__scrape(struct metrics *m, uint64_t now, struct evbuffer *out)
+int metrics__scrape(struct metrics *m, struct evbuffer *out)
 {
 	uint64_t fresh = PAGE_FRESH_TIMES * m->page_took_ns;
 	int ret = 0;
 
 	if (fresh < PAGE_FRESH_NS)
 		fresh = PAGE_FRESH_NS;
-	if (!m->page || now - m->page_ns >= fresh)
-		ret = render(m, now);
+	if (!m->page || loop__now(m->config.loop) - m->page_ns >= fresh)
+		ret = render(m);
 	if (ret)
 		return ret;
 	m->page->refs++;

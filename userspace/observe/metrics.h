@@ -23,6 +23,7 @@
 
 #include "base/counters.h"
 #include "base/histogram.h"
+#include "base/loop.h"
 #include "config/corefile.h"
 #include "config/plugin_id.h"
 #include "dns/rcode.h"
@@ -40,6 +41,7 @@ struct metrics_cache {
 
 /* Where numbers that others keep come from; each function may be NULL. Called while rendering. */
 struct metrics_config {
+	const struct loop *loop; /* for the time */
 	void *ctx;
 	const struct agent_stats *agent;
 	/* Do programs answer in the kernel, or may they not, or are they gone? NULL: 0. */
@@ -195,6 +197,6 @@ struct evbuffer;
  * Appends the page. It is rendered again when the last one is older than 100 ms and than twenty
  * times what it took: whoever asks all the time costs a twentieth of a CPU at most. 0 or -ENOMEM.
  */
-int metrics__scrape(struct metrics *m, uint64_t now_ns, struct evbuffer *out);
+int metrics__scrape(struct metrics *m, struct evbuffer *out);
 
 #endif /* NODENS_METRICS_H */
