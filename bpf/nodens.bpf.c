@@ -5,8 +5,8 @@
  *
  * Contract: a packet is answered, steered to the agent, or passed on unchanged
  * (but on nd0, see steer_return(); and dropped where half a reply is in it). Follow one from
- * packet(): pkt.bpf.h (is it DNS for us?), dns.bpf.h (what does it ask?), store.bpf.h and cut.bpf.h
- * (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h.
+ * packet(): pkt.bpf.h (is it DNS for us?), dns.bpf.h (what does it ask?), store.bpf.h and
+ * nx_below.bpf.h (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h.
  */
 #include "vmlinux.h"
 
@@ -18,7 +18,7 @@
 #include "pkt.bpf.h"
 #include "dns.bpf.h"
 #include "store.bpf.h"
-#include "cut.bpf.h"
+#include "nx_below.bpf.h"
 #include "reply.bpf.h"
 #include "steer.bpf.h"
 
@@ -196,7 +196,7 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 	if (cfg_behind_xdp)
 		return NODENS_CTR_MISS;
 	if (!index_find(q->hash, &number)) {
-		if (!cut_find(data, end, p, ctl, q, &wanted, &name_at, &number))
+		if (!nx_below_find(data, end, p, ctl, q, &wanted, &name_at, &number))
 			return NODENS_CTR_MISS;
 		wanted.type_class = 0;
 		/* VERIFIER: what follows is walked once for both */
@@ -206,7 +206,7 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 	wanted.type_class = forget(wanted.type_class, now);
 	wanted.key_flags = forget(wanted.key_flags, now);
 	if (!slot_get(forget(number, now), &f) ||
-	    (f.slot->cut_below && name_at == p->dns + DNS_HEADER_LEN) ||
+	    (f.slot->below_only && name_at == p->dns + DNS_HEADER_LEN) ||
 	    !slot_matches(data, end, forget(name_at, now), &wanted, &f) ||
 	    !slot_usable(f.slot, now) || !reply_plan(q, &f, now, &r))
 		return NODENS_CTR_MISS;
@@ -235,8 +235,8 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 	slot_mark(&f, now);
 	if (p->ip6)
 		count(NODENS_CTR_HIT_IP6);
-	if (f.slot->key_flags & NODENS_KEY_CUT)
-		count(NODENS_CTR_HIT_CUT);
+	if (f.slot->key_flags & NODENS_KEY_NX_BELOW)
+		count(NODENS_CTR_HIT_NX_BELOW);
 	if (!r.ttl)
 		count(NODENS_CTR_HIT_STALE);
 	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;

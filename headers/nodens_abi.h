@@ -42,14 +42,14 @@
 /* Kept for the agent alone: no query has it, so no program finds the entry. */
 #define NODENS_KEY_AGENT 0x40
 /*
- * A cut: nothing exists at or below the name (RFC 8020), or it was taken off the net by
+ * NXDOMAIN-below: nothing exists at or below the name (RFC 8020), or it was taken off the net by
  * configuration. An entry like any other, NXDOMAIN, of qtype 0, but that its blob holds no
  * compression pointer out of itself: it goes behind questions of any length. The programs look for
- * cuts above a name that they do not hold, at most so many labels below the root: those of the
- * three search suffixes are three to five labels deep in cluster.local.
+ * such entries above a name that they do not hold, at most so many labels below the root: those of
+ * the three search suffixes are three to five labels deep in cluster.local.
  */
-#define NODENS_KEY_CUT	  0x80
-#define NODENS_CUT_DEPTHS 8
+#define NODENS_KEY_NX_BELOW    0x80
+#define NODENS_NX_BELOW_DEPTHS 8
 
 /* Our OPT's UDP payload size: of a query, we take that much for sure (RFC 6891, 6.2.3). */
 #define NODENS_OPT_SIZE 1232
@@ -95,7 +95,8 @@ struct nodens_slot {
 	__u8 n_ttl;	/* at most NODENS_MAX_RR */
 	__u8 burst;	/* kernel: hits counted one by one in the second that last_use says */
 	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
-	__u8 cut_below; /* of a cut: 1: it is about what lies below the name, not the name itself */
+	__u8 below_only; /* of an NXDOMAIN-below: 1: it is about what lies below the name, not the
+			    name itself */
 	__u16 blob_sum;
 	__u16 rot_at;	/* offset in the blob of the first rotating RR */
 	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
@@ -201,7 +202,8 @@ struct nodens_ctl {
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
 	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
-	__u64 cut_depths;  /* bit n: some cut has n labels, 1..NODENS_CUT_DEPTHS */
+	__u64 nx_below_depths; /* bit n: some NXDOMAIN-below has n labels, 1..NODENS_NX_BELOW_DEPTHS
+				*/
 };
 
 _Static_assert(sizeof(struct nodens_ctl) ==

@@ -50,9 +50,9 @@
 	  " the query had been changed: dropped")
 
 /* Kinds of hits: a further view of the same packets. */
-#define NODENS_HIT_KINDS(X)                                             \
-	X(HIT_IP6, "hits_ip6", "over IPv6")                             \
-	X(HIT_CUT, "hits_cut", "NXDOMAIN by an entry for a name above") \
+#define NODENS_HIT_KINDS(X)                                                  \
+	X(HIT_IP6, "hits_ip6", "over IPv6")                                  \
+	X(HIT_NX_BELOW, "hits_cut", "NXDOMAIN by an entry for a name above") \
 	X(HIT_STALE, "hits_stale", "expired, served with a TTL of 0")
 
 #define NODENS_STEERS(X)                                                               \

@@ -316,7 +316,7 @@ static inline bool counted(const struct run *run, int outcome, int steer, char *
 			       (i == NODENS_CTR_HIT_IP6 && hit && run->out.ip6);
 
 		/* kinds that a test looks at itself */
-		if (i == NODENS_CTR_HIT_CUT || i == NODENS_CTR_HIT_STALE)
+		if (i == NODENS_CTR_HIT_NX_BELOW || i == NODENS_CTR_HIT_STALE)
 			continue;
 
 		if (run->moved[i] != want) {

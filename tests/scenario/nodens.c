@@ -131,7 +131,7 @@ static void open_store(struct scene *scene, const struct corefile *cf)
 	struct store_config config = {
 		.bufsize = BUFSIZE,
 		.hash_key = (const uint64_t *)scene->ctl.hash_key,
-		.cut_depths = (uint64_t *)&scene->ctl.cut_depths,
+		.nx_below_depths = (uint64_t *)&scene->ctl.nx_below_depths,
 		.refresh = on_refresh,
 		.ctx = scene,
 	};

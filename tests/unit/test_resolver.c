@@ -286,12 +286,12 @@ static void test_probe_not_asked(void **state)
 	f.up.fake[0].behaviour = FAKE_SILENT;
 	query(&f, "a.cluster.local.", 1, 0);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 2);
 	assert_int_equal(resolver__in_flight(f.resolver), 1);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 2);
 	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 4);
 	close_fixture(&f);
 }
 
@@ -306,10 +306,10 @@ static void test_probe_unreachable(void **state)
 	(void)state;
 	open_fixture(&f, text, 100, 100);
 	resolver__tick(f.resolver, now);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 2);
 	assert_int_equal(resolver__in_flight(f.resolver), 0);
 	resolver__tick(f.resolver, now + 7 * NSEC_PER_SEC);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 4);
 	close_fixture(&f);
 }
 
@@ -328,16 +328,16 @@ static void test_probes_at_the_first_answer(void **state)
 	assert_true(fixture_run(&f.up, &f.n, 1));
 	while (resolver__in_flight(f.resolver))
 		fixture_run_for(&f.up, 1);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 2);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 2);
 	f.up.fake[0].behaviour = FAKE_ANSWERS;
 	query(&f, "b.cluster.local.", 2, 0);
 	assert_true(fixture_run(&f.up, &f.n, 2));
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 4);
 	while (resolver__in_flight(f.resolver))
 		fixture_run_for(&f.up, 1);
 	/* believed: nobody is asked any more */
 	resolver__tick(f.resolver, now + 700 * NSEC_PER_SEC);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CUT_PROBES], 4);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_NX_PROBES], 4);
 	close_fixture(&f);
 }
 

@@ -164,7 +164,7 @@ static void test_keep_on(void **state)
 	assert_false(server_block__keep_on(&sb, &q, DNS_NOTIMP, &put));
 	assert_true(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	/* a cut ends when it ends */
-	q.key_flags = NODENS_KEY_CUT;
+	q.key_flags = NODENS_KEY_NX_BELOW;
 	q.qtype = 0;
 	assert_true(server_block__keep_on(&sb, &q, DNS_NXDOMAIN, &put));
 	assert_int_equal(put.stale_s + put.keep_s, 0);

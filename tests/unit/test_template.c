@@ -265,7 +265,7 @@ static void list_suffix(void *ctx, const struct dns_name *suffix, const struct a
 
 	assert_int_equal(nxdomain->flags & DNS_RCODE, DNS_NXDOMAIN);
 	assert_true(dns_name__to_text(suffix, text, sizeof(text)) > 0);
-	sprintf(out + strlen(out), "%s%s%s", *out ? " " : "", nxdomain->cut_below ? "below:" : "",
+	sprintf(out + strlen(out), "%s%s%s", *out ? " " : "", nxdomain->below_only ? "below:" : "",
 		text);
 }
 

@@ -296,7 +296,7 @@ void metrics_source_refresh(struct metrics_source *source, const struct store_qu
 {
 	const struct corefile *cf = at_work(source)->cf;
 
-	if (question->partition < cf->blocks_len && !(question->key_flags & NODENS_KEY_CUT) &&
+	if (question->partition < cf->blocks_len && !(question->key_flags & NODENS_KEY_NX_BELOW) &&
 	    cf->blocks[question->partition].cache.prefetch.amount)
 		metrics__cache_event(source->metrics, question->partition, METRICS_CACHE_PREFETCH);
 }
@@ -307,7 +307,7 @@ void metrics_source_refresh(struct metrics_source *source, const struct store_qu
 static enum plugin_id maker(const struct server_block *sb, const struct dns_name *name,
 			    const struct nodens_slot *slot)
 {
-	if (slot->key_flags & NODENS_KEY_CUT || !sb->state[PLUGIN_HOSTS])
+	if (slot->key_flags & NODENS_KEY_NX_BELOW || !sb->state[PLUGIN_HOSTS])
 		return PLUGIN_TEMPLATE;
 	/* a template that has the same name comes first, but who would write both? */
 	return !sb->state[PLUGIN_TEMPLATE] || ntohs(slot->qtype) == DNS_TYPE_PTR ||

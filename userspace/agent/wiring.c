@@ -64,7 +64,7 @@ int agent_open_store(struct agent *agent)
 		.capacity = { agent->capacity[0], agent->capacity[1] },
 		.bufsize = agent->opts->bufsize,
 		.hash_key = (const uint64_t *)agent->control.ctl->hash_key,
-		.cut_depths = (uint64_t *)&agent->control.ctl->cut_depths,
+		.nx_below_depths = (uint64_t *)&agent->control.ctl->nx_below_depths,
 		.refresh = on_refresh,
 		.hits = on_hits,
 		.commit = on_commit,

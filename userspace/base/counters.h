@@ -28,8 +28,9 @@
 	X(RELOADS, "reloads", "reloads that put a new configuration to work")                  \
 	X(RELOADS_FAILED, "reloads_failed", "reloads refused: the new configuration is wrong") \
 	X(REFRESHES, "refreshes", "answers renewed before or after they expired")              \
-	X(CUTS, "cuts", "NXDOMAIN cuts stored")                                                \
-	X(CUT_PROBES, "cut_probes", "questions asked to find out where to cut")                \
+	X(NX_BELOW, "cuts", "NXDOMAINs stored that cover all names below theirs")              \
+	X(NX_PROBES, "cut_probes",                                                             \
+	  "queries that ask whether an NXDOMAIN may cover the names below it")                 \
 	X(UPSTREAM_UDP, "upstream_udp", "queries sent over UDP, repetitions included")         \
 	X(UPSTREAM_TCP, "upstream_tcp", "queries sent over TCP")                               \
 	X(UPSTREAM_RESENT, "upstream_resent",                                                  \

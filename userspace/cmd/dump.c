@@ -33,7 +33,7 @@ struct line {
 	char type_text[RRTYPE_TEXT], rcode_text[RRTYPE_TEXT];
 	unsigned long long ttl_s;
 	unsigned int hits;
-	bool is_do, is_cd, truncated, agent, cut, stale;
+	bool is_do, is_cd, truncated, agent, nx_below, stale;
 };
 
 /* False where no program answers with it: expired, or the agent's alone. */
@@ -46,8 +46,8 @@ static bool make_line(const struct view_entry *entry, uint64_t now_ns, struct li
 		return false;
 	if (dns_name__to_text(&entry->name, line->name, sizeof(line->name)) < 0)
 		return false;
-	line->cut = slot->key_flags & NODENS_KEY_CUT;
-	line->type = line->cut ? "cut" : rrtype__text(be16toh(slot->qtype), line->type_text);
+	line->nx_below = slot->key_flags & NODENS_KEY_NX_BELOW;
+	line->type = line->nx_below ? "cut" : rrtype__text(be16toh(slot->qtype), line->type_text);
 	line->rcode = rcode__text(be16toh(slot->flags) & DNS_RCODE, line->rcode_text);
 	line->kind = slot->kind == NODENS_POSITIVE ? "positive" : "negative";
 	line->ttl_s = line->stale ? 0 : (slot->expires_ns - now_ns + NSEC - 1) / NSEC;
@@ -86,7 +86,7 @@ static void print_json(const struct line *line, bool first)
 	       "\"cut\":%s,\"stale\":%s,\"agent\":%s}",
 	       line->type, line->rcode, line->ttl_s, line->hits, line->kind,
 	       line->is_do ? "true" : "false", line->is_cd ? "true" : "false",
-	       line->truncated ? "true" : "false", line->cut ? "true" : "false",
+	       line->truncated ? "true" : "false", line->nx_below ? "true" : "false",
 	       line->stale ? "true" : "false", line->agent ? "true" : "false");
 }
 

@@ -84,7 +84,7 @@ static long flush(struct view *view, const struct selection *sel)
 }
 
 static const char about[] =
-	"Removes the answers for NAME (of TYPE, or of all types and the cut at NAME), or all\n"
+	"Removes the answers for NAME (of TYPE, or of all types, NXDOMAIN-below included), or all\n"
 	"answers, from the kernel's cache and the agent's, and prints how many there were. Ends\n"
 	"with 1 where there was none for NAME.";
 

@@ -42,7 +42,7 @@ struct answer {
 	uint16_t rot_at;     /* where the A or AAAA RRs to rotate begin in blob */
 	uint16_t rot_count;  /* 0, or 2 and more of rot_size bytes each, contiguous */
 	uint8_t rot_size;
-	bool cut_below; /* a cut's: not of the name itself */
+	bool below_only; /* an NXDOMAIN-below's: not of the name itself */
 	/*
 	 * A slot's: not all records are here. No reply has more than limit octets; with room for
 	 * more_len octets of records there would be one more; with fewer than n_required records a
@@ -88,12 +88,12 @@ struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8
 void answer__free(struct answer *answer);
 
 /*
- * The answer for every name at and below @name: rcode, flags and cut_below of @nxdomain and its
+ * The answer for every name at and below @name: rcode, flags and below_only of @nxdomain and its
  * SOA, if it has one, written so that it fits behind a question of any length. key_flags: of the
  * queries that it answers. -ENOMEM, -EBADMSG.
  */
-int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name, uint8_t key_flags,
-		     struct answer **out);
+int answer__make_nx_below(const struct answer *nxdomain, const struct dns_name *name,
+			  uint8_t key_flags, struct answer **out);
 
 /* Length of the UDP message this answer makes for a client without / with OPT. */
 size_t answer__size(const struct answer *answer, bool edns);

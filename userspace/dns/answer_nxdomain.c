@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Answers for all names below one: cuts. Contract: answer.h.
+ * Answers for all names below one (NXDOMAIN-below, RFC 8020). Contract: answer.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -63,44 +63,44 @@ static uint8_t *put_name(uint8_t *p, const struct dns_name *name)
 	return p + name->len;
 }
 
-static void put_soa(struct answer *cut, const struct whole_soa *soa)
+static void put_soa(struct answer *below, const struct whole_soa *soa)
 {
 	uint16_t rdlength = soa->mname.len + soa->rname.len + SOA_NUMBERS;
 	uint8_t fixed[RR_FIXED] = {
 		0, DNS_TYPE_SOA, 0, DNS_CLASS_IN, 0, 0, 0, 0, rdlength >> 8, rdlength & 0xff
 	};
-	uint8_t *p = put_name(cut->blob, &soa->owner);
+	uint8_t *p = put_name(below->blob, &soa->owner);
 
-	cut->ttl_at[0] = soa->owner.len + 4;
+	below->ttl_at[0] = soa->owner.len + 4;
 	memcpy(p, fixed, sizeof(fixed));
 	p = put_name(p + sizeof(fixed), &soa->mname);
 	p = put_name(p, &soa->rname);
 	memcpy(p, soa->numbers, SOA_NUMBERS);
-	cut->end_at[0] = cut->blob_len;
-	cut->count[DNS_AUTHORITY] = 1;
+	below->end_at[0] = below->blob_len;
+	below->count[DNS_AUTHORITY] = 1;
 }
 
-int answer__make_cut(const struct answer *nxdomain, const struct dns_name *name, uint8_t key_flags,
-		     struct answer **out)
+int answer__make_nx_below(const struct answer *nxdomain, const struct dns_name *name,
+			  uint8_t key_flags, struct answer **out)
 {
 	struct whole_soa soa;
-	struct answer *cut;
+	struct answer *below;
 	int ret = find_soa(nxdomain, &soa);
 
 	if (ret && ret != -ENOENT)
 		return ret;
-	cut = ret ? answer__alloc(0, 0)
-		  : answer__alloc(1, soa.owner.len + RR_FIXED + soa.mname.len + soa.rname.len +
-					     SOA_NUMBERS);
-	if (!cut)
+	below = ret ? answer__alloc(0, 0)
+		    : answer__alloc(1, soa.owner.len + RR_FIXED + soa.mname.len + soa.rname.len +
+					       SOA_NUMBERS);
+	if (!below)
 		return -ENOMEM;
 	if (!ret)
-		put_soa(cut, &soa);
-	cut->qname = *name;
-	cut->key_flags = key_flags | NODENS_KEY_CUT;
-	cut->flags = nxdomain->flags;
-	cut->ttl_s = nxdomain->ttl_s;
-	cut->cut_below = nxdomain->cut_below;
-	*out = cut;
+		put_soa(below, &soa);
+	below->qname = *name;
+	below->key_flags = key_flags | NODENS_KEY_NX_BELOW;
+	below->flags = nxdomain->flags;
+	below->ttl_s = nxdomain->ttl_s;
+	below->below_only = nxdomain->below_only;
+	*out = below;
 	return 0;
 }

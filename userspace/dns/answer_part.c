@@ -16,10 +16,11 @@
 #define OPT_SIZE     ((size_t)11) /* of ours, without options */
 #define TTL_TO_RDATA 6		  /* a TTL field, RDLENGTH */
 
-/* The longest question that this is an answer to: a cut answers whatever is below it. */
+/* The longest question that this is an answer to: an NXDOMAIN-below answers whatever is below it.
+ */
 static size_t question_len(uint8_t name_len, uint8_t key_flags)
 {
-	return (key_flags & NODENS_KEY_CUT ? DNS_MAX_NAME : name_len) + 4;
+	return (key_flags & NODENS_KEY_NX_BELOW ? DNS_MAX_NAME : name_len) + 4;
 }
 
 static unsigned int required(const struct answer *answer)
@@ -85,7 +86,7 @@ static struct answer *make_head(const struct answer *answer, const struct answer
 	head->key_flags = answer->key_flags;
 	head->flags = answer->flags;
 	head->ttl_s = answer->ttl_s;
-	head->cut_below = answer->cut_below;
+	head->below_only = answer->below_only;
 	copy_part(head, answer, part, rotate);
 	head->partial = true;
 	head->limit = limit;

@@ -61,7 +61,7 @@ void answer__to_slot(const struct answer *answer, struct nodens_slot *slot)
 	slot->n_ttl = answer->n_ttl;
 	slot->blob_sum = sum_octets(answer->blob, answer->blob_len);
 	slot->partial = answer->partial;
-	slot->cut_below = answer->cut_below;
+	slot->below_only = answer->below_only;
 	slot->ttl_s = answer->ttl_s;
 	if (answer->rot_count <= NODENS_MAX_ROTATE) {
 		slot->rot_at = answer->rot_at;
@@ -165,7 +165,7 @@ struct answer *answer__from_slot(const struct nodens_slot *slot)
 	answer->rot_count = slot->rot_count;
 	answer->rot_size = slot->rot_size;
 	answer->partial = slot->partial;
-	answer->cut_below = slot->cut_below;
+	answer->below_only = slot->below_only;
 	memcpy(answer->ttl_at, base + slot->ttls_at, slot->n_ttl * sizeof(*answer->ttl_at));
 	memcpy(answer->blob, base + slot->blob_at, slot->blob_len);
 	layout_at(slot, &layout);

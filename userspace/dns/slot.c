@@ -51,14 +51,15 @@ static bool sum_ok(const struct nodens_slot *slot)
 	return sum % 0xffff == slot->blob_sum % 0xffffu;
 }
 
-/* A cut is of no type, and nothing else is. */
+/* An NXDOMAIN-below is of no type, and nothing else is. */
 static bool key_ok(const struct nodens_slot *slot)
 {
-	uint8_t known = NODENS_KEY_DO | NODENS_KEY_CD | NODENS_KEY_AGENT | NODENS_KEY_CUT;
+	uint8_t known = NODENS_KEY_DO | NODENS_KEY_CD | NODENS_KEY_AGENT | NODENS_KEY_NX_BELOW;
 
-	if (slot->cut_below > !!(slot->key_flags & NODENS_KEY_CUT))
+	if (slot->below_only > !!(slot->key_flags & NODENS_KEY_NX_BELOW))
 		return false;
-	return !(slot->key_flags & ~known) && !(slot->key_flags & NODENS_KEY_CUT) == !!slot->qtype;
+	return !(slot->key_flags & ~known) &&
+	       !(slot->key_flags & NODENS_KEY_NX_BELOW) == !!slot->qtype;
 }
 
 bool slot__check(const struct nodens_slot *slot, size_t size)

@@ -169,7 +169,8 @@ void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
 /* The hit samples of one entry grew by @hits since they were last read. */
 struct metrics_kernel_hits {
 	size_t block, zone;
-	uint16_t qtype, rcode; /* qtype 0: a cut's, whose questions' types are not known */
+	uint16_t qtype,
+		rcode; /* qtype 0: of an NXDOMAIN-below, whose questions' types are not known */
 	uint8_t key_flags;     /* NODENS_KEY_*: DO */
 	int kind;	       /* NODENS_POSITIVE, NODENS_NEGATIVE */
 	enum plugin_id plugin; /* PLUGIN_CACHE, or who made the entry (HOSTS...) */

@@ -102,7 +102,7 @@ struct plugin_preload {
 	bool (*question)(void *ctx, const struct dns_name *qname, uint16_t qtype);
 	/*
 	 * A suffix at and below which every question is answered NXDOMAIN, or, with
-	 * nxdomain->cut_below, below which; @nxdomain is that answer, with its SOA, if it has one.
+	 * nxdomain->below_only, below which; @nxdomain is that answer, with its SOA, if it has one.
 	 * NULL: of no interest. Of those that are not @wanted no answer is made, which costs a
 	 * hundred times as much as asking; NULL: all.
 	 */

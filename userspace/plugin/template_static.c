@@ -219,7 +219,7 @@ static void report(struct templates *templates, size_t index, const struct dns_n
 	values.name = name;
 	values.zone = zone->text;
 	if (!template_build(t, &values, &query, &answer)) {
-		answer->cut_below = below;
+		answer->below_only = below;
 		to->denied(to->ctx, suffix, answer);
 	}
 	answer__free(answer);

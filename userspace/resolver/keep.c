@@ -104,7 +104,7 @@ bool server_block__keep_on(const struct server_block *sb, const struct store_que
 	    !plugin__in_zones(&cache->zones, &question->qname, true) ||
 	    switched_off(cache, &question->qname, put->kind))
 		return false;
-	if (question->key_flags & NODENS_KEY_CUT) {
+	if (question->key_flags & NODENS_KEY_NX_BELOW) {
 		server_block__keep_nx_below(put);
 		return sb->config->nxdomain_cut;
 	}

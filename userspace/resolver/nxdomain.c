@@ -29,7 +29,7 @@ static int ask(struct resolver *resolver, struct server_block *sb, size_t zone,
 	/* as refreshes: where there are too many clients, they go first */
 	if (resolver->n_inflight >= resolver->config.shed_above / 2)
 		return -EBUSY;
-	resolver_count(resolver, AGENT_STAT_CUT_PROBES);
+	resolver_count(resolver, AGENT_STAT_NX_PROBES);
 	return inflight_start(resolver, &start, now);
 }
 
@@ -49,11 +49,11 @@ static void store_nx_below(struct resolver *resolver, struct server_block *sb,
 	uint32_t ttl_s;
 
 	if (!server_block__keep(sb, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
-	    answer__make_cut(nxdomain, name, 0, &nx_below))
+	    answer__make_nx_below(nxdomain, name, 0, &nx_below))
 		return;
 	server_block__keep_nx_below(&put);
 	if (!store__put(resolver->config.store, nx_below, &put, now))
-		resolver_count(resolver, AGENT_STAT_CUTS);
+		resolver_count(resolver, AGENT_STAT_NX_BELOW);
 }
 
 /* @name was denied by @nxdomain: deny all below a name above it, or ask whether that exists. */
@@ -154,7 +154,7 @@ void resolver_nx_below_learn(struct inflight *flight, const struct answer *answe
 	/* an owner of a CNAME exists, though its target does not */
 	if (rcode == DNS_NOERROR || (rcode == DNS_NXDOMAIN && answer->count[DNS_ANSWER_SECTION])) {
 		nx_below__exists(resolver->nx_below, zone, name, now);
-		store__remove_cuts(resolver->config.store, name);
+		store__remove_nx_below(resolver->config.store, name);
 		if (flight->asks.nx_below_for.len)
 			consider(resolver, sb, flight->zone, answer, name,
 				 &flight->asks.nx_below_for, now);

@@ -103,7 +103,7 @@ static void put_denied(struct resolver *resolver, const struct server_block *sb,
 	};
 	struct answer *nx_below;
 
-	if (!answer__make_cut(nxdomain, suffix, key_flags, &nx_below))
+	if (!answer__make_nx_below(nxdomain, suffix, key_flags, &nx_below))
 		store__put(resolver->config.store, nx_below, &put, now);
 }
 
@@ -114,7 +114,7 @@ static bool is_there(const struct fill *fill, const struct dns_name *suffix, uin
 {
 	uint32_t ttl_s;
 
-	return store__get(fill->resolver->config.store, suffix, 0, key_flags | NODENS_KEY_CUT,
+	return store__get(fill->resolver->config.store, suffix, 0, key_flags | NODENS_KEY_NX_BELOW,
 			  fill->now, &ttl_s);
 }
 
@@ -151,7 +151,7 @@ static bool exists(void *ctx, const struct dns_name *name, uint16_t qtype)
 	struct fill *fill = ctx;
 
 	if (qtype == DNS_TYPE_A && is_own(fill, name))
-		store__remove_cuts(fill->resolver->config.store, name);
+		store__remove_nx_below(fill->resolver->config.store, name);
 	return true;
 }
 
@@ -163,7 +163,7 @@ static void fill_plugin(struct fill *fill, void *state)
 	struct store_stats stats;
 
 	store__stats(fill->resolver->config.store, &stats);
-	if (fill->plugin->lists && stats.cuts)
+	if (fill->plugin->lists && stats.nx_below)
 		fill->plugin->preload(state, &names);
 	fill->plugin->preload(state, &all);
 }
@@ -273,7 +273,7 @@ bool resolver_static_refresh(struct resolver *resolver, const struct store_quest
 	if (!block)
 		return true;
 	again.fill.sb = &resolver->blocks[block - cf->blocks];
-	if (question->key_flags & NODENS_KEY_CUT)
+	if (question->key_flags & NODENS_KEY_NX_BELOW)
 		refill(&again);
 	else
 		fill_one(&again.fill, &question->qname, question->qtype);
@@ -372,7 +372,7 @@ static bool partition_after(void *ctx, const struct store_question *question,
 		return false;
 	/* lists may have changed, blocks been added, with the block the same */
 	if (chain_has(sb, &question->qname) ||
-	    (question->key_flags & NODENS_KEY_CUT &&
+	    (question->key_flags & NODENS_KEY_NX_BELOW &&
 	     !resolver_nx_below_may(takeover->resolver, sb, &question->qname)))
 		return false;
 	return server_block__keep_on(sb, question, be16toh(slot->flags) & DNS_RCODE, put);

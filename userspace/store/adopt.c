@@ -44,7 +44,7 @@ static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *
 	if (!slot__check(slot, size) || slot->expires_ns + slot->stale_s * NSEC_PER_SEC <= now_ns)
 		return false;
 	slot__name(slot, name);
-	if (slot->key_flags & NODENS_KEY_CUT && !depths_labels(name->wire, name->len))
+	if (slot->key_flags & NODENS_KEY_NX_BELOW && !depths_labels(name->wire, name->len))
 		return false;
 	return question__hash(store->hash_key, name, be16toh(slot->qtype), slot->key_flags) == hash;
 }
@@ -80,8 +80,8 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 		.last_use = copy.slot.last_use,
 		.run = copy.slot.hits < UINT16_MAX ? copy.slot.hits : UINT16_MAX,
 	};
-	if (copy.slot.key_flags & NODENS_KEY_CUT)
-		store->cuts[depths_labels(name.wire, name.len)]++, store->stats.cuts++;
+	if (copy.slot.key_flags & NODENS_KEY_NX_BELOW)
+		store->nx_below[depths_labels(name.wire, name.len)]++, store->stats.nx_below++;
 	queue_add(store, slot);
 	table_set(store, hash, slot);
 	entry_apply(store, slot, &put, now_ns);

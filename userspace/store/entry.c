@@ -90,7 +90,7 @@ void entry_drop(struct store *store, uint32_t slot)
 	uint32_t last_use;
 
 	entry_look(store, slot, &last_use); /* the last hits are told */
-	if (bytes->key_flags & NODENS_KEY_CUT)
+	if (bytes->key_flags & NODENS_KEY_NX_BELOW)
 		depths_count(store, depths_labels(bytes->data, bytes->name_len), -1);
 	timer_remove(store, slot);
 	if (meta->item != STORE_NONE) {

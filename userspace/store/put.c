@@ -17,7 +17,7 @@ struct insertion {
 	struct part *part;
 	uint64_t hash, expires_ns;
 	uint32_t item; /* STORE_NONE where the slot holds it all */
-	unsigned int cut_labels;
+	unsigned int nx_below_labels;
 	size_t slot_size;
 	union slot_buf image;
 };
@@ -148,12 +148,12 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 	};
 	if (old != STORE_NONE)
 		inherit(store, in, old, meta);
-	if (in->cut_labels)
-		depths_count(store, in->cut_labels, 1);
+	if (in->nx_below_labels)
+		depths_count(store, in->nx_below_labels, 1);
 	err = publish(store, in, slot, now_ns);
 	if (err) {
-		if (in->cut_labels)
-			depths_count(store, in->cut_labels, -1);
+		if (in->nx_below_labels)
+			depths_count(store, in->nx_below_labels, -1);
 		slots_untake(store, slot);
 		return err;
 	}
@@ -187,9 +187,9 @@ static int admit(struct store *store, struct insertion *in, uint64_t now_ns)
 	if ((put->kind != NODENS_POSITIVE && put->kind != NODENS_NEGATIVE) || put->ttl_s == 0 ||
 	    put->partition >= store->n_partitions)
 		return -EINVAL;
-	if (answer->key_flags & NODENS_KEY_CUT) {
-		in->cut_labels = depths_labels(answer->qname.wire, answer->qname.len);
-		if (!in->cut_labels || answer->qtype || answer->key_flags & NODENS_KEY_AGENT)
+	if (answer->key_flags & NODENS_KEY_NX_BELOW) {
+		in->nx_below_labels = depths_labels(answer->qname.wire, answer->qname.len);
+		if (!in->nx_below_labels || answer->qtype || answer->key_flags & NODENS_KEY_AGENT)
 			return -EINVAL;
 	}
 	in->part = store_part(store, put->partition, put->kind);

@@ -101,11 +101,11 @@ struct store_config {
 	store_partition_fn *adopt;
 
 	/*
-	 * nodens_ctl's cut_depths, written here alone; NULL: nobody reads it. commit is called
+	 * nodens_ctl's nx_below_depths, written here alone; NULL: nobody reads it. commit is called
 	 * after each change of it (datapath__ctl_commit: needed where the control block is not
 	 * mapped); may be NULL.
 	 */
-	uint64_t *cut_depths;
+	uint64_t *nx_below_depths;
 	void (*commit)(void *ctx);
 	/*
 	 * From store__tick(): the entry is worth a new answer. Put that under the same question,
@@ -127,7 +127,7 @@ struct store_stats {
 	uint64_t entries[2], capacity[2]; /* of all partitions */
 	uint64_t room;			  /* what the maps were made for: of both kinds together */
 	uint64_t stale;			  /* entries past their expiry */
-	uint64_t cuts;
+	uint64_t nx_below;
 	uint64_t bytes;	     /* slabs, the agent's tables and answers; not the index */
 	uint64_t inserts;    /* of them: */
 	uint64_t replaced;   /* took the place of an entry with the same hash */
@@ -173,12 +173,13 @@ int store__filter(struct store *store,
 /*
  * Keep @answer (taken over, also on failure) from now_ns (CLOCK_MONOTONIC) on. An older one of the
  * same question goes, its hit samples go on. Returns 0; -EINVAL for a ttl_s of 0, an unknown kind
- * or partition, or a malformed cut; -EEXIST where a weak one would replace a better one; -ENOSPC
- * where no slot could be had: then it is merely not cached, and an older one stays. 1-3 us, one or
- * two of them system calls (at 65,536 entries).
+ * or partition, or a malformed NXDOMAIN-below; -EEXIST where a weak one would replace a better one;
+ * -ENOSPC where no slot could be had: then it is merely not cached, and an older one stays. 1-3 us,
+ * one or two of them system calls (at 65,536 entries).
  *
- * An answer whose key_flags have NODENS_KEY_CUT is a cut: qtype 0, 1 to 63 labels. The programs
- * look for cuts at four depths a packet at most, so cuts belong at few depths.
+ * An answer whose key_flags have NODENS_KEY_NX_BELOW is an NXDOMAIN-below: qtype 0, 1 to
+ * 63 labels. The programs look for them at four depths a packet at most, so they belong at few
+ * depths.
  */
 int store__put(struct store *store, struct answer *answer, const struct store_put *put,
 	       uint64_t now_ns);
@@ -217,16 +218,16 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
 		  uint8_t key_flags);
 
 /*
- * The live cut at or above the name, of the same DO and CD; as store__get(). NULL at little cost
- * where there are no cuts at all.
+ * The live NXDOMAIN-below at or above the name, of the same DO and CD; as store__get(). NULL at
+ * little cost where there are none at all.
  */
-const struct answer *store__cut_above(struct store *store, const struct dns_name *qname_lower,
-				      uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
+const struct answer *store__get_nx_below(struct store *store, const struct dns_name *qname_lower,
+					 uint8_t key_flags, uint64_t now_ns, uint32_t *ttl_s);
 /*
- * The name exists: remove every cut at or above it, whatever DO and CD, but what was cut off below
- * it on purpose (cut_below). Returns how many went.
+ * The name exists: remove every NXDOMAIN-below at or above it, whatever DO and CD, but those that
+ * were meant for what is below it (below_only). Returns how many went.
  */
-int store__remove_cuts(struct store *store, const struct dns_name *qname_lower);
+int store__remove_nx_below(struct store *store, const struct dns_name *qname_lower);
 
 /* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
 int store__flush(struct store *store, const struct dns_name *qname_lower, uint16_t qtype);

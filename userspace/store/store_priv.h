@@ -183,7 +183,7 @@ struct store {
 	struct stale stale;
 	struct walk walk;
 	uint32_t retired_head, retired_tail; /* in order of their tickets */
-	uint32_t cuts[64];		     /* by number of labels */
+	uint32_t nx_below[64];		     /* by number of labels */
 	unsigned int asked;	/* in this call of store__tick(): calls of config.refresh */
 	struct answer *current; /* what store__get() handed out, if made for it */
 	struct store_stats stats;
@@ -353,7 +353,7 @@ void queue_drop(struct store *store, uint32_t slot);
 void queue_rotate(struct store *store, struct queue *queue);
 
 /* depths.c */
-/* Of a cut's name: 1 to 63, or 0 where it is none. */
+/* Of an NXDOMAIN-below's name: 1 to 63, or 0 where it is none. */
 unsigned int depths_labels(const uint8_t *wire, size_t len);
 void depths_count(struct store *store, unsigned int labels, int by);
 /* After adoption: the mask says what the counts say. */

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * From a name that the store does not hold to a cut above it: an entry that says
- * that nothing exists there and below (RFC 8020).
+ * From a name that the store does not hold to an NXDOMAIN-below above it: an entry that
+ * says that nothing exists there and below (RFC 8020).
  *
  * Contract: a slot is handed out only after its name compared equal to the end
  * of the question's, at the beginning of a label, in a well-formed name.
  */
-#ifndef NODENS_CUT_BPF_H
-#define NODENS_CUT_BPF_H
+#ifndef NODENS_NX_BELOW_BPF_H
+#define NODENS_NX_BELOW_BPF_H
 
 /*
  * Depths that are tried, the deepest first: below a cluster's zone there are three, besides
  * suffixes that are configured.
  */
-#define CUT_TRIES 4
+#define NX_BELOW_TRIES 4
 
 /*
  * Where in the name its last labels begin, plus one; a byte each, the one next to the root lowest.
  * 0: a malformed name.
  */
-static __always_inline __u64 cut_labels(void *data, void *end, const struct pkt *p,
-					const struct question *q)
+static __always_inline __u64 nx_below_labels(void *data, void *end, const struct pkt *p,
+					     const struct question *q)
 {
 	__u64 off = 0, labels = 0;
 
@@ -41,21 +41,21 @@ static __always_inline __u64 cut_labels(void *data, void *end, const struct pkt 
 }
 
 /*
- * The number of a slot that has the hash of a cut above the name; *suffix is what it must hold,
- * *name_at where that is in the packet.
+ * The number of a slot that has the hash of an NXDOMAIN-below above the name; *suffix is what it
+ * must hold, *name_at where that is in the packet.
  */
-static __always_inline bool cut_find(void *data, void *end, const struct pkt *p,
-				     const struct nodens_ctl *ctl, const struct question *q,
-				     struct question *suffix, __u64 *name_at, __u32 *number)
+static __always_inline bool nx_below_find(void *data, void *end, const struct pkt *p,
+					  const struct nodens_ctl *ctl, const struct question *q,
+					  struct question *suffix, __u64 *name_at, __u32 *number)
 {
-	__u64 depths = ctl->cut_depths >> 1, labels, places = 0;
+	__u64 depths = ctl->nx_below_depths >> 1, labels, places = 0;
 
 	if (!depths)
 		return false;
-	labels = cut_labels(data, end, p, q);
-	/* those of the labels at which there are cuts: VERIFIER: without a branch */
+	labels = nx_below_labels(data, end, p, q);
+	/* those of the labels at which there are any: VERIFIER: without a branch */
 #pragma clang loop unroll(full)
-	for (__u64 i = 0; i < NODENS_CUT_DEPTHS; i++, labels >>= 8, depths >>= 1) {
+	for (__u64 i = 0; i < NODENS_NX_BELOW_DEPTHS; i++, labels >>= 8, depths >>= 1) {
 		__u64 label = labels & 0xff, on = depths & (label + 0xff) >> 8 & 1;
 
 		asm volatile("" : "+r"(on));
@@ -63,11 +63,11 @@ static __always_inline bool cut_find(void *data, void *end, const struct pkt *p,
 	}
 	places = forget(places, q->hash);
 #pragma clang loop unroll(full)
-	for (__u64 i = 0; i < CUT_TRIES; i++, places >>= 8) {
+	for (__u64 i = 0; i < NX_BELOW_TRIES; i++, places >>= 8) {
 		*name_at = p->dns + DNS_HEADER_LEN + (places & 0xff) - 1;
 		if (!(places & 0xff) || dns_scan_name(data, end, *name_at, ctl, suffix) != GO_ON)
 			return false;
-		suffix->key_flags = q->key_flags | NODENS_KEY_CUT;
+		suffix->key_flags = q->key_flags | NODENS_KEY_NX_BELOW;
 		suffix->hash += hash_meta(0, suffix->key_flags, suffix->name_len, ctl);
 		if (index_find(suffix->hash, number))
 			return true;
@@ -75,4 +75,4 @@ static __always_inline bool cut_find(void *data, void *end, const struct pkt *p,
 	return false;
 }
 
-#endif /* NODENS_CUT_BPF_H */
+#endif /* NODENS_NX_BELOW_BPF_H */
