@@ -92,9 +92,9 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u8 n_ttl;	/* at most NODENS_MAX_RR */
-	__u8 burst;	/* kernel: hits counted one by one in the second that last_use says */
-	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u8 n_ttl;	 /* at most NODENS_MAX_RR */
+	__u8 burst;	 /* kernel: hits counted one by one in the second that last_use says */
+	__u8 n_ttl_odd;	 /* of them, those at an odd offset in the blob */
 	__u8 below_only; /* of an NXDOMAIN-below: 1: it is about what lies below the name, not the
 			    name itself */
 	__u16 blob_sum;
@@ -201,7 +201,7 @@ struct nodens_ctl {
 	__be32 served4[NODENS_MAX_SERVED];
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
-	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
+	__u32 capacity[2];     /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
 	__u64 nx_below_depths; /* bit n: some NXDOMAIN-below has n labels, 1..NODENS_NX_BELOW_DEPTHS
 				*/
 };

@@ -28,10 +28,10 @@ static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const 
 				  .section = { answer, authority } };
 	static uint8_t wire[DNS_MAX_MSG];
 	struct dns_name name = wire__name(qname);
-	enum admission admission;
+	enum verdict got_verdict;
 	struct answer *a = NULL;
 
-	if (answer__decode(wire, wire__build(wire, &m), &name, qtype, 0, &admission, &a) ||
+	if (answer__decode(wire, wire__build(wire, &m), &name, qtype, 0, &got_verdict, &a) ||
 	    store__put(env.store, a,
 		       &(struct store_put){ .kind = answer ? NODENS_POSITIVE : NODENS_NEGATIVE,
 					    .ttl_s = 3600 },

@@ -33,11 +33,11 @@ static inline struct answer *decode(const struct stored *s)
 	static uint8_t wire[DNS_MAX_MSG];
 	struct dns_name qname = wire__name(s->qname);
 	struct answer *answer = NULL;
-	enum admission admission;
+	enum verdict got_verdict;
 	size_t len = wire__build(wire, &m);
 
 	dns_name__lower(&qname);
-	if (answer__decode(wire, len, &qname, s->qtype, s->key_flags, &admission, &answer) ||
+	if (answer__decode(wire, len, &qname, s->qtype, s->key_flags, &got_verdict, &answer) ||
 	    !answer)
 		die(s->qname);
 	return answer;

@@ -144,7 +144,7 @@ static void tear_for_a_second(void)
 	static uint8_t msg[2048];
 	unsigned int versions[2] = { 17, 17 + 60 }; /* 60 records each */
 	uint64_t end = mono_ns() + 1000000000, hash;
-	enum admission admission;
+	enum verdict got_verdict;
 	struct answer *answer = NULL;
 	struct dns_name qname = wire__name("name-000.concurrent.test.");
 	struct store_maps maps;
@@ -152,7 +152,7 @@ static void tear_for_a_second(void)
 	uint8_t *slab, *rr;
 
 	datapath__store_maps(env.datapath, &maps);
-	if (answer__decode(msg, make_answer(msg, 0, versions[0]), &qname, 1, 0, &admission,
+	if (answer__decode(msg, make_answer(msg, 0, versions[0]), &qname, 1, 0, &got_verdict,
 			   &answer) ||
 	    store__put(env.store, answer,
 		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 60 }, mono_ns()))
@@ -191,14 +191,14 @@ static void write_for(int seconds)
 		char text[64];
 		struct dns_name qname;
 		struct answer *answer = NULL;
-		enum admission admission;
+		enum verdict got_verdict;
 		uint64_t now = mono_ns();
 
 		sprintf(text, "name-%03d.concurrent.test.", name);
 		qname = wire__name(text);
 		if (answer__decode(msg, make_answer(msg, name, version & 0xffff), &qname, 1, 0,
-				   &admission, &answer) ||
-		    admission != ADMIT_POSITIVE)
+				   &got_verdict, &answer) ||
+		    got_verdict != VERDICT_POSITIVE)
 			die("decode");
 		/* a third expires within 50 ms */
 		if (store__put(env.store, answer,

@@ -207,7 +207,7 @@ static const char *check_hook(enum test_hook hook, const struct sample *s,
 static void one_round(uint64_t seed)
 {
 	static struct sample s;
-	enum admission admission;
+	enum verdict got_verdict;
 	struct answer *answer = NULL, *copy = NULL, *part;
 	struct dns_query query;
 	struct dns_name lower;
@@ -220,14 +220,15 @@ static void one_round(uint64_t seed)
 	lower = s.qname;
 	dns_name__lower(&lower);
 	ttl_s = 2 + rnd(100000);
-	if (answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &admission, &answer) ||
-	    answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &admission, &copy) ||
-	    admission != s.want) {
+	if (answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &got_verdict,
+			   &answer) ||
+	    answer__decode(s.wire, s.len, &lower, s.qtype, query.key_flags, &got_verdict, &copy) ||
+	    got_verdict != s.want) {
 		verdict(false, "seed %lu: decode", (unsigned long)seed);
 		sample__free(&s);
 		return;
 	}
-	kind = admission == ADMIT_POSITIVE ? NODENS_POSITIVE : NODENS_NEGATIVE;
+	kind = got_verdict == VERDICT_POSITIVE ? NODENS_POSITIVE : NODENS_NEGATIVE;
 	published = !store__put(env.store, answer,
 				&(struct store_put){ .kind = kind, .ttl_s = ttl_s }, mono_ns());
 	part = part_in_slot(copy);

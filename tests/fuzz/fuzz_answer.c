@@ -69,13 +69,13 @@ static void check_slot(const struct answer *answer, const struct dns_query *quer
 }
 
 static void check_again(const uint8_t *msg, size_t len, const struct dns_query *query,
-			enum admission want, const struct answer *answer)
+			enum verdict want, const struct answer *answer)
 {
 	struct answer *again = NULL;
-	enum admission admission;
+	enum verdict verdict;
 
-	MUST(!answer__decode(msg, len, &query->qname, query->qtype, 0, &admission, &again));
-	MUST(admission == want);
+	MUST(!answer__decode(msg, len, &query->qname, query->qtype, 0, &verdict, &again));
+	MUST(verdict == want);
 	MUST(again->blob_len == answer->blob_len &&
 	     !memcmp(again->blob, answer->blob, answer->blob_len));
 	MUST(again->rot_count == answer->rot_count && again->flags == answer->flags);
@@ -87,17 +87,17 @@ static void check_salvage(const uint8_t *data, size_t size, const struct dns_que
 {
 	struct reply_options opts = { .limit = DNS_MAX_MSG };
 	static uint8_t msg[DNS_MAX_MSG];
-	enum admission admission = ADMIT_DROP;
+	enum verdict verdict = VERDICT_DROP;
 	struct answer *answer = NULL;
 	bool at_end = false;
 
-	if (answer__salvage(data, size, &query->qname, query->qtype, 0, &at_end, &admission,
+	if (answer__salvage(data, size, &query->qname, query->qtype, 0, &at_end, &verdict,
 			    &answer)) {
-		MUST(!answer && admission == ADMIT_DROP);
+		MUST(!answer && verdict == VERDICT_DROP);
 		return;
 	}
-	MUST(answer && admission != ADMIT_DROP && admission != ADMIT_TRUNCATED);
-	MUST(admission == ADMIT_PASS || at_end);
+	MUST(answer && verdict != VERDICT_DROP && verdict != VERDICT_TRUNCATED);
+	MUST(verdict == VERDICT_PASS || at_end);
 	MUST(reply__build(msg, sizeof(msg), query, answer, &opts) > 0);
 	answer__free(answer);
 }
@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reply_options opts = { .limit = DNS_MAX_MSG };
 	static uint8_t msg[DNS_MAX_MSG];
-	enum admission admission = ADMIT_DROP;
+	enum verdict verdict = VERDICT_DROP;
 	struct answer *answer = NULL;
 	struct dns_query query;
 	int len;
@@ -116,12 +116,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!question_of(data, size, &query))
 		return 0;
 	check_salvage(data, size, &query);
-	if (answer__decode(data, size, &query.qname, query.qtype, 0, &admission, &answer)) {
-		MUST(!answer && admission == ADMIT_DROP);
+	if (answer__decode(data, size, &query.qname, query.qtype, 0, &verdict, &answer)) {
+		MUST(!answer && verdict == VERDICT_DROP);
 		return 0;
 	}
 	if (!answer) {
-		MUST(admission == ADMIT_DROP || admission == ADMIT_TRUNCATED);
+		MUST(verdict == VERDICT_DROP || verdict == VERDICT_TRUNCATED);
 		return 0;
 	}
 	query.flags = DNS_AD;
@@ -131,8 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	opts.rotate = 0;
 	len = reply__build(msg, sizeof(msg), &query, answer, &opts);
 	MUST(len == (int)answer__size(answer, query.edns));
-	if (admission == ADMIT_POSITIVE || admission == ADMIT_NEGATIVE)
-		check_again(msg, len, &query, admission, answer);
+	if (verdict == VERDICT_POSITIVE || verdict == VERDICT_NEGATIVE)
+		check_again(msg, len, &query, verdict, answer);
 	opts.rotate = data[1];
 	MUST(reply__build(msg, sizeof(msg), &query, answer, &opts) == len);
 	if (answer__slot_size(answer))

@@ -113,7 +113,7 @@ static inline const char *result_text(enum plugin_result result, struct answer *
 /* An upstream's answer: records one a line. */
 static inline struct answer *upstream_answer(const char *qname, const char *qtype, uint16_t rcode,
 					     const char *answer, const char *authority,
-					     enum admission *admission)
+					     enum verdict *verdict)
 {
 	static uint8_t wire[DNS_MAX_MSG];
 	struct wire_message m = {
@@ -127,13 +127,13 @@ static inline struct answer *upstream_answer(const char *qname, const char *qtyp
 	struct answer *out = NULL;
 	size_t len = wire__build(wire, &m);
 
-	wire__must(!answer__decode(wire, len, &name, m.qtype, 0, admission, &out) && out, qname);
+	wire__must(!answer__decode(wire, len, &name, m.qtype, 0, verdict, &out) && out, qname);
 	return out;
 }
 
 /* Of an answer that says TC=1, or that has fewer records than it says, what there is of it. */
 static inline struct answer *part_of_answer(const char *qname, const char *qtype, bool tc,
-					    const char *answer, enum admission *admission)
+					    const char *answer, enum verdict *verdict)
 {
 	static uint8_t wire[DNS_MAX_MSG];
 	struct wire_message m = {
@@ -150,8 +150,8 @@ static inline struct answer *part_of_answer(const char *qname, const char *qtype
 
 	if (!tc)
 		wire[7] += 5; /* ANCOUNT */
-	wire__must(!answer__salvage(wire, len, &name, m.qtype, 0, &at_end, admission, &out), qname);
-	wire__must(*admission == ADMIT_PASS && out->flags & DNS_TC, qname);
+	wire__must(!answer__salvage(wire, len, &name, m.qtype, 0, &at_end, verdict, &out), qname);
+	wire__must(*verdict == VERDICT_PASS && out->flags & DNS_TC, qname);
 	return out;
 }
 

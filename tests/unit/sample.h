@@ -27,7 +27,7 @@ static inline uint32_t rnd(uint32_t below)
 struct sample {
 	struct dns_name qname;
 	uint16_t qtype, flags;
-	enum admission want;
+	enum verdict want;
 	bool rotates;
 	ldns_pkt *sent, *expected;
 	uint8_t wire[DNS_MAX_MSG];
@@ -228,12 +228,12 @@ static inline void make_sample(struct sample *s)
 	s->qtype = DNS_TYPE_A;
 	s->rotates = false;
 	if (rnd(4)) {
-		s->want = ADMIT_POSITIVE;
+		s->want = VERDICT_POSITIVE;
 		push_final(s, end, names);
 		if (!rnd(3))
 			push_naming(s, LDNS_SECTION_AUTHORITY, &zone, DNS_TYPE_NS, &names[1], true);
 	} else {
-		s->want = ADMIT_NEGATIVE;
+		s->want = VERDICT_NEGATIVE;
 		if (end == &s->qname && rnd(2))
 			s->flags |= DNS_NXDOMAIN;
 		push_naming(s, LDNS_SECTION_AUTHORITY, &zone, DNS_TYPE_SOA, &names[1], true);

@@ -154,10 +154,10 @@ static void check_idempotent(const struct sample *s, const uint8_t *msg, int len
 			     const struct answer *answer)
 {
 	struct answer *again = NULL;
-	enum admission admission;
+	enum verdict verdict;
 
-	assert_int_equal(answer__decode(msg, len, &s->qname, s->qtype, 0, &admission, &again), 0);
-	assert_int_equal(admission, s->want);
+	assert_int_equal(answer__decode(msg, len, &s->qname, s->qtype, 0, &verdict, &again), 0);
+	assert_int_equal(verdict, s->want);
 	assert_int_equal(again->blob_len, answer->blob_len);
 	assert_memory_equal(again->blob, answer->blob, answer->blob_len);
 	answer__free(again);
@@ -172,14 +172,14 @@ static void check_sample(const struct sample *s, unsigned int *slots)
 	} u;
 	static uint8_t msg[DNS_MAX_MSG];
 	struct answer *answer = NULL;
-	enum admission admission;
+	enum verdict verdict;
 	struct dns_query query;
 	int len;
 
 	random_query(s, &query);
-	assert_int_equal(
-		answer__decode(s->wire, s->len, &s->qname, s->qtype, 2, &admission, &answer), 0);
-	assert_int_equal(admission, s->want);
+	assert_int_equal(answer__decode(s->wire, s->len, &s->qname, s->qtype, 2, &verdict, &answer),
+			 0);
+	assert_int_equal(verdict, s->want);
 	assert_int_equal(answer->key_flags, 2);
 	if (answer->rot_count)
 		assert_true(s->rotates && answer->rot_size == (s->qtype == DNS_TYPE_A ? 16 : 28));

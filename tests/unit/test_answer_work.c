@@ -224,7 +224,7 @@ static uint64_t cpu_ns(void)
  * busy machine most rounds are slow, but no round of what is not near linear is ever fast. And what
  * becomes of it.
  */
-static uint64_t cost(uint64_t enough, int *err, enum admission *admission)
+static uint64_t cost(uint64_t enough, int *err, enum verdict *verdict)
 {
 	struct dns_name qname;
 	uint64_t best = UINT64_MAX;
@@ -236,7 +236,7 @@ static uint64_t cost(uint64_t enough, int *err, enum admission *admission)
 
 		*err = answer__decode(msg, len, &qname,
 				      msg[DNS_HEADER + 8 + 0] << 8 | msg[DNS_HEADER + 9], 0,
-				      admission, &answer);
+				      verdict, &answer);
 		took = cpu_ns() - start;
 		best = took < best ? took : best;
 		answer__free(answer);
@@ -250,36 +250,36 @@ static void test_near_linear(void **state)
 		const char *name;
 		void (*make)(void);
 		int err;
-		enum admission admission;
+		enum verdict verdict;
 	} rows[] = {
-		{ "11 aliases of 255 octets, A", make_long_names, 0, ADMIT_POSITIVE },
-		{ "names of 127 labels", make_many_labels, 0, ADMIT_POSITIVE },
-		{ "chained pointers", make_chained_pointers, 0, ADMIT_POSITIVE },
-		{ "40 aliases", make_too_long_a_chain, 0, ADMIT_PASS },
-		{ "MX with addresses", make_targets, -EBADMSG, ADMIT_PASS },
-		{ "4,096 NS", make_authority, 0, ADMIT_PASS },
+		{ "11 aliases of 255 octets, A", make_long_names, 0, VERDICT_POSITIVE },
+		{ "names of 127 labels", make_many_labels, 0, VERDICT_POSITIVE },
+		{ "chained pointers", make_chained_pointers, 0, VERDICT_POSITIVE },
+		{ "40 aliases", make_too_long_a_chain, 0, VERDICT_PASS },
+		{ "MX with addresses", make_targets, -EBADMSG, VERDICT_PASS },
+		{ "4,096 NS", make_authority, 0, VERDICT_PASS },
 	};
-	enum admission admission;
+	enum verdict verdict;
 	uint64_t honest;
 	int err;
 
 	(void)state;
 	make_honest();
-	honest = cost(UINT64_MAX, &err, &admission);
+	honest = cost(UINT64_MAX, &err, &verdict);
 	assert_int_equal(err, 0);
 	print_message("    honest: %llu us\n", (unsigned long long)honest / 1000);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t took;
 
-		admission = ADMIT_PASS;
+		verdict = VERDICT_PASS;
 		rows[i].make();
-		took = cost(RATIO_MAX * honest, &err, &admission);
+		took = cost(RATIO_MAX * honest, &err, &verdict);
 		print_message("    %s: %llu us, %d, %d\n", rows[i].name,
-			      (unsigned long long)took / 1000, err, admission);
+			      (unsigned long long)took / 1000, err, verdict);
 		if (getenv("WORK_ONLY_SAY"))
 			continue;
 		assert_int_equal(err, rows[i].err);
-		assert_int_equal(admission, rows[i].admission);
+		assert_int_equal(verdict, rows[i].verdict);
 		assert_true(took <= RATIO_MAX * honest);
 	}
 }
@@ -326,17 +326,17 @@ static void close_change(struct change *c)
 
 static int make_change(const struct change *c, const struct answer *answer, struct answer **out)
 {
-	enum admission admission = ADMIT_POSITIVE;
+	enum verdict verdict = VERDICT_POSITIVE;
 	struct answer *first;
 	int ret;
 
 	if (c->rewrite)
 		return rewrite__revert(c->rewrite, c->result, answer, &c->qname, answer->qtype, 0,
-				       &admission, out);
+				       &verdict, out);
 	if (c->directives)
 		return dns64__synthesize(&c->local.block->dns64, answer, NULL, &c->qname, 0, out);
-	first = upstream_answer("t.test.", "A", 0, "t.test. 60 IN CNAME q.test.", NULL, &admission);
-	ret = cname__join(first, answer, &admission, out);
+	first = upstream_answer("t.test.", "A", 0, "t.test. 60 IN CNAME q.test.", NULL, &verdict);
+	ret = cname__join(first, answer, &verdict, out);
 	answer__free(first);
 	return ret;
 }
@@ -345,12 +345,12 @@ static int make_change(const struct change *c, const struct answer *answer, stru
 static uint64_t change_cost(const struct change *c, uint64_t enough, int *err)
 {
 	struct dns_name qname = name_of("q.test.");
-	enum admission admission;
+	enum verdict verdict;
 	struct answer *answer;
 	uint64_t best = UINT64_MAX;
 
 	assert_int_equal(
-		answer__decode(msg, len, &qname, msg[DNS_HEADER + 9], 0, &admission, &answer), 0);
+		answer__decode(msg, len, &qname, msg[DNS_HEADER + 9], 0, &verdict, &answer), 0);
 	for (int i = 0; i < ROUNDS || (i < ROUNDS_MAX && best > enough); i++) {
 		struct answer *made = NULL;
 		uint64_t start = cpu_ns(), took;
@@ -387,13 +387,13 @@ static void test_changes_are_near_linear(void **state)
 		{ .directives = "dns64" },
 		{ .directives = NULL },
 	};
-	enum admission admission;
+	enum verdict verdict;
 	uint64_t honest;
 	int err;
 
 	(void)state;
 	make_honest();
-	honest = cost(UINT64_MAX, &err, &admission);
+	honest = cost(UINT64_MAX, &err, &verdict);
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		struct change *c = &changes[i];
 

@@ -67,10 +67,10 @@ static void test_wants(void **state)
 	(void)state;
 	all.translate_all = true;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum admission admission;
+		enum verdict verdict;
 		struct answer *answer =
 			upstream_answer("a.test.", "AAAA", rows[i].rcode, rows[i].answer,
-					rows[i].authority, &admission);
+					rows[i].authority, &verdict);
 
 		if (dns64__wants(&some, answer) != rows[i].wants ||
 		    dns64__wants(&all, answer) != rows[i].wants_all)
@@ -84,12 +84,12 @@ static const char *synthesize(const char *a, const char *native, const char *aut
 	struct dns_name qname = name_of("a.test.");
 	struct corefile_dns64 dns64 = { .prefix_len = 96 };
 	struct answer *from, *instead, *made = NULL;
-	enum admission admission;
+	enum verdict verdict;
 	int ret;
 
 	inet_pton(AF_INET6, "64:ff9b::", dns64.prefix);
-	from = upstream_answer("a.test.", "A", 0, a, NULL, &admission);
-	instead = upstream_answer("a.test.", "AAAA", 0, native, authority, &admission);
+	from = upstream_answer("a.test.", "A", 0, a, NULL, &verdict);
+	instead = upstream_answer("a.test.", "AAAA", 0, native, authority, &verdict);
 	ret = dns64__synthesize(&dns64, from, instead, &qname, 0, &made);
 	answer__free(from);
 	answer__free(instead);
@@ -142,18 +142,18 @@ static void test_part(void **state)
 		};
 		struct plugin_kept *kept = &passage.kept[PLUGIN_DNS64];
 		struct answer *native =
-			upstream_answer("a.test.", "AAAA", 0, NULL, SOA, &kept->held_admission);
+			upstream_answer("a.test.", "AAAA", 0, NULL, SOA, &kept->held_verdict);
 		struct answer *a = rows[i].part ? part_of_answer("a.test.", "A", rows[i].tc,
-								 records, &passage.admission)
+								 records, &passage.verdict)
 						: upstream_answer("a.test.", "A", 0, records, NULL,
-								  &passage.admission);
+								  &passage.verdict);
 
 		kept->held = native;
 		passage.answer = a;
 		assert_false(dns64_plugin.response(&dns64, &passage));
 		assert_ptr_not_equal(passage.answer, native);
 		assert_int_equal(!!(passage.answer->flags & DNS_TC), rows[i].part);
-		assert_int_equal(passage.admission, rows[i].part ? ADMIT_PASS : ADMIT_POSITIVE);
+		assert_int_equal(passage.verdict, rows[i].part ? VERDICT_PASS : VERDICT_POSITIVE);
 		assert_string_equal(answer_text(passage.answer),
 				    "NOERROR a.test. 30 IN AAAA 64:ff9b::c000:201, "
 				    "a.test. 30 IN AAAA 64:ff9b::c000:202");

@@ -19,10 +19,10 @@ static struct answer *answer_of(const char *qname, uint16_t qtype, const char *r
 	static uint8_t msg[DNS_MAX_MSG];
 	struct dns_name name = wire__name(qname);
 	size_t len = wire__build(msg, &m);
-	enum admission admission;
+	enum verdict verdict;
 	struct answer *answer = NULL;
 
-	assert_int_equal(answer__decode(msg, len, &name, qtype, 0, &admission, &answer), 0);
+	assert_int_equal(answer__decode(msg, len, &name, qtype, 0, &verdict, &answer), 0);
 	return answer;
 }
 

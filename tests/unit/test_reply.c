@@ -22,11 +22,11 @@
 static struct answer *decode(const uint8_t *msg, size_t len, const char *qname, uint16_t qtype)
 {
 	struct dns_name name = wire__name(qname);
-	enum admission admission;
+	enum verdict verdict;
 	struct answer *answer = NULL;
 
-	assert_int_equal(answer__decode(msg, len, &name, qtype, 0, &admission, &answer), 0);
-	assert_true(admission == ADMIT_POSITIVE || admission == ADMIT_NEGATIVE);
+	assert_int_equal(answer__decode(msg, len, &name, qtype, 0, &verdict, &answer), 0);
+	assert_true(verdict == VERDICT_POSITIVE || verdict == VERDICT_NEGATIVE);
 	return answer;
 }
 
@@ -472,18 +472,18 @@ static void test_cost(void **state)
 		size_t len = hostile(msg, kind);
 		struct dns_name name = { .len = 2 * LONG_LABELS + 1 };
 		struct answer *answer = NULL;
-		enum admission admission = ADMIT_DROP;
+		enum verdict verdict = VERDICT_DROP;
 		clock_t start = clock();
 		double seconds;
 		int err;
 
 		memcpy(name.wire, msg + DNS_HEADER, name.len);
-		err = answer__decode(msg, len, &name, kind == ALIASES ? 5 : 2, 0, &admission,
+		err = answer__decode(msg, len, &name, kind == ALIASES ? 5 : 2, 0, &verdict,
 				     &answer);
 		seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
 		print_message(
-			"    hostile message %d: %zu octets, %.1f ms (error %d, admission %d)\n",
-			kind, len, seconds * 1e3, err, admission);
+			"    hostile message %d: %zu octets, %.1f ms (error %d, verdict %d)\n",
+			kind, len, seconds * 1e3, err, verdict);
 		assert_true(seconds < 2); /* sanitizers and slow machines included */
 		answer__free(answer);
 	}

@@ -387,7 +387,7 @@ static void test_answers(void **state)
 		struct answer *from, *to = NULL;
 		struct dns_name qname = name_of(rows[i].name);
 		struct rewrite_result *result;
-		enum admission admission;
+		enum verdict verdict;
 		char name[1024];
 		const char *got;
 		struct fixture f;
@@ -397,9 +397,9 @@ static void test_answers(void **state)
 		assert_non_null(result);
 		dns_name__to_text(&result->qname, name, sizeof(name));
 		from = upstream_answer(name, "A", rows[i].rcode, rows[i].answer, rows[i].authority,
-				       &admission);
+				       &verdict);
 		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_A, 0,
-						 &admission, &to),
+						 &verdict, &to),
 				 0);
 		assert_true(dns_name__equal(&to->qname, &qname));
 		got = answer_text(to);
@@ -418,7 +418,7 @@ static void test_values(void **state)
 	struct dns_name qname = name_of("a.test.");
 	struct answer *from, *to = NULL;
 	struct rewrite_result *result;
-	enum admission admission;
+	enum verdict verdict;
 	struct fixture f;
 
 	(void)state;
@@ -426,14 +426,14 @@ static void test_values(void **state)
 	result = apply(&f, "a.test.", "SRV");
 	from = upstream_answer("a.back.", "SRV", 0,
 			       "a.back. 60 IN SRV 1 2 3 h.back.\na.back. 60 IN SRV 1 2 3 o.other.",
-			       "back. 60 IN NS ns.back.", &admission);
-	assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, type_of("SRV"), 0,
-					 &admission, &to),
-			 0);
+			       "back. 60 IN NS ns.back.", &verdict);
+	assert_int_equal(
+		rewrite__revert(f.rewrite, result, from, &qname, type_of("SRV"), 0, &verdict, &to),
+		0);
 	assert_string_equal(answer_text(to),
 			    "NOERROR a.test. 60 IN SRV 1 2 3 h.test., a.test. 60 IN SRV 1 2 3 "
 			    "o.other.");
-	assert_int_equal(admission, ADMIT_POSITIVE);
+	assert_int_equal(verdict, VERDICT_POSITIVE);
 	answer__free(from);
 	rewrite_result__free(result);
 	close_fixture(&f);
@@ -470,25 +470,25 @@ static void test_denials(void **state)
 		const char *rules;
 		uint16_t rcode;
 		const char *answer, *want;
-		enum admission admission;
+		enum verdict verdict;
 	} rows[] = {
 		{ "rewrite name a.test v4only.back", DNS_NOERROR, NULL,
-		  "NOERROR | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", ADMIT_NEGATIVE },
+		  "NOERROR | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", VERDICT_NEGATIVE },
 		{ "rewrite name a.test v4only.back", DNS_NXDOMAIN, NULL,
-		  "NXDOMAIN | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", ADMIT_NEGATIVE },
+		  "NXDOMAIN | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60", VERDICT_NEGATIVE },
 		{ "rewrite name a.test v4only.back", DNS_NOERROR,
 		  "v4only.back. 90 IN CNAME x.back.",
 		  "NOERROR a.test. 60 IN CNAME x.back. | back. 60 IN SOA ns.back. h.back. 1 2 3 4 "
 		  "60",
-		  ADMIT_NEGATIVE },
+		  VERDICT_NEGATIVE },
 		{ "rewrite continue name a.test v4only.back\nrewrite rcode exact v4only.back "
 		  "NXDOMAIN NOERROR",
 		  DNS_NXDOMAIN, NULL, "NOERROR | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60",
-		  ADMIT_NEGATIVE },
+		  VERDICT_NEGATIVE },
 		{ "rewrite continue name a.test v4only.back\nrewrite rcode exact v4only.back "
 		  "NXDOMAIN REFUSED",
 		  DNS_NXDOMAIN, NULL, "REFUSED | back. 60 IN SOA ns.back. h.back. 1 2 3 4 60",
-		  ADMIT_PASS },
+		  VERDICT_PASS },
 	};
 
 	(void)state;
@@ -496,19 +496,19 @@ static void test_denials(void **state)
 		struct dns_name qname = name_of("a.test.");
 		struct answer *from, *to = NULL;
 		struct rewrite_result *result;
-		enum admission admission;
+		enum verdict verdict;
 		struct fixture f;
 
 		open_fixture(&f, rows[i].rules);
 		result = apply(&f, "a.test.", "AAAA");
 		assert_non_null(result);
 		from = upstream_answer("v4only.back.", "AAAA", rows[i].rcode, rows[i].answer,
-				       "back. 300 IN SOA ns.back. h.back. 1 2 3 4 60", &admission);
-		assert_int_equal(admission, ADMIT_NEGATIVE);
+				       "back. 300 IN SOA ns.back. h.back. 1 2 3 4 60", &verdict);
+		assert_int_equal(verdict, VERDICT_NEGATIVE);
 		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_AAAA, 0,
-						 &admission, &to),
+						 &verdict, &to),
 				 0);
-		assert_int_equal(admission, rows[i].admission);
+		assert_int_equal(verdict, rows[i].verdict);
 		assert_int_equal(to->ttl_s, 60);
 		assert_string_equal(answer_text(to), rows[i].want); /* frees it */
 		answer__free(from);
@@ -533,7 +533,7 @@ static void test_part(void **state)
 		char name[DNS_NAME_TEXT], records[2 * DNS_NAME_TEXT];
 		struct rewrite_result *result;
 		struct answer *from, *to = NULL;
-		enum admission admission;
+		enum verdict verdict;
 		struct fixture f;
 
 		open_fixture(&f, rules[i / 2]);
@@ -541,11 +541,11 @@ static void test_part(void **state)
 		assert_non_null(result);
 		dns_name__to_text(&result->qname, name, sizeof(name));
 		snprintf(records, sizeof(records), "%s 60 IN A 192.0.2.1", name);
-		from = part_of_answer(name, "A", i % 2, records, &admission);
+		from = part_of_answer(name, "A", i % 2, records, &verdict);
 		assert_int_equal(rewrite__revert(f.rewrite, result, from, &qname, DNS_TYPE_A, 0,
-						 &admission, &to),
+						 &verdict, &to),
 				 0);
-		if (!(to->flags & DNS_TC) || admission != ADMIT_PASS)
+		if (!(to->flags & DNS_TC) || verdict != VERDICT_PASS)
 			fail_msg("%s: TC is lost, or it is kept", rules[i / 2]);
 		assert_int_equal(to->count[DNS_ANSWER_SECTION], 1);
 		answer__free(to);
@@ -581,8 +581,8 @@ static void test_limit(void **state)
 		open_fixture(&f, rules);
 		passage.kept[PLUGIN_REWRITE].own = apply(&f, "a.test.", "A");
 		assert_non_null(passage.kept[PLUGIN_REWRITE].own);
-		passage.answer = upstream_answer("a.back.", "A", 0, rows[i].answer, NULL,
-						 &passage.admission);
+		passage.answer =
+			upstream_answer("a.back.", "A", 0, rows[i].answer, NULL, &passage.verdict);
 		assert_false(rewrite_plugin.response(f.rewrite, &passage));
 		if (!passage.answer != rows[i].none || !passage.error == rows[i].none)
 			fail_msg("%s: %s", rows[i].rules,

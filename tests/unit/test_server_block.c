@@ -38,31 +38,31 @@ static void test_keep(void **state)
 	static const struct {
 		const struct corefile_cache *cache;
 		uint32_t ttl_s;
-		enum admission admission;
+		enum verdict verdict;
 		bool store;
 		int kind;
 		uint32_t want_ttl_s;
 	} cases[] = {
-		{ &usual, 20, ADMIT_POSITIVE, true, NODENS_POSITIVE, 20 },
-		{ &usual, 3600, ADMIT_POSITIVE, true, NODENS_POSITIVE, 30 },
-		{ &usual, 0, ADMIT_POSITIVE, true, NODENS_POSITIVE, 5 },
-		{ &usual, 20, ADMIT_NEGATIVE, true, NODENS_NEGATIVE, 10 },
-		{ &usual, 7, ADMIT_NEGATIVE, true, NODENS_NEGATIVE, 7 },
-		{ &usual, 0, ADMIT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
-		{ &usual, 900, ADMIT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
-		{ &usual, 300, ADMIT_PASS, false, -1, 300 },
-		{ &least_0, 0, ADMIT_POSITIVE, false, -1, 0 },
-		{ &least_0, 1, ADMIT_POSITIVE, true, NODENS_POSITIVE, 1 },
-		{ &least_0, 300, ADMIT_NEGATIVE, false, -1, 300 },
-		{ &least_0, 0, ADMIT_SERVFAIL, false, -1, 0 },
-		{ &off, 300, ADMIT_POSITIVE, false, -1, 300 },
-		{ &off, 1, ADMIT_POSITIVE, false, -1, 1 },
+		{ &usual, 20, VERDICT_POSITIVE, true, NODENS_POSITIVE, 20 },
+		{ &usual, 3600, VERDICT_POSITIVE, true, NODENS_POSITIVE, 30 },
+		{ &usual, 0, VERDICT_POSITIVE, true, NODENS_POSITIVE, 5 },
+		{ &usual, 20, VERDICT_NEGATIVE, true, NODENS_NEGATIVE, 10 },
+		{ &usual, 7, VERDICT_NEGATIVE, true, NODENS_NEGATIVE, 7 },
+		{ &usual, 0, VERDICT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
+		{ &usual, 900, VERDICT_SERVFAIL, true, NODENS_NEGATIVE, 5 },
+		{ &usual, 300, VERDICT_PASS, false, -1, 300 },
+		{ &least_0, 0, VERDICT_POSITIVE, false, -1, 0 },
+		{ &least_0, 1, VERDICT_POSITIVE, true, NODENS_POSITIVE, 1 },
+		{ &least_0, 300, VERDICT_NEGATIVE, false, -1, 300 },
+		{ &least_0, 0, VERDICT_SERVFAIL, false, -1, 0 },
+		{ &off, 300, VERDICT_POSITIVE, false, -1, 300 },
+		{ &off, 1, VERDICT_POSITIVE, false, -1, 1 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct answer answer = { .ttl_s = cases[i].ttl_s };
-		struct keep keep = cache__keep(cases[i].cache, &answer, cases[i].admission);
+		struct keep keep = cache__keep(cases[i].cache, &answer, cases[i].verdict);
 
 		assert_int_equal(keep.store, cases[i].store);
 		assert_int_equal(keep.ttl_s, cases[i].want_ttl_s);
@@ -101,7 +101,7 @@ static void test_keep_refreshes(void **state)
 			.percent = cases[i].percent,
 		};
 		answer.ttl_s = cases[i].ttl_s;
-		assert_true(server_block__keep(&sb, &answer, ADMIT_POSITIVE, &put, &ttl_s));
+		assert_true(server_block__keep(&sb, &answer, VERDICT_POSITIVE, &put, &ttl_s));
 		assert_int_equal(put.partition, 3);
 		assert_int_equal(put.refresh, STORE_REFRESH_USED);
 		assert_int_equal(put.refresh_hits, cases[i].amount);
@@ -111,17 +111,17 @@ static void test_keep_refreshes(void **state)
 	}
 	block.cache.prefetch.amount = 0;
 	block.cache.serve_stale_s = 3600;
-	assert_true(server_block__keep(&sb, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, VERDICT_NEGATIVE, &put, &ttl_s));
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	assert_int_equal(put.stale_s, 3600);
 	assert_int_equal(put.keep_s, 3600);
 	block.cache.stale = COREFILE_STALE_VERIFY;
-	assert_true(server_block__keep(&sb, &answer, ADMIT_NEGATIVE, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, VERDICT_NEGATIVE, &put, &ttl_s));
 	assert_int_equal(put.stale_s, 0);
 	assert_int_equal(put.keep_s, 3600);
 	/* SERVFAIL is neither stale nor refreshed, and gives way */
 	block.cache.prefetch.amount = 1;
-	assert_true(server_block__keep(&sb, &answer, ADMIT_SERVFAIL, &put, &ttl_s));
+	assert_true(server_block__keep(&sb, &answer, VERDICT_SERVFAIL, &put, &ttl_s));
 	assert_true(put.weak);
 	assert_int_equal(put.refresh, STORE_REFRESH_NEVER);
 	assert_int_equal(put.keep_s, 0);

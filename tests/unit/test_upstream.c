@@ -23,7 +23,7 @@ static void test_answer(void **state)
 	assert_false(upstreams__answered(f.ups, NULL));
 	ask(&f, group, &q);
 	assert_true(q.answered);
-	assert_int_equal(q.admission, ADMIT_POSITIVE);
+	assert_int_equal(q.verdict, VERDICT_POSITIVE);
 	assert_true(upstreams__answered(f.ups, NULL));
 	assert_int_equal(f.stats.v[AGENT_STAT_EXCHANGES], 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_UDP], 1);
@@ -387,7 +387,7 @@ static void test_servfail_is_passed_on(void **state)
 	f.fake[0].behaviour = FAKE_SERVFAIL;
 	ask(&f, group, &q);
 	assert_true(q.answered);
-	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_int_equal(q.verdict, VERDICT_SERVFAIL);
 	assert_int_equal(f.fake[1].queries, 0);
 	fixture_close(&f);
 }
@@ -400,14 +400,14 @@ static void test_truncation_without_tcp(void **state)
 {
 	static const struct {
 		enum behaviour kind;
-		enum admission admission;
+		enum verdict verdict;
 		unsigned int records;
 		bool tc;
 	} cases[] = {
-		{ FAKE_TRUNCATES, ADMIT_PASS, 1, true },
-		{ FAKE_CUT, ADMIT_PASS, 0, true },
-		{ FAKE_SHORT, ADMIT_PASS, 1, true },
-		{ FAKE_NO_OPT, ADMIT_POSITIVE, 1, false },
+		{ FAKE_TRUNCATES, VERDICT_PASS, 1, true },
+		{ FAKE_CUT, VERDICT_PASS, 0, true },
+		{ FAKE_SHORT, VERDICT_PASS, 1, true },
+		{ FAKE_NO_OPT, VERDICT_POSITIVE, 1, false },
 	};
 	struct upstream_fixture f;
 	struct upstream_group *group = open_group(&f, ".:53 {\n forward . %1\n}\n");
@@ -418,7 +418,7 @@ static void test_truncation_without_tcp(void **state)
 		f.fake[0].behaviour = cases[i].kind;
 		ask(&f, group, &q);
 		assert_true(q.answered);
-		assert_int_equal(q.admission, cases[i].admission);
+		assert_int_equal(q.verdict, cases[i].verdict);
 		assert_int_equal(q.records, cases[i].records);
 		assert_int_equal(!!(q.flags & DNS_TC), cases[i].tc);
 		assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAM_TRUNCATED], i + 1);
@@ -433,12 +433,12 @@ static void test_a_header_alone(void **state)
 	static const struct {
 		uint16_t flags;
 		bool answered;
-		enum admission admission;
+		enum verdict verdict;
 	} cases[] = {
-		{ DNS_QR | DNS_REFUSED, true, ADMIT_PASS },
-		{ DNS_QR | DNS_RA | DNS_SERVFAIL, true, ADMIT_SERVFAIL },
-		{ DNS_QR | DNS_NOTIMP, true, ADMIT_SERVFAIL },
-		{ DNS_QR | DNS_FORMERR, true, ADMIT_PASS },
+		{ DNS_QR | DNS_REFUSED, true, VERDICT_PASS },
+		{ DNS_QR | DNS_RA | DNS_SERVFAIL, true, VERDICT_SERVFAIL },
+		{ DNS_QR | DNS_NOTIMP, true, VERDICT_SERVFAIL },
+		{ DNS_QR | DNS_FORMERR, true, VERDICT_PASS },
 		{ DNS_QR | DNS_NXDOMAIN, false, 0 }, /* of which name? */
 		{ DNS_QR, false, 0 },
 		{ DNS_REFUSED, false, 0 },		      /* a query */
@@ -459,7 +459,7 @@ static void test_a_header_alone(void **state)
 		if (!q.answered)
 			continue;
 		assert_true(q.ended_ns - begin < READ_NS);
-		assert_int_equal(q.admission, cases[i].admission);
+		assert_int_equal(q.verdict, cases[i].verdict);
 		assert_int_equal(q.flags & DNS_RCODE, cases[i].flags & DNS_RCODE);
 	}
 	/* Its own question is what TCP is for. */

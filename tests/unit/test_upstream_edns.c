@@ -35,7 +35,7 @@ static void test_said_in_words(void **state)
 		for (unsigned int k = 0; k < 3; k++) {
 			ask(&f, group, &q);
 			assert_true(q.answered);
-			assert_int_equal(q.admission, ADMIT_POSITIVE);
+			assert_int_equal(q.verdict, VERDICT_POSITIVE);
 			assert_int_equal(f.fake[0].queries, 2 + k);
 			assert_int_equal(f.fake[0].last_edns, 0);
 		}
@@ -72,7 +72,7 @@ static void test_said_whatever_is_asked(void **state)
 		assert_int_equal(f.fake[0].last_edns, 1232);
 		f.fake[0].behaviour = FAKE_SERVFAIL;
 		ask(&f, group, &q);
-		assert_int_equal(q.admission, ADMIT_SERVFAIL);
+		assert_int_equal(q.verdict, VERDICT_SERVFAIL);
 		assert_int_equal(f.fake[0].queries, 8);
 		fixture_close(&f);
 	}
@@ -88,7 +88,7 @@ static void test_servfail_with_opt(void **state)
 	(void)state;
 	f.fake[0].behaviour = FAKE_SERVFAIL_OPT;
 	ask(&f, group, &q);
-	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_int_equal(q.verdict, VERDICT_SERVFAIL);
 	assert_int_equal(f.fake[0].queries, 1);
 	fixture_close(&f);
 }
@@ -103,7 +103,7 @@ static void test_servfail_to_opt(void **state)
 	f.fake[0].behaviour = FAKE_SERVFAIL_EDNS;
 	for (unsigned int k = 0; k < 4; k++) {
 		ask(&f, group, &q);
-		assert_int_equal(q.admission, ADMIT_POSITIVE);
+		assert_int_equal(q.verdict, VERDICT_POSITIVE);
 	}
 	assert_int_equal(f.fake[0].queries, 2 + 2 + 1 + 1);
 	fixture_close(&f);

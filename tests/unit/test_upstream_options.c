@@ -132,18 +132,18 @@ static void test_failover(void **state)
 	(void)state;
 	f.fake[0].behaviour = FAKE_SERVFAIL;
 	ask(&f, group, &q); /* asked twice: it has not shown that it knows OPT */
-	assert_int_equal(q.admission, ADMIT_POSITIVE);
+	assert_int_equal(q.verdict, VERDICT_POSITIVE);
 	assert_int_equal(f.fake[1].queries, 1);
 	assert_int_equal(f.fake[2].queries, 0);
 	f.fake[1].behaviour = f.fake[2].behaviour = FAKE_SERVFAIL;
 	ask(&f, group, &q);
-	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_int_equal(q.verdict, VERDICT_SERVFAIL);
 	assert_true(f.fake[2].queries >= 1);
 	assert_int_equal(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN], 0);
 	/* The others say nothing: then it is the answer, and soon. */
 	f.fake[1].behaviour = f.fake[2].behaviour = FAKE_SILENT;
 	ask(&f, group, &q);
-	assert_int_equal(q.admission, ADMIT_SERVFAIL);
+	assert_int_equal(q.verdict, VERDICT_SERVFAIL);
 	/* Other rcodes are answers. */
 	f.fake[0].behaviour = FAKE_FORMERR;
 	ask(&f, group, &q);

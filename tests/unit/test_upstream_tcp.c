@@ -284,7 +284,7 @@ static void test_wrong_question_and_truncation(void **state)
 	tcp.behaviour = STREAM_TRUNCATES;
 	ask(&f, group, &q);
 	assert_true(q.answered);
-	assert_int_equal(q.admission, ADMIT_PASS);
+	assert_int_equal(q.verdict, VERDICT_PASS);
 	assert_int_equal(q.flags & DNS_TC, DNS_TC);
 	tcp.behaviour = STREAM_WRONG_QUESTION;
 	question_set(&f, &q, "www.example.");
@@ -310,7 +310,7 @@ static void test_truncation_over_udp(void **state)
 		f.fake[0].behaviour = kinds[i];
 		ask(&f, group, &q);
 		assert_true(q.answered);
-		assert_int_equal(q.admission, ADMIT_POSITIVE);
+		assert_int_equal(q.verdict, VERDICT_POSITIVE);
 		assert_int_equal(q.flags & DNS_TC, 0);
 		assert_int_equal(f.fake[0].queries, i + 1);
 		assert_int_equal(tcp.queries, i + 1);
@@ -320,7 +320,7 @@ static void test_truncation_over_udp(void **state)
 	f.fake[0].behaviour = FAKE_SHORT;
 	ask(&f, group, &q);
 	assert_true(q.answered);
-	assert_int_equal(q.admission, ADMIT_PASS);
+	assert_int_equal(q.verdict, VERDICT_PASS);
 	assert_int_equal(q.records, 1);
 	close_tcp(&f, &tcp);
 }
@@ -336,7 +336,7 @@ static void test_without_opt_over_tcp(void **state)
 	tcp.behaviour = STREAM_NO_EDNS;
 	for (unsigned int i = 2; i <= 4; i++) {
 		ask(&f, group, &q);
-		assert_int_equal(q.admission, ADMIT_POSITIVE);
+		assert_int_equal(q.verdict, VERDICT_POSITIVE);
 		assert_int_equal(tcp.queries, i);
 	}
 	close_tcp(&f, &tcp);

@@ -18,7 +18,7 @@ struct question {
 	struct exchange exchange;
 	unsigned int done;
 	bool answered;
-	enum admission admission;
+	enum verdict verdict;
 	uint16_t flags;	      /* of the answer */
 	unsigned int records; /* in its answer section */
 	const struct virtual_loop *v;
@@ -26,14 +26,13 @@ struct question {
 	char error[EXCHANGE_ERROR_MAX]; /* where it was not answered */
 };
 
-static inline void on_done(struct exchange *exchange, struct answer *answer,
-			   enum admission admission)
+static inline void on_done(struct exchange *exchange, struct answer *answer, enum verdict verdict)
 {
 	struct question *q = (struct question *)exchange;
 
 	q->done++;
 	q->answered = answer;
-	q->admission = admission;
+	q->verdict = verdict;
 	q->flags = answer ? answer->flags : 0;
 	q->records = answer ? answer->count[DNS_ANSWER_SECTION] : 0;
 	q->ended_ns = q->v->now_ns;

@@ -179,7 +179,7 @@ static int on_standby(void *ctx)
 	return ret ? ret : observe_configure(run->agent.observe, run->conf->cf);
 }
 
-static bool told_to_end(void *ctx)
+static bool stop_requested(void *ctx)
 {
 	return lifecycle_stopping(((struct run *)ctx)->agent.lifecycle);
 }
@@ -201,7 +201,7 @@ static void read_again(struct run *run)
 	log_info("standing by: the configuration was read again");
 }
 
-static void read_if_told(struct run *run)
+static void reread_if_asked(struct run *run)
 {
 	if (run->agent.reread && run->agent.observe)
 		read_again(run);
@@ -213,7 +213,7 @@ static void on_standby_second(void *ctx)
 	struct run *run = ctx;
 
 	observe_tick(run->agent.observe);
-	read_if_told(run);
+	reread_if_asked(run);
 }
 
 static void on_standby_over(void *ctx)
@@ -221,7 +221,7 @@ static void on_standby_over(void *ctx)
 	struct run *run = ctx;
 
 	/* told since the last second */
-	read_if_told(run);
+	reread_if_asked(run);
 	agent_close_observe(&run->agent);
 }
 
@@ -231,7 +231,7 @@ static int take_lock(struct run *run)
 		.loop = &run->agent.loop,
 		.waits = run->agent.opts->nodecache,
 		.begin = on_standby,
-		.stopping = told_to_end,
+		.stopping = stop_requested,
 		.tick = on_standby_second,
 		.end = on_standby_over,
 		.ctx = run,

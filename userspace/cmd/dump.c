@@ -37,7 +37,7 @@ struct line {
 };
 
 /* False where no program answers with it: expired, or the agent's alone. */
-static bool make_line(const struct view_entry *entry, uint64_t now_ns, struct line *line)
+static bool make_line(const struct pinned_entry *entry, uint64_t now_ns, struct line *line)
 {
 	const struct nodens_slot *slot = &entry->copy.slot;
 
@@ -80,7 +80,7 @@ static void print_text(const struct line *line)
 static void print_json(const struct line *line, bool first)
 {
 	printf(first ? "\n{\"name\":" : ",\n{\"name\":");
-	view__json_string(stdout, line->name);
+	print_json_string(stdout, line->name);
 	printf(",\"type\":\"%s\",\"rcode\":\"%s\",\"ttl\":%llu,\"hits\":%u,\"kind\":\"%s\","
 	       "\"do\":%s,\"cd\":%s,\"truncated\":%s,"
 	       "\"cut\":%s,\"stale\":%s,\"agent\":%s}",
@@ -90,9 +90,9 @@ static void print_json(const struct line *line, bool first)
 	       line->stale ? "true" : "false", line->agent ? "true" : "false");
 }
 
-static int dump(struct view *view, bool json)
+static int dump(struct pinned *pinned, bool json)
 {
-	struct view_entry entry;
+	struct pinned_entry entry;
 	bool first = true, sound;
 	struct line line;
 	int ret;
@@ -102,7 +102,7 @@ static int dump(struct view *view, bool json)
 	else
 		printf("%-48s %-10s %-9s %7s %9s %-8s %s\n", "NAME", "TYPE", "RCODE", "TTL", "HITS",
 		       "KIND", "FLAGS");
-	while ((ret = view__next(view, &entry, &sound)) > 0 && !ferror(stdout)) {
+	while ((ret = pinned__next(pinned, &entry, &sound)) > 0 && !ferror(stdout)) {
 		if (!sound || !make_line(&entry, now(), &line))
 			continue;
 		if (json)
@@ -124,22 +124,22 @@ static const char about[] =
 
 int cmd_dump(int argc, char **argv)
 {
-	struct view_options opts;
-	struct view view;
+	struct pinned_options opts;
+	struct pinned pinned;
 	int first, ret;
 
-	ret = view__options(argc, argv, "", about, "one JSON array, an object an answer", &opts,
-			    &first);
+	ret = pinned__options(argc, argv, "", about, "one JSON array, an object an answer", &opts,
+			      &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {
 		fprintf(stderr, "nodens dump: \"%s\": takes no arguments\n", argv[first]);
 		return EXIT_USAGE;
 	}
-	ret = view__open(&view, argv[0], opts.bpffs);
+	ret = pinned__open(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;
-	ret = dump(&view, opts.json);
-	view__close(&view);
-	return ret ? EXIT_FAILURE : view__finish(argv[0]);
+	ret = dump(&pinned, opts.json);
+	pinned__close(&pinned);
+	return ret ? EXIT_FAILURE : pinned__finish(argv[0]);
 }

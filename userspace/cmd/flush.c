@@ -51,7 +51,7 @@ static int parse(int argc, char **argv, struct selection *sel)
 }
 
 /* Without a name, what is no sound slot goes too. */
-static bool selected(const struct selection *sel, const struct view_entry *entry, bool sound)
+static bool selected(const struct selection *sel, const struct pinned_entry *entry, bool sound)
 {
 	if (!sel->by_name)
 		return true;
@@ -61,17 +61,17 @@ static bool selected(const struct selection *sel, const struct view_entry *entry
 }
 
 /* Returns how many went, or -errno. */
-static long flush(struct view *view, const struct selection *sel)
+static long flush(struct pinned *pinned, const struct selection *sel)
 {
-	struct view_entry entry;
+	struct pinned_entry entry;
 	long n = 0;
 	bool sound;
 	int ret;
 
-	while ((ret = view__next(view, &entry, &sound)) > 0) {
+	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
 		if (!selected(sel, &entry, sound))
 			continue;
-		if (!bpf_map_delete_elem(view->maps.index_fd, &entry.hash)) {
+		if (!bpf_map_delete_elem(pinned->maps.index_fd, &entry.hash)) {
 			n++;
 		} else if (errno != ENOENT) {
 			ret = -errno;
@@ -91,24 +91,24 @@ static const char about[] =
 int cmd_flush(int argc, char **argv)
 {
 	struct selection sel = {};
-	struct view_options opts;
-	struct view view;
+	struct pinned_options opts;
+	struct pinned pinned;
 	int first, ret;
 	long n;
 
-	ret = view__options(argc, argv, " [NAME [TYPE]]", about, NULL, &opts, &first);
+	ret = pinned__options(argc, argv, " [NAME [TYPE]]", about, NULL, &opts, &first);
 	if (ret >= 0)
 		return ret;
 	if (parse(argc - first, argv + first, &sel))
 		return EXIT_USAGE;
-	ret = view__open(&view, argv[0], opts.bpffs);
+	ret = pinned__open(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;
-	n = flush(&view, &sel);
-	view__close(&view);
+	n = flush(&pinned, &sel);
+	pinned__close(&pinned);
 	if (n < 0)
 		return EXIT_FAILURE;
 	printf("flushed %ld\n", n);
-	ret = view__finish(argv[0]);
+	ret = pinned__finish(argv[0]);
 	return sel.by_name && !n ? EXIT_FAILURE : ret;
 }

@@ -18,26 +18,26 @@
 
 #define READ_TRIES 4
 
-int view__options(int argc, char **argv, const char *arguments, const char *about,
-		  const char *json_help, struct view_options *opts, int *first)
+int pinned__options(int argc, char **argv, const char *arguments, const char *about,
+		    const char *json_help, struct pinned_options *opts, int *first)
 {
 	const struct option_row rows[] = {
 		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")",
-		  .kind = &option_path, offsetof(struct view_options, bpffs),
+		  .kind = &option_path, offsetof(struct pinned_options, bpffs),
 		  "is not an absolute path" },
 		{ "json", NULL, json_help, .kind = &option_switch,
-		  offsetof(struct view_options, json) },
+		  offsetof(struct pinned_options, json) },
 	};
 	size_t n_rows = json_help ? 2 : 1;
 	struct options_error err;
 	int ret;
 
-	*opts = (struct view_options){ .bpffs = NODENS_PIN_DIR };
+	*opts = (struct pinned_options){ .bpffs = NODENS_PIN_DIR };
 	ret = options__parse(rows, n_rows, opts, argc, argv, first, &err);
 	if (ret == -ECANCELED) {
 		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", argv[0], arguments, about);
 		options__print_help(rows, n_rows, stdout);
-		return view__finish(argv[0]);
+		return pinned__finish(argv[0]);
 	}
 	if (ret) {
 		fprintf(stderr, "nodens %s: %s\n", argv[0], err.text);
@@ -61,13 +61,13 @@ static void say_no_maps(const char *pin_dir)
 		close(fd);
 }
 
-int view__open(struct view *view, const char *command, const char *pin_dir)
+int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir)
 {
 	struct error err = { .text = "" };
 	int ret;
 
-	*view = (struct view){ .command = command };
-	ret = datapath__open_pinned(pin_dir, &view->datapath, &err);
+	*pinned = (struct pinned){ .command = command };
+	ret = datapath__open_pinned(pin_dir, &pinned->datapath, &err);
 	if (ret == -ENOENT) {
 		say_no_maps(pin_dir);
 		return EXIT_FAILURE;
@@ -76,35 +76,35 @@ int view__open(struct view *view, const char *command, const char *pin_dir)
 		fprintf(stderr, "nodens %s: %s\n", command, err.text);
 		return EXIT_FAILURE;
 	}
-	datapath__store_maps(view->datapath, &view->maps);
-	view->hash_key = (const uint64_t *)datapath__ctl(view->datapath)->hash_key;
-	ret = index_walk__open(view->maps.index_fd, !view->maps.mmapable, &view->walk);
+	datapath__store_maps(pinned->datapath, &pinned->maps);
+	pinned->hash_key = (const uint64_t *)datapath__ctl(pinned->datapath)->hash_key;
+	ret = index_walk__open(pinned->maps.index_fd, !pinned->maps.mmapable, &pinned->walk);
 	if (!ret)
 		return -1;
 	fprintf(stderr, "nodens %s: cannot read the index: %s\n", command, strerror(-ret));
-	view__close(view);
+	pinned__close(pinned);
 	return EXIT_FAILURE;
 }
 
-void view__close(struct view *view)
+void pinned__close(struct pinned *pinned)
 {
-	index_walk__close(view->walk);
-	datapath__close(view->datapath);
-	view->walk = NULL;
-	view->datapath = NULL;
+	index_walk__close(pinned->walk);
+	datapath__close(pinned->datapath);
+	pinned->walk = NULL;
+	pinned->datapath = NULL;
 }
 
-static bool read_slot(const struct view *view, struct view_entry *entry)
+static bool read_slot(const struct pinned *pinned, struct pinned_entry *entry)
 {
 	uint32_t cls = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
 	const struct nodens_slot *slot = &entry->copy.slot;
 
-	if (cls >= NODENS_CLASSES || index >= view->maps.slab_entries[cls] ||
-	    bpf_map_lookup_elem(view->maps.slab_fd[cls], &index, entry->copy.bytes) ||
+	if (cls >= NODENS_CLASSES || index >= pinned->maps.slab_entries[cls] ||
+	    bpf_map_lookup_elem(pinned->maps.slab_fd[cls], &index, entry->copy.bytes) ||
 	    !slot__check(slot, slot_class_size[cls]))
 		return false;
 	slot__name(slot, &entry->name);
-	return question__hash(view->hash_key, &entry->name, be16toh(slot->qtype),
+	return question__hash(pinned->hash_key, &entry->name, be16toh(slot->qtype),
 			      slot->key_flags) == entry->hash;
 }
 
@@ -112,36 +112,36 @@ static bool read_slot(const struct view *view, struct view_entry *entry)
  * By now the entry may be in another slot, and this one another question's: the
  * hash tells, and the index says where it is.
  */
-static bool find_slot(const struct view *view, struct view_entry *entry)
+static bool find_slot(const struct pinned *pinned, struct pinned_entry *entry)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t before = entry->number;
 
-		if (read_slot(view, entry))
+		if (read_slot(pinned, entry))
 			return true;
-		if (bpf_map_lookup_elem(view->maps.index_fd, &entry->hash, &entry->number) ||
+		if (bpf_map_lookup_elem(pinned->maps.index_fd, &entry->hash, &entry->number) ||
 		    entry->number == before)
 			return false;
 	}
 	return false;
 }
 
-int view__next(struct view *view, struct view_entry *entry, bool *sound)
+int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 {
-	int ret = index_walk__next(view->walk, &entry->hash, &entry->number);
+	int ret = index_walk__next(pinned->walk, &entry->hash, &entry->number);
 
 	/* others delete faster than we read: what was seen has to do */
 	if (ret == -EAGAIN)
 		return 0;
 	if (ret < 0)
-		fprintf(stderr, "nodens %s: cannot read the index: %s\n", view->command,
+		fprintf(stderr, "nodens %s: cannot read the index: %s\n", pinned->command,
 			strerror(-ret));
 	if (ret > 0)
-		*sound = find_slot(view, entry);
+		*sound = find_slot(pinned, entry);
 	return ret;
 }
 
-void view__json_string(FILE *out, const char *text)
+void print_json_string(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (; *text; text++) {
@@ -157,7 +157,7 @@ void view__json_string(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-int view__finish(const char *command)
+int pinned__finish(const char *command)
 {
 	if (!fflush(stdout) && !ferror(stdout))
 		return EXIT_SUCCESS;

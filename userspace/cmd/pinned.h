@@ -3,7 +3,7 @@
  * What stats, dump and flush share: their flags, and the pinned maps as anybody
  * may read them, with an agent at work or without.
  *
- * Contract: the maps change while they are read; what view__next() hands out
+ * Contract: the maps change while they are read; what pinned__next() hands out
  * is a sound slot of the question that its hash stands for. Errors are one
  * line on stderr.
  */
@@ -16,7 +16,7 @@
 #include "datapath/datapath.h"
 #include "dns/slot.h"
 
-struct view_options {
+struct pinned_options {
 	bool json;
 	const char *bpffs;
 };
@@ -26,10 +26,10 @@ struct view_options {
  * for a command without it. -1: go on, *first is the first argument that is no
  * flag; else an exit status, and all has been said.
  */
-int view__options(int argc, char **argv, const char *arguments, const char *about,
-		  const char *json_help, struct view_options *opts, int *first);
+int pinned__options(int argc, char **argv, const char *arguments, const char *about,
+		    const char *json_help, struct pinned_options *opts, int *first);
 
-struct view {
+struct pinned {
 	const char *command;
 	struct datapath *datapath;
 	struct store_maps maps;
@@ -37,7 +37,7 @@ struct view {
 	struct index_walk *walk;
 };
 
-struct view_entry {
+struct pinned_entry {
 	uint64_t hash;
 	uint32_t number;
 	union slot_buf copy;
@@ -45,17 +45,17 @@ struct view_entry {
 };
 
 /* -1: open; else an exit status, and it has been said why. */
-int view__open(struct view *view, const char *command, const char *pin_dir);
-void view__close(struct view *view);
+int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir);
+void pinned__close(struct pinned *pinned);
 /*
  * The next entry: 1 with *sound telling whether the slot is one; 0 at the end;
  * -errno, said.
  */
-int view__next(struct view *view, struct view_entry *entry, bool *sound);
+int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound);
 
 /* @text as a JSON string, quotes included. */
-void view__json_string(FILE *out, const char *text);
+void print_json_string(FILE *out, const char *text);
 /* Both streams flushed; EXIT_FAILURE with a line where stdout could not be written. */
-int view__finish(const char *command);
+int pinned__finish(const char *command);
 
 #endif /* NODENS_VIEW_H */

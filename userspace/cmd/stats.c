@@ -41,7 +41,7 @@ static void add(struct section *section, const char *name, const char *help, uin
 	section->rows[section->n++] = (struct row){ name, help, value, always };
 }
 
-static int kernel_section(struct view *view, struct section *section)
+static int kernel_section(struct pinned *pinned, struct section *section)
 {
 	static const struct {
 		const char *name, *help;
@@ -51,7 +51,7 @@ static int kernel_section(struct view *view, struct section *section)
 #undef X
 	};
 	uint64_t values[NODENS_CTR_COUNT];
-	int ret = datapath__counters(view->datapath, values);
+	int ret = datapath__counters(pinned->datapath, values);
 
 	if (ret) {
 		fprintf(stderr, "nodens stats: cannot read the counters: %s\n", strerror(-ret));
@@ -74,7 +74,7 @@ static int kernel_section(struct view *view, struct section *section)
 }
 
 /* No map: no agent ever ran over these maps. An older agent may have had fewer counters. */
-static void agent_section(struct view *view, const char *bpffs, struct section *section)
+static void agent_section(struct pinned *pinned, const char *bpffs, struct section *section)
 {
 	static const struct {
 		const char *name, *help;
@@ -91,7 +91,7 @@ static void agent_section(struct view *view, const char *bpffs, struct section *
 	section->name = "agent";
 	running = datapath__agent_runs(bpffs, &pid) > 0;
 	add(section, "running", "1 if an agent runs", running, true);
-	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(view->datapath));
+	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(pinned->datapath));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
@@ -112,9 +112,9 @@ struct cache_count {
 };
 
 /* What can be answered at this moment; an entry that expired is not counted. */
-static int count_cache(struct view *view, struct cache_count *count)
+static int count_cache(struct pinned *pinned, struct cache_count *count)
 {
-	struct view_entry entry;
+	struct pinned_entry entry;
 	struct timespec t;
 	uint64_t now_ns;
 	bool sound;
@@ -122,7 +122,7 @@ static int count_cache(struct view *view, struct cache_count *count)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	now_ns = t.tv_sec * 1000000000ull + t.tv_nsec;
-	while ((ret = view__next(view, &entry, &sound)) > 0) {
+	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
 		int kind = entry.copy.slot.kind;
 
 		if (!sound || entry.copy.slot.expires_ns <= now_ns)
@@ -133,23 +133,23 @@ static int count_cache(struct view *view, struct cache_count *count)
 	return ret;
 }
 
-static int cache_section(struct view *view, struct section *section)
+static int cache_section(struct pinned *pinned, struct section *section)
 {
 	struct cache_count count = {};
 	uint32_t capacity[CACHE_KINDS];
-	int ret = count_cache(view, &count);
+	int ret = count_cache(pinned, &count);
 
 	if (ret < 0)
 		return ret;
 	/* written by the agent beside its settings: positive, negative */
-	memcpy(capacity, datapath__ctl(view->datapath)->capacity, sizeof(capacity));
+	memcpy(capacity, datapath__ctl(pinned->datapath)->capacity, sizeof(capacity));
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);
 	add(section, "capacity", "answers that the maps can hold",
 	    (uint64_t)capacity[0] + capacity[1], true);
 	add(section, "bytes", "memory of all maps, as the kernel states it",
-	    datapath__bytes(view->datapath), true);
+	    datapath__bytes(pinned->datapath), true);
 	add(section, "positive_entries", "of them, answers with records",
 	    count.entries[NODENS_POSITIVE], true);
 	add(section, "positive_capacity", "", capacity[NODENS_POSITIVE], true);
@@ -183,14 +183,14 @@ static void print_json(const struct section *section, bool last)
 	printf(last ? "}" : "},\n ");
 }
 
-static int collect(struct view *view, const char *bpffs, struct section sections[3])
+static int collect(struct pinned *pinned, const char *bpffs, struct section sections[3])
 {
-	int ret = kernel_section(view, &sections[0]);
+	int ret = kernel_section(pinned, &sections[0]);
 
 	if (ret)
 		return ret;
-	agent_section(view, bpffs, &sections[1]);
-	return cache_section(view, &sections[2]);
+	agent_section(pinned, bpffs, &sections[1]);
+	return cache_section(pinned, &sections[2]);
 }
 
 static const char about[] =
@@ -203,23 +203,23 @@ static const char about[] =
 int cmd_stats(int argc, char **argv)
 {
 	struct section sections[3] = {};
-	struct view_options opts;
-	struct view view;
+	struct pinned_options opts;
+	struct pinned pinned;
 	int first, ret;
 
-	ret = view__options(argc, argv, "", about, "one JSON object of objects of numbers", &opts,
-			    &first);
+	ret = pinned__options(argc, argv, "", about, "one JSON object of objects of numbers", &opts,
+			      &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {
 		fprintf(stderr, "nodens stats: \"%s\": takes no arguments\n", argv[first]);
 		return EXIT_USAGE;
 	}
-	ret = view__open(&view, argv[0], opts.bpffs);
+	ret = pinned__open(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;
-	ret = collect(&view, opts.bpffs, sections);
-	view__close(&view);
+	ret = collect(&pinned, opts.bpffs, sections);
+	pinned__close(&pinned);
 	if (ret)
 		return EXIT_FAILURE;
 	if (opts.json)
@@ -232,5 +232,5 @@ int cmd_stats(int argc, char **argv)
 	}
 	if (opts.json)
 		printf("}\n");
-	return view__finish(argv[0]);
+	return pinned__finish(argv[0]);
 }

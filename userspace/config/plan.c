@@ -196,8 +196,8 @@ static int plan_steer(struct plan *plan, const struct run_options *opts, const s
  * One store serves all addresses, whatever its key says about them: nothing. So
  * a name must belong to the same block wherever it is asked for.
  */
-static int check_one_view(const struct corefile *cf, const union sockaddr_any *local,
-			  struct options_error *err)
+static int check_addr(const struct corefile *cf, const union sockaddr_any *local,
+		      struct options_error *err)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
@@ -222,7 +222,7 @@ static int check_one_view(const struct corefile *cf, const union sockaddr_any *l
 	return 0;
 }
 
-/* As it mostly is: then there is one view, however many zones there are. */
+/* As it mostly is: then one look is enough, however many zones there are. */
 static bool all_listen_alike(const struct corefile *cf)
 {
 	const struct corefile_block *first = &cf->blocks[0];
@@ -240,19 +240,19 @@ static bool all_listen_alike(const struct corefile *cf)
 	return true;
 }
 
-static int check_views(const struct plan *plan, const struct corefile *cf,
-		       struct options_error *err)
+static int check_one_store(const struct plan *plan, const struct corefile *cf,
+			   struct options_error *err)
 {
 	int ret = 0;
 
 	if (all_listen_alike(cf))
 		return 0;
 	for (int i = 0; !ret && i < plan->n_listen; i++)
-		ret = check_one_view(cf, &plan->listen[i].addr, err);
+		ret = check_addr(cf, &plan->listen[i].addr, err);
 	for (int i = 0; !ret && i < plan->n_served; i++) {
 		union sockaddr_any local = served_addr__sockaddr(&plan->served[i], DNS_PORT);
 
-		ret = check_one_view(cf, &local, err);
+		ret = check_addr(cf, &local, err);
 	}
 	return ret;
 }
@@ -386,7 +386,7 @@ int plan__make(const struct run_options *opts, const struct corefile *cf, struct
 	if (!ret && made.mode == MODE_STEER && opts->setupinterface == YES)
 		ret = plan_link(&made, opts, cf, err);
 	if (!ret)
-		ret = check_views(&made, cf, err);
+		ret = check_one_store(&made, cf, err);
 	if (ret)
 		return ret;
 	warn_unanswered(&made, cf);

@@ -13,13 +13,13 @@
 #include "dns/msg.h"
 
 /* What may be done with an upstream's message (node-cache's rules). */
-enum admission {
-	ADMIT_POSITIVE,	 /* cache as success */
-	ADMIT_NEGATIVE,	 /* cache as denial */
-	ADMIT_SERVFAIL,	 /* cache as denial for the servfail time */
-	ADMIT_PASS,	 /* hand to the client, do not cache */
-	ADMIT_DROP,	 /* not an answer to this question: count, wait on */
-	ADMIT_TRUNCATED, /* TC=1: ask again over TCP */
+enum verdict {
+	VERDICT_POSITIVE,  /* cache as success */
+	VERDICT_NEGATIVE,  /* cache as denial */
+	VERDICT_SERVFAIL,  /* cache as denial for the servfail time */
+	VERDICT_PASS,	   /* hand to the client, do not cache */
+	VERDICT_DROP,	   /* not an answer to this question: count, wait on */
+	VERDICT_TRUNCATED, /* TC=1: ask again over TCP */
 };
 
 #define ANSWER_MAX_RR 4096
@@ -59,28 +59,27 @@ struct answer {
 
 /*
  * Take apart @msg, which came in reply to (qname, qtype, key_flags).
- * On ADMIT_DROP and ADMIT_TRUNCATED *out is untouched; else *out is a new
- * answer (answer__free). Out-of-bailiwick and off-chain records: see admission.
+ * On VERDICT_DROP and VERDICT_TRUNCATED *out is untouched; else *out is a new
+ * answer (answer__free). What becomes of records off the chain or out of bailiwick: scrub.h.
  * Without records in the message ttl_s is 0, but for NODATA without a SOA: 5 s.
  * Errors: -EBADMSG malformed, -ENOMEM, -EMSGSIZE more than ANSWER_MAX_RR records, or written
  * anew over DNS_MAX_MSG octets; outputs are then untouched.
  */
 int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		   uint8_t key_flags, enum admission *admission, struct answer **out);
+		   uint8_t key_flags, enum verdict *verdict, struct answer **out);
 
 /*
  * What is there of a message for this question that is truncated (TC=1), or that ends before its
- * counts say. *at_end: it ends where a record ends. *admission: ADMIT_PASS and TC in the answer's
+ * counts say. *at_end: it ends where a record ends. *verdict: VERDICT_PASS and TC in the answer's
  * flags where something is lost, but for additional records at *at_end. -EBADMSG: it is no such
  * message; others as answer__decode().
  */
 int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		    uint8_t key_flags, bool *at_end, enum admission *admission,
-		    struct answer **out);
+		    uint8_t key_flags, bool *at_end, enum verdict *verdict, struct answer **out);
 
 /* The same of a message that we made: no record of it is a stranger. */
 int answer__decode_own(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		       uint8_t key_flags, enum admission *admission, struct answer **out);
+		       uint8_t key_flags, enum verdict *verdict, struct answer **out);
 
 /* An answer with no records and this rcode (SERVFAIL, REFUSED). */
 struct answer *answer__empty(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,

@@ -104,7 +104,7 @@ static int read_records(struct dns_cursor *cur, const uint16_t count[DNS_SECTION
 
 /* 0 and the cursor behind the question if this is the answer to it that may be read on. */
 static int read_question(struct dns_cursor *cur, struct message *message,
-			 uint16_t count[DNS_SECTIONS], enum admission *admission)
+			 uint16_t count[DNS_SECTIONS], enum verdict *verdict)
 {
 	uint16_t qdcount, qtype, qclass;
 	struct dns_name qname;
@@ -116,7 +116,7 @@ static int read_question(struct dns_cursor *cur, struct message *message,
 		count[i] = dns_cursor__u16(cur);
 	if (cur->error)
 		return cur->error;
-	*admission = ADMIT_DROP;
+	*verdict = VERDICT_DROP;
 	if (!(message->flags & DNS_QR) || message->flags & DNS_OPCODE || qdcount != 1)
 		return 0;
 	dns_cursor__name(cur, &qname);
@@ -127,7 +127,7 @@ static int read_question(struct dns_cursor *cur, struct message *message,
 	if (qtype != message->qtype || qclass != DNS_CLASS_IN ||
 	    !dns_name__equal(&qname, message->qname))
 		return 0;
-	*admission = message->flags & DNS_TC ? ADMIT_TRUNCATED : ADMIT_PASS;
+	*verdict = message->flags & DNS_TC ? VERDICT_TRUNCATED : VERDICT_PASS;
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static int read_question(struct dns_cursor *cur, struct message *message,
 struct work {
 	uint64_t *hash;
 	uint16_t *order;
-	bool *taken;
+	bool *kept;
 	uint8_t *msg;
 	struct dns_rr rr[];
 };
@@ -147,14 +147,14 @@ static struct work *work_new(unsigned int n_rr, const uint8_t *msg, size_t len)
 	size_t rr_size = (n_rr * sizeof(work->rr[0]) + 7) / 8 * 8;
 
 	work = malloc(sizeof(*work) + len + rr_size +
-		      n_rr * (sizeof(*work->hash) + sizeof(*work->order) + sizeof(*work->taken)));
+		      n_rr * (sizeof(*work->hash) + sizeof(*work->order) + sizeof(*work->kept)));
 	if (!work)
 		return NULL;
 	work->hash = (uint64_t *)((uint8_t *)work->rr + rr_size);
 	work->order = (uint16_t *)(work->hash + n_rr);
-	work->taken = (bool *)(work->order + n_rr);
-	work->msg = (uint8_t *)(work->taken + n_rr);
-	memset(work->taken, 0, n_rr * sizeof(*work->taken));
+	work->kept = (bool *)(work->order + n_rr);
+	work->msg = (uint8_t *)(work->kept + n_rr);
+	memset(work->kept, 0, n_rr * sizeof(*work->kept));
 	memcpy(work->msg, msg, len);
 	return work;
 }
@@ -200,16 +200,16 @@ static int read_what_is_there(struct dns_cursor *cur, const uint16_t count[DNS_S
 struct reading {
 	struct dns_name lower;
 	struct message message;
-	struct judgement judgement;
+	struct scrubbed scrubbed;
 	uint16_t count[DNS_SECTIONS];
 	struct work *work;
 	struct dns_cursor cur;
 };
 
-/* 0, and the cursor is behind the question where *admission is neither ADMIT_DROP nor an error. */
+/* 0, and the cursor is behind the question where *verdict is neither VERDICT_DROP nor an error. */
 static int reading_begin(struct reading *r, const uint8_t *msg, size_t len,
 			 const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
-			 enum admission *admission)
+			 enum verdict *verdict)
 {
 	*r = (struct reading){ .lower = *qname };
 	r->message = (struct message){
@@ -220,7 +220,7 @@ static int reading_begin(struct reading *r, const uint8_t *msg, size_t len,
 	};
 	dns_name__lower(&r->lower);
 	dns_cursor__init(&r->cur, msg, len);
-	return read_question(&r->cur, &r->message, r->count, admission);
+	return read_question(&r->cur, &r->message, r->count, verdict);
 }
 
 /* Memory for @n_rr records and a copy of the message, which is what is read on. */
@@ -241,15 +241,15 @@ static int reading_work(struct reading *r, unsigned int n_rr)
 	r->message.rcode = r->message.flags & DNS_RCODE;
 	r->message.rr = r->work->rr;
 	r->message.hash = r->work->hash;
-	r->judgement.order = r->work->order;
-	r->judgement.taken = r->work->taken;
+	r->scrubbed.order = r->work->order;
+	r->scrubbed.kept = r->work->kept;
 	return 0;
 }
 
 static int decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		  uint8_t key_flags, bool own, enum admission *admission, struct answer **out)
+		  uint8_t key_flags, bool own, enum verdict *verdict, struct answer **out)
 {
-	enum admission first;
+	enum verdict first;
 	struct reading r;
 	unsigned int n_rr;
 	int err;
@@ -258,8 +258,8 @@ static int decode(const uint8_t *msg, size_t len, const struct dns_name *qname, 
 	if (err)
 		return err;
 	r.message.own = own;
-	if (first != ADMIT_PASS) {
-		*admission = first;
+	if (first != VERDICT_PASS) {
+		*verdict = first;
 		return 0;
 	}
 	n_rr = r.count[0] + r.count[1] + r.count[2];
@@ -269,32 +269,32 @@ static int decode(const uint8_t *msg, size_t len, const struct dns_name *qname, 
 	if (!err)
 		err = read_records(&r.cur, r.count, &r.message);
 	if (!err) {
-		admission__judge(&r.message, &r.judgement);
-		err = answer__encode(&r.message, &r.judgement, key_flags, out);
+		scrub__classify(&r.message, &r.scrubbed);
+		err = answer__encode(&r.message, &r.scrubbed, key_flags, out);
 	}
 	if (!err)
-		*admission = r.judgement.admission;
+		*verdict = r.scrubbed.verdict;
 	free(r.work);
 	return err;
 }
 
 int answer__decode(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		   uint8_t key_flags, enum admission *admission, struct answer **out)
+		   uint8_t key_flags, enum verdict *verdict, struct answer **out)
 {
-	return decode(msg, len, qname, qtype, key_flags, false, admission, out);
+	return decode(msg, len, qname, qtype, key_flags, false, verdict, out);
 }
 
 int answer__decode_own(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		       uint8_t key_flags, enum admission *admission, struct answer **out)
+		       uint8_t key_flags, enum verdict *verdict, struct answer **out)
 {
-	return decode(msg, len, qname, qtype, key_flags, true, admission, out);
+	return decode(msg, len, qname, qtype, key_flags, true, verdict, out);
 }
 
 int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname, uint16_t qtype,
-		    uint8_t key_flags, bool *at_end, enum admission *admission, struct answer **out)
+		    uint8_t key_flags, bool *at_end, enum verdict *verdict, struct answer **out)
 {
 	enum dns_section lacks = DNS_SECTIONS;
-	enum admission first = ADMIT_DROP;
+	enum verdict first = VERDICT_DROP;
 	struct reading r;
 	unsigned int n_rr, room;
 	int err;
@@ -302,27 +302,27 @@ int answer__salvage(const uint8_t *msg, size_t len, const struct dns_name *qname
 	err = reading_begin(&r, msg, len, qname, qtype, key_flags, &first);
 	if (err)
 		return err;
-	if (first == ADMIT_DROP)
+	if (first == VERDICT_DROP)
 		return -EBADMSG;
 	n_rr = r.count[0] + r.count[1] + r.count[2];
 	room = (len - r.cur.at) / MIN_RR;
 	err = reading_work(&r, n_rr < room ? n_rr : room);
 	if (!err)
 		err = read_what_is_there(&r.cur, r.count, &r.message, &lacks);
-	if (!err && lacks == DNS_SECTIONS && first != ADMIT_TRUNCATED)
+	if (!err && lacks == DNS_SECTIONS && first != VERDICT_TRUNCATED)
 		err = -EBADMSG; /* nothing is missing */
 	if (err)
 		goto out;
 	*at_end = r.cur.at == len || lacks == DNS_SECTIONS;
-	admission__judge(&r.message, &r.judgement);
+	scrub__classify(&r.message, &r.scrubbed);
 	/* RFC 2181, 9: additional records alone are no loss worth a word. */
-	if (first == ADMIT_TRUNCATED || lacks < DNS_ADDITIONAL || !*at_end) {
-		r.judgement.admission = ADMIT_PASS;
-		r.judgement.flags |= DNS_TC;
+	if (first == VERDICT_TRUNCATED || lacks < DNS_ADDITIONAL || !*at_end) {
+		r.scrubbed.verdict = VERDICT_PASS;
+		r.scrubbed.flags |= DNS_TC;
 	}
-	err = answer__encode(&r.message, &r.judgement, key_flags, out);
+	err = answer__encode(&r.message, &r.scrubbed, key_flags, out);
 	if (!err)
-		*admission = r.judgement.admission;
+		*verdict = r.scrubbed.verdict;
 out:
 	free(r.work);
 	return err;

@@ -263,9 +263,9 @@ static struct encoder *encoder_new(const struct message *m)
 }
 
 /* The records that were asked for rotate if they are A or AAAA and each like the next in size. */
-static uint8_t rotating_size(const struct message *m, const struct judgement *judgement)
+static uint8_t rotating_size(const struct message *m, const struct scrubbed *scrubbed)
 {
-	if (judgement->final_count < 2)
+	if (scrubbed->final_count < 2)
 		return 0;
 	if (m->qtype == DNS_TYPE_A)
 		return POINTER_SIZE + RR_FIXED + 4;
@@ -281,18 +281,18 @@ static bool same_rrset(const struct dns_rr *a, const struct dns_rr *b)
 
 /* All records kept, in order; *rot_size becomes 0 if those to rotate turn out unlike. */
 static void put_records(struct encoder *enc, const struct message *m,
-			const struct judgement *judgement, size_t *rot_at, uint8_t *rot_size)
+			const struct scrubbed *scrubbed, size_t *rot_at, uint8_t *rot_size)
 {
-	const uint16_t *count = judgement->count;
+	const uint16_t *count = scrubbed->count;
 	unsigned int n = count[0] + count[1] + count[2];
-	unsigned int first = judgement->final_at, end = first + judgement->final_count;
+	unsigned int first = scrubbed->final_at, end = first + scrubbed->final_count;
 	size_t blob_at = enc->len;
 
 	*rot_at = 0;
 	for (unsigned int i = 0; i < n; i++) {
 		size_t at = enc->len;
 
-		enc->ttl_at[i] = put_rr(enc, m, judgement->order[i]) - blob_at;
+		enc->ttl_at[i] = put_rr(enc, m, scrubbed->order[i]) - blob_at;
 		enc->end_at[i] = enc->len - blob_at;
 		if (i == first)
 			*rot_at = at - blob_at;
@@ -301,17 +301,17 @@ static void put_records(struct encoder *enc, const struct message *m,
 	}
 	/* additional RRsets are there whole or not at all */
 	for (unsigned int i = n; i-- > count[DNS_ANSWER_SECTION] + count[DNS_AUTHORITY] + 1u;)
-		if (same_rrset(&m->rr[judgement->order[i - 1]], &m->rr[judgement->order[i]]))
+		if (same_rrset(&m->rr[scrubbed->order[i - 1]], &m->rr[scrubbed->order[i]]))
 			enc->end_at[i - 1] = enc->end_at[i];
 }
 
-int answer__encode(const struct message *message, const struct judgement *judgement,
+int answer__encode(const struct message *message, const struct scrubbed *scrubbed,
 		   uint8_t key_flags, struct answer **out)
 {
-	const uint16_t *count = judgement->count;
+	const uint16_t *count = scrubbed->count;
 	unsigned int n = count[0] + count[1] + count[2];
 	struct encoder *enc = encoder_new(message);
-	uint8_t rot_size = rotating_size(message, judgement);
+	uint8_t rot_size = rotating_size(message, scrubbed);
 	struct answer *answer = NULL;
 	size_t blob_at, rot_at;
 	int err = -ENOMEM;
@@ -319,7 +319,7 @@ int answer__encode(const struct message *message, const struct judgement *judgem
 	if (!enc)
 		return err;
 	blob_at = enc->len;
-	put_records(enc, message, judgement, &rot_at, &rot_size);
+	put_records(enc, message, scrubbed, &rot_at, &rot_size);
 	if (enc->full) {
 		err = -EMSGSIZE;
 		goto out;
@@ -333,12 +333,12 @@ int answer__encode(const struct message *message, const struct judgement *judgem
 	answer->qname = *message->qname;
 	answer->qtype = message->qtype;
 	answer->key_flags = key_flags;
-	answer->flags = judgement->flags;
+	answer->flags = scrubbed->flags;
 	memcpy(answer->count, count, sizeof(answer->count));
-	answer->ttl_s = judgement->ttl_s;
+	answer->ttl_s = scrubbed->ttl_s;
 	if (rot_size) {
 		answer->rot_at = rot_at;
-		answer->rot_count = judgement->final_count;
+		answer->rot_count = scrubbed->final_count;
 		answer->rot_size = rot_size;
 	}
 	*out = answer;

@@ -10,7 +10,7 @@
 #include "dns/scrub.h"
 
 /* -ENOMEM, or -EMSGSIZE: written anew the message is longer than any DNS message. */
-int answer__encode(const struct message *message, const struct judgement *judgement,
+int answer__encode(const struct message *message, const struct scrubbed *scrubbed,
 		   uint8_t key_flags, struct answer **out);
 
 /* An answer with room for this much, the rest zero. */

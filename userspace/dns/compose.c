@@ -108,7 +108,7 @@ struct compose {
 	size_t len, size;
 	uint64_t *hash;
 	uint16_t *order;
-	bool *taken;
+	bool *kept;
 	struct dns_rr rr[];
 };
 
@@ -129,7 +129,7 @@ int compose__open(const struct dns_name *qname, uint16_t qtype, uint8_t key_flag
 	c->max_rr = max_rr;
 	c->hash = malloc((max_rr + 1) * sizeof(*c->hash));
 	c->order = malloc((max_rr + 1) * sizeof(*c->order));
-	c->taken = calloc(max_rr + 1, sizeof(*c->taken));
+	c->kept = calloc(max_rr + 1, sizeof(*c->kept));
 	c->message = (struct message){
 		.qname = &c->qname,
 		.qtype = qtype,
@@ -138,7 +138,7 @@ int compose__open(const struct dns_name *qname, uint16_t qtype, uint8_t key_flag
 		.own = true,
 		.dnssec = key_flags & NODENS_KEY_DO,
 	};
-	if (!c->hash || !c->order || !c->taken) {
+	if (!c->hash || !c->order || !c->kept) {
 		compose__close(c);
 		return -ENOMEM;
 	}
@@ -153,7 +153,7 @@ void compose__close(struct compose *c)
 	free(c->rdata);
 	free(c->hash);
 	free(c->order);
-	free(c->taken);
+	free(c->kept);
 	free(c);
 }
 
@@ -240,24 +240,23 @@ int compose__add_octets(struct compose *c, const struct dns_rr *from, uint16_t t
 	return err ? err : rr_end(c, rr);
 }
 
-int compose__answer(struct compose *c, uint16_t flags, enum admission *admission,
-		    struct answer **out)
+int compose__answer(struct compose *c, uint16_t flags, enum verdict *verdict, struct answer **out)
 {
-	struct judgement judgement = { .order = c->order, .taken = c->taken };
+	struct scrubbed scrubbed = { .order = c->order, .kept = c->kept };
 	int err;
 
 	c->message.msg = c->rdata;
 	c->message.len = c->len;
 	c->message.flags = DNS_QR | flags;
 	c->message.rcode = flags & DNS_RCODE;
-	admission__judge(&c->message, &judgement);
+	scrub__classify(&c->message, &scrubbed);
 	/* a part of an answer is nothing to be kept */
 	if (flags & DNS_TC) {
-		judgement.admission = ADMIT_PASS;
-		judgement.flags |= DNS_TC;
+		scrubbed.verdict = VERDICT_PASS;
+		scrubbed.flags |= DNS_TC;
 	}
-	err = answer__encode(&c->message, &judgement, c->key_flags, out);
-	if (!err && admission)
-		*admission = judgement.admission;
+	err = answer__encode(&c->message, &scrubbed, c->key_flags, out);
+	if (!err && verdict)
+		*verdict = scrubbed.verdict;
 	return err;
 }

@@ -49,10 +49,10 @@ int compose__add(struct compose *compose, const struct records *records,
 int compose__add_octets(struct compose *compose, const struct dns_rr *rr, uint16_t type,
 			const uint8_t *rdata, size_t len);
 /*
- * The answer. @flags: AA, RA, rcode, and TC: then it is no answer to be kept (ADMIT_PASS). Errors
+ * The answer. @flags: AA, RA, rcode, and TC: then it is no answer to be kept (VERDICT_PASS). Errors
  * as answer__decode_own().
  */
-int compose__answer(struct compose *compose, uint16_t flags, enum admission *admission,
+int compose__answer(struct compose *compose, uint16_t flags, enum verdict *verdict,
 		    struct answer **out);
 
 #endif /* NODENS_COMPOSE_H */

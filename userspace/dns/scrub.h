@@ -5,8 +5,8 @@
  *
  * Contract: pure, no allocation; the rules are node-cache's.
  */
-#ifndef NODENS_ADMISSION_H
-#define NODENS_ADMISSION_H
+#ifndef NODENS_SCRUB_H
+#define NODENS_SCRUB_H
 
 #include "dns/answer.h"
 
@@ -25,14 +25,15 @@ struct message {
 	bool dnssec;	   /* asked for, by DO */
 };
 
-struct judgement {
-	enum admission admission;
+/* What of a message is worth keeping. */
+struct scrubbed {
+	enum verdict verdict;
 	uint32_t ttl_s; /* the least; 0 without records */
 	uint16_t flags; /* to store */
 	uint16_t count[DNS_SECTIONS];
 	uint16_t final_at, final_count; /* in order: the RRset that was asked for */
 	uint16_t *order; /* the caller's, room for n_rr: indexes of what is kept, by section */
-	bool *taken;	 /* the caller's, room for n_rr, zeroed */
+	bool *kept;	 /* the caller's, room for n_rr, zeroed */
 };
 
 /* The same for names that are equal, whatever their case. */
@@ -44,6 +45,6 @@ uint64_t message__hash(const struct dns_name *name);
  */
 bool message__unwanted(const struct message *message, uint16_t type);
 
-void admission__judge(const struct message *message, struct judgement *out);
+void scrub__classify(const struct message *message, struct scrubbed *out);
 
-#endif /* NODENS_ADMISSION_H */
+#endif /* NODENS_SCRUB_H */

@@ -170,11 +170,11 @@ void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
 struct metrics_kernel_hits {
 	size_t block, zone;
 	uint16_t qtype,
-		rcode; /* qtype 0: of an NXDOMAIN-below, whose questions' types are not known */
-	uint8_t key_flags;     /* NODENS_KEY_*: DO */
-	int kind;	       /* NODENS_POSITIVE, NODENS_NEGATIVE */
-	enum plugin_id plugin; /* PLUGIN_CACHE, or who made the entry (HOSTS...) */
-	bool stale;	       /* these hits came after the entry expired */
+		rcode;	   /* qtype 0: of an NXDOMAIN-below, whose questions' types are not known */
+	uint8_t key_flags; /* NODENS_KEY_*: DO */
+	int kind;	   /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	enum plugin_id plugin;		    /* PLUGIN_CACHE, or who made the entry (HOSTS...) */
+	bool stale;			    /* these hits came after the entry expired */
 	size_t request_size, response_size; /* octets: 16 + the name's length; what the reply has */
 	uint64_t hits;
 };

@@ -68,7 +68,7 @@ static int add_all(struct compose *to, struct records *from, unsigned int sectio
 	return ret < 0 ? ret : 0;
 }
 
-int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
+int cname__join(const struct answer *first, const struct answer *then, enum verdict *verdict,
 		struct answer **out)
 {
 	uint16_t flags = DNS_AA | DNS_RA | (then->flags & (DNS_RCODE | DNS_TC));
@@ -86,7 +86,7 @@ int cname__join(const struct answer *first, const struct answer *then, enum admi
 	if (!ret)
 		ret = add_all(to, &b, DNS_ADDITIONAL);
 	if (!ret)
-		ret = compose__answer(to, flags, admission, out);
+		ret = compose__answer(to, flags, verdict, out);
 	records__close(&a);
 	records__close(&b);
 	compose__close(to);
@@ -110,7 +110,7 @@ static bool cname_response(void *state, struct passage *passage)
 	if (kept->held) {
 		passage->answer = NULL;
 		if (then)
-			cname__join(kept->held, then, &passage->admission, &passage->answer);
+			cname__join(kept->held, then, &passage->verdict, &passage->answer);
 		if (passage->by == PLUGIN_FORWARD || passage->exact)
 			passage->by = PLUGIN_TEMPLATE;
 		passage->exact = false;

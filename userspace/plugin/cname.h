@@ -17,7 +17,7 @@
  * @first's records, then those of @then, the answer for its target, with the latter's rcode, as the
  * answer to @first's question. -EINVAL, -ENOMEM, -EMSGSIZE.
  */
-int cname__join(const struct answer *first, const struct answer *then, enum admission *admission,
+int cname__join(const struct answer *first, const struct answer *then, enum verdict *verdict,
 		struct answer **out);
 
 extern const struct plugin cname_plugin; /* follows those of templates; has no directive */

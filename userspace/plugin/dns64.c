@@ -141,11 +141,11 @@ static void make(const struct corefile_dns64 *dns64, struct passage *passage)
 			       passage->query.key_flags, &made)) {
 		passage->answer = made;
 		/* what is in part, or beside the question, is not kept as something else either */
-		if (passage->admission != ADMIT_PASS)
-			passage->admission = ADMIT_POSITIVE;
+		if (passage->verdict != VERDICT_PASS)
+			passage->verdict = VERDICT_POSITIVE;
 	} else {
 		passage->answer = kept->held;
-		passage->admission = kept->held_admission;
+		passage->verdict = kept->held_verdict;
 	}
 }
 

@@ -424,7 +424,7 @@ static enum plugin_result hosts_query(void *state, struct passage *passage)
 		return plugin__fail(passage, DNS_SERVFAIL,
 				    "hosts: no such name, and no fallthrough");
 	if (result == PLUGIN_ANSWER) {
-		passage->admission = plugin__admission(passage->answer);
+		passage->verdict = plugin__verdict(passage->answer);
 		/* names that a wildcard makes are as many as clients like: the cache's affair */
 		passage->exact = query->qtype == DNS_TYPE_PTR || hosts__lists(state, query->qname);
 	}

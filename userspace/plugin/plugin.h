@@ -51,7 +51,7 @@ struct plugin_kept {
 	void *own; /* release() frees it */
 	/* What response() was given when it asked for something else first; the chain's. */
 	struct answer *held;
-	enum admission held_admission;
+	enum verdict held_verdict;
 	unsigned int n_asked;
 };
 
@@ -74,7 +74,7 @@ struct passage {
 	/* The answer: the plugin that answers fills it in, those above may put another in its
 	 * place. */
 	struct answer *answer; /* NULL: there was none to be had */
-	enum admission admission;
+	enum verdict verdict;
 	enum plugin_id by;
 	bool exact;	       /* of a line of a hosts file, and not by a wildcard */
 	const struct ede *ede; /* goes along, and is never kept; NULL: none */
@@ -181,11 +181,11 @@ static inline void plugin__replace(struct passage *passage, struct answer *answe
 }
 
 /* Of our own answer, for the cache. */
-static inline enum admission plugin__admission(const struct answer *answer)
+static inline enum verdict plugin__verdict(const struct answer *answer)
 {
 	return (answer->flags & DNS_RCODE) == DNS_NOERROR && answer->count[DNS_ANSWER_SECTION]
-		       ? ADMIT_POSITIVE
-		       : ADMIT_NEGATIVE;
+		       ? VERDICT_POSITIVE
+		       : VERDICT_NEGATIVE;
 }
 
 /* Is the name in one of the zones? @otherwise: what no zones stand for. */

@@ -206,12 +206,12 @@ static bool rewrite_response(void *state, struct passage *passage)
 	if (none) {
 		answer = answer__empty(&passage->question.qname, passage->question.qtype,
 				       passage->question.key_flags, DNS_SERVFAIL);
-		passage->admission = ADMIT_PASS;
+		passage->verdict = VERDICT_PASS;
 	}
 	if (!answer)
 		return false;
 	if (rewrite__revert(state, result, answer, &passage->qname, passage->qtype, key_flags,
-			    &passage->admission, &reverted)) {
+			    &passage->verdict, &reverted)) {
 		reverted = NULL;
 		passage->error = "rewrite: the answer cannot be turned back";
 	}

@@ -42,13 +42,13 @@ void rewrite_result__free(struct rewrite_result *result);
 
 /*
  * The answer to @result's question as the one to (qname, qtype). -EINVAL, -ENOMEM, -EMSGSIZE;
- * -ELOOP: whether an answer rule matches a name cannot be told. *admission is
+ * -ELOOP: whether an answer rule matches a name cannot be told. *verdict is
  * left alone where the answer fits its question or denies the name, else it says that it is not to
  * be kept.
  */
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,
-		    uint8_t key_flags, enum admission *admission, struct answer **out);
+		    uint8_t key_flags, enum verdict *verdict, struct answer **out);
 
 extern const struct plugin rewrite_plugin;
 

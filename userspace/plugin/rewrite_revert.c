@@ -203,9 +203,9 @@ static bool is_denial(const struct answer *answer)
 
 int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *result,
 		    const struct answer *answer, const struct dns_name *qname, uint16_t qtype,
-		    uint8_t key_flags, enum admission *admission, struct answer **out)
+		    uint8_t key_flags, enum verdict *verdict, struct answer **out)
 {
-	enum admission judged = ADMIT_PASS;
+	enum verdict second = VERDICT_PASS;
 	struct compose *to = NULL;
 	struct answer *made = NULL;
 	struct records from;
@@ -218,7 +218,7 @@ int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *
 	if (!ret)
 		ret = revert_records(rewrite, result, qname, &from, to);
 	if (!ret)
-		ret = compose__answer(to, flags, &judged, &made);
+		ret = compose__answer(to, flags, &second, &made);
 	records__close(&from);
 	compose__close(to);
 	if (ret)
@@ -227,11 +227,11 @@ int rewrite__revert(const struct rewrite *rewrite, const struct rewrite_result *
 	 */
 	if (!made->ttl_s)
 		made->ttl_s = answer->ttl_s;
-	/* the SOA of a denial is that of the name that was asked for: the judgement is, too */
-	if (*admission == ADMIT_NEGATIVE && judged == ADMIT_PASS && is_denial(made))
-		judged = ADMIT_NEGATIVE;
-	if (*admission != ADMIT_PASS)
-		*admission = judged;
+	/* the SOA of a denial is that of the name that was asked for: the verdict is, too */
+	if (*verdict == VERDICT_NEGATIVE && second == VERDICT_PASS && is_denial(made))
+		second = VERDICT_NEGATIVE;
+	if (*verdict != VERDICT_PASS)
+		*verdict = second;
 	*out = made;
 	return 0;
 }

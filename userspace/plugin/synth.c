@@ -111,7 +111,7 @@ int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_f
 {
 	static uint8_t msg[DNS_MAX_MSG];
 	size_t len = qtype == DNS_TYPE_A ? 4 : 16;
-	enum admission unused;
+	enum verdict unused;
 	uint8_t *p = msg;
 
 	p = put_u16(p, 0);
@@ -137,21 +137,21 @@ int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_f
 }
 
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
-		  uint8_t key_flags, enum admission *admission, struct answer **out)
+		  uint8_t key_flags, enum verdict *verdict, struct answer **out)
 {
-	enum admission unused = ADMIT_PASS;
+	enum verdict unused = VERDICT_PASS;
 	struct answer *answer = NULL;
 	uint8_t *wire = NULL;
 	size_t len = 0;
 	int ret;
 
-	if (!admission)
-		admission = &unused;
+	if (!verdict)
+		verdict = &unused;
 	if (ldns_pkt2wire(&wire, synth->pkt, &len) != LDNS_STATUS_OK)
 		return -EINVAL;
 	ret = len > DNS_MAX_MSG
 		      ? -EMSGSIZE
-		      : answer__decode_own(wire, len, qname, qtype, key_flags, admission, &answer);
+		      : answer__decode_own(wire, len, qname, qtype, key_flags, verdict, &answer);
 	free(wire);
 	if (ret)
 		return ret == -EBADMSG ? -EINVAL : ret;

@@ -29,8 +29,8 @@ int synth__add(struct synth *synth, enum dns_section section, const char *text);
 #define SYNTH_MAX_ADDRS 2048
 int synth__addresses(const struct dns_name *qname, uint16_t qtype, uint8_t key_flags,
 		     uint32_t ttl_s, const uint8_t *addrs, size_t n, struct answer **out);
-/* -EINVAL, -ENOMEM, -EMSGSIZE. *admission may be NULL. */
+/* -EINVAL, -ENOMEM, -EMSGSIZE. *verdict may be NULL. */
 int synth__answer(const struct synth *synth, const struct dns_name *qname, uint16_t qtype,
-		  uint8_t key_flags, enum admission *admission, struct answer **out);
+		  uint8_t key_flags, enum verdict *verdict, struct answer **out);
 
 #endif /* NODENS_SYNTH_H */

@@ -142,7 +142,7 @@ static enum plugin_result template_query(void *state, struct passage *passage)
 		return plugin__fail(passage, DNS_SERVFAIL,
 				    "template: nothing matches, or a record is none");
 	if (result == PLUGIN_ANSWER)
-		passage->admission = plugin__admission(passage->answer);
+		passage->verdict = plugin__verdict(passage->answer);
 	return result;
 }
 

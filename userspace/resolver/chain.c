@@ -183,7 +183,7 @@ static bool ask_first(struct way *way, size_t at, struct server_block *sb, void 
 	uint32_t ttl_s;
 
 	kept->held = passage->answer;
-	kept->held_admission = passage->admission;
+	kept->held_verdict = passage->verdict;
 	kept->n_asked++;
 	passage->answer = NULL;
 	if (store && passage->ask.elsewhere)

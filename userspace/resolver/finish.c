@@ -53,7 +53,7 @@ static bool keep(const struct inflight *flight, struct store_put *how, uint32_t 
 		server_block__keep_exact(sb, passage->answer, flight->way.resolver->n_blocks, how,
 					 ttl_s);
 	else
-		keep = server_block__keep(sb, passage->answer, passage->admission, how, ttl_s);
+		keep = server_block__keep(sb, passage->answer, passage->verdict, how, ttl_s);
 	return keep && !passage->ede;
 }
 
@@ -64,8 +64,7 @@ static void learn(struct inflight *flight, bool keeps_positive)
 	if (flight->asks.loop && passage->answer)
 		resolver_loop_answered(flight->way.resolver, flight->way.sb);
 	else if (passage->by == PLUGIN_FORWARD && !keeps_positive)
-		resolver_nx_below_learn(flight, passage->answer, passage->admission,
-					passage->now_ns);
+		resolver_nx_below_learn(flight, passage->answer, passage->verdict, passage->now_ns);
 }
 
 static void finish_answer(struct inflight *flight)
@@ -73,7 +72,7 @@ static void finish_answer(struct inflight *flight)
 	struct passage *passage = &flight->way.passage;
 	uint64_t now = passage->now_ns;
 	bool for_agent = !flight->n_waiting;
-	bool keeps = stale_keeps_positive(flight, passage->admission, now);
+	bool keeps = stale_keeps_positive(flight, passage->verdict, now);
 	bool worse = keeps || says_nothing(passage->answer);
 	bool unanswered = unanswered_learn(flight, passage->answer, now), kept;
 	const char *error = passage->error ? passage->error : "no upstream answered";
@@ -147,7 +146,7 @@ void resolver_finish(struct way *way, enum plugin_result result)
 		finish_error(flight);
 	resolver_nx_below_forget(flight);
 	inflight_free(flight);
-	resolver_judge_load(resolver);
+	resolver_update_shed(resolver);
 }
 
 _Static_assert(offsetof(struct inflight, way) == 0, "resolver_finish() casts");

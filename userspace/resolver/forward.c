@@ -77,7 +77,7 @@ static bool wants_next(const struct corefile_forward *forward, const struct answ
 		!answer->count[DNS_ANSWER_SECTION]);
 }
 
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission);
+static void exchanged(struct exchange *exchange, struct answer *answer, enum verdict verdict);
 
 /* LATER may mean that it is over, and the way gone. */
 static enum plugin_result ask(struct way *way, const struct corefile_forward *forward)
@@ -100,7 +100,7 @@ static enum plugin_result ask(struct way *way, const struct corefile_forward *fo
 	return PLUGIN_LATER;
 }
 
-static void exchanged(struct exchange *exchange, struct answer *answer, enum admission admission)
+static void exchanged(struct exchange *exchange, struct answer *answer, enum verdict verdict)
 {
 	struct way *way = (struct way *)((char *)exchange - offsetof(struct way, exchange));
 	struct passage *passage = &way->passage;
@@ -118,7 +118,7 @@ static void exchanged(struct exchange *exchange, struct answer *answer, enum adm
 		return;
 	}
 	passage->answer = answer;
-	passage->admission = admission;
+	passage->verdict = verdict;
 	passage->error = exchange->error[0] ? exchange->error : "no upstream answered";
 	way->resume(way, PLUGIN_ANSWER);
 }

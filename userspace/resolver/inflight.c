@@ -174,7 +174,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 		ret = inflight_join(flight, start->client, start->query, now);
 		if (!ret) {
 			resolver_count(resolver, AGENT_STAT_COALESCED);
-			resolver_judge_load(resolver);
+			resolver_update_shed(resolver);
 		}
 		return ret;
 	}
@@ -195,7 +195,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 		return ret;
 	}
 	chain_run(&flight->way);
-	resolver_judge_load(resolver);
+	resolver_update_shed(resolver);
 	return 0;
 }
 

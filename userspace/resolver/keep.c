@@ -12,20 +12,20 @@ static bool is_weak(uint16_t rcode)
 }
 
 struct keep cache__keep(const struct corefile_cache *cache, const struct answer *answer,
-			enum admission admission)
+			enum verdict verdict)
 {
 	struct keep keep = { .kind = NODENS_NEGATIVE, .ttl_s = answer->ttl_s };
 	const struct corefile_cache_side *side = &cache->denial;
 
-	if (!cache->enabled || admission == ADMIT_PASS)
+	if (!cache->enabled || verdict == VERDICT_PASS)
 		return keep;
-	if (admission == ADMIT_POSITIVE) {
+	if (verdict == VERDICT_POSITIVE) {
 		side = &cache->success;
 		keep.kind = NODENS_POSITIVE;
 	}
 	if (!side->capacity)
 		return keep;
-	if (admission == ADMIT_SERVFAIL) {
+	if (verdict == VERDICT_SERVFAIL) {
 		keep.ttl_s = cache->servfail_s;
 	} else {
 		if (keep.ttl_s < side->min_ttl_s)
@@ -61,10 +61,10 @@ static void plan_end(const struct corefile_cache *cache, struct store_put *put)
 }
 
 bool server_block__keep(const struct server_block *sb, const struct answer *answer,
-			enum admission admission, struct store_put *put, uint32_t *ttl_s)
+			enum verdict verdict, struct store_put *put, uint32_t *ttl_s)
 {
 	const struct corefile_cache *cache = &sb->config->cache;
-	struct keep keep = cache__keep(cache, answer, admission);
+	struct keep keep = cache__keep(cache, answer, verdict);
 
 	/* outside of its zones the cache is not there: the TTL stays as it came, too */
 	if (!plugin__in_zones(&cache->zones, &answer->qname, true)) {
@@ -78,9 +78,9 @@ bool server_block__keep(const struct server_block *sb, const struct answer *answ
 		.partition = sb->partition,
 		.bufsize = sb->config->bufsize,
 		.keep_ttl = cache->keepttl,
-		.weak = admission == ADMIT_SERVFAIL,
+		.weak = verdict == VERDICT_SERVFAIL,
 	};
-	if (admission != ADMIT_SERVFAIL)
+	if (verdict != VERDICT_SERVFAIL)
 		plan_end(cache, put);
 	return keep.store && !switched_off(cache, &answer->qname, keep.kind);
 }

@@ -48,7 +48,7 @@ static void store_nx_below(struct resolver *resolver, struct server_block *sb,
 	struct answer *nx_below;
 	uint32_t ttl_s;
 
-	if (!server_block__keep(sb, nxdomain, ADMIT_NEGATIVE, &put, &ttl_s) ||
+	if (!server_block__keep(sb, nxdomain, VERDICT_NEGATIVE, &put, &ttl_s) ||
 	    answer__make_nx_below(nxdomain, name, 0, &nx_below))
 		return;
 	server_block__keep_nx_below(&put);
@@ -136,7 +136,7 @@ void resolver_nx_below_forget(struct inflight *flight)
 }
 
 void resolver_nx_below_learn(struct inflight *flight, const struct answer *answer,
-			     enum admission admission, uint64_t now)
+			     enum verdict verdict, uint64_t now)
 {
 	struct resolver *resolver = flight->way.resolver;
 	struct server_block *sb = flight->way.sb;
@@ -161,7 +161,7 @@ void resolver_nx_below_learn(struct inflight *flight, const struct answer *answe
 		return;
 	}
 	/* what is not to be kept for the name itself is not for those below it */
-	if (rcode != DNS_NXDOMAIN || admission != ADMIT_NEGATIVE ||
+	if (rcode != DNS_NXDOMAIN || verdict != VERDICT_NEGATIVE ||
 	    zone_state(sb, flight->zone)->state != NX_ZONE_CLUSTER)
 		return;
 	/* Signed denials are not ours to widen: who asks with DO or CD is left out. */

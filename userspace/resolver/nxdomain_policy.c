@@ -58,7 +58,7 @@ bool nx_below__probes_due(struct nx_zone *state, uint64_t now)
 	if (state->state == NX_ZONE_CLUSTER || state->asking || now < state->again_ns)
 		return false;
 	state->asking = ALL_PROBES;
-	state->said = 0;
+	state->confirmed = 0;
 	return true;
 }
 
@@ -81,8 +81,8 @@ void nx_below__probe_result(struct nx_zone *state, unsigned int probes, int rcod
 
 	state->asking &= ~probes;
 	if (rcode == DNS_NOERROR) {
-		state->said |= probes;
-		if (state->said == ALL_PROBES)
+		state->confirmed |= probes;
+		if (state->confirmed == ALL_PROBES)
 			state->state = NX_ZONE_CLUSTER;
 		return;
 	}

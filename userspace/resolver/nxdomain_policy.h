@@ -31,9 +31,10 @@ enum nx_zone_state {
 
 struct nx_zone {
 	enum nx_zone_state state;
-	unsigned int asking, said; /* bits of probes: are being asked; have spoken in favour */
-	bool heard;		   /* the resolver's: its upstreams have answered something */
-	uint64_t again_ns;	   /* not asked again before */
+	unsigned int asking,
+		confirmed; /* bits of probes: are being asked; had the result that is wanted */
+	bool heard;	   /* the resolver's: its upstreams have answered something */
+	uint64_t again_ns; /* not asked again before */
 };
 
 /* May @zone be a cluster's at all? Not the root, nothing below arpa. */

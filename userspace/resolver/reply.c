@@ -69,7 +69,7 @@ void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *even
 	answer__free(answer);
 }
 
-void resolver_judge_load(struct resolver *resolver)
+void resolver_update_shed(struct resolver *resolver)
 {
 	const struct resolver_config *config = &resolver->config;
 	unsigned int share = resolver->overloaded ? 4 : 2;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A client's query to its reply: block, cache, a look-up already under way, the block's own
- * answers, upstream, admission, store.
+ * answers, upstream, store.
  *
  * Contract: single-threaded, of an event loop; no logging. Each query given to
  * resolver__query() leads to exactly one call of reply, at once or later. A resolver serves one

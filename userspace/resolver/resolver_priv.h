@@ -143,7 +143,7 @@ void reply_all(struct inflight *flight, const struct answer *answer, uint32_t tt
 void reply_waiting_free(struct waiting *waiting);
 void reply_waiting_gone(struct inflight *flight);
 /* Two thresholds, so that the flag does not flutter. */
-void resolver_judge_load(struct resolver *resolver);
+void resolver_update_shed(struct resolver *resolver);
 
 /* stale.c */
 /*
@@ -161,7 +161,7 @@ void stale_plan(struct resolver *resolver, const struct server_block *sb, const 
 /* An attempt was in vain. True: all who wait have been answered with what has expired. */
 bool stale_end(struct inflight *flight, uint64_t now);
 /* Is what is known from before kept in place of what denies it (serve_stale_policy)? */
-bool stale_keeps_positive(const struct inflight *flight, enum admission admission, uint64_t now);
+bool stale_keeps_positive(const struct inflight *flight, enum verdict verdict, uint64_t now);
 /* Upstreams know better than what has expired, though that is not to be kept. */
 void stale_drop(const struct inflight *flight, uint64_t now);
 
@@ -227,7 +227,7 @@ extern const struct plugin forward_plugin;
 /* nxdomain.c */
 /* What came of @flight's question; NULL: nothing. Before the answer is stored. */
 void resolver_nx_below_learn(struct inflight *flight, const struct answer *answer,
-			     enum admission admission, uint64_t now);
+			     enum verdict verdict, uint64_t now);
 /* @flight ends otherwise. */
 void resolver_nx_below_forget(struct inflight *flight);
 /* Is whoever denies @name the one to ask for all names below it, too? */

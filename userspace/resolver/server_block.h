@@ -50,10 +50,10 @@ struct keep {
 	uint32_t ttl_s; /* also what the first reply says */
 };
 struct keep cache__keep(const struct corefile_cache *cache, const struct answer *answer,
-			enum admission admission);
+			enum verdict verdict);
 /* The same, and how the store is to hold it; the zones of the cache directive are looked at. */
 bool server_block__keep(const struct server_block *sb, const struct answer *answer,
-			enum admission admission, struct store_put *put, uint32_t *ttl_s);
+			enum verdict verdict, struct store_put *put, uint32_t *ttl_s);
 /*
  * An NXDOMAIN entry for all names below one ends with its TTL, however much it is used: then one
  * name below it is asked for, and if that exists, since the server denies empty non-terminals, no

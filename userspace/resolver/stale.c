@@ -93,7 +93,7 @@ static void on_stale(void *arg, uint64_t now)
 	struct inflight *flight = arg;
 
 	reply_stale(flight, now);
-	resolver_judge_load(flight->way.resolver);
+	resolver_update_shed(flight->way.resolver);
 }
 
 /* verify: better ask first, but not for longer than a client waits. */
@@ -118,14 +118,14 @@ void stale_plan(struct resolver *resolver, const struct server_block *sb, const 
 
 /* serve_stale_policy: a name that is denied keeps the addresses that it had, for as long as stale
  * answers are kept. */
-bool stale_keeps_positive(const struct inflight *flight, enum admission admission, uint64_t now)
+bool stale_keeps_positive(const struct inflight *flight, enum verdict verdict, uint64_t now)
 {
 	struct store *store = flight->way.resolver->config.store;
 	const struct question *q = &flight->way.passage.question;
 	const struct answer *had;
 	uint32_t unused;
 
-	if (!store || !flight->way.sb->config->cache.prefer_positive || admission == ADMIT_POSITIVE)
+	if (!store || !flight->way.sb->config->cache.prefer_positive || verdict == VERDICT_POSITIVE)
 		return false;
 	had = store__get(store, &q->qname, q->qtype, q->key_flags, now, &unused);
 	if (!had)

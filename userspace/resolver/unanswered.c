@@ -41,7 +41,7 @@ struct answer *unanswered_keep(const struct inflight *flight, struct store_put *
 
 	if (!answer)
 		return NULL;
-	if (!server_block__keep(flight->way.sb, answer, ADMIT_SERVFAIL, how, &ttl_s)) {
+	if (!server_block__keep(flight->way.sb, answer, VERDICT_SERVFAIL, how, &ttl_s)) {
 		answer__free(answer);
 		return NULL;
 	}

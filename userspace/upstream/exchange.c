@@ -111,15 +111,15 @@ void exchange_unlink(struct exchange *ex)
 	ex->group = NULL;
 }
 
-void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission)
+void exchange_finish(struct exchange *ex, struct answer *answer, enum verdict verdict)
 {
 	if (!answer) {
 		answer = ex->part;
-		admission = ex->part_admission;
+		verdict = ex->part_verdict;
 		ex->part = NULL;
 	}
 	exchange_unlink(ex);
-	ex->done(ex, answer, admission);
+	ex->done(ex, answer, verdict);
 }
 
 /* Out of descriptors or memory is our trouble, not the upstream's. */
@@ -140,7 +140,7 @@ void upstreams_failed(struct upstream_group *group, uint32_t bits)
 static void probe_failed(struct exchange *ex, struct upstream *upstream)
 {
 	upstream->numbers->v.healthcheck_failures++;
-	exchange_finish(ex, NULL, ADMIT_PASS);
+	exchange_finish(ex, NULL, VERDICT_PASS);
 }
 
 /* Whom to ask, if anybody, with what is allowed and who lives; error says why nobody. */
@@ -197,7 +197,7 @@ static bool attempt_next(struct exchange *ex, bool due, uint64_t now)
 	else if (later && !ex->part) /* which is worth more than what may come */
 		exchange_plan_retry(ex, now);
 	else if (later || !ex->n_open)
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		exchange_finish(ex, NULL, VERDICT_PASS);
 	upstreams_failed(group, refused);
 	return sent;
 }
@@ -213,7 +213,7 @@ void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, ui
 	if (exchange_waited_for(ex))
 		return;
 	if (!exchange_has_another(ex, upstream))
-		exchange_finish(ex, NULL, ADMIT_PASS);
+		exchange_finish(ex, NULL, VERDICT_PASS);
 	else if (attempt_next(ex, false, now))
 		upstreams_schedule(exchange_owner(ex));
 }
@@ -332,7 +332,7 @@ static void exchange_timed_out(struct exchange *ex)
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, false);
 	}
-	exchange_finish(ex, NULL, ADMIT_PASS);
+	exchange_finish(ex, NULL, VERDICT_PASS);
 	if (silent)
 		upstream_failed(silent);
 }
@@ -477,7 +477,7 @@ void exchange__cancel(struct exchange *ex)
 }
 
 void exchange_probe(struct upstream *upstream,
-		    void (*done)(struct exchange *, struct answer *, enum admission), uint64_t now)
+		    void (*done)(struct exchange *, struct answer *, enum verdict), uint64_t now)
 {
 	struct upstreams *ups = upstream->group->owner;
 	struct exchange *ex = &upstream->probe;

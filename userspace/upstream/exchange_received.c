@@ -26,16 +26,16 @@ static bool question_ours(const struct exchange *ex, const uint8_t *msg, size_t 
 	       dns_name__equal(&name, &ex->qname);
 }
 
-static void set_part(struct exchange *ex, struct answer *part, enum admission admission)
+static void set_part(struct exchange *ex, struct answer *part, enum verdict verdict)
 {
 	answer__free(ex->part);
 	ex->part = part;
-	ex->part_admission = admission;
+	ex->part_verdict = verdict;
 }
 
 /* Over UDP: the whole is asked for over TCP. @part, which may be NULL, is kept for want of it. */
-static void received_truncated(struct attempt *attempt, struct answer *part,
-			       enum admission admission, uint64_t now)
+static void received_truncated(struct attempt *attempt, struct answer *part, enum verdict verdict,
+			       uint64_t now)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
@@ -43,7 +43,7 @@ static void received_truncated(struct attempt *attempt, struct answer *part,
 
 	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TRUNCATED);
 	if (part)
-		set_part(ex, part, admission);
+		set_part(ex, part, verdict);
 	if (attempt->tcp) {
 		attempt_failed(attempt, -EBADMSG);
 		return;
@@ -155,8 +155,8 @@ static bool fails_over(const struct exchange *ex, const struct answer *answer)
 	       group->forward->failover_rcodes >> (answer->flags & DNS_RCODE) & 1;
 }
 
-static void received_answer(struct attempt *attempt, struct answer *answer,
-			    enum admission admission, uint64_t now)
+static void received_answer(struct attempt *attempt, struct answer *answer, enum verdict verdict,
+			    uint64_t now)
 {
 	const struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
@@ -164,14 +164,14 @@ static void received_answer(struct attempt *attempt, struct answer *answer,
 	uint32_t silent;
 
 	if (!ex->probe && fails_over(ex, answer)) {
-		set_part(ex, answer, admission);
+		set_part(ex, answer, verdict);
 		attempt_release(attempt, true);
 		exchange_fail_over(ex, upstream, now);
 		return;
 	}
 	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
 
-	exchange_finish(ex, answer, admission);
+	exchange_finish(ex, answer, verdict);
 	upstreams_failed(group, silent);
 }
 
@@ -187,14 +187,14 @@ static void heard(struct attempt *attempt, const uint8_t *msg, size_t len, uint6
 }
 
 /* What a reply without its question says of the upstream's state, not of the name. */
-static int judge_header(const struct attempt *attempt, const uint8_t *msg,
-			enum admission *admission, struct answer **answer)
+static int judge_header(const struct attempt *attempt, const uint8_t *msg, enum verdict *verdict,
+			struct answer **answer)
 {
 	const struct exchange *ex = attempt->exchange;
 	uint16_t rcode = msg[3] & DNS_RCODE;
 
 	if (msg[2] & DNS_TC >> 8) {
-		*admission = ADMIT_TRUNCATED;
+		*verdict = VERDICT_TRUNCATED;
 		return 0;
 	}
 	if (rcode != DNS_SERVFAIL && rcode != DNS_NOTIMP && rcode != DNS_REFUSED &&
@@ -203,18 +203,18 @@ static int judge_header(const struct attempt *attempt, const uint8_t *msg,
 	*answer = answer__empty(&ex->qname, ex->qtype, ex->key_flags, rcode);
 	if (!*answer)
 		return -ENOMEM;
-	*admission = rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP ? ADMIT_SERVFAIL : ADMIT_PASS;
+	*verdict = rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP ? VERDICT_SERVFAIL : VERDICT_PASS;
 	return 0;
 }
 
 /* Of a message that lacks something. Over TCP that is its last word: there is no more to be had. */
 static int judge_part(const struct attempt *attempt, const uint8_t *msg, size_t len, bool tc,
-		      enum admission *admission, struct answer **answer)
+		      enum verdict *verdict, struct answer **answer)
 {
 	const struct exchange *ex = attempt->exchange;
 	bool at_end = false;
-	int ret = answer__salvage(msg, len, &ex->qname, ex->qtype, ex->key_flags, &at_end,
-				  admission, answer);
+	int ret = answer__salvage(msg, len, &ex->qname, ex->qtype, ex->key_flags, &at_end, verdict,
+				  answer);
 
 	if (ret || tc)
 		return ret;
@@ -226,24 +226,24 @@ static int judge_part(const struct attempt *attempt, const uint8_t *msg, size_t 
  * of it over TCP, and *answer is what there is, or NULL.
  */
 static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
-		 enum admission *admission, struct answer **answer, bool *part)
+		 enum verdict *verdict, struct answer **answer, bool *part)
 {
 	const struct exchange *ex = attempt->exchange;
 	bool tc;
 	int ret;
 
 	if (header_alone(msg)) {
-		ret = judge_header(attempt, msg, admission, answer);
-		*part = !ret && *admission == ADMIT_TRUNCATED;
+		ret = judge_header(attempt, msg, verdict, answer);
+		*part = !ret && *verdict == VERDICT_TRUNCATED;
 		return ret;
 	}
-	ret = answer__decode(msg, len, &ex->qname, ex->qtype, ex->key_flags, admission, answer);
+	ret = answer__decode(msg, len, &ex->qname, ex->qtype, ex->key_flags, verdict, answer);
 	if (ret == -EBADMSG && !question_ours(ex, msg, len))
 		return 0;
-	tc = !ret && *admission == ADMIT_TRUNCATED;
+	tc = !ret && *verdict == VERDICT_TRUNCATED;
 	if (ret != -EBADMSG && !tc)
 		return ret;
-	ret = judge_part(attempt, msg, len, tc, admission, answer);
+	ret = judge_part(attempt, msg, len, tc, verdict, answer);
 	*part = tc || (!ret && !attempt->tcp);
 	return tc ? 0 : ret;
 }
@@ -251,7 +251,7 @@ static int judge(const struct attempt *attempt, const uint8_t *msg, size_t len,
 static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 {
 	struct exchange *ex = attempt->exchange;
-	enum admission admission = ADMIT_DROP;
+	enum verdict verdict = VERDICT_DROP;
 	struct answer *answer = NULL;
 	bool part = false;
 	uint16_t no_edns;
@@ -265,13 +265,13 @@ static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	no_edns = refuses_edns(attempt, msg, len);
 	/* Whatever a probe is answered, it is answered. */
 	if (!ex->probe && !no_edns)
-		ret = judge(attempt, msg, len, &admission, &answer, &part);
+		ret = judge(attempt, msg, len, &verdict, &answer, &part);
 	if (ret) {
 		answer__free(answer);
 		attempt_failed(attempt, -EBADMSG);
 		return true;
 	}
-	if (!ex->probe && !no_edns && admission == ADMIT_DROP) {
+	if (!ex->probe && !no_edns && verdict == VERDICT_DROP) {
 		upstream_dropped(ex->group);
 		return false;
 	}
@@ -280,9 +280,9 @@ static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	if (no_edns)
 		received_no_edns(attempt, no_edns, now);
 	else if (part)
-		received_truncated(attempt, answer, admission, now);
+		received_truncated(attempt, answer, verdict, now);
 	else
-		received_answer(attempt, answer, admission, now);
+		received_answer(attempt, answer, verdict, now);
 	return true;
 }
 

@@ -13,7 +13,7 @@ void upstream_tell(struct upstream *upstream, bool up)
 {
 	const struct upstreams_config *config = &upstream->group->owner->config;
 
-	upstream->told = !up;
+	upstream->notified = !up;
 	if (config->changed)
 		config->changed(config->ctx, upstream->addr, up, up ? NULL : upstream->reason);
 }
@@ -45,7 +45,7 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 	loop_timer__stop(&upstream->went_down);
 	loop_timer__stop(&upstream->probe_timer);
 	ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
-	if (upstream->told)
+	if (upstream->notified)
 		upstream_tell(upstream, true);
 }
 

@@ -15,7 +15,7 @@ static void probe_ended(struct upstream *upstream)
 {
 	upstream->probing = false;
 	/* One more chance than the others had: only now it is worth a word. */
-	if (upstream->down && !upstream->told)
+	if (upstream->down && !upstream->notified)
 		upstream_tell(upstream, false);
 }
 
@@ -30,9 +30,9 @@ static void probe_give_up(struct upstream *upstream)
 	probe_ended(upstream);
 }
 
-static void probe_done(struct exchange *ex, struct answer *answer, enum admission admission)
+static void probe_done(struct exchange *ex, struct answer *answer, enum verdict verdict)
 {
-	(void)admission;
+	(void)verdict;
 	answer__free(answer);
 	probe_ended(list_entry(ex, struct upstream, probe));
 }

@@ -76,7 +76,7 @@ struct exchange {
 	 * Called once, perhaps before exchange__start() returns. @answer is the
 	 * callee's to free; NULL: no upstream answered, and error says why.
 	 */
-	void (*done)(struct exchange *exchange, struct answer *answer, enum admission admission);
+	void (*done)(struct exchange *exchange, struct answer *answer, enum verdict verdict);
 	char error[EXCHANGE_ERROR_MAX]; /* set by exchange__start() and later */
 
 	struct upstream_group *group;
@@ -93,7 +93,7 @@ struct exchange {
 	bool use_tcp;		  /* after truncation, or force_tcp */
 	/* For want of a better one: a part of an answer, or one with an rcode of failover. */
 	struct answer *part;
-	enum admission part_admission;
+	enum verdict part_verdict;
 	bool probe; /* asks one upstream, once */
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };

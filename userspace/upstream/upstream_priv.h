@@ -37,8 +37,8 @@ struct upstream {
 	enum edns edns, edns_doubted;
 	uint64_t edns_until_ns, edns_good_ns, edns_doubt_ns;
 	unsigned int edns_doubts;
-	bool down; /* not asked before a probe was answered */
-	bool told; /* config.changed was told so */
+	bool down;     /* not asked before a probe was answered */
+	bool notified; /* config.changed was called for this */
 	bool probing;
 	struct exchange probe;
 	struct loop_timer went_down, probe_timer;
@@ -220,12 +220,12 @@ void attempt_reason(struct attempt *attempt, int error);
 void attempt_once_more(struct exchange *ex, struct upstream *upstream, struct attempt how,
 		       uint64_t now);
 void exchange_fail_over(struct exchange *ex, const struct upstream *upstream, uint64_t now);
-void exchange_finish(struct exchange *ex, struct answer *answer, enum admission admission);
+void exchange_finish(struct exchange *ex, struct answer *answer, enum verdict verdict);
 void exchange_unlink(struct exchange *exchange);
 void upstreams_failed(struct upstream_group *group, uint32_t bits);
 /* Ask @upstream alone, once, by upstream->probe, which then ends with @done. */
 void exchange_probe(struct upstream *upstream,
-		    void (*done)(struct exchange *, struct answer *, enum admission), uint64_t now);
+		    void (*done)(struct exchange *, struct answer *, enum verdict), uint64_t now);
 void exchanges_abandon(struct upstream *upstream, uint64_t now);
 void exchanges_timer(void *upstreams, uint64_t now);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Admission: what becomes of every kind of message an upstream may send.
+ * What becomes of every kind of message an upstream may send.
  *
  * Contract: one row a rule; the reply that a client gets is read back by ldns.
  */
@@ -25,7 +25,7 @@ struct row {
 	uint16_t qtype;
 	uint16_t flags;
 	const char *in[3];
-	enum admission want;
+	enum verdict want;
 	uint32_t ttl_s;
 	const char *out[3];  /* SAME: as they came */
 	uint16_t want_flags; /* 0: not looked at */
@@ -34,103 +34,103 @@ struct row {
 /* clang-format off */
 static const struct row rows[] = {
 	{ "one address", "a.test.", 1, RESPONSE, { "a.test. 30 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 30, { SAME }, DNS_QR | DNS_AA | DNS_RA },
+	  VERDICT_POSITIVE, 30, { SAME }, DNS_QR | DNS_AA | DNS_RA },
 	{ "AD is kept, CD and RD are not", "a.test.", 1, RESPONSE | DNS_AD | DNS_CD,
-	  { "a.test. 30 IN A 192.0.2.1" }, ADMIT_POSITIVE, 30, { SAME },
+	  { "a.test. 30 IN A 192.0.2.1" }, VERDICT_POSITIVE, 30, { SAME },
 	  DNS_QR | DNS_AA | DNS_RA | DNS_AD },
 	{ "no RA stays no RA", "a.test.", 1, DNS_QR, { "a.test. 30 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 30, { SAME }, DNS_QR | DNS_AA },
+	  VERDICT_POSITIVE, 30, { SAME }, DNS_QR | DNS_AA },
 	{ "case is no difference", "a.test.", 1, RESPONSE, { "A.TEST. 30 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 30, { "a.test. 30 IN A 192.0.2.1" }, 0 },
+	  VERDICT_POSITIVE, 30, { "a.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "the least TTL", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\na.test. 20 IN A 192.0.2.2" }, ADMIT_POSITIVE, 20,
+	  { "a.test. 30 IN A 192.0.2.1\na.test. 20 IN A 192.0.2.2" }, VERDICT_POSITIVE, 20,
 	  { "a.test. 20 IN A 192.0.2.1\na.test. 20 IN A 192.0.2.2" }, 0 },
 	{ "the least TTL, of records left out too", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1", NULL, "x.test. 7 IN A 192.0.2.9" }, ADMIT_POSITIVE, 7,
+	  { "a.test. 30 IN A 192.0.2.1", NULL, "x.test. 7 IN A 192.0.2.9" }, VERDICT_POSITIVE, 7,
 	  { "a.test. 7 IN A 192.0.2.1" }, 0 },
 	{ "a TTL above 2^31-1 is 0", "a.test.", 1, RESPONSE,
-	  { "a.test. 2147483648 IN A 192.0.2.1" }, ADMIT_POSITIVE, 0,
+	  { "a.test. 2147483648 IN A 192.0.2.1" }, VERDICT_POSITIVE, 0,
 	  { "a.test. 0 IN A 192.0.2.1" }, 0 },
 	{ "a TTL of 2^31-1 is one", "a.test.", 1, RESPONSE, { "a.test. 2147483647 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 2147483647, { SAME }, 0 },
+	  VERDICT_POSITIVE, 2147483647, { SAME }, 0 },
 
 	{ "a chain", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN CNAME c.test.\nc.test. 30 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 30, { SAME }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME }, 0 },
 	{ "a chain in any order", "a.test.", 1, RESPONSE,
 	  { "c.test. 30 IN A 192.0.2.1\nb.test. 30 IN CNAME c.test.\nc.test. 30 IN A 192.0.2.2\n"
 	    "a.test. 30 IN CNAME b.test." },
-	  ADMIT_POSITIVE, 30,
+	  VERDICT_POSITIVE, 30,
 	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN CNAME c.test.\nc.test. 30 IN A 192.0.2.1\n"
 	    "c.test. 30 IN A 192.0.2.2" }, 0 },
 	{ "a chain that dangles", "a.test.", 1, RESPONSE, { "a.test. 30 IN CNAME b.test." },
-	  ADMIT_PASS, 30, { SAME }, DNS_QR | DNS_RA },
+	  VERDICT_PASS, 30, { SAME }, DNS_QR | DNS_RA },
 	{ "a chain that ends in another type", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN AAAA 2001:db8::1" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN AAAA 2001:db8::1" }, VERDICT_PASS, 30,
 	  { SAME }, 0 },
 	{ "a gap in the chain", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.\nc.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME b.test.\nc.test. 30 IN A 192.0.2.1" }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN CNAME b.test." }, 0 },
 	{ "two targets at one owner", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN CNAME c.test.\nb.test. 30 IN A 192.0.2.1" },
-	  ADMIT_PASS, 30, { SAME }, 0 },
+	  VERDICT_PASS, 30, { SAME }, 0 },
 	{ "two targets at one owner, the other way round", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME c.test.\na.test. 30 IN CNAME b.test.\nb.test. 30 IN A 192.0.2.1" },
-	  ADMIT_PASS, 30, { SAME }, 0 },
+	  VERDICT_PASS, 30, { SAME }, 0 },
 	{ "two targets at the owner of a CNAME asked for", "a.test.", 5, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN CNAME c.test." }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN CNAME c.test." }, VERDICT_PASS, 30, { SAME }, 0 },
 	{ "a loop", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN CNAME A.test." }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN CNAME A.test." }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN CNAME b.test.\nb.test. 30 IN CNAME a.test." }, 0 },
 	{ "a loop of one, with SOA", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME a.test.", SOA_TEST }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME a.test.", SOA_TEST }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN CNAME a.test.", "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "a record off the chain", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\nz.test. 30 IN A 192.0.2.2" }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1\nz.test. 30 IN A 192.0.2.2" }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "strangers in all sections", "a.test.", 1, RESPONSE,
 	  { "z.example. 30 IN A 192.0.2.2\na.test. 30 IN A 192.0.2.1\nz.example. 30 IN CNAME a.test.",
 	    "example. 30 IN NS ns.z.example.\n" SOA_TEST,
 	    "z.example. 30 IN A 192.0.2.66\nns.z.example. 30 IN A 192.0.2.66" },
-	  ADMIT_PASS, 30,
+	  VERDICT_PASS, 30,
 	  { "a.test. 30 IN A 192.0.2.1", "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60", NULL }, 0 },
 	{ "another type at the name", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN TXT \"x\"" }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN TXT \"x\"" }, VERDICT_PASS, 30, { SAME }, 0 },
 	{ "an alias beside data", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN CNAME b.test.\na.test. 30 IN A 192.0.2.2\nb.test. 30 IN A 192.0.2.1" },
-	  ADMIT_PASS, 30, { SAME }, 0 },
+	  VERDICT_PASS, 30, { SAME }, 0 },
 	{ "another class in the answer", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 CH TXT \"x\"\na.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30,
+	  { "a.test. 30 CH TXT \"x\"\na.test. 30 IN A 192.0.2.1" }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
-	{ "CNAME asked", "a.test.", 5, RESPONSE, { "a.test. 30 IN CNAME b.test." }, ADMIT_POSITIVE,
+	{ "CNAME asked", "a.test.", 5, RESPONSE, { "a.test. 30 IN CNAME b.test." }, VERDICT_POSITIVE,
 	  30, { SAME }, 0 },
 	{ "ANY asked", "a.test.", 255, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN MX 1 b.test." }, ADMIT_POSITIVE, 30,
+	  { "a.test. 30 IN A 192.0.2.1\na.test. 30 IN MX 1 b.test." }, VERDICT_POSITIVE, 30,
 	  { SAME }, 0 },
 	{ "ANY asked, an alias there", "a.test.", 255, RESPONSE, { "a.test. 30 IN CNAME b.test." },
-	  ADMIT_POSITIVE, 30, { SAME }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME }, 0 },
 	{ "ANY asked, another name with it", "a.test.", 255, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1\nb.test. 30 IN MX 1 b.test." }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1\nb.test. 30 IN MX 1 b.test." }, VERDICT_PASS, 30,
 	  { "a.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "DNAME and its CNAME", "a.old.test.", 1, RESPONSE,
 	  { "a.old.test. 0 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1\n"
 	    "old.test. 30 IN DNAME new.test." },
-	  ADMIT_POSITIVE, 0,
+	  VERDICT_POSITIVE, 0,
 	  { "old.test. 0 IN DNAME new.test.\na.old.test. 0 IN CNAME a.new.test.\n"
 	    "a.new.test. 0 IN A 192.0.2.1" }, 0 },
 	{ "a DNAME elsewhere", "a.old.test.", 1, RESPONSE,
 	  { "a.old.test. 30 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1\n"
 	    "else.test. 30 IN DNAME new.test." },
-	  ADMIT_PASS, 30,
+	  VERDICT_PASS, 30,
 	  { "a.old.test. 30 IN CNAME a.new.test.\na.new.test. 30 IN A 192.0.2.1" }, 0 },
 	{ "a DNAME without a CNAME", "a.old.test.", 1, RESPONSE,
-	  { "old.test. 30 IN DNAME new.test." }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "old.test. 30 IN DNAME new.test." }, VERDICT_PASS, 30, { SAME }, 0 },
 	{ "signatures of the chain", "a.test.", 1, RESPONSE,
 	  { "b.test. 30 IN RRSIG A 8 2 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "a.test. 30 IN CNAME b.test.\n"
 	    "a.test. 30 IN RRSIG CNAME 8 2 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "b.test. 30 IN A 192.0.2.1" },
-	  ADMIT_POSITIVE, 30,
+	  VERDICT_POSITIVE, 30,
 	  { "a.test. 30 IN CNAME b.test.\n"
 	    "a.test. 30 IN RRSIG CNAME 8 2 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "b.test. 30 IN A 192.0.2.1\n"
@@ -138,7 +138,7 @@ static const struct row rows[] = {
 	{ "a signature over what is not there", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN A 192.0.2.1\n"
 	    "a.test. 30 IN RRSIG MX 8 2 30 20300101000000 20200101000000 1 test. AAAA" },
-	  ADMIT_PASS, 30, { SAME }, 0 },
+	  VERDICT_PASS, 30, { SAME }, 0 },
 	{ "the chain is too long", "0.test.", 1, RESPONSE,
 	  { "0.test. 9 IN CNAME 1.test.\n1.test. 9 IN CNAME 2.test.\n2.test. 9 IN CNAME 3.test.\n"
 	    "3.test. 9 IN CNAME 4.test.\n4.test. 9 IN CNAME 5.test.\n5.test. 9 IN CNAME 6.test.\n"
@@ -146,98 +146,98 @@ static const struct row rows[] = {
 	    "9.test. 9 IN CNAME a.test.\na.test. 9 IN CNAME b.test.\nb.test. 9 IN CNAME c.test.\n"
 	    "c.test. 9 IN CNAME d.test.\nd.test. 9 IN CNAME e.test.\ne.test. 9 IN CNAME f.test.\n"
 	    "f.test. 9 IN CNAME g.test.\ng.test. 9 IN A 192.0.2.1" },
-	  ADMIT_PASS, 9, { SAME }, 0 },
+	  VERDICT_PASS, 9, { SAME }, 0 },
 
-	{ "NXDOMAIN", "a.test.", 1, RESPONSE | DNS_NXDOMAIN, { NULL, SOA_TEST }, ADMIT_NEGATIVE, 60,
+	{ "NXDOMAIN", "a.test.", 1, RESPONSE | DNS_NXDOMAIN, { NULL, SOA_TEST }, VERDICT_NEGATIVE, 60,
 	  { NULL, "test. 60 IN SOA ns.test. root.test. 1 2 3 4 60" },
 	  DNS_QR | DNS_AA | DNS_RA | DNS_NXDOMAIN },
-	{ "NODATA", "a.test.", 1, RESPONSE, { NULL, SOA_TEST }, ADMIT_NEGATIVE, 60,
+	{ "NODATA", "a.test.", 1, RESPONSE, { NULL, SOA_TEST }, VERDICT_NEGATIVE, 60,
 	  { NULL, "test. 60 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "the SOA's TTL below its MINIMUM", "a.test.", 1, RESPONSE,
-	  { NULL, "test. 5 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_NEGATIVE, 5,
+	  { NULL, "test. 5 IN SOA ns.test. root.test. 1 2 3 4 60" }, VERDICT_NEGATIVE, 5,
 	  { NULL, SAME }, 0 },
 	{ "a MINIMUM above 2^31-1 is 0", "a.test.", 1, RESPONSE,
-	  { NULL, "test. 5 IN SOA ns.test. root.test. 1 2 3 4 4294967295" }, ADMIT_NEGATIVE, 0,
+	  { NULL, "test. 5 IN SOA ns.test. root.test. 1 2 3 4 4294967295" }, VERDICT_NEGATIVE, 0,
 	  { NULL, "test. 0 IN SOA ns.test. root.test. 1 2 3 4 4294967295" }, 0 },
 	{ "an alias to nothing", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, ADMIT_NEGATIVE, 30,
+	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, VERDICT_NEGATIVE, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "an alias to nothing elsewhere, the first zone's SOA", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN CNAME b.example.", SOA_TEST }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN CNAME b.example.", SOA_TEST }, VERDICT_PASS, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "NXDOMAIN of what an alias leads to (RFC 2308, 2.1)", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, ADMIT_NEGATIVE, 30,
+	  { "a.test. 30 IN CNAME b.test.", SOA_TEST }, VERDICT_NEGATIVE, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 	{ "the same without SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { "a.test. 30 IN CNAME b.test." }, ADMIT_PASS, 30, { SAME }, 0 },
+	  { "a.test. 30 IN CNAME b.test." }, VERDICT_PASS, 30, { SAME }, 0 },
 	{ "NXDOMAIN with what was asked for", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, ADMIT_PASS, 30,
+	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, VERDICT_PASS, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
-	{ "NXDOMAIN without SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN, { NULL }, ADMIT_PASS, 0,
+	{ "NXDOMAIN without SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN, { NULL }, VERDICT_PASS, 0,
 	  { NULL }, DNS_QR | DNS_RA | DNS_NXDOMAIN },
-	{ "NODATA without SOA", "a.test.", 1, RESPONSE, { NULL }, ADMIT_NEGATIVE, 5, { NULL },
+	{ "NODATA without SOA", "a.test.", 1, RESPONSE, { NULL }, VERDICT_NEGATIVE, 5, { NULL },
 	  DNS_QR | DNS_AA | DNS_RA },
-	{ "a referral", "a.test.", 1, RESPONSE, { NULL, "test. 30 IN NS ns.test." }, ADMIT_PASS, 30,
+	{ "a referral", "a.test.", 1, RESPONSE, { NULL, "test. 30 IN NS ns.test." }, VERDICT_PASS, 30,
 	  { NULL, SAME }, 0 },
 	{ "the SOA of a zone that the name is not in", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { NULL, "other. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_PASS, 300,
+	  { NULL, "other. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, VERDICT_PASS, 300,
 	  { NULL }, 0 },
 	{ "the SOA of a zone below the name", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { NULL, "b.a.test. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_PASS, 300,
+	  { NULL, "b.a.test. 300 IN SOA ns.test. root.test. 1 2 3 4 60" }, VERDICT_PASS, 300,
 	  { NULL }, 0 },
 	{ "the SOA of a zone of a like name", "a.bigtest.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { NULL, SOA_TEST }, ADMIT_PASS, 300, { NULL }, 0 },
+	  { NULL, SOA_TEST }, VERDICT_PASS, 300, { NULL }, 0 },
 	{ "the root's SOA", "a.test.", 1, RESPONSE | DNS_NXDOMAIN,
-	  { NULL, ". 60 IN SOA ns.test. root.test. 1 2 3 4 60" }, ADMIT_NEGATIVE, 60,
+	  { NULL, ". 60 IN SOA ns.test. root.test. 1 2 3 4 60" }, VERDICT_NEGATIVE, 60,
 	  { NULL, SAME }, 0 },
 	{ "a whole answer with SOA", "a.test.", 1, RESPONSE,
-	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, ADMIT_POSITIVE, 30,
+	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, VERDICT_POSITIVE, 30,
 	  { SAME, "test. 30 IN SOA ns.test. root.test. 1 2 3 4 60" }, 0 },
 
-	{ "SERVFAIL", "a.test.", 1, RESPONSE | DNS_SERVFAIL, { NULL }, ADMIT_SERVFAIL, 0, { NULL },
+	{ "SERVFAIL", "a.test.", 1, RESPONSE | DNS_SERVFAIL, { NULL }, VERDICT_SERVFAIL, 0, { NULL },
 	  DNS_QR | DNS_AA | DNS_RA | DNS_SERVFAIL },
 	{ "SERVFAIL, its records are worth nothing", "a.test.", 1, RESPONSE | DNS_SERVFAIL,
-	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, ADMIT_SERVFAIL, 30, { NULL }, 0 },
-	{ "NOTIMP", "a.test.", 1, RESPONSE | DNS_NOTIMP, { NULL }, ADMIT_SERVFAIL, 0, { NULL }, 0 },
-	{ "FORMERR", "a.test.", 1, RESPONSE | DNS_FORMERR, { NULL }, ADMIT_PASS, 0, { NULL },
+	  { "a.test. 30 IN A 192.0.2.1", SOA_TEST }, VERDICT_SERVFAIL, 30, { NULL }, 0 },
+	{ "NOTIMP", "a.test.", 1, RESPONSE | DNS_NOTIMP, { NULL }, VERDICT_SERVFAIL, 0, { NULL }, 0 },
+	{ "FORMERR", "a.test.", 1, RESPONSE | DNS_FORMERR, { NULL }, VERDICT_PASS, 0, { NULL },
 	  DNS_QR | DNS_RA | DNS_FORMERR },
-	{ "REFUSED", "a.test.", 1, RESPONSE | DNS_REFUSED, { NULL }, ADMIT_PASS, 0, { NULL }, 0 },
+	{ "REFUSED", "a.test.", 1, RESPONSE | DNS_REFUSED, { NULL }, VERDICT_PASS, 0, { NULL }, 0 },
 	{ "REFUSED with an answer", "a.test.", 1, RESPONSE | DNS_REFUSED,
-	  { "a.test. 30 IN A 192.0.2.1" }, ADMIT_PASS, 30, { SAME }, 0 },
-	{ "YXDOMAIN", "a.test.", 1, RESPONSE | 6, { NULL, SOA_TEST }, ADMIT_PASS, 300,
+	  { "a.test. 30 IN A 192.0.2.1" }, VERDICT_PASS, 30, { SAME }, 0 },
+	{ "YXDOMAIN", "a.test.", 1, RESPONSE | 6, { NULL, SOA_TEST }, VERDICT_PASS, 300,
 	  { NULL, SAME }, 0 },
 
-	{ "AXFR", "test.", 252, RESPONSE, { SOA_TEST }, ADMIT_PASS, 300, { SAME }, 0 },
-	{ "IXFR", "test.", 251, RESPONSE, { SOA_TEST }, ADMIT_PASS, 300, { SAME }, 0 },
-	{ "OPT asked", "test.", 41, RESPONSE, { NULL, SOA_TEST }, ADMIT_PASS, 300, { NULL, SAME }, 0 },
-	{ "type 0 asked", "test.", 0, RESPONSE, { NULL, SOA_TEST }, ADMIT_PASS, 300,
+	{ "AXFR", "test.", 252, RESPONSE, { SOA_TEST }, VERDICT_PASS, 300, { SAME }, 0 },
+	{ "IXFR", "test.", 251, RESPONSE, { SOA_TEST }, VERDICT_PASS, 300, { SAME }, 0 },
+	{ "OPT asked", "test.", 41, RESPONSE, { NULL, SOA_TEST }, VERDICT_PASS, 300, { NULL, SAME }, 0 },
+	{ "type 0 asked", "test.", 0, RESPONSE, { NULL, SOA_TEST }, VERDICT_PASS, 300,
 	  { NULL, SAME }, 0 },
 	{ "a type nobody knows", "a.test.", 4711, RESPONSE,
-	  { "a.test. 30 IN TYPE4711 \\# 3 c00cff" }, ADMIT_POSITIVE, 30, { SAME }, 0 },
+	  { "a.test. 30 IN TYPE4711 \\# 3 c00cff" }, VERDICT_POSITIVE, 30, { SAME }, 0 },
 
 	{ "hosts of SRV come along, others do not", "_s._tcp.test.", 33, RESPONSE,
 	  { "_s._tcp.test. 30 IN SRV 0 0 80 h.test.",  NULL,
 	    "h.test. 30 IN A 192.0.2.1\nh.test. 30 IN AAAA 2001:db8::1\ni.test. 30 IN A 192.0.2.2" },
-	  ADMIT_POSITIVE, 30,
+	  VERDICT_POSITIVE, 30,
 	  { SAME, NULL, "h.test. 30 IN A 192.0.2.1\nh.test. 30 IN AAAA 2001:db8::1" }, 0 },
 	{ "name servers and theirs come along", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN A 192.0.2.1", "test. 30 IN NS ns.test.\nother. 30 IN NS ns2.test.",
 	    "ns.test. 30 IN A 192.0.2.3\nns2.test. 30 IN A 192.0.2.4" },
-	  ADMIT_POSITIVE, 30,
+	  VERDICT_POSITIVE, 30,
 	  { SAME, "test. 30 IN NS ns.test.", "ns.test. 30 IN A 192.0.2.3" }, 0 },
 	{ "odd things in the authority section do not", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN A 192.0.2.1", "test. 30 IN TXT \"x\"\ntest. 30 IN A 192.0.2.7" },
-	  ADMIT_POSITIVE, 30, { SAME, NULL }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME, NULL }, 0 },
 	{ "another class beside the answer does not", "a.test.", 15, RESPONSE,
 	  { "a.test. 30 IN MX 1 b.test.", "test. 30 CH NS b.test.", "b.test. 30 CH TXT \"x\"" },
-	  ADMIT_POSITIVE, 30, { SAME, NULL, NULL }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME, NULL, NULL }, 0 },
 	{ "proofs of the zone come along, of others not", "m.test.", 1, RESPONSE | DNS_NXDOMAIN,
 	  { NULL, SOA_TEST "\n"
 	    "test. 300 IN RRSIG SOA 8 1 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "b.c.test. 300 IN NSEC z.test. A RRSIG NSEC\n"
 	    "b.c.test. 300 IN RRSIG NSEC 8 3 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "b.other. 300 IN NSEC z.other. A" },
-	  ADMIT_NEGATIVE, 60,
+	  VERDICT_NEGATIVE, 60,
 	  { NULL, "test. 60 IN SOA ns.test. root.test. 1 2 3 4 60\n"
 	    "test. 60 IN RRSIG SOA 8 1 30 20300101000000 20200101000000 1 test. AAAA\n"
 	    "b.c.test. 60 IN NSEC z.test. A RRSIG NSEC\n"
@@ -246,19 +246,19 @@ static const struct row rows[] = {
 	  RESPONSE | DNS_NXDOMAIN,
 	  { NULL, ". 300 IN SOA ns.test. root.test. 1 2 3 4 60\n"
 	    "b.other. 300 IN RRSIG NSEC 8 3 30 20300101000000 20200101000000 1 test. AAAA" },
-	  ADMIT_NEGATIVE, 60,
+	  VERDICT_NEGATIVE, 60,
 	  { NULL, ". 60 IN SOA ns.test. root.test. 1 2 3 4 60\n"
 	    "b.other. 60 IN RRSIG NSEC 8 3 30 20300101000000 20200101000000 1 test. AAAA" }, 0 },
 	{ "the same without a zone above both", "m.test.", 1, RESPONSE,
 	  { "m.test. 30 IN A 192.0.2.1", "b.test. 300 IN NSEC z.test. A\n"
 	    "b.other. 300 IN RRSIG NSEC 8 3 30 20300101000000 20200101000000 1 test. AAAA" },
-	  ADMIT_POSITIVE, 30, { SAME, NULL }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME, NULL }, 0 },
 	{ "the proof of a wildcard", "a.test.", 1, RESPONSE,
 	  { "a.test. 30 IN A 192.0.2.1\n"
 	    "a.test. 30 IN RRSIG A 8 1 30 20300101000000 20200101000000 1 test. AAAA",
 	    "*.test. 30 IN NSEC b.test. A RRSIG NSEC\n"
 	    "*.test. 30 IN RRSIG NSEC 8 1 30 20300101000000 20200101000000 1 test. AAAA" },
-	  ADMIT_POSITIVE, 30, { SAME, SAME }, 0 },
+	  VERDICT_POSITIVE, 30, { SAME, SAME }, 0 },
 };
 /* clang-format on */
 
@@ -312,7 +312,7 @@ static void test_rows(void **state)
 					  row->qtype,
 					  { row->in[0], row->in[1], row->in[2] } };
 		struct dns_name qname = wire__name(row->qname);
-		enum admission got = ADMIT_DROP;
+		enum verdict got = VERDICT_DROP;
 		struct answer *answer = NULL;
 		size_t len = wire__build(msg, &m);
 		int err =
@@ -320,7 +320,7 @@ static void test_rows(void **state)
 
 		if (err || got != row->want || answer->ttl_s != row->ttl_s ||
 		    (row->want_flags && answer->flags != row->want_flags))
-			fail_msg("%s: error %d, admission %d (wanted %d), TTL %u, flags %04x",
+			fail_msg("%s: error %d, verdict %d (wanted %d), TTL %u, flags %04x",
 				 row->name, err, got, row->want, answer ? answer->ttl_s : 0,
 				 answer ? answer->flags : 0);
 		print_message("    %s\n", row->name);
@@ -359,7 +359,7 @@ static void test_unwanted_dnssec(void **state)
 		bool denial = cases[i].qtype == 28;
 		const char *first = cases[i].in[0], *second = cases[i].in[1];
 		struct wire_message m = { 1, RESPONSE, "a.test.", cases[i].qtype, { NULL } };
-		enum admission got = ADMIT_DROP;
+		enum verdict got = VERDICT_DROP;
 		struct answer *answer = NULL;
 		size_t len;
 
@@ -372,7 +372,7 @@ static void test_unwanted_dnssec(void **state)
 		assert_int_equal(answer__decode(msg, len, &qname, cases[i].qtype,
 						cases[i].key_flags, &got, &answer),
 				 0);
-		assert_int_equal(got, denial ? ADMIT_NEGATIVE : ADMIT_POSITIVE);
+		assert_int_equal(got, denial ? VERDICT_NEGATIVE : VERDICT_POSITIVE);
 		assert_int_equal(answer->count[0], cases[i].answers);
 		assert_int_equal(answer->count[1], denial + cases[i].authority);
 		answer__free(answer);
@@ -385,18 +385,18 @@ static void test_not_an_answer(void **state)
 	static const struct {
 		const char *name, *qname;
 		uint16_t qtype, flags;
-		enum admission want;
+		enum verdict want;
 	} cases[] = {
-		{ "as asked", "a.test.", 1, RESPONSE, ADMIT_NEGATIVE },
-		{ "other case", "A.tESt.", 1, RESPONSE, ADMIT_NEGATIVE },
-		{ "a query", "a.test.", 1, DNS_RD, ADMIT_DROP },
-		{ "another name", "b.test.", 1, RESPONSE, ADMIT_DROP },
-		{ "a longer name", "a.a.test.", 1, RESPONSE, ADMIT_DROP },
-		{ "another type", "a.test.", 28, RESPONSE, ADMIT_DROP },
-		{ "NOTIFY", "a.test.", 1, RESPONSE | 4 << 11, ADMIT_DROP },
-		{ "UPDATE", "a.test.", 1, RESPONSE | 5 << 11, ADMIT_DROP },
-		{ "truncated", "a.test.", 1, RESPONSE | DNS_TC, ADMIT_TRUNCATED },
-		{ "truncated, another name", "b.test.", 1, RESPONSE | DNS_TC, ADMIT_DROP },
+		{ "as asked", "a.test.", 1, RESPONSE, VERDICT_NEGATIVE },
+		{ "other case", "A.tESt.", 1, RESPONSE, VERDICT_NEGATIVE },
+		{ "a query", "a.test.", 1, DNS_RD, VERDICT_DROP },
+		{ "another name", "b.test.", 1, RESPONSE, VERDICT_DROP },
+		{ "a longer name", "a.a.test.", 1, RESPONSE, VERDICT_DROP },
+		{ "another type", "a.test.", 28, RESPONSE, VERDICT_DROP },
+		{ "NOTIFY", "a.test.", 1, RESPONSE | 4 << 11, VERDICT_DROP },
+		{ "UPDATE", "a.test.", 1, RESPONSE | 5 << 11, VERDICT_DROP },
+		{ "truncated", "a.test.", 1, RESPONSE | DNS_TC, VERDICT_TRUNCATED },
+		{ "truncated, another name", "b.test.", 1, RESPONSE | DNS_TC, VERDICT_DROP },
 	};
 	struct dns_name qname = wire__name("a.test.");
 	static uint8_t msg[DNS_MAX_MSG];
@@ -406,14 +406,14 @@ static void test_not_an_answer(void **state)
 		struct wire_message m = {
 			1, cases[i].flags, cases[i].qname, cases[i].qtype, { 0 }
 		};
-		enum admission got = ADMIT_POSITIVE;
+		enum verdict got = VERDICT_POSITIVE;
 		struct answer *answer = (void *)&got;
 		size_t len = wire__build(msg, &m);
 
 		print_message("    %s\n", cases[i].name);
 		assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
 		assert_int_equal(got, cases[i].want);
-		if (got == ADMIT_NEGATIVE)
+		if (got == VERDICT_NEGATIVE)
 			answer__free(answer);
 		else
 			assert_ptr_equal(answer, &got);
@@ -436,7 +436,7 @@ static void test_salvage(void **state)
 	(void)state;
 	for (size_t cut = 0; cut <= len; cut++) {
 		struct answer *answer = NULL;
-		enum admission got = ADMIT_DROP;
+		enum verdict got = VERDICT_DROP;
 		bool at_end = false;
 		int ret = answer__salvage(msg, cut, &qname, 1, 0, &at_end, &got, &answer);
 
@@ -446,7 +446,7 @@ static void test_salvage(void **state)
 			continue;
 		}
 		assert_int_equal(ret, 0);
-		assert_int_equal(got, ADMIT_PASS);
+		assert_int_equal(got, VERDICT_PASS);
 		assert_int_equal(at_end, (cut - question) % rr == 0);
 		assert_int_equal(answer->count[0], (cut - question) / rr);
 		assert_int_equal(answer->flags & DNS_TC, DNS_TC);
@@ -455,7 +455,7 @@ static void test_salvage(void **state)
 	/* Any counts; the octets of a name that points to itself are no cut. */
 	for (int i = 0; i < 4; i++) {
 		struct answer *answer = NULL;
-		enum admission got = ADMIT_DROP;
+		enum verdict got = VERDICT_DROP;
 		bool at_end = false;
 
 		wire__build(msg, &m);
@@ -467,7 +467,7 @@ static void test_salvage(void **state)
 		if (i == 3)
 			continue;
 		assert_true(at_end);
-		assert_int_equal(got, i == 2 ? ADMIT_POSITIVE : ADMIT_PASS);
+		assert_int_equal(got, i == 2 ? VERDICT_POSITIVE : VERDICT_PASS);
 		assert_int_equal(answer->flags & DNS_TC, i == 2 ? 0 : DNS_TC);
 		answer__free(answer);
 		assert_int_equal(answer__salvage(msg, len, &other, 1, 0, &at_end, &got, &answer),
@@ -479,7 +479,7 @@ static void test_header_counts(void **state)
 {
 	struct wire_message m = { 1, RESPONSE, "a.test.", 1, { "a.test. 30 IN A 192.0.2.1" } };
 	struct dns_name qname = wire__name("a.test.");
-	enum admission got = ADMIT_POSITIVE;
+	enum verdict got = VERDICT_POSITIVE;
 	struct answer *answer = NULL;
 	static uint8_t msg[DNS_MAX_MSG];
 	size_t len = wire__build(msg, &m), question = DNS_HEADER + qname.len + 4;
@@ -487,14 +487,14 @@ static void test_header_counts(void **state)
 	(void)state;
 	msg[5] = 0; /* QDCOUNT */
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_DROP);
+	assert_int_equal(got, VERDICT_DROP);
 	msg[5] = 2;
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_DROP);
+	assert_int_equal(got, VERDICT_DROP);
 	msg[5] = 1;
 	msg[question - 1] = 3; /* class CH */
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_DROP);
+	assert_int_equal(got, VERDICT_DROP);
 	msg[question - 1] = 1;
 	msg[6] = 0xff; /* more records than there is room for */
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), -EBADMSG);
@@ -504,7 +504,7 @@ static void test_header_counts(void **state)
 	assert_null(answer);
 	/* Octets behind the last record. */
 	assert_int_equal(answer__decode(msg, len + 5, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_POSITIVE);
+	assert_int_equal(got, VERDICT_POSITIVE);
 	answer__free(answer);
 }
 
@@ -557,7 +557,7 @@ static void test_rdata(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct wire_message m = { 1, RESPONSE, "a.test.", cases[i].type, { 0 } };
 		struct dns_name qname = wire__name("a.test.");
-		enum admission got = ADMIT_DROP;
+		enum verdict got = VERDICT_DROP;
 		struct answer *answer = NULL;
 		static uint8_t msg[DNS_MAX_MSG];
 		uint8_t *p = msg + wire__build(msg, &m), *copy;
@@ -587,7 +587,7 @@ static void test_opt(void **state)
 	static const uint8_t opt[] = { 0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0,
 				       8, 0, 10, 0, 4,	  1, 2, 3,    4 };
 	struct dns_name qname = wire__name("a.test.");
-	enum admission got;
+	enum verdict got;
 	struct answer *answer = NULL;
 	static uint8_t msg[DNS_MAX_MSG];
 	size_t len = wire__build(msg, &m);
@@ -597,7 +597,7 @@ static void test_opt(void **state)
 	msg[11] = 1;
 	len += sizeof(opt);
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_POSITIVE);
+	assert_int_equal(got, VERDICT_POSITIVE);
 	assert_int_equal(answer->ttl_s, 30);
 	assert_int_equal(answer->n_ttl, 1);
 	assert_int_equal(answer->count[DNS_ADDITIONAL], 0);
@@ -606,7 +606,7 @@ static void test_opt(void **state)
 
 	msg[len - sizeof(opt) + 5] = 1; /* BADVERS */
 	assert_int_equal(answer__decode(msg, len, &qname, 1, 0, &got, &answer), 0);
-	assert_int_equal(got, ADMIT_PASS);
+	assert_int_equal(got, VERDICT_PASS);
 	assert_int_equal(answer->flags & DNS_RCODE, DNS_SERVFAIL);
 	assert_int_equal(answer->n_ttl, 1);
 	answer__free(answer);
