@@ -5,7 +5,7 @@
     daemonset.py FILE args [NAME=VALUE...]   the arguments, one a line, $(NAME) filled in as the kubelet does
     daemonset.py FILE caps                   the capabilities added, as capsh names them: +bpf,+net_admin
     daemonset.py FILE corefile               the Corefile of the ConfigMap
-    daemonset.py FILE get PATH               one value, as template.spec.hostNetwork
+    daemonset.py FILE get PATH...            values, one a line, as template.spec.hostNetwork
 """
 import json
 import re
@@ -16,7 +16,7 @@ import yaml
 
 def main(path, what, *rest):
     with open(path) as file:
-        objects = [o for o in yaml.safe_load_all(file) if o]
+        objects = [o for o in yaml.load_all(file, yaml.CSafeLoader) if o]
     spec = next(o for o in objects if o["kind"] == "DaemonSet")["spec"]
     container = spec["template"]["spec"]["containers"][0]
     if what == "args":
@@ -28,10 +28,11 @@ def main(path, what, *rest):
     elif what == "corefile":
         print(next(o for o in objects if o["kind"] == "ConfigMap")["data"]["Corefile"], end="")
     else:
-        node = spec
-        for part in rest[0].split("."):
-            node = node[int(part) if part.isdigit() else part]
-        print(json.dumps(node, sort_keys=True) if isinstance(node, (dict, list)) else node)
+        for value in rest:
+            node = spec
+            for part in value.split("."):
+                node = node[int(part) if part.isdigit() else part]
+            print(json.dumps(node, sort_keys=True) if isinstance(node, (dict, list)) else node)
 
 
 main(*sys.argv[1:])
