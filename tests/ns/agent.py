@@ -83,8 +83,8 @@ class Nodens:
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=log,
                                             env=os.environ | (env or {}))
 
-    def wait(self, condition, seconds=10):
-        """Until condition() or its end, which is a failure."""
+    def wait(self, condition, seconds=30):
+        """Until condition() or its end, which is a failure. (The verifier is a second of a CPU's; on a busy machine, many.)"""
         wait_until(seconds, lambda: not self.alive() or condition(), self.log_tail)
         assert self.alive(), f"nodens ended: {self.log_tail()}"
 
@@ -148,10 +148,10 @@ class Nodens:
         if self.alive():
             self.signal("TERM")
             try:
-                self.process.wait(5)
+                self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.kill()
-                pytest.fail("nodens did not end within 5 s of SIGTERM")
+                pytest.fail("nodens did not end within 15 s of SIGTERM")
         self.check_clean()
 
     def check_clean(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The agent against upstreams that are slow, dead, lossy or lying, and clients that are no better. In listen mode, so
-that each miss is a plain packet; what the labels of the names mean: tests/fake-upstream."""
+"""The agent against upstreams that are dead, lossy or lying, and clients that are no better. In listen mode, so that each
+miss is a plain packet; what the labels of the names mean: tests/fake-upstream. After how long something happens:
+tests/scenario."""
 import contextlib
 import random
 import resource
@@ -85,12 +86,12 @@ def test_do_and_cd_are_asked_apart(one, cli, upstreams):
     assert upstreams[1].asked("docd.example.org") == (4, 0)
 
 
-def test_identical_misses_are_one_exchange(one, nodens, cli, upstreams):
+def test_identical_misses_are_one_exchange(one, nodens, cli):
     asked = []
     with nodens.counting() as gains, contextlib.ExitStack() as stack:
         for i in range(50):
             name = "".join(c.upper() if (i >> k) & 1 else c for k, c in enumerate("coalesce"))
-            sent = make_query(f"{name}.slow-300.example.org", payload=None if i % 2 else 1232, qid=1000 + i)
+            sent = make_query(f"{name}.slow-1000.example.org", payload=None if i % 2 else 1232, qid=1000 + i)
             sock = stack.enter_context(cli.udp())
             sock.send(sent.to_wire())
             asked.append((sock, sent, name))
@@ -100,8 +101,7 @@ def test_identical_misses_are_one_exchange(one, nodens, cli, upstreams):
             assert (reply.id, reply.answer[0][0].address) == (sent.id, "192.0.2.1")
             assert wire[12:21] == b"\x08" + name.encode(), "the question as sent"
             assert (reply.edns >= 0) == (sent.edns >= 0)
-    assert upstreams[1].asked("coalesce.slow-300.example.org") == (1, 0)
-    assert gains["agent.coalesced"] == 49
+    assert (gains["agent.upstream_exchanges"], gains["agent.coalesced"]) == (1, 49)
     assert (nodens.stat("agent.waiting"), nodens.stat("agent.in_flight")) == (0, 0)
 
 
@@ -111,53 +111,28 @@ def test_identical_misses_are_one_exchange(one, nodens, cli, upstreams):
 def test_a_frozen_upstream_is_left(two, nodens, cli, upstreams):
     assert cli.value("a.frozen.example.org") == "192.0.2.1"
     upstreams[1].freeze()
-    answer = cli.ask("b.frozen.example.org")
-    assert answer.value == "192.0.2.2"
-    assert 380 <= answer.ms <= 800
-    cli.ask("c.frozen.example.org")  # the second in a row: now it counts as dead
-    answer = cli.ask("d.frozen.example.org")
-    assert answer.value == "192.0.2.2"
-    assert answer.ms <= 150, "once the upstream is known to be dead"
-    assert nodens.stat("agent.upstreams_down") == 1
+    for name in "b", "c":  # the second in a row: now it counts as dead
+        assert cli.value(f"{name}.frozen.example.org") == "192.0.2.2"
+    nodens.wait_stat("agent.upstreams_down", 1)
+    assert cli.value("d.frozen.example.org") == "192.0.2.2"
+    assert upstreams[1].asked("d.frozen.example.org") == (0, 0), "once it is known to be dead"
     upstreams.thaw()
-    nodens.wait_stat("agent.upstreams_down", 0, 2)
+    nodens.wait_stat("agent.upstreams_down", 0, 10)
     assert cli.value("e.frozen.example.org") == "192.0.2.1"
 
 
-def test_a_closed_port_costs_nothing(forward, cli):
+def test_a_closed_port_is_seen(forward, nodens, cli):
+    """By the ICMP message that comes back."""
     forward("10.50.0.9 10.50.0.3", "policy sequential")
-    answer = cli.ask("closed.example.org")
-    assert answer.value == "192.0.2.3"
-    assert answer.ms <= 300
-
-
-def test_all_upstreams_closed(forward, nodens, cli):
-    forward("10.50.0.9")
-    answer = cli.ask("allclosed.example.org", timeout=8)
-    assert answer.status == "SERVFAIL"
-    assert 4900 <= answer.ms <= 6400, "it might come back"
-    assert nodens.stat("agent.upstream_udp") <= 40
-
-
-def test_all_upstreams_dead(forward, nodens, cli):
-    forward("10.50.0.1 10.50.0.2")
-    answer = cli.ask("dead.example.org", timeout=8)
-    assert answer.status == "SERVFAIL"
-    assert 4900 <= answer.ms <= 6400
-    assert (nodens.stat("agent.servfail"), nodens.stat("agent.in_flight")) == (1, 0)
-    assert cli.value("alive.example.org") in ("192.0.2.1", "192.0.2.2")
+    assert cli.value("closed.example.org") == "192.0.2.3"
+    assert nodens.stat("agent.upstream_errors") >= 1
+    assert nodens.stat("agent.upstream_timeouts") == 0
 
 
 def test_a_lost_query_is_repeated(one, nodens, cli, upstreams):
-    answer = cli.ask("a.lossy1.example.org")
-    assert answer.value == "192.0.2.1"
-    assert 380 <= answer.ms <= 800
-    assert upstreams[1].asked("a.lossy1.example.org") == (2, 0)
-    assert nodens.stat("agent.upstream_resent") == 1
-
-
-def test_four_lost_queries_are_repeated(one, cli):
-    assert cli.value("a.lossy4.example.org", timeout=8) == "192.0.2.1", "answer to the fifth query"
+    assert cli.value("a.lossy1.example.org") == "192.0.2.1"
+    assert upstreams[1].asked("a.lossy1.example.org")[0] >= 2
+    assert nodens.stat("agent.upstream_resent") >= 1
 
 
 @pytest.mark.parametrize("kind", ["badid", "badq", "response"])
@@ -174,27 +149,14 @@ def test_an_answer_from_another_port_does_not_arrive(one, cli):
 
 
 def test_only_lies(two, nodens, cli):
-    answer = cli.ask("only.badq.example.org", timeout=8)
-    assert answer.status == "SERVFAIL"
-    assert answer.ms <= 6400
+    assert cli.ask("only.badq.example.org", timeout=8).status == "SERVFAIL"
     assert nodens.stat("agent.upstream_mismatches") >= 3
 
 
-def test_only_broken_answers(two, cli):
+def test_only_broken_answers(two, nodens, cli):
     """Ours, but broken: the next one is asked at once, and nobody is taken for dead."""
-    answer = cli.ask("only.garbage.example.org")
-    assert answer.status == "SERVFAIL"
-    assert answer.ms <= 500
-
-
-def test_a_slow_upstream_is_waited_for(one, nodens, cli, upstreams):
-    """Further queries go out meanwhile, but the answer to the first one counts when it comes."""
-    answer = cli.ask("a.slow-1700.example.org")
-    assert answer.value == "192.0.2.1"
-    assert answer.ms <= 1900
-    assert upstreams[1].asked("a.slow-1700.example.org") == (3, 0), "from one that is usually fast"
-    for counter in "upstream_timeouts", "upstream_mismatches", "upstreams_down":
-        assert nodens.stat(f"agent.{counter}") == 0
+    assert cli.ask("only.garbage.example.org").status == "SERVFAIL"
+    assert nodens.stat("agent.upstream_timeouts") == 0
 
 
 # ---- TCP upstream ----------------------------------------------------------------------------------------
@@ -212,7 +174,6 @@ def test_truncation(one, cli, upstreams):
 def test_truncation_without_tcp(two, cli):
     answer = cli.ask("trunc.close.example.org", ignore_tc=True)
     assert answer.status == "NOERROR" and "tc" in answer.flags, "as the upstream had it"
-    assert answer.ms <= 1000
 
 
 def connections():
@@ -229,13 +190,6 @@ def test_force_tcp(forward, nodens, cli, upstreams):
     time.sleep(0.2)
     assert cli.value("f6.example.org") == "192.0.2.1", "on a new connection"
     assert nodens.stat("agent.upstream_errors") == 0
-
-
-def test_force_tcp_closed_instead_of_an_answer(forward, cli):
-    forward("10.50.0.1", "force_tcp")
-    answer = cli.ask("only.close.example.org", timeout=8)
-    assert answer.status == "SERVFAIL"
-    assert answer.ms <= 6400
 
 
 def test_force_tcp_many_at_once(forward, cli):
@@ -379,11 +333,6 @@ def statuses(cli, names):
     return sorted(answer.status for answer in cli.ask_all(names, window=len(names)).values())
 
 
-def test_max_concurrent(forward, cli):
-    forward("10.50.0.1", "max_concurrent 3")
-    assert statuses(cli, [f"c{i}.slow-300.example.org" for i in range(8)]) == ["NOERROR"] * 3 + ["REFUSED"] * 5
-
-
 def test_few_descriptors(one, nodens, cli):
     """SERVFAIL for what is too much, and all is well again afterwards."""
     resource.prlimit(nodens.pid, resource.RLIMIT_NOFILE, (80, 80))
@@ -397,7 +346,7 @@ def test_few_descriptors(one, nodens, cli):
 
 def test_sigterm_waits_for_answers(one, nodens, cli):
     finish = cli.begin("late.slow-400.example.org")
-    time.sleep(0.2)
+    nodens.wait_stat("agent.in_flight", 1)
     nodens.stop()
     assert finish().value == "192.0.2.1", "the answer that was on its way"
     assert leftovers() == []
@@ -405,10 +354,10 @@ def test_sigterm_waits_for_answers(one, nodens, cli):
 
 def test_sigterm_does_not_wait_for_ever(one, nodens, cli):
     cli.send_away("never.dead.example.org")
-    time.sleep(0.2)
+    nodens.wait_stat("agent.in_flight", 1)
     begin = time.monotonic()
     nodens.stop()
-    assert time.monotonic() - begin <= 1.5
+    assert time.monotonic() - begin <= 4, "as long as an upstream has"
     assert leftovers() == []
 
 

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""/health and /ready, the end of the agent (lameduck, a loop), connections that take too long. In listen mode, with
-upstreams that misbehave on demand (tests/fake-upstream)."""
-import socket
+"""/health and /ready, the end of the agent (lameduck, a loop). In listen mode, with upstreams that misbehave on demand
+(tests/fake-upstream)."""
 import time
 
-from agent import block, directive, http
-from lab import POD_SIDE4, POD_SIDE6, ip, leftovers, note, wait_until
-from query import framed, make_query, parse, read_message
+from agent import block, http
+from lab import POD_SIDE4, POD_SIDE6, ip, leftovers, wait_until
 
 HEALTH, READY = "http://127.0.0.1:8080/health", "http://127.0.0.1:8181/ready"
 HEALTH_LINE = "health 127.0.0.1:8080"
@@ -62,73 +60,7 @@ def test_lameduck_twice(serve, full_corefile, nodens):
     assert leftovers() == []
 
 
-# ---- connections and loops -------------------------------------------------------------------------------
-
-
-def patience(cli, octets):
-    """For how many seconds a connection that sends so many octets of a query and no more is kept."""
-    with cli.tcp(timeout=20) as sock:
-        begin = time.monotonic()
-        sock.send(framed(make_query("patience.example.org").to_wire())[:octets])
-        while sock.recv(4096):
-            begin = time.monotonic()
-        return time.monotonic() - begin
-
-
-def test_timeouts(serve, nodens, cli):
-    timeouts = directive("timeouts", "read 1s", "idle 4s", "write 2s")
-    corefile = block("example.org:53", f"bind {POD_SIDE4}", timeouts, "forward . 10.50.0.1")
-    serve(corefile)
-    silent, part, idle = (patience(cli, octets) for octets in (0, 5, 1000))
-    note(f"silent {silent:.1f}, part {part:.1f}, idle {idle:.1f} s")
-    assert silent >= 0.9, "without an octet"
-    assert part >= 0.9, "with a part of a message"
-    assert idle >= 3.9, "after an answer"
-    assert part < idle, "a part of a message is waited for less than the next one"
-    # a reload, for connections to come
-    nodens.corefile.write_text(corefile.replace("read 1s", "read 5s").replace("idle 4s", "idle 1s"))
-    nodens.signal("HUP")
-    nodens.wait_said("the new configuration is at work")
-    part, idle = patience(cli, 5), patience(cli, 1000)
-    assert part >= 4.9
-    assert idle < part
-
-
-def queries_taken(cli, n, at_once):
-    """(how many of n queries on one connection were answered, whether it is still open): all sent at once, or each after
-    the answer before."""
-    wires = [framed(make_query(f"q{i}.example.org").to_wire()) for i in range(n)]
-    got = 0
-    with cli.tcp(timeout=5) as sock:
-        stream = sock.makefile("rb")
-        try:
-            if at_once:
-                sock.send(b"".join(wires))
-            for wire in wires:
-                if not at_once:
-                    sock.send(wire)
-                parse(read_message(stream))
-                got += 1
-            sock.settimeout(0.5)
-            return got, sock.recv(1) != b""
-        except (EOFError, ConnectionError):
-            return got, False
-        except socket.timeout:
-            return got, True
-
-
-def test_maxtcpqueries(serve, nodens, cli):
-    limit = directive("timeouts", "maxtcpqueries 3")
-    corefile = block("example.org:53", f"bind {POD_SIDE4}", limit, "cache", "forward . 10.50.0.1")
-    serve(corefile)
-    assert queries_taken(cli, 5, at_once=True) == (3, False)
-    assert queries_taken(cli, 3, at_once=True) == (3, False)
-    assert queries_taken(cli, 5, at_once=False) == (3, False)
-    assert queries_taken(cli, 2, at_once=False) == (2, True)
-    nodens.corefile.write_text(corefile.replace("maxtcpqueries 3", "maxtcpqueries -1"))
-    nodens.signal("HUP")
-    nodens.wait_said("the new configuration is at work")
-    assert queries_taken(cli, 40, at_once=True) == (40, True), "without a limit"
+# ---- loops -----------------------------------------------------------------------------------------------
 
 
 LOOPING = block("loop.test:53", f"bind {POD_SIDE4}", "loop", f"forward . {POD_SIDE4}")

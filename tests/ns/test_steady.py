@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Ten seconds of mixed load from two pods with a small cache and short lives, so that answers are evicted, expire and are
+"""Seconds of mixed load from two pods with a small cache and short lives, so that answers are evicted, expire and are
 fetched again all the time: not one wrong answer, not one lost."""
 import os
 import re
@@ -11,7 +11,7 @@ from cluster import D
 from lab import DNS4, DNS6, PYTHON, TOOLS, leftovers, note
 from load import figures
 
-DURATION = int(os.environ.get("DURATION", 10))
+DURATION = int(os.environ.get("DURATION", 6))
 
 
 def begin_load(lab, p1, p2):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What the options of forward do, and what lies over TCP come to: the agent in listen mode against tests/fake-upstream.
-(Lies over UDP, silence and loss: test_agent.py. TLS: test_tls.py.)"""
+(Lies over UDP, silence and loss: test_agent.py. TLS: test_tls.py. After how long something happens: tests/scenario.)"""
 import collections
 import re
 import threading
@@ -9,7 +9,7 @@ import time
 import pytest
 
 from agent import block, directive
-from lab import PYTHON, POD_SIDE4, ip, output, run, sysctl, wait_until
+from lab import PYTHON, POD_SIDE4, ip, output, run, sysctl
 from query import unique
 
 FORCE_TCP = pytest.mark.parametrize("options", [[], ["force_tcp"]], ids=["udp", "tcp"])
@@ -58,14 +58,6 @@ def test_lies_over_tcp(forward, nodens, cli, kind):
     assert gains["agent.upstream_mismatches"] >= 1
 
 
-def test_an_answer_cut_off_over_tcp(forward, cli):
-    forward("10.50.0.1", "force_tcp")
-    answer = cli.ask("b.cutoff.example.org", timeout=8)
-    assert answer.status == "SERVFAIL"
-    assert answer.ms <= 6400
-    assert cli.value("c.example.org") == "192.0.2.1", "afterwards"
-
-
 def test_upstream_without_edns(one, cli, upstreams):
     assert cli.value("a.noedns.example.org") == "192.0.2.1"
     assert upstreams[1].asked("a.noedns.example.org") == (2, 0)
@@ -74,23 +66,12 @@ def test_upstream_without_edns(one, cli, upstreams):
     assert len(cli.values("b.noedns.big-100.example.org", tcp=True)) == 100, "over TCP since they do not fit"
 
 
-def test_upstreams_that_drop_edns(one, cli, upstreams):
-    for i in 1, 2:
-        assert cli.value(f"{i}.dropedns.example.org", timeout=8) == "192.0.2.1"
-    answer = cli.ask("3.dropedns.example.org")
-    assert answer.value == "192.0.2.1"
-    assert answer.ms <= 300, "once it is known"
-    assert upstreams[1].asked("3.dropedns.example.org") == (1, 0)
-
-
 def test_a_way_that_drops_what_is_large(one, cli, upstreams):
     assert cli.value("small.example.org") == "192.0.2.1"
     for i in 1, 2:
         assert len(cli.values(f"{i}.droplarge.big-100.example.org", tcp=True, timeout=8)) == 100
-    answer = cli.ask("3.droplarge.big-100.example.org", tcp=True)
-    assert len(answer.values) == 100
-    assert answer.ms <= 350, "once it is known"
-    assert upstreams[1].asked("3.droplarge.big-100.example.org") == (1, 1)
+    assert len(cli.values("3.droplarge.big-100.example.org", tcp=True)) == 100
+    assert upstreams[1].asked("3.droplarge.big-100.example.org") == (1, 1), "once it is known"
 
 
 def test_an_answer_cut_without_tc(one, cli, upstreams):
@@ -108,7 +89,6 @@ def test_a_header_alone(forward, nodens, cli, rcode):
     with nodens.counting() as gains:
         answer = cli.ask(f"alone.{rcode}.example.org")
     assert answer.status == rcode.upper()
-    assert answer.ms <= 300
     assert gains["agent.upstream_timeouts"] == 0
 
 
@@ -123,46 +103,6 @@ def test_transports(forwards, cli, upstreams):
     assert upstreams[1].asked("a.example.org") == (1, 0)
     cli.ask("b.example.org")
     assert upstreams[1].asked("b.example.org") == (0, 1)
-
-
-@pytest.fixture
-def all_down(forward, nodens, cli, upstreams):
-    """all_down(OPTION): both upstreams frozen and taken for dead."""
-    def all_down(*options):
-        forward("10.50.0.1 10.50.0.2", "max_fails 1", *options)
-        upstreams[1].freeze()
-        upstreams[2].freeze()
-        cli.send_away(unique("example.org"))
-        nodens.wait_stat("agent.upstreams_down", 2, 8)
-    return all_down
-
-
-def asked_both(upstreams, name):
-    """How often both were asked together, while they are frozen."""
-    return sum(sum(upstreams[i].asked(name)) for i in (1, 2))
-
-
-def test_failfast(all_down, nodens, cli, upstreams):
-    all_down("failfast_all_unhealthy_upstreams")
-    name = unique("example.org")
-    assert cli.ask(name, timeout=1).status == "SERVFAIL", "at once"
-    assert asked_both(upstreams, name) == 0
-    assert nodens.stat("agent.healthcheck_broken") >= 1
-
-
-def test_without_failfast(all_down, nodens, cli, upstreams):
-    all_down()
-    name = unique("example.org")
-    cli.send_away(name)
-    wait_until(2, lambda: asked_both(upstreams, name) > 0, "nobody was asked")
-    assert nodens.stat("agent.healthcheck_broken") >= 1
-
-
-def test_max_connect_attempts(forwards, cli):
-    forwards(*(directive(f"forward {name}.example.org 10.50.0.9 10.50.0.2", "policy sequential",
-                         f"max_connect_attempts {attempts}", "max_fails 0") for name, attempts in (("a", 1), ("b", 2))))
-    assert cli.ask("a.example.org").status == "SERVFAIL", "after one attempt"
-    assert cli.value("b.example.org") == "192.0.2.2", "at the second attempt"
 
 
 @pytest.mark.parametrize("policy, counts", [("sequential", [21]), ("round_robin", [7, 7, 7]), ("random", None)])
@@ -197,20 +137,6 @@ def test_failover_and_next_on_nodata(nodens, cli, upstreams):
     assert [upstreams[i].asked("b.nodata.example.org") for i in (1, 2, 3)] == [(1, 0), (0, 0), (1, 0)]
 
 
-def test_idle_tcp_connections_expire(forward, cli):
-    forward("10.50.0.1", "force_tcp", "expire 1s")
-    cli.ask("a.example.org")
-    assert streams(53)
-    wait_until(5, lambda: not streams(53), "idle connections stay open")
-
-
-def test_idle_tcp_connections_are_kept(forward, cli):
-    forward("10.50.0.1", "force_tcp", "expire 60s")
-    cli.ask("a.example.org")
-    time.sleep(2.5)
-    assert streams(53)
-
-
 def test_a_kept_connection_that_leads_nowhere(forward, cli):
     """The endpoint behind it is gone without a word, as when a pod of the cluster's DNS dies."""
     forward("10.50.0.1", "force_tcp")
@@ -220,12 +146,8 @@ def test_a_kept_connection_that_leads_nowhere(forward, cli):
     try:
         for port in kept:
             run("iptables", "-w", "-I", "OUTPUT", "-p", "tcp", "--sport", port, "-j", "DROP")
-        answer = cli.ask("b.example.org")
-        assert answer.value == "192.0.2.1"
-        assert answer.ms <= 1900
-        answer = cli.ask("c.example.org")
-        assert answer.value == "192.0.2.1"
-        assert answer.ms <= 350
+        for name in "b", "c":
+            assert cli.value(f"{name}.example.org") == "192.0.2.1"
     finally:
         run("iptables", "-w", "-F", "OUTPUT")
 

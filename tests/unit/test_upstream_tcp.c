@@ -168,6 +168,7 @@ static void test_closed_connections(void **state)
 	struct stream_fake tcp;
 	struct upstream_group *group = open_tcp(&f, &tcp, FORCE_TCP);
 	struct question q;
+	uint64_t begin;
 
 	(void)state;
 	tcp.behaviour = STREAM_ONCE;
@@ -177,8 +178,10 @@ static void test_closed_connections(void **state)
 	}
 	assert_int_equal(tcp.queries, 20);
 	tcp.behaviour = STREAM_CLOSES;
+	begin = f.v.now_ns;
 	ask(&f, group, &q);
 	assert_false(q.answered);
+	assert_in_range(q.ended_ns - begin, 5 * NSEC_PER_SEC, 5001 * NSEC_PER_MS);
 	assert_non_null(strstr(q.error, "read tcp 127.0.0.1:"));
 	assert_non_null(strstr(q.error, "EOF"));
 	close_tcp(&f, &tcp);
@@ -237,6 +240,7 @@ static void test_cut_within_an_answer(void **state)
 		&f, &tcp, ".:53 {\n forward . %1 %2 {\n force_tcp\n policy sequential\n}\n}\n");
 	struct stream_fake other;
 	struct question q;
+	uint64_t begin;
 
 	(void)state;
 	stream_fake_open(&other, f.v.loop.events, f.fake[1].port);
@@ -245,6 +249,14 @@ static void test_cut_within_an_answer(void **state)
 	assert_true(q.answered);
 	assert_int_equal(tcp.queries, 1);
 	assert_int_equal(other.queries, 1);
+	/* without another one it is asked again, as long as there is time */
+	stream_fake_close(&other);
+	stream_fake_open(&other, f.v.loop.events, f.fake[1].port);
+	other.behaviour = STREAM_CUT;
+	begin = f.v.now_ns;
+	ask(&f, group, &q);
+	assert_false(q.answered);
+	assert_in_range(q.ended_ns - begin, 5 * NSEC_PER_SEC, 5001 * NSEC_PER_MS);
 	stream_fake_close(&other);
 	close_tcp(&f, &tcp);
 }
