@@ -173,9 +173,9 @@ fuzz: $(FUZZ) ## fuzz targets, a minute each
 debug: ## build/debug/nodens: for a debugger, without optimization and hardening
 	$(Q)$(MAKE) BUILD=$(BUILD)/debug CFLAGS="-O0 -g3 -fno-omit-frame-pointer" HARDENING=-fPIE all
 
-asan: ## build into build/asan with ASan and UBSan
+asan: ## build/asan: the binary, unit tests and scenarios with ASan and UBSan
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
-		HARDENING=-fPIE tests
+		HARDENING=-fPIE all unit-tests
 
 coverage: ## lines of userspace/ that the unit tests reach
 	$(Q)scripts/coverage

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Runs pytest on files of tests, each in a lab of its own, two at a time; what fails is run once more, alone.
 
+Files of MEASURING, and what is run once more, wait until nobody holds the lock of the file $NODENS_AFTER: tests/run holds it
+as long as guests are emulated, each of which takes a CPU.
+
 Contract: called by conftest.py for a pytest outside of any lab. The last line is "N passed, N failed, N skipped"; what
 failed beside others and passed alone is named as flaky above it, and counts as failed where CI is set in the environment.
 Results are also in build/junit/ns-FILE.xml, those of the second run in build/junit/ns-FILE-again.xml.
 """
 import concurrent.futures
+import fcntl
 import os
 import pathlib
 import signal
@@ -19,6 +23,10 @@ import lab
 HERE = pathlib.Path(__file__).parent
 JUNIT = lab.BUILD / "junit"
 AT_A_TIME = 2
+# In the order in which they begin; the others come before them, LONG ones first.
+MEASURING = ("test_path", "test_floods", "test_front", "test_attach", "test_steady", "test_takeover", "test_shares", "test_kill",
+             "test_upgrade", "test_race")
+LONG = ("test_nodelocal", "test_reload", "test_cache", "test_agent", "test_observe")
 LIMIT_S = 600  # of a file
 NO_TESTS = 5  # pytest's exit status
 
@@ -57,6 +65,25 @@ def run_file(path, arguments, suffix="", quiet=True):
     return (out or b"").decode(errors="replace"), Result(junit, process.returncode)
 
 
+def order(path):
+    """A key to sort files by."""
+    measuring = path.stem in MEASURING
+    first = MEASURING if measuring else LONG
+    return measuring, first.index(path.stem) if path.stem in first else len(first), path.name
+
+
+def wait_for_quiet():
+    if path := os.environ.get("NODENS_AFTER"):
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def run_beside_another(path, arguments):
+    if path.stem in MEASURING:
+        wait_for_quiet()
+    return run_file(path, arguments)
+
+
 def split(config):
     """The arguments by file: {path: [path::test...]}, and the options."""
     chosen = {}
@@ -85,7 +112,7 @@ def main(config):
         return finish({path: result}, {})
     results = {}
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-        begun = {pool.submit(run_file, path, [*options, *tests]): path for path, tests in chosen.items()}
+        begun = {pool.submit(run_beside_another, path, [*options, *chosen[path]]): path for path in sorted(chosen, key=order)}
         for future in concurrent.futures.as_completed(begun):
             out, results[begun[future]] = future.result()
             show(begun[future], out, results[begun[future]])
@@ -102,6 +129,7 @@ def again(results, options):
     second = {}
     for path, result in results.items():
         if result.failed or result.died:
+            wait_for_quiet()
             print(f"again, alone: {path.name} {' '.join(result.failed)}", flush=True)
             tests = [f"{path}::{name}" for name in result.failed] if result.failed and not result.died else [str(path)]
             out, second[path] = run_file(path, [*options, *tests], "-again")

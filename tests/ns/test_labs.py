@@ -34,7 +34,7 @@ def outcome(tmp_path):
         for path in paths:
             path.write_text(textwrap.dedent(SAMPLE))
         clean = {key: value for key, value in os.environ.items()
-                 if key not in ("CI", "NODENS_STRICT", "NODENS_SKIPS", "NODENS_LAB_DIR")}
+                 if key not in ("CI", "NODENS_STRICT", "NODENS_SKIPS", "NODENS_LAB_DIR", "NODENS_AFTER")}
         done = lab_module.run(lab_module.PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "conftest", *paths,
                               "-k", expression, check=False, cwd=tmp_path, timeout=120,
                               env=clean | {"PYTHONPATH": os.path.dirname(__file__), "NODENS_BUILD": str(tmp_path)} | env)
