@@ -1,153 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * From query to reply: blocks, coalescing, limits, what is kept for how long.
+ * From query to reply: blocks, coalescing, what is kept for how long. Limits:
+ * test_resolver_limits.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <errno.h>
-
-#include "resolver/resolver_priv.h"
-#include "upstream_fixture.h"
-
-#define MAX_REPLIES 64
-
-struct reply {
-	void *owner;
-	size_t len;
-	uint8_t msg[4096];
-};
-
-struct fixture {
-	struct upstream_fixture up;
-	struct resolver *resolver;
-	struct server_block_error err;
-	struct reply replies[MAX_REPLIES];
-	unsigned int n;
-	unsigned int loops;
-	bool uncounted;	 /* replies are not kept */
-	uint32_t device; /* of all clients; 0: not known */
-	bool overloaded;
-	char error[EXCHANGE_ERROR_MAX]; /* of the last reply that was one */
-};
-
-static void on_reply(void *ctx, const struct client *client, const uint8_t *msg, size_t len)
-{
-	struct fixture *f = ctx;
-	struct reply *reply;
-
-	if (f->uncounted) {
-		f->n++;
-		return;
-	}
-	assert_in_range(f->n, 0, MAX_REPLIES - 1);
-	reply = &f->replies[f->n];
-	assert_true(len <= sizeof(reply->msg));
-	reply->owner = client->owner;
-	reply->len = len;
-	if (len)
-		memcpy(reply->msg, msg, len);
-	f->n++;
-}
-
-static void on_overload(void *ctx, bool overloaded)
-{
-	((struct fixture *)ctx)->overloaded = overloaded;
-}
-
-static void on_replied(void *ctx, const struct resolver_event *event)
-{
-	struct fixture *f = ctx;
-
-	if (event->error)
-		snprintf(f->error, sizeof(f->error), "%s", event->error);
-}
-
-static void on_loop(void *ctx, const struct client *client, const char *zone,
-		    const struct dns_name *probe)
-{
-	struct fixture *f = ctx;
-
-	(void)client;
-	assert_string_equal(zone, "loop.test.");
-	assert_true(probe->len > 1);
-	f->loops++;
-}
-
-static uint32_t device_of(void *ctx, const struct sockaddr *peer)
-{
-	(void)peer;
-	return ((struct fixture *)ctx)->device;
-}
-
-static void open_fixture(struct fixture *f, const char *text, unsigned int max_exchanges,
-			 unsigned int shed_above)
-{
-	struct resolver_config config = {
-		.stats = &f->up.stats,
-		.bufsize = 1232,
-		.max_exchanges = max_exchanges,
-		.shed_above = shed_above,
-		.reply = on_reply,
-		.overload = on_overload,
-		.replied = on_replied,
-		.device = device_of,
-		.looped = on_loop,
-		.loop = &f->up.v.loop,
-		.ctx = f,
-	};
-
-	memset(f, 0, sizeof(*f));
-	assert_int_equal(fixture_open(&f->up, text, FORWARD_READ_NS, NSEC_PER_SEC), 0);
-	config.corefile = f->up.cf;
-	config.upstreams = f->up.ups;
-	assert_int_equal(resolver__open(&config, &f->resolver, &f->err), 0);
-}
-
-static void close_fixture(struct fixture *f)
-{
-	resolver__close(f->resolver);
-	fixture_close(&f->up);
-}
-
-/* @id tells queries apart: it is the query's ID and the client's owner; @host the clients. */
-static void query_from(struct fixture *f, uint32_t host, const char *name, uint16_t id,
-		       uint8_t key_flags)
-{
-	struct client client = { .owner = (void *)(uintptr_t)id };
-	struct dns_query q = {
-		.id = id,
-		.flags = DNS_RD | (key_flags & NODENS_KEY_CD ? DNS_CD : 0),
-		.qtype = DNS_TYPE_A,
-		.qclass = DNS_CLASS_IN,
-		.edns = key_flags & NODENS_KEY_DO,
-		.edns_do = key_flags & NODENS_KEY_DO,
-		.edns_size = key_flags & NODENS_KEY_DO ? 1232 : 0,
-		.key_flags = key_flags,
-	};
-
-	client.peer.v4.sin_family = AF_INET;
-	client.peer.v4.sin_addr.s_addr = htonl(0x0a010000 + host);
-	client.local.v4.sin_family = AF_INET;
-	client.local.v4.sin_port = htons(53);
-	client.local.v4.sin_addr.s_addr = htonl(0x0a000001);
-	assert_int_equal(dns_name__from_text(&q.qname, name), 0);
-	resolver__query(f->resolver, &client, &q, f->up.v.now_ns);
-}
-
-static void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)
-{
-	query_from(f, id, name, id, key_flags);
-}
-
-static unsigned int rcode(const struct reply *reply)
-{
-	assert_true(reply->len >= DNS_HEADER);
-	return reply->msg[3] & 15;
-}
+#include "resolver_fixture.h"
 
 static void test_identical_queries_are_one_exchange(void **state)
 {
@@ -228,30 +84,6 @@ static void test_no_upstream_answers(void **state)
 	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
 	assert_int_equal(rcode(&f.replies[1]), DNS_SERVFAIL);
 	assert_int_equal(f.up.stats.v[AGENT_STAT_SERVFAIL], 2);
-	close_fixture(&f);
-}
-
-static void test_too_many(void **state)
-{
-	struct fixture f;
-	char name[32];
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
-	f.up.fake[0].behaviour = FAKE_SILENT;
-	for (int i = 0; i < 12; i++) {
-		snprintf(name, sizeof(name), "n%d.example.", i);
-		query(&f, name, i, 0);
-		assert_int_equal(f.overloaded, i >= 8);
-	}
-	assert_int_equal(f.n, 2);
-	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 2);
-	/* Who asks what is asked already still joins. */
-	query(&f, "n3.example.", 100, 0);
-	assert_int_equal(f.n, 2);
-	assert_true(fixture_run(&f.up, &f.n, 13));
-	assert_false(f.overloaded);
 	close_fixture(&f);
 }
 
@@ -341,93 +173,6 @@ static void test_probes_at_the_first_answer(void **state)
 	close_fixture(&f);
 }
 
-/* Nor may the many who ask one name at once take all places to wait in. */
-static void test_too_many_wait(void **state)
-{
-	static const char *const names[] = { "one.example.", "two.example.", "three.example." };
-	static struct fixture f;
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
-	f.up.fake[0].behaviour = FAKE_SILENT;
-	for (int i = 0; i < 8192; i++)
-		query(&f, names[i / 4096], i, 0);
-	assert_false(f.overloaded);
-	assert_int_equal(f.n, 0);
-	/* each name has its part, for whomever */
-	query(&f, names[0], 1, 0);
-	assert_int_equal(f.n, 1);
-	assert_int_equal(rcode(&f.replies[0]), DNS_SERVFAIL);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 1);
-	query(&f, names[2], 1, 0);
-	assert_true(f.overloaded);
-	assert_int_equal(resolver__in_flight(f.resolver), 3);
-	f.uncounted = true;
-	assert_true(fixture_run(&f.up, &f.n, 8194));
-	assert_false(f.overloaded);
-	close_fixture(&f);
-}
-
-/* One client that asks one name for ever has its share, and others are not turned away. */
-static void test_one_client_waits(void **state)
-{
-	static struct fixture f;
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 8);
-	f.up.fake[0].behaviour = FAKE_SILENT;
-	f.uncounted = true;
-	for (int i = 0; i < 20000; i++)
-		query_from(&f, 1, "one.example.", i, 0);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1024);
-	assert_int_equal(f.n, 20000 - 1024);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CLIENT_FULL], 20000 - 1024);
-	assert_false(f.overloaded);
-	query_from(&f, 2, "one.example.", 1, 0);
-	query_from(&f, 2, "two.example.", 1, 0);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1026);
-	assert_true(fixture_run(&f.up, &f.n, 20002));
-	/* what was held is given back */
-	query_from(&f, 1, "one.example.", 1, 0);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_WAITING], 1);
-	close_fixture(&f);
-}
-
-/* The same of exchanges, and of a device that sends from made-up addresses: it has twice that. */
-static void test_one_client_asks(void **state)
-{
-	struct fixture f;
-	char name[32];
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 400, 256);
-	f.up.fake[0].behaviour = FAKE_SILENT;
-	f.uncounted = true;
-	f.device = 7;
-	for (int i = 0; i < 300; i++) {
-		snprintf(name, sizeof(name), "n%d.example.", i);
-		query_from(&f, 1, name, i, 0);
-	}
-	assert_int_equal(resolver__in_flight(f.resolver), 64);
-	assert_int_equal(f.up.stats.v[AGENT_STAT_CLIENT_FULL], 300 - 64);
-	for (int i = 0; i < 300; i++) {
-		snprintf(name, sizeof(name), "m%d.example.", i);
-		query_from(&f, 100 + i, name, i, 0);
-	}
-	assert_int_equal(resolver__in_flight(f.resolver), 128);
-	assert_false(f.overloaded);
-	f.device = 8;
-	query_from(&f, 2, "another.example.", 1, 0);
-	assert_int_equal(resolver__in_flight(f.resolver), 129);
-	assert_true(fixture_run(&f.up, &f.n, 601));
-	for (int i = 0; i < 64; i++) {
-		snprintf(name, sizeof(name), "n%d.example.", i);
-		query_from(&f, 1, name, i, 0);
-	}
-	assert_int_equal(resolver__in_flight(f.resolver), 64);
-	close_fixture(&f);
-}
-
 /*
  * A name that has just gone unanswered is asked for once, of each upstream; an answer clears that.
  * (The fixture's deadline is 1 s: what it ends was left unanswered.)
@@ -459,28 +204,6 @@ static void test_unanswered_lately(void **state)
 	query(&f, "www.example.", 5, 0);
 	assert_true(fixture_run(&f.up, &f.n, 5));
 	assert_in_range(f.up.fake[0].queries, first + 3, first + 5);
-	close_fixture(&f);
-}
-
-/* The flag is the newest resolver's. */
-static void test_overload_changes_hands(void **state)
-{
-	struct fixture f;
-	char name[32];
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1\n}\n", 10, 4);
-	f.up.fake[0].behaviour = FAKE_SILENT;
-	for (int i = 0; i < 6; i++) {
-		snprintf(name, sizeof(name), "n%d.example.", i);
-		query(&f, name, i, 0);
-	}
-	assert_true(f.overloaded);
-	resolver__leave_store(f.resolver);
-	assert_false(f.overloaded);
-	f.overloaded = true; /* as the next one may say */
-	assert_true(fixture_run(&f.up, &f.n, 6));
-	assert_true(f.overloaded);
 	close_fixture(&f);
 }
 
@@ -523,40 +246,6 @@ static void test_longest_zone(void **state)
 		assert_int_equal(server_block__zone(&blocks[0], &name), want[i]);
 	}
 	close_fixture(&f);
-}
-
-static void test_max_concurrent_is_refused(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	open_fixture(&f, ".:53 {\n forward . %1 {\n max_concurrent 1\n}\n}\n", 100, 100);
-	query(&f, "a.example.", 1, 0);
-	query(&f, "b.example.", 2, 0);
-	assert_int_equal(f.n, 1);
-	assert_int_equal(rcode(&f.replies[0]), DNS_REFUSED);
-	assert_true(fixture_run(&f.up, &f.n, 2));
-	close_fixture(&f);
-}
-
-static void test_udp_limit(void **state)
-{
-	static const struct {
-		bool edns;
-		uint16_t size, bufsize;
-		size_t limit;
-	} cases[] = {
-		{ false, 0, 1232, 512 },    { true, 0, 1232, 512 },	 { true, 511, 1232, 512 },
-		{ true, 512, 1232, 512 },   { true, 600, 1232, 600 },	 { true, 1232, 1232, 1232 },
-		{ true, 4096, 1232, 1232 }, { true, 65535, 4096, 4096 }, { true, 4096, 512, 512 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct dns_query q = { .edns = cases[i].edns, .edns_size = cases[i].size };
-
-		assert_int_equal(resolver__udp_limit(&q, cases[i].bufsize), cases[i].limit);
-	}
 }
 
 /* What the errors plugin has to say: whom we asked, and what became of it. */
@@ -667,20 +356,13 @@ int main(void)
 		cmocka_unit_test(test_do_and_cd_are_others),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_no_upstream_answers),
-		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_close_with_queries_under_way),
 		cmocka_unit_test(test_probe_not_asked),
 		cmocka_unit_test(test_probe_unreachable),
 		cmocka_unit_test(test_probes_at_the_first_answer),
-		cmocka_unit_test(test_too_many_wait),
-		cmocka_unit_test(test_one_client_waits),
-		cmocka_unit_test(test_one_client_asks),
 		cmocka_unit_test(test_unanswered_lately),
-		cmocka_unit_test(test_overload_changes_hands),
 		cmocka_unit_test(test_next_heeds_except),
 		cmocka_unit_test(test_longest_zone),
-		cmocka_unit_test(test_max_concurrent_is_refused),
-		cmocka_unit_test(test_udp_limit),
 		cmocka_unit_test(test_why_it_failed),
 		cmocka_unit_test(test_loop),
 		cmocka_unit_test(test_acl),
