@@ -32,7 +32,7 @@ struct seen {
 	char name[16];
 	struct netdev info;
 	bool present;
-	unsigned int reports;
+	unsigned int reports, touches;
 };
 
 struct picture {
@@ -325,13 +325,54 @@ static void test_lost_messages(void **state)
 	monitor__close(monitor);
 }
 
+static void on_touched(void *ctx, int ifindex)
+{
+	struct picture *picture = ctx;
+	struct seen *s = seen(picture, "t0");
+
+	if (s && s->info.ifindex == ifindex)
+		s->touches++;
+}
+
+/* What changes nothing of struct netdev. */
+static void test_touched(void **state)
+{
+	static struct picture picture;
+	struct monitor *monitor;
+	unsigned int reports;
+
+	(void)state;
+	need_root();
+	assert_int_equal(monitor__open(on_link, &picture, &monitor), 0);
+	assert_int_equal(monitor__watch(monitor, on_touched), 0);
+	run("ip link add t0 type veth peer name t1");
+	settle(monitor, 50);
+	reports = seen(&picture, "t0")->reports;
+	seen(&picture, "t0")->touches = 0;
+	run("tc qdisc add dev t1 clsact");
+	settle(monitor, 50);
+	assert_int_equal(seen(&picture, "t0")->touches, 0);
+	run("tc qdisc add dev t0 clsact");
+	settle(monitor, 50);
+	assert_int_equal(seen(&picture, "t0")->touches, 1);
+	run("tc qdisc del dev t0 clsact");
+	settle(monitor, 50);
+	assert_int_equal(seen(&picture, "t0")->touches, 2);
+	run("ip link set t0 mtu 1400");
+	settle(monitor, 50);
+	assert_true(seen(&picture, "t0")->touches > 2);
+	assert_int_equal(seen(&picture, "t0")->reports, reports);
+	run("ip link del t0");
+	monitor__close(monitor);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_globs),	      cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_many),	      cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_peer_moves),    cmocka_unit_test(test_bridge_port),
-		cmocka_unit_test(test_lost_messages),
+		cmocka_unit_test(test_lost_messages), cmocka_unit_test(test_touched),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -15,10 +15,21 @@
 
 struct device {
 	struct list link;
+	struct list same; /* others whose ifindex falls together with its */
+	bool touched;	  /* somebody did something to it since it was looked at */
 	struct netdev info;
 	struct attachment *attachment; /* NULL: failed, see the log */
 	uint64_t lost_ns;	       /* when it was last logged that its program was gone */
 };
+
+/* There at start and attached to by the best way, before there are too many for that. */
+#define UNHURRIED_MAX 64
+/* Looked at in a second, besides those that were touched: 500 devices take 8 s. */
+#define REVIEW_MAX 64
+#define BUCKETS	   256
+
+/* Devices that came or went, one line each, in a second; the others are summed up. */
+#define LINES_MAX 20
 
 /* Who takes programs off again and again is named once in this time. */
 #define LOST_LOG_NS (60 * NSEC_PER_SEC)
@@ -27,7 +38,12 @@ struct devices {
 	struct devices_config config;
 	struct monitor *monitor;
 	struct event *readable; /* NULL: the first list is coming in */
-	struct list list;
+	struct list list;	/* those to be looked at first come first */
+	struct list by_ifindex[BUCKETS];
+	unsigned int lines;	 /* since the last look, said or not */
+	unsigned int n, touched; /* devices; of them at the head of the list */
+	uint32_t *gone;		 /* whose clients are still to be forgotten */
+	size_t n_gone, cap_gone;
 	int error;
 };
 
@@ -60,15 +76,29 @@ static bool wanted(const struct devices *devices, const struct netdev *info)
 
 static struct device *find(struct devices *devices, int ifindex)
 {
-	struct list *node;
+	struct list *bucket = &devices->by_ifindex[(uint32_t)ifindex % BUCKETS], *node;
 
-	for (node = devices->list.next; node != &devices->list; node = node->next) {
-		struct device *device = list_entry(node, struct device, link);
+	for (node = bucket->next; node != bucket; node = node->next) {
+		struct device *device = list_entry(node, struct device, same);
 
 		if (device->info.ifindex == ifindex)
 			return device;
 	}
 	return NULL;
+}
+
+static bool may_say(struct devices *devices)
+{
+	return devices->lines++ < LINES_MAX;
+}
+
+static void sum_up(struct devices *devices)
+{
+	if (devices->lines > LINES_MAX)
+		log_info("%u more devices were attached to or left; attached to now: %llu",
+			 devices->lines - LINES_MAX,
+			 (unsigned long long)devices->config.stats->v[AGENT_STAT_DEVICES]);
+	devices->lines = 0;
 }
 
 /* @first: a failure is logged. @logs: a success. */
@@ -79,6 +109,7 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 		.hook = devices->config.opts->hook,
 		.pod_veth = !strcmp(device->info.kind, "veth") && device->info.foreign_peer,
 		.steer = devices->config.plan(devices->config.ctx)->mode == MODE_STEER,
+		.hurry = !devices->readable && devices->n > UNHURRIED_MAX,
 	};
 	struct error err = { .text = "" };
 	char note[256] = "";
@@ -94,8 +125,9 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 		devices->config.stats->v[AGENT_STAT_DEVICES]++;
 		if (!logs)
 			return;
-		log_info("%s: attached, %s%s%s", device->info.name,
-			 attachment__how(device->attachment), note[0] ? ": " : "", note);
+		if (may_say(devices))
+			log_info("%s: attached, %s%s%s", device->info.name,
+				 attachment__how(device->attachment), note[0] ? ": " : "", note);
 		if (!strcmp(device->info.kind, "bridge"))
 			log_warn("%s: a bridge: what netfilter rewrites at its ports is not seen "
 				 "here; attach to the ports",
@@ -127,8 +159,34 @@ static void device_free(struct devices *devices, struct device *device, bool det
 {
 	device_unattach(devices, device, detach);
 	devices->config.stats->v[AGENT_STAT_DEVICES_WANTED]--;
+	devices->n--;
+	devices->touched -= device->touched;
 	list__del(&device->link);
+	list__del(&device->same);
 	free(device);
+}
+
+/* That walks over all clients: once for all the devices that went together. */
+static void forget_clients(struct devices *devices)
+{
+	clients__remove_devices(devices->config.datapath, devices->gone, devices->n_gone);
+	devices->n_gone = 0;
+}
+
+static void forget_clients_of(struct devices *devices, uint32_t ifindex)
+{
+	if (devices->n_gone == devices->cap_gone) {
+		size_t cap = devices->cap_gone ? devices->cap_gone * 2 : 64;
+		void *more = realloc(devices->gone, cap * sizeof(*devices->gone));
+
+		if (!more) {
+			clients__remove_devices(devices->config.datapath, &ifindex, 1);
+			return;
+		}
+		devices->gone = more;
+		devices->cap_gone = cap;
+	}
+	devices->gone[devices->n_gone++] = ifindex;
 }
 
 static void device_leave(struct devices *devices, struct device *device, const char *why,
@@ -136,9 +194,10 @@ static void device_leave(struct devices *devices, struct device *device, const c
 {
 	uint32_t ifindex = device->info.ifindex;
 
-	log_info("%s: %s", device->info.name, why);
+	if (may_say(devices))
+		log_info("%s: %s", device->info.name, why);
 	device_free(devices, device, detach);
-	clients__remove_device(devices->config.datapath, ifindex);
+	forget_clients_of(devices, ifindex);
 }
 
 /*
@@ -187,8 +246,24 @@ static void on_netdev(void *ctx, const struct netdev *info, bool gone)
 		return;
 	device->info = *info;
 	list__append(&devices->list, &device->link);
+	list__append(&devices->by_ifindex[(uint32_t)info->ifindex % BUCKETS], &device->same);
+	devices->n++;
 	devices->config.stats->v[AGENT_STAT_DEVICES_WANTED]++;
 	device_attach(devices, device, true, true);
+}
+
+/* It is looked at within the second. */
+static void on_touched(void *ctx, int ifindex)
+{
+	struct devices *devices = ctx;
+	struct device *device = find(devices, ifindex);
+
+	if (!device || device->touched)
+		return;
+	device->touched = true;
+	devices->touched++;
+	list__del(&device->link);
+	list__prepend(&devices->list, &device->link);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -231,16 +306,16 @@ static void warn_missing(struct devices *devices)
 	}
 }
 
-/* Somebody took its program off: put it on again. Misses and hits went past it
- * meanwhile. */
-static void put_back(struct devices *devices, struct device *device, uint64_t now)
+/* Somebody took its program off, or put one before it: put it on again. Misses and hits went past
+ * it meanwhile. */
+static void put_back(struct devices *devices, struct device *device, bool behind, uint64_t now)
 {
 	bool logs = !device->lost_ns || now - device->lost_ns >= LOST_LOG_NS;
 
 	if (logs) {
 		device->lost_ns = now;
-		log_warn("%s: another program removed nodens' program; attaching again",
-			 device->info.name);
+		log_warn("%s: another program %s; attaching again", device->info.name,
+			 behind ? "came before nodens' by tcx" : "removed nodens' program");
 	}
 	device_unattach(devices, device, false);
 	device_attach(devices, device, logs, logs);
@@ -274,6 +349,9 @@ static int watch(struct devices *devices)
 		log_error("out of memory");
 		return -ENOMEM;
 	}
+	ret = monitor__watch(devices->monitor, on_touched);
+	if (ret)
+		log_debug("no news of qdiscs: %s", strerror(-ret));
 	return 0;
 }
 
@@ -288,33 +366,51 @@ int devices_open(const struct devices_config *config, struct devices **out)
 	}
 	devices->config = *config;
 	list__init(&devices->list);
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		list__init(&devices->by_ifindex[i]);
 	*out = devices;
 	ret = watch(devices);
+	sum_up(devices);
 	if (!ret && !devices->error)
 		warn_missing(devices);
 	return ret ? ret : devices->error;
 }
 
+static void review(struct devices *devices, struct device *device, uint64_t now)
+{
+	enum attachment_state state;
+
+	devices->touched -= device->touched;
+	device->touched = false;
+	list__del(&device->link);
+	list__append(&devices->list, &device->link);
+	if (!wanted(devices, &device->info)) {
+		device_leave(devices, device, "detached, no longer wanted", true);
+		return;
+	}
+	if (!device->attachment) {
+		device_attach(devices, device, false, true);
+		return;
+	}
+	state = attachment__state(device->attachment);
+	if (state != ATTACHMENT_PRESENT)
+		put_back(devices, device, state == ATTACHMENT_BEHIND, now);
+}
+
+/* Those that were touched, and of the others some in their turn. */
 void devices_review(struct devices *devices)
 {
-	struct list *node, *next;
+	unsigned int n = devices->touched + REVIEW_MAX;
 	uint64_t now = loop__now(devices->config.loop);
 
-	for (node = devices->list.next; node != &devices->list; node = next) {
-		struct device *device = list_entry(node, struct device, link);
-
-		next = node->next;
-		if (!wanted(devices, &device->info))
-			device_leave(devices, device, "detached, no longer wanted", true);
-		else if (!device->attachment)
-			device_attach(devices, device, false, true);
-		else if (!attachment__present(device->attachment))
-			put_back(devices, device, now);
-	}
+	for (n = n < devices->n ? n : devices->n; n; n--)
+		review(devices, list_entry(devices->list.next, struct device, link), now);
 	/* Addresses come without a word about the device. */
 	if (devices->config.plan(devices->config.ctx)->wildcard &&
 	    !devices->config.opts->interfaces)
 		monitor__dump(devices->monitor);
+	forget_clients(devices);
+	sum_up(devices);
 }
 
 void devices_close(struct devices *devices, bool detach)
@@ -326,5 +422,6 @@ void devices_close(struct devices *devices, bool detach)
 	if (devices->readable)
 		event_free(devices->readable);
 	monitor__close(devices->monitor);
+	free(devices->gone);
 	free(devices);
 }

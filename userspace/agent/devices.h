@@ -3,7 +3,7 @@
  * Network devices as they come and go: attached to, left, forgotten.
  *
  * Contract: one device that cannot be attached to is one line in the log, once;
- * it is tried again each second.
+ * it is tried again each second, or where there are more than 64 devices in its turn.
  */
 #ifndef NODENS_DEVICES_H
 #define NODENS_DEVICES_H
@@ -30,7 +30,7 @@ struct devices;
 
 /* -errno: it has been logged. */
 int devices_open(const struct devices_config *config, struct devices **out);
-/* Devices that could not be attached to, or have lost their programs, are tried
+/* Once a second. Devices that could not be attached to, or have lost their programs, are tried
  * again; those no longer wanted are left. */
 void devices_review(struct devices *devices);
 /* Some device has a program, or none should have one. */

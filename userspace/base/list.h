@@ -35,6 +35,11 @@ static inline void list__append(struct list *list, struct list *node)
 	list->prev = node;
 }
 
+static inline void list__prepend(struct list *list, struct list *node)
+{
+	list__append(list->next, node);
+}
+
 static inline void list__del(struct list *node)
 {
 	if (!node->next)

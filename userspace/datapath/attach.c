@@ -66,21 +66,24 @@ static int on_link(const struct nlmsghdr *nlh, void *ctx)
 	return mnl_attr_parse(nlh, sizeof(*ifi), on_attr, kind);
 }
 
-static void device_kind(int ifindex, struct kind *kind)
+static void device_kind(struct nl *nl, int ifindex, struct kind *kind)
 {
 	char buf[MNL_SOCKET_BUFFER_SIZE];
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh;
-	struct nl nl;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
 
 	memset(kind, 0, sizeof(*kind));
 	kind->ifindex = ifindex;
-	if (nl__open(&nl))
-		return;
-	nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
 	ifi->ifi_index = ifindex;
-	nl__query(&nl, nlh, on_link, kind);
-	nl__close(&nl);
+	nl__query(nl, nlh, on_link, kind);
+}
+
+/* One socket serves every device. */
+static int need_rtnl(struct datapath *dp, struct error *err)
+{
+	int ret = dp->rtnl.sock ? 0 : nl__open(&dp->rtnl);
+
+	return ret ? error__set(err, ret, "rtnetlink: %s", strerror(-ret)) : 0;
 }
 
 #define NO_IDS "without CAP_SYS_ADMIN an XDP program could not be taken off again"
@@ -92,8 +95,8 @@ static void device_kind(int ifindex, struct kind *kind)
  * into it passes native XDP by, but not generic XDP, and native XDP there would clear GSO on the
  * peer. XDP without growth of the tail (before 5.8) cannot hold an answer.
  */
-static int choose(const struct datapath *dp, const struct attach_request *request,
-		  enum hook order[3], const char **why, struct error *err)
+static int choose(struct datapath *dp, const struct attach_request *request, enum hook order[3],
+		  const char **why, struct error *err)
 {
 	bool grow = dp->features.xdp_grow;
 	struct kind kind;
@@ -126,7 +129,7 @@ static int choose(const struct datapath *dp, const struct attach_request *reques
 		order[n++] = HOOK_TC;
 		return n;
 	}
-	device_kind(request->ifindex, &kind);
+	device_kind(&dp->rtnl, request->ifindex, &kind);
 	if (!grow) {
 		*why = "XDP cannot grow packets on this kernel";
 	} else if (!dp->features.prog_ids) {
@@ -160,21 +163,25 @@ static int attach_tc(struct attachment *at, const struct attach_request *request
 		request->pod_veth && request->steer
 			? (behind ? DATAPATH_TC_POD_BEHIND_XDP : DATAPATH_TC_POD)
 			: (behind ? DATAPATH_TC_NIC_BEHIND_XDP : DATAPATH_TC_NIC);
+	bool tcx = at->datapath->features.tcx;
+	struct nl *nl = &at->datapath->rtnl;
 	char text[160] = "", other[16];
 	int fd, ret;
 
 	fd = datapath__tc_prog_fd(at->datapath, which, request->steer, err);
 	if (fd < 0)
 		return fd;
-	if (at->datapath->features.tcx) {
+	if (tcx && request->hurry && !tcx__used(at->ifindex) && clsact__unused(nl, at->ifindex))
+		tcx = false;
+	if (tcx) {
 		ret = tcx__attach(&at->tcx, at->datapath->dir, at->ifindex, at->ifname, fd, other,
 				  err);
 		if (!ret && other[0])
 			snprintf(text, sizeof(text), "program %s runs before nodens on %s", other,
 				 at->ifname);
 	} else {
-		ret = clsact__attach(&at->clsact, at->datapath->dir, at->ifindex, at->ifname, fd,
-				     text, sizeof(text), err);
+		ret = clsact__attach(&at->clsact, nl, at->datapath->dir, at->ifindex, at->ifname,
+				     fd, text, sizeof(text), err);
 	}
 	if (ret)
 		return ret;
@@ -200,7 +207,7 @@ static int attach_hook(struct attachment *at, const struct attach_request *reque
 		return 0;
 	ret = attach_tc(at, request, true, note, note_size, err);
 	if (ret) {
-		xdp__remove_ours(at->ifindex, 0);
+		xdp__remove_ours(&at->datapath->rtnl, at->ifindex, 0);
 		memset(&at->xdp, 0, sizeof(at->xdp));
 	}
 	return ret;
@@ -226,12 +233,14 @@ static void describe(struct attachment *at)
 static void remove_others(const struct attachment *at)
 {
 	bool tcx = at->has_tc && at->tcx.link_fd >= 0;
+	struct nl *nl = &at->datapath->rtnl;
 
 	/* Also where tcx is not to be used, or is not there: an agent before this one may have. */
 	tcx__remove_ours(at->ifindex, tcx ? at->tcx.link_id : 0);
-	clsact__remove_ours(at->ifindex, at->datapath->pin_dir,
-			    at->has_tc && !tcx ? &at->clsact : NULL);
-	xdp__remove_ours(at->ifindex, at->xdp.prog_id);
+	if (!at->clsact.alone)
+		clsact__remove_ours(nl, at->ifindex, at->datapath->pin_dir,
+				    at->has_tc && !tcx ? &at->clsact : NULL);
+	xdp__remove_ours(nl, at->ifindex, at->xdp.prog_id);
 }
 
 int attach__load(struct datapath *dp, enum hook hook, bool steer, struct error *err)
@@ -266,6 +275,9 @@ int attachment__open(struct datapath *dp, const struct attach_request *request,
 		note[0] = '\0';
 	if (!if_indextoname(request->ifindex, name))
 		return error__set(err, -ENODEV, "%.15s: no such device", request->ifname);
+	ret = need_rtnl(dp, err);
+	if (ret)
+		return ret;
 	n = choose(dp, request, order, &why, err);
 	if (n < 0)
 		return n;
@@ -302,14 +314,20 @@ int attachment__open(struct datapath *dp, const struct attach_request *request,
 	return 0;
 }
 
-bool attachment__present(struct attachment *at)
+enum attachment_state attachment__state(struct attachment *at)
 {
-	if (at->xdp.prog_id && !xdp__present(&at->xdp, at->ifindex))
-		return false;
+	struct nl *nl = &at->datapath->rtnl;
+
+	if (at->xdp.prog_id && !xdp__present(&at->xdp, nl, at->ifindex))
+		return ATTACHMENT_LOST;
 	if (!at->has_tc)
-		return true;
-	return at->tcx.link_fd >= 0 ? tcx__present(&at->tcx)
-				    : clsact__present(&at->clsact, at->ifindex);
+		return ATTACHMENT_PRESENT;
+	if (at->tcx.link_fd >= 0)
+		return tcx__present(&at->tcx) ? ATTACHMENT_PRESENT : ATTACHMENT_LOST;
+	if (!clsact__present(&at->clsact, nl, at->ifindex))
+		return ATTACHMENT_LOST;
+	return at->datapath->features.tcx && tcx__used(at->ifindex) ? ATTACHMENT_BEHIND
+								    : ATTACHMENT_PRESENT;
 }
 
 const char *attachment__how(const struct attachment *at)
@@ -333,14 +351,17 @@ void attachment__forget(struct attachment *at)
 
 void attachment__detach(struct attachment *at)
 {
+	struct nl *nl;
+
 	if (!at)
 		return;
+	nl = &at->datapath->rtnl;
 	if (at->xdp.prog_id)
-		xdp__remove_ours(at->ifindex, 0);
+		xdp__remove_ours(nl, at->ifindex, 0);
 	if (at->has_tc && at->tcx.link_fd >= 0)
 		tcx__detach(&at->tcx);
 	else if (at->has_tc)
-		clsact__remove_ours(at->ifindex, at->datapath->pin_dir, NULL);
+		clsact__remove_ours(nl, at->ifindex, at->datapath->pin_dir, NULL);
 	attachment__forget(at);
 }
 
@@ -355,7 +376,10 @@ int attach__return(struct datapath *dp, int ifindex, struct error *err)
 	if (fd < 0)
 		return fd;
 	if (!dp->features.tcx) {
-		ret = clsact__attach(&clsact, NULL, ifindex, "nd0", fd, text, sizeof(text), err);
+		ret = need_rtnl(dp, err);
+		if (!ret)
+			ret = clsact__attach(&clsact, &dp->rtnl, NULL, ifindex, "nd0", fd, text,
+					     sizeof(text), err);
 		if (ret)
 			return ret;
 		dp->return_filter.prio = clsact.prio;
@@ -372,23 +396,23 @@ int attach__return(struct datapath *dp, int ifindex, struct error *err)
 	return 0;
 }
 
-bool attach__return_present(const struct datapath *dp, int ifindex)
+bool attach__return_present(struct datapath *dp, int ifindex)
 {
 	const struct tcx_part tcx = { .link_fd = dp->return_link_fd };
 	const struct clsact_part clsact = { .prio = dp->return_filter.prio,
 					    .handle = dp->return_filter.handle,
 					    .prog_id = dp->return_filter.prog_id };
 
-	return dp->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, ifindex);
+	return dp->features.tcx ? tcx__present(&tcx) : clsact__present(&clsact, &dp->rtnl, ifindex);
 }
 
 /* What is ours on one device, and what that was, for a line of text. */
-static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
+static int remove_from(struct nl *nl, int ifindex, const char *pin_dir, const char **xdp_text,
 		       const char **tcx_text, const char **tc_text)
 {
-	int xdp = xdp__remove_ours(ifindex, 0);
+	int xdp = xdp__remove_ours(nl, ifindex, 0);
 	int tcx = tcx__remove_ours(ifindex, 0);
-	int tc = clsact__remove_ours(ifindex, pin_dir ? pin_dir : NODENS_PIN_DIR, NULL);
+	int tc = clsact__remove_ours(nl, ifindex, pin_dir ? pin_dir : NODENS_PIN_DIR, NULL);
 
 	*xdp_text = xdp ? " XDP program" : "";
 	*tcx_text = tcx ? " tcx link" : "";
@@ -396,12 +420,15 @@ static int remove_from(int ifindex, const char *pin_dir, const char **xdp_text,
 	return xdp + tcx + tc;
 }
 
-int attach__leave(const struct datapath *dp, int ifindex, const char *ifname)
+int attach__leave(struct datapath *dp, int ifindex, const char *ifname)
 {
 	const char *xdp, *tcx, *tc;
-	int n = remove_from(ifindex, dp->pin_dir, &xdp, &tcx, &tc);
 	char pin[PATH_MAX];
+	int n = need_rtnl(dp, NULL);
 
+	if (n)
+		return n;
+	n = remove_from(&dp->rtnl, ifindex, dp->pin_dir, &xdp, &tcx, &tc);
 	if (n) {
 		attach_device_path(pin, sizeof(pin), dp->dir, "links", ifindex, ifname);
 		unlink(pin);
@@ -414,14 +441,19 @@ int attach__detach_all(const char *pin_dir, void (*removed)(const char *line), s
 	const char *xdp, *tcx, *tc;
 	struct if_nameindex *list, *dev;
 	char line[160];
-	int total = 0;
+	int total = 0, ret;
+	struct nl nl;
 
 	bpf_log_init();
-	list = if_nameindex();
-	if (!list)
-		return error__set(err, -errno, "cannot list the devices: %s", strerror(errno));
+	ret = nl__open(&nl);
+	list = ret ? NULL : if_nameindex();
+	if (!list) {
+		ret = ret ? ret : -errno;
+		nl__close(&nl);
+		return error__set(err, ret, "cannot list the devices: %s", strerror(-ret));
+	}
 	for (dev = list; dev->if_index; dev++) {
-		int n = remove_from(dev->if_index, pin_dir, &xdp, &tcx, &tc);
+		int n = remove_from(&nl, dev->if_index, pin_dir, &xdp, &tcx, &tc);
 
 		if (!n)
 			continue;
@@ -431,5 +463,6 @@ int attach__detach_all(const char *pin_dir, void (*removed)(const char *line), s
 		total += n;
 	}
 	if_freenameindex(list);
+	nl__close(&nl);
 	return total;
 }

@@ -20,6 +20,12 @@ struct attach_request {
 	enum hook hook;
 	bool pod_veth; /* veth whose peer is in another namespace: answers by redirect_peer */
 	bool steer;    /* misses are steered (tc beside XDP is then needed) */
+	/*
+	 * Many wait: clsact will do where no other program is at the device's ingress. The kernel
+	 * makes a tcx link in one grace period of RCU, with the lock of all devices held (4 to 15
+	 * ms; tcx_entry_sync() in include/net/tcx.h), and a filter in less than 0.1.
+	 */
+	bool hurry;
 };
 
 /*
@@ -38,11 +44,14 @@ struct attachment; /* one device */
  */
 int attachment__open(struct datapath *dp, const struct attach_request *request,
 		     struct attachment **out, char *note, size_t note_size, struct error *err);
-/*
- * Is it still on its device? Somebody may have removed the qdisc, the link or the program. Cheap:
- * once a second for each device. Then it is forgotten and opened anew.
- */
-bool attachment__present(struct attachment *attachment);
+enum attachment_state {
+	ATTACHMENT_PRESENT,
+	ATTACHMENT_LOST,   /* somebody removed the qdisc, the link or the program */
+	ATTACHMENT_BEHIND, /* a clsact filter, and a tcx program came, which runs before */
+};
+
+/* Two or three system calls. What is not as it should be is forgotten and opened anew. */
+enum attachment_state attachment__state(struct attachment *attachment);
 void attachment__detach(struct attachment *attachment); /* removes from the device, frees */
 void attachment__forget(
 	struct attachment *attachment); /* frees; the device went, or stays attached */
@@ -51,10 +60,11 @@ const char *attachment__how(const struct attachment *attachment);
 
 /* nd0's own program (DATAPATH_TC_RETURN). It goes with nd0. */
 int attach__return(struct datapath *dp, int ifindex, struct error *err);
-bool attach__return_present(const struct datapath *dp, int ifindex);
+bool attach__return_present(struct datapath *dp, int ifindex);
 
-/* Removes what an earlier agent left on one device that is no longer wanted. Returns how much. */
-int attach__leave(const struct datapath *dp, int ifindex, const char *ifname);
+/* Removes what an earlier agent left on one device that is no longer wanted. Returns how much, or
+ * -errno. */
+int attach__leave(struct datapath *dp, int ifindex, const char *ifname);
 
 /*
  * Detach nodens' programs from every device of this namespace, and remove the clsact qdiscs that

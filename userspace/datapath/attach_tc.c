@@ -18,10 +18,10 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include "attach_priv.h"
 #include "datapath_priv.h"
-#include "base/netlink.h"
 
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 #define EGRESS	TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
@@ -83,7 +83,7 @@ static void read_bpf_options(struct filter *f, const struct nlattr *options)
 	attach_prog_name(id, name);
 	if (name[0])
 		snprintf(f->name, sizeof(f->name), "%s", name);
-	f->ours = attach_is_tc_ours(id);
+	f->ours = attach_is_tc_name(name);
 }
 
 static int on_filter(const struct nlmsghdr *nlh, void *ctx)
@@ -136,6 +136,13 @@ static int list_filters(struct nl *nl, int ifindex, uint32_t parent, struct filt
 	if (ret == -EINVAL || ret == -ENOENT)
 		ret = 0;
 	return ret;
+}
+
+bool clsact__unused(struct nl *nl, int ifindex)
+{
+	struct filters filters;
+
+	return !list_filters(nl, ifindex, INGRESS, &filters) && !filters.count;
 }
 
 /* The qdisc: made if there is none. 1: made, 0: was there. */
@@ -212,8 +219,8 @@ static int attach_filter(struct nl *nl, struct clsact_part *part, int ifindex, i
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd);
-	struct filters filters;
-	int ret = list_filters(nl, ifindex, INGRESS, &filters);
+	struct filters filters = {};
+	int ret = part->alone ? 0 : list_filters(nl, ifindex, INGRESS, &filters);
 
 	if (ret)
 		return ret;
@@ -233,33 +240,47 @@ static int attach_filter(struct nl *nl, struct clsact_part *part, int ifindex, i
 	return 0;
 }
 
-bool clsact__present(const struct clsact_part *part, int ifindex)
+static int on_own_filter(const struct nlmsghdr *nlh, void *ctx)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = part->prio, .handle = part->handle);
+	struct attrs attrs = {};
+	uint32_t *id = ctx;
 
-	return !bpf_tc_query(&hook, &opts) && opts.prog_id == part->prog_id;
+	if (nlh->nlmsg_type == RTM_NEWTFILTER)
+		mnl_attr_parse(nlh, sizeof(struct tcmsg), on_tca, &attrs);
+	if (attrs.options)
+		mnl_attr_parse_nested(attrs.options, on_bpf_option, id);
+	return MNL_CB_OK;
 }
 
-int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const char *ifname,
-		   int prog_fd, char *note, size_t note_size, struct error *err)
+bool clsact__present(const struct clsact_part *part, struct nl *nl, int ifindex)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct tcmsg *tc;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETTFILTER, 0, sizeof(*tc), (void **)&tc);
+	uint32_t id = 0;
+
+	tc->tcm_family = AF_UNSPEC;
+	tc->tcm_ifindex = ifindex;
+	tc->tcm_parent = INGRESS;
+	tc->tcm_handle = part->handle;
+	tc->tcm_info = TC_H_MAKE(part->prio << 16, htons(ETH_P_ALL));
+	mnl_attr_put_strz(nlh, TCA_KIND, "bpf");
+	return !nl__query(nl, nlh, on_own_filter, &id) && id == part->prog_id;
+}
+
+int clsact__attach(struct clsact_part *part, struct nl *nl, const char *dir, int ifindex,
+		   const char *ifname, int prog_fd, char *note, size_t note_size, struct error *err)
 {
 	struct clsact_part new = {};
 	struct filters filters;
-	struct nl nl;
 	int made, ret;
 
-	ret = nl__open(&nl);
-	if (ret)
-		return error__set(err, ret, "%s: rtnetlink: %s", ifname, strerror(-ret));
 	bpf_log_clear();
 	made = make_qdisc(ifindex);
-	if (made < 0) {
-		nl__close(&nl);
+	if (made < 0)
 		return error__set(err, made, "%s: cannot make a clsact qdisc: %s%s", ifname,
 				  strerror(-made),
 				  made == -ENODEV ? "" : " (is CONFIG_NET_SCH_INGRESS there?)");
-	}
 	if (dir) {
 		attach_device_path(new.marker, sizeof(new.marker), dir, "clsact", ifindex, ifname);
 		if (made) {
@@ -270,7 +291,8 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 			mkdir(new.marker, 0700);
 		}
 	}
-	ret = attach_filter(&nl, &new, ifindex, prog_fd);
+	new.alone = made;
+	ret = attach_filter(nl, &new, ifindex, prog_fd);
 	if (ret) {
 		error__set(err, ret, "%s: cannot attach by clsact: %s %s", ifname, strerror(-ret),
 			   bpf_log_last());
@@ -279,12 +301,36 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
 			rmdir(new.marker);
 		}
 	} else {
-		if (!list_filters(&nl, ifindex, INGRESS, &filters))
+		note[0] = '\0';
+		if (!new.alone && !list_filters(nl, ifindex, INGRESS, &filters))
 			note_order(&filters, &new, note, note_size);
 		*part = new;
 	}
-	nl__close(&nl);
 	return ret;
+}
+
+/* The mark of this device in a directory of marks; it may have had another name when it was made.
+ */
+static bool take_mark_of(const char *dir, int ifindex)
+{
+	char path[PATH_MAX], tail[32];
+	struct dirent *mark;
+	bool found = false;
+	DIR *d;
+
+	snprintf(tail, sizeof(tail), "-%d", ifindex);
+	d = opendir(dir);
+	while (d && (mark = readdir(d))) {
+		size_t len = strlen(mark->d_name), n = strlen(tail);
+
+		if (len <= n || strcmp(mark->d_name + len - n, tail) ||
+		    snprintf(path, sizeof(path), "%s/%s", dir, mark->d_name) >= (int)sizeof(path))
+			continue;
+		found = !rmdir(path) || found;
+	}
+	if (d)
+		closedir(d);
+	return found;
 }
 
 /*
@@ -293,46 +339,39 @@ int clsact__attach(struct clsact_part *part, const char *dir, int ifindex, const
  */
 static bool take_mark(int ifindex, const char *pin_dir)
 {
-	char path[PATH_MAX], tail[32];
-	struct dirent *layout, *mark;
+	char dir[PATH_MAX], path[PATH_MAX], name[IF_NAMESIZE] = "";
+	struct dirent *layout;
 	bool found = false;
-	DIR *d, *sub;
+	DIR *d;
 
+	if_indextoname(ifindex, name);
 	d = pin_dir ? opendir(pin_dir) : NULL;
-	snprintf(tail, sizeof(tail), "-%d", ifindex);
 	while (d && (layout = readdir(d))) {
 		if (strncmp(layout->d_name, "layout-", 7))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s/clsact", pin_dir, layout->d_name);
-		sub = pins_check_owner(path, NULL) ? NULL : opendir(path);
-		while (sub && (mark = readdir(sub))) {
-			size_t len = strlen(mark->d_name), n = strlen(tail);
-
-			if (len <= n || strcmp(mark->d_name + len - n, tail))
-				continue;
-			snprintf(path, sizeof(path), "%s/%s/clsact/%s", pin_dir, layout->d_name,
-				 mark->d_name);
-			found = !rmdir(path) || found;
-		}
-		if (sub)
-			closedir(sub);
+		snprintf(dir, sizeof(dir), "%s/%s/clsact", pin_dir, layout->d_name);
+		if (pins_check_owner(dir, NULL))
+			continue;
+		/* Under the name that it has it is found without a look at the others'. */
+		snprintf(dir, sizeof(dir), "%s/%s", pin_dir, layout->d_name);
+		attach_device_path(path, sizeof(path), dir, "clsact", ifindex, name);
+		snprintf(dir, sizeof(dir), "%s/%s/clsact", pin_dir, layout->d_name);
+		found = !rmdir(path) || take_mark_of(dir, ifindex) || found;
 	}
 	if (d)
 		closedir(d);
 	return found;
 }
 
-int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_part *keep)
+int clsact__remove_ours(struct nl *nl, int ifindex, const char *pin_dir,
+			const struct clsact_part *keep)
 {
 	struct filters filters, egress;
 	uint32_t i, left = 0;
 	int count = 0;
-	struct nl nl;
 
-	if (nl__open(&nl))
-		return 0;
 	bpf_log_clear();
-	if (list_filters(&nl, ifindex, INGRESS, &filters))
+	if (list_filters(nl, ifindex, INGRESS, &filters))
 		filters.count = 0, left = 1;
 	for (i = 0; i < filters.count; i++) {
 		const struct filter *f = &filters.list[i];
@@ -343,10 +382,9 @@ int clsact__remove_ours(int ifindex, const char *pin_dir, const struct clsact_pa
 		else
 			count++;
 	}
-	if (!left && !keep && !list_filters(&nl, ifindex, EGRESS, &egress) && !egress.count &&
+	if (!left && !keep && !list_filters(nl, ifindex, EGRESS, &egress) && !egress.count &&
 	    take_mark(ifindex, pin_dir))
 		remove_qdisc(ifindex);
-	nl__close(&nl);
 	return count;
 }
 

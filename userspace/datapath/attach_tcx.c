@@ -108,6 +108,13 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 	return 0;
 }
 
+bool tcx__used(int ifindex)
+{
+	struct tcx_list list = {};
+
+	return !bpf_tcx_query(ifindex, &list) && list.count;
+}
+
 bool tcx__present(const struct tcx_part *part)
 {
 	struct bpf_link_info info = {};

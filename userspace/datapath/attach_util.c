@@ -26,12 +26,17 @@ void attach_prog_name(uint32_t id, char name[16])
 	close(fd);
 }
 
+bool attach_is_tc_name(const char *name)
+{
+	return !strcmp(name, TC_PROG_NAME) || !strcmp(name, RETURN_PROG_NAME);
+}
+
 bool attach_is_tc_ours(uint32_t id)
 {
 	char name[16];
 
 	attach_prog_name(id, name);
-	return !strcmp(name, TC_PROG_NAME) || !strcmp(name, RETURN_PROG_NAME);
+	return attach_is_tc_name(name);
 }
 
 void attach_device_path(char *path, size_t size, const char *dir, const char *sub, int ifindex,

@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
+#include <linux/rtnetlink.h>
 #include <xdp/libxdp.h>
 
 #include "attach_priv.h"
@@ -38,19 +39,66 @@ static bool is_ours(const struct xdp_program *prog)
 	return !strcmp(xdp_program__name(prog), XDP_PROG_NAME);
 }
 
-/* The single program on the device outside any dispatcher: 0 none. */
-static uint32_t single_prog(int ifindex, bool *generic)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+struct single {
+	uint32_t prog_id;
+	bool generic;
+};
 
-	if (bpf_xdp_query(ifindex, 0, &opts))
+static int on_xdp(const struct nlattr *attr, void *ctx)
+{
+	struct single *single = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_XDP_ATTACHED &&
+	    mnl_attr_validate(attr, MNL_TYPE_U8) >= 0)
+		single->generic = mnl_attr_get_u8(attr) == XDP_ATTACHED_SKB;
+	if (mnl_attr_get_type(attr) == IFLA_XDP_PROG_ID &&
+	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		single->prog_id = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int on_attr(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == IFLA_XDP)
+		mnl_attr_parse_nested(attr, on_xdp, ctx);
+	return MNL_CB_OK;
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *ctx)
+{
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		mnl_attr_parse(nlh, sizeof(struct ifinfomsg), on_attr, ctx);
+	return MNL_CB_OK;
+}
+
+/*
+ * The single program on the device outside any dispatcher: 0 none. Not by bpf_xdp_query(), which
+ * in libbpf before 1.2 has the kernel list every device for the one.
+ */
+static uint32_t single_prog(struct nl *nl, int ifindex, bool *generic)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct single single = {};
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
+
+	ifi->ifi_index = ifindex;
+	if (nl__query(nl, nlh, on_link, &single))
 		return 0;
-	*generic = opts.attach_mode == XDP_ATTACHED_SKB;
-	return opts.prog_id;
+	*generic = single.generic;
+	return single.prog_id;
+}
+
+static bool is_ours_alone(uint32_t prog_id)
+{
+	char name[16];
+
+	attach_prog_name(prog_id, name);
+	return !strcmp(name, XDP_PROG_NAME);
 }
 
 /* Without the dispatcher: straight onto the device, in place of ours only. */
-static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generic,
+static int attach_single(struct xdp_part *part, struct nl *nl, int fd, int ifindex, bool generic,
 			 struct error *err)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
@@ -61,7 +109,7 @@ static int attach_single(struct xdp_part *part, int fd, int ifindex, bool generi
 	char name[16];
 	int ret;
 
-	old = single_prog(ifindex, &old_generic);
+	old = single_prog(nl, ifindex, &old_generic);
 	if (old) {
 		attach_prog_name(old, name);
 		if (strcmp(name, XDP_PROG_NAME))
@@ -184,18 +232,14 @@ static int remove_shared(int ifindex, uint32_t keep)
 }
 
 /* Ours outside any dispatcher. */
-static int remove_single(int ifindex, uint32_t keep)
+static int remove_single(struct nl *nl, int ifindex, uint32_t keep)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
 	bool generic = false;
-	uint32_t id = single_prog(ifindex, &generic);
-	char name[16];
+	uint32_t id = single_prog(nl, ifindex, &generic);
 	int ret;
 
-	if (!id || id == keep)
-		return 0;
-	attach_prog_name(id, name);
-	if (strcmp(name, XDP_PROG_NAME))
+	if (!id || id == keep || !is_ours_alone(id))
 		return 0;
 	/* Only if it is still that one. */
 	opts.old_prog_fd = bpf_prog_get_fd_by_id(id);
@@ -209,33 +253,37 @@ static int remove_single(int ifindex, uint32_t keep)
 }
 
 /* A dispatcher is of one mode; one of ours alone there makes room for another. */
-static void make_room(int ifindex, bool generic)
+static void make_room(struct nl *nl, int ifindex, bool generic)
 {
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_multiprog *mp;
 	bool other;
 
+	if (!single_prog(nl, ifindex, &other))
+		return;
+	mp = xdp_multiprog__get_from_ifindex(ifindex);
 	if (libxdp_get_error(mp))
 		return;
 	other = xdp_multiprog__attach_mode(mp) != (generic ? XDP_MODE_SKB : XDP_MODE_NATIVE);
 	xdp_multiprog__close(mp);
 	if (other && !remove_shared(ifindex, 0))
-		remove_single(ifindex, 0);
+		remove_single(nl, ifindex, 0);
 }
 
-int xdp__remove_ours(int ifindex, uint32_t keep)
+int xdp__remove_ours(struct nl *nl, int ifindex, uint32_t keep)
 {
 	bool generic;
+	uint32_t id = single_prog(nl, ifindex, &generic);
 
-	/* libxdp is slow to say that nothing is there. */
-	if (!single_prog(ifindex, &generic))
+	if (!id || id == keep)
 		return 0;
-	return remove_shared(ifindex, keep) + remove_single(ifindex, keep);
+	/* To look into a dispatcher, libxdp has the kernel list every device for the one. */
+	return is_ours_alone(id) ? remove_single(nl, ifindex, keep) : remove_shared(ifindex, keep);
 }
 
-bool xdp__present(struct xdp_part *part, int ifindex)
+bool xdp__present(struct xdp_part *part, struct nl *nl, int ifindex)
 {
 	bool generic;
-	uint32_t id = single_prog(ifindex, &generic);
+	uint32_t id = single_prog(nl, ifindex, &generic);
 
 	if (!id || id == part->device_prog_id)
 		return id;
@@ -257,13 +305,14 @@ static int try_single(struct xdp_part *part, struct datapath *dp,
 		      const struct attach_request *request, bool generic, struct error *err)
 {
 	int fd = progs_xdp_alone_fd(dp, request->steer, generic, err);
+	uint32_t id;
 
 	if (fd < 0)
 		return fd;
-	/* libxdp is slow to say that nothing is there. */
-	if (single_prog(request->ifindex, &(bool){ false }))
+	id = single_prog(&dp->rtnl, request->ifindex, &(bool){ false });
+	if (id && !is_ours_alone(id))
 		remove_shared(request->ifindex, 0);
-	return attach_single(part, fd, request->ifindex, generic, err);
+	return attach_single(part, &dp->rtnl, fd, request->ifindex, generic, err);
 }
 
 static int try_shared(struct xdp_part *part, struct datapath *dp,
@@ -272,7 +321,7 @@ static int try_shared(struct xdp_part *part, struct datapath *dp,
 	struct bpf_object *obj;
 	int ret, tries;
 
-	make_room(request->ifindex, generic);
+	make_room(&dp->rtnl, request->ifindex, generic);
 	for (tries = 0; tries < 2; tries++) {
 		ret = datapath__xdp_object(dp, request->steer, generic, &obj, err);
 		if (ret)
@@ -281,7 +330,7 @@ static int try_shared(struct xdp_part *part, struct datapath *dp,
 		ret = attach_shared(part, obj, request->ifindex, generic, err);
 		bpf_object__close(obj);
 		/* One of ours that is alone there cannot be taken into a dispatcher. */
-		if (ret != -EBUSY || !remove_single(request->ifindex, 0))
+		if (ret != -EBUSY || !remove_single(&dp->rtnl, request->ifindex, 0))
 			break;
 	}
 	return ret;
@@ -318,7 +367,7 @@ int xdp__attach(struct xdp_part *part, struct datapath *dp, const struct attach_
 				  text != shared.text ? shared.text : "",
 				  shared.text[0] && text != shared.text ? ")" : "");
 	}
-	part->device_prog_id = single_prog(request->ifindex, &(bool){ false });
+	part->device_prog_id = single_prog(&dp->rtnl, request->ifindex, &(bool){ false });
 	if (!part->shared)
 		snprintf(why, why_size, "the only XDP program that %s can have on this kernel%s%s",
 			 request->ifname, shared.text[0] ? ": " : "", shared.text);

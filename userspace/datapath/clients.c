@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 
 #define KEY_SIZE 16
 #define BATCH	 512
@@ -32,8 +33,25 @@ void clients__add_device(const struct datapath *dp, uint32_t ifindex)
 	bpf_map_update_elem(datapath__claims_fd(dp), &ifindex, &none, BPF_NOEXIST);
 }
 
+struct gone {
+	const uint32_t *ifindex; /* sorted */
+	size_t n;
+};
+
+static int by_ifindex(const void *a, const void *b)
+{
+	const uint32_t *one = a, *other = b;
+
+	return *one < *other ? -1 : *one > *other;
+}
+
+static bool is_gone(const struct gone *gone, uint32_t ifindex)
+{
+	return bsearch(&ifindex, gone->ifindex, gone->n, sizeof(ifindex), by_ifindex);
+}
+
 /* Without batches (5.6): the next key is taken before this one goes. */
-static void forget_singly(int fd, uint32_t ifindex)
+static void forget_singly(int fd, const struct gone *gone)
 {
 	uint8_t keys[2][KEY_SIZE];
 	struct nodens_client client;
@@ -43,13 +61,13 @@ static void forget_singly(int fd, uint32_t ifindex)
 	/* An evicted key begins the walk anew: it must end all the same. */
 	while (more && steps++ < 1 << 17) {
 		more = !bpf_map_get_next_key(fd, keys[at], keys[!at]);
-		if (!bpf_map_lookup_elem(fd, keys[at], &client) && client.ifindex == ifindex)
+		if (!bpf_map_lookup_elem(fd, keys[at], &client) && is_gone(gone, client.ifindex))
 			bpf_map_delete_elem(fd, keys[at]);
 		at = !at;
 	}
 }
 
-static void forget(int fd, uint32_t ifindex)
+static void forget(int fd, const struct gone *gone)
 {
 	static uint8_t keys[BATCH][KEY_SIZE];
 	static struct nodens_client clients[BATCH];
@@ -63,19 +81,25 @@ static void forget(int fd, uint32_t ifindex)
 		ret = bpf_map_lookup_batch(fd, first ? NULL : &bucket, &bucket, keys, clients, &n,
 					   NULL);
 		if (ret && errno != ENOENT) {
-			forget_singly(fd, ifindex);
+			forget_singly(fd, gone);
 			return;
 		}
 		for (uint32_t i = 0; i < n; i++) {
-			if (clients[i].ifindex == ifindex)
+			if (is_gone(gone, clients[i].ifindex))
 				bpf_map_delete_elem(fd, keys[i]);
 		}
 		first = false;
 	} while (!ret);
 }
 
-void clients__remove_device(const struct datapath *dp, uint32_t ifindex)
+void clients__remove_devices(const struct datapath *dp, uint32_t *ifindex, size_t n)
 {
-	forget(datapath__clients_fd(dp), ifindex);
-	bpf_map_delete_elem(datapath__claims_fd(dp), &ifindex);
+	const struct gone gone = { ifindex, n };
+
+	if (!n)
+		return;
+	qsort(ifindex, n, sizeof(*ifindex), by_ifindex);
+	forget(datapath__clients_fd(dp), &gone);
+	for (size_t i = 0; i < n; i++)
+		bpf_map_delete_elem(datapath__claims_fd(dp), &ifindex[i]);
 }

@@ -15,7 +15,10 @@ uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *pe
 
 /* Before a device is attached to: nobody else may claim addresses that are routed to it. */
 void clients__add_device(const struct datapath *dp, uint32_t ifindex);
-/* After it went: what it had claimed is free for the next one. Walks over all clients. */
-void clients__remove_device(const struct datapath *dp, uint32_t ifindex);
+/*
+ * After they went: what they had claimed is free for the next ones. Sorts @ifindex; walks over all
+ * clients, once for however many went.
+ */
+void clients__remove_devices(const struct datapath *dp, uint32_t *ifindex, size_t n);
 
 #endif /* NODENS_CLIENTS_H */

@@ -124,6 +124,7 @@ void datapath__close(struct datapath *dp)
 		return;
 	progs_close(dp);
 	maps_close(dp);
+	nl__close(&dp->rtnl);
 	if (dp->return_link_fd >= 0)
 		close(dp->return_link_fd);
 	if (dp->lock_fd >= 0)

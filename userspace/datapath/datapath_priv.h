@@ -12,6 +12,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/netlink.h"
 #include "datapath/datapath.h"
 
 /* The maps that every instance shares. */
@@ -58,6 +59,7 @@ struct datapath {
 		uint32_t prio, handle, prog_id;
 	} return_filter;			     /* without tcx */
 	struct nodens_bpf *tc[DATAPATH_TC_PROGS][2]; /* [which][steer] */
+	struct nl rtnl; /* of attach.c, opened when it is first needed */
 };
 
 /* bpf_log.c */

@@ -2,8 +2,9 @@
 /*
  * The node's network devices as they come and go.
  *
- * Contract: as monitor.h. What was told is remembered, so that a device is reported again only when
- * something of it changed, and one that went unnoticed (a lost message) is reported gone.
+ * Contract: as monitor.h. What was told is remembered, sorted by ifindex, so that a device is
+ * reported again only when something of it changed, and one that went unnoticed (a lost message) is
+ * reported gone.
  */
 #include "link/monitor.h"
 
@@ -19,7 +20,7 @@
 
 /* A node that starts 250 pods at once makes some thousand messages of about 2 KB. */
 #define RECEIVE_BUFFER (8 << 20)
-/* Datagrams for one call, so that a storm of devices does not hold up the event loop. */
+/* Datagrams without news for one call, so that a storm of them does not hold up the event loop. */
 #define DISPATCH_MAX 64
 #define DUMP_TRIES   5
 
@@ -34,12 +35,14 @@ struct known {
 
 struct monitor {
 	monitor_cb *cb;
+	void (*touched)(void *ctx, int ifindex); /* NULL: not wanted */
 	void *ctx;
 	struct nl events, requests;
 	struct known *known;
 	size_t n_known, cap;
 	uint64_t dump; /* number of the running dump */
 	bool all;      /* report the unchanged too */
+	bool told;     /* the callback was called for an event */
 	bool overrun;  /* messages were lost */
 	int error;
 };
@@ -108,14 +111,48 @@ static bool parse(const struct nlmsghdr *nlh, struct parsed *parsed)
 	return true;
 }
 
-static struct known *find(struct monitor *monitor, int ifindex)
+/* Where it is, or would be. */
+static size_t place(const struct monitor *monitor, int ifindex)
 {
-	size_t i;
+	size_t low = 0, high = monitor->n_known;
 
-	for (i = 0; i < monitor->n_known; i++)
-		if (monitor->known[i].info.ifindex == ifindex)
-			return &monitor->known[i];
-	return NULL;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (monitor->known[middle].info.ifindex < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct known *find(const struct monitor *monitor, int ifindex)
+{
+	size_t at = place(monitor, ifindex);
+
+	return at < monitor->n_known && monitor->known[at].info.ifindex == ifindex
+		       ? &monitor->known[at]
+		       : NULL;
+}
+
+/* Room for one more at its place, or NULL. */
+static struct known *insert(struct monitor *monitor, int ifindex)
+{
+	size_t at = place(monitor, ifindex);
+
+	if (monitor->n_known == monitor->cap) {
+		size_t cap = monitor->cap ? monitor->cap * 2 : 64;
+		void *more = realloc(monitor->known, cap * sizeof(*monitor->known));
+
+		if (!more)
+			return NULL;
+		monitor->known = more;
+		monitor->cap = cap;
+	}
+	memmove(&monitor->known[at + 1], &monitor->known[at],
+		(monitor->n_known++ - at) * sizeof(*monitor->known));
+	return &monitor->known[at];
 }
 
 static void tell(struct monitor *monitor, const struct netdev *info)
@@ -124,24 +161,18 @@ static void tell(struct monitor *monitor, const struct netdev *info)
 	struct netdev copy = *info;
 
 	if (!known) {
-		if (monitor->n_known == monitor->cap) {
-			size_t cap = monitor->cap ? monitor->cap * 2 : 64;
-			void *more = realloc(monitor->known, cap * sizeof(*monitor->known));
-
-			if (!more) {
-				monitor->error = -ENOMEM;
-				return;
-			}
-			monitor->known = more;
-			monitor->cap = cap;
+		known = insert(monitor, info->ifindex);
+		if (!known) {
+			monitor->error = -ENOMEM;
+			return;
 		}
-		known = &monitor->known[monitor->n_known++];
 	} else if (!monitor->all && !memcmp(&known->info, info, sizeof(*info))) {
 		known->seen = monitor->dump;
 		return;
 	}
 	known->info = *info;
 	known->seen = monitor->dump;
+	monitor->told = true;
 	monitor->cb(monitor->ctx, &copy, false);
 }
 
@@ -149,7 +180,9 @@ static void tell_gone(struct monitor *monitor, struct known *known)
 {
 	struct netdev info = known->info;
 
-	*known = monitor->known[--monitor->n_known];
+	memmove(known, known + 1,
+		(&monitor->known[monitor->n_known--] - (known + 1)) * sizeof(*known));
+	monitor->told = true;
 	monitor->cb(monitor->ctx, &info, true);
 }
 
@@ -203,17 +236,40 @@ static int dump(struct monitor *monitor, bool all)
 	return monitor->error;
 }
 
+static void touch(struct monitor *monitor, int ifindex)
+{
+	if (monitor->touched && find(monitor, ifindex))
+		monitor->touched(monitor->ctx, ifindex);
+}
+
+static void on_tc(struct monitor *monitor, const struct nlmsghdr *nlh)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_len >= mnl_nlmsg_size(sizeof(*tc)))
+		touch(monitor, tc->tcm_ifindex);
+}
+
 static int on_event(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct monitor *monitor = ctx;
 	struct parsed parsed;
 	struct known *known;
 
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+		on_tc(monitor, nlh);
+		return MNL_CB_OK;
+	}
 	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
 	    !parse(nlh, &parsed))
 		return MNL_CB_OK;
 	if (nlh->nlmsg_type == RTM_NEWLINK) {
 		tell(monitor, &parsed.info);
+		touch(monitor, parsed.info.ifindex);
 		return MNL_CB_OK;
 	}
 	known = find(monitor, parsed.info.ifindex);
@@ -271,6 +327,17 @@ int monitor__fd(const struct monitor *monitor)
 	return mnl_socket_get_fd(monitor->events.sock);
 }
 
+int monitor__watch(struct monitor *monitor, void (*touched)(void *ctx, int ifindex))
+{
+	int group = RTNLGRP_TC;
+
+	if (mnl_socket_setsockopt(monitor->events.sock, NETLINK_ADD_MEMBERSHIP, &group,
+				  sizeof(group)) < 0)
+		return -errno;
+	monitor->touched = touched;
+	return 0;
+}
+
 int monitor__dump(struct monitor *monitor)
 {
 	return dump(monitor, true);
@@ -280,12 +347,16 @@ int monitor__dispatch(struct monitor *monitor)
 {
 	char *buf = malloc(NL_BUFFER);
 	int n, fd = monitor__fd(monitor), ret = 0;
+	bool empty = false;
 	ssize_t len;
 
 	if (!buf)
 		return -ENOMEM;
 	monitor->error = 0;
-	for (n = 0; n < DISPATCH_MAX; n++) {
+	monitor->told = false;
+	/* Not before the queue is empty where messages were lost: nothing may come after its last
+	 * one. */
+	for (n = 0; n < DISPATCH_MAX && (!monitor->told || monitor->overrun); n++) {
 		len = recv(fd, buf, NL_BUFFER, MSG_DONTWAIT);
 		if (len < 0 && errno == EINTR)
 			continue;
@@ -294,7 +365,8 @@ int monitor__dispatch(struct monitor *monitor)
 			continue;
 		}
 		if (len < 0) {
-			ret = errno == EAGAIN ? 0 : -errno;
+			empty = errno == EAGAIN;
+			ret = empty ? 0 : -errno;
 			break;
 		}
 		if (mnl_cb_run(buf, len, 0, 0, on_event, monitor) < 0 && errno != EPROTO)
@@ -302,7 +374,7 @@ int monitor__dispatch(struct monitor *monitor)
 	}
 	free(buf);
 	/* Only when the queue is empty: what is in it is older than a dump would be. */
-	if (!ret && monitor->overrun && n < DISPATCH_MAX) {
+	if (empty && monitor->overrun) {
 		monitor->overrun = false;
 		ret = dump(monitor, false);
 	}
