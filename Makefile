@@ -32,7 +32,7 @@ SKEL     := $(BUILD)/bpf/nodens.skel.h
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c)) \
-	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 SCENARIO := $(BUILD)/tests/scenario/scenario
 NS_TOOLS := $(BUILD)/tests/ns/attach_tool $(BUILD)/tests/ns/count.bpf.o
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
@@ -40,6 +40,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all debug tests unit-tests check test bench bench-datapath bench-pod bench-miss bench-bystander \
+	bench-pods \
 	fuzz asan coverage compile_commands lint format vmlinux install clean
 .DEFAULT_GOAL := all
 
@@ -135,14 +136,19 @@ $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/tools $(C_FLAGS) $< $(LDFLAGS) -lpthread -o $@
 
+$(BUILD)/bench/%.bpf.o: bench/%.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
 check: tests ## unit tests, scenarios and BPF table tests, in under a minute (root)
 	$(Q)tests/run unit scenario tables
 
 test: tests ## all tests (root)
 	$(Q)scripts/test
 
-bench: bench-datapath bench-pod bench-miss bench-bystander ## every benchmark (root)
-bench-pod bench-miss bench-bystander: bench-deps
+bench: bench-datapath bench-pod bench-pods bench-miss bench-bystander ## every benchmark (root)
+bench-pod bench-pods bench-miss bench-bystander: bench-deps
 .PHONY: bench-deps
 bench-deps:
 	$(Q)scripts/deps build bench
@@ -150,8 +156,10 @@ bench-deps:
 bench-datapath: $(BUILD)/tests/bpf/bench_datapath $(BUILD)/tests/bpf/test_budget ## ns per packet by BPF_PROG_RUN (root)
 	$(Q)$<
 	$(Q)$(BUILD)/tests/bpf/test_budget
-bench-pod: all $(TOOLS) ## latency from a pod beside unbound, dnsmasq and plain DNAT
+bench-pod: all $(TOOLS) $(NS_TOOLS) $(BUILD)/bench/floor.bpf.o ## latency from a pod beside a floor, unbound, dnsmasq and plain DNAT
 	$(Q)bench/pod
+bench-pods: all $(TOOLS) ## attaching to 500 pods and 100 more; CPU when nothing happens
+	$(Q)bench/pods
 bench-miss: all $(TOOLS) ## misses per second beside unbound
 	$(Q)bench/miss
 bench-bystander: all $(TOOLS) ## iperf3 with and without nodens

@@ -143,9 +143,10 @@ static int cmd_hold(double seconds)
 	return 0;
 }
 
-/* Another's program onto a device, first of its chain. foreign-tcx IF OBJ PIN */
-static int cmd_foreign_tcx(char **argv)
+/* Another's program onto a device, first of its chain. foreign-tcx IF OBJ PIN [PROGRAM] */
+static int cmd_foreign_tcx(int argc, char **argv)
 {
+	const char *name = argc > 3 ? argv[3] : "count_tc";
 	struct bpf_object *obj = bpf_object__open(argv[1]);
 	struct bpf_program *prog = NULL;
 	int link;
@@ -153,8 +154,8 @@ static int cmd_foreign_tcx(char **argv)
 	if (!obj)
 		return 1;
 	while ((prog = bpf_object__next_program(obj, prog)))
-		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), "count_tc"));
-	prog = bpf_object__find_program_by_name(obj, "count_tc");
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
+	prog = bpf_object__find_program_by_name(obj, name);
 	if (!prog || bpf_object__load(obj))
 		return 1;
 	link = bpf_tcx_link_create(bpf_program__fd(prog), if_nametoindex(argv[0]));
@@ -282,7 +283,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[0], "hold") && argc > 1)
 		return cmd_hold(strtod(argv[1], NULL));
 	if (!strcmp(argv[0], "foreign-tcx") && argc > 3)
-		return cmd_foreign_tcx(argv + 1);
+		return cmd_foreign_tcx(argc - 1, argv + 1);
 	if (!strcmp(argv[0], "foreign-xdp") && argc > 3)
 		return cmd_foreign_xdp(argv + 1);
 	if (!strcmp(argv[0], "detach"))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Many pods: those that are there at start and those that come and go at once are answered, and leave nothing behind."""
+import os
+
+import pytest
+
+from agent import cluster_corefile
+from cluster import D
+from lab import leftovers, output, pins, wait_until
+
+THERE, MORE = 60, 40  # pods at start, and at once later
+HOOKS = {"tc": ["--hook", "tc"], "clsact": ["--hook", "tc", "--pretend-kernel", "6.5"], "xdp": ["--hook", "xdp-generic"]}
+
+
+def held(nodens):
+    """What an agent has for a device and could forget: descriptors, pins, qdiscs."""
+    return len(os.listdir(f"/proc/{nodens.pid}/fd")), len(pins()), output("tc", "qdisc", "show").count("clsact")
+
+
+def are_answered(nodens, pods):
+    """By the programs at their own devices."""
+    name = f"n1.{D}"
+    pods[0].says("10.100.0.1", name)
+    with nodens.counting() as gains:
+        for pod in pods:
+            assert pod.says("10.100.0.1", name), f"{pod.name}, {pod.veth}"
+    assert gains["kernel.hits"] == len(pods)
+
+
+@pytest.fixture(scope="module")
+def there(lab, cluster):
+    return [lab.pod(f"there{i}") for i in range(THERE)]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_many_pods(lab, nodens, p1, there, hook):
+    devices = THERE + 4  # p1, the uplink and two of the cluster's DNS
+    nodens.start(*HOOKS[hook], corefile=cluster_corefile(), probe=p1)
+    assert nodens.stat("agent.devices") == devices
+    are_answered(nodens, there)
+    before = held(nodens)
+    more = [lab.pod(f"more-{hook}-{i}", number=100 + i) for i in range(MORE)]
+    nodens.wait_stat("agent.devices", devices + MORE)
+    are_answered(nodens, more)
+    output("ip", "-batch", "-", input="".join(f"link del {pod.veth}\n" for pod in more))
+    nodens.wait_stat("agent.devices", devices)
+    wait_until(3, lambda: held(nodens) == before, lambda: f"{before} before, {held(nodens)} now")
+    for pod in more:
+        output("ip", "netns", "del", pod.name)
+    # Each that came or went has a line, or is in the sum of those that came to too many at once.
+    assert nodens.times_said("attached,|gone|more devices") < THERE + 2 * MORE
+    assert nodens.said("[0-9]+ more devices were attached to or left")
+    nodens.stop()
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize("what", ["filter", "qdisc"])
+def test_a_removed_program_comes_back(nodens, p1, there, what):
+    nodens.start(*HOOKS["clsact"], corefile=cluster_corefile(), probe=p1)
+    pod = there[THERE // 2]
+    output(*{"filter": ["tc", "filter", "del", "dev", pod.veth, "ingress"],
+             "qdisc": ["tc", "qdisc", "del", "dev", pod.veth, "clsact"]}[what])
+    nodens.wait_said(f"{pod.veth}: another program removed nodens' program", 3)
+    are_answered(nodens, [pod])
+    nodens.stop()
