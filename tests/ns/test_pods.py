@@ -6,7 +6,7 @@ import pytest
 
 from agent import cluster_corefile
 from cluster import D
-from lab import leftovers, output, pins, wait_until
+from lab import BPFFS, BUILD, leftovers, output, pins, wait_until
 
 THERE, MORE = 60, 40  # pods at start, and at once later
 HOOKS = {"tc": ["--hook", "tc"], "clsact": ["--hook", "tc", "--pretend-kernel", "6.5"], "xdp": ["--hook", "xdp-generic"]}
@@ -63,3 +63,20 @@ def test_a_removed_program_comes_back(nodens, p1, there, what):
     nodens.wait_said(f"{pod.veth}: another program removed nodens' program", 3)
     are_answered(nodens, [pod])
     nodens.stop()
+
+
+def test_nodens_comes_before_a_tcx_program(lab, nodens, p1, there):
+    """Of many pods that are there at start most get a filter, and tcx programs run before filters."""
+    nodens.start(*HOOKS["tc"], corefile=cluster_corefile(), probe=p1)
+    pod = there[-1]
+    if not nodens.said("attached, tcx"):
+        pytest.skip("no tcx on this kernel")
+    assert "tc_nodens" in output("tc", "filter", "show", "dev", pod.veth, "ingress")
+    theirs = BPFFS / "theirs"
+    output(BUILD / "tests/ns/attach_tool", "foreign-tcx", pod.veth, BUILD / "tests/ns/count.bpf.o", theirs)
+    nodens.wait_said(f"{pod.veth}: another program came before nodens' by tcx", 3)
+    assert not output("tc", "filter", "show", "dev", pod.veth, "ingress")
+    are_answered(nodens, [pod])
+    theirs.unlink()
+    nodens.stop()
+    assert leftovers() == []

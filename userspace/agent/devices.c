@@ -23,7 +23,7 @@ struct device {
 };
 
 /* There at start and attached to by the best way, before there are too many for that. */
-#define UNHURRIED_MAX 64
+#define UNHURRIED_MAX 32
 /* Looked at in a second, besides those that were touched: 500 devices take 8 s. */
 #define REVIEW_MAX 64
 #define BUCKETS	   256

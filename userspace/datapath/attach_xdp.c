@@ -83,6 +83,7 @@ static uint32_t single_prog(struct nl *nl, int ifindex, bool *generic)
 	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
 
 	ifi->ifi_index = ifindex;
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	if (nl__query(nl, nlh, on_link, &single))
 		return 0;
 	*generic = single.generic;
