@@ -22,22 +22,17 @@ struct {
 } nodens_index SEC(".maps");
 
 /*
- * The slots, one slab a size class. Writer: the agent, and only while a slot
+ * The slots: steps of NODENS_STEP_CELLS cells. Writer of the steps: the agent, which adds them and
+ * takes none away while a program may hold it; of the slots: the agent, and only while a slot
  * is not published and no program can still hold it; the hit samples: the
  * programs, each store on its own harmless.
  */
-#define NODENS_SLAB(n)                               \
-	struct {                                     \
-		__uint(type, BPF_MAP_TYPE_ARRAY);    \
-		__uint(map_flags, BPF_F_MMAPABLE);   \
-		__uint(max_entries, 16);             \
-		__type(key, __u32);                  \
-		__uint(value_size, NODENS_SIZE_##n); \
-	} nodens_slab##n SEC(".maps")
-NODENS_SLAB(0);
-NODENS_SLAB(1);
-NODENS_SLAB(2);
-NODENS_SLAB(3);
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+} nodens_slabs SEC(".maps");
 
 /* Writer: the agent. Each field is read on its own. */
 struct {

@@ -72,15 +72,16 @@ static __always_inline __u64 lesser(__u64 a, __u64 b)
 	return b + ((a - b) & if_less(a, b));
 }
 
-/* Of a slot of the largest class: @at is even. */
+/* @at is even. */
 static __always_inline __u64 slot_u16(const struct found *f, __u64 at)
 {
+	at += f->offset;
 	/* VERIFIER: a mask instead of a branch that leads nowhere */
 	asm volatile("%0 &= 2046" : "+r"(at));
-	return *(__u16 *)((void *)f->slot + at);
+	return *(__u16 *)(f->cell + at);
 }
 
-_Static_assert(NODENS_SIZE_3 == 2048, "slot_u16()");
+_Static_assert(NODENS_CELL == 2048, "slot_u16()");
 
 #define PREFIX(i, field)                                                            \
 	(at + sizeof(struct nodens_prefixes) + (i) * sizeof(struct nodens_prefix) + \
@@ -114,8 +115,6 @@ static __always_inline bool reply_part(const struct question *q, const struct fo
 	__u64 at = (__u64)slot->ttls_at + 2 * slot->n_ttl;
 	__u64 n = 0, n_ttl = slot->n_ttl, room;
 
-	if (f->size != NODENS_SIZE_3)
-		return false;
 	room = lesser(q->limit, slot_u16(f, PREFIXES(limit))) - rest;
 	if (slot_u16(f, PREFIXES(more_len)) <= room)
 		return false;
@@ -212,7 +211,7 @@ static __always_inline bool reply_blob(void *data, void *end, __u64 off, const s
 static __always_inline bool reply_set_ttls(void *data, void *end, __u64 off, const struct found *f,
 					   const struct reply *r)
 {
-	__u64 from = f->slot->ttls_at;
+	__u64 from = f->offset + f->slot->ttls_at;
 
 #pragma clang loop unroll(disable)
 	for (__u64 i = 0; i < NODENS_MAX_RR; i++, from += 2) {
@@ -221,9 +220,9 @@ static __always_inline bool reply_set_ttls(void *data, void *end, __u64 off, con
 		if (i >= r->n_rr)
 			break;
 		asm volatile("" : "+r"(from));
-		if (from > f->size - 2)
+		if (from > NODENS_CELL - 2)
 			return false;
-		to = at(data, off + *(__u16 *)((void *)f->slot + from));
+		to = at(data, off + *(__u16 *)(f->cell + from));
 		if (!ROOM(to, 4, end))
 			return false;
 		*(__be32 *)to = r->ttl;
@@ -231,7 +230,7 @@ static __always_inline bool reply_set_ttls(void *data, void *end, __u64 off, con
 	return true;
 }
 
-/* The rdata of @n RRs of @size bytes, from the slot's offset @from to the packet's @off. */
+/* The rdata of @n RRs of @size bytes, from the cell's offset @from to the packet's @off. */
 static __always_inline bool reply_rdata(void *data, void *end, __u64 off, const struct found *f,
 					__u64 from, __u64 n, const __u64 size)
 {
@@ -239,12 +238,12 @@ static __always_inline bool reply_rdata(void *data, void *end, __u64 off, const 
 
 #pragma clang loop unroll(disable)
 	for (__u64 i = 0; i < NODENS_MAX_BLOB / size; i++, from += size, to += size) {
-		const __u64 *rdata = (void *)f->slot;
+		const __u64 *rdata = f->cell;
 
 		if (i >= n)
 			return true;
 		asm volatile("" : "+r"(from));
-		if (!ROOM(to, size - 12, end) || from > f->size - (size - 12))
+		if (!ROOM(to, size - 12, end) || from > NODENS_CELL - (size - 12))
 			return false;
 		rdata = (void *)rdata + from;
 		if (size == 16) {
@@ -268,7 +267,7 @@ static __always_inline bool reply_rotate(void *data, void *end, __u64 off, const
 	const struct nodens_slot *slot = f->slot;
 	__u64 n = slot->rot_count, size = slot->rot_size;
 	__u64 first = nodens_rotation(bpf_ntohs(id), n), run = lesser(n - first, r->rotating);
-	__u64 begin = (__u64)slot->blob_at + slot->rot_at + 12;
+	__u64 begin = f->offset + slot->blob_at + slot->rot_at + 12;
 	__u64 from = begin + first * size, wrap = run * size, rest = r->rotating - run;
 
 	off += slot->rot_at + 12;

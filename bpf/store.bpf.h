@@ -12,9 +12,9 @@
 #define NSEC_PER_SEC 1000000000ull
 
 struct found {
-	struct nodens_slot *slot;
-	__u64 size; /* of its class, bytes */
-	__u64 number;
+	struct nodens_slot *slot; /* in its cell: */
+	void *cell;
+	__u64 offset; /* in bytes; with it no more than NODENS_CELL - NODENS_SLOT_HEADER is valid */
 };
 
 static __always_inline __u64 now_ns(void)
@@ -24,43 +24,31 @@ static __always_inline __u64 now_ns(void)
 
 static __always_inline bool slot_get(__u32 number, struct found *f)
 {
-	__u32 index = NODENS_SLOT_INDEX(number);
+	__u32 step = NODENS_SLOT_STEP(number), cell = NODENS_SLOT_CELL(number);
+	void *cells = bpf_map_lookup_elem(&nodens_slabs, &step);
 
-	f->number = number;
-	switch (NODENS_SLOT_CLASS(f->number)) {
-	case 0:
-		f->slot = bpf_map_lookup_elem(&nodens_slab0, &index);
-		f->size = NODENS_SIZE_0;
-		break;
-	case 1:
-		f->slot = bpf_map_lookup_elem(&nodens_slab1, &index);
-		f->size = NODENS_SIZE_1;
-		break;
-	case 2:
-		f->slot = bpf_map_lookup_elem(&nodens_slab2, &index);
-		f->size = NODENS_SIZE_2;
-		break;
-	case 3:
-		f->slot = bpf_map_lookup_elem(&nodens_slab3, &index);
-		f->size = NODENS_SIZE_3;
-		break;
-	default:
+	if (!cells)
 		return false;
-	}
-	return f->slot;
+	f->cell = bpf_map_lookup_elem(cells, &cell);
+	if (!f->cell)
+		return false;
+	f->offset = NODENS_SLOT_OFFSET((__u64)number);
+	f->slot = f->cell + f->offset;
+	return true;
 }
 
 /*
- * Eight bytes of the slot at @at.
- * VERIFIER(5.10): the barrier keeps the compiler from forming the address out
- * of another copy of @at than the one that was compared.
+ * Eight bytes of the slot at @at: of its cell, for that is what the kernel asks of us, and the
+ * agent writes none that reaches beyond itself. VERIFIER(5.10): the barrier keeps the compiler from
+ * forming the address out of another copy of @at than the one that was compared.
  */
 static __always_inline bool slot_word(const struct found *f, __u64 at, __u64 *word)
 {
+	at += f->offset;
 	asm volatile("" : "+r"(at));
-	if (at > f->size - 8)
+	if (at > NODENS_CELL - 8)
 		return false;
-	*word = *(__u64 *)((void *)f->slot + at);
+	*word = *(__u64 *)(f->cell + at);
 	return true;
 }
 

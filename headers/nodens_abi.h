@@ -15,7 +15,7 @@
 #include "nodens_counters.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  4
+#define NODENS_LAYOUT  5
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -159,19 +159,29 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
 	return (((__u32)id * 40503 & 0xffff) * rot_count) >> 16;
 }
 
-/* Size classes; a slot number is class << 28 | index in the class's slab. */
-#define NODENS_CLASSES 4
+/*
+ * Slots lie in cells of NODENS_CELL bytes, those of one cell all of one size class; cells lie in
+ * steps, the maps that the agent adds to nodens_slabs as it needs them. A slot number is
+ * class << 28 | address, the address in units of NODENS_UNIT bytes from the first step on. A
+ * program needs no class: it finds a slot by its address and stays within the slot's cell.
+ */
+#define NODENS_CELL	  2048
+#define NODENS_UNIT	  64
+#define NODENS_STEP_CELLS 512
+#define NODENS_MAX_STEPS  16384 /* 16 GiB: what an address reaches */
+#define NODENS_CLASSES	  4
 #define NODENS_CLASS_SIZES          \
 	{                           \
 		128, 256, 512, 2048 \
 	}
-#define NODENS_SIZE_0		  128
-#define NODENS_SIZE_1		  256
-#define NODENS_SIZE_2		  512
-#define NODENS_SIZE_3		  2048
-#define NODENS_SLOT_CLASS(slot)	  ((slot) >> 28)
-#define NODENS_SLOT_INDEX(slot)	  ((slot)&0x0fffffff)
-#define NODENS_SLOT(class, index) ((__u32)(class) << 28 | (index))
+#define NODENS_SIZE_LARGEST	    2048
+#define NODENS_SIZE_SMALL	    512 /* what fits here is no large answer (store.h) */
+#define NODENS_SLOT_CLASS(slot)	    ((slot) >> 28)
+#define NODENS_SLOT_ADDRESS(slot)   ((slot)&0x0fffffff)
+#define NODENS_SLOT_STEP(slot)	    (NODENS_SLOT_ADDRESS(slot) >> 14)
+#define NODENS_SLOT_CELL(slot)	    (NODENS_SLOT_ADDRESS(slot) >> 5 & (NODENS_STEP_CELLS - 1))
+#define NODENS_SLOT_OFFSET(slot)    (((slot)&31) * NODENS_UNIT)
+#define NODENS_SLOT(class, address) ((__u32)(class) << 28 | (address))
 
 /* nodens_index: __u64 hash -> __u32 slot number. */
 

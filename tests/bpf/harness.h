@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "dns/answer.h"
 #include "datapath/datapath.h"
+#include "dns/slot.h"
 #include "link/netns.h"
 #include "store/store.h"
 
@@ -43,6 +44,38 @@ struct env {
 	int fd[TEST_HOOKS];
 	struct nodens_ctl *ctl;
 };
+
+/* To be closed. */
+static inline struct steps *env__steps(const struct env *env)
+{
+	struct store_maps maps;
+	struct steps *steps;
+
+	datapath__store_maps(env->datapath, &maps);
+	return steps__open(&maps.slabs, true, &steps) ? NULL : steps;
+}
+
+/* A slot as programs see it. */
+static inline bool env__slot(const struct env *env, uint32_t number, union slot_buf *buf)
+{
+	struct steps *steps = env__steps(env);
+	bool ok = steps && !steps__read(steps, number, buf->bytes,
+					slot_class_size[NODENS_SLOT_CLASS(number)]);
+
+	steps__close(steps);
+	return ok;
+}
+
+/* What nobody but the agent does. */
+static inline bool env__set_slot(const struct env *env, uint32_t number, const union slot_buf *buf)
+{
+	struct steps *steps = env__steps(env);
+	bool ok = steps && !steps__write(steps, number, buf->bytes,
+					 slot_class_size[NODENS_SLOT_CLASS(number)]);
+
+	steps__close(steps);
+	return ok;
+}
 
 static int n_passed, n_failed, n_skipped;
 

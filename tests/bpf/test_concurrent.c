@@ -149,7 +149,8 @@ static void tear_for_a_second(void)
 	struct dns_name qname = wire__name("name-000.concurrent.test.");
 	struct store_maps maps;
 	uint32_t number;
-	uint8_t *slab, *rr;
+	struct steps *steps;
+	uint8_t *rr;
 
 	datapath__store_maps(env.datapath, &maps);
 	if (answer__decode(msg, make_answer(msg, 0, versions[0]), &qname, 1, 0, &got_verdict,
@@ -158,20 +159,20 @@ static void tear_for_a_second(void)
 		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 60 }, mono_ns()))
 		die("a slot to tear");
 	hash = question__hash((const uint64_t *)env.ctl->hash_key, &qname, 1, 0);
-	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number) || NODENS_SLOT_CLASS(number) != 3)
+	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number) ||
+	    slot_class_size[NODENS_SLOT_CLASS(number)] <= NODENS_SIZE_SMALL)
 		die("where the slot to tear is");
-	slab = mmap(NULL, (size_t)maps.slab_entries[3] * NODENS_SIZE_3, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, maps.slab_fd[3], 0);
-	if (slab == MAP_FAILED)
-		die("mmap");
-	rr = slab + (size_t)NODENS_SLOT_INDEX(number) * NODENS_SIZE_3;
+	steps = env__steps(&env);
+	if (!steps)
+		die("the slots' memory");
+	rr = steps__memory(steps) + (size_t)NODENS_SLOT_ADDRESS(number) * NODENS_UNIT;
 	rr += ((struct nodens_slot *)rr)->blob_at;
 	for (int v = 0; mono_ns() < end; v ^= 1) {
 		for (int i = 0; i < records_of(versions[v]); i++)
 			put16(rr + 16 * i + 13, versions[v]);
 		env__beat(&env);
 	}
-	munmap(slab, (size_t)maps.slab_entries[3] * NODENS_SIZE_3);
+	steps__close(steps);
 	store__flush(env.store, NULL, 0);
 	wait_for_readers();
 	printf("concurrent: a slot changed in place: %lu of %lu replies were seen to be torn\n",

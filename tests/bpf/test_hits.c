@@ -118,7 +118,7 @@ static void test_collision(enum test_hook hook)
 		hook_name[hook]);
 	bpf_map_update_elem(maps.index_fd, &hb, &wild, BPF_ANY);
 	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
-		"%s: a slot beyond the slab misses", hook_name[hook]);
+		"%s: a slot beyond the steps misses", hook_name[hook]);
 	bpf_map_update_elem(maps.index_fd, &hb, &class_wild, BPF_ANY);
 	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
 		"%s: a class that is none misses", hook_name[hook]);
@@ -215,8 +215,8 @@ static void store_text(const char *name, const char *records)
 		die(name);
 }
 
-/* Where the slot of @name is, and its bytes; returns its slab's descriptor. */
-static int find_slot(const char *text, union slot_buf *buf, uint32_t *index)
+/* The number of the slot of @name, and its bytes. */
+static uint32_t find_slot(const char *text, union slot_buf *buf)
 {
 	struct dns_name name = wire__name(text);
 	uint64_t hash = question__hash((const uint64_t *)env.ctl->hash_key, &name, 1, 0);
@@ -226,21 +226,19 @@ static int find_slot(const char *text, union slot_buf *buf, uint32_t *index)
 	datapath__store_maps(env.datapath, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
 		die("the index does not hold what was stored");
-	*index = NODENS_SLOT_INDEX(number);
-	if (bpf_map_lookup_elem(maps.slab_fd[NODENS_SLOT_CLASS(number)], index, buf))
+	if (!env__slot(&env, number, buf))
 		die("no slot");
-	return maps.slab_fd[NODENS_SLOT_CLASS(number)];
+	return number;
 }
 
 /* A slot that nobody wrote so: what it makes of the query goes nowhere. */
 static void test_broken(enum test_hook hook)
 {
-	static const char *const what[] = { "records beyond the slot", "a TTL beyond the packet",
-					    "a set beyond the slot" };
+	static const char *const what[] = { "records beyond the cell", "a TTL beyond the packet",
+					    "a set beyond the cell" };
 	uint32_t drop = hook == TEST_XDP ? 1 /* XDP_DROP */ : 2 /* TC_ACT_SHOT */;
 	union slot_buf good, bad;
-	uint32_t index;
-	int fd = find_slot("four.example.org.", &good, &index);
+	uint32_t number = find_slot("four.example.org.", &good);
 
 	for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
 		struct frame in;
@@ -252,14 +250,14 @@ static void test_broken(enum test_hook hook)
 		else if (i == 1)
 			put16(bad.bytes + bad.slot.ttls_at, 0xdc05); /* 1500 */
 		else
-			bad.slot.rot_at = 1000;
-		if (bpf_map_update_elem(fd, &index, &bad, BPF_ANY))
+			bad.slot.rot_at = 2000;
+		if (!env__set_slot(&env, number, &bad))
 			die("a slot to break");
 		ask(hook, "four.example.org.", 0, &in, &run);
 		verdict(run.retval == drop && run.moved[C(BROKEN)] == 1, "%s: %s: action %d",
 			hook_name[hook], what[i], run.retval);
 	}
-	bpf_map_update_elem(fd, &index, &good, BPF_ANY);
+	env__set_slot(&env, number, &good);
 }
 
 /* A few hits are counted one by one, however fast they come. */
@@ -267,16 +265,16 @@ static void test_marks(enum test_hook hook)
 {
 	static const unsigned int n = NODENS_HITS_EXACT;
 	union slot_buf buf;
-	uint32_t index, before, hits;
+	uint32_t number, before, hits;
 	struct frame in;
 	struct run run;
-	int fd = find_slot("one.example.org.", &buf, &index);
 
+	number = find_slot("one.example.org.", &buf);
 	before = buf.slot.hits;
 	usleep(1200000); /* a second of its own; a new one may begin meanwhile */
 	for (unsigned int i = 0; i < n; i++)
 		ask(hook, "one.example.org.", 0, &in, &run);
-	bpf_map_lookup_elem(fd, &index, &buf);
+	env__slot(&env, number, &buf);
 	hits = buf.slot.hits - before;
 	verdict(hits == n && (mono_ns() >> 30) - buf.slot.last_use <= 1,
 		"%s: marks: %u hits noted of %u", hook_name[hook], hits, n);
@@ -297,11 +295,10 @@ static void zipf_name(char *text, unsigned int i)
 static uint32_t hits_of(unsigned int i)
 {
 	union slot_buf buf;
-	uint32_t index;
 	char text[64];
 
 	zipf_name(text, i);
-	find_slot(text, &buf, &index);
+	find_slot(text, &buf);
 	return buf.slot.hits;
 }
 

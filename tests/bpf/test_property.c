@@ -101,14 +101,13 @@ static struct answer *part_in_slot(const struct answer *answer)
 				       answer->qtype, answer->key_flags);
 	struct store_maps maps;
 	union slot_buf buf;
-	uint32_t number, index;
+	uint32_t number;
 
 	datapath__store_maps(env.datapath, &maps);
 	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
 		return NULL;
-	index = NODENS_SLOT_INDEX(number);
 	memset(&buf, 0, sizeof(buf));
-	if (bpf_map_lookup_elem(maps.slab_fd[NODENS_SLOT_CLASS(number)], &index, &buf))
+	if (!env__slot(&env, number, &buf))
 		return NULL;
 	return buf.slot.partial ? answer__from_slot(&buf.slot) : NULL;
 }

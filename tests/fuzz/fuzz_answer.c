@@ -48,7 +48,7 @@ static void check_slot(const struct answer *answer, const struct dns_query *quer
 	static uint8_t a[DNS_MAX_MSG], b[DNS_MAX_MSG];
 	static union {
 		struct nodens_slot slot;
-		uint8_t octets[NODENS_SIZE_3];
+		uint8_t octets[NODENS_SIZE_LARGEST];
 	} u;
 	size_t size = answer__slot_size(answer);
 	struct answer *back;

@@ -135,12 +135,10 @@ static void open_store(struct scene *scene, const struct corefile *cf)
 		.refresh = on_refresh,
 		.ctx = scene,
 	};
-	uint32_t slab_entries[NODENS_CLASSES];
 	struct publisher *publisher;
 
 	plan__capacity(&no_options, cf, config.capacity);
-	store__plan(config.capacity, slab_entries);
-	if (publisher__none(slab_entries, &publisher) ||
+	if (publisher__none(store__plan(config.capacity), &publisher) ||
 	    store__open(publisher, &config, scene->v.now_ns, &scene->store))
 		scene_fail(scene, "store__open");
 }

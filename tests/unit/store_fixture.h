@@ -53,19 +53,14 @@ static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 	uint32_t n = capacity[0] + capacity[1] + 256;
 
-	store__plan(capacity, maps->slab_entries);
-	maps->mmapable = mapped;
+	maps->slabs.max = store__plan(capacity);
+	maps->slabs.mmapable = mapped;
+	maps->slabs.fd = steps__create(maps->slabs.max, mapped);
 	maps->index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, n, 0);
-	for (int i = 0; i < NODENS_CLASSES; i++) {
-		maps->slab_fd[i] = fixture_map(BPF_MAP_TYPE_ARRAY, "t_slab", 4, slot_class_size[i],
-					       maps->slab_entries[i], mapped ? BPF_F_MMAPABLE : 0);
-		if (maps->slab_fd[i] < 0)
-			return false;
-	}
 	maps->grace_inner_fd = fixture_map(BPF_MAP_TYPE_ARRAY, "t_inner", 4, 4, 1, 0);
 	opts.inner_map_fd = maps->grace_inner_fd;
 	maps->grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "t_grace", 4, 4, 1, &opts);
-	return maps->index_fd >= 0 && maps->grace_fd >= 0;
+	return maps->index_fd >= 0 && maps->slabs.fd >= 0 && maps->grace_fd >= 0;
 }
 
 /* A store over these maps. */
@@ -81,12 +76,9 @@ static inline int fixture_open(const struct store_maps *maps, const struct store
 /* A store that nobody else reads. */
 static inline int fixture_open_none(const struct store_config *config, struct store **out)
 {
-	uint32_t slab_entries[NODENS_CLASSES];
 	struct publisher *publisher;
-	int err;
+	int err = publisher__none(store__plan(config->capacity), &publisher);
 
-	store__plan(config->capacity, slab_entries);
-	err = publisher__none(slab_entries, &publisher);
 	return err ? err : store__open(publisher, config, clock_now(), out);
 }
 
@@ -95,8 +87,7 @@ static inline void fixture_close(struct store_maps *maps)
 	close(maps->index_fd);
 	close(maps->grace_fd);
 	close(maps->grace_inner_fd);
-	for (int i = 0; i < NODENS_CLASSES; i++)
-		close(maps->slab_fd[i]);
+	close(maps->slabs.fd);
 }
 
 static inline struct dns_name fixture_name(const char *text)
@@ -140,32 +131,54 @@ static inline struct answer *fixture_answer(const char *text, unsigned int n, ui
 	return answer;
 }
 
+/* The bytes of a slot as programs see them. */
+static inline int fixture_slot(const struct store_maps *maps, uint32_t number, union slot_buf *slot)
+{
+	uint32_t cls = NODENS_SLOT_CLASS(number);
+	struct steps *steps;
+	int err = steps__open(&maps->slabs, false, &steps);
+
+	memset(slot, 0, sizeof(*slot));
+	if (err)
+		return err;
+	err = cls < NODENS_CLASSES ? steps__read(steps, number, slot->bytes, slot_class_size[cls])
+				   : -EINVAL;
+	steps__close(steps);
+	return err;
+}
+
+/* The same the other way: what nobody but the agent does. */
+static inline int fixture_set_slot(const struct store_maps *maps, uint32_t number,
+				   const union slot_buf *slot)
+{
+	struct steps *steps;
+	int err = steps__open(&maps->slabs, true, &steps);
+
+	if (err)
+		return err;
+	err = steps__write(steps, number, slot->bytes, slot_class_size[NODENS_SLOT_CLASS(number)]);
+	steps__close(steps);
+	return err;
+}
+
 /* What a program would find: false where the index or the slot has nothing. */
 static inline bool kernel_slot(const struct store_maps *maps, uint64_t hash, uint32_t *number,
 			       union slot_buf *slot)
 {
-	uint32_t cls, index;
-
-	if (bpf_map_lookup_elem(maps->index_fd, &hash, number))
-		return false;
-	cls = NODENS_SLOT_CLASS(*number);
-	index = NODENS_SLOT_INDEX(*number);
-	memset(slot, 0, sizeof(*slot));
-	return cls < NODENS_CLASSES &&
-	       !bpf_map_lookup_elem(maps->slab_fd[cls], &index, slot->bytes);
+	return !bpf_map_lookup_elem(maps->index_fd, &hash, number) &&
+	       !fixture_slot(maps, *number, slot);
 }
 
 /* What a program does on a hit. */
 static inline void kernel_mark(const struct store_maps *maps, uint32_t number, uint32_t hits,
 			       uint32_t last_use)
 {
-	uint32_t cls = NODENS_SLOT_CLASS(number), index = NODENS_SLOT_INDEX(number);
 	union slot_buf slot;
 
-	assert_int_equal(bpf_map_lookup_elem(maps->slab_fd[cls], &index, slot.bytes), 0);
+	assert_int_equal(fixture_slot(maps, number, &slot), 0);
 	slot.slot.hits += hits;
 	slot.slot.last_use = last_use;
-	assert_int_equal(bpf_map_update_elem(maps->slab_fd[cls], &index, slot.bytes, 0), 0);
+	assert_int_equal(fixture_set_slot(maps, number, &slot), 0);
 }
 
 static inline unsigned int index_count(const struct store_maps *maps)

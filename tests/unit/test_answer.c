@@ -168,7 +168,7 @@ static void check_sample(const struct sample *s, unsigned int *slots)
 	struct reply_options opts = { .limit = DNS_MAX_MSG, .ttl_s = rnd(1u << 31) };
 	static union {
 		struct nodens_slot slot;
-		uint8_t octets[NODENS_SIZE_3];
+		uint8_t octets[NODENS_SIZE_LARGEST];
 	} u;
 	static uint8_t msg[DNS_MAX_MSG];
 	struct answer *answer = NULL;

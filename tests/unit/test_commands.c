@@ -377,14 +377,14 @@ static void test_without_agent(void **state)
 static void test_garbage(void **state)
 {
 	struct world *w = *state;
-	uint32_t number, index = 3;
+	uint32_t number;
 	union slot_buf slot;
 
 	fill(w);
 	memset(&slot, 0xff, sizeof(slot));
-	assert_int_equal(bpf_map_update_elem(w->maps.slab_fd[1], &index, slot.bytes, BPF_ANY), 0);
+	assert_int_equal(fixture_set_slot(&w->maps, NODENS_SLOT(1, 64), &slot), 0);
 	for (uint64_t hash = 1; hash < 100; hash++) {
-		number = hash == 1 ? NODENS_SLOT(1, 3) : (uint32_t)(hash * 0x0fedcba9);
+		number = hash == 1 ? NODENS_SLOT(1, 64) : (uint32_t)(hash * 0x0fedcba9);
 		bpf_map_update_elem(w->maps.index_fd, &hash, &number, BPF_ANY);
 	}
 	assert_int_equal(run("dump --bpffs DIR --json"), 0);

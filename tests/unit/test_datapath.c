@@ -27,12 +27,12 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-4"
+#define LAYOUT	PIN_DIR "/layout-5"
 
 static bool ready;
 static struct error err;
 
-_Static_assert(NODENS_LAYOUT == 4, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 5, "LAYOUT above");
 
 static int setup(void **state)
 {
@@ -220,24 +220,23 @@ static void test_not_adopted(void **state)
 static void test_maps(void **state)
 {
 	static const uint32_t capacity[2] = { 1000, 500 };
-	uint32_t plan[NODENS_CLASSES], len, zero = 0;
+	uint32_t len, zero = 0;
 	struct bpf_map_info info = {};
 	struct store_maps maps;
 	struct datapath *dp;
-	int i;
+	struct steps *steps;
+	int fd;
 
 	(void)state;
 	begin();
 	dp = open_kern(NULL);
 	datapath__store_maps(dp, &maps);
-	store__plan(capacity, plan);
-	for (i = 0; i < NODENS_CLASSES; i++)
-		assert_int_equal(maps.slab_entries[i], plan[i] ? plan[i] : 1);
+	assert_int_equal(maps.slabs.max, store__plan(capacity));
 	len = sizeof(info);
 	assert_int_equal(bpf_obj_get_info_by_fd(maps.index_fd, &info, &len), 0);
 	assert_true(info.max_entries >= capacity[0] + capacity[1]);
 	assert_int_equal(info.map_flags & BPF_F_NO_PREALLOC, 0);
-	assert_int_equal(maps.mmapable, datapath__features(dp)->mmapable);
+	assert_int_equal(maps.slabs.mmapable, datapath__features(dp)->mmapable);
 	assert_int_equal(bpf_map_update_elem(maps.grace_fd, &zero, &maps.grace_inner_fd, BPF_ANY),
 			 0);
 	assert_true(datapath__bytes(dp) > 64 * 1024);
@@ -246,10 +245,15 @@ static void test_maps(void **state)
 	begin();
 	dp = open_kern("5.4");
 	datapath__store_maps(dp, &maps);
-	assert_false(maps.mmapable);
+	assert_false(maps.slabs.mmapable);
+	assert_int_equal(steps__open(&maps.slabs, true, &steps), 0);
+	assert_int_equal(steps__grow(steps), 0);
+	steps__close(steps);
+	fd = bpf_obj_get(LAYOUT "/steps/0");
 	len = sizeof(info);
-	assert_int_equal(bpf_obj_get_info_by_fd(maps.slab_fd[0], &info, &len), 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
 	assert_int_equal(info.map_flags & BPF_F_MMAPABLE, 0);
+	close(fd);
 	datapath__close(dp);
 }
 
@@ -340,7 +344,7 @@ static void test_pinned_only(void **state)
 	assert_int_equal(pid, getpid());
 	datapath__close(dp);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
-	assert_int_equal(datapath__unpin(PIN_DIR), 9);
+	assert_int_equal(datapath__unpin(PIN_DIR), 6);
 	assert_int_equal(datapath__unpin(PIN_DIR), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
 }

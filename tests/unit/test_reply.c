@@ -221,7 +221,7 @@ static void test_slot_limits(void **state)
 	};
 	static union {
 		struct nodens_slot slot;
-		uint8_t octets[NODENS_SIZE_3];
+		uint8_t octets[NODENS_SIZE_LARGEST];
 	} u;
 
 	(void)state;
@@ -268,7 +268,7 @@ static void test_slot_hostile(void **state)
 	size_t size = answer__slot_size(answer), accepted = 0;
 	union {
 		struct nodens_slot slot;
-		uint8_t octets[NODENS_SIZE_3];
+		uint8_t octets[NODENS_SIZE_LARGEST];
 	} good, bad;
 	struct reply_options opts = { .limit = DNS_MAX_MSG, .rotate = 1 };
 	struct dns_query query = query_for("a.", 1, 0);

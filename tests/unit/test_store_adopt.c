@@ -118,14 +118,17 @@ static void test_adopt_garbage(void **state)
 		for (int i = 0; i < 20; i++) {
 			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed)
 							  : hash_of(w, "abc.example.");
-			uint32_t cls = rand_r(&seed) % 4, index = rand_r(&seed) % 64;
+			uint32_t cls = rand_r(&seed) % NODENS_CLASSES;
+			uint32_t units = slot_class_size[cls] / NODENS_UNIT;
+			uint32_t at = rand_r(&seed) % (16 * NODENS_CELL / NODENS_UNIT) / units;
 
 			slot = good;
 			for (int k = rand_r(&seed) % 4; k > 0; k--)
 				slot.bytes[rand_r(&seed) % 120] ^= 1 << rand_r(&seed) % 8;
-			bpf_map_update_elem(w->maps.slab_fd[cls], &index, slot.bytes, 0);
-			number = rand_r(&seed) % 8 ? NODENS_SLOT(cls, index)
-						   : (uint32_t)rand_r(&seed) * 3;
+			number = NODENS_SLOT(cls, at * units);
+			assert_int_equal(fixture_set_slot(&w->maps, number, &slot), 0);
+			if (rand_r(&seed) % 8 == 0)
+				number = (uint32_t)rand_r(&seed) * 3;
 			bpf_map_update_elem(w->maps.index_fd, &hash, &number, 0);
 		}
 		reopen(w);
@@ -151,18 +154,19 @@ static void test_wrong_maps(void **state)
 
 	open_world(w, 100, 100);
 	maps = w->maps;
-	maps.slab_entries[2]++;
+	maps.slabs.max++;
 	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
-	maps.slab_fd[1] = maps.slab_fd[2];
+	maps.slabs.fd = maps.grace_inner_fd;
+	maps.slabs.max = 1;
 	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
-	maps.index_fd = maps.slab_fd[0];
+	maps.index_fd = maps.slabs.fd;
 	assert_int_equal(fixture_open(&maps, &w->config, &store), -EINVAL);
 	maps = w->maps;
 	maps.index_fd = -1;
 	assert_int_equal(fixture_open(&maps, &w->config, &store), -EBADFD);
-	maps.slab_fd[3] = -1;
+	maps.slabs.fd = -1;
 	assert_int_equal(fixture_open(&maps, &w->config, &store), -EBADFD);
 	assert_null(store);
 }

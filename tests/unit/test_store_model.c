@@ -86,12 +86,7 @@ static unsigned int rnd(struct model *m, unsigned int n)
 
 static void read_slot(const struct model *m, uint32_t number, union slot_buf *slot)
 {
-	uint32_t index = NODENS_SLOT_INDEX(number);
-
-	memset(slot, 0, sizeof(*slot));
-	assert_int_equal(bpf_map_lookup_elem(m->maps.slab_fd[NODENS_SLOT_CLASS(number)], &index,
-					     slot->bytes),
-			 0);
+	assert_int_equal(fixture_slot(&m->maps, number, slot), 0);
 }
 
 static void assert_unchanged(const struct model *m, const struct watched *w)

@@ -151,10 +151,7 @@ int userspace_only_or_datapath(const struct run_options *opts, const struct data
 
 int userspace_only_publisher(const uint32_t capacity[2], struct publisher **out)
 {
-	uint32_t slab_entries[NODENS_CLASSES];
-
-	store__plan(capacity, slab_entries);
-	return publisher__none(slab_entries, out);
+	return publisher__none(store__plan(capacity), out);
 }
 
 void userspace_only_remind(uint64_t *logged_ns, uint64_t now)

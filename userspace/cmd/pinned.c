@@ -78,10 +78,12 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 	}
 	datapath__store_maps(pinned->datapath, &pinned->maps);
 	pinned->hash_key = (const uint64_t *)datapath__ctl(pinned->datapath)->hash_key;
-	ret = index_walk__open(pinned->maps.index_fd, !pinned->maps.mmapable, &pinned->walk);
+	ret = index_walk__open(pinned->maps.index_fd, !pinned->maps.slabs.mmapable, &pinned->walk);
+	if (!ret)
+		ret = steps__open(&pinned->maps.slabs, false, &pinned->steps);
 	if (!ret)
 		return -1;
-	fprintf(stderr, "nodens %s: cannot read the index: %s\n", command, strerror(-ret));
+	fprintf(stderr, "nodens %s: cannot read the cache: %s\n", command, strerror(-ret));
 	pinned__close(pinned);
 	return EXIT_FAILURE;
 }
@@ -89,19 +91,26 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 void pinned__close(struct pinned *pinned)
 {
 	index_walk__close(pinned->walk);
+	steps__close(pinned->steps);
 	datapath__close(pinned->datapath);
 	pinned->walk = NULL;
+	pinned->steps = NULL;
 	pinned->datapath = NULL;
 }
 
-static bool read_slot(const struct pinned *pinned, struct pinned_entry *entry)
+static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
 {
-	uint32_t cls = NODENS_SLOT_CLASS(entry->number), index = NODENS_SLOT_INDEX(entry->number);
 	const struct nodens_slot *slot = &entry->copy.slot;
+	uint32_t cls = NODENS_SLOT_CLASS(entry->number), size;
 
-	if (cls >= NODENS_CLASSES || index >= pinned->maps.slab_entries[cls] ||
-	    bpf_map_lookup_elem(pinned->maps.slab_fd[cls], &index, entry->copy.bytes) ||
-	    !slot__check(slot, slot_class_size[cls]))
+	if (cls >= NODENS_CLASSES)
+		return false;
+	size = slot_class_size[cls];
+	/* the agent may have added a step since */
+	if (steps__read(pinned->steps, entry->number, entry->copy.bytes, size) == -ENOENT)
+		steps__refresh(pinned->steps);
+	if (steps__read(pinned->steps, entry->number, entry->copy.bytes, size) ||
+	    !slot__check(slot, size))
 		return false;
 	slot__name(slot, &entry->name);
 	return question__hash(pinned->hash_key, &entry->name, be16toh(slot->qtype),
@@ -112,7 +121,7 @@ static bool read_slot(const struct pinned *pinned, struct pinned_entry *entry)
  * By now the entry may be in another slot, and this one another question's: the
  * hash tells, and the index says where it is.
  */
-static bool find_slot(const struct pinned *pinned, struct pinned_entry *entry)
+static bool find_slot(struct pinned *pinned, struct pinned_entry *entry)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t before = entry->number;

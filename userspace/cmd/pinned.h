@@ -33,6 +33,7 @@ struct pinned {
 	const char *command;
 	struct datapath *datapath;
 	struct store_maps maps;
+	struct steps *steps;
 	const uint64_t *hash_key;
 	struct index_walk *walk;
 };

@@ -40,6 +40,7 @@ static struct datapath *datapath_new(const char *pin_dir, struct error *err)
 	}
 	memcpy(dp->pin_dir, pin_dir, len);
 	snprintf(dp->dir, sizeof(dp->dir), "%s/layout-%d", dp->pin_dir, NODENS_LAYOUT);
+	snprintf(dp->steps_dir, sizeof(dp->steps_dir), "%s/steps", dp->dir);
 	return dp;
 }
 
@@ -110,7 +111,7 @@ int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct err
 		datapath__close(dp);
 		return ret;
 	}
-	dp->features.mmapable = dp->map_def[MAP_SLAB0].flags & BPF_F_MMAPABLE;
+	dp->features.mmapable = dp->map_def[MAP_CTL].flags & BPF_F_MMAPABLE;
 	dp->adopted = true;
 	/* Needed by flush alone, and there only to wait: without it there is a sleep. */
 	maps_create_grace(dp, NULL);
@@ -145,21 +146,6 @@ bool datapath__adopted(const struct datapath *dp)
 const char *datapath__dir(const struct datapath *dp)
 {
 	return dp->dir;
-}
-
-void datapath__store_maps(const struct datapath *dp, struct store_maps *maps)
-{
-	int i;
-
-	memset(maps, 0, sizeof(*maps));
-	maps->index_fd = dp->map_fd[MAP_INDEX];
-	for (i = 0; i < NODENS_CLASSES; i++) {
-		maps->slab_fd[i] = dp->map_fd[MAP_SLAB0 + i];
-		maps->slab_entries[i] = dp->map_def[MAP_SLAB0 + i].max_entries;
-	}
-	maps->mmapable = dp->map_def[MAP_SLAB0].flags & BPF_F_MMAPABLE;
-	maps->grace_fd = dp->grace_fd;
-	maps->grace_inner_fd = dp->grace_inner_fd;
 }
 
 int datapath__publisher(const struct datapath *dp, struct publisher **out)
@@ -240,6 +226,24 @@ static uint64_t map_bytes(int fd)
 	return bytes;
 }
 
+static uint64_t steps_bytes(const struct datapath *dp)
+{
+	char path[PATH_MAX];
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < dp->map_def[MAP_SLABS].max_entries; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%u", dp->steps_dir, i);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			break;
+		sum += map_bytes(fd);
+		close(fd);
+	}
+	return sum;
+}
+
 uint64_t datapath__bytes(const struct datapath *dp)
 {
 	uint64_t sum = 0;
@@ -247,5 +251,5 @@ uint64_t datapath__bytes(const struct datapath *dp)
 
 	for (i = 0; i < MAP_COUNT; i++)
 		sum += map_bytes(dp->map_fd[i]);
-	return sum;
+	return sum + steps_bytes(dp);
 }

@@ -85,6 +85,7 @@ int datapath__agent_runs(const char *pin_dir, pid_t *pid);
 const struct datapath_features *datapath__features(const struct datapath *dp);
 bool datapath__adopted(const struct datapath *dp);    /* the maps were found, not made */
 const char *datapath__dir(const struct datapath *dp); /* of the pins: PIN_DIR/layout-N */
+/* Its text is valid as long as @dp. */
 void datapath__store_maps(const struct datapath *dp, struct store_maps *maps);
 /* For a store that these programs read. -errno as publisher__maps(). */
 int datapath__publisher(const struct datapath *dp, struct publisher **out);

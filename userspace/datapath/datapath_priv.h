@@ -2,8 +2,9 @@
 /*
  * What the files of the kernel side share with each other and nobody else.
  *
- * Contract: pins lie in <dir>: one per map under its own name, tail/ (the program arrays of loaded
- * instances) and links/ (tcx). Names in bpffs must not hold a dot.
+ * Contract: pins lie in <dir>: one per map under its own name, steps/ (those of nodens_slabs),
+ * tail/ (the program arrays of loaded instances) and links/ (tcx). Names in bpffs must not hold a
+ * dot.
  */
 #ifndef NODENS_DATAPATH_PRIV_H
 #define NODENS_DATAPATH_PRIV_H
@@ -18,18 +19,13 @@
 /* The maps that every instance shares. */
 enum datapath_map {
 	MAP_INDEX,
-	MAP_SLAB0,
-	MAP_SLAB1,
-	MAP_SLAB2,
-	MAP_SLAB3,
+	MAP_SLABS,
 	MAP_CTL,
 	MAP_PERCPU,
 	MAP_CLIENTS,
 	MAP_CLAIMS,
 	MAP_COUNT,
 };
-
-_Static_assert(MAP_SLAB3 - MAP_SLAB0 + 1 == NODENS_CLASSES, "one slab map per class");
 
 extern const char *const map_names[MAP_COUNT];
 
@@ -45,6 +41,7 @@ struct datapath {
 	struct datapath_features features;
 	char pin_dir[PATH_MAX / 2];
 	char dir[PATH_MAX / 2 + 32]; /* pin_dir/layout-N */
+	char steps_dir[PATH_MAX / 2 + 64];
 	int lock_fd;
 	int map_fd[MAP_COUNT];
 	struct map_def map_def[MAP_COUNT];

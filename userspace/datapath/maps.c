@@ -16,11 +16,9 @@
 #include "datapath_priv.h"
 
 const char *const map_names[MAP_COUNT] = {
-	[MAP_INDEX] = "nodens_index",	[MAP_SLAB0] = "nodens_slab0",
-	[MAP_SLAB1] = "nodens_slab1",	[MAP_SLAB2] = "nodens_slab2",
-	[MAP_SLAB3] = "nodens_slab3",	[MAP_CTL] = "nodens_ctl",
-	[MAP_PERCPU] = "nodens_percpu", [MAP_CLIENTS] = "nodens_clients",
-	[MAP_CLAIMS] = "nodens_claims",
+	[MAP_INDEX] = "nodens_index",	  [MAP_SLABS] = "nodens_slabs",
+	[MAP_CTL] = "nodens_ctl",	  [MAP_PERCPU] = "nodens_percpu",
+	[MAP_CLIENTS] = "nodens_clients", [MAP_CLAIMS] = "nodens_claims",
 };
 
 /* Room in the index for what is being replaced, so that a full store can still swap entries. */
@@ -32,16 +30,10 @@ const char *const map_names[MAP_COUNT] = {
 int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *err)
 {
 	struct map_def *def = dp->map_def;
-	uint32_t entries[NODENS_CLASSES];
-	uint64_t sum = 0;
 	int i;
 
-	store__plan(capacity, entries);
-	for (i = 0; i < NODENS_CLASSES; i++) {
-		def[MAP_SLAB0 + i].max_entries = entries[i] ? entries[i] : 1;
-		sum += entries[i];
-	}
-	if (sum > NODENS_SLOT_INDEX(UINT32_MAX))
+	def[MAP_SLABS].max_entries = store__plan(capacity);
+	if (!def[MAP_SLABS].max_entries)
 		return error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
 				  capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
 	/* An element for each answer; a slot waiting for its grace period has none. */
@@ -142,6 +134,34 @@ static void forget_all(int fd)
 		bpf_map_delete_elem(fd, key);
 }
 
+void datapath__store_maps(const struct datapath *dp, struct store_maps *maps)
+{
+	memset(maps, 0, sizeof(*maps));
+	maps->index_fd = dp->map_fd[MAP_INDEX];
+	maps->slabs = (struct steps_config){
+		.fd = dp->map_fd[MAP_SLABS],
+		.max = dp->map_def[MAP_SLABS].max_entries,
+		.dir = dp->steps_dir,
+		.mmapable = dp->features.mmapable,
+	};
+	maps->grace_fd = dp->grace_fd;
+	maps->grace_inner_fd = dp->grace_inner_fd;
+}
+
+/* A set that is not whole is none: an agent may have ended while it made another. */
+static int check_steps(const struct datapath *dp)
+{
+	struct store_maps maps;
+	struct steps *steps;
+	int ret;
+
+	datapath__store_maps(dp, &maps);
+	ret = steps__open(&maps.slabs, false, &steps);
+	if (!ret)
+		steps__close(steps);
+	return ret;
+}
+
 int maps_adopt(struct datapath *dp)
 {
 	struct map_def found[MAP_COUNT];
@@ -149,6 +169,8 @@ int maps_adopt(struct datapath *dp)
 
 	if (!ret && memcmp(found, dp->map_def, sizeof(found)))
 		ret = -ESTALE;
+	if (!ret)
+		ret = check_steps(dp);
 	if (!ret)
 		ret = open_ctl(dp);
 	if (!ret && dp->ctl->layout != NODENS_LAYOUT)
@@ -192,11 +214,16 @@ static int create_map(struct datapath *dp, enum datapath_map i, struct error *er
 {
 	const struct map_def *def = &dp->map_def[i];
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = def->flags);
-	int fd = bpf_map_create(def->type, map_names[i], def->key_size, def->value_size,
-				def->max_entries, &opts);
+	int fd;
 
+	if (i == MAP_SLABS) {
+		fd = steps__create(def->max_entries, dp->features.mmapable);
+	} else {
+		fd = bpf_map_create(def->type, map_names[i], def->key_size, def->value_size,
+				    def->max_entries, &opts);
+		fd = fd < 0 ? -errno : fd;
+	}
 	if (fd < 0) {
-		fd = -errno;
 		return error__set(err, fd, "cannot create map %s (%u entries of %u bytes): %s: %s",
 				  map_names[i], def->max_entries, def->key_size + def->value_size,
 				  fd == -E2BIG ? "too large for the kernel" : strerror(-fd),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What of nodens lies in bpffs: <pin_dir>/layout-N/ with a pin per map, tail/ and links/.
+ * What of nodens lies in bpffs: <pin_dir>/layout-N/ with a pin per map, steps/, tail/ and links/.
  *
  * Contract: only what lies below a layout-N directory is ever removed. A set of maps replaces an
  * older one by renames, so that a failure half way leaves the old one.
@@ -157,7 +157,7 @@ static int take_lock(struct datapath *dp, struct error *err)
 
 int pins_prepare(struct datapath *dp, struct error *err)
 {
-	static const char *const sub[] = { "", "/tail", "/links" };
+	static const char *const sub[] = { "", "/tail", "/links", "/steps" };
 	char path[PATH_MAX];
 	size_t i;
 	int ret;
@@ -181,7 +181,7 @@ int pins_prepare(struct datapath *dp, struct error *err)
 
 void pins_remove_empty(struct datapath *dp)
 {
-	static const char *const sub[] = { "/tail", "/links", "/clsact", "" };
+	static const char *const sub[] = { "/tail", "/links", "/clsact", "/steps", "" };
 	char path[PATH_MAX];
 	size_t i;
 
@@ -190,39 +190,6 @@ void pins_remove_empty(struct datapath *dp)
 		rmdir(path);
 	}
 	rmdir(dp->pin_dir);
-}
-
-int pins_pin_maps(struct datapath *dp, struct error *err)
-{
-	char path[PATH_MAX], temp[PATH_MAX];
-	int i, renamed = 0, ret = 0;
-
-	for (i = 0; i < MAP_COUNT; i++) {
-		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
-		unlink(temp);
-		if (bpf_obj_pin(dp->map_fd[i], temp)) {
-			ret = -errno;
-			break;
-		}
-	}
-	for (i = 0; i < MAP_COUNT; i++) {
-		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
-		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
-		if (!ret && rename(temp, path))
-			ret = -errno;
-		if (ret)
-			unlink(temp);
-		else
-			renamed = i + 1;
-	}
-	if (!ret)
-		return 0;
-	/* What an older set had under these names is gone; half a set is worse than none. */
-	for (i = 0; i < renamed; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
-		unlink(path);
-	}
-	return error__set(err, ret, "cannot pin the maps in %s: %s", dp->dir, strerror(-ret));
 }
 
 static bool join(char path[PATH_MAX], const char *dir, const char *name)
@@ -243,6 +210,51 @@ static void for_each_entry(const char *dir, entry_fn *fn, void *ctx)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			fn(dir, e->d_name, ctx);
 	closedir(d);
+}
+
+static void remove_pin(const char *dir, const char *name, void *ctx)
+{
+	char path[PATH_MAX];
+
+	(void)ctx;
+	if (join(path, dir, name))
+		unlink(path);
+}
+
+int pins_pin_maps(struct datapath *dp, struct error *err)
+{
+	char path[PATH_MAX], temp[PATH_MAX];
+	int i, renamed = 0, ret = 0;
+
+	for (i = 0; i < MAP_COUNT; i++) {
+		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
+		unlink(temp);
+		if (bpf_obj_pin(dp->map_fd[i], temp)) {
+			ret = -errno;
+			break;
+		}
+	}
+	/* those of an older set: without its pins nobody takes a step for one of ours */
+	if (!ret)
+		for_each_entry(dp->steps_dir, remove_pin, NULL);
+	for (i = 0; i < MAP_COUNT; i++) {
+		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
+		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
+		if (!ret && rename(temp, path))
+			ret = -errno;
+		if (ret)
+			unlink(temp);
+		else
+			renamed = i + 1;
+	}
+	if (!ret)
+		return 0;
+	/* What an older set had under these names is gone; half a set is worse than none. */
+	for (i = 0; i < renamed; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
+		unlink(path);
+	}
+	return error__set(err, ret, "cannot pin the maps in %s: %s", dp->dir, strerror(-ret));
 }
 
 static bool is_layout(const char *name)

@@ -100,7 +100,7 @@ static bool slot_fits(const struct answer *answer, const struct answer_part *par
 	struct slot_layout layout;
 
 	slot_layout(answer->qname.len, answer->key_flags, part->len, part->n_rr, true, &layout);
-	return part->n_rr <= NODENS_MAX_RR && layout.size <= NODENS_SIZE_3;
+	return part->n_rr <= NODENS_MAX_RR && layout.size <= NODENS_SIZE_LARGEST;
 }
 
 int answer__for_slot(const struct answer *answer, uint16_t limit, uint32_t rotate,
@@ -153,11 +153,11 @@ size_t answer__slot_size(const struct answer *answer)
 	slot_layout(answer->qname.len, answer->key_flags, answer->blob_len, answer->n_ttl,
 		    answer->partial, &layout);
 	if (answer->n_ttl > NODENS_MAX_RR || answer->blob_len > NODENS_MAX_BLOB ||
-	    layout.size > NODENS_SIZE_3)
+	    layout.size > NODENS_SIZE_LARGEST)
 		return 0;
 	/* the programs look for a table in the largest class alone */
-	if (layout.prefixes_at && layout.size <= NODENS_SIZE_2)
-		return NODENS_SIZE_2 + 1;
+	if (layout.prefixes_at && layout.size <= NODENS_SIZE_SMALL)
+		return NODENS_SIZE_SMALL + 1;
 	return layout.size;
 }
 

@@ -129,7 +129,7 @@ bool answer__slot_valid(const struct nodens_slot *slot, size_t size)
 		return false;
 	if ((slot->blob_len && slot->blob_len < MIN_BLOB) || slot->blob_len > NODENS_MAX_BLOB)
 		return false;
-	if (layout.prefixes_at && size <= NODENS_SIZE_2)
+	if (layout.prefixes_at && size <= NODENS_SIZE_SMALL)
 		return false;
 	if (slot->rot_count > NODENS_MAX_ROTATE || slot->rot_count == 1 ||
 	    (slot->rot_count && slot->rot_size != 16 && slot->rot_size != 28) ||
@@ -147,7 +147,7 @@ struct answer *answer__from_slot(const struct nodens_slot *slot)
 	struct slot_layout layout;
 	struct answer *answer;
 
-	if (!answer__slot_valid(slot, NODENS_SIZE_3))
+	if (!answer__slot_valid(slot, NODENS_SIZE_LARGEST))
 		return NULL;
 	answer = answer__alloc(slot->n_ttl, slot->blob_len);
 	if (!answer)

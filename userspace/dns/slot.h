@@ -11,13 +11,13 @@
 
 #include "dns/answer.h"
 
-/* Value sizes of the slabs, by class. */
+/* Sizes of slots, by class. */
 extern const uint16_t slot_class_size[NODENS_CLASSES];
 
 /* Room for any slot: what answer__from_slot() may look at. */
 union slot_buf {
 	struct nodens_slot slot;
-	uint8_t bytes[NODENS_SIZE_3];
+	uint8_t bytes[NODENS_SIZE_LARGEST];
 };
 
 /*

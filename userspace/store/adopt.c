@@ -52,25 +52,19 @@ static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *
 static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_t now_ns)
 {
 	struct publisher *publisher = store->publisher;
-	uint32_t cls = NODENS_SLOT_CLASS(slot), index = NODENS_SLOT_INDEX(slot);
-	struct slot_meta *meta;
 	struct dns_name name;
 	struct store_put put;
-	struct slab *slab;
 	union slot_buf copy;
 
-	if (cls >= NODENS_CLASSES || index >= store->slab[cls].entries)
+	if (!cells_claim(store, slot))
 		return false;
-	slab = &store->slab[cls];
-	meta = &slab->meta[index];
-	if (meta->state != SLOT_FREE ||
-	    publisher->ops->load(publisher, slot, slab_slot(slab, index)))
-		return false;
-	memcpy(copy.bytes, slab_slot(slab, index), slab->size);
-	if (!sound(store, hash, &copy.slot, slab->size, now_ns, &name) ||
+	if (publisher->ops->load(publisher, slot, store_slot(store, slot)))
+		goto not_ours;
+	memcpy(copy.bytes, store_slot(store, slot), slot_size(slot));
+	if (!sound(store, hash, &copy.slot, slot_size(slot), now_ns, &name) ||
 	    table_find(store, hash) != STORE_NONE || !claim(store, &copy.slot, &name, &put))
-		return false;
-	*meta = (struct slot_meta){
+		goto not_ours;
+	*store_meta(store, slot) = (struct slot_meta){
 		.key = hash,
 		.item = STORE_NONE,
 		.partition = put.partition,
@@ -86,22 +80,9 @@ static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_
 	table_set(store, hash, slot);
 	entry_apply(store, slot, &put, now_ns);
 	return true;
-}
-
-/* All slots below the highest adopted one that are not live become free. */
-static void free_gaps(struct store *store)
-{
-	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
-		const struct slot_meta *meta = store->slab[cls].meta;
-		struct pool *pool = &store->pool[cls];
-
-		pool->unused = store->slab[cls].entries;
-		while (pool->unused && meta[pool->unused - 1].state == SLOT_FREE)
-			pool->unused--;
-		for (uint32_t i = 0; i < pool->unused; i++)
-			if (meta[i].state == SLOT_FREE)
-				slots_untake(store, NODENS_SLOT(cls, i));
-	}
+not_ours:
+	cells_free(store, slot);
+	return false;
 }
 
 struct adoption {
@@ -129,6 +110,6 @@ int adopt_published(struct store *store, uint64_t now_ns)
 	for (int i = 0; i < ADOPT_TRIES && err == -EAGAIN; i++)
 		err = publisher->ops->walk(publisher, adopt_or_withdraw, &adoption);
 	if (!err)
-		free_gaps(store);
+		cells_settle(store);
 	return err;
 }

@@ -163,14 +163,14 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
 	uint32_t copy;
 
 	slots_reclaim(store);
-	copy = slots_take(store, store_slab(store, slot)->size);
+	copy = slots_take(store, slot_size(slot));
 	if (copy == STORE_NONE) {
 		grace_hurry(store);
 		return slot;
 	}
 	to = store_meta(store, copy);
 	if (slot_write(store, copy, image) || index_publish(store, meta->key, copy)) {
-		slots_untake(store, copy);
+		cells_free(store, copy);
 		return slot;
 	}
 	*to = *meta;
@@ -203,7 +203,7 @@ uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 		return slot;
 	}
 	memset(&image, 0, sizeof(image));
-	memcpy(image.bytes, from, store_slab(store, slot)->size);
+	memcpy(image.bytes, from, slot_size(slot));
 	slot_sample(store, slot, &image.slot.hits, &image.slot.last_use);
 	image.slot.stale_s = stale_s;
 	return republish(store, slot, &image);

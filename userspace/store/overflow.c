@@ -14,7 +14,7 @@ int overflow_open(struct overflow *overflow)
 	overflow->n_items =
 		(OVERFLOW_BYTES_POSITIVE + OVERFLOW_BYTES_NEGATIVE) / OVERFLOW_ITEM_BYTES;
 	overflow->free = STORE_NONE;
-	overflow->items = calloc(overflow->n_items, sizeof(*overflow->items));
+	overflow->items = pages_open(overflow->n_items * sizeof(*overflow->items));
 	return overflow->items ? 0 : -ENOMEM;
 }
 
@@ -22,7 +22,7 @@ void overflow_close(struct overflow *overflow)
 {
 	for (uint32_t i = 0; overflow->items && i < overflow->unused; i++)
 		answer__free(overflow->items[i].answer);
-	free(overflow->items);
+	pages_close(overflow->items, overflow->n_items * sizeof(*overflow->items));
 	overflow->items = NULL;
 }
 

@@ -13,6 +13,9 @@
 
 #include "store_priv.h"
 
+/* Entries that go ahead of a grace period where there is no memory. */
+#define GIVE_WAY_MAX 256
+
 /* What @part of @all gives of @n. */
 static uint32_t share(uint64_t n, uint64_t part, uint64_t all)
 {
@@ -29,7 +32,7 @@ static void part_init(const struct store *store, struct part *part, uint32_t kin
 {
 	static const uint32_t overflow_bytes[STORE_KINDS] = { OVERFLOW_BYTES_POSITIVE,
 							      OVERFLOW_BYTES_NEGATIVE };
-	uint32_t large = store->slab[LARGE_CLASS].entries;
+	uint32_t large = slots_large(store->total);
 	uint64_t all = sum[0] + sum[1];
 
 	for (int q = 0; q < QUEUES; q++)
@@ -37,12 +40,12 @@ static void part_init(const struct store *store, struct part *part, uint32_t kin
 	part->overflow_head = part->overflow_tail = STORE_NONE;
 	if (!part->capacity)
 		return;
-	part->large_max = at_least(share(slots_usable(large), part->capacity, all), 1);
-	part->queue[QUEUE_LARGE].held_max =
-		at_least(share(large, part->capacity, all), part->large_max + 1);
-	part->queue[QUEUE_SMALL].held_max =
-		at_least(share(store->slab[LARGE_CLASS - 1].entries, part->capacity, all),
-			 part->capacity + 1);
+	part->large_max = at_least(share(large, part->capacity, all), 1);
+	part->queue[QUEUE_LARGE].held_max = at_least(
+		share(large + slots_spare(large), part->capacity, all), part->large_max + 1);
+	part->queue[QUEUE_SMALL].held_max = at_least(
+		share((uint64_t)store->total + slots_spare(store->total), part->capacity, all),
+		part->capacity + 1);
 	part->overflow_max = at_least(share(overflow_bytes[kind], part->capacity, sum[kind]),
 				      OVERFLOW_PARTITION_BYTES);
 }
@@ -147,6 +150,29 @@ int partition_evict_overflow(struct store *store, struct part *part, uint64_t no
 		overflow_enqueue(store, part, item);
 	}
 	return -ENOENT;
+}
+
+static uint32_t part_live(const struct part *part)
+{
+	return part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live;
+}
+
+void partition_give_way(struct store *store, uint64_t now_ns)
+{
+	struct part *most = NULL;
+
+	/* a grace period will free some: nobody else goes meanwhile */
+	if (store->n_retired >= GIVE_WAY_MAX)
+		return;
+	for (uint32_t i = 0; i < store->n_partitions * STORE_KINDS; i++) {
+		struct part *part = &store->parts[i];
+
+		if (part->capacity && (!most || (uint64_t)part_live(part) * most->capacity >
+							(uint64_t)part_live(most) * part->capacity))
+			most = part;
+	}
+	if (most)
+		partition_evict(store, most, now_ns);
 }
 
 /* What there is to say of an entry to the function that says whose it is. */
@@ -279,9 +305,9 @@ int store__filter(struct store *store,
 	int n = 0;
 
 	entry_free_current(store);
-	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
-		for (uint32_t i = 0; i < store->pool[cls].unused; i++) {
-			uint32_t slot = NODENS_SLOT(cls, i);
+	for (uint32_t cell = 0; cell < store->cells.unused; cell++) {
+		for (uint32_t i = 0; i < cells_slots(store, cell); i++) {
+			uint32_t slot = cells_slot(store, cell, i);
 
 			if (store_meta(store, slot)->state != SLOT_LIVE)
 				continue;
@@ -303,7 +329,7 @@ int store__partition_stats(const struct store *store, uint32_t partition, int ki
 		return -EINVAL;
 	part = store_part(store, partition, kind);
 	*stats = (struct store_partition_stats){
-		.entries = part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live,
+		.entries = part_live(part),
 		.capacity = part->capacity,
 		.evicted = part->evicted,
 	};

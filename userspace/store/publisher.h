@@ -12,13 +12,12 @@
 #include <stdint.h>
 
 #include "nodens_abi.h"
+#include "store/steps.h"
 
 struct store_maps {
 	int index_fd;
-	int slab_fd[NODENS_CLASSES];
-	uint32_t slab_entries[NODENS_CLASSES];
-	bool mmapable; /* else slots are written with bpf() */
-	int grace_fd;  /* array of maps whose update waits for all programs */
+	struct steps_config slabs;
+	int grace_fd; /* array of maps whose update waits for all programs */
 	int grace_inner_fd;
 };
 
@@ -26,7 +25,7 @@ struct publisher;
 
 /*
  * To the programs that read @maps; its descriptors stay the caller's and outlive the publisher.
- * -EBADFD: one is not open; -EINVAL: maps of another shape; -ENOMEM.
+ * -EBADFD: one is not open; -EINVAL: maps of another shape; -ENOMEM; as steps__open().
  */
 int publisher__maps(const struct store_maps *maps, struct publisher **out);
 
@@ -34,6 +33,6 @@ int publisher__maps(const struct store_maps *maps, struct publisher **out);
  * To nobody: slots in the agent's own memory, no system calls, no grace periods, nothing to adopt.
  * -ENOMEM.
  */
-int publisher__none(const uint32_t slab_entries[NODENS_CLASSES], struct publisher **out);
+int publisher__none(uint32_t max_steps, struct publisher **out);
 
 #endif /* NODENS_PUBLISHER_H */

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * A store that programs read: slots in the kernel's slabs, found by its index. Contract:
+ * A store that programs read: slots in the kernel's steps, found by its index. Contract:
  * publisher.h.
  *
- * Where slabs cannot be mapped (before 5.5) they are written and read by bpf(): a shadow holds what
+ * Where steps cannot be mapped (before 5.5) they are written and read by bpf(): a shadow holds what
  * was written, so reading a slot is the same in both, and only the hit samples differ.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 
@@ -20,6 +19,7 @@
 struct publisher_maps {
 	struct publisher base;
 	struct store_maps maps;
+	struct steps *steps;
 	struct grace *grace;
 };
 
@@ -28,29 +28,14 @@ static const struct publisher_maps *maps_of(const struct publisher *publisher)
 	return (const struct publisher_maps *)publisher;
 }
 
-static int slab_fd(const struct publisher *publisher, uint32_t number)
-{
-	return maps_of(publisher)->maps.slab_fd[NODENS_SLOT_CLASS(number)];
-}
-
 /* ---- slots ---- */
 
-static int map_shared(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem)
+static int grow(struct publisher *publisher)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			maps_of(publisher)->maps.slab_fd[cls], 0);
+	int err = steps__grow(maps_of(publisher)->steps);
 
-	if (at == MAP_FAILED)
-		return -errno;
-	*mem = at;
-	return 0;
-}
-
-static int map_shadow(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem)
-{
-	(void)publisher;
-	(void)cls;
-	return slab_private_memory(bytes, mem);
+	publisher->n_steps = steps__count(maps_of(publisher)->steps);
+	return err;
 }
 
 static int write_shared(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
@@ -73,10 +58,8 @@ static int write_shared(struct publisher *publisher, uint32_t number, struct nod
 static int write_shadow(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
 			const union slot_buf *image, size_t size)
 {
-	uint32_t index = NODENS_SLOT_INDEX(number);
-
-	memcpy(to, image->bytes, size);
-	return bpf_map_update_elem(slab_fd(publisher, number), &index, to, BPF_ANY);
+	(void)to;
+	return steps__write(maps_of(publisher)->steps, number, image->bytes, size);
 }
 
 static int load_shared(struct publisher *publisher, uint32_t number, struct nodens_slot *to)
@@ -89,20 +72,17 @@ static int load_shared(struct publisher *publisher, uint32_t number, struct node
 
 static int load_shadow(struct publisher *publisher, uint32_t number, struct nodens_slot *to)
 {
-	uint32_t index = NODENS_SLOT_INDEX(number);
-
-	return bpf_map_lookup_elem(slab_fd(publisher, number), &index, to);
+	return steps__read(maps_of(publisher)->steps, number, to, slot_size(number));
 }
 
 static void sample_shadow(struct publisher *publisher, uint32_t number,
 			  const struct nodens_slot *at, uint32_t *hits, uint32_t *last_use)
 {
-	uint32_t index = NODENS_SLOT_INDEX(number);
 	union slot_buf copy;
 
-	if (!bpf_map_lookup_elem(slab_fd(publisher, number), &index, &copy))
+	if (!steps__read(maps_of(publisher)->steps, number, &copy, sizeof(copy.slot)))
 		at = &copy.slot;
-	slab_sample_in_place(publisher, number, at, hits, last_use);
+	slot_sample_in_place(publisher, number, at, hits, last_use);
 }
 
 /* ---- the index ---- */
@@ -136,7 +116,7 @@ static int walk(struct publisher *publisher, publisher_walk_fn *each, void *ctx)
 	int err;
 
 	/* a kernel without mmap has no batches either */
-	err = index_walk__open(maps->index_fd, !maps->mmapable, &walk);
+	err = index_walk__open(maps->index_fd, !maps->slabs.mmapable, &walk);
 	if (err)
 		return err;
 	while ((err = index_walk__next(walk, &hash, &number)) > 0) {
@@ -177,14 +157,15 @@ static void hurry(struct publisher *publisher)
 static void close_maps(struct publisher *publisher)
 {
 	grace__close(maps_of(publisher)->grace);
+	steps__close(maps_of(publisher)->steps);
 	free(publisher);
 }
 
 static const struct publisher_ops shared = {
-	.map = map_shared,
+	.grow = grow,
 	.write = write_shared,
 	.load = load_shared,
-	.sample = slab_sample_in_place,
+	.sample = slot_sample_in_place,
 	.publish = publish,
 	.withdraw = withdraw,
 	.names = names,
@@ -197,7 +178,7 @@ static const struct publisher_ops shared = {
 };
 
 static const struct publisher_ops shadowed = {
-	.map = map_shadow,
+	.grow = grow,
 	.write = write_shadow,
 	.load = load_shadow,
 	.sample = sample_shadow,
@@ -213,39 +194,41 @@ static const struct publisher_ops shadowed = {
 };
 
 /* Is the map as it is said to be? */
-static int check_slab(const struct store_maps *maps, int cls)
+static int check_slabs(const struct steps_config *slabs)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
-	int err;
 
-	if (maps->slab_fd[cls] < 0)
+	if (slabs->fd < 0)
 		return -EBADFD;
-	err = bpf_obj_get_info_by_fd(maps->slab_fd[cls], &info, &len);
-	if (err)
-		return err;
-	return info.value_size == slot_class_size[cls] &&
-			       info.max_entries == maps->slab_entries[cls]
-		       ? 0
-		       : -EINVAL;
+	if (bpf_obj_get_info_by_fd(slabs->fd, &info, &len))
+		return -errno;
+	return info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS && info.max_entries == slabs->max ? 0
+											 : -EINVAL;
 }
 
 int publisher__maps(const struct store_maps *maps, struct publisher **out)
 {
+	int err = maps->index_fd < 0 ? -EBADFD : check_slabs(&maps->slabs);
 	struct publisher_maps *own;
-	int err = maps->index_fd < 0 ? -EBADFD : 0;
 
-	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
-		err = check_slab(maps, cls);
 	if (err)
 		return err;
 	own = calloc(1, sizeof(*own));
 	if (!own)
 		return -ENOMEM;
-	own->base.ops = maps->mmapable ? &shared : &shadowed;
-	own->base.in_place = maps->mmapable;
-	memcpy(own->base.slab_entries, maps->slab_entries, sizeof(own->base.slab_entries));
+	err = steps__open(&maps->slabs, true, &own->steps);
+	if (err) {
+		free(own);
+		return err;
+	}
+	own->base.ops = maps->slabs.mmapable ? &shared : &shadowed;
+	own->base.in_place = maps->slabs.mmapable;
+	own->base.memory = steps__memory(own->steps);
+	own->base.n_steps = steps__count(own->steps);
+	own->base.max_steps = maps->slabs.max;
 	own->maps = *maps;
+	own->maps.slabs.dir = NULL; /* its text is the caller's */
 	*out = &own->base;
 	return 0;
 }

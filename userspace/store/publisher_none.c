@@ -11,11 +11,12 @@
 
 #include "store_priv.h"
 
-static int map_none(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem)
+static int grow_none(struct publisher *publisher)
 {
-	(void)publisher;
-	(void)cls;
-	return slab_private_memory(bytes, mem);
+	if (publisher->n_steps == publisher->max_steps)
+		return -ENOSPC;
+	publisher->n_steps++;
+	return 0;
 }
 
 static int write_none(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
@@ -85,14 +86,15 @@ static void hurry_none(struct publisher *publisher)
 
 static void close_none(struct publisher *publisher)
 {
+	pages_close(publisher->memory, publisher->max_steps * STEP_BYTES);
 	free(publisher);
 }
 
 static const struct publisher_ops none = {
-	.map = map_none,
+	.grow = grow_none,
 	.write = write_none,
 	.load = load_none,
-	.sample = slab_sample_in_place,
+	.sample = slot_sample_in_place,
 	.publish = publish_none,
 	.withdraw = withdraw_none,
 	.names = names_none,
@@ -104,7 +106,7 @@ static const struct publisher_ops none = {
 	.close = close_none,
 };
 
-int publisher__none(const uint32_t slab_entries[NODENS_CLASSES], struct publisher **out)
+int publisher__none(uint32_t max_steps, struct publisher **out)
 {
 	struct publisher *publisher = calloc(1, sizeof(*publisher));
 
@@ -112,7 +114,12 @@ int publisher__none(const uint32_t slab_entries[NODENS_CLASSES], struct publishe
 		return -ENOMEM;
 	publisher->ops = &none;
 	publisher->in_place = true;
-	memcpy(publisher->slab_entries, slab_entries, sizeof(publisher->slab_entries));
+	publisher->max_steps = max_steps;
+	publisher->memory = pages_open(max_steps * STEP_BYTES);
+	if (!publisher->memory) {
+		free(publisher);
+		return -ENOMEM;
+	}
 	*out = publisher;
 	return 0;
 }

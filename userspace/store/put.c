@@ -62,7 +62,7 @@ static int make_room(struct store *store, const struct insertion *in, uint64_t n
 {
 	const struct queue *small = &in->part->queue[QUEUE_SMALL];
 	const struct queue *large = &in->part->queue[QUEUE_LARGE];
-	bool is_large = in->slot_size > slot_class_size[LARGE_CLASS - 1];
+	bool is_large = in->slot_size > NODENS_SIZE_SMALL;
 	int err = 0;
 
 	while (!err) {
@@ -136,8 +136,10 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 	struct slot_meta *meta;
 	int err;
 
-	if (slot == STORE_NONE)
+	if (slot == STORE_NONE) {
+		partition_give_way(store, now_ns);
 		return -ENOSPC;
+	}
 	meta = store_meta(store, slot);
 	*meta = (struct slot_meta){
 		.key = in->hash,
@@ -154,7 +156,7 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 	if (err) {
 		if (in->nx_below_labels)
 			depths_count(store, in->nx_below_labels, -1);
-		slots_untake(store, slot);
+		cells_free(store, slot);
 		return err;
 	}
 	old = table_find(store, in->hash); /* publishing may have evicted it */

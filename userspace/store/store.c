@@ -12,16 +12,12 @@
 
 #include "store_priv.h"
 
-/* The partitions together get what the maps have room for. */
+/* The partitions together get what the maps were made for. */
 static int open_partitions(struct store *store, const struct store_config *config)
 {
-	uint64_t all = (uint64_t)config->capacity[0] + config->capacity[1];
-	uint32_t usable = 0;
 	int ret;
 
-	for (int cls = 0; cls < LARGE_CLASS; cls++)
-		usable += slots_usable(store->slab[cls].entries);
-	store->total = all < usable ? all : usable;
+	store->total = config->capacity[0] + config->capacity[1];
 	store->n_partitions = config->partitions ? config->n_partitions : 1;
 	ret = partition_make(store, config->partitions ? config->partitions : &config->capacity,
 			     store->n_partitions, &store->parts);
@@ -30,10 +26,8 @@ static int open_partitions(struct store *store, const struct store_config *confi
 
 static int open_parts(struct store *store, const struct store_config *config, uint64_t now_ns)
 {
-	int err = 0;
+	int err = cells_open(store);
 
-	for (int cls = 0; !err && cls < NODENS_CLASSES; cls++)
-		err = slab_open(&store->slab[cls], store->publisher, cls);
 	if (!err)
 		err = open_partitions(store, config);
 	if (!err)
@@ -42,7 +36,6 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 		err = overflow_open(&store->overflow);
 	if (err)
 		return err;
-	slots_open(store);
 	err = timers_open(store);
 	if (!err)
 		err = adopt_published(store, now_ns);
@@ -85,14 +78,13 @@ void store__close(struct store *store)
 {
 	if (!store)
 		return;
-	store->publisher->ops->close(store->publisher);
 	entry_free_current(store);
 	overflow_close(&store->overflow);
 	table_close(&store->table);
 	timers_close(store);
 	free(store->parts);
-	for (int cls = 0; cls < NODENS_CLASSES; cls++)
-		slab_close(&store->slab[cls]);
+	cells_close(store);
+	store->publisher->ops->close(store->publisher);
 	free(store);
 }
 
@@ -215,12 +207,11 @@ void store__stats(const struct store *store, struct store_stats *stats)
 	*stats = store->stats;
 	stats->stale = store->stale.n;
 	stats->room = store->total;
-	stats->bytes = (store->table.mask + 1ull) * sizeof(*store->table.slots) +
-		       store->n_slots * (sizeof(*store->timers.list) + sizeof(*store->stale.list)) +
-		       store->n_partitions * STORE_KINDS * sizeof(*store->parts);
-	for (int cls = 0; cls < NODENS_CLASSES; cls++)
-		stats->bytes += store->slab[cls].mem_bytes +
-				store->slab[cls].entries * sizeof(struct slot_meta);
+	stats->bytes =
+		(store->table.mask + 1ull) * sizeof(*store->table.slots) +
+		store->timers.max * (sizeof(*store->timers.list) + sizeof(*store->stale.list)) +
+		store->n_partitions * STORE_KINDS * sizeof(*store->parts) +
+		store->publisher->n_steps * STEP_BYTES;
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
 		for (uint32_t i = 0; i < store->n_partitions; i++)
 			stats->capacity[kind] += store_part(store, i, kind)->capacity;

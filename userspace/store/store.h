@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The agent's side of the store: slots in mmapped slabs, published through the
+ * The agent's side of the store: slots in mmapped memory, published through the
  * kernel's index; plus a cache of its own for answers that no slot holds.
  *
  * Contract: one writer, the event loop's thread. A slot is filled while no
@@ -128,12 +128,13 @@ struct store_stats {
 	uint64_t room;			  /* what the maps were made for: of both kinds together */
 	uint64_t stale;			  /* entries past their expiry */
 	uint64_t nx_below;
-	uint64_t bytes;	     /* slabs, the agent's tables and answers; not the index */
+	uint64_t bytes;	     /* slots, the agent's tables and answers; not the index */
 	uint64_t inserts;    /* of them: */
 	uint64_t replaced;   /* took the place of an entry with the same hash */
 	uint64_t collisions; /* which was another question's */
 	uint64_t evicted[2], expired;
 	uint64_t refused;   /* not cached: nothing to evict, or all that was still in grace */
+	uint64_t no_memory; /* times that the kernel gave no more of it for slots */
 	uint64_t refreshes; /* calls of config.refresh */
 };
 
@@ -141,13 +142,13 @@ struct store_partition_stats {
 	uint64_t entries, capacity, evicted;
 };
 
-/* Slab sizes for a capacity: what to create the maps with. */
-void store__plan(const uint32_t capacity[2], uint32_t slab_entries[NODENS_CLASSES]);
+/* Steps of slot memory that a capacity may need: what to create the maps for. 0: too large. */
+uint32_t store__plan(const uint32_t capacity[2]);
 
 /*
  * Takes @publisher over, on failure as well. Entries found published, sound and live (or stale and
  * to be served so) are adopted, all others leave the index. Waits for a grace period (8-30 ms).
- * -EINVAL: partitions that store__set_partitions() refuses, slabs of no slots or too many; -errno
+ * -EINVAL: partitions that store__set_partitions() refuses; -errno
  * of bpf(), mmap() or the thread.
  */
 int store__open(struct publisher *publisher, const struct store_config *config, uint64_t now_ns,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The store's insides: slabs (slot memory), the table of what is kept, the
+ * The store's insides: cells (slot memory), the table of what is kept, the
  * partitions with their queues, the timers, and the overflow for answers that no slot
  * holds.
  *
@@ -18,6 +18,7 @@
 
 #define STORE_NONE  0xffffffffu
 #define STORE_KINDS 2
+#define CELL_UNITS  (NODENS_CELL / NODENS_UNIT)
 
 /* Bounds of one eviction: so much is looked at before something has to go. */
 #define STORE_LOOK 64
@@ -84,29 +85,36 @@ struct slot_meta {
 
 _Static_assert(sizeof(struct slot_meta) == 56, "memory is stated from this");
 
-struct slab {
-	uint32_t entries;
-	uint32_t size; /* of a value */
-	uint8_t *mem;
-	size_t mem_bytes;
-	struct slot_meta *meta;
+/* NODENS_CELL bytes of slot memory: free, or slots of one class. */
+struct cell {
+	struct slot_meta *meta; /* NULL: the cell is free */
+	uint32_t prev, next;	/* in its class's list of those with a free slot; free: next */
+	uint16_t free;		/* bit n: slot n is free */
+	uint8_t cls;
 };
 
-/* Where a class's free slots are. */
-struct pool {
-	uint32_t unused; /* next slot that was never taken; the slab's end: none */
-	uint32_t free;	 /* list of those that came back */
+/*
+ * Where slots come from. Cells are numbered as they lie in memory. No cell is free while its class
+ * needs it: so memory goes from one class to another.
+ */
+struct cells {
+	struct cell *list;
+	uint32_t n;			/* of the steps that there are */
+	uint32_t unused;		/* the first that was never taken */
+	uint32_t free;			/* list of those that came back */
+	uint32_t roomy[NODENS_CLASSES]; /* a class's cells with a free slot */
+	uint32_t in_use;		/* cells that are not free */
+	bool stuck;			/* there was no more memory, in this second: */
+	uint32_t stuck_s;		/* in last_use's unit */
 };
 
 /* Small: what any slot but one of the largest class holds. */
 enum part_queue { QUEUE_SMALL, QUEUE_LARGE, QUEUES };
 
-#define LARGE_CLASS (NODENS_CLASSES - 1)
-
 /* One partition's entries of one kind. */
 struct part {
 	uint32_t capacity;
-	uint32_t large_max; /* of them on slots of the largest class */
+	uint32_t large_max; /* of them on slots of more than NODENS_SIZE_SMALL bytes */
 	struct queue {
 		uint32_t head, tail, live;
 		uint32_t held;	   /* slots: live ones and those that wait for a grace period */
@@ -139,7 +147,7 @@ struct overflow {
 
 /* Open addressing, linear probing, of slot numbers. */
 struct table {
-	uint32_t *slots;
+	uint32_t *slots; /* ~slot; 0: empty, so that what was never used is no memory */
 	uint32_t mask;
 };
 
@@ -151,7 +159,7 @@ struct timer {
 /* A heap of four children each by due time: the first is next. */
 struct timers {
 	struct timer *list;
-	uint32_t n;
+	uint32_t n, max;
 };
 
 /* Entries past their expiry, in no order. */
@@ -161,9 +169,9 @@ struct stale {
 	uint64_t looked_ns;
 };
 
-/* The round over all slots. */
+/* The round over all cells. */
 struct walk {
-	uint32_t cls, index;
+	uint32_t cell;
 	uint64_t looked_ns;
 };
 
@@ -172,9 +180,7 @@ struct store {
 	struct store_config config; /* hash_key and partitions: not kept */
 	uint64_t hash_key[NODENS_HASH_WORDS];
 	uint32_t total; /* most that all partitions together may have */
-	uint32_t n_slots;
-	struct slab slab[NODENS_CLASSES];
-	struct pool pool[NODENS_CLASSES];
+	struct cells cells;
 	struct part *parts; /* [partition][kind] */
 	uint32_t n_partitions;
 	struct overflow overflow;
@@ -183,7 +189,8 @@ struct store {
 	struct stale stale;
 	struct walk walk;
 	uint32_t retired_head, retired_tail; /* in order of their tickets */
-	uint32_t nx_below[64];		     /* by number of labels */
+	uint32_t n_retired;
+	uint32_t nx_below[64];	/* by number of labels */
 	unsigned int asked;	/* in this call of store__tick(): calls of config.refresh */
 	struct answer *current; /* what store__get() handed out, if made for it */
 	struct store_stats stats;
@@ -193,8 +200,8 @@ typedef int publisher_walk_fn(void *ctx, uint64_t hash, uint32_t slot);
 
 /* What a publisher does; the store's functions below call it. Errors are -errno. */
 struct publisher_ops {
-	/* Memory of a class, to be unmapped. */
-	int (*map)(struct publisher *publisher, int cls, size_t bytes, uint8_t **mem);
+	/* One step of memory more. -errno: there is no more, for now. */
+	int (*grow)(struct publisher *publisher);
 	/* Writes a free slot; readers have the bytes when this returns. */
 	int (*write)(struct publisher *publisher, uint32_t slot, struct nodens_slot *to,
 		     const union slot_buf *image, size_t size);
@@ -222,42 +229,46 @@ struct publisher {
 	/* Readers see the very memory that the store writes: to sample or to change a word costs
 	 * nothing. */
 	bool in_place;
-	uint32_t slab_entries[NODENS_CLASSES];
+	uint8_t *memory; /* of all steps; those that there are may be touched */
+	uint32_t n_steps, max_steps;
 };
 
-/* slab.c: memory of slots */
-int slab_open(struct slab *slab, struct publisher *publisher, int cls);
-void slab_close(struct slab *slab);
 /* For publishers. */
-int slab_private_memory(size_t bytes, uint8_t **mem);
-void slab_sample_in_place(struct publisher *publisher, uint32_t slot, const struct nodens_slot *at,
+void slot_sample_in_place(struct publisher *publisher, uint32_t slot, const struct nodens_slot *at,
 			  uint32_t *hits, uint32_t *last_use);
 
-/* The bytes as last written or, in place, as they are. */
-static inline struct nodens_slot *slab_slot(const struct slab *slab, uint32_t index)
+static inline uint32_t slot_size(uint32_t slot)
 {
-	return (struct nodens_slot *)(slab->mem + (size_t)index * slab->size);
+	return slot_class_size[NODENS_SLOT_CLASS(slot)];
 }
 
-static inline struct slab *store_slab(struct store *store, uint32_t slot)
+static inline uint32_t slot_cell(uint32_t slot)
 {
-	return &store->slab[NODENS_SLOT_CLASS(slot)];
+	return NODENS_SLOT_ADDRESS(slot) / CELL_UNITS;
+}
+
+/* Which of its cell's slots. */
+static inline uint32_t slot_ordinal(uint32_t slot)
+{
+	return NODENS_SLOT_OFFSET(slot) / slot_size(slot);
 }
 
 static inline struct slot_meta *store_meta(const struct store *store, uint32_t slot)
 {
-	return &store->slab[NODENS_SLOT_CLASS(slot)].meta[NODENS_SLOT_INDEX(slot)];
+	return &store->cells.list[slot_cell(slot)].meta[slot_ordinal(slot)];
 }
 
+/* The bytes as last written or, in place, as they are. */
 static inline struct nodens_slot *store_slot(const struct store *store, uint32_t slot)
 {
-	return slab_slot(&store->slab[NODENS_SLOT_CLASS(slot)], NODENS_SLOT_INDEX(slot));
+	return (struct nodens_slot *)(store->publisher->memory +
+				      (size_t)NODENS_SLOT_ADDRESS(slot) * NODENS_UNIT);
 }
 
 static inline int slot_write(struct store *store, uint32_t slot, const union slot_buf *image)
 {
 	return store->publisher->ops->write(store->publisher, slot, store_slot(store, slot), image,
-					    store_slab(store, slot)->size);
+					    slot_size(slot));
 }
 
 static inline void slot_sample(const struct store *store, uint32_t slot, uint32_t *hits,
@@ -294,7 +305,7 @@ static inline struct part *meta_part(const struct store *store, const struct slo
 
 static inline enum part_queue slot_queue(uint32_t slot)
 {
-	return NODENS_SLOT_CLASS(slot) == LARGE_CLASS ? QUEUE_LARGE : QUEUE_SMALL;
+	return slot_size(slot) > NODENS_SIZE_SMALL ? QUEUE_LARGE : QUEUE_SMALL;
 }
 
 /* table.c: hash -> slot */
@@ -317,16 +328,34 @@ void overflow_free(struct store *store, uint32_t kind, uint32_t item);
 /* What an answer counts for. */
 size_t overflow_cost(const struct answer *answer);
 
+/* pages.c: zeroed memory whose pages are there from the first touch on; NULL */
+void *pages_open(size_t bytes);
+void pages_close(void *pages, size_t bytes);
+
+/* cells.c: slots' memory */
+int cells_open(struct store *store);
+void cells_close(struct store *store);
+/* A free slot of the class; STORE_NONE: its cells are full, and there is no other. */
+uint32_t cells_take(struct store *store, int cls);
+/* For adoption: this very slot. False: it is not free, or no slot. */
+bool cells_claim(struct store *store, uint32_t slot);
+/* After adoption: cells that nobody claimed are free. */
+void cells_settle(struct store *store);
+/* Nobody has it, or can reach it. */
+void cells_free(struct store *store, uint32_t slot);
+/* The number of slot @ordinal of a cell that is not free. */
+uint32_t cells_slot(const struct store *store, uint32_t cell, uint32_t ordinal);
+uint32_t cells_slots(const struct store *store, uint32_t cell); /* how many it has; free: 0 */
+
 /* slots.c: where slots come from and go to */
-/* Of a number of slots planned, how many may live at once: the rest waits for grace periods. */
-uint32_t slots_usable(uint32_t n);
-void slots_open(struct store *store);
+/* How many slots besides those of @n entries may wait for grace periods. */
+uint32_t slots_spare(uint64_t n);
+/* Of @n entries, how many may be large at a time. */
+uint32_t slots_large(uint64_t n);
 /* Is the partition at its limit of slots until a grace period is over? */
 bool slots_starved(struct store *store, const struct part *part, size_t size);
 /* A free slot of at least @size bytes; STORE_NONE. */
 uint32_t slots_take(struct store *store, size_t size);
-/* Back to the free list at once: it was never published. */
-void slots_untake(struct store *store, uint32_t slot);
 /* Into the line for a grace period; it is out of the index and of its queue. */
 void slots_retire(struct store *store, uint32_t slot);
 /* Slots whose grace period is over become free. */
@@ -392,10 +421,16 @@ int partition_make(const struct store *store, const uint32_t (*capacity)[2], uin
 		   struct part **out);
 /* Evict one of the part's entries. -ENOENT: there is none; else -errno: the index kept it. */
 int partition_evict(struct store *store, struct part *part, uint64_t now_ns);
-/* One that has a slot of the largest class. */
+/* One that has a large slot. */
 int partition_evict_large(struct store *store, struct part *part, uint64_t now_ns);
 /* One that is in the overflow. */
 int partition_evict_overflow(struct store *store, struct part *part, uint64_t now_ns);
+
+/*
+ * There is no memory for all that partitions may have: one of the part's that has most of its
+ * capacity goes, so that what there is is shared as the capacities say.
+ */
+void partition_give_way(struct store *store, uint64_t now_ns);
 
 /* adopt.c */
 /* Before anything is published; slots that the index does not name become free. */

@@ -5,10 +5,14 @@
  * Contract: see store_priv.h. It is made twice as large as what there may be, and so never full.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/secret_hash.h"
 #include "store_priv.h"
+
+static size_t table_bytes(const struct table *table)
+{
+	return (table->mask + 1ull) * sizeof(*table->slots);
+}
 
 int table_open(struct table *table, uint32_t n_max)
 {
@@ -16,18 +20,14 @@ int table_open(struct table *table, uint32_t n_max)
 
 	while (size < 2 * (uint64_t)n_max && size < 1u << 31)
 		size *= 2;
-	table->slots = malloc(size * sizeof(*table->slots));
-	if (!table->slots)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < size; i++)
-		table->slots[i] = STORE_NONE;
 	table->mask = size - 1;
-	return 0;
+	table->slots = pages_open(table_bytes(table));
+	return table->slots ? 0 : -ENOMEM;
 }
 
 void table_close(struct table *table)
 {
-	free(table->slots);
+	pages_close(table->slots, table_bytes(table));
 	table->slots = NULL;
 }
 
@@ -48,19 +48,19 @@ static uint32_t position(const struct store *store, uint64_t hash)
 	const struct table *table = &store->table;
 	uint32_t at = home(table, hash);
 
-	while (table->slots[at] != STORE_NONE && hash_of(store, table->slots[at]) != hash)
+	while (table->slots[at] && hash_of(store, ~table->slots[at]) != hash)
 		at = (at + 1) & table->mask;
 	return at;
 }
 
 uint32_t table_find(const struct store *store, uint64_t hash)
 {
-	return store->table.slots[position(store, hash)];
+	return ~store->table.slots[position(store, hash)];
 }
 
 void table_set(struct store *store, uint64_t hash, uint32_t slot)
 {
-	store->table.slots[position(store, hash)] = slot;
+	store->table.slots[position(store, hash)] = ~slot;
 }
 
 void table_remove(struct store *store, uint64_t hash)
@@ -68,20 +68,20 @@ void table_remove(struct store *store, uint64_t hash)
 	struct table *table = &store->table;
 	uint32_t hole = position(store, hash), at = hole;
 
-	if (table->slots[hole] == STORE_NONE)
+	if (!table->slots[hole])
 		return;
 	/* close the gap, so that probes need no tombstones */
 	for (;;) {
 		uint32_t want;
 
 		at = (at + 1) & table->mask;
-		if (table->slots[at] == STORE_NONE)
+		if (!table->slots[at])
 			break;
-		want = home(table, hash_of(store, table->slots[at]));
+		want = home(table, hash_of(store, ~table->slots[at]));
 		if (((at - want) & table->mask) >= ((at - hole) & table->mask)) {
 			table->slots[hole] = table->slots[at];
 			hole = at;
 		}
 	}
-	table->slots[hole] = STORE_NONE;
+	table->slots[hole] = 0;
 }

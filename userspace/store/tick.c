@@ -192,28 +192,51 @@ static void run_stale(struct store *store, uint64_t now_ns)
 	}
 }
 
+/* The slots of the next cell are on their way meanwhile. */
+static void prefetch_cell(const struct store *store, uint32_t cell)
+{
+	if (cell >= store->cells.unused)
+		return;
+	for (uint32_t i = 0; i < cells_slots(store, cell); i++)
+		__builtin_prefetch(store_slot(store, cells_slot(store, cell, i)));
+}
+
+static void look_at_cell(struct store *store, uint32_t cell, uint64_t now_ns)
+{
+	uint32_t last_use;
+
+	prefetch_cell(store, cell + 1);
+	for (uint32_t i = 0; i < cells_slots(store, cell); i++) {
+		uint32_t slot = cells_slot(store, cell, i);
+		struct slot_meta *meta = store_meta(store, slot);
+
+		if (meta->state != SLOT_LIVE)
+			continue;
+		entry_look(store, slot, &last_use);
+		if (run_over(meta, now_ns))
+			meta->run = 0;
+	}
+}
+
 static void run_walk(struct store *store, uint64_t now_ns)
 {
 	struct walk *walk = &store->walk;
-	uint32_t due = round_share(&walk->looked_ns, now_ns, store->n_slots, WALK_NS), last_use;
+	uint32_t due = round_share(&walk->looked_ns, now_ns, store->cells.n, WALK_NS);
 
+	/* what was never taken is not looked at, but counts: so a round takes its time */
 	while (due--) {
-		struct slab *slab = &store->slab[walk->cls];
-		struct slot_meta *meta = &slab->meta[walk->index];
-
-		/* what was never taken is not looked at, but counts: so a round takes its time */
-		if (walk->index + PREFETCH < store->pool[walk->cls].unused)
-			__builtin_prefetch(slab_slot(slab, walk->index + PREFETCH));
-		if (meta->state == SLOT_LIVE) {
-			entry_look(store, NODENS_SLOT(walk->cls, walk->index), &last_use);
-			if (run_over(meta, now_ns))
-				meta->run = 0;
-		}
-		if (++walk->index == slab->entries) {
-			walk->index = 0;
-			walk->cls = (walk->cls + 1) % NODENS_CLASSES;
-		}
+		look_at_cell(store, walk->cell, now_ns);
+		if (++walk->cell >= store->cells.n)
+			walk->cell = 0;
 	}
+}
+
+static void retry_growing(struct store *store, uint64_t now_ns)
+{
+	if (use_unit(now_ns) == store->cells.stuck_s)
+		return;
+	store->cells.stuck_s = use_unit(now_ns);
+	store->cells.stuck = false;
 }
 
 void store__tick(struct store *store, uint64_t now_ns)
@@ -221,6 +244,7 @@ void store__tick(struct store *store, uint64_t now_ns)
 	entry_free_current(store);
 	slots_reclaim(store);
 	store->asked = 0;
+	retry_growing(store, now_ns);
 	run_timers(store, now_ns);
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);
@@ -233,15 +257,13 @@ void store__tell_hits(struct store *store)
 	/* a system call a slot: the round has to do */
 	if (!store->publisher->in_place || !store->config.hits)
 		return;
-	for (int cls = 0; cls < NODENS_CLASSES; cls++) {
-		const struct slab *slab = &store->slab[cls];
-		uint32_t n = store->pool[cls].unused;
+	for (uint32_t cell = 0; cell < store->cells.unused; cell++) {
+		prefetch_cell(store, cell + 1);
+		for (uint32_t i = 0; i < cells_slots(store, cell); i++) {
+			uint32_t slot = cells_slot(store, cell, i);
 
-		for (uint32_t i = 0; i < n; i++) {
-			if (i + PREFETCH < n)
-				__builtin_prefetch(slab_slot(slab, i + PREFETCH));
-			if (slab->meta[i].state == SLOT_LIVE)
-				entry_look(store, NODENS_SLOT(cls, i), &last_use);
+			if (store_meta(store, slot)->state == SLOT_LIVE)
+				entry_look(store, slot, &last_use);
 		}
 	}
 }

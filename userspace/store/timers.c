@@ -8,7 +8,6 @@
  * among 65,536, and asking whether something is due touches one.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "store_priv.h"
 
@@ -16,15 +15,17 @@
 
 int timers_open(struct store *store)
 {
-	store->timers.list = malloc(store->n_slots * sizeof(*store->timers.list));
-	store->stale.list = malloc(store->n_slots * sizeof(*store->stale.list));
+	/* an entry that is replaced is there twice for a moment */
+	store->timers.max = store->total + 1;
+	store->timers.list = pages_open(store->timers.max * sizeof(*store->timers.list));
+	store->stale.list = pages_open(store->timers.max * sizeof(*store->stale.list));
 	return store->timers.list && store->stale.list ? 0 : -ENOMEM;
 }
 
 void timers_close(struct store *store)
 {
-	free(store->timers.list);
-	free(store->stale.list);
+	pages_close(store->timers.list, store->timers.max * sizeof(*store->timers.list));
+	pages_close(store->stale.list, store->timers.max * sizeof(*store->stale.list));
 }
 
 static void place(struct store *store, uint32_t at, struct timer timer)
