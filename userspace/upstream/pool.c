@@ -70,11 +70,9 @@ int upstreams__open(const struct upstreams_config *config, struct upstreams **ou
 	list__init(&ups->by_deadline);
 	for (int i = 0; i < RESENDS; i++)
 		list__init(&ups->by_resend[i]);
-	list__init(&ups->udp_idle[0]);
-	list__init(&ups->udp_idle[1]);
 	loop_timer__init(&ups->timer, config->loop, exchanges_timer, ups);
 	loop_timer__init(&ups->upkeep, config->loop, on_upkeep, ups);
-	if (loop_timer__every(&ups->upkeep, NSEC_PER_SEC)) {
+	if (upstream_udp_open(ups) || loop_timer__every(&ups->upkeep, NSEC_PER_SEC)) {
 		upstreams__close(ups);
 		return -ENOMEM;
 	}
@@ -113,7 +111,7 @@ void upstreams__close(struct upstreams *ups)
 		ups->reads = read->next;
 		free(read);
 	}
-	upstream_udp_close_idle(ups, UINT64_MAX);
+	upstream_udp_close(ups);
 	loop_timer__stop(&ups->timer);
 	loop_timer__stop(&ups->upkeep);
 	upstream_numbers_close_all(ups);

@@ -45,6 +45,7 @@ struct upstream {
 	struct upstream_numbers *numbers;
 	struct list conns; /* of struct tcp_conn */
 	unsigned int n_conns;
+	struct udp_sock *udp_open;	 /* for further queries of this turn; NULL: none */
 	char reason[EXCHANGE_ERROR_MAX]; /* why it failed last */
 };
 
@@ -110,6 +111,8 @@ struct upstreams {
 
 	struct list udp_idle[2]; /* AF_INET, AF_INET6; longest idle first */
 	unsigned int udp_n_idle;
+	struct list udp_sending; /* of struct udp_sock: with queries of this turn of the loop */
+	struct event udp_flush;
 	struct loop_timer upkeep; /* each second */
 };
 
@@ -182,10 +185,16 @@ void upstream_edns_learn(const struct attempt *attempt, const uint8_t *msg, size
 /* query.c: what to send; QUERY_MAX octets of room. The length, or -errno. */
 int attempt_query(const struct attempt *attempt, uint8_t *msg, uint16_t id);
 
-/* udp.c: send to attempt->upstream; 0 or -errno. */
+/* udp.c */
+int upstream_udp_open(struct upstreams *ups);	/* -ENOMEM */
+void upstream_udp_close(struct upstreams *ups); /* no query may be open any more */
+/*
+ * To attempt->upstream, at the end of this turn of the loop; 0 or -errno. What is found to be wrong
+ * only then is an event.
+ */
 int upstream_udp_send(struct attempt *attempt);
 int upstream_udp_fd(const struct attempt *attempt);
-/* Let go of the socket; @clean: it may serve again. */
+/* It is over; @clean: the socket may serve again. */
 void upstream_udp_release(struct attempt *attempt, bool clean);
 /* Close what has been idle since @since_ns or longer. */
 void upstream_udp_close_idle(struct upstreams *ups, uint64_t since_ns);
