@@ -3,6 +3,7 @@
  * The life of an answer. Contract: answer.h; pure but for malloc.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "answer_priv.h"
 
@@ -11,10 +12,13 @@
 struct answer *answer__alloc(uint16_t n_ttl, uint16_t blob_len)
 {
 	struct answer *answer;
+	size_t size = sizeof(*answer) + n_ttl * ANSWER_RR_BYTES + blob_len;
 
-	answer = calloc(1, sizeof(*answer) + n_ttl * ANSWER_RR_BYTES + blob_len);
+	/* not calloc(), which does without malloc()'s cache of small pieces (glibc) */
+	answer = malloc(size);
 	if (!answer)
 		return NULL;
+	memset(answer, 0, size);
 	answer->n_ttl = n_ttl;
 	answer->ttl_at = (uint16_t *)(answer + 1);
 	answer->end_at = answer->ttl_at + n_ttl;
