@@ -9,8 +9,7 @@
 
 #include "plugin/plugin.h"
 
-/* Is another answer to be made in place of this one, of an AAAA question? Not of one with TC: what
- * was cut off may have the addresses. */
+/* Is another answer to be made in place of this one, of an AAAA question? */
 bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa);
 /*
  * Out of the answer for A; @native is the one for AAAA, in whose place it is, for the TTL. -ENOENT

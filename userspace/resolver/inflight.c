@@ -60,6 +60,7 @@ void inflight_unlink(struct inflight *flight)
 
 void inflight_free(struct inflight *flight)
 {
+	struct resolver *resolver = flight->way.resolver;
 	struct waiting *waiting;
 
 	while ((waiting = flight->first)) {
@@ -68,16 +69,26 @@ void inflight_free(struct inflight *flight)
 	}
 	chain_release(&flight->way);
 	answer__free(flight->way.passage.answer);
-	free(flight);
+	if (resolver->n_spare == SPARE_INFLIGHTS) {
+		free(flight);
+		return;
+	}
+	flight->next = resolver->spare;
+	resolver->spare = flight;
+	resolver->n_spare++;
 }
 
-static int take_share(struct resolver *resolver, const struct client *client, struct shares *of,
-		      unsigned int limit, struct share **share)
+/* All zero; NULL: no memory. */
+static struct inflight *inflight_alloc(struct resolver *resolver)
 {
-	const struct resolver_config *config = &resolver->config;
-	uint32_t device = config->device ? config->device(config->ctx, &client->peer.sa) : 0;
+	struct inflight *flight = resolver->spare;
 
-	return shares__take_below(of, &client->peer.sa, device, limit, share);
+	if (!flight)
+		return calloc(1, sizeof(*flight));
+	resolver->spare = flight->next;
+	resolver->n_spare--;
+	memset(flight, 0, sizeof(*flight));
+	return flight;
 }
 
 static int inflight_join(struct inflight *flight, const struct client *client,
@@ -93,7 +104,9 @@ static int inflight_join(struct inflight *flight, const struct client *client,
 	if (!waiting)
 		return -ENOMEM;
 	*waiting = (struct waiting){ .client = *client, .query = *query, .since_ns = now };
-	ret = take_share(resolver, client, &resolver->waiting, CLIENT_WAITING, &waiting->share);
+	ret = shares__take_below(&resolver->waiting, &client->peer.sa,
+				 client_device(resolver, client, now), CLIENT_WAITING,
+				 &waiting->share);
 	if (ret) {
 		free(waiting);
 		return ret;
@@ -129,7 +142,7 @@ static void begin_way(struct inflight *flight, const struct inflight_start *star
 static struct inflight *inflight_new(struct resolver *resolver, uint64_t hash,
 				     const struct inflight_start *start, uint64_t now)
 {
-	struct inflight *flight = calloc(1, sizeof(*flight));
+	struct inflight *flight = inflight_alloc(resolver);
 	struct inflight **bucket = &resolver->buckets[hash % BUCKETS];
 
 	if (!flight)
@@ -185,8 +198,9 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 		return -ENOMEM;
 	add_asks(flight, start->asks);
 	if (start->client)
-		ret = take_share(resolver, start->client, &resolver->exchanges,
-				 resolver->client_exchanges, &flight->share);
+		ret = shares__take_below(&resolver->exchanges, &start->client->peer.sa,
+					 client_device(resolver, start->client, now),
+					 resolver->client_exchanges, &flight->share);
 	if (start->client && !ret)
 		ret = inflight_join(flight, start->client, start->query, now);
 	if (ret) {
@@ -211,5 +225,11 @@ void inflight_close_all(struct resolver *resolver)
 			inflight_unlink(flight);
 			inflight_free(flight);
 		}
+	}
+	while (resolver->spare) {
+		struct inflight *flight = resolver->spare;
+
+		resolver->spare = flight->next;
+		free(flight);
 	}
 }

@@ -6,7 +6,8 @@
  * not, for all who ask it; chain.c carries it through the block's plugins; finish.c ends it:
  * reply.c sends replies, keep.c says what is kept, stale.c knows what has expired, nxdomain.c
  * learns from answers below which names nothing exists; loop.c finds out whether we ask ourselves;
- * preload.c puts what blocks answer themselves into the store.
+ * preload.c puts what blocks answer themselves into the store; client_device.c knows the device of
+ * a client.
  */
 #ifndef NODENS_RESOLVER_PRIV_H
 #define NODENS_RESOLVER_PRIV_H
@@ -99,12 +100,27 @@ struct unanswered {
 	uint64_t hash, until_ns;
 };
 
+/* A client's device (client_device.c); one place for each hash. */
+#define KNOWN_DEVICES 256
+
+struct known_device {
+	struct served_addr addr;
+	uint32_t device;
+	uint64_t until_ns;
+};
+
+#define SPARE_INFLIGHTS \
+	256 /* kept for the next questions: 3 KB each, too many for malloc()'s cache */
+
 struct resolver {
 	struct resolver_config config;
 	struct server_block *blocks; /* one a block */
 	size_t n_blocks;
 	struct inflight *buckets[BUCKETS]; /* clients choose the questions: base/secret_hash.h */
 	unsigned int n_inflight, n_waiting;
+	struct inflight *spare; /* by their next */
+	unsigned int n_spare;
+	struct known_device devices[KNOWN_DEVICES];
 	struct recheck rechecks[RECHECKS];
 	struct shares waiting, exchanges; /* what each client has of n_waiting and n_inflight */
 	unsigned int client_exchanges;	  /* the most of one address */
@@ -164,6 +180,10 @@ bool stale_end(struct inflight *flight, uint64_t now);
 bool stale_keeps_positive(const struct inflight *flight, enum verdict verdict, uint64_t now);
 /* Upstreams know better than what has expired, though that is not to be kept. */
 void stale_drop(const struct inflight *flight, uint64_t now);
+
+/* client_device.c */
+/* The ifindex; 0: not known. */
+uint32_t client_device(struct resolver *resolver, const struct client *client, uint64_t now);
 
 /* inflight.c */
 /*
