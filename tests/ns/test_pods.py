@@ -17,6 +17,12 @@ def held(nodens):
     return len(os.listdir(f"/proc/{nodens.pid}/fd")), len(pins()), output("tc", "qdisc", "show").count("clsact")
 
 
+def is_as_before(nodens, before):
+    """Sockets to upstreams may have been closed meanwhile."""
+    descriptors, *others = held(nodens)
+    return descriptors <= before[0] and others == list(before[1:])
+
+
 def are_answered(nodens, pods):
     """By the programs at their own devices."""
     name = f"n1.{D}"
@@ -44,7 +50,7 @@ def test_many_pods(lab, nodens, p1, there, hook):
     are_answered(nodens, more)
     output("ip", "-batch", "-", input="".join(f"link del {pod.veth}\n" for pod in more))
     nodens.wait_stat("agent.devices", devices)
-    wait_until(3, lambda: held(nodens) == before, lambda: f"{before} before, {held(nodens)} now")
+    wait_until(3, lambda: is_as_before(nodens, before), lambda: f"{before} before, {held(nodens)} now")
     for pod in more:
         output("ip", "netns", "del", pod.name)
     # Each that came or went has a line, or is in the sum of those that came to too many at once.
