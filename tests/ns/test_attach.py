@@ -268,12 +268,29 @@ def test_clsact_qdisc_of_another_stays(device):
     assert qdiscs("clsact") == 1, "though it is empty"
 
 
-def test_clsact_qdisc_that_another_uses_stays(device):
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_clsact_qdisc_that_another_uses_stays(device, direction):
     device.attach("h0", "tc", "pod", options=OLD)
-    theirs_as_filter(direction="egress")  # by egress alone
+    theirs_as_filter(direction=direction)
     run(TOOL, "detach")
-    assert output("tc", "filter", "show", "dev", "h0", "egress").count("count_tc") == 1
+    assert output("tc", "filter", "show", "dev", "h0", direction).count("count_tc") == 1
     device.is_clean()
+
+
+@pytest.mark.parametrize("owner, left", [(0, 0), (65534, 1)], ids=["root", "somebody"])
+def test_clsact_mark_is_roots(device, layout, owner, left):
+    """The mark says that nodens made the qdisc, which then goes with its filter; but not where others may make one."""
+    add_clsact()
+    device.attach("h0", "tc", "pod", options=OLD)
+    marks = PINS / layout / "clsact"
+    (marks / f"h0-{socket.if_nametoindex('h0')}").mkdir(parents=True)
+    os.chown(marks, owner, owner)
+    tool("detach")
+    assert qdiscs("clsact") == left
+    assert filters() == []
+    if marks.exists():
+        os.chown(marks, 0, 0)
+        tool("detach")
 
 
 def test_clsact_on_an_ingress_qdisc(device):
