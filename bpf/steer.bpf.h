@@ -161,7 +161,7 @@ static __always_inline bool same_macs(const struct nodens_client *a, const struc
 
 /*
  * May the device have one address more? Without an entry, the table of devices being full, no. With
- * its sign: of two CPUs that take one address over from a device each gives it back.
+ * its sign: an address may be given back before it was counted.
  */
 static __always_inline bool claim_left(__u32 ifindex)
 {
@@ -212,6 +212,35 @@ static __always_inline enum route_back client_route(struct __sk_buff *skb, const
 }
 
 /*
+ * The address goes from one device to another. One CPU at a time moves it, so that each device is
+ * counted what it has: meanwhile there is an entry for an address that no packet comes from. What
+ * other CPUs have for it then goes to the cluster's DNS.
+ */
+static __always_inline long client_move(const struct flow *flow, __u32 from,
+					const struct nodens_client *now)
+{
+	__u32 moving[4];
+	long ret = NODENS_CTR_STEER_CONFLICT;
+	struct nodens_client *old;
+
+	/* one by one: 5.4 knows no maps of constants, which an initializer would become */
+	moving[0] = moving[1] = 0;
+	moving[2] = 1;
+	moving[3] = flow->client[0] ^ flow->client[1] ^ flow->client[2] ^ flow->client[3];
+	if (bpf_map_update_elem(&nodens_clients, moving, now, BPF_NOEXIST))
+		return ret;
+	old = bpf_map_lookup_elem(&nodens_clients, flow->client);
+	if (old && old->ifindex == from &&
+	    !bpf_map_update_elem(&nodens_clients, flow->client, now, BPF_EXIST)) {
+		claim_count(now->ifindex, 1);
+		claim_count(from, -1);
+		ret = NODENS_CTR_STEERED;
+	}
+	bpf_map_delete_elem(&nodens_clients, moving);
+	return ret;
+}
+
+/*
  * Note the way back to the client, or find it noted (headers/nodens_abi.h says
  * who may claim an address). IPv6 that says it is IPv4 would claim IPv4's.
  */
@@ -220,7 +249,7 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 {
 	struct nodens_client now = {}, *old;
 	enum route_back route;
-	__u32 before = 0;
+	__u32 from = 0;
 
 	if (p->ip6 && !flow->client[0] && !flow->client[1])
 		return NODENS_CTR_STEER_CONFLICT;
@@ -239,6 +268,8 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 			old->seen = now.seen;
 		return NODENS_CTR_STEERED;
 	}
+	if (old)
+		from = old->ifindex;
 	route = client_route(skb, p, flow);
 	/* with its sign: another CPU may have noted a later use than now */
 	if (route == ROUTE_OTHERS ||
@@ -247,12 +278,9 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 	if (!claim_left(now.ifindex))
 		return NODENS_CTR_STEER_FULL;
 	if (old)
-		before = old->ifindex;
-	if (!bpf_map_update_elem(&nodens_clients, flow->client, &now,
-				 old ? BPF_EXIST : BPF_NOEXIST)) {
+		return client_move(flow, from, &now);
+	if (!bpf_map_update_elem(&nodens_clients, flow->client, &now, BPF_NOEXIST)) {
 		claim_count(now.ifindex, 1);
-		if (before)
-			claim_count(before, -1);
 		return NODENS_CTR_STEERED;
 	}
 	/* A and AAAA at one instant on two CPUs: the other one has noted it, and counted. */

@@ -4,6 +4,10 @@
  *
  * Usage: test_steering [KERNEL]: with KERNEL ("5.4") the fallbacks for it are used.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "cases.h"
 
 static void tcp_segment(struct frame *in, uint8_t flags, uint16_t port, bool ip6)
@@ -143,6 +147,103 @@ static void test_claims_move(uint32_t other_device)
 	}
 }
 
+/* ---- an address that two CPUs take over at the same time ---- */
+
+#define RACES 2000
+
+struct racer {
+	struct frame in;
+	uint32_t ifindex;
+	_Atomic unsigned int begun, done; /* races */
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+	struct run run;
+
+	while (r->done < RACES) {
+		while (r->begun == r->done)
+			sched_yield();
+		run_frame_on(&env, TEST_TC, &r->in, r->ifindex, &run);
+		r->done++;
+	}
+	return NULL;
+}
+
+/* As if the client had long been silent: another device may have the address. */
+static void make_idle(const struct in6_addr *key)
+{
+	int fd = datapath__clients_fd(env.datapath);
+	struct nodens_client client;
+
+	if (bpf_map_lookup_elem(fd, key, &client))
+		return;
+	client.seen -= NODENS_CLIENT_IDLE;
+	bpf_map_update_elem(fd, key, &client, BPF_EXIST);
+}
+
+static int32_t claims_of(uint32_t ifindex)
+{
+	int32_t held = 0;
+
+	bpf_map_lookup_elem(datapath__claims_fd(env.datapath), &ifindex, &held);
+	return held;
+}
+
+static void give_back(uint32_t ifindex, const struct in6_addr *key)
+{
+	int32_t held = claims_of(ifindex) - 1;
+
+	bpf_map_delete_elem(datapath__clients_fd(env.datapath), key);
+	bpf_map_update_elem(datapath__claims_fd(env.datapath), &ifindex, &held, BPF_EXIST);
+}
+
+/* However they meet, each device is counted what it has. */
+static void test_claims_raced(uint32_t one_device, uint32_t other_device)
+{
+	static struct racer other;
+	static uint8_t msg[512];
+	struct frame_spec spec = { .dns = msg,
+				   .client = 0x3001,
+				   .dns_len =
+					   build_query(msg, "new.example.org.", 1, DNS_RD, NULL) };
+	uint32_t home = if_nametoindex("lo");
+	int32_t held[3], one, two;
+	struct in6_addr key;
+	pthread_t thread;
+	struct run run;
+
+	frame__build(&other.in, &spec);
+	if (!runs_say_device(&other.in))
+		return; /* said by steer_query() */
+	memcpy(&key, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	memcpy((uint8_t *)&key + 12, other.in.at + other.in.l3 + 12, 4);
+	other.ifindex = other_device;
+	one = claims_of(one_device);
+	two = claims_of(other_device);
+	held[0] = claims_of(home);
+	if (pthread_create(&thread, NULL, race, &other))
+		die("pthread_create");
+	for (unsigned int i = 1; i <= RACES; i++) {
+		make_idle(&key);
+		other.begun = i;
+		run_frame_on(&env, TEST_TC, &other.in, one_device, &run);
+		while (other.done < i)
+			sched_yield();
+		make_idle(&key);
+		run_frame_on(&env, TEST_TC, &other.in, home, &run);
+	}
+	pthread_join(thread, NULL);
+	held[1] = claims_of(one_device) - one;
+	held[2] = claims_of(other_device) - two;
+	held[0] -= claims_of(home);
+	verdict(!held[0] && !held[1] && !held[2],
+		"tc: after %d races for an address its device counts %d more, the others %d and %d",
+		RACES, -held[0], held[1], held[2]);
+	give_back(home, &key);
+}
+
 /* A device has its share of addresses; what calls itself IPv4 in IPv6 has none. */
 static void test_claims(void)
 {
@@ -237,6 +338,7 @@ static void test_steering(void)
 		    if_nametoindex("vt0"), 0);
 	test_later_use(if_nametoindex("vt0"));
 	test_claims_move(if_nametoindex("vt0"));
+	test_claims_raced(if_nametoindex("vt0"), if_nametoindex("vt1"));
 	test_claims();
 	close(tcp4);
 	close(tcp6);
