@@ -131,34 +131,43 @@ static inline struct answer *fixture_answer(const char *text, unsigned int n, ui
 	return answer;
 }
 
+/* A look at the slabs that is kept from one call to the next: mapping them takes longer than a
+ * test's step. */
+static inline struct steps *fixture_steps(const struct store_maps *maps)
+{
+	static struct steps *steps;
+	static uint32_t id;
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(maps->slabs.fd, &info, &len), 0);
+	if (!steps || id != info.id) {
+		steps__close(steps);
+		steps = NULL;
+		id = info.id;
+		assert_int_equal(steps__open(&maps->slabs, true, &steps), 0);
+	}
+	assert_int_equal(steps__refresh(steps), 0);
+	return steps;
+}
+
 /* The bytes of a slot as programs see them. */
 static inline int fixture_slot(const struct store_maps *maps, uint32_t number, union slot_buf *slot)
 {
 	uint32_t cls = NODENS_SLOT_CLASS(number);
-	struct steps *steps;
-	int err = steps__open(&maps->slabs, false, &steps);
 
 	memset(slot, 0, sizeof(*slot));
-	if (err)
-		return err;
-	err = cls < NODENS_CLASSES ? steps__read(steps, number, slot->bytes, slot_class_size[cls])
-				   : -EINVAL;
-	steps__close(steps);
-	return err;
+	if (cls >= NODENS_CLASSES)
+		return -EINVAL;
+	return steps__read(fixture_steps(maps), number, slot->bytes, slot_class_size[cls]);
 }
 
 /* The same the other way: what nobody but the agent does. */
 static inline int fixture_set_slot(const struct store_maps *maps, uint32_t number,
 				   const union slot_buf *slot)
 {
-	struct steps *steps;
-	int err = steps__open(&maps->slabs, true, &steps);
-
-	if (err)
-		return err;
-	err = steps__write(steps, number, slot->bytes, slot_class_size[NODENS_SLOT_CLASS(number)]);
-	steps__close(steps);
-	return err;
+	return steps__write(fixture_steps(maps), number, slot->bytes,
+			    slot_class_size[NODENS_SLOT_CLASS(number)]);
 }
 
 /* What a program would find: false where the index or the slot has nothing. */
