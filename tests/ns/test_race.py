@@ -18,25 +18,37 @@ def clashes():
     return sum(int(n) for name in ("clash_resolve", "insert_failed") for n in re.findall(rf"\b{name}=(\d+)", text))
 
 
-def send_pairs(lab, p1):
-    """(pairs with both answers, clashes): half of them of names that nobody has cached, half of one that is."""
+CACHED = "www.example.org"
+
+
+def ask_both(p1):
+    for rdtype in "A", "AAAA":
+        p1.ask(CACHED, rdtype)
+
+
+def send_pairs(lab, p1, *names):
+    """(pairs with both answers, clashes): PAIRS in all, as many of each of the names."""
     if os.cpu_count() < 2:
         pytest.skip("the race needs two CPUs")
     conntrack_flush()
     complete, before = 0, clashes()
-    for name in f"r{random.randrange(1 << 30)}-%u.wild.example.org", "www.example.org":
-        # The names before have taken its place in the cache.
-        for rdtype in "A", "AAAA":
-            p1.ask("www.example.org", rdtype)
-        seen = figures(p1.output(lab.tool("pairs"), DNS4, name, PAIRS // 2, timeout=120))
+    for name in names:
+        seen = figures(p1.output(lab.tool("pairs"), DNS4, name, PAIRS // len(names), timeout=120))
         assert seen["wrong"] == 0
         complete += seen["complete"]
+        # The names before have taken its place in the cache.
+        ask_both(p1)
     return complete, clashes() - before
+
+
+def send_new_and_cached(lab, p1):
+    """Half of them of names that nobody has cached, half of one that is."""
+    return send_pairs(lab, p1, f"r{random.randrange(1 << 30)}-%u.wild.example.org", CACHED)
 
 
 def test_plain_dnat(lab, cluster, p1):
     """That the pairs do clash without nodens is what makes the next test worth something."""
-    complete, clashed = send_pairs(lab, p1)
+    complete, clashed = send_new_and_cached(lab, p1)
     assert clashed > 0
     entries = p1.conntrack_entries()
     assert entries >= PAIRS // 4
@@ -46,9 +58,20 @@ def test_plain_dnat(lab, cluster, p1):
 @pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
 def test_nodens(lab, nodens, p1, hook):
     nodens.start("--hook", hook, corefile=cluster_corefile(), probe=p1)
-    assert send_pairs(lab, p1) == (PAIRS, 0), "pairs with both answers, clashes"
+    assert send_new_and_cached(lab, p1) == (PAIRS, 0), "pairs with both answers, clashes"
     assert p1.conntrack_entries() == 0
     assert nodens.stat("kernel.hits") >= PAIRS
     note(f"0 clashes, {PAIRS} of {PAIRS} pairs answered, 0 conntrack entries of the pod, {conntrack_count()} of the agent's"
          f" {nodens.stat('agent.upstream_exchanges')} exchanges")
     nodens.stop()
+
+
+def test_agent_killed(lab, nodens, p1):
+    """What was cached is answered on, and still meets no conntrack."""
+    nodens.start("--hook", "tc", corefile=cluster_corefile(), probe=p1)
+    ask_both(p1)
+    nodens.kill()
+    with nodens.counting() as gains:
+        assert send_pairs(lab, p1, CACHED) == (PAIRS, 0), "pairs with both answers, clashes"
+    assert gains["kernel.hits"] >= 2 * PAIRS
+    note(f"agent killed: 0 clashes, {PAIRS} of {PAIRS} pairs of a cached name answered")

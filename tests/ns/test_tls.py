@@ -8,6 +8,7 @@ import pytest
 
 import cluster
 from agent import NODENS, block, directive
+from certificates import Certificates
 from lab import POD_SIDE4, ip, output, run, spawn, wait_for_line, wait_until
 
 NAME = "dns.test.example"
@@ -40,42 +41,19 @@ def streams():
     return output("ss", "-Htn", "state", "established", "dport", "=", ":853").splitlines()
 
 
-# ---- certificates and servers ----------------------------------------------------------------------------
-
-
-class Certificates:
-    """FILE.pem and FILE.key of the lab's directory."""
-
-    def __init__(self, where):
-        self.dir = where
-        for ca in "ca", "other":
-            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                self.key(ca), "-out", self.pem(ca), "-days", 2, "-subj", f"/CN={ca}")
-        self.make("good", f"DNS:{NAME},IP:10.50.0.1")
-        self.make("client", "DNS:client")
-        self.make("unbound", "IP:10.50.0.4")
-        self.make("wrong", "DNS:other.example,IP:10.50.0.99")
-        self.make("expired", f"DNS:{NAME},IP:10.50.0.12", days=-1)
-        self.make("foreign", f"DNS:{NAME},IP:10.50.0.13", ca="other")
-
-    def pem(self, name):
-        return self.dir / f"{name}.pem"
-
-    def key(self, name):
-        return self.dir / f"{name}.key"
-
-    def make(self, name, names, ca="ca", days=2):
-        request, extensions = self.dir / f"{name}.csr", self.dir / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={names}\n")
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key(name),
-            "-out", request, "-subj", f"/CN={NAME}")
-        run("openssl", "x509", "-req", "-in", request, "-CA", self.pem(ca), "-CAkey", self.key(ca), "-days", days,
-            "-extfile", extensions, "-out", self.pem(name))
+# ---- servers ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def certificates(lab):
-    return Certificates(lab.dir)
+    made = Certificates(lab.dir)
+    made.make("good", f"DNS:{NAME},IP:10.50.0.1")
+    made.make("client", "DNS:client")
+    made.make("unbound", "IP:10.50.0.4")
+    made.make("wrong", "DNS:other.example,IP:10.50.0.99")
+    made.make("expired", f"DNS:{NAME},IP:10.50.0.12", days=-1)
+    made.make("foreign", f"DNS:{NAME},IP:10.50.0.13", ca="other")
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -144,8 +144,9 @@ static const struct {
 	/* Directives. */
 	{ IN("frobnicate"), "Corefile:2: frobnicate: unknown directive; allowed: " DIRECTIVES },
 	{ IN("prometheus :9153 {\ntls /etc/web.yml\n}"),
-	  "Corefile:3: prometheus: tls: not supported by nodens: metrics are served in the clear; "
-	  "take it out, or put a proxy before them" },
+	  "Corefile:3: prometheus: tls: not supported by nodens: take it out; the flags "
+	  "-tls-enabled, "
+	  "-tls-cert-file and -tls-private-key-file serve /metrics over TLS" },
 	{ IN("prometheus {\nruntime_metrics all\n}"),
 	  "Corefile:3: prometheus: runtime_metrics: 1 argument is given; write runtime_metrics" },
 	{ IN("prometheus {\nnosuch\n}"),

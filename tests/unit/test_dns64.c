@@ -79,6 +79,24 @@ static void test_wants(void **state)
 	}
 }
 
+/* What is left of a cut answer says nothing of the addresses that were cut off. */
+static void test_wants_part(void **state)
+{
+	static const char *const parts[] = { NULL, "a.test. 60 IN CNAME b.test." };
+	struct corefile_dns64 some = { .prefix_len = 96 }, all = some;
+
+	(void)state;
+	all.translate_all = true;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		enum verdict verdict;
+		struct answer *answer = part_of_answer("a.test.", "AAAA", true, parts[i], &verdict);
+
+		assert_false(dns64__wants(&some, answer));
+		assert_true(dns64__wants(&all, answer));
+		answer__free(answer);
+	}
+}
+
 static const char *synthesize(const char *a, const char *native, const char *authority)
 {
 	struct dns_name qname = name_of("a.test.");
@@ -165,9 +183,8 @@ static void test_part(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_wants),
-		cmocka_unit_test(test_synthesize),
+		cmocka_unit_test(test_examples),   cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_wants_part), cmocka_unit_test(test_synthesize),
 		cmocka_unit_test(test_part),
 	};
 

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config/flags.h"
 #include "observe/endpoints.h"
 #include "virtual_loop.h"
 
@@ -424,6 +425,8 @@ static void test_trickle(void **state)
 
 /* ---- endpoints of a Corefile ---- */
 
+static const struct metrics_tls in_the_clear;
+
 static bool is_ready(void *ctx, char *why)
 {
 	struct world *w = ctx;
@@ -490,9 +493,11 @@ static void test_endpoints(void **state)
 	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
 	struct world *w = *state;
 	struct metrics_config none = { .loop = &w->v.loop };
-	struct endpoints_config config = {
-		.loop = &w->v.loop, .ready = is_ready, .bound = on_bound, .ctx = w
-	};
+	struct endpoints_config config = { .loop = &w->v.loop,
+					   .ready = is_ready,
+					   .tls = &in_the_clear,
+					   .bound = on_bound,
+					   .ctx = w };
 	struct endpoints *ep;
 
 	assert_int_equal(metrics__open(&none, &config.metrics), 0);
@@ -539,7 +544,9 @@ static void test_check_without_an_answer(void **state)
 	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
 	struct world *w = *state;
 	struct metrics_config none = { .loop = &w->v.loop };
-	struct endpoints_config config = { .loop = &w->v.loop, .ready = is_ready, .ctx = w };
+	struct endpoints_config config = {
+		.loop = &w->v.loop, .ready = is_ready, .tls = &in_the_clear, .ctx = w
+	};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct endpoints *ep;
 	uint64_t end;
@@ -567,7 +574,9 @@ static void test_ready(void **state)
 	struct corefile_block block = { .ready = { true, addr } };
 	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
 	struct world *w = *state;
-	struct endpoints_config config = { .loop = &w->v.loop, .ready = is_ready, .ctx = w };
+	struct endpoints_config config = {
+		.loop = &w->v.loop, .ready = is_ready, .tls = &in_the_clear, .ctx = w
+	};
 	struct endpoints *ep;
 
 	assert_int_equal(endpoints__open(&config, &ep), 0);

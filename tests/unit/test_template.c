@@ -3,6 +3,7 @@
  * Templates: what is read of their text, what they answer, what is known before anybody asks, and
  * that no expression takes long.
  */
+#include <errno.h>
 #include <time.h>
 
 #include "plugin_fixture.h"
@@ -94,6 +95,7 @@ static void test_forms(void **state)
 	struct template_values values = {
 		.name = "ab-1f.x.test.", .type = "AAAA", .class = "IN", .zone = "test."
 	};
+	struct regex_budget budget = { 0 };
 	struct regex *regex;
 	char why[256], out[64];
 
@@ -101,7 +103,7 @@ static void test_forms(void **state)
 	assert_int_equal(regex__open("^(?P<word>[a-z]+)-(?P<hex>[0-9a-f]+)[.]x[.](?P<optional>y)?",
 				     &regex, why, sizeof(why)),
 			 0);
-	assert_true(regex__match(regex, values.name, &values.match));
+	assert_true(regex__match(regex, values.name, &budget, &values.match));
 	values.regex = regex;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct record_template *record = NULL;
@@ -471,8 +473,11 @@ static void test_catastrophe(void **state)
 		assert_int_equal(regex__open(patterns[i], &regex, why, sizeof(why)), 0);
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 		start = ts.tv_sec + ts.tv_nsec / 1e9;
-		for (int k = 0; k < 10; k++)
-			known += regex__match(regex, subject, &match) >= 0;
+		for (int k = 0; k < 10; k++) {
+			struct regex_budget budget = { 0 };
+
+			known += regex__match(regex, subject, &budget, &match) >= 0;
+		}
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 		/* 2^250 steps without a limit */
 		if (ts.tv_sec + ts.tv_nsec / 1e9 - start > 2)
@@ -482,6 +487,40 @@ static void test_catastrophe(void **state)
 	}
 	/* at the limit it is neither yes nor no */
 	assert_in_range(known, 0, 59);
+}
+
+/*
+ * A message of many names: those that match within a few steps are free, the others share a budget,
+ * and one that has to be turned away changes nothing for the former.
+ */
+static void test_budget(void **state)
+{
+	static const char easy[] = "abc.test.";
+	struct regex_budget budget = { 0 };
+	struct regex_match match;
+	char hard[255] = "", why[128];
+	struct regex *regex;
+	int matched = 0;
+
+	(void)state;
+	memset(hard, 'a', 200);
+	strcat(hard, "t.test.");
+	/* at every place, as far as the end: 20,000 steps */
+	assert_int_equal(regex__open("a*a*t[.]test[.]$|abc", &regex, why, sizeof(why)), 0);
+	for (int i = 0; i < 100000; i++)
+		assert_int_equal(regex__match(regex, easy, &budget, &match), 1);
+	assert_int_equal(budget.steps, 0);
+	regex__close(regex);
+
+	assert_int_equal(regex__open("a*a*x[.]test[.]$|abc", &regex, why, sizeof(why)), 0);
+	for (; regex__match(regex, hard, &budget, &match) == 0 && matched < 1000;)
+		matched++;
+	assert_in_range(matched, 1, 500);
+	assert_int_equal(regex__match(regex, hard, &budget, &match), -ELOOP);
+	assert_int_equal(regex__match(regex, easy, &budget, &match), 1);
+	budget = (struct regex_budget){ 0 };
+	assert_int_equal(regex__match(regex, hard, &budget, &match), 0);
+	regex__close(regex);
 }
 
 /* A template that blocks names blocks those as well on which its expression gives up. */
@@ -507,6 +546,7 @@ static void test_catastrophe_is_no_mismatch(void **state)
 
 static void test_regex(void **state)
 {
+	struct regex_budget budget = { 0 };
 	struct regex_match match;
 	struct regex *regex;
 	char why[128], many[1024] = "";
@@ -519,7 +559,7 @@ static void test_regex(void **state)
 	assert_true(regex__open(many, &regex, why, sizeof(why)) < 0);
 	assert_non_null(strstr(why, "64 groups"));
 	assert_int_equal(regex__open("^(a)(b)?(?P<c>c)?", &regex, why, sizeof(why)), 0);
-	assert_true(regex__match(regex, "ax", &match));
+	assert_true(regex__match(regex, "ax", &budget, &match));
 	/* as with Go, groups that matched nothing are there, and empty */
 	assert_int_equal(match.n, 4);
 	assert_int_equal(match.group[1].len, 1);
@@ -540,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_blackholes_agree),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_catastrophe),
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_catastrophe_is_no_mismatch),
 		cmocka_unit_test(test_regex),
 	};

@@ -82,6 +82,25 @@ static void on_bound(void *ctx, const char *addr, int error)
 		log_info("HTTP: listening on %s", addr);
 }
 
+static void on_tls_loaded(void *ctx, const char *why)
+{
+	(void)ctx;
+	if (why)
+		log_warn("HTTP: /metrics over TLS: %s; what was loaded before stays, the files are "
+			 "looked at each second",
+			 why);
+	else
+		log_info("HTTP: /metrics over TLS: certificate loaded");
+}
+
+static void on_not_secure(void *ctx, const char *addr)
+{
+	(void)ctx;
+	log_warn("HTTP: /metrics is not served at %s: -tls-enabled is on, and probes ask there for "
+		 "/health or /ready in the clear; give prometheus an address of its own",
+		 addr);
+}
+
 /* "[IP]:PORT" of a flag; without an IP all addresses of both families. */
 static int parse_address(const char *flag, const char *text, union sockaddr_any *out)
 {
@@ -162,6 +181,9 @@ int observe_open(const struct observe_config *config, struct observe **out)
 		.metrics = config->metrics,
 		.ready = config->ready,
 		.bound = on_bound,
+		.tls = &config->opts->metrics_tls,
+		.tls_loaded = on_tls_loaded,
+		.not_secure = on_not_secure,
 		.ctx = config->ctx,
 	};
 	struct observe *observe = calloc(1, sizeof(*observe));

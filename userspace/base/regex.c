@@ -12,16 +12,43 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* A name has 1,000 characters at most; what needs more steps than this is backtracking for ever. */
-#define MATCH_LIMIT 100000
-#define HEAP_KIB    1024
+/*
+ * Steps of a match. Nearly every one ends within the first, which is free: so many matches as a
+ * message has names are near linear. What needs more begins again with the next and pays for that.
+ */
+static const uint32_t limits[] = { 300, 3000, 30000, 300000 };
+
+#define HEAP_KIB 1024
 
 struct regex {
 	pcre2_code *code;
-	uint32_t groups; /* besides the whole */
+	uint32_t groups;   /* besides the whole */
+	uint8_t first[32]; /* what a match may begin with, a bit each; 0: it begins at the start */
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 };
+
+/* What PCRE2 looks for before it tries. */
+static void find_first(struct regex *regex)
+{
+	uint32_t options = 0, type = 0, unit = 0;
+	const uint8_t *bitmap = NULL;
+
+	pcre2_pattern_info(regex->code, PCRE2_INFO_ALLOPTIONS, &options);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODETYPE, &type);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+	pcre2_pattern_info(regex->code, PCRE2_INFO_FIRSTBITMAP, &bitmap);
+	if (options & PCRE2_ANCHORED || type == 2) /* a name has no second line */
+		return;
+	if (type == 1) {
+		regex->first[unit / 8] |= 1 << unit % 8;
+		regex->first[(unit ^ 0x20) / 8] |= 1 << unit % 8; /* of either case */
+	} else if (bitmap) {
+		memcpy(regex->first, bitmap, sizeof(regex->first));
+	} else {
+		memset(regex->first, 0xff, sizeof(regex->first));
+	}
+}
 
 int regex__open(const char *pattern, struct regex **out, char *why, size_t why_size)
 {
@@ -49,14 +76,13 @@ int regex__open(const char *pattern, struct regex **out, char *why, size_t why_s
 		return -EINVAL;
 	}
 	pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); /* where it can be had */
+	find_first(regex);
 	regex->data = pcre2_match_data_create(REGEX_GROUPS, NULL);
 	regex->context = pcre2_match_context_create(NULL);
 	if (!regex->data || !regex->context) {
 		regex__close(regex);
 		return -ENOMEM;
 	}
-	pcre2_set_match_limit(regex->context, MATCH_LIMIT);
-	pcre2_set_depth_limit(regex->context, MATCH_LIMIT);
 	pcre2_set_heap_limit(regex->context, HEAP_KIB);
 	*out = regex;
 	return 0;
@@ -72,10 +98,44 @@ void regex__close(struct regex *regex)
 	free(regex);
 }
 
-int regex__match(const struct regex *regex, const char *subject, struct regex_match *match)
+/* Where in @subject PCRE2 may begin: what it calls the limit is that of each beginning. */
+static uint32_t beginnings(const struct regex *regex, const char *subject)
 {
-	int n = pcre2_match(regex->code, (PCRE2_SPTR)subject, strlen(subject), 0, 0, regex->data,
-			    regex->context);
+	uint32_t n = 1;
+
+	for (const uint8_t *c = (const uint8_t *)subject; *c; c++)
+		n += regex->first[*c / 8] >> *c % 8 & 1;
+	return n;
+}
+
+/* As pcre2_match() says it. */
+static int match_within(const struct regex *regex, const char *subject, uint32_t limit)
+{
+	pcre2_set_match_limit(regex->context, limit);
+	pcre2_set_depth_limit(regex->context, limit);
+	return pcre2_match(regex->code, (PCRE2_SPTR)subject, strlen(subject), 0, 0, regex->data,
+			   regex->context);
+}
+
+static int match_paid(const struct regex *regex, const char *subject, struct regex_budget *budget)
+{
+	uint32_t n_begin = beginnings(regex, subject);
+	int n = match_within(regex, subject, limits[0] / n_begin);
+
+	for (size_t i = 1; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if ((n != PCRE2_ERROR_MATCHLIMIT && n != PCRE2_ERROR_DEPTHLIMIT) ||
+		    budget->steps + limits[i] > REGEX_STEPS)
+			break;
+		budget->steps += limits[i];
+		n = match_within(regex, subject, limits[i] / n_begin);
+	}
+	return n;
+}
+
+int regex__match(const struct regex *regex, const char *subject, struct regex_budget *budget,
+		 struct regex_match *match)
+{
+	int n = match_paid(regex, subject, budget);
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(regex->data);
 
 	if (n == PCRE2_ERROR_NOMATCH)

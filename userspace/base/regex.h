@@ -2,19 +2,27 @@
 /*
  * Regular expressions out of the configuration, on PCRE2.
  *
- * Contract: CoreDNS' are Go's (RE2), which PCRE2 reads but for rare corners. Matching is bounded:
- * whether an expression that takes too long for a name matches it is not known, and the caller has
- * to take that for a failure, not for a no.
+ * Contract: CoreDNS' are Go's (RE2), which PCRE2 reads but for rare corners. Matching is bounded,
+ * for one name and for all names of a message: whether an expression that takes too long for a name
+ * matches it is not known, and the caller has to take that for a failure, not for a no.
  */
 #ifndef NODENS_REGEX_H
 #define NODENS_REGEX_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define REGEX_GROUPS 64 /* the whole, and more than the 32 nibbles of an IPv6 address */
 
+#define REGEX_STEPS 450000 /* of a message: four names that need as many as a name may */
+
 struct regex;
+
+/* What matches of one message have taken beyond what each has for nothing; begins as zeros. */
+struct regex_budget {
+	uint32_t steps;
+};
 
 struct regex_match {
 	const char *subject;
@@ -27,8 +35,9 @@ struct regex_match {
 /* -EINVAL with what is wrong in @why, -ENOMEM. */
 int regex__open(const char *pattern, struct regex **out, char *why, size_t why_size);
 void regex__close(struct regex *regex);
-/* 1, 0; -ELOOP: the bound was reached; outputs are then untouched, as with 0. */
-int regex__match(const struct regex *regex, const char *subject, struct regex_match *match);
+/* 1, 0; -ELOOP: a bound was reached; *match is then untouched, as with 0. */
+int regex__match(const struct regex *regex, const char *subject, struct regex_budget *budget,
+		 struct regex_match *match);
 /* The number of a named group; -ENOENT. */
 int regex__group(const struct regex *regex, const char *name);
 

@@ -164,7 +164,9 @@ TABLE(log_options, BASE_BLOCK, "option");
 
 static const struct row prometheus_options_rows[] = {
 	{ "runtime_metrics", "runtime_metrics", ONCE, 0, 0, .set = corefile_set_runtime_metrics },
-	{ "tls", "metrics are served in the clear; take it out, or put a proxy before them",
+	{ "tls",
+	  "take it out; the flags -tls-enabled, -tls-cert-file and -tls-private-key-file serve "
+	  "/metrics over TLS",
 	  REFUSED, 0, MANY, .kind = KIND_NOTHING },
 };
 TABLE(prometheus_options, BASE_BLOCK, "option");

@@ -77,6 +77,26 @@ enum tristate { UNSET, NO, YES };
 #define OPTIONS_MAX_LOCALIP  (2 * NODENS_MAX_SERVED)
 #define OPTIONS_CAPACITY_MAX 1000000
 
+/* Whose certificates /metrics asks clients for; the names are those of Go's crypto/tls. */
+enum client_auth {
+	CLIENT_AUTH_NONE,
+	CLIENT_AUTH_REQUEST,
+	CLIENT_AUTH_REQUIRE_ANY,
+	CLIENT_AUTH_VERIFY_GIVEN,
+	CLIENT_AUTH_REQUIRE_VERIFIED,
+};
+
+enum tls_version { TLS_VERSION_12, TLS_VERSION_13 };
+
+/* How /metrics is served; strings are argv's. */
+struct metrics_tls {
+	bool enabled;
+	const char *cert, *key; /* PEM files; not NULL where it is enabled */
+	const char *client_ca;	/* PEM file; NULL: none */
+	enum client_auth client_auth;
+	enum tls_version min_version;
+};
+
 /* What `nodens run` and `nodens check` were told; strings are argv's. */
 struct run_options {
 	const char *conf;
@@ -105,6 +125,7 @@ struct run_options {
 	const char *prometheus_address; /* for __PROMETHEUS__ENDPOINT__ */
 	bool prometheus_given;
 	const char *metrics_address; /* of node-cache's own metrics; "": none */
+	struct metrics_tls metrics_tls;
 	const char *interfacename;
 	enum tristate setupinterface;
 	bool skipteardown;

@@ -178,6 +178,19 @@ static const char *const modes[] = {
 	[MODE_FRONT] = "front",
 };
 
+static const char *const client_auths[] = {
+	[CLIENT_AUTH_NONE] = "NoClientCert",
+	[CLIENT_AUTH_REQUEST] = "RequestClientCert",
+	[CLIENT_AUTH_REQUIRE_ANY] = "RequireAnyClientCert",
+	[CLIENT_AUTH_VERIFY_GIVEN] = "VerifyClientCertIfGiven",
+	[CLIENT_AUTH_REQUIRE_VERIFIED] = "RequireAndVerifyClientCert",
+};
+
+static const char *const tls_versions[] = {
+	[TLS_VERSION_12] = "VersionTLS12",
+	[TLS_VERSION_13] = "VersionTLS13",
+};
+
 #define AT(member)  offsetof(struct run_options, member)
 #define NO_FILE	    "is no file name"
 #define NO_ENDPOINT "is not [IP]:PORT"
@@ -241,6 +254,24 @@ static const struct option_row run_rows[] = {
 	{ "metrics-listen-address", "ADDR",
 	  "serve the metrics there as well (as node-cache: 0.0.0.0:9353; run, front: nowhere)",
 	  .kind = &endpoint, AT(metrics_address), NO_ENDPOINT },
+	{ "tls-enabled", NULL, "serve /metrics over TLS, wherever it is", .kind = &option_switch,
+	  AT(metrics_tls.enabled) },
+	{ "tls-cert-file", "FILE", "its certificate and those between it and the CA, in PEM",
+	  .kind = &option_optional, AT(metrics_tls.cert) },
+	{ "tls-private-key-file", "FILE", "its key, in PEM", .kind = &option_optional,
+	  AT(metrics_tls.key) },
+	{ "client-ca-file", "FILE", "who signs the certificates of clients of /metrics, in PEM",
+	  .kind = &option_optional, AT(metrics_tls.client_ca) },
+	{ "client-auth-type", "TYPE",
+	  "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or"
+	  " RequireAndVerifyClientCert (NoClientCert)",
+	  .kind = &option_choice, AT(metrics_tls.client_auth),
+	  "is none of NoClientCert, RequestClientCert, RequireAnyClientCert, "
+	  "VerifyClientCertIfGiven, RequireAndVerifyClientCert",
+	  .max = CLIENT_AUTH_REQUIRE_VERIFIED, .choices = client_auths },
+	{ "tls-min-version", "VERSION", "VersionTLS12 or VersionTLS13 (VersionTLS12)",
+	  .kind = &option_choice, AT(metrics_tls.min_version),
+	  "is none of VersionTLS12, VersionTLS13", .max = TLS_VERSION_13, .choices = tls_versions },
 	{ "dns.port", "PORT", "port of blocks that name none (53)", .kind = &option_u16,
 	  AT(dns_port), NO_PORT, 1, UINT16_MAX },
 	{ "p", "PORT", "as -dns.port", .kind = &option_u16, AT(dns_port), NO_PORT, 1, UINT16_MAX,
@@ -302,11 +333,31 @@ static void default_texts(struct run_options *opts)
 			   opts->nodecache && opts->mode != MODE_FRONT ? "0.0.0.0:9353" : "");
 }
 
+/* What goes together; NULL: it does. */
+static const char *check_tls(const struct metrics_tls *tls)
+{
+	bool verifies = tls->client_auth == CLIENT_AUTH_VERIFY_GIVEN ||
+			tls->client_auth == CLIENT_AUTH_REQUIRE_VERIFIED;
+
+	if (!tls->enabled && (tls->cert || tls->key || tls->client_ca || tls->client_auth))
+		return "-tls-enabled: it is off, and flags say how /metrics is served over TLS; "
+		       "give -tls-enabled, or none of them";
+	if (tls->enabled && (!tls->cert || !tls->key))
+		return "-tls-enabled: give -tls-cert-file and -tls-private-key-file";
+	if (verifies && !tls->client_ca)
+		return "-client-auth-type: by whose signature? Give -client-ca-file";
+	if (tls->client_ca && !verifies)
+		return "-client-ca-file: no client is held against it; give -client-auth-type "
+		       "VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+	return NULL;
+}
+
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
 {
 	struct run_options parsed = {
 		.bufsize = 4096, .lease_s = 60, .log_level = LOG_LEVEL_INFO, .dns_port = 53
 	};
+	const char *why;
 	int first, ret;
 
 	ret = options__parse(run_rows, N_RUN_ROWS, &parsed, argc, argv, &first, err);
@@ -326,9 +377,11 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 	if (parsed.setupinterface == UNSET && parsed.nodecache)
 		parsed.setupinterface = parsed.n_localip ? YES : NO;
 	default_texts(&parsed);
-	if (parsed.mode == MODE_FRONT && !parsed.n_localip) {
-		snprintf(err->text, sizeof(err->text),
-			 "-mode front: which addresses do pods ask? Give -localip IP[,IP...]");
+	why = check_tls(&parsed.metrics_tls);
+	if (!why && parsed.mode == MODE_FRONT && !parsed.n_localip)
+		why = "-mode front: which addresses do pods ask? Give -localip IP[,IP...]";
+	if (why) {
+		snprintf(err->text, sizeof(err->text), "%s", why);
 		return -EINVAL;
 	}
 	if (parsed.mode == MODE_FRONT)

@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/tls_server.h"
+
 #define CHECK_TIMEOUT_S 3
 
 struct endpoints {
 	struct endpoints_config config;
 	struct http *http;
+	struct tls_server *tls;
 	union sockaddr_any health; /* the first one; family 0: there is none */
 	struct bufferevent *check; /* of /health, under way */
 	uint64_t check_began_ns;
@@ -108,20 +111,22 @@ static void check_begin(struct endpoints *ep)
 int endpoints__open(const struct endpoints_config *config, struct endpoints **out)
 {
 	struct endpoints *ep = calloc(1, sizeof(*ep));
-	struct http_config http = { config->loop, config->bound, config->ctx };
+	struct http_config http = { config->loop, config->bound, config->ctx, NULL };
 	int ret;
 
 	if (!ep)
 		return -ENOMEM;
 	ep->config = *config;
 	loop_timer__init(&ep->check_timeout, config->loop, on_check_timeout, ep);
-	ret = http__open(&http, &ep->http);
-	if (ret) {
-		free(ep);
-		return ret;
-	}
-	*out = ep;
-	return 0;
+	ret = tls_server__open(config->tls, &ep->tls);
+	http.tls = ep->tls;
+	if (!ret)
+		ret = http__open(&http, &ep->http);
+	if (ret)
+		endpoints__close(ep);
+	else
+		*out = ep;
+	return ret;
 }
 
 void endpoints__close(struct endpoints *ep)
@@ -132,6 +137,7 @@ void endpoints__close(struct endpoints *ep)
 		bufferevent_free(ep->check);
 	loop_timer__stop(&ep->check_timeout);
 	http__close(ep->http);
+	tls_server__close(ep->tls);
 	free(ep);
 }
 
@@ -139,6 +145,45 @@ static int serve(struct endpoints *ep, const struct corefile_listen *listen, con
 		 http_handler handler)
 {
 	return listen->enabled ? http__serve(ep->http, &listen->addr, path, handler, ep) : 0;
+}
+
+/* The kubelet's probes ask in the clear. */
+static bool has_probes(const struct corefile *cf, const union sockaddr_any *addr)
+{
+	for (size_t i = 0; i < cf->blocks_len; i++) {
+		const struct corefile_block *block = &cf->blocks[i];
+
+		if ((block->health.enabled && sockaddr__same(&block->health.addr, addr)) ||
+		    (block->ready.enabled && sockaddr__same(&block->ready.addr, addr)))
+			return true;
+	}
+	return false;
+}
+
+static int serve_metrics(struct endpoints *ep, const struct corefile *cf,
+			 const union sockaddr_any *addr)
+{
+	char text[HTTP_ADDR_TEXT];
+	int ret;
+
+	if (ep->config.tls->enabled && has_probes(cf, addr)) {
+		http__addr_text(addr, text);
+		ep->config.not_secure(ep->config.ctx, text);
+		return 0;
+	}
+	ret = http__serve(ep->http, addr, "/metrics", on_metrics, ep);
+	if (!ret && ep->config.tls->enabled)
+		http__secure(ep->http, addr);
+	return ret;
+}
+
+static void refresh_tls(struct endpoints *ep)
+{
+	struct error err;
+	int ret = ep->config.tls->enabled ? tls_server__refresh(ep->tls, &err) : 0;
+
+	if (ret)
+		ep->config.tls_loaded(ep->config.ctx, ret < 0 ? err.text : NULL);
 }
 
 int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
@@ -154,19 +199,21 @@ int endpoints__configure(struct endpoints *ep, const struct corefile *cf,
 		ret = serve(ep, &block->health, "/health", on_health);
 		if (!ret)
 			ret = serve(ep, &block->ready, "/ready", on_ready);
-		if (!ret)
-			ret = serve(ep, &block->prometheus, "/metrics", on_metrics);
+		if (!ret && block->prometheus.enabled)
+			ret = serve_metrics(ep, cf, &block->prometheus.addr);
 		if (block->health.enabled && !ep->health.sa.sa_family)
 			ep->health = block->health.addr;
 	}
 	for (size_t i = 0; !ret && i < n; i++)
-		ret = http__serve(ep->http, &metrics[i], "/metrics", on_metrics, ep);
+		ret = serve_metrics(ep, cf, &metrics[i]);
+	refresh_tls(ep);
 	http__commit(ep->http);
 	return ret;
 }
 
 void endpoints__tick(struct endpoints *ep)
 {
+	refresh_tls(ep);
 	http__retry(ep->http);
 	if (ep->health.sa.sa_family && !ep->check)
 		check_begin(ep);

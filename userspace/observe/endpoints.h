@@ -28,6 +28,13 @@ struct endpoints_config {
 	bool (*ready)(void *ctx, char *why);
 	/* As in struct http_config. */
 	void (*bound)(void *ctx, const char *addr, int error);
+	/* How /metrics is served; outlives the endpoints. */
+	const struct metrics_tls *tls;
+	/* The files of @tls were loaded (NULL), or cannot be used and why; once a change of them.
+	 */
+	void (*tls_loaded)(void *ctx, const char *why);
+	/* /metrics is not served at @addr: probes ask there in the clear. */
+	void (*not_secure)(void *ctx, const char *addr);
 	void *ctx;
 };
 

@@ -16,6 +16,8 @@
 
 #define BACKLOG	       256
 #define ACCEPTS_A_TURN 32
+/* A handshake is up to a millisecond of the loop. */
+#define TLS_ACCEPTS_A_TURN 1
 
 static bool is_any6(const union sockaddr_any *addr)
 {
@@ -64,9 +66,10 @@ static int listen_any(const union sockaddr_any *addr)
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_endpoint *endpoint = arg;
+	int accepts = endpoint->secure ? TLS_ACCEPTS_A_TURN : ACCEPTS_A_TURN;
 
 	(void)what;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (int i = 0; i < accepts; i++) {
 		union sockaddr_any peer;
 		socklen_t len = sizeof(peer);
 		int conn =
@@ -175,6 +178,7 @@ void http__begin(struct http *http)
 
 		routes_free(endpoint->wanted);
 		endpoint->wanted = NULL;
+		endpoint->want_secure = false;
 	}
 }
 
@@ -225,6 +229,14 @@ int http__serve(struct http *http, const union sockaddr_any *addr, const char *p
 	return 0;
 }
 
+void http__secure(struct http *http, const union sockaddr_any *addr)
+{
+	struct http_endpoint *endpoint = endpoint_at(http, addr);
+
+	if (endpoint)
+		endpoint->want_secure = true;
+}
+
 void http__commit(struct http *http)
 {
 	struct list *at, *next;
@@ -241,6 +253,7 @@ void http__commit(struct http *http)
 		routes_free(endpoint->routes);
 		endpoint->routes = endpoint->wanted;
 		endpoint->wanted = NULL;
+		endpoint->secure = endpoint->want_secure;
 	}
 	http__retry(http);
 }

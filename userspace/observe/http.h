@@ -30,6 +30,7 @@
 #define HTTP_PATH_MAX	     64
 
 struct http;
+struct tls_server;
 
 /* Filled in by a handler; preset: 200, "text/plain; charset=utf-8", an empty body. */
 struct http_reply {
@@ -47,6 +48,8 @@ struct http_config {
 	 */
 	void (*bound)(void *ctx, const char *addr, int error);
 	void *ctx;
+	/* Of addresses that http__secure() names. May be NULL where it names none. */
+	struct tls_server *tls;
 };
 
 /* Of the calling thread's network namespace. -ENOMEM, or why there is no netlink socket. */
@@ -61,6 +64,8 @@ void http__begin(struct http *http);
  */
 int http__serve(struct http *http, const union sockaddr_any *addr, const char *path,
 		http_handler handler, void *ctx);
+/* What is served at @addr, for which http__serve() comes first, is served over TLS. */
+void http__secure(struct http *http, const union sockaddr_any *addr);
 /* Closes what is no longer wanted and binds what is new. What cannot be bound is kept for later. */
 void http__commit(struct http *http);
 /* Tries again what could not be bound: call every second. Returns how many are still not bound. */

@@ -9,12 +9,14 @@
 #include "http_priv.h"
 
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/route.h"
+#include "observe/tls_server.h"
 
 struct http_conn {
 	struct list node;
@@ -161,16 +163,21 @@ static void on_written(struct bufferevent *bev, void *arg)
 
 	if (!conn->replied)
 		return;
-	if (conn->client_done)
+	if (conn->client_done) {
 		conn_close(conn);
-	else
-		shutdown(bufferevent_getfd(bev), SHUT_WR);
+		return;
+	}
+	if (bufferevent_openssl_get_ssl(bev))
+		SSL_shutdown(bufferevent_openssl_get_ssl(bev));
+	shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct http_conn *conn = arg;
 
+	if (what & BEV_EVENT_CONNECTED) /* the handshake is done */
+		return;
 	/* A client may close its side once it has asked; then the reply goes on. */
 	if ((what & BEV_EVENT_EOF) && conn->replied &&
 	    evbuffer_get_length(bufferevent_get_output(bev)))
@@ -223,6 +230,25 @@ static void make_room(struct http_endpoint *endpoint, bool local, const struct s
 		close_oldest(endpoint, shares__heaviest(&endpoint->others));
 }
 
+static struct bufferevent *open_fd(struct http_endpoint *endpoint, evutil_socket_t fd)
+{
+	struct event_base *base = endpoint->http->config.loop->events;
+	struct bufferevent *bev;
+	SSL *ssl;
+
+	if (!endpoint->secure)
+		return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	ssl = tls_server__accept(endpoint->http->config.tls);
+	if (!ssl)
+		return NULL;
+	bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
+					     BEV_OPT_CLOSE_ON_FREE);
+	/* Each reply says its length: an end without close_notify cuts nothing. */
+	if (bev)
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
 void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 		       const struct sockaddr *peer)
 {
@@ -238,7 +264,7 @@ void http_conn__accept(struct http_endpoint *endpoint, evutil_socket_t fd,
 		return;
 	}
 	conn->endpoint = endpoint;
-	conn->bev = bufferevent_socket_new(loop->events, fd, BEV_OPT_CLOSE_ON_FREE);
+	conn->bev = open_fd(endpoint, fd);
 	if (!conn->bev) {
 		evutil_closesocket(fd);
 		if (conn->share)

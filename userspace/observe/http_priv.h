@@ -29,6 +29,7 @@ struct http_endpoint {
 	struct event *listener;		    /* of its socket; NULL: not bound */
 	int error;			    /* of the last try, as it was told; 0: none */
 	struct http_route *routes, *wanted; /* at work; declared since http__begin() */
+	bool secure, want_secure;	    /* over TLS; declared since http__begin() */
 	struct list connections;	    /* oldest first */
 	unsigned int n_local, n_others;	    /* of them */
 	struct shares others;

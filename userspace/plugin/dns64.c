@@ -56,10 +56,13 @@ bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa)
 	/* RFC 6147, 5.1.2: any other error is as good as an empty answer */
 	if (rcode)
 		return rcode != DNS_NXDOMAIN;
-	if (dns64->translate_all || !aaaa->count[DNS_ANSWER_SECTION])
+	if (dns64->translate_all)
 		return true;
+	/* of an answer in part nobody knows what the rest has: the client asks for the whole */
+	if (aaaa->flags & DNS_TC)
+		return false;
 	/* a chain of CNAMEs alone is no address either */
-	return !has_type(aaaa, DNS_TYPE_AAAA);
+	return !aaaa->count[DNS_ANSWER_SECTION] || !has_type(aaaa, DNS_TYPE_AAAA);
 }
 
 static int add_records(const struct corefile_dns64 *dns64, struct records *from, struct compose *to)

@@ -9,7 +9,8 @@
 
 #include "plugin/plugin.h"
 
-/* Is another answer to be made in place of this one, of an AAAA question? */
+/* Is another answer to be made in place of this one, of an AAAA question? Not of one with TC: what
+ * was cut off may have the addresses. */
 bool dns64__wants(const struct corefile_dns64 *dns64, const struct answer *aaaa);
 /*
  * Out of the answer for A; @native is the one for AAAA, in whose place it is, for the TTL. -ENOENT

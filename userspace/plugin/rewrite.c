@@ -87,7 +87,7 @@ void rewrite_result__free(struct rewrite_result *result)
 }
 
 static bool apply(const struct rule *rule, const struct plugin_client *client,
-		  struct rewrite_result *result)
+		  struct regex_budget *budget, struct rewrite_result *result)
 {
 	const struct corefile_rewrite *config = rule->config;
 
@@ -105,7 +105,8 @@ static bool apply(const struct rule *rule, const struct plugin_client *client,
 	case COREFILE_REWRITE_NAME:
 	case COREFILE_REWRITE_TTL:
 	case COREFILE_REWRITE_RCODE:
-		return rewrite_new_name(rule, &result->qname, &result->qname, &result->invalid);
+		return rewrite_new_name(rule, &result->qname, budget, &result->qname,
+					&result->invalid);
 	case COREFILE_REWRITE_EDNS0:
 		return rewrite_edns0__apply(config, client, result);
 	}
@@ -116,6 +117,7 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 				      const struct plugin_query *query)
 {
 	struct rewrite_result *result = calloc(1, sizeof(*result) + rewrite->options_max);
+	struct regex_budget budget = { 0 };
 
 	if (!result)
 		return NULL;
@@ -125,7 +127,7 @@ struct rewrite_result *rewrite__apply(const struct rewrite *rewrite,
 	for (size_t i = 0; i < rewrite->len && result->n < REWRITE_MAX_RULES; i++) {
 		const struct rule *rule = &rewrite->rules[i];
 
-		if (!apply(rule, query->client, result))
+		if (!apply(rule, query->client, &budget, result))
 			continue;
 		result->reverts |= rule->config->kind != COREFILE_REWRITE_EDNS0;
 		result->applied[result->n++] = i;

@@ -57,7 +57,8 @@ bool rewrite_ends_in(const char *text, const char *suffix)
 }
 
 /* 1: the name that @text becomes by the rule; 0: it does not apply; -ELOOP: nobody knows. */
-static int rewrite_name(const struct rule *rule, const char *text, char *out, size_t size)
+static int rewrite_name(const struct rule *rule, const char *text, struct regex_budget *budget,
+			char *out, size_t size)
 {
 	const char *from = rule->config->from, *at;
 	const char *to = rule->config->to ? rule->config->to : ""; /* ttl and rcode have none */
@@ -99,21 +100,21 @@ static int rewrite_name(const struct rule *rule, const char *text, char *out, si
 		}
 		break;
 	case COREFILE_MATCH_REGEX:
-		ret = regex__match(rule->from, text, &match);
+		ret = regex__match(rule->from, text, budget, &match);
 		return ret > 0 ? rewrite_substitute(to, &match, out, size) : ret;
 	}
 	return n >= 0 && (size_t)n < size;
 }
 
-bool rewrite_new_name(const struct rule *rule, const struct dns_name *name, struct dns_name *out,
-		      bool *wrong)
+bool rewrite_new_name(const struct rule *rule, const struct dns_name *name,
+		      struct regex_budget *budget, struct dns_name *out, bool *wrong)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
 	int ret;
 
 	if (dns_name__to_text(name, text, sizeof(text)) < 0)
 		return false;
-	ret = rewrite_name(rule, text, new, sizeof(new));
+	ret = rewrite_name(rule, text, budget, new, sizeof(new));
 	if (ret < 0)
 		*wrong = true;
 	if (ret <= 0)

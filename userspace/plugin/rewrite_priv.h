@@ -35,7 +35,7 @@ bool rewrite_substitute(const char *to, const struct regex_match *match, char *o
  * The rule's new name for @name. False: it does not match; *wrong: it makes what is no name, or
  * whether it matches cannot be told.
  */
-bool rewrite_new_name(const struct rule *rule, const struct dns_name *name, struct dns_name *out,
-		      bool *wrong);
+bool rewrite_new_name(const struct rule *rule, const struct dns_name *name,
+		      struct regex_budget *budget, struct dns_name *out, bool *wrong);
 
 #endif /* NODENS_REWRITE_PRIV_H */

@@ -13,6 +13,7 @@
 
 /* The names that a question has had: one before each name rule, and the last. */
 struct names {
+	struct regex_budget budget; /* of these, and of all names of the answer */
 	struct dns_name before[REWRITE_MAX_RULES];
 	struct dns_name after[REWRITE_MAX_RULES];
 };
@@ -23,12 +24,13 @@ static void trace(const struct rewrite *rewrite, const struct rewrite_result *re
 	struct dns_name now = *qname;
 	bool unused;
 
+	names->budget = (struct regex_budget){ 0 };
 	for (size_t i = 0; i < result->n; i++) {
 		const struct rule *rule = &rewrite->rules[result->applied[i]];
 
 		names->before[i] = now;
 		if (rule->config->kind == COREFILE_REWRITE_NAME)
-			rewrite_new_name(rule, &now, &now, &unused);
+			rewrite_new_name(rule, &now, &names->budget, &now, &unused);
 		names->after[i] = now;
 	}
 }
@@ -59,7 +61,8 @@ static void unsuffix(const struct corefile_rewrite *config, struct dns_name *nam
 }
 
 /* The last one first, as CoreDNS goes back. -ELOOP: whether it matches cannot be told. */
-static int answer_rule(const struct rule *rule, bool value, struct dns_name *name)
+static int answer_rule(const struct rule *rule, bool value, struct regex_budget *budget,
+		       struct dns_name *name)
 {
 	char text[NAME_TEXT], new[NAME_TEXT];
 	struct regex_match match;
@@ -70,7 +73,7 @@ static int answer_rule(const struct rule *rule, bool value, struct dns_name *nam
 		if (rule->config->answers[k].value != value ||
 		    dns_name__to_text(name, text, sizeof(text)) < 0)
 			continue;
-		ret = regex__match(rule->answer[k], text, &match);
+		ret = regex__match(rule->answer[k], text, budget, &match);
 		if (ret < 0)
 			return ret;
 		if (ret &&
@@ -85,7 +88,7 @@ static int answer_rule(const struct rule *rule, bool value, struct dns_name *nam
  * `answer auto` always. -ELOOP as answer_rule().
  */
 static int revert_name(const struct rewrite *rewrite, const struct rewrite_result *result,
-		       const struct names *names, bool value, struct dns_name *name)
+		       struct names *names, bool value, struct dns_name *name)
 {
 	for (size_t i = result->n; i-- > 0;) {
 		const struct rule *rule = &rewrite->rules[result->applied[i]];
@@ -94,7 +97,7 @@ static int revert_name(const struct rewrite *rewrite, const struct rewrite_resul
 
 		if (config->kind != COREFILE_REWRITE_NAME)
 			continue;
-		ret = answer_rule(rule, value, name);
+		ret = answer_rule(rule, value, &names->budget, name);
 		if (ret)
 			return ret;
 		if (config->answer_auto && config->match == COREFILE_MATCH_SUFFIX)
@@ -141,7 +144,7 @@ static uint32_t limit_ttl(const struct rewrite *rewrite, const struct rewrite_re
 
 /* @owner: what the last record's has become, for the next one's is mostly the same. */
 static int revert_rr(const struct rewrite *rewrite, const struct rewrite_result *result,
-		     const struct names *names, struct dns_rr *rr, bool same_owner,
+		     struct names *names, struct dns_rr *rr, bool same_owner,
 		     struct dns_name *owner)
 {
 	int ret;

@@ -69,13 +69,14 @@ const struct corefile_zone *template_zone(const struct template *t, const struct
  * 1: it matches the name of values->name, which is to be set; fills in regex and match. 0; -ELOOP:
  * that cannot be told (base/regex.h).
  */
-static int matches_name(const struct template *t, struct template_values *values)
+static int matches_name(const struct template *t, struct template_values *values,
+			struct regex_budget *budget)
 {
 	values->regex = NULL;
 	values->match = (struct regex_match){ .subject = values->name, .n = 1 };
 	values->match.group[0].len = strlen(values->name);
 	for (size_t i = 0; i < t->config->match.len; i++) {
-		int ret = regex__match(t->match[i], values->name, &values->match);
+		int ret = regex__match(t->match[i], values->name, budget, &values->match);
 
 		if (ret > 0)
 			values->regex = t->match[i];
@@ -112,6 +113,7 @@ enum plugin_result template__answer(struct templates *templates, const struct pl
 {
 	struct template_values values = { .class = query->qclass == CLASS_CH ? "CH" : "IN" };
 	char name[TEMPLATE_NAME_TEXT], type[RRTYPE_TEXT];
+	struct regex_budget budget = { 0 };
 
 	*ede = NULL;
 	if (dns_name__to_text(query->qname, name, sizeof(name)) < 0)
@@ -127,7 +129,7 @@ enum plugin_result template__answer(struct templates *templates, const struct pl
 		values.zone = zone->text;
 		values.type = rrtype__text(
 			query->qtype == DNS_TYPE_ANY ? t->config->type : query->qtype, type);
-		matches = matches_name(t, &values);
+		matches = matches_name(t, &values, &budget);
 		if (matches > 0)
 			return answer_with(t, &values, query, out, ede);
 		/* perhaps it is one to be blocked: nobody else answers it */
