@@ -497,6 +497,34 @@ def test_refusal_without_capabilities(device):
     refused(device, "run as root, or with CAP_BPF", *ATTACH, prefix=["setpriv", "--bounding-set", "-all"])
 
 
+@pytest.fixture
+def little_memory(lab):
+    """The directory of a control group that has 64 MB: of the first version's hierarchy, or of the second's."""
+    top = lab.dir / "memory"
+    top.mkdir(exist_ok=True)
+    for kind, options, limit in ("cgroup", ["-o", "memory"], "memory.limit_in_bytes"), ("cgroup2", [], "memory.max"):
+        if run("mount", "-t", kind, *options, kind, top, check=False).returncode:
+            continue
+        group = top / "nodens-test"
+        group.mkdir()
+        if (group / limit).exists():
+            break
+        group.rmdir()
+        run("umount", top)
+    else:
+        pytest.skip("no control group of memory")
+    (group / limit).write_text(str(64 << 20))
+    yield group
+    group.rmdir()
+    run("umount", top)
+
+
+def test_refusal_without_memory(device, little_memory):
+    enter = ["sh", "-c", f'echo $$ >{little_memory}/cgroup.procs && exec "$@"', "sh"]
+    refused(device, "cannot create map .*: lower the capacity, or give nodens more memory", "--capacity", 1000000, *ATTACH,
+            prefix=enter)
+
+
 def test_refusal_where_bpffs_is_covered(device):
     run("mount", "-t", "tmpfs", "tmpfs", BPFFS)
     try:

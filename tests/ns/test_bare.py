@@ -27,7 +27,6 @@ def with_caps(caps):
     return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{caps}", "--inh-caps=-all"]
 
 
-
 @pytest.fixture
 def node(lab):
     return lab.node

@@ -132,3 +132,14 @@ def test_lease(start, nodens, p1):
     assert is_hit(nodens, p1), "with a new agent"
     nodens.stop()
     assert leftovers() == []
+
+
+def test_sigterm_does_not_wait_for_ever(forward, nodens, cli):
+    """Here and not with the other tests in listen mode, because it measures time."""
+    forward("10.50.0.1")
+    cli.send_away("never.dead.example.org")
+    nodens.wait_stat("agent.in_flight", 1)
+    begin = time.monotonic()
+    nodens.stop()
+    assert time.monotonic() - begin <= 1.5
+    assert leftovers() == []

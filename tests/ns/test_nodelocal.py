@@ -25,7 +25,6 @@ TWO_FAMILIES = ["-localip", f"{LOCAL4},{DNS4},{LOCAL6},{DNS6}", *ARGS[2:]]
 # ---- helpers ---------------------------------------------------------------------------------------------
 
 
-
 def start(cache, p1, *flags, args=ARGS):
     cache.swap(*args, *flags)
     cache.wait(lambda: cache.steering(p1))

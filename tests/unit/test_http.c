@@ -3,35 +3,7 @@
  * Tests of the HTTP endpoints over real sockets: a client thread of this program (raw requests) and
  * curl as a client that knows nothing of us. Time is the tests'.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <arpa/inet.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "config/flags.h"
-#include "observe/endpoints.h"
-#include "virtual_loop.h"
-
-struct world {
-	struct virtual_loop v;
-	struct http *http;
-	bool ready;
-	int told, errors[8];
-	char addr[HTTP_ADDR_TEXT];
-};
+#include "http_fixture.h"
 
 static void on_health(void *ctx, struct http_reply *reply)
 {
@@ -55,97 +27,6 @@ static void on_big(void *ctx, struct http_reply *reply)
 	memset(block, 'x', sizeof(block));
 	for (int i = 0; i < 128; i++)
 		evbuffer_add(reply->body, block, sizeof(block));
-}
-
-static void on_bound(void *ctx, const char *addr, int error)
-{
-	struct world *w = ctx;
-
-	snprintf(w->addr, sizeof(w->addr), "%s", addr);
-	w->errors[w->told++ % 8] = error;
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct http_config config = { .bound = on_bound, .ctx = w };
-
-	assert_int_equal(virtual_loop__open(&w->v), 0);
-	config.loop = &w->v.loop;
-	assert_int_equal(http__open(&config, &w->http), 0);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	http__close(w->http);
-	virtual_loop__close(&w->v);
-	free(w);
-	return 0;
-}
-
-/* An address with a port that is free at this moment. */
-static union sockaddr_any free_addr(const char *ip)
-{
-	union sockaddr_any addr = { .sa.sa_family = strchr(ip, ':') ? AF_INET6 : AF_INET };
-	socklen_t len = sizeof(addr);
-	int fd = socket(addr.sa.sa_family, SOCK_STREAM, 0);
-
-	if (addr.sa.sa_family == AF_INET6)
-		inet_pton(AF_INET6, ip, &((struct sockaddr_in6 *)&addr)->sin6_addr);
-	else
-		inet_pton(AF_INET, ip, &((struct sockaddr_in *)&addr)->sin_addr);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-	close(fd);
-	return addr;
-}
-
-static uint16_t port_of(const union sockaddr_any *addr)
-{
-	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
-}
-
-/* I/O for @ms of real time; timers wait for the test's. */
-static void turn(struct world *w, unsigned int ms)
-{
-	struct timeval time = { 0, (long)ms * 1000 };
-
-	event_base_loopexit(w->v.loop.events, &time);
-	event_base_dispatch(w->v.loop.events);
-}
-
-/* Run @fn in a thread while the loop turns here. */
-struct task {
-	void (*fn)(struct task *task);
-	uint16_t port;
-	const char *request, *curl;
-	char reply[4096];
-	size_t total;
-	atomic_bool done;
-};
-
-static void *task_main(void *arg)
-{
-	struct task *task = arg;
-
-	task->fn(task);
-	atomic_store(&task->done, true);
-	return NULL;
-}
-
-static void run(struct world *w, struct task *task)
-{
-	pthread_t thread;
-
-	atomic_store(&task->done, false);
-	assert_int_equal(pthread_create(&thread, NULL, task_main, task), 0);
-	while (!atomic_load(&task->done))
-		turn(w, 2);
-	pthread_join(thread, NULL);
 }
 
 static int dial(uint16_t port)
@@ -181,15 +62,6 @@ static void do_raw(struct task *task)
 	close(fd);
 }
 
-static void do_curl(struct task *task)
-{
-	FILE *pipe = popen(task->curl, "r");
-
-	task->total = fread(task->reply, 1, sizeof(task->reply) - 1, pipe);
-	task->reply[task->total] = '\0';
-	pclose(pipe);
-}
-
 static const char *raw(struct world *w, uint16_t port, const char *request)
 {
 	static struct task task;
@@ -198,22 +70,6 @@ static const char *raw(struct world *w, uint16_t port, const char *request)
 	run(w, &task);
 	return task.reply;
 }
-
-static const char *curl(struct world *w, const char *fmt, ...)
-{
-	static struct task task;
-	char command[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	task = (struct task){ .fn = do_curl, .curl = command };
-	run(w, &task);
-	return task.reply;
-}
-
-#define CODE "curl -s -o /dev/null -w '%%{http_code}' --max-time 3 "
 
 static void test_paths(void **state)
 {
@@ -423,175 +279,6 @@ static void test_trickle(void **state)
 	close(fd);
 }
 
-/* ---- endpoints of a Corefile ---- */
-
-static const struct metrics_tls in_the_clear;
-
-static bool is_ready(void *ctx, char *why)
-{
-	struct world *w = ctx;
-
-	strcpy(why, "cluster.local.");
-	return w->ready;
-}
-
-/* A page that is younger than the last. */
-static const char *new_page(struct world *w, const char *command, unsigned int port)
-{
-	w->v.now_ns += 100 * NSEC_PER_MS;
-	return curl(w, command, port);
-}
-
-/* The checks so far, as the page has them, at the latest after some seconds of a busy machine. */
-static void assert_checks(struct world *w, unsigned int port, unsigned int answered,
-			  unsigned int failed)
-{
-	static const char metrics_of[] =
-		"curl -s http://127.0.0.1:%u/metrics |"
-		" grep -E '^coredns_health_request.*(count|failures_total) ' | sort";
-	const char *page = "";
-	char want[128];
-
-	snprintf(want, sizeof(want),
-		 "coredns_health_request_duration_seconds_count %u\n"
-		 "coredns_health_request_failures_total %u\n",
-		 answered, failed);
-	for (int i = 0; i < 100; i++) {
-		page = new_page(w, metrics_of, port);
-		if (!strcmp(page, want))
-			break;
-		turn(w, 50);
-	}
-	assert_string_equal(page, want);
-}
-
-static void configure(struct endpoints *ep, struct metrics *metrics,
-		      const union sockaddr_any *extra, const char *fmt, ...)
-{
-	struct corefile_error err = { "" };
-	struct corefile *cf;
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
-		fail_msg("%s", err.text);
-	assert_int_equal(metrics__configure(metrics, cf), 0);
-	assert_int_equal(endpoints__configure(ep, cf, extra, !!extra), 0);
-	corefile__free(cf);
-}
-
-#define BLOCKS                                                           \
-	"a.example {\n forward . 9.9.9.9\n prometheus 127.0.0.1:%u\n}\n" \
-	". {\n forward . 9.9.9.9\n health 127.0.0.1:%u\n prometheus 127.0.0.1:%u\n}\n"
-
-static void test_endpoints(void **state)
-{
-	union sockaddr_any addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
-	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
-	struct world *w = *state;
-	struct metrics_config none = { .loop = &w->v.loop };
-	struct endpoints_config config = { .loop = &w->v.loop,
-					   .ready = is_ready,
-					   .tls = &in_the_clear,
-					   .bound = on_bound,
-					   .ctx = w };
-	struct endpoints *ep;
-
-	assert_int_equal(metrics__open(&none, &config.metrics), 0);
-	assert_int_equal(endpoints__open(&config, &ep), 0);
-	/* three directives, one address; and one more for the metrics */
-	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
-	assert_int_equal(w->told, 0);
-	for (unsigned int i = 1; i <= 3; i++) {
-		endpoints__tick(ep);
-		assert_checks(w, extra_port, i, 0);
-	}
-	assert_string_equal(curl(w, "curl -s http://127.0.0.1:%u/health", port), "OK");
-	assert_string_equal(curl(w,
-				 "curl -s http://127.0.0.1:%u/metrics | promtool check metrics "
-				 "2>&1 | head -5",
-				 port),
-			    "");
-	assert_string_equal(curl(w,
-				 "curl -sI http://127.0.0.1:%u/metrics | tr -d '\\r' |"
-				 " sed -n 's/Content-Type: //p'",
-				 port),
-			    METRICS_CONTENT_TYPE "\n");
-	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", extra_port), "404");
-	/* gone from the file: gone from the net */
-	configure(ep, config.metrics, NULL, ". {\n forward . 9.9.9.9\n}\n");
-	endpoints__tick(ep);
-	assert_string_equal(curl(w, CODE "http://127.0.0.1:%u/health", port), "000");
-	/* The address is taken: it is told, and the check fails as long. */
-	assert_int_equal(http__serve(w->http, &addr, "/other", on_big, w), 0);
-	http__commit(w->http);
-	configure(ep, config.metrics, &extra, BLOCKS, port, port, port);
-	assert_int_equal(w->told, 1);
-	endpoints__tick(ep);
-	assert_checks(w, extra_port, 3, 1);
-	endpoints__tick(ep); /* a check under way is no leak */
-	endpoints__close(ep);
-	metrics__close(config.metrics);
-}
-
-/* Of a /health that connects and says nothing. */
-static void test_check_without_an_answer(void **state)
-{
-	union sockaddr_any addr = free_addr("127.0.0.1"), extra = free_addr("127.0.0.1");
-	unsigned int port = port_of(&addr), extra_port = port_of(&extra);
-	struct world *w = *state;
-	struct metrics_config none = { .loop = &w->v.loop };
-	struct endpoints_config config = {
-		.loop = &w->v.loop, .ready = is_ready, .tls = &in_the_clear, .ctx = w
-	};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct endpoints *ep;
-	uint64_t end;
-
-	assert_int_equal(bind(fd, &addr.sa, sizeof(addr.v4)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	assert_int_equal(metrics__open(&none, &config.metrics), 0);
-	assert_int_equal(endpoints__open(&config, &ep), 0);
-	configure(ep, config.metrics, &extra, BLOCKS, extra_port, port, extra_port);
-	endpoints__tick(ep);
-	end = w->v.now_ns + 3 * NSEC_PER_SEC;
-	virtual_loop__run(&w->v, end - 100 * NSEC_PER_MS - 1, NULL, NULL);
-	assert_checks(w, extra_port, 0, 0); /* reading takes 100 ms */
-	assert_int_equal(w->v.now_ns, end - 1);
-	virtual_loop__run(&w->v, end, NULL, NULL);
-	assert_checks(w, extra_port, 0, 1);
-	endpoints__close(ep);
-	metrics__close(config.metrics);
-	close(fd);
-}
-
-static void test_ready(void **state)
-{
-	union sockaddr_any addr = free_addr("127.0.0.1");
-	struct corefile_block block = { .ready = { true, addr } };
-	struct corefile cf = { .blocks = &block, .blocks_len = 1 };
-	struct world *w = *state;
-	struct endpoints_config config = {
-		.loop = &w->v.loop, .ready = is_ready, .tls = &in_the_clear, .ctx = w
-	};
-	struct endpoints *ep;
-
-	assert_int_equal(endpoints__open(&config, &ep), 0);
-	assert_int_equal(endpoints__configure(ep, &cf, NULL, 0), 0);
-	endpoints__tick(ep);
-	assert_string_equal(
-		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
-		"cluster.local. 503");
-	w->ready = true;
-	assert_string_equal(
-		curl(w, "curl -s -w ' %%{http_code}' http://127.0.0.1:%u/ready", port_of(&addr)),
-		"OK 200");
-	endpoints__close(ep);
-}
-
 static void test_bad_arguments(void **state)
 {
 	union sockaddr_any addr = free_addr("127.0.0.1"), none = { .sa.sa_family = AF_UNIX };
@@ -615,9 +302,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trickle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_endpoints, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_check_without_an_answer, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ready, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
 	};
 

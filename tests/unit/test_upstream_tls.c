@@ -386,7 +386,7 @@ static void test_no_tls_there(void **state)
 static void expect_refused(const char *options, const char *file, const char *why)
 {
 	struct upstream_group *group = NULL;
-	struct upstream_error err = { "" };
+	struct error err = { "" };
 	struct upstream_fixture f;
 	char text[1024];
 

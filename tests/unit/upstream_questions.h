@@ -50,7 +50,7 @@ static inline void question_set(struct upstream_fixture *f, struct question *q, 
 	q->exchange.done = on_done;
 }
 
-static struct upstream_error no_error;
+static struct error no_error;
 
 /* The first forward of the index-th block. */
 static inline struct upstream_group *open_more(struct upstream_fixture *f, size_t index)

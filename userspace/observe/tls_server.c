@@ -5,11 +5,11 @@
 #include "observe/tls_server.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/tls_files.h"
 
 #define FILES 3
 
@@ -83,27 +83,6 @@ static bool changed(struct tls_server *tls)
 	return changed;
 }
 
-static int fail(struct error *err, const char *flag, const char *path)
-{
-	unsigned long code = ERR_peek_last_error();
-	const char *why = code ? ERR_reason_error_string(code) : NULL;
-
-	if (access(path, R_OK))
-		why = strerror(errno);
-	return error__set(err, -EINVAL, "-%s %s: %s", flag, path,
-			  why ? why : "there is no such thing in it");
-}
-
-/* A key under a password: there is nobody to ask. */
-static int no_password(char *buf, int size, int writing, void *ctx)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)ctx;
-	return -1;
-}
-
 static int any_certificate(X509_STORE_CTX *store, void *arg)
 {
 	(void)store;
@@ -125,22 +104,10 @@ static int set_clients(SSL_CTX *ctx, const struct metrics_tls *config, struct er
 	if (config->client_auth == CLIENT_AUTH_REQUEST ||
 	    config->client_auth == CLIENT_AUTH_REQUIRE_ANY)
 		SSL_CTX_set_cert_verify_callback(ctx, any_certificate, NULL);
-	if (config->client_ca && SSL_CTX_load_verify_file(ctx, config->client_ca) != 1)
-		return fail(err, "client-ca-file", config->client_ca);
-	if (config->client_ca)
-		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(config->client_ca));
-	return 0;
-}
-
-static int set_files(SSL_CTX *ctx, const struct metrics_tls *config, struct error *err)
-{
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
-	if (SSL_CTX_use_certificate_chain_file(ctx, config->cert) != 1)
-		return fail(err, "tls-cert-file", config->cert);
-	/* That the key is the certificate's is checked here, too. */
-	if (SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) != 1)
-		return fail(err, "tls-private-key-file", config->key);
-	return 0;
+	if (!config->client_ca)
+		return 0;
+	SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(config->client_ca));
+	return tls_files__trust(ctx, config->client_ca, err);
 }
 
 int tls_server__refresh(struct tls_server *tls, struct error *err)
@@ -151,7 +118,6 @@ int tls_server__refresh(struct tls_server *tls, struct error *err)
 
 	if (!changed(tls))
 		return 0;
-	ERR_clear_error();
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (!ctx)
 		return error__set(err, -ENOMEM, "TLS: out of memory");
@@ -161,10 +127,9 @@ int tls_server__refresh(struct tls_server *tls, struct error *err)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-	ret = set_files(ctx, config, err);
+	ret = tls_files__use(ctx, config->cert, config->key, err);
 	if (!ret)
 		ret = set_clients(ctx, config, err);
-	ERR_clear_error();
 	if (ret) {
 		SSL_CTX_free(ctx);
 		return ret;

@@ -26,14 +26,15 @@ static int forward_open(const struct plugin_open *open, void **state)
 	forwards->block = block;
 	for (size_t i = 0; i < block->forwards_len; i++) {
 		const struct corefile_zone *from = &block->forwards[i].from;
-		struct upstream_error why = { .text = "" };
+		struct error why = { .text = "" };
 		int ret = upstream_group__open(open->upstreams, &block->forwards[i],
 					       &forwards->groups[i], &why);
 
 		if (!ret)
 			continue;
-		snprintf(open->err, open->err_size, "%s:%u: forward %s: %s", from->file, from->line,
-			 from->text, why.text[0] ? why.text : strerror(-ret));
+		snprintf(open->err, open->err_size, "%s:%u: forward %s: %s%s", from->file,
+			 from->line, from->text, why.text[0] ? "tls: " : "",
+			 why.text[0] ? why.text : strerror(-ret));
 		free(forwards);
 		return ret;
 	}

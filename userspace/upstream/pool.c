@@ -172,7 +172,7 @@ static struct read_class *read_class(struct upstreams *ups, uint64_t read_ns)
 }
 
 int upstream_group__open(struct upstreams *ups, const struct corefile_forward *forward,
-			 struct upstream_group **out, struct upstream_error *err)
+			 struct upstream_group **out, struct error *err)
 {
 	size_t n = forward->upstreams_len;
 	struct upstream_group *group = calloc(1, sizeof(*group) + n * sizeof(group->list[0]));

@@ -12,49 +12,19 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/sockaddr.h"
+#include "base/tls_files.h"
 
-static int fail(struct upstream_error *err, const char *what, const char *path)
+static int load_files(SSL_CTX *ctx, const struct corefile_tls *tls, struct error *err)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *why = code ? ERR_reason_error_string(code) : NULL;
+	int ret = 0;
 
-	if (access(path, R_OK))
-		why = strerror(errno);
-	snprintf(err->text, sizeof(err->text), "tls: cannot use the %s %s: %s", what, path,
-		 why ? why : "no such thing in it");
-	return -EINVAL;
-}
-
-/* A key under a password: there is nobody to ask. */
-static int no_password(char *buf, int size, int writing, void *ctx)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)ctx;
-	return -1;
-}
-
-static int load_files(SSL_CTX *ctx, const struct corefile_tls *tls, struct upstream_error *err)
-{
-	if (tls->ca) {
-		if (SSL_CTX_load_verify_file(ctx, tls->ca) != 1)
-			return fail(err, "CA file", tls->ca);
-	} else if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
+	if (tls->ca)
+		ret = tls_files__trust(ctx, tls->ca, err);
+	else if (SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return -ENOMEM;
-	}
-	if (!tls->cert)
-		return 0;
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
-	if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert) != 1)
-		return fail(err, "certificate", tls->cert);
-	/* That the key is the certificate's is checked here, too. */
-	if (SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) != 1)
-		return fail(err, "key", tls->key);
-	return 0;
+	return !ret && tls->cert ? tls_files__use(ctx, tls->cert, tls->key, err) : ret;
 }
 
 static int on_session(SSL *ssl, SSL_SESSION *session)
@@ -66,8 +36,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1; /* it is ours now */
 }
 
-int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out,
-		      struct upstream_error *err)
+int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out, struct error *err)
 {
 	static const unsigned char alpn[] = "\x03"
 					    "dot";

@@ -19,8 +19,7 @@
  * What the connections of one forward share; the files of its `tls` are read now. -EINVAL with
  * @err: one of them cannot be used; -ENOMEM.
  */
-int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out,
-		      struct upstream_error *err);
+int upstream_tls_open(const struct corefile_forward *forward, SSL_CTX **out, struct error *err);
 
 /*
  * For a connection on @fd to @name, or to the address itself where @name is NULL. *session is of an

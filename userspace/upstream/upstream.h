@@ -23,10 +23,11 @@
 #ifndef NODENS_UPSTREAM_H
 #define NODENS_UPSTREAM_H
 
-#include "base/sockaddr.h"
 #include "base/counters.h"
+#include "base/error.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "base/sockaddr.h"
 #include "config/corefile.h"
 #include "dns/answer.h"
 
@@ -114,16 +115,12 @@ int upstreams__open(const struct upstreams_config *config, struct upstreams **ou
 /* No exchange may be under way any more. */
 void upstreams__close(struct upstreams *upstreams);
 
-struct upstream_error {
-	char text[256];
-};
-
 /*
  * @forward must outlive the group, the group its exchanges. Freed with upstreams. -EINVAL: what the
  * forward names cannot be used, @err says why; -ENOMEM.
  */
 int upstream_group__open(struct upstreams *upstreams, const struct corefile_forward *forward,
-			 struct upstream_group **out, struct upstream_error *err);
+			 struct upstream_group **out, struct error *err);
 
 /*
  * Has an upstream of each group ever answered? *waiting: the forward of a group of which none has;
