@@ -40,7 +40,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all debug tests unit-tests check test bench bench-datapath bench-pod bench-miss bench-bystander \
-	bench-pods \
+	bench-pods bench-memory \
 	fuzz asan coverage compile_commands lint format vmlinux install clean
 .DEFAULT_GOAL := all
 
@@ -147,7 +147,7 @@ check: tests ## unit tests, scenarios and BPF table tests, in under a minute (ro
 test: tests ## all tests (root)
 	$(Q)scripts/test
 
-bench: bench-datapath bench-pod bench-pods bench-miss bench-bystander ## every benchmark (root)
+bench: bench-datapath bench-memory bench-pod bench-pods bench-miss bench-bystander ## every benchmark (root)
 bench-pod bench-pods bench-miss bench-bystander: bench-deps
 .PHONY: bench-deps
 bench-deps:
@@ -156,6 +156,8 @@ bench-deps:
 bench-datapath: $(BUILD)/tests/bpf/bench_datapath $(BUILD)/tests/bpf/test_budget ## ns per packet by BPF_PROG_RUN (root)
 	$(Q)$<
 	$(Q)$(BUILD)/tests/bpf/test_budget
+bench-memory: $(BUILD)/tests/bpf/bench_memory ## bytes by kind of answer, memory with a million (root)
+	$(Q)$<
 bench-pod: all $(TOOLS) $(NS_TOOLS) $(BUILD)/bench/floor.bpf.o ## latency from a pod beside a floor, unbound, dnsmasq and plain DNAT
 	$(Q)bench/pod
 bench-pods: all $(TOOLS) ## attaching to 500 pods and 100 more; CPU when nothing happens

@@ -169,10 +169,10 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
 #define NODENS_UNIT	  64
 #define NODENS_STEP_CELLS 512
 #define NODENS_MAX_STEPS  16384 /* 16 GiB: what an address reaches */
-#define NODENS_CLASSES	  4
-#define NODENS_CLASS_SIZES          \
-	{                           \
-		128, 256, 512, 2048 \
+#define NODENS_CLASSES	  8	/* tests/bpf/bench_memory says what real answers take */
+#define NODENS_CLASS_SIZES                               \
+	{                                                \
+		128, 192, 256, 320, 384, 512, 1024, 2048 \
 	}
 #define NODENS_SIZE_LARGEST	    2048
 #define NODENS_SIZE_SMALL	    512 /* what fits here is no large answer (store.h) */
