@@ -123,6 +123,35 @@ static void test_close_at_once(void **state)
 	grace__close(NULL);
 }
 
+/* A step made ahead is there when it is asked for; without having been asked for none is. */
+static void test_grow(void **state)
+{
+	struct world *w = *state;
+	struct steps_config config = { .fd = steps__create(2, false), .max = 2 };
+	struct steps *steps;
+	int fd;
+
+	open_grace(w);
+	assert_int_equal(steps__open(&config, true, &steps), 0);
+	assert_int_equal(grace__grown(w->grace), -ENODATA);
+	for (int i = 0; i < 2; i++) {
+		grace__grow(w->grace, steps);
+		grace__grow(w->grace, steps); /* once is enough */
+		fd = grace__grown(w->grace);
+		assert_true(fd >= 0);
+		assert_int_equal(steps__add(steps, fd), 0);
+		assert_int_equal(steps__count(steps), i + 1);
+		assert_int_equal(grace__grown(w->grace), -ENODATA);
+	}
+	grace__grow(w->grace, steps);
+	assert_int_equal(grace__grown(w->grace), -ENOSPC);
+	wait_for(w->grace, grace__ticket(w->grace));
+	grace__close(w->grace);
+	w->grace = NULL;
+	steps__close(steps);
+	close(config.fd);
+}
+
 static void test_errors(void **state)
 {
 	struct world *w = *state;
@@ -271,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits_for_program, setup, teardown),
 	};
 

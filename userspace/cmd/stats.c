@@ -146,8 +146,10 @@ static int cache_section(struct pinned *pinned, struct section *section)
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);
-	add(section, "capacity", "answers that the maps can hold",
-	    (uint64_t)capacity[0] + capacity[1], true);
+	add(section, "capacity", "answers that there may be", (uint64_t)capacity[0] + capacity[1],
+	    true);
+	add(section, "slot_bytes", "memory for answers so far; more comes as it fills",
+	    steps__count(pinned->steps) * STEP_BYTES, true);
 	add(section, "bytes", "memory of all maps, as the kernel states it",
 	    datapath__bytes(pinned->datapath), true);
 	add(section, "positive_entries", "of them, answers with records",

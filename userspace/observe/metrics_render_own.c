@@ -80,7 +80,14 @@ static void render_store(struct metrics *m, struct metrics_page *page)
 	render_kinds(page, "nodens_store_evictions_total", "counter",
 		     "Answers evicted to make room for others.", stats.evicted);
 	single(page, "nodens_store_bytes", "gauge",
-	       "Memory of the slabs and of the agent's tables and answers.", stats.bytes);
+	       "Memory for slots, and of the agent's tables and answers.", stats.bytes);
+	single(page, "nodens_store_slot_bytes", "gauge",
+	       "Memory for slots so far; more comes as it fills.", stats.slot_bytes);
+	single(page, "nodens_store_slot_bytes_used", "gauge",
+	       "What answers take of it, in cells of 2,048 bytes.", stats.slot_bytes_used);
+	single(page, "nodens_store_no_memory_total", "counter",
+	       "Times that the kernel gave no more memory for slots: answers went for others.",
+	       stats.no_memory);
 	single(page, "nodens_store_inserts_total", "counter", "Answers stored.", stats.inserts);
 	single(page, "nodens_store_replaced_total", "counter",
 	       "Answers stored in place of an older one of the same hash.", stats.replaced);

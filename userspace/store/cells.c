@@ -11,6 +11,9 @@
 
 #include "store_priv.h"
 
+/* With so few free cells the next step is made: a quarter of one. */
+#define GROW_AHEAD (NODENS_STEP_CELLS / 4)
+
 static size_t list_bytes(const struct store *store)
 {
 	return (size_t)store->publisher->max_steps * NODENS_STEP_CELLS * sizeof(struct cell);
@@ -82,6 +85,7 @@ static bool give_class(struct cells *cells, uint32_t at, int cls)
 	cell->cls = cls;
 	cell->free = (1u << slots_of(cls)) - 1;
 	cells->in_use++;
+	cells->meta_bytes += slots_of(cls) * sizeof(*cell->meta);
 	roomy_add(cells, at);
 	return true;
 }
@@ -106,12 +110,16 @@ static bool new_cell(struct store *store, int cls)
 	struct cells *cells = &store->cells;
 	uint32_t at = cells->free;
 
+	/* nothing comes of it where one is on its way */
+	if (cells->n && cells->n_free + (cells->n - cells->unused) <= GROW_AHEAD)
+		store->publisher->ops->grow_ahead(store->publisher);
 	if (at != STORE_NONE) {
 		uint32_t next = cells->list[at].next;
 
 		if (!give_class(cells, at, cls))
 			return false;
 		cells->free = next;
+		cells->n_free--;
 		return true;
 	}
 	if (cells->unused == cells->n && !grow(store))
@@ -179,12 +187,14 @@ void cells_settle(struct store *store)
 
 	cells->unused = cells->n;
 	cells->free = STORE_NONE;
+	cells->n_free = 0;
 	while (cells->unused && !cells->list[cells->unused - 1].meta)
 		cells->unused--;
 	for (uint32_t i = cells->unused; i--;)
 		if (!cells->list[i].meta) {
 			cells->list[i].next = cells->free;
 			cells->free = i;
+			cells->n_free++;
 		}
 }
 
@@ -205,5 +215,7 @@ void cells_free(struct store *store, uint32_t slot)
 	cell->meta = NULL;
 	cell->next = cells->free;
 	cells->free = at;
+	cells->n_free++;
 	cells->in_use--;
+	cells->meta_bytes -= slots_of(cell->cls) * sizeof(*cell->meta);
 }

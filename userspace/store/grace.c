@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -31,9 +32,12 @@ struct grace {
 	pthread_cond_t wake;
 	int outer_fd, inner_fd;
 	bool stop, hurry;
-	uint64_t wanted;  /* highest ticket given out */
-	uint64_t started; /* number of the period that runs, or ran last */
-	uint64_t passed;  /* number of the last one that is over */
+	uint64_t wanted;	   /* highest ticket given out */
+	uint64_t started;	   /* number of the period that runs, or ran last */
+	uint64_t passed;	   /* number of the last one that is over */
+	const struct steps *steps; /* asked for one more */
+	pthread_cond_t grown;
+	int step; /* what came of that: a descriptor or -errno; -ENODATA: nothing yet */
 };
 
 /* Waits for all running programs; 8-16 ms on an idle machine of two CPUs. */
@@ -42,6 +46,11 @@ static int wait_programs(const struct grace *grace)
 	uint32_t zero = 0;
 
 	return bpf_map_update_elem(grace->outer_fd, &zero, &grace->inner_fd, BPF_ANY);
+}
+
+static bool must_grow(const struct grace *grace)
+{
+	return grace->steps && grace->step == -ENODATA;
 }
 
 /* Sleeps with the lock released, until @ns have passed or somebody is in a hurry. */
@@ -53,9 +62,21 @@ static void pause_locked(struct grace *grace, long ns)
 	until.tv_nsec += ns;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	while (!grace->stop && !grace->hurry)
+	while (!grace->stop && !grace->hurry && !must_grow(grace))
 		if (pthread_cond_timedwait(&grace->wake, &grace->lock, &until))
 			break;
+}
+
+static void grow_locked(struct grace *grace)
+{
+	const struct steps *steps = grace->steps;
+	int step;
+
+	pthread_mutex_unlock(&grace->lock);
+	step = steps__make(steps);
+	pthread_mutex_lock(&grace->lock);
+	grace->step = step;
+	pthread_cond_signal(&grace->grown);
 }
 
 static void *grace_thread(void *arg)
@@ -66,6 +87,10 @@ static void *grace_thread(void *arg)
 	while (!grace->stop) {
 		int err;
 
+		if (must_grow(grace)) {
+			grow_locked(grace);
+			continue;
+		}
 		if (grace->wanted <= grace->passed) {
 			pthread_cond_wait(&grace->wake, &grace->lock);
 			continue;
@@ -117,9 +142,12 @@ int grace__open(int outer_fd, int inner_fd, struct grace **out)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&grace->wake, &attr);
+	pthread_cond_init(&grace->grown, NULL);
+	grace->step = -ENODATA;
 	pthread_condattr_destroy(&attr);
 	err = start_thread(grace);
 	if (err) {
+		pthread_cond_destroy(&grace->grown);
 		pthread_cond_destroy(&grace->wake);
 		pthread_mutex_destroy(&grace->lock);
 		free(grace);
@@ -138,6 +166,9 @@ void grace__close(struct grace *grace)
 	pthread_cond_signal(&grace->wake);
 	pthread_mutex_unlock(&grace->lock);
 	pthread_join(grace->thread, NULL);
+	if (grace->step >= 0)
+		close(grace->step);
+	pthread_cond_destroy(&grace->grown);
 	pthread_cond_destroy(&grace->wake);
 	pthread_mutex_destroy(&grace->lock);
 	free(grace);
@@ -179,4 +210,29 @@ void grace__hurry(struct grace *grace)
 		pthread_cond_signal(&grace->wake);
 	}
 	pthread_mutex_unlock(&grace->lock);
+}
+
+void grace__grow(struct grace *grace, const struct steps *steps)
+{
+	pthread_mutex_lock(&grace->lock);
+	if (!grace->steps) {
+		grace->steps = steps;
+		pthread_cond_signal(&grace->wake);
+	}
+	pthread_mutex_unlock(&grace->lock);
+}
+
+int grace__grown(struct grace *grace)
+{
+	int step = -ENODATA;
+
+	pthread_mutex_lock(&grace->lock);
+	while (must_grow(grace))
+		pthread_cond_wait(&grace->grown, &grace->lock);
+	if (grace->steps)
+		step = grace->step;
+	grace->steps = NULL;
+	grace->step = -ENODATA;
+	pthread_mutex_unlock(&grace->lock);
+	return step;
 }

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "store/steps.h"
+
 struct grace;
 
 /*
@@ -33,5 +35,13 @@ uint64_t grace__passed(struct grace *grace);
 
 /* Slots run short: begin the next period without pausing for more to gather. */
 void grace__hurry(struct grace *grace);
+
+/*
+ * Begin to make a step (steps__make(), which waits for a grace period itself): ahead of need, so
+ * that the caller does not wait. Until grace__grown() @steps must not be changed.
+ */
+void grace__grow(struct grace *grace, const struct steps *steps);
+/* What came of it, waited for: a descriptor or -errno. -ENODATA: grace__grow() was not called. */
+int grace__grown(struct grace *grace);
 
 #endif /* NODENS_GRACE_H */

@@ -32,10 +32,19 @@ static const struct publisher_maps *maps_of(const struct publisher *publisher)
 
 static int grow(struct publisher *publisher)
 {
-	int err = steps__grow(maps_of(publisher)->steps);
+	const struct publisher_maps *own = maps_of(publisher);
+	int fd = grace__grown(own->grace), err;
 
+	if (fd == -ENODATA)
+		fd = steps__make(own->steps);
+	err = fd < 0 ? fd : steps__add(own->steps, fd);
 	publisher->n_steps = steps__count(maps_of(publisher)->steps);
 	return err;
+}
+
+static void grow_ahead(struct publisher *publisher)
+{
+	grace__grow(maps_of(publisher)->grace, maps_of(publisher)->steps);
 }
 
 static int write_shared(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
@@ -163,6 +172,7 @@ static void close_maps(struct publisher *publisher)
 
 static const struct publisher_ops shared = {
 	.grow = grow,
+	.grow_ahead = grow_ahead,
 	.write = write_shared,
 	.load = load_shared,
 	.sample = slot_sample_in_place,
@@ -179,6 +189,7 @@ static const struct publisher_ops shared = {
 
 static const struct publisher_ops shadowed = {
 	.grow = grow,
+	.grow_ahead = grow_ahead,
 	.write = write_shadow,
 	.load = load_shadow,
 	.sample = sample_shadow,

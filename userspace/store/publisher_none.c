@@ -19,6 +19,11 @@ static int grow_none(struct publisher *publisher)
 	return 0;
 }
 
+static void grow_ahead_none(struct publisher *publisher)
+{
+	(void)publisher;
+}
+
 static int write_none(struct publisher *publisher, uint32_t number, struct nodens_slot *to,
 		      const union slot_buf *image, size_t size)
 {
@@ -92,6 +97,7 @@ static void close_none(struct publisher *publisher)
 
 static const struct publisher_ops none = {
 	.grow = grow_none,
+	.grow_ahead = grow_ahead_none,
 	.write = write_none,
 	.load = load_none,
 	.sample = slot_sample_in_place,

@@ -78,8 +78,7 @@ static int find_step(const struct steps *steps, uint32_t step)
 	return -ESTALE;
 }
 
-/* Takes @fd over. */
-static int add_step(struct steps *steps, int fd)
+int steps__add(struct steps *steps, int fd)
 {
 	int prot = PROT_READ | (steps->writable ? PROT_WRITE : 0), err = 0;
 	uint8_t *at = steps->memory + steps->n * STEP_BYTES;
@@ -104,7 +103,7 @@ int steps__refresh(struct steps *steps)
 	int fd, err = 0;
 
 	while (!err && (fd = find_step(steps, steps->n)) >= 0)
-		err = add_step(steps, fd);
+		err = steps__add(steps, fd);
 	if (err)
 		return err;
 	return fd == -ENOENT ? 0 : fd;
@@ -129,7 +128,7 @@ static int publish_step(const struct steps *steps, int fd)
 	return err;
 }
 
-int steps__grow(struct steps *steps)
+int steps__make(const struct steps *steps)
 {
 	int fd, err;
 
@@ -139,12 +138,18 @@ int steps__grow(struct steps *steps)
 	if (fd < 0)
 		return fd;
 	err = publish_step(steps, fd);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	/* where this fails for want of memory the next call makes the step anew */
-	return add_step(steps, fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int steps__grow(struct steps *steps)
+{
+	int fd = steps__make(steps);
+
+	/* where it cannot be added for want of memory the next call makes it anew */
+	return fd < 0 ? fd : steps__add(steps, fd);
 }
 
 static int reserve(struct steps *steps)

@@ -40,9 +40,13 @@ uint32_t steps__count(const struct steps *steps);
 /* Memory of the slots; max steps long. */
 uint8_t *steps__memory(const struct steps *steps);
 /*
- * One more. Waits for a grace period (8-30 ms). -ENOSPC: there are max; -ENOMEM, -EPERM: the
- * kernel gives no more memory; all is as it was then.
+ * One more, in two parts: made, which waits for a grace period (8-30 ms) and may be done by another
+ * thread, and added to @steps (at once; takes @fd over). steps__make() returns a descriptor.
+ * -ENOSPC: there are max; -ENOMEM, -EPERM: the kernel gives no more memory; all is as it was then.
  */
+int steps__make(const struct steps *steps);
+int steps__add(struct steps *steps, int fd);
+/* Both. */
 int steps__grow(struct steps *steps);
 /* Steps that somebody else has added since. -errno: those before it are there. */
 int steps__refresh(struct steps *steps);

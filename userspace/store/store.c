@@ -207,11 +207,14 @@ void store__stats(const struct store *store, struct store_stats *stats)
 	*stats = store->stats;
 	stats->stale = store->stale.n;
 	stats->room = store->total;
-	stats->bytes =
-		(store->table.mask + 1ull) * sizeof(*store->table.slots) +
-		store->timers.max * (sizeof(*store->timers.list) + sizeof(*store->stale.list)) +
-		store->n_partitions * STORE_KINDS * sizeof(*store->parts) +
-		store->publisher->n_steps * STEP_BYTES;
+	stats->slot_bytes = store->publisher->n_steps * STEP_BYTES;
+	stats->slot_bytes_used = (uint64_t)store->cells.in_use * NODENS_CELL;
+	stats->bytes = stats->slot_bytes + store->cells.meta_bytes +
+		       store->cells.unused * sizeof(*store->cells.list) +
+		       (store->table.mask + 1ull) * sizeof(*store->table.slots) +
+		       store->timers.n * sizeof(*store->timers.list) +
+		       store->stale.n * sizeof(*store->stale.list) +
+		       store->n_partitions * STORE_KINDS * sizeof(*store->parts);
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
 		for (uint32_t i = 0; i < store->n_partitions; i++)
 			stats->capacity[kind] += store_part(store, i, kind)->capacity;

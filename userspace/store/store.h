@@ -133,9 +133,11 @@ struct store_stats {
 	uint64_t replaced;   /* took the place of an entry with the same hash */
 	uint64_t collisions; /* which was another question's */
 	uint64_t evicted[2], expired;
-	uint64_t refused;   /* not cached: nothing to evict, or all that was still in grace */
-	uint64_t no_memory; /* times that the kernel gave no more of it for slots */
-	uint64_t refreshes; /* calls of config.refresh */
+	uint64_t refused;	  /* not cached: nothing to evict, or all that was still in grace */
+	uint64_t slot_bytes;	  /* memory for slots: what there is of it, and */
+	uint64_t slot_bytes_used; /* what entries take of that, in whole cells */
+	uint64_t no_memory;	  /* times that the kernel gave no more of it for slots */
+	uint64_t refreshes;	  /* calls of config.refresh */
 };
 
 struct store_partition_stats {

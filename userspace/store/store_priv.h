@@ -102,10 +102,12 @@ struct cells {
 	uint32_t n;			/* of the steps that there are */
 	uint32_t unused;		/* the first that was never taken */
 	uint32_t free;			/* list of those that came back */
+	uint32_t n_free;		/* in that list */
 	uint32_t roomy[NODENS_CLASSES]; /* a class's cells with a free slot */
 	uint32_t in_use;		/* cells that are not free */
-	bool stuck;			/* there was no more memory, in this second: */
-	uint32_t stuck_s;		/* in last_use's unit */
+	uint64_t meta_bytes;
+	bool stuck;	  /* there was no more memory, in this second: */
+	uint32_t stuck_s; /* in last_use's unit */
 };
 
 /* Small: what any slot but one of the largest class holds. */
@@ -202,6 +204,8 @@ typedef int publisher_walk_fn(void *ctx, uint64_t hash, uint32_t slot);
 struct publisher_ops {
 	/* One step of memory more. -errno: there is no more, for now. */
 	int (*grow)(struct publisher *publisher);
+	/* It will be needed soon: so that grow() need not wait. */
+	void (*grow_ahead)(struct publisher *publisher);
 	/* Writes a free slot; readers have the bytes when this returns. */
 	int (*write)(struct publisher *publisher, uint32_t slot, struct nodens_slot *to,
 		     const union slot_buf *image, size_t size);
