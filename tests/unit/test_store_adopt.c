@@ -120,12 +120,13 @@ static void test_adopt_garbage(void **state)
 							  : hash_of(w, "abc.example.");
 			uint32_t cls = rand_r(&seed) % NODENS_CLASSES;
 			uint32_t units = slot_class_size[cls] / NODENS_UNIT;
-			uint32_t at = rand_r(&seed) % (16 * NODENS_CELL / NODENS_UNIT) / units;
+			uint32_t cell = rand_r(&seed) % 16;
+			uint32_t at = rand_r(&seed) % (NODENS_CELL / slot_class_size[cls]);
 
 			slot = good;
 			for (int k = rand_r(&seed) % 4; k > 0; k--)
 				slot.bytes[rand_r(&seed) % 120] ^= 1 << rand_r(&seed) % 8;
-			number = NODENS_SLOT(cls, at * units);
+			number = NODENS_SLOT(cls, cell * (NODENS_CELL / NODENS_UNIT) + at * units);
 			assert_int_equal(fixture_set_slot(&w->maps, number, &slot), 0);
 			if (rand_r(&seed) % 8 == 0)
 				number = (uint32_t)rand_r(&seed) * 3;

@@ -245,11 +245,14 @@ int steps__read(const struct steps *steps, uint32_t slot, void *to, size_t size)
 int steps__write(struct steps *steps, uint32_t slot, const void *from, size_t size)
 {
 	uint32_t index = NODENS_SLOT_CELL(slot);
+	size_t offset = NODENS_SLOT_OFFSET(slot);
 	uint8_t cell[NODENS_CELL];
 	int err;
 
 	if (NODENS_SLOT_STEP(slot) >= steps->n)
 		return -ENOENT;
+	if (size > NODENS_CELL - offset)
+		return -EINVAL;
 	memcpy(slot_at(steps, slot), from, size);
 	if (steps->config.mmapable)
 		return 0;
@@ -260,7 +263,7 @@ int steps__write(struct steps *steps, uint32_t slot, const void *from, size_t si
 	err = read_cell(steps, slot, cell);
 	if (err)
 		return err;
-	memcpy(cell + NODENS_SLOT_OFFSET(slot), from, size);
+	memcpy(cell + offset, from, size);
 	return bpf_map_update_elem(steps->fd[NODENS_SLOT_STEP(slot)], &index, cell, BPF_ANY)
 		       ? -errno
 		       : 0;

@@ -53,7 +53,10 @@ int steps__refresh(struct steps *steps);
 
 /* The slot's @size bytes as the kernel has them. -ENOENT: there is no such step. */
 int steps__read(const struct steps *steps, uint32_t slot, void *to, size_t size);
-/* The same the other way; only where they are not mapped this is a system call (two, in fact). */
+/*
+ * The same the other way; only where they are not mapped this is a system call (two, in fact).
+ * -EINVAL: these bytes would go beyond the cell.
+ */
 int steps__write(struct steps *steps, uint32_t slot, const void *from, size_t size);
 
 /* Bytes that the kernel states for the map and its steps (fdinfo's memlock). */
