@@ -9,35 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/secret_hash.h"
+#include "base/sockaddr.h"
 
 void shares__init(struct shares *shares)
 {
-	for (int i = 0; i < SHARE_BUCKETS; i++)
-		list__init(&shares->buckets[i]);
+	*shares = (struct shares){ .groups = NULL };
 }
 
-static bool same_key(const struct share_key *a, const struct share_key *b)
+static struct share *find(struct share **map, const struct share_key *key, struct share *group)
 {
-	return a->device == b->device && served_addr__same(&a->addr, &b->addr);
-}
-
-static struct share *find(struct shares *shares, const struct share_key *key, struct share *group)
-{
-	struct list *bucket = &shares->buckets[secret_hash(key, sizeof(*key)) % SHARE_BUCKETS];
 	struct share *share;
 
-	for (struct list *at = bucket->next; at != bucket; at = at->next) {
-		share = list_entry(at, struct share, link);
-		if (!share->group == !group && same_key(&share->key, key))
-			return share;
-	}
+	HASH_FIND(hh, *map, key, sizeof(*key), share);
+	if (share)
+		return share;
 	share = calloc(1, sizeof(*share));
 	if (!share)
 		return NULL;
 	share->key = *key;
+	share->map = map;
 	share->group = group;
-	list__append(bucket, &share->link);
+	HASH_ADD(hh, *map, key, sizeof(share->key), share);
+	if (!share->hh.tbl) {
+		free(share);
+		return NULL;
+	}
 	return share;
 }
 
@@ -45,26 +41,40 @@ static void drop_unheld(struct share *share)
 {
 	if (share->held)
 		return;
-	list__del(&share->link);
+	HASH_DELETE(hh, *share->map, share);
 	free(share);
+}
+
+static void make_keys(const struct sockaddr *peer, uint32_t device, struct share_key *key,
+		      struct share_key *client)
+{
+	struct served_addr addr = served_addr__of(peer);
+
+	memset(key, 0, sizeof(*key));
+	key->device = device;
+	key->family = addr.family;
+	memcpy(key->addr, &addr.v6, served_addr__len(&addr));
+	memset(client, 0, sizeof(*client));
+	client->device = device;
+	if (device)
+		return;
+	*client = *key;
+	if (addr.family == AF_INET6)
+		memset(client->addr + 8, 0, 8);
 }
 
 int shares__take_below(struct shares *shares, const struct sockaddr *peer, uint32_t device,
 		       unsigned int limit, struct share **out)
 {
-	struct share_key key = { device, served_addr__of(peer) }, client = { .device = device };
+	struct share_key key, client;
 	struct share *group, *share;
 	int ret = 0;
 
-	if (!device) {
-		client = key;
-		if (key.addr.family == AF_INET6)
-			memset(client.addr.v6.s6_addr + 8, 0, 8);
-	}
-	group = find(shares, &client, NULL);
+	make_keys(peer, device, &key, &client);
+	group = find(&shares->groups, &client, NULL);
 	if (!group)
 		return -ENOMEM;
-	share = find(shares, &key, group);
+	share = find(&shares->addrs, &key, group);
 	if (!share)
 		ret = -ENOMEM;
 	else if (share->held >= limit || group->held / 2 >= limit)
@@ -106,31 +116,25 @@ unsigned int share__client(const struct share *share)
 }
 
 /* Of those that belong to @group; NULL: of the groups. */
-static struct share *heaviest(const struct shares *shares, const struct share *group)
+static struct share *heaviest(struct share *map, const struct share *group)
 {
 	struct share *found = NULL;
 
-	for (int i = 0; i < SHARE_BUCKETS; i++) {
-		const struct list *bucket = &shares->buckets[i];
-
-		for (struct list *at = bucket->next; at != bucket; at = at->next) {
-			struct share *share = list_entry(at, struct share, link);
-
-			if (share->group == group && (!found || share->held > found->held))
-				found = share;
-		}
+	for (struct share *share = map; share; share = share->hh.next) {
+		if (share->group == group && (!found || share->held > found->held))
+			found = share;
 	}
 	return found;
 }
 
 struct share *shares__heaviest(const struct shares *shares)
 {
-	const struct share *group = heaviest(shares, NULL);
+	const struct share *group = heaviest(shares->groups, NULL);
 
-	return group ? heaviest(shares, group) : NULL;
+	return group ? heaviest(shares->addrs, group) : NULL;
 }
 
 struct share *shares__heaviest_of(const struct shares *shares, const struct share *share)
 {
-	return heaviest(shares, share->group);
+	return heaviest(shares->addrs, share->group);
 }

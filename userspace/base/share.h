@@ -14,26 +14,26 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/list.h"
-#include "base/sockaddr.h"
+#include "base/hash_map.h"
 
-#define SHARE_BUCKETS 1024
-
+/* Compared by its octets: unused ones are zero. */
 struct share_key {
 	uint32_t device; /* ifindex; 0: none */
-	struct served_addr addr;
+	uint32_t family;
+	uint8_t addr[16];
 };
 
 /* An address; or what it belongs to. */
 struct share {
-	struct list link;
+	UT_hash_handle hh;
+	struct share **map;
 	struct share *group; /* NULL: it is one */
 	struct share_key key;
 	unsigned int held;
 };
 
 struct shares {
-	struct list buckets[SHARE_BUCKETS]; /* clients choose the keys: secret_hash.h */
+	struct share *groups, *addrs;
 };
 
 void shares__init(struct shares *shares);
