@@ -79,15 +79,15 @@ static void print_text(const struct line *line)
 
 static void print_json(const struct line *line, bool first)
 {
-	printf(first ? "\n{\"name\":" : ",\n{\"name\":");
-	print_json_string(stdout, line->name);
-	printf(",\"type\":\"%s\",\"rcode\":\"%s\",\"ttl\":%llu,\"hits\":%u,\"kind\":\"%s\","
-	       "\"do\":%s,\"cd\":%s,\"truncated\":%s,"
-	       "\"cut\":%s,\"stale\":%s,\"agent\":%s}",
-	       line->type, line->rcode, line->ttl_s, line->hits, line->kind,
-	       line->is_do ? "true" : "false", line->is_cd ? "true" : "false",
-	       line->truncated ? "true" : "false", line->nx_below ? "true" : "false",
-	       line->stale ? "true" : "false", line->agent ? "true" : "false");
+	json_t *json =
+		json_pack("{ss ss ss sI sI ss sb sb sb sb sb sb}", "name", line->name, "type",
+			  line->type, "rcode", line->rcode, "ttl", (json_int_t)line->ttl_s, "hits",
+			  (json_int_t)line->hits, "kind", line->kind, "do", line->is_do, "cd",
+			  line->is_cd, "truncated", line->truncated, "cut", line->nx_below, "stale",
+			  line->stale, "agent", line->agent);
+
+	fputs(first ? "\n" : ",\n", stdout);
+	print_json_value(json, JSON_COMPACT);
 }
 
 static int dump(struct pinned *pinned, bool json)

@@ -150,25 +150,18 @@ int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 	return ret;
 }
 
-void print_json_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		unsigned char c = *text;
+static bool json_failed;
 
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
+void print_json_value(json_t *json, size_t flags)
+{
+	if (!json || json_dumpf(json, stdout, flags))
+		json_failed = true;
+	json_decref(json);
 }
 
 int pinned__finish(const char *command)
 {
-	if (!fflush(stdout) && !ferror(stdout))
+	if (!json_failed && !fflush(stdout) && !ferror(stdout))
 		return EXIT_SUCCESS;
 	fprintf(stderr, "nodens %s: cannot write: %s\n", command, strerror(errno));
 	return EXIT_FAILURE;

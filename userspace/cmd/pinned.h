@@ -7,10 +7,10 @@
  * is a sound slot of the question that its hash stands for. Errors are one
  * line on stderr.
  */
-#ifndef NODENS_VIEW_H
-#define NODENS_VIEW_H
+#ifndef NODENS_PINNED_H
+#define NODENS_PINNED_H
 
-#include <stdio.h>
+#include <jansson.h>
 
 #include "store/index_walk.h"
 #include "datapath/datapath.h"
@@ -54,9 +54,9 @@ void pinned__close(struct pinned *pinned);
  */
 int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound);
 
-/* @text as a JSON string, quotes included. */
-void print_json_string(FILE *out, const char *text);
+/* Print it, as jansson's @flags say, and let go of it; out of memory ends in pinned__finish(). */
+void print_json_value(json_t *json, size_t flags);
 /* Both streams flushed; EXIT_FAILURE with a line where stdout could not be written. */
 int pinned__finish(const char *command);
 
-#endif /* NODENS_VIEW_H */
+#endif /* NODENS_PINNED_H */

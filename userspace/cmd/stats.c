@@ -175,14 +175,20 @@ static void print_text(const struct section *section)
 	}
 }
 
-/* Names are C identifiers: nothing to escape. */
-static void print_json(const struct section *section, bool last)
+static void print_json(const struct section sections[3])
 {
-	printf("\"%s\": {", section->name);
-	for (size_t i = 0; i < section->n; i++)
-		printf("%s\"%s\": %llu", i ? ", " : "", section->rows[i].name,
-		       (unsigned long long)section->rows[i].value);
-	printf(last ? "}" : "},\n ");
+	json_t *all = json_object();
+
+	for (int i = 0; i < 3; i++) {
+		json_t *rows = json_object();
+
+		for (size_t k = 0; k < sections[i].n; k++)
+			json_object_set_new(rows, sections[i].rows[k].name,
+					    json_integer((json_int_t)sections[i].rows[k].value));
+		json_object_set_new(all, sections[i].name, rows);
+	}
+	print_json_value(all, JSON_INDENT(1));
+	putchar('\n');
 }
 
 static int collect(struct pinned *pinned, const char *bpffs, struct section sections[3])
@@ -225,14 +231,8 @@ int cmd_stats(int argc, char **argv)
 	if (ret)
 		return EXIT_FAILURE;
 	if (opts.json)
-		printf("{");
-	for (int i = 0; i < 3; i++) {
-		if (opts.json)
-			print_json(&sections[i], i == 2);
-		else
-			print_text(&sections[i]);
-	}
-	if (opts.json)
-		printf("}\n");
+		print_json(sections);
+	for (int i = 0; i < 3 && !opts.json; i++)
+		print_text(&sections[i]);
 	return pinned__finish(argv[0]);
 }
