@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The agent's parts, for agent.c, which opens and closes them, and wiring.c, which says what each
- * is given of the others.
+ * The agent's parts, for agent.c, which opens and closes them, and the wiring*.c, which say what
+ * each is given of the others.
  *
  * Contract: members are opened in their order here and closed in the reverse; each is NULL (-1)
  * while it is not open. No part knows the agent.
@@ -43,18 +43,32 @@ struct agent {
 	int fatal;   /* -errno: the loop was left because of it */
 };
 
-/* wiring.c: opens a part with what it needs. -errno: it has been logged. */
-int agent_open_lifecycle(struct agent *agent);
+/* Each opens a part with what it needs. -errno: it has been logged. */
+
+/* wiring.c: what answers, and what is shown of it */
 int agent_open_store(struct agent *agent);
 int agent_open_observe(struct agent *agent); /* metrics, too */
 void agent_close_observe(struct agent *agent);
 /* Takes @cf over, on failure as well; at work from now on. */
 int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan);
+/* Takes @watch over, on failure as well. */
+int agent_open_reload(struct agent *agent, struct conf_watch *watch);
+
+/* wiring_ways_in.c: by which queries come */
 int agent_open_steering(struct agent *agent, const struct plan *plan);
 int agent_open_link(struct agent *agent);
 int agent_bind_sockets(struct agent *agent, const struct plan *plan);
 int agent_open_devices(struct agent *agent);
-/* Takes @watch over, on failure as well. */
-int agent_open_reload(struct agent *agent, struct conf_watch *watch);
+
+/* wiring_lifecycle.c */
+int agent_open_lifecycle(struct agent *agent);
+
+/* For several parts; ctx is the agent. */
+const struct corefile *agent_corefile(void *ctx);
+const struct plan *agent_plan(void *ctx);
+/* The ifindex that the programs saw the address at; 0: none. */
+uint32_t agent_device_of(void *ctx, const struct sockaddr *peer);
+/* The loop ends, and `nodens run` with @error (-errno). */
+void agent_leave_loop(void *ctx, int error);
 
 #endif /* NODENS_AGENT_PRIV_H */

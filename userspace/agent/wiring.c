@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What each part of the agent is given of the others. Contract: agent_priv.h.
+ * What store, metrics and the configuration at work are given of the other parts. Contract:
+ * agent_priv.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,25 +11,27 @@
 #include "base/log.h"
 #include "datapath/clients.h"
 
-static const struct corefile *corefile(void *ctx)
+const struct corefile *agent_corefile(void *ctx)
 {
 	return ((struct agent *)ctx)->gen->cf;
 }
 
-static const struct plan *plan_of(void *ctx)
+const struct plan *agent_plan(void *ctx)
 {
 	return &((struct agent *)ctx)->gen->plan;
 }
 
-static uint32_t device_of(void *ctx, const struct sockaddr *peer)
+uint32_t agent_device_of(void *ctx, const struct sockaddr *peer)
 {
 	const struct agent *agent = ctx;
 
 	return agent->datapath ? clients__device_of(agent->datapath, peer) : 0;
 }
 
-static void leave_loop(struct agent *agent, int error)
+void agent_leave_loop(void *ctx, int error)
 {
+	struct agent *agent = ctx;
+
 	agent->fatal = error;
 	event_base_loopbreak(agent->loop.events);
 }
@@ -236,7 +239,7 @@ static void on_loop(void *ctx, const struct client *client, const char *zone,
 		  sockaddr__text(&client->local, local, sizeof(local)), zone, name);
 	/* every query for the zone would go round until it times out: better none is taken at all
 	 */
-	leave_loop(ctx, -ELOOP);
+	agent_leave_loop(ctx, -ELOOP);
 }
 
 static void on_error_line(void *ctx, enum log_level level, const char *text)
@@ -253,7 +256,7 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 		.bufsize = agent->opts->bufsize,
 		.upstream_changed = on_upstream,
 		.dropped = on_dropped,
-		.device = device_of,
+		.device = agent_device_of,
 		.reply = on_reply,
 		.overload = on_overload,
 		.replied = on_replied,
@@ -298,8 +301,8 @@ int agent_open_reload(struct agent *agent, struct conf_watch *watch)
 	struct reload_config config = {
 		.opts = agent->opts,
 		.stats = agent->counters.stats,
-		.corefile = corefile,
-		.plan = plan_of,
+		.corefile = agent_corefile,
+		.plan = agent_plan,
 		.take = take,
 		.refused = on_config_map_refused,
 		.ctx = agent,
@@ -309,215 +312,4 @@ int agent_open_reload(struct agent *agent, struct conf_watch *watch)
 	if (ret)
 		log_error("out of memory");
 	return ret;
-}
-
-/* ---- ways in ---- */
-
-static void on_lost(void *ctx)
-{
-	leave_loop(ctx, -ENODEV);
-}
-
-int agent_open_steering(struct agent *agent, const struct plan *plan)
-{
-	struct steering_config config = {
-		.datapath = agent->datapath,
-		.control = &agent->control,
-		.addrs = plan->served,
-		.n_addrs = plan->n_served,
-		.lost = on_lost,
-		.ctx = agent,
-	};
-
-	if (plan->mode != MODE_STEER || !agent->datapath)
-		return 0;
-	return steering_open(&config, &agent->steering);
-}
-
-static void on_link_failed(void *ctx, bool missing)
-{
-	struct metrics *metrics = metrics_source_metrics(((struct agent *)ctx)->metrics);
-
-	metrics__setup_error(metrics, METRICS_SETUP_INTERFACE_CHECK);
-	if (missing)
-		metrics__setup_error(metrics, METRICS_SETUP_INTERFACE_ADD);
-}
-
-int agent_open_link(struct agent *agent)
-{
-	struct local_link_config config = {
-		.opts = agent->opts,
-		.failed = on_link_failed,
-		.ctx = agent,
-	};
-
-	return local_link_open(&config, &agent->link);
-}
-
-static void on_query(void *ctx, const struct client *client, const struct dns_query *query,
-		     uint64_t now)
-{
-	resolver__query(((struct agent *)ctx)->gen->resolver, client, query, now);
-}
-
-static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
-{
-	metrics_source_refused(((struct agent *)ctx)->metrics, client, rcode, reply_size);
-}
-
-static void on_shed(void *ctx, uint32_t what, bool on)
-{
-	control_shed(&((struct agent *)ctx)->control, what, on);
-}
-
-int agent_bind_sockets(struct agent *agent, const struct plan *plan)
-{
-	struct sockets_config config = {
-		.loop = &agent->loop,
-		.plan = plan,
-		.has_link = agent->link,
-		.query = on_query,
-		.refused = on_refused,
-		.device = device_of,
-		.shed = on_shed,
-		.corefile = corefile,
-		.ctx = agent,
-	};
-
-	return sockets_bind(&config, &agent->sockets);
-}
-
-static bool on_device(void *ctx, const struct netdev *info, bool gone)
-{
-	struct agent *agent = ctx;
-
-	if (!agent->steering || info->ifindex != steering_nd0(agent->steering))
-		return false;
-	if (!lifecycle_stopping(agent->lifecycle))
-		steering_on_nd0(agent->steering, info, gone);
-	return true;
-}
-
-int agent_open_devices(struct agent *agent)
-{
-	struct devices_config config = {
-		.loop = &agent->loop,
-		.opts = agent->opts,
-		.datapath = agent->datapath,
-		.stats = agent->counters.stats,
-		.plan = plan_of,
-		.own = on_device,
-		.ctx = agent,
-	};
-
-	return agent->datapath ? devices_open(&config, &agent->devices) : 0;
-}
-
-/* ---- beginning and end ---- */
-
-static bool answered(void *ctx)
-{
-	return upstreams__answered(((struct agent *)ctx)->gen->upstreams, NULL);
-}
-
-static void probe(void *ctx)
-{
-	upstreams__probe(((struct agent *)ctx)->gen->upstreams);
-}
-
-static bool waiting(void *ctx, char *zones, size_t size)
-{
-	return generation_waiting(((struct agent *)ctx)->gen, zones, size);
-}
-
-static bool begin(void *ctx, uint64_t now)
-{
-	struct agent *agent = ctx;
-
-	if (agent->steering && !steering_possible(agent->steering))
-		return false;
-	if (agent->steering) {
-		steering_set(agent->steering, true);
-		/* only now can a question of ours come back by way of a pod */
-		resolver__watch_loops(agent->gen->resolver, now);
-	}
-	log_info("the upstreams of all zones answer%s", agent->steering ? ": steering" : "");
-	return true;
-}
-
-static bool begun(void *ctx)
-{
-	const struct agent *agent = ctx;
-
-	return !agent->steering || steering_on(agent->steering);
-}
-
-static void on_reload(void *ctx, const char *signal)
-{
-	struct agent *agent = ctx;
-
-	if (agent->reload)
-		reload_now(agent->reload, signal);
-	else
-		agent->reread = true;
-}
-
-/* For how long queries are answered on after SIGTERM. */
-static uint64_t lameduck_of(const struct corefile *cf)
-{
-	uint64_t longest = 0;
-
-	for (size_t i = 0; i < cf->blocks_len; i++) {
-		if (cf->blocks[i].health.enabled && cf->blocks[i].health_lameduck_ns > longest)
-			longest = cf->blocks[i].health_lameduck_ns;
-	}
-	return longest;
-}
-
-static uint64_t on_leave(void *ctx, const char *signal)
-{
-	const struct agent *agent = ctx;
-	const char *what =
-		agent->opts->persist && agent->datapath ? ", programs and cache stay" : "";
-	uint64_t lameduck = lameduck_of(agent->gen->cf);
-
-	if (lameduck)
-		log_info("%s: leaving in %llu.%03llu s (lameduck)%s; a second signal ends at once",
-			 signal, (unsigned long long)(lameduck / NSEC_PER_SEC),
-			 (unsigned long long)(lameduck % NSEC_PER_SEC / NSEC_PER_MS), what);
-	else
-		log_info("%s: leaving%s", signal, what);
-	return lameduck;
-}
-
-static void on_stop(void *ctx)
-{
-	const struct agent *agent = ctx;
-
-	if (agent->steering)
-		steering_set(agent->steering, false);
-}
-
-static unsigned int in_flight(void *ctx)
-{
-	return generation_in_flight(((struct agent *)ctx)->gen);
-}
-
-int agent_open_lifecycle(struct agent *agent)
-{
-	struct lifecycle_config config = {
-		.loop = &agent->loop,
-		.answered = answered,
-		.probe = probe,
-		.waiting = waiting,
-		.begin = begin,
-		.begun = begun,
-		.reload = on_reload,
-		.leave = on_leave,
-		.stop = on_stop,
-		.in_flight = in_flight,
-		.ctx = agent,
-	};
-
-	return lifecycle_open(&config, &agent->lifecycle);
 }
