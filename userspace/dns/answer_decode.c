@@ -67,7 +67,7 @@ static void read_owner(struct dns_cursor *cur, struct last_owner *last)
 	if (cur->error)
 		return;
 	last->pointer = pointer;
-	last->hash = message__hash(&last->name);
+	last->hash = dns_name__hash(&last->name);
 }
 
 /* The records at the cursor into message->rr, which has room for all of them. */

@@ -186,7 +186,7 @@ static struct dns_rr *rr_begin(struct compose *c, const struct dns_rr *from)
 	if (n && dns_name__equal(&rr->owner, &c->rr[n - 1].owner))
 		c->hash[n] = c->hash[n - 1];
 	else
-		c->hash[n] = message__hash(&rr->owner);
+		c->hash[n] = dns_name__hash(&rr->owner);
 	return rr;
 }
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/secret_hash.h"
+
 #define BAD_CHARACTER                                                                              \
 	"it has a character other than letters, digits, '-', '_', '*' and '.'; write that one as " \
 	"\\DDD"
@@ -34,6 +36,21 @@ static bool equal_octets(const uint8_t *a, const uint8_t *b, size_t len)
 bool dns_name__equal(const struct dns_name *a, const struct dns_name *b)
 {
 	return a->len == b->len && equal_octets(a->wire, b->wire, a->len);
+}
+
+/* Eight octets at a time; what is behind the name does not count. */
+uint64_t dns_name__hash(const struct dns_name *name)
+{
+	uint64_t hash = name->len;
+
+	for (size_t i = 0; i < name->len; i += 8) {
+		size_t left = name->len - i;
+		uint64_t word = 0;
+
+		memcpy(&word, name->wire + i, left < 8 ? left : 8);
+		hash = secret_mix(hash, dns_lower_word(word));
+	}
+	return hash;
 }
 
 void dns_name__lower(struct dns_name *name)

@@ -42,6 +42,8 @@ static inline uint64_t dns_lower_word(uint64_t w)
 }
 
 bool dns_name__equal(const struct dns_name *a, const struct dns_name *b); /* case-insensitive */
+/* The same for names that are equal; under the process' secret (base/secret_hash.h). */
+uint64_t dns_name__hash(const struct dns_name *name);
 void dns_name__lower(struct dns_name *name); /* ASCII A-Z only, RFC 4343 */
 /* @a is @b or below it (label boundaries, case-insensitive). */
 bool dns_name__within(const struct dns_name *a, const struct dns_name *b);

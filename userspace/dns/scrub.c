@@ -3,48 +3,16 @@
  * node-cache's rules on which answers to keep, and which of their records.
  *
  * Contract: work is linear in the number of records: a chain has at most MAX_CHAIN names, owners
- * are told apart by hashes, and no more than MAX_AUTHORITY and MAX_ADDITIONAL records of those
- * sections are looked at. A record of a class other than IN answers nothing that nodens asks: in
+ * are told apart by hashes, and of the authority and additional sections so many records are looked
+ * at (scrub_section_end()). A record of a class other than IN answers nothing that nodens asks: in
  * the answer section it is off the chain, elsewhere it is left out.
  */
 #include <string.h>
 
-#include "dns/scrub.h"
-#include "dns/rdata.h"
-#include "base/secret_hash.h"
+#include "scrub_priv.h"
 
-#define MAX_CHAIN      12  /* names: 11 CNAMEs, as unbound; BIND has 16 */
-#define MAX_RELATED    32  /* names of what is handed on, but not kept */
-#define MAX_APEXES     8   /* zones that DNSSEC records of one answer come from */
-#define MAX_TARGETS    128 /* above NODENS_MAX_RR: answers with more are no slot's */
-#define TARGET_PLACES  256
-#define MAX_AUTHORITY  128
-#define NO_SOA_TTL_S   5 /* CoreDNS' least */
-#define MAX_ADDITIONAL 512
-
-struct scrub {
-	const struct message *m;
-	struct scrubbed *out;
-	uint16_t first[DNS_SECTIONS + 1];   /* a section's first record; the records' end */
-	struct dns_name chain[MAX_RELATED]; /* the question's name, and CNAME targets from it on */
-	uint64_t chain_hash[MAX_RELATED];
-	unsigned int n_chain;
-};
-
-/* Eight octets at a time; what is behind the name does not count. */
-uint64_t message__hash(const struct dns_name *name)
-{
-	uint64_t hash = name->len;
-
-	for (size_t i = 0; i < name->len; i += 8) {
-		size_t left = name->len - i;
-		uint64_t word = 0;
-
-		memcpy(&word, name->wire + i, left < 8 ? left : 8);
-		hash = secret_mix(hash, dns_lower_word(word));
-	}
-	return hash;
-}
+#define MAX_CHAIN    12 /* names: 11 CNAMEs, as unbound; BIND has 16 */
+#define NO_SOA_TTL_S 5	/* CoreDNS' least */
 
 /* Is record @i of class IN, and at the @n-th name of the chain? */
 static bool at_link(const struct scrub *s, unsigned int i, unsigned int n)
@@ -56,25 +24,17 @@ static bool at_link(const struct scrub *s, unsigned int i, unsigned int n)
 static void add_link(struct scrub *s, const struct dns_name *name)
 {
 	s->chain[s->n_chain] = *name;
-	s->chain_hash[s->n_chain++] = message__hash(name);
+	s->chain_hash[s->n_chain++] = dns_name__hash(name);
 }
 
 static bool in_chain(const struct scrub *s, const struct dns_name *name)
 {
-	uint64_t hash = message__hash(name);
+	uint64_t hash = dns_name__hash(name);
 
 	for (unsigned int i = 0; i < s->n_chain; i++)
 		if (s->chain_hash[i] == hash && dns_name__equal(&s->chain[i], name))
 			return true;
 	return false;
-}
-
-/* The end of a section, as far as it is looked at. */
-static unsigned int look_until(const struct scrub *s, enum dns_section section, unsigned int max)
-{
-	unsigned int first = s->first[section], end = s->first[section + 1];
-
-	return end - first > max ? first + max : end;
 }
 
 enum chain_end {
@@ -83,28 +43,9 @@ enum chain_end {
 	CHAIN_BROKEN,	/* not one chain */
 };
 
-static void keep_rr(struct scrub *s, unsigned int i)
-{
-	struct scrubbed *out = s->out;
-	unsigned int n_kept = out->count[0] + out->count[1] + out->count[2];
-
-	out->order[n_kept] = i;
-	out->kept[i] = true;
-	out->count[s->m->rr[i].section]++;
-}
-
 static const struct dns_name *chain_end(const struct scrub *s)
 {
 	return &s->chain[s->n_chain - 1];
-}
-
-/* Is @apex a name that has authority over a name of the chain? */
-static bool above_chain(const struct scrub *s, const struct dns_name *apex)
-{
-	for (unsigned int i = 0; i < s->n_chain; i++)
-		if (dns_name__within(&s->chain[i], apex))
-			return true;
-	return false;
 }
 
 static uint16_t covered_type(const struct scrub *s, const struct dns_rr *rr)
@@ -112,23 +53,6 @@ static uint16_t covered_type(const struct scrub *s, const struct dns_rr *rr)
 	const uint8_t *rdata = s->m->msg + rr->rdata_at;
 
 	return rr->type == DNS_TYPE_RRSIG ? rdata[0] << 8 | rdata[1] : 0;
-}
-
-/* The n-th name in the rdata. */
-static bool rdata_name(const struct scrub *s, const struct dns_rr *rr, unsigned int n,
-		       struct dns_name *name)
-{
-	struct dns_rdata_part part;
-	struct dns_rdata rdata;
-
-	dns_rdata__init(&rdata, s->m->msg, s->m->len, rr);
-	while (dns_rdata__next(&rdata, &part) > 0) {
-		if (part.is_name && !n--) {
-			*name = part.name;
-			return true;
-		}
-	}
-	return false;
 }
 
 static bool asked_for(const struct scrub *s, const struct dns_rr *rr)
@@ -148,7 +72,7 @@ static void keep_rrset(struct scrub *s, uint16_t type)
 
 			if (at_link(s, i, n) && !s->out->kept[i] &&
 			    (signatures ? covered_type(s, rr) : rr->type) == type)
-				keep_rr(s, i);
+				scrub_keep(s, i);
 		}
 	}
 }
@@ -162,7 +86,7 @@ static void keep_dnames(struct scrub *s, const struct dns_name *owner)
 		if ((rr->type == DNS_TYPE_DNAME || covered_type(s, rr) == DNS_TYPE_DNAME) &&
 		    !s->out->kept[i] && rr->class == DNS_CLASS_IN && rr->owner.len < owner->len &&
 		    dns_name__within(owner, &rr->owner))
-			keep_rr(s, i);
+			scrub_keep(s, i);
 	}
 }
 
@@ -199,7 +123,7 @@ static enum chain_end follow_chain(struct scrub *s)
 			return CHAIN_BROKEN;
 		keep_dnames(s, chain_end(s));
 		keep_rrset(s, DNS_TYPE_CNAME);
-		if (!rdata_name(s, cname, 0, &target) || in_chain(s, &target))
+		if (!scrub_rdata_name(s, cname, 0, &target) || in_chain(s, &target))
 			return CHAIN_BROKEN;
 		add_link(s, &target);
 	}
@@ -219,7 +143,7 @@ static void keep_final(struct scrub *s)
 	} else {
 		for (unsigned int i = s->first[0]; i < s->first[1]; i++)
 			if (at_link(s, i, s->n_chain - 1))
-				keep_rr(s, i);
+				scrub_keep(s, i);
 	}
 	for (unsigned int i = out->final_at; i < out->count[0]; i++)
 		if (asked_for(s, &s->m->rr[out->order[i]]))
@@ -229,7 +153,7 @@ static void keep_final(struct scrub *s)
 /* The SOA of a zone that the chain's last name is in. */
 static const struct dns_rr *find_soa(const struct scrub *s)
 {
-	for (unsigned int i = s->first[1]; i < look_until(s, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
+	for (unsigned int i = s->first[1]; i < scrub_section_end(s, DNS_AUTHORITY); i++) {
 		const struct dns_rr *rr = &s->m->rr[i];
 
 		if (rr->type == DNS_TYPE_SOA && rr->class == DNS_CLASS_IN &&
@@ -237,132 +161,6 @@ static const struct dns_rr *find_soa(const struct scrub *s)
 			return rr;
 	}
 	return NULL;
-}
-
-struct apexes {
-	struct dns_name name[MAX_APEXES];
-	unsigned int n;
-};
-
-static void add_apex(struct apexes *apexes, const struct dns_name *name)
-{
-	for (unsigned int i = 0; i < apexes->n; i++)
-		if (dns_name__equal(&apexes->name[i], name))
-			return;
-	if (apexes->n < MAX_APEXES)
-		apexes->name[apexes->n++] = *name;
-}
-
-/*
- * Zones in the authority section that a name of the chain is in: proofs that a name does not exist
- * (NSEC, NSEC3) are at other names of theirs. Known by SOA, NS and by who signed.
- */
-static void find_apexes(const struct scrub *s, struct apexes *apexes)
-{
-	apexes->n = 0;
-	for (unsigned int i = s->first[1]; i < look_until(s, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
-		const struct dns_rr *rr = &s->m->rr[i];
-		struct dns_name name;
-
-		if (rr->class != DNS_CLASS_IN)
-			continue;
-		if (rr->type == DNS_TYPE_SOA || rr->type == DNS_TYPE_NS)
-			name = rr->owner;
-		else if (rr->type != DNS_TYPE_RRSIG || !rdata_name(s, rr, 0, &name) ||
-			 !dns_name__within(&rr->owner, &name)) /* a zone signs its own */
-			continue;
-		if (above_chain(s, &name))
-			add_apex(apexes, &name);
-	}
-}
-
-static void keep_authority(struct scrub *s)
-{
-	struct apexes apexes;
-
-	find_apexes(s, &apexes);
-	for (unsigned int i = s->first[1]; i < look_until(s, DNS_AUTHORITY, MAX_AUTHORITY); i++) {
-		const struct dns_rr *rr = &s->m->rr[i];
-		bool keep = false;
-
-		if (rr->class != DNS_CLASS_IN)
-			continue;
-		switch (rr->type) {
-		case DNS_TYPE_SOA:
-		case DNS_TYPE_NS:
-		case DNS_TYPE_DS:
-			keep = above_chain(s, &rr->owner);
-			break;
-		case DNS_TYPE_NSEC:
-		case DNS_TYPE_NSEC3:
-		case DNS_TYPE_RRSIG:
-			for (unsigned int k = 0; k < apexes.n && !keep; k++)
-				keep = dns_name__within(&rr->owner, &apexes.name[k]);
-			break;
-		}
-		if (keep)
-			keep_rr(s, i);
-	}
-}
-
-/* Names that a kept record leads to: hosts of SRV and MX, name servers. */
-struct targets {
-	unsigned int n;
-	uint8_t place[TARGET_PLACES]; /* by hash, the next one where occupied: 1 + index; 0: none */
-	uint64_t hash[MAX_TARGETS];
-	struct dns_name name[MAX_TARGETS];
-};
-
-static bool is_target(const struct targets *targets, const struct dns_name *name, uint64_t hash)
-{
-	for (unsigned int at = hash % TARGET_PLACES; targets->place[at];
-	     at = (at + 1) % TARGET_PLACES) {
-		unsigned int i = targets->place[at] - 1;
-
-		if (targets->hash[i] == hash && dns_name__equal(&targets->name[i], name))
-			return true;
-	}
-	return false;
-}
-
-static void add_target(struct targets *targets, const struct dns_name *name)
-{
-	uint64_t hash = message__hash(name);
-	unsigned int at = hash % TARGET_PLACES;
-
-	if (targets->n == MAX_TARGETS || is_target(targets, name, hash))
-		return;
-	while (targets->place[at])
-		at = (at + 1) % TARGET_PLACES;
-	targets->name[targets->n] = *name;
-	targets->hash[targets->n++] = hash;
-	targets->place[at] = targets->n;
-}
-
-static void keep_additional(struct scrub *s)
-{
-	struct scrubbed *out = s->out;
-	unsigned int n_kept = out->count[0] + out->count[1];
-	struct targets targets;
-	struct dns_name name;
-
-	if (s->first[2] == s->first[3])
-		return;
-	targets.n = 0;
-	memset(targets.place, 0, sizeof(targets.place));
-	for (unsigned int i = 0; i < n_kept && targets.n < MAX_TARGETS; i++) {
-		const struct dns_rr *rr = &s->m->rr[out->order[i]];
-
-		if (rr->type != DNS_TYPE_SOA && rr->type != DNS_TYPE_NSEC &&
-		    rr->type != DNS_TYPE_RRSIG && rdata_name(s, rr, 0, &name))
-			add_target(&targets, &name);
-	}
-	for (unsigned int i = s->first[2]; i < look_until(s, DNS_ADDITIONAL, MAX_ADDITIONAL); i++) {
-		const struct dns_rr *rr = &s->m->rr[i];
-
-		if (rr->class == DNS_CLASS_IN && is_target(&targets, &rr->owner, s->m->hash[i]))
-			keep_rr(s, i);
-	}
 }
 
 /* Types that a cache has no business with (RFC 6895, 3.1), ANY excepted. */
@@ -422,7 +220,7 @@ static void keep_all(struct scrub *s)
 {
 	keep_none(s);
 	for (unsigned int i = 0; i < s->m->n_rr; i++)
-		keep_rr(s, i);
+		scrub_keep(s, i);
 }
 
 /* Every name that CNAMEs lead to from the question's, along however many at once. */
@@ -434,8 +232,8 @@ static void find_related(struct scrub *s)
 			struct dns_name target;
 
 			if (at_link(s, i, n) && s->m->rr[i].type == DNS_TYPE_CNAME &&
-			    s->n_chain < MAX_RELATED && rdata_name(s, &s->m->rr[i], 0, &target) &&
-			    !in_chain(s, &target))
+			    s->n_chain < MAX_RELATED &&
+			    scrub_rdata_name(s, &s->m->rr[i], 0, &target) && !in_chain(s, &target))
 				add_link(s, &target);
 		}
 	}
@@ -458,10 +256,10 @@ static void keep_related(struct scrub *s)
 			related = at_link(s, i, n) || (dname && rr->class == DNS_CLASS_IN &&
 						       dns_name__within(&s->chain[n], &rr->owner));
 		if (related)
-			keep_rr(s, i);
+			scrub_keep(s, i);
 	}
-	keep_authority(s);
-	keep_additional(s);
+	scrub_keep_authority(s);
+	scrub_keep_additional(s);
 }
 
 void scrub__classify(const struct message *message, struct scrubbed *out)
@@ -504,8 +302,8 @@ void scrub__classify(const struct message *message, struct scrubbed *out)
 	switch (out->verdict) {
 	case VERDICT_POSITIVE:
 	case VERDICT_NEGATIVE:
-		keep_authority(&s);
-		keep_additional(&s);
+		scrub_keep_authority(&s);
+		scrub_keep_additional(&s);
 		/* fallthrough */
 	case VERDICT_SERVFAIL:
 		out->flags |= DNS_AA; /* as CoreDNS' cache does */

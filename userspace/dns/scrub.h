@@ -20,7 +20,7 @@ struct message {
 	uint16_t rcode; /* with OPT's upper bits */
 	uint16_t n_rr;
 	struct dns_rr *rr; /* without OPT and others about the transport, and unwanted DNSSEC */
-	uint64_t *hash;	   /* of each record's owner: message__hash() */
+	uint64_t *hash;	   /* of each record's owner: dns_name__hash() */
 	bool own;	   /* we made it: no record is a stranger */
 	bool dnssec;	   /* asked for, by DO */
 };
@@ -35,9 +35,6 @@ struct scrubbed {
 	uint16_t *order; /* the caller's, room for n_rr: indexes of what is kept, by section */
 	bool *kept;	 /* the caller's, room for n_rr, zeroed */
 };
-
-/* The same for names that are equal, whatever their case. */
-uint64_t message__hash(const struct dns_name *name);
 
 /*
  * RFC 4035, 3.2.1: who did not ask for DNSSEC, by DO or by the type itself, does not get it. (The
