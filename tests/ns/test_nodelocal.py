@@ -174,7 +174,7 @@ def foreign_link():
 
 
 def test_another_takes_the_name(cache, p1):
-    before, said = setup_errors("interface_check"), f"a link {LINK} of type veth is there"
+    before, said = setup_errors("interface_check"), f"link {LINK} of type veth exists"
     wait_until(5, foreign_link, "the link was back at once each time")
     cache.wait_said(said)
     time.sleep(1.2)
@@ -214,7 +214,7 @@ def test_upstream_nameservers(installed, p1):
 def test_broken_config_map_keeps_the_old(changed, p1):
     changed.set_kube_dns("stubDomains", '{"acme.test": ["192.0.')
     changed.signal("HUP")
-    changed.wait_said("stubDomains: left out: line 1.*stays as it was")
+    changed.wait_said("stubDomains: left out: it is not JSON .line 1.*stays as it was")
     changed.clear_kube_dns()
     changed.set_base(".:53 { nonsense }")
     changed.signal("USR1")
@@ -466,7 +466,7 @@ def test_waiting_agent_reads_again(installed, p1):
 def test_foreign_link_is_an_error(installed):
     with link("veth peer name foreign", LINK):
         installed.swap(*ARGS)
-        ends(installed, f"a link {LINK} of type veth is there that nodens did not make")
+        ends(installed, f"link {LINK} of type veth exists, and nodens did not make it")
         assert not link_gone()
         assert not [address for address in link_addresses() if not address.startswith("fe80")]
 

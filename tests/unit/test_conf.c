@@ -163,14 +163,15 @@ static void test_upstream_nameservers(void **state)
 		{ "null", "/etc/resolv.conf", "" },
 		{ " \n", "/etc/resolv.conf", "" },
 		{ "[\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]",
-		  "1.1.1.1:53 1.1.1.2:53 1.1.1.3:53", "3 are taken" },
+		  "1.1.1.1:53 1.1.1.2:53 1.1.1.3:53", "the first 3 are used" },
 		{ "[\"dns.example\", \"8.8.8.8\"]", "8.8.8.8:53", "'dns.example' is left out" },
 		{ "[\"8.8.8.8 }\"]", "/etc/resolv.conf", "'8.8.8.8 }' is left out" },
 		/* A port is a number, and ends the address: nothing else gets into the text. */
 		{ "[\"8.8.8.8:53\\n}\\nbank.example {\"]", "/etc/resolv.conf", "no" },
-		{ "[\"8.8.8.8:53 6.6.6.6\"]", "/etc/resolv.conf", "is left out: its port is none" },
+		{ "[\"8.8.8.8:53 6.6.6.6\"]", "/etc/resolv.conf",
+		  "is left out: its port is not from" },
 		{ "[\"8.8.8.8:dns\", \"8.8.4.4\"]", "8.8.4.4:53",
-		  "'8.8.8.8:dns' is left out: its port is none from 1 to 65535" },
+		  "'8.8.8.8:dns' is left out: its port is not from 1 to 65535" },
 		{ "[\"8.8.8.8:0\", \"8.8.4.4\"]", "8.8.4.4:53", "'8.8.8.8:0' is left out" },
 		{ "[\"8.8.8.8:65536\", \"8.8.4.4:65535\"]", "8.8.4.4:65535",
 		  "'8.8.8.8:65536' is left out" },
@@ -179,7 +180,8 @@ static void test_upstream_nameservers(void **state)
 		{ "[\"8.8.8.8\\u0000 {\"]", "/etc/resolv.conf", "left out" },
 		{ "[7]", "/etc/resolv.conf", "left out" },
 		{ "\"8.8.8.8\"", "/etc/resolv.conf", "left out" },
-		{ "[\"8.8.8.8\"", "/etc/resolv.conf", "upstreamNameservers: left out: line 1" },
+		{ "[\"8.8.8.8\"", "/etc/resolv.conf",
+		  "upstreamNameservers: left out: it is not JSON (line 1)" },
 	};
 	char want[256];
 
@@ -302,11 +304,11 @@ static void test_stub_domains(void **state)
 		{ "", "{\"a.example\": []}", "", "" },
 		{ "", "{\"a.example\": [\"x\"]}", "", "'x' is left out" },
 		{ "", "[\"a.example\"]", "", "stubDomains: left out" },
-		{ "", "{\"a.example\": ", "", "stubDomains: left out: line 1" },
+		{ "", "{\"a.example\": ", "", "stubDomains: left out: it is not JSON (line 1)" },
 		/* Nothing of it is ever text of a Corefile. */
 		{ "",
 		  "{\"corp.example\": [\"10.1.1.1:53\\n}\\nbank.example {\\n forward . 6.6.6.6\"]}",
-		  "", "is left out: its port is none from 1 to 65535" },
+		  "", "is left out: its port is not from 1 to 65535" },
 		{ "", "{\"corp.example\": [\"10.1.1.1 6.6.6.6\"]}", "", "is left out" },
 		{ "", "{\"corp.example\": [\"/etc/hostname\"]}", "",
 		  "'/etc/hostname' is left out" },
@@ -347,7 +349,7 @@ static void test_refused(void **state)
 		const char *base, *said;
 	} cases[] = {
 		{ "\n\n__PILLAR__DNS__DOMAIN__:53 {\n",
-		  "base:3: __PILLAR__DNS__DOMAIN__: it is to be filled" },
+		  "base:3: __PILLAR__DNS__DOMAIN__: whoever installs the manifest replaces it" },
 		{ "bind __PILLAR__NO__SUCH__\n", "base:1: __PILLAR__NO__SUCH__" },
 	};
 	struct run_options opts = options(V4);

@@ -319,8 +319,8 @@ static const struct {
 			      "a number from 512 to 4096" },
 	{ IN("bufsize 1 2"), "Corefile:2: bufsize: 2 arguments are given; write bufsize [BYTES]" },
 	{ IN("loadbalance weighted /etc/weights {\nreload 10s\n}"),
-	  "Corefile:2: loadbalance: weighted is not supported: replies of the kernel rotate, and "
-	  "know no weights; write loadbalance [round_robin]" },
+	  "Corefile:2: loadbalance: weighted is not supported: the kernel rotates records and "
+	  "knows no weights; write loadbalance [round_robin]" },
 	{ IN("loadbalance fleeb"),
 	  "Corefile:2: loadbalance: 'fleeb' is not known; write loadbalance [round_robin]" },
 	{ IN("loadbalance round_robin a"),
@@ -508,8 +508,8 @@ static const struct {
 	{ IN("rewrite name exact a b anser auto"),
 	  "Corefile:2: rewrite: 'anser' cannot stand here; write " REWRITE_FORMS },
 	{ IN("rewrite name a b answer auto name x y"),
-	  "Corefile:2: rewrite: answer auto and answer name say two things of one name; write one "
-	  "of them" },
+	  "Corefile:2: rewrite: answer auto and answer name contradict each other; "
+	  "write one of them" },
 	{ IN("rewrite ttl exct a 5"),
 	  "Corefile:2: rewrite: 'exct' is none of exact, prefix, suffix, substring, regex" },
 	{ IN("rewrite rcode exct a NOERROR NXDOMAIN"),

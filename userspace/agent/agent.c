@@ -364,10 +364,10 @@ static void on_notrack(const char *tool, const struct served_addr *addr, int n)
 	char text[INET6_ADDRSTRLEN] = "?";
 
 	served_addr__text(addr, text, sizeof(text));
-	log_warn("%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: "
-		 "queries "
-		 "that pass on to the cluster's DNS get no answer, and none does once nodens ends. "
-		 "Remove them: %s-save -t raw | sed -n '/%s[ /].*\\(NOTRACK\\|--notrack\\)/"
+	log_warn("%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: they "
+		 "break every query that nodens passes on to the cluster's DNS, and all queries "
+		 "once nodens ends. Remove them: %s-save -t raw | sed -n '/%s[ "
+		 "/].*\\(NOTRACK\\|--notrack\\)/"
 		 "s/^-A/%s -t raw -D/p' | sh",
 		 n, text, tool, text, tool);
 }

@@ -129,8 +129,8 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 			log_info("%s: attached, %s%s%s", device->info.name,
 				 attachment__how(device->attachment), note[0] ? ": " : "", note);
 		if (!strcmp(device->info.kind, "bridge"))
-			log_warn("%s: a bridge: what netfilter rewrites at its ports is not seen "
-				 "here; attach to the ports",
+			log_warn("%s: a bridge: addresses that netfilter rewrites at its ports are "
+				 "not those that pods asked; attach to the ports",
 				 device->info.name);
 		return;
 	}
@@ -209,7 +209,8 @@ static void leave_behind(struct devices *devices, const struct netdev *info)
 {
 	if (strcmp(info->name, "nd0") &&
 	    attach__leave(devices->config.datapath, info->ifindex, info->name) > 0)
-		log_info("%s: detached: an earlier agent attached to it, and this one is not to",
+		log_info("%s: detached: an earlier agent was attached to it, and this one's flags "
+			 "leave it out",
 			 info->name);
 }
 

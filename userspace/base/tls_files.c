@@ -18,7 +18,7 @@ static int fail(struct error *err, const char *what, const char *path)
 	if (access(path, R_OK))
 		why = strerror(errno);
 	ret = error__set(err, -EINVAL, "cannot use the %s %s: %s", what, path,
-			 why ? why : "no such thing in it");
+			 why ? why : "the file holds none");
 	ERR_clear_error();
 	return ret;
 }

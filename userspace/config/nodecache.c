@@ -123,12 +123,12 @@ static json_t *parse_json(const struct source *from, const char *key, const char
 	json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
 
 	if (!json && json_error_code(&error) == json_error_duplicate_key) {
-		note(from->notes, "%s: a name is there twice (line %d): the last one counts", key,
+		note(from->notes, "%s: a name is there twice (line %d); the last one counts", key,
 		     error.line);
 		json = json_loads(text, JSON_DECODE_ANY, &error);
 	}
 	if (!json)
-		note(from->notes, "%s: left out: line %d: it is not JSON", key, error.line);
+		note(from->notes, "%s: left out: it is not JSON (line %d)", key, error.line);
 	return json;
 }
 
@@ -152,9 +152,11 @@ static size_t servers(const struct source *from, const json_t *list, size_t max,
 	size_t n = 0;
 
 	if (list && !json_is_array(list) && !json_is_null(list))
-		note(from->notes, "the kube-dns ConfigMap: a list of servers is none; left out");
+		note(from->notes, "the kube-dns ConfigMap: left out: what should be a list of "
+				  "servers is not a list");
 	if (json_array_size(list) > max)
-		note(from->notes, "the kube-dns ConfigMap: of %zu servers in a row %zu are taken",
+		note(from->notes,
+		     "the kube-dns ConfigMap: a list has %zu servers; only the first %zu are used",
 		     json_array_size(list), max);
 	for (size_t i = 0; i < json_array_size(list) && n < max; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
@@ -163,8 +165,8 @@ static size_t servers(const struct source *from, const json_t *list, size_t max,
 		if (ret)
 			note(from->notes, "the kube-dns ConfigMap: '%.64s' is left out: %s",
 			     text ? text : "?",
-			     ret == -ERANGE ? "its port is none from 1 to 65535"
-					    : "it is no IP address");
+			     ret == -ERANGE ? "its port is not from 1 to 65535"
+					    : "it is not an IP address");
 		else
 			n++;
 	}
@@ -225,11 +227,13 @@ static int add_stubs(const struct source *from, struct corefile *cf)
 	int ret = 0;
 
 	if (stubs && !json_is_object(stubs) && !json_is_null(stubs))
-		note(from->notes, "stubDomains: left out: no object of domains and their servers");
+		note(from->notes,
+		     "stubDomains: left out: it is not an object of domains and their servers");
 	json_object_foreach(stubs, domain, list)
 	{
 		if (n++ == STUBS_MAX) {
-			note(from->notes, "stubDomains: more than %d domains: the rest is left out",
+			note(from->notes,
+			     "stubDomains: more than %d domains; those after them are left out",
 			     STUBS_MAX);
 			break;
 		}
@@ -296,8 +300,8 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 		}
 		if (!strncmp(base, "__PILLAR__", 10))
 			return fail(err, -EINVAL,
-				    "%s:%u: %.*s: it is to be filled in when the manifest is "
-				    "installed",
+				    "%s:%u: %.*s: whoever installs the manifest replaces it, and "
+				    "nobody did",
 				    path, line, (int)strspn(base, "_ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
 				    base);
 		line += *base == '\n';

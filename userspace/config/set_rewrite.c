@@ -170,8 +170,8 @@ static int take_answers(struct corefile_parse *p, struct args *args, struct core
 	for (size_t i = 0; !err && rule->answer_auto && i < rule->answers_len; i++) {
 		if (!rule->answers[i].value)
 			err = corefile_fail(p, args->directive,
-					    "answer auto and answer name say two things of one "
-					    "name; write one of them");
+					    "answer auto and answer name contradict each other; "
+					    "write one of them");
 	}
 	return err;
 }

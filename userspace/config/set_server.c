@@ -147,8 +147,8 @@ int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_sta
 		return 0;
 	if (!strcmp(args[0].text, "weighted"))
 		return corefile_fail(p, &args[0],
-				     "weighted is not supported: replies of the kernel rotate, and "
-				     "know no weights; write loadbalance [round_robin]");
+				     "weighted is not supported: the kernel rotates records and "
+				     "knows no weights; write loadbalance [round_robin]");
 	if (strcmp(args[0].text, "round_robin"))
 		return corefile_fail(p, &args[0],
 				     "'%s' is not known; write loadbalance [round_robin]",

@@ -180,8 +180,8 @@ static int ensure_link(struct nl *nl, struct dummy *dummy, bool claims, struct e
 		made = !ret;
 	} else if (!ret && !is_ours(&state)) {
 		return error__set(err, -EEXIST,
-				  "a link %s%s%s is there that nodens did not make: remove it,"
-				  " or have -interfacename name another",
+				  "link %s%s%s exists, and nodens did not make it: remove it, or "
+				  "give -interfacename another name",
 				  dummy->name, state.kind[0] ? " of type " : "", state.kind);
 	}
 	if (!ret && (made || claims) && strcmp(state.alias, DUMMY_ALIAS))

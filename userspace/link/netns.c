@@ -131,7 +131,7 @@ static int remove_stale(struct nl *nl, struct error *err)
 		return error__set(err, ret, "cannot look for " ND0 ": %s", strerror(-ret));
 	if (strcmp(alias, ND0_ALIAS))
 		return error__set(err, -EEXIST,
-				  "a device " ND0 " is there that is not nodens':"
+				  "device " ND0 " exists, and nodens did not make it:"
 				  " rename or remove it");
 	ret = delete_link(nl, ifindex);
 	if (ret)
