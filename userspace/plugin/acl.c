@@ -90,29 +90,48 @@ static bool has_source(const struct corefile_acl_policy *policy, int family, con
 	return policy->all_nets || i < policy->nets_len;
 }
 
-/* The first policy that fits decides; none: the client may ask. */
-static enum corefile_acl_action judge(const struct acl *acl, const struct dns_name *qname,
-				      uint16_t qtype, const struct sockaddr *peer)
-{
-	struct served_addr addr = served_addr__of(peer);
+/* Where next_policy() is: which acl, and which policy of it comes next. */
+struct acl_cursor {
+	size_t acl, policy;
+};
 
-	for (size_t i = 0; i < acl->block->acls_len; i++) {
-		const struct corefile_acl *rule = &acl->block->acls[i];
+/* The next policy for names and types like these, in the order of the Corefile; NULL: none. */
+static const struct corefile_acl_policy *next_policy(const struct acl *acl,
+						     const struct dns_name *qname, uint16_t qtype,
+						     struct acl_cursor *at)
+{
+	for (; at->acl < acl->block->acls_len; at->acl++, at->policy = 0) {
+		const struct corefile_acl *rule = &acl->block->acls[at->acl];
 
 		if (!plugin__in_zones(zones_of(acl, rule), qname, true))
 			continue;
-		for (size_t k = 0; k < rule->policies_len; k++) {
-			const struct corefile_acl_policy *policy = &rule->policies[k];
+		while (at->policy < rule->policies_len) {
+			const struct corefile_acl_policy *policy = &rule->policies[at->policy++];
 
-			if (has_type(policy, qtype) &&
-			    has_source(policy, addr.family, (const uint8_t *)&addr.v4))
-				return policy->action;
+			if (has_type(policy, qtype))
+				return policy;
 		}
+	}
+	return NULL;
+}
+
+/* The first policy that fits decides; none: the client may ask. */
+static enum corefile_acl_action action_for(const struct acl *acl, const struct dns_name *qname,
+					   uint16_t qtype, const struct sockaddr *peer)
+{
+	struct served_addr addr = served_addr__of(peer);
+	const struct corefile_acl_policy *policy;
+	struct acl_cursor at = { 0, 0 };
+
+	while ((policy = next_policy(acl, qname, qtype, &at))) {
+		if (has_source(policy, addr.family, (const uint8_t *)&addr.v4))
+			return policy->action;
 	}
 	return COREFILE_ACL_ALLOW;
 }
 
-static enum corefile_acl_action judge_query(const struct acl *acl, const struct plugin_query *query)
+static enum corefile_acl_action action_for_query(const struct acl *acl,
+						 const struct plugin_query *query)
 {
 	const struct sockaddr *peer = query->client->peer;
 	struct rewrite_result *result = NULL;
@@ -126,10 +145,10 @@ static enum corefile_acl_action judge_query(const struct acl *acl, const struct 
 		qname = &result->qname;
 		qtype = result->qtype;
 	}
-	action = judge(acl, qname, qtype, peer);
+	action = action_for(acl, qname, qtype, peer);
 	/* dns64 makes these answers out of A records */
 	if (action == COREFILE_ACL_ALLOW && qtype == DNS_TYPE_AAAA && acl->block->dns64.enabled)
-		action = judge(acl, qname, DNS_TYPE_A, peer);
+		action = action_for(acl, qname, DNS_TYPE_A, peer);
 	rewrite_result__free(result);
 	return action;
 }
@@ -137,7 +156,7 @@ static enum corefile_acl_action judge_query(const struct acl *acl, const struct 
 static enum plugin_result acl_admit(void *state, const struct plugin_query *query,
 				    struct plugin_reply *reply)
 {
-	enum corefile_acl_action action = judge_query(state, query);
+	enum corefile_acl_action action = action_for_query(state, query);
 	bool block = action == COREFILE_ACL_BLOCK;
 
 	if (action == COREFILE_ACL_ALLOW)
@@ -155,21 +174,14 @@ static enum plugin_result acl_admit(void *state, const struct plugin_query *quer
 /* Is there a client that may not ask this? */
 static bool restricts(const struct acl *acl, const struct dns_name *qname, uint16_t qtype)
 {
-	for (size_t i = 0; i < acl->block->acls_len; i++) {
-		const struct corefile_acl *rule = &acl->block->acls[i];
+	const struct corefile_acl_policy *policy;
+	struct acl_cursor at = { 0, 0 };
 
-		if (!plugin__in_zones(zones_of(acl, rule), qname, true))
-			continue;
-		for (size_t k = 0; k < rule->policies_len; k++) {
-			const struct corefile_acl_policy *policy = &rule->policies[k];
-
-			if (!has_type(policy, qtype))
-				continue;
-			if (policy->action != COREFILE_ACL_ALLOW)
-				return true;
-			if (policy->all_nets)
-				return false;
-		}
+	while ((policy = next_policy(acl, qname, qtype, &at))) {
+		if (policy->action != COREFILE_ACL_ALLOW)
+			return true;
+		if (policy->all_nets)
+			return false;
 	}
 	return false;
 }
