@@ -2,9 +2,6 @@
 /*
  * Lines about errors. Contract: errlog.h.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "observe/errlog.h"
 
 #include <errno.h>
@@ -12,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/regex.h"
 #include "dns/rrtype.h"
 
-/* Steps of one match: some 100 us. */
-#define MATCH_LIMIT 10000
+/* Steps of one match: some 300 us at most. */
+#define MATCH_STEPS 33000
 
 struct pattern {
-	pcre2_code *code;
+	struct regex *regex;
 	char *text;
 	uint64_t duration_ns;
 	enum log_level level;
@@ -35,17 +33,17 @@ struct errlog_block {
 struct errlog {
 	errlog_line line;
 	void *ctx;
-	pcre2_match_data *match;
-	pcre2_match_context *limits;
 	size_t len;
 	struct errlog_block blocks[];
 };
 
-/* The one use of PCRE2 in here. */
-static bool matches(struct errlog *el, const struct pattern *pattern, const char *text)
+/* What takes too long does not match: the line is written then. */
+static bool matches(const struct pattern *pattern, const char *text)
 {
-	return pcre2_match(pattern->code, (PCRE2_SPTR)text, strlen(text), 0, 0, el->match,
-			   el->limits) >= 0;
+	struct regex_budget budget = { REGEX_STEPS - MATCH_STEPS };
+	struct regex_match match;
+
+	return regex__match(pattern->regex, text, &budget, &match) == 1;
 }
 
 /* Go's way to write a duration of whole milliseconds: 5m0s, 30s, 1h0m0s, 1.5s, 100ms. */
@@ -98,8 +96,7 @@ static void summarize(struct errlog *el, struct pattern *pattern)
 
 static int open_pattern(struct pattern *pattern, const struct corefile_consolidate *from)
 {
-	PCRE2_SIZE at;
-	int error;
+	char why[200];
 
 	pattern->duration_ns = from->duration_ns;
 	pattern->level = (enum log_level)from->level;
@@ -107,9 +104,7 @@ static int open_pattern(struct pattern *pattern, const struct corefile_consolida
 	pattern->text = strdup(from->regex);
 	if (!pattern->text)
 		return -ENOMEM;
-	pattern->code = pcre2_compile((PCRE2_SPTR)from->regex, PCRE2_ZERO_TERMINATED,
-				      PCRE2_NEVER_BACKSLASH_C, &error, &at, NULL);
-	return pattern->code ? 0 : -EINVAL;
+	return regex__open(from->regex, &pattern->regex, why, sizeof(why));
 }
 
 static int open_block(struct errlog_block *block, const struct corefile_errors *from)
@@ -129,13 +124,11 @@ static void errlog_free(struct errlog *el)
 {
 	for (size_t i = 0; i < el->len; i++) {
 		for (size_t j = 0; j < el->blocks[i].len; j++) {
-			pcre2_code_free(el->blocks[i].patterns[j].code);
+			regex__close(el->blocks[i].patterns[j].regex);
 			free(el->blocks[i].patterns[j].text);
 		}
 		free(el->blocks[i].patterns);
 	}
-	pcre2_match_data_free(el->match);
-	pcre2_match_context_free(el->limits);
 	free(el);
 }
 
@@ -148,12 +141,6 @@ int errlog__open(const struct corefile *cf, errlog_line line, void *ctx, struct 
 		return -ENOMEM;
 	el->line = line;
 	el->ctx = ctx;
-	el->match = pcre2_match_data_create(1, NULL);
-	el->limits = pcre2_match_context_create(NULL);
-	if (!el->match || !el->limits)
-		ret = -ENOMEM;
-	else
-		pcre2_set_match_limit(el->limits, MATCH_LIMIT);
 	for (; !ret && el->len < cf->blocks_len; el->len++)
 		ret = open_block(&el->blocks[el->len], &cf->blocks[el->len].errors);
 	if (ret) {
@@ -176,11 +163,10 @@ void errlog__close(struct errlog *el)
 }
 
 /* The first that matches; NULL: none does. */
-static struct pattern *find_pattern(struct errlog *el, const struct errlog_block *block,
-				    const char *reason)
+static struct pattern *find_pattern(const struct errlog_block *block, const char *reason)
 {
 	for (size_t i = 0; i < block->len; i++) {
-		if (matches(el, &block->patterns[i], reason))
+		if (matches(&block->patterns[i], reason))
 			return &block->patterns[i];
 	}
 	return NULL;
@@ -196,7 +182,7 @@ void errlog__event(struct errlog *el, size_t block, uint16_t rcode, const struct
 
 	if (block >= el->len || !el->blocks[block].enabled)
 		return;
-	pattern = find_pattern(el, &el->blocks[block], reason);
+	pattern = find_pattern(&el->blocks[block], reason);
 	if (pattern) {
 		/* so that it is right however late a tick comes */
 		if (pattern->count && now - pattern->first_ns >= pattern->duration_ns)
