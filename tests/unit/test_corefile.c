@@ -133,8 +133,8 @@ static void assert_same_forward(const struct corefile_forward *a, const struct c
 	assert_zones(&a->from, &b->from, 1);
 	assert_int_equal(a->upstreams_len, b->upstreams_len);
 	assert_memory_equal(a->upstreams, b->upstreams, a->upstreams_len * sizeof(*a->upstreams));
-	assert_int_equal(a->except_len, b->except_len);
-	assert_zones(a->except, b->except, a->except_len);
+	assert_int_equal(a->except.len, b->except.len);
+	assert_zones(a->except.list, b->except.list, a->except.len);
 	assert_int_equal(a->policy, b->policy);
 	assert_int_equal(a->force_tcp, b->force_tcp);
 	assert_int_equal(a->prefer_udp, b->prefer_udp);
@@ -239,7 +239,8 @@ static void test_syntax(void **state)
 	assert_string_equal(f->health_check_domain.text, "probe.example.");
 	assert_int_equal(cf->blocks[2].forwards_len, 2);
 	assert_addr(&cf->blocks[2].forwards[1].upstreams[1].addr, "2001:db8::9", 5300);
-	assert_string_equal(cf->blocks[2].forwards[1].except[1].text, "a\\046b.internal.example.");
+	assert_string_equal(cf->blocks[2].forwards[1].except.list[1].text,
+			    "a\\046b.internal.example.");
 	assert_int_equal(cf->warnings_len, 1);
 	assert_string_equal(cf->warnings[0] + strlen(TEST_DATA),
 			    "syntax.Corefile:15: cache: port 5353: the cache belongs to port 53 "

@@ -5,6 +5,7 @@
  */
 #include "corefile_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,21 +65,22 @@ char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len)
 	return copy;
 }
 
-void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
-			size_t elem_size)
+int corefile_mem_append(struct corefile_mem *mem, void *list, size_t *len, const void *element,
+			size_t size)
 {
-	size_t want = *cap ? *cap * 2 : 1; /* most lists hold one */
-	void *bigger;
+	size_t room = *len ? *len * 2 : 1; /* most lists hold one */
+	char *array, *bigger;
 
-	if (len < *cap)
-		return array;
-	if (want > MEM_MAX / elem_size)
-		return NULL;
-	bigger = corefile_mem_alloc(mem, want * elem_size);
-	if (!bigger)
-		return NULL;
-	if (len)
-		memcpy(bigger, array, len * elem_size);
-	*cap = want;
-	return bigger; /* the old one stays until everything goes */
+	memcpy(&array, list, sizeof(array));
+	if (!(*len & (*len - 1))) {
+		bigger = room > MEM_MAX / size ? NULL : corefile_mem_alloc(mem, room * size);
+		if (!bigger)
+			return -ENOMEM;
+		if (*len)
+			memcpy(bigger, array, *len * size);
+		array = bigger; /* the old one stays until everything goes */
+		memcpy(list, &array, sizeof(array));
+	}
+	memcpy(array + (*len)++ * size, element, size);
+	return 0;
 }

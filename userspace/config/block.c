@@ -29,14 +29,7 @@ struct corefile_block corefile_block_defaults(const char *file, unsigned int lin
 
 int corefile_add_block(struct corefile *cf, const struct corefile_block *block)
 {
-	struct corefile_block *list = corefile_mem_grow(cf->mem, cf->blocks, cf->blocks_len,
-							&cf->blocks_cap, sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	list[cf->blocks_len++] = *block;
-	cf->blocks = list;
-	return 0;
+	return corefile_mem_append(cf->mem, &cf->blocks, &cf->blocks_len, block, sizeof(*block));
 }
 
 void corefile_block_apart(struct corefile_block *block)

@@ -13,10 +13,9 @@
 
 /* The keys of the block being read: what zones they stand for, and the port of each zone. */
 struct keys {
-	struct corefile_zone *zones;
-	size_t len, cap;
+	struct corefile_zones zones;
 	uint16_t *ports;
-	size_t ports_len, ports_cap;
+	size_t ports_len;
 	unsigned int left_out; /* of other transports */
 };
 
@@ -35,7 +34,7 @@ static bool is_other_transport(const char *key)
 static int add_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
 		   struct keys *keys)
 {
-	uint16_t port, *ports;
+	uint16_t port;
 	char *host;
 	int err;
 
@@ -48,21 +47,15 @@ static int add_key(struct corefile_parse *p, const struct corefile_token *at, co
 	}
 	err = corefile_split_key(p, at, key, &host, &port);
 	if (!err)
-		err = corefile_zones(p, at, host,
-				     &(struct corefile_zone_list){ .list = &keys->zones,
-								   .len = &keys->len,
-								   .cap = &keys->cap });
+		err = corefile_zones(p, at, host, &keys->zones);
 	if (err)
 		return err;
 	if (!port)
 		port = p->options->default_port ? p->options->default_port : COREFILE_PORT_DEFAULT;
-	while (keys->ports_len < keys->len) {
-		ports = corefile_mem_grow(p->scratch, keys->ports, keys->ports_len,
-					  &keys->ports_cap, sizeof(*ports));
-		if (!ports)
+	while (keys->ports_len < keys->zones.len) {
+		if (corefile_mem_append(p->scratch, &keys->ports, &keys->ports_len, &port,
+					sizeof(port)))
 			return corefile_nomem(p);
-		ports[keys->ports_len++] = port;
-		keys->ports = ports;
 	}
 	return 0;
 }
@@ -81,7 +74,7 @@ static int read_key(struct corefile_parse *p, const struct corefile_token *at, s
 
 	do {
 		len = strcspn(s, ",");
-		if (!len && (!*s || *comma || !(keys->len + keys->left_out)))
+		if (!len && (!*s || *comma || !(keys->zones.len + keys->left_out)))
 			return corefile_fail(p, at,
 					     "a zone is missing in '%s'; write names divided by "
 					     "one comma or by blanks",
@@ -126,7 +119,7 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 	}
 	if (comma)
 		return corefile_fail(p, t, "no zone follows the last comma; take the comma out");
-	if (!keys->len && !keys->left_out)
+	if (!keys->zones.len && !keys->left_out)
 		return corefile_fail(
 			p, first, "it has no zone; write names before '{', or '.' for every name");
 	return 0;
@@ -137,29 +130,29 @@ static int read_keys(struct corefile_parse *p, struct keys *keys)
 static int add_blocks(struct corefile_parse *p, const struct corefile_block *read,
 		      const struct keys *keys)
 {
-	bool *done = corefile_mem_alloc(p->scratch, keys->len * sizeof(*done));
+	bool *done = corefile_mem_alloc(p->scratch, keys->zones.len * sizeof(*done));
 	int err = 0;
 
 	if (!done)
 		return corefile_nomem(p);
-	for (size_t i = 0; i < keys->len && !err; i++) {
+	for (size_t i = 0; i < keys->zones.len && !err; i++) {
 		struct corefile_block block = *read;
 		size_t zones = 0;
 
 		if (done[i])
 			continue;
 		block.port = keys->ports[i];
-		for (size_t j = i; j < keys->len; j++)
+		for (size_t j = i; j < keys->zones.len; j++)
 			zones += keys->ports[j] == block.port;
 		block.zones = corefile_mem_alloc(p->cf->mem, zones * sizeof(*block.zones));
 		block.binds =
 			corefile_mem_alloc(p->cf->mem, block.binds_len * sizeof(*block.binds));
 		if (!block.zones || !block.binds)
 			return corefile_nomem(p);
-		for (size_t j = i; j < keys->len; j++) {
+		for (size_t j = i; j < keys->zones.len; j++) {
 			if (keys->ports[j] != block.port)
 				continue;
-			block.zones[block.zones_len++] = keys->zones[j];
+			block.zones[block.zones_len++] = keys->zones.list[j];
 			done[j] = true;
 		}
 		for (size_t j = 0; j < block.binds_len; j++) {
@@ -188,10 +181,6 @@ static int read_block(struct corefile_parse *p)
 	int err;
 
 	p->block = &block;
-	p->binds_cap = 0;
-	p->forwards_cap = 0;
-	p->hosts_cap = p->templates_cap = p->rewrites_cap = p->acls_cap = 0;
-	p->logs_cap = p->consolidate_cap = 0;
 	p->directive = "server block";
 	err = read_keys(p, &keys);
 	if (err)
@@ -209,8 +198,8 @@ static int read_block(struct corefile_parse *p)
 				     corefile_show(p, key->text));
 	p->at += braced;
 	err = corefile_directives(p, braced, key);
-	if (!err && keys.len && !block.forwards_len && !block.templates_len && !block.has_hosts &&
-	    !block.whoami)
+	if (!err && keys.zones.len && !block.forwards_len && !block.templates_len &&
+	    !block.has_hosts && !block.whoami)
 		err = corefile_warn(
 			p, key,
 			"it has no forward; every query for its zones is answered SERVFAIL");

@@ -80,7 +80,7 @@ struct corefile_mem;
 
 struct corefile {
 	struct corefile_block *blocks; /* in file order, at least one */
-	size_t blocks_len, blocks_cap;
+	size_t blocks_len;
 	const char **warnings; /* each "FILE:LINE: DIRECTIVE: ..." */
 	size_t warnings_len;
 	uint16_t cached_port;	  /* whose blocks are not apart: 53 where a block has it */

@@ -26,7 +26,7 @@ struct corefile_token {
 
 struct corefile_tokens {
 	struct corefile_token *list;
-	size_t len, cap;
+	size_t len;
 };
 
 /* A directive or option with its arguments. */
@@ -60,7 +60,7 @@ struct corefile_parse {
 	size_t at;
 
 	struct corefile_snippet *snippets;
-	size_t snippets_len, snippets_cap;
+	size_t snippets_len;
 	unsigned int brace_depth;
 
 	const char *file; /* of the text itself */
@@ -70,9 +70,6 @@ struct corefile_parse {
 	const struct corefile_token *known;
 	struct corefile_block *block; /* being filled */
 	struct corefile_forward *forward;
-	size_t binds_cap, forwards_cap, upstreams_cap, except_cap, warnings_cap, prefer_cap,
-		hosts_cap, templates_cap, rewrites_cap, logs_cap, consolidate_cap, acls_cap,
-		acl_policies_cap;
 	unsigned int log_classes; /* of the log being read, as far as given */
 	size_t zones_total;
 
@@ -85,9 +82,12 @@ struct corefile_mem *corefile_mem_new(void);
 void corefile_mem_free(struct corefile_mem *mem);
 void *corefile_mem_alloc(struct corefile_mem *mem, size_t size); /* zeroed */
 char *corefile_mem_strndup(struct corefile_mem *mem, const char *s, size_t len);
-/* Room for one more element after `len` of them: the (possibly moved) array, or NULL. */
-void *corefile_mem_grow(struct corefile_mem *mem, void *array, size_t len, size_t *cap,
-			size_t elem_size);
+/*
+ * One more element behind the *len that the array at *list has, which may move. Only for lists that
+ * are made by this alone: their room is the next power of two. -ENOMEM.
+ */
+int corefile_mem_append(struct corefile_mem *mem, void *list, size_t *len, const void *element,
+			size_t size);
 
 /* block.c: what a block is before anything is read of it; -ENOMEM when it cannot be kept; without
  * the cache, which is another port's. */
@@ -104,6 +104,9 @@ int corefile_fail(struct corefile_parse *p, const struct corefile_token *at, con
 int corefile_fail_at(struct corefile_parse *p, int error, const char *file, unsigned int line,
 		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 int corefile_nomem(struct corefile_parse *p);
+/* corefile_mem_append() to the configuration's memory. */
+int corefile_append(struct corefile_parse *p, void *list, size_t *len, const void *element,
+		    size_t size);
 int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
@@ -184,6 +187,16 @@ COREFILE_SETTER(end_failover);
 COREFILE_SETTER(end_read_timeout);
 extern const char *const corefile_policies[]; /* NULL at the end */
 
+/* set_rewrite.c, set_log.c: words by the enum that they stand for */
+extern const char *const corefile_matches[];
+extern const char *const corefile_edns0_actions[];
+extern const char *const corefile_error_levels[];
+struct corefile_log_word {
+	const char *name; /* NULL at the end */
+	unsigned int bits;
+};
+extern const struct corefile_log_word corefile_log_classes[];
+
 /* set_local.c */
 COREFILE_SETTER(set_dns64);
 COREFILE_SETTER(set_dns64_prefix);
@@ -238,13 +251,9 @@ bool corefile_subnet(const char *text, bool alone, struct corefile_subnet *out);
 /* zones.c: the struct of a name; -ENOMEM. */
 int corefile_zone_make(struct corefile_mem *mem, const struct dns_name *name, const char *file,
 		       unsigned int line, struct corefile_zone *out);
-/* A name or CIDR as the zones it stands for, appended to *list. */
-struct corefile_zone_list {
-	struct corefile_zone **list;
-	size_t *len, *cap;
-};
+/* A name or CIDR as the zones it stands for, appended to *to. */
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
-		   const struct corefile_zone_list *to);
+		   struct corefile_zones *to);
 /* "[dns://]NAME[:PORT]" split: *host is scratch memory, *port is 0 when there is none. */
 int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at, const char *key,
 		       char **host, uint16_t *port);

@@ -102,8 +102,7 @@ struct corefile_forward {
 	struct corefile_zone from;
 	struct corefile_upstream *upstreams; /* in file order */
 	size_t upstreams_len;		     /* 1 to COREFILE_TO_MAX */
-	struct corefile_zone *except;
-	size_t except_len;
+	struct corefile_zones except;
 	enum corefile_policy policy;
 	bool force_tcp; /* wins over prefer_udp */
 	bool prefer_udp;

@@ -172,7 +172,7 @@ static int define_snippet(struct corefile_parse *p, const struct corefile_token 
 			  const struct corefile_token *end, const struct corefile_token **next)
 {
 	const struct corefile_snippet *same;
-	struct corefile_snippet *list;
+	struct corefile_snippet snippet = { .def = at, .list = at + 2 };
 	const struct corefile_token *t;
 	unsigned int depth = 1;
 	char *name;
@@ -188,21 +188,20 @@ static int define_snippet(struct corefile_parse *p, const struct corefile_token 
 			p, at,
 			"the snippet's '{' has no '}'; close it with '}' on a line of its own");
 	name = corefile_mem_strndup(p->scratch, at->text + 1, strlen(at->text) - 2);
-	list = corefile_mem_grow(p->scratch, p->snippets, p->snippets_len, &p->snippets_cap,
-				 sizeof(*list));
-	if (!name || !list)
+	if (!name)
 		return corefile_nomem(p);
-	p->snippets = list;
 	same = find_snippet(p, name);
 	if (same)
 		return corefile_fail(
 			p, at, "the snippet is already defined at line %u; give it another name",
 			same->def->line);
-	list[p->snippets_len++] = (struct corefile_snippet){
-		.name = name, .def = at, .list = at + 2, .len = (size_t)(t - at - 2)
-	};
+	snippet.name = name;
+	snippet.len = (size_t)(t - at - 2);
 	*next = t + 1;
-	return 0;
+	return corefile_mem_append(p->scratch, &p->snippets, &p->snippets_len, &snippet,
+				   sizeof(snippet))
+		       ? corefile_nomem(p)
+		       : 0;
 }
 
 int corefile_expand(struct corefile_parse *p, const struct corefile_token *in, size_t len,

@@ -78,20 +78,10 @@ static int set_rcodes(struct corefile_parse *p, uint16_t *rcodes,
 static int add_string(struct corefile_parse *p, struct corefile_strings *strings,
 		      const struct corefile_token *at)
 {
-	const char **list =
-		corefile_mem_alloc(p->cf->mem, (strings->len + 1) * sizeof(*strings->list));
-	int err;
+	const char *text;
+	int err = corefile_value_text(p, at, &text);
 
-	if (!list)
-		return corefile_nomem(p);
-	if (strings->len)
-		memcpy(list, strings->list, strings->len * sizeof(*list));
-	err = corefile_value_text(p, at, &list[strings->len]);
-	if (err)
-		return err;
-	strings->len++;
-	strings->list = list;
-	return 0;
+	return err ? err : corefile_append(p, &strings->list, &strings->len, &text, sizeof(text));
 }
 
 static int check_record(struct corefile_parse *p, const struct corefile_token *arg)

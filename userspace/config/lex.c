@@ -33,21 +33,15 @@ bool corefile_is_close(const struct corefile_token *token)
 int corefile_tokens_push(struct corefile_parse *p, struct corefile_tokens *tokens,
 			 const struct corefile_token *token)
 {
-	struct corefile_token *list;
-
 	if (tokens->len >= COREFILE_TOKENS_MAX)
 		return corefile_fail(
 			p, token,
 			"the configuration has more than %d words with all imports filled in; "
 			"import less",
 			COREFILE_TOKENS_MAX);
-	list = corefile_mem_grow(p->scratch, tokens->list, tokens->len, &tokens->cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[tokens->len++] = *token;
-	tokens->list = list;
-	return 0;
+	return corefile_mem_append(p->scratch, &tokens->list, &tokens->len, token, sizeof(*token))
+		       ? corefile_nomem(p)
+		       : 0;
 }
 
 /* Octets of the white space at `at`, 0 if it is none. NBSP and NEL are blanks in CoreDNS, and get

@@ -46,8 +46,8 @@ const struct corefile_block *corefile__block_for(const struct corefile *cf,
 
 static bool excepted(const struct corefile_forward *forward, const struct dns_name *qname)
 {
-	for (size_t i = 0; i < forward->except_len; i++) {
-		if (dns_name__within(qname, &forward->except[i].name))
+	for (size_t i = 0; i < forward->except.len; i++) {
+		if (dns_name__within(qname, &forward->except.list[i].name))
 			return true;
 	}
 	return false;

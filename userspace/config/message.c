@@ -112,10 +112,15 @@ int corefile_nomem(struct corefile_parse *p)
 	return -ENOMEM;
 }
 
+int corefile_append(struct corefile_parse *p, void *list, size_t *len, const void *element,
+		    size_t size)
+{
+	return corefile_mem_append(p->cf->mem, list, len, element, size) ? corefile_nomem(p) : 0;
+}
+
 int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, const char *fmt, ...)
 {
 	char text[sizeof(p->err->text)];
-	const char **list;
 	char *copy;
 	va_list args;
 
@@ -124,11 +129,7 @@ int corefile_warn(struct corefile_parse *p, const struct corefile_token *at, con
 	va_end(args);
 
 	copy = corefile_mem_strndup(p->cf->mem, text, strlen(text));
-	list = corefile_mem_grow(p->cf->mem, p->cf->warnings, p->cf->warnings_len, &p->warnings_cap,
-				 sizeof(*list));
-	if (!copy || !list)
+	if (!copy)
 		return corefile_nomem(p);
-	list[p->cf->warnings_len++] = copy;
-	p->cf->warnings = list;
-	return 0;
+	return corefile_append(p, &p->cf->warnings, &p->cf->warnings_len, &copy, sizeof(copy));
 }

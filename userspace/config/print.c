@@ -34,22 +34,13 @@ static void print_subnet(const struct corefile_subnet *subnet, FILE *out)
 
 static void print_log(const struct corefile_log *log, FILE *out)
 {
-	static const struct {
-		unsigned int bit;
-		const char *name;
-	} classes[] = {
-		{ COREFILE_LOG_SUCCESS, "success" },
-		{ COREFILE_LOG_DENIAL, "denial" },
-		{ COREFILE_LOG_ERROR, "error" },
-	};
-
 	fputs(DIRECTIVE "log", out);
 	print_zones(&log->names, out);
 	print_text(log->format, out);
 	fputs(" {\n" OPTION "class", out);
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		if (log->classes & classes[i].bit)
-			fprintf(out, " %s", classes[i].name);
+	for (const struct corefile_log_word *class = corefile_log_classes; class->name; class ++) {
+		if (class->bits != COREFILE_LOG_ALL && log->classes & class->bits)
+			fprintf(out, " %s", class->name);
 	}
 	fputs("\n" DIRECTIVE "}\n", out);
 }
@@ -93,19 +84,14 @@ static void print_cache(const struct corefile_block *b, FILE *out)
 
 static void print_edns0(const struct corefile_rewrite *rule, FILE *out)
 {
-	static const char *const actions[] = {
-		[COREFILE_EDNS0_SET] = "set",
-		[COREFILE_EDNS0_REPLACE] = "replace",
-		[COREFILE_EDNS0_APPEND] = "append",
-		[COREFILE_EDNS0_UNSET] = "unset",
-	};
+	const char *action = corefile_edns0_actions[rule->edns0_action];
 
 	if (rule->edns0_source == COREFILE_EDNS0_SUBNET) {
-		fprintf(out, " edns0 subnet %s %u %u", actions[rule->edns0_action],
-			rule->edns0_bits[0], rule->edns0_bits[1]);
+		fprintf(out, " edns0 subnet %s %u %u", action, rule->edns0_bits[0],
+			rule->edns0_bits[1]);
 		return;
 	}
-	fprintf(out, " edns0 local %s %u", actions[rule->edns0_action], rule->edns0_code);
+	fprintf(out, " edns0 local %s %u", action, rule->edns0_code);
 	if (rule->edns0_action == COREFILE_EDNS0_UNSET)
 		return;
 	if (rule->edns0_source != COREFILE_EDNS0_FIXED) {
@@ -119,13 +105,7 @@ static void print_edns0(const struct corefile_rewrite *rule, FILE *out)
 
 static void print_match(const char *field, const struct corefile_rewrite *rule, FILE *out)
 {
-	static const char *const matches[] = {
-		[COREFILE_MATCH_EXACT] = "exact",   [COREFILE_MATCH_PREFIX] = "prefix",
-		[COREFILE_MATCH_SUFFIX] = "suffix", [COREFILE_MATCH_SUBSTRING] = "substring",
-		[COREFILE_MATCH_REGEX] = "regex",
-	};
-
-	fprintf(out, " %s %s", field, matches[rule->match]);
+	fprintf(out, " %s %s", field, corefile_matches[rule->match]);
 	print_text(rule->from, out);
 }
 

@@ -5,16 +5,8 @@
  */
 #include "print_priv.h"
 
-#include "base/log.h"
-
 void print_consolidate(const char *option, const void *at, FILE *out)
 {
-	static const char *const levels[] = {
-		[LOG_LEVEL_ERROR] = "error",
-		[LOG_LEVEL_WARN] = "warning",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_DEBUG] = "debug",
-	};
 	const struct corefile_errors *errors = at;
 
 	for (size_t i = 0; i < errors->consolidate_len; i++) {
@@ -23,7 +15,8 @@ void print_consolidate(const char *option, const void *at, FILE *out)
 		fprintf(out, OPTION "%s", option);
 		print_duration(c->duration_ns, out);
 		print_text(c->regex, out);
-		fprintf(out, " %s%s\n", levels[c->level], c->show_first ? " show_first" : "");
+		fprintf(out, " %s%s\n", corefile_error_levels[c->level],
+			c->show_first ? " show_first" : "");
 	}
 }
 
@@ -119,10 +112,10 @@ void print_except(const char *option, const void *at, FILE *out)
 {
 	const struct corefile_forward *f = at;
 
-	if (!f->except_len)
+	if (!f->except.len)
 		return;
 	fprintf(out, OPTION "%s", option);
-	print_zones(&(struct corefile_zones){ f->except, f->except_len }, out);
+	print_zones(&f->except, out);
 	fputc('\n', out);
 }
 

@@ -22,50 +22,34 @@ const char *corefile_acl_action(enum corefile_acl_action action)
 int corefile_set_acl(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_block *b = p->block;
-	struct corefile_acl acl = { .policies = NULL }, *list;
+	struct corefile_acl acl = { .policies = NULL };
 	int err = corefile_value_zones(p, stmt->args, stmt->args_len, &acl.zones);
 
 	if (err)
 		return err;
-	list = corefile_mem_grow(p->cf->mem, b->acls, b->acls_len, &p->acls_cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[b->acls_len++] = acl;
-	b->acls = list;
-	p->acl_policies_cap = 0;
-	return 0;
+	return corefile_append(p, &b->acls, &b->acls_len, &acl, sizeof(acl));
 }
 
 static int add_type(struct corefile_parse *p, const struct corefile_token *arg,
-		    struct corefile_acl_policy *policy, size_t *cap)
+		    struct corefile_acl_policy *policy)
 {
-	uint16_t *list, type;
+	uint16_t type;
 	int err = corefile_value_type(p, arg, &type);
 
 	if (err)
 		return err;
-	list = corefile_mem_grow(p->cf->mem, policy->types, policy->types_len, cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[policy->types_len++] = type;
-	policy->types = list;
-	return 0;
+	return corefile_append(p, &policy->types, &policy->types_len, &type, sizeof(type));
 }
 
 static int add_net(struct corefile_parse *p, const struct corefile_token *arg,
-		   struct corefile_acl_policy *policy, size_t *cap)
+		   struct corefile_acl_policy *policy)
 {
-	struct corefile_subnet net, *list;
+	struct corefile_subnet net;
 
 	if (!corefile_subnet(arg->text, true, &net))
 		return corefile_fail(p, arg, "'%s' is not a source; write IP, IP/BITS or *",
 				     corefile_show(p, arg->text));
-	list = corefile_mem_grow(p->cf->mem, policy->nets, policy->nets_len, cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[policy->nets_len++] = net;
-	policy->nets = list;
-	return 0;
+	return corefile_append(p, &policy->nets, &policy->nets_len, &net, sizeof(net));
 }
 
 static bool is_keyword(const struct corefile_token *arg)
@@ -78,7 +62,7 @@ static bool is_keyword(const struct corefile_token *arg)
  * else is written there; the last "type *" or none at all, too.
  */
 static int read_part(struct corefile_parse *p, const struct corefile_statement *stmt, size_t *at,
-		     struct corefile_acl_policy *policy, size_t caps[2])
+		     struct corefile_acl_policy *policy)
 {
 	const struct corefile_token *keyword = &stmt->args[(*at)++];
 	bool type = !strcasecmp(keyword->text, "type"), all = false, any = false;
@@ -94,8 +78,7 @@ static int read_part(struct corefile_parse *p, const struct corefile_statement *
 		any = true;
 		all |= !strcmp(arg->text, "*");
 		if (!all)
-			err = type ? add_type(p, arg, policy, &caps[0])
-				   : add_net(p, arg, policy, &caps[1]);
+			err = type ? add_type(p, arg, policy) : add_net(p, arg, policy);
 	}
 	if (!err && !any)
 		err = corefile_fail(p, keyword,
@@ -111,8 +94,8 @@ static int read_part(struct corefile_parse *p, const struct corefile_statement *
 int corefile_set_acl_policy(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_acl *acl = &p->block->acls[p->block->acls_len - 1];
-	struct corefile_acl_policy policy = { .types = NULL }, *list;
-	size_t caps[2] = { 0, 0 }, at = 0;
+	struct corefile_acl_policy policy = { .types = NULL };
+	size_t at = 0;
 	int err = 0;
 
 	while (policy.action <= COREFILE_ACL_DROP &&
@@ -121,16 +104,10 @@ int corefile_set_acl_policy(struct corefile_parse *p, const struct corefile_stat
 	if (policy.action > COREFILE_ACL_DROP)
 		return 1;
 	while (!err && at < stmt->args_len)
-		err = read_part(p, stmt, &at, &policy, caps);
+		err = read_part(p, stmt, &at, &policy);
 	if (err)
 		return err;
 	policy.all_types |= !policy.types_len;
 	policy.all_nets |= !policy.nets_len;
-	list = corefile_mem_grow(p->cf->mem, acl->policies, acl->policies_len, &p->acl_policies_cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[acl->policies_len++] = policy;
-	acl->policies = list;
-	return 0;
+	return corefile_append(p, &acl->policies, &acl->policies_len, &policy, sizeof(policy));
 }

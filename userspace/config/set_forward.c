@@ -28,18 +28,12 @@ static int add_upstream(struct corefile_parse *p, const struct corefile_token *a
 			const struct corefile_upstream *upstream)
 {
 	struct corefile_forward *fwd = p->forward;
-	struct corefile_upstream *list;
 
 	if (fwd->upstreams_len == COREFILE_TO_MAX)
 		return corefile_fail(p, at, "more than %d upstreams are given; write at most %d",
 				     COREFILE_TO_MAX, COREFILE_TO_MAX);
-	list = corefile_mem_grow(p->cf->mem, fwd->upstreams, fwd->upstreams_len, &p->upstreams_cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[fwd->upstreams_len++] = *upstream;
-	fwd->upstreams = list;
-	return 0;
+	return corefile_append(p, &fwd->upstreams, &fwd->upstreams_len, upstream,
+			       sizeof(*upstream));
 }
 
 /* One line of a resolv.conf-like file, which `line` is a copy of. */
@@ -170,7 +164,7 @@ static int add_to(struct corefile_parse *p, const struct corefile_token *at)
 
 /* FROM and except: a key as in a block, of which only the name counts. */
 static int add_zones(struct corefile_parse *p, const struct corefile_token *at,
-		     const struct corefile_zone_list *to)
+		     struct corefile_zones *to)
 {
 	uint16_t port;
 	char *host;
@@ -184,20 +178,18 @@ static int add_zones(struct corefile_parse *p, const struct corefile_token *at,
 
 static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 {
-	struct corefile_zone *from = NULL;
-	size_t len = 0, cap = 0;
-	int err = add_zones(
-		p, at, &(struct corefile_zone_list){ .list = &from, .len = &len, .cap = &cap });
+	struct corefile_zones from = { .len = 0 };
+	int err = add_zones(p, at, &from);
 
 	if (err)
 		return err;
-	if (len > 1)
+	if (from.len > 1)
 		return corefile_fail(p, at,
 				     "'%s' stands for %zu zones; write one forward for each, or a "
 				     "network that ends at "
 				     "an octet (a nibble for IPv6)",
-				     corefile_show(p, at->text), len);
-	p->forward->from = *from;
+				     corefile_show(p, at->text), from.len);
+	p->forward->from = from.list[0];
 	return 0;
 }
 
@@ -206,7 +198,7 @@ static int set_from(struct corefile_parse *p, const struct corefile_token *at)
 static int check_from(struct corefile_parse *p, const struct corefile_token *at)
 {
 	for (struct corefile_forward *f = p->block->forwards; f < p->forward; f++) {
-		if (f->except_len || f->next_rcodes || f->next_on_nodata ||
+		if (f->except.len || f->next_rcodes || f->next_on_nodata ||
 		    !dns_name__equal(&f->from.name, &p->forward->from.name))
 			continue;
 		return corefile_fail(
@@ -231,19 +223,14 @@ struct corefile_forward corefile_forward_defaults(const char *file, unsigned int
 
 int corefile_set_forward(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
+	struct corefile_forward forward =
+		corefile_forward_defaults(stmt->name->file, stmt->name->line);
 	struct corefile_block *b = p->block;
-	struct corefile_forward *list;
-	int err;
+	int err = corefile_append(p, &b->forwards, &b->forwards_len, &forward, sizeof(forward));
 
-	list = corefile_mem_grow(p->cf->mem, b->forwards, b->forwards_len, &p->forwards_cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	b->forwards = list;
-	p->forward = &list[b->forwards_len++];
-	p->upstreams_cap = 0;
-	p->except_cap = 0;
-	*p->forward = corefile_forward_defaults(stmt->name->file, stmt->name->line);
+	if (err)
+		return err;
+	p->forward = &b->forwards[b->forwards_len - 1];
 	err = set_from(p, &stmt->args[0]);
 	if (!err)
 		err = check_from(p, &stmt->args[0]);
@@ -259,32 +246,25 @@ int corefile_set_forward(struct corefile_parse *p, const struct corefile_stateme
 
 int corefile_set_except(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	struct corefile_forward *f = p->forward;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < stmt->args_len; i++)
-		err = add_zones(p, &stmt->args[i],
-				&(struct corefile_zone_list){ .list = &f->except,
-							      .len = &f->except_len,
-							      .cap = &p->except_cap });
+		err = add_zones(p, &stmt->args[i], &p->forward->except);
 	return err;
 }
 
 static int set_health_check_domain(struct corefile_parse *p, const struct corefile_token *at)
 {
-	struct corefile_zone *zone = NULL;
-	size_t len = 0, cap = 0;
+	struct corefile_zones zones = { .len = 0 };
 	int err;
 
 	if (strchr(at->text, '/'))
 		return corefile_fail(p, at,
 				     "'%s' is not a name; write health_check DURATION domain NAME",
 				     corefile_show(p, at->text));
-	err = corefile_zones(
-		p, at, at->text,
-		&(struct corefile_zone_list){ .list = &zone, .len = &len, .cap = &cap });
+	err = corefile_zones(p, at, at->text, &zones);
 	if (!err)
-		p->forward->health_check_domain = *zone;
+		p->forward->health_check_domain = zones.list[0];
 	return err;
 }
 

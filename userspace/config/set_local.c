@@ -60,7 +60,6 @@ int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_sta
 {
 	struct corefile_hosts *hosts = &p->block->hosts;
 	struct corefile_hosts_entry entry = { .names_len = stmt->args_len };
-	struct corefile_hosts_entry *list;
 	const char **names;
 	char addr[INET6_ADDRSTRLEN] = "";
 	size_t addr_len = strcspn(stmt->name->text, "%"); /* fe80::1%eth0: as in a hosts file */
@@ -73,16 +72,14 @@ int corefile_set_hosts_entry(struct corefile_parse *p, const struct corefile_sta
 	if (!stmt->args_len || stmt->has_block)
 		return corefile_fail(p, stmt->name, "no name follows; write IP NAME...");
 	names = corefile_mem_alloc(p->cf->mem, stmt->args_len * sizeof(*names));
-	list = corefile_mem_grow(p->cf->mem, hosts->entries, hosts->entries_len, &p->hosts_cap,
-				 sizeof(*list));
-	if (!names || !list)
+	if (!names)
 		return corefile_nomem(p);
 	for (size_t i = 0; !err && i < stmt->args_len; i++)
 		err = host_name(p, &stmt->args[i], &names[i]);
 	entry.names = names;
-	list[hosts->entries_len++] = entry;
-	hosts->entries = list;
-	return err;
+	return err ? err
+		   : corefile_append(p, &hosts->entries, &hosts->entries_len, &entry,
+				     sizeof(entry));
 }
 
 /* ---- template ---- */
@@ -96,7 +93,6 @@ int corefile_set_template(struct corefile_parse *p, const struct corefile_statem
 {
 	struct corefile_block *b = p->block;
 	struct corefile_template t = { .file = stmt->name->file, .line = stmt->name->line };
-	struct corefile_template *list;
 	int err = corefile_value_class(p, &stmt->args[0], true, &t.class);
 
 	if (!err)
@@ -105,13 +101,7 @@ int corefile_set_template(struct corefile_parse *p, const struct corefile_statem
 		err = corefile_value_zones(p, stmt->args + 2, stmt->args_len - 2, &t.zones);
 	if (err)
 		return err;
-	list = corefile_mem_grow(p->cf->mem, b->templates, b->templates_len, &p->templates_cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[b->templates_len++] = t;
-	b->templates = list;
-	return 0;
+	return corefile_append(p, &b->templates, &b->templates_len, &t, sizeof(t));
 }
 
 int corefile_set_rcode(struct corefile_parse *p, const struct corefile_statement *stmt)

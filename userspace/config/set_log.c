@@ -11,21 +11,18 @@
 
 /* ---- errors ---- */
 
+const char *const corefile_error_levels[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARN] = "warning",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
 static bool level_of(const char *text, int *out)
 {
-	static const struct {
-		const char *name;
-		enum log_level level;
-	} levels[] = {
-		{ "error", LOG_LEVEL_ERROR },
-		{ "warning", LOG_LEVEL_WARN },
-		{ "info", LOG_LEVEL_INFO },
-		{ "debug", LOG_LEVEL_DEBUG },
-	};
-
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (!strcmp(levels[i].name, text)) {
-			*out = levels[i].level;
+	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+		if (!strcmp(corefile_error_levels[i], text)) {
+			*out = i;
 			return true;
 		}
 	}
@@ -45,7 +42,7 @@ int corefile_set_errors(struct corefile_parse *p, const struct corefile_statemen
 int corefile_set_consolidate(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_errors *errors = &p->block->errors;
-	struct corefile_consolidate new = { .level = LOG_LEVEL_ERROR }, *list;
+	struct corefile_consolidate new = { .level = LOG_LEVEL_ERROR };
 	const struct corefile_token *arg;
 	int err = corefile_value_duration(p, &stmt->args[0], &new.duration_ns);
 
@@ -66,20 +63,15 @@ int corefile_set_consolidate(struct corefile_parse *p, const struct corefile_sta
 	}
 	if (err)
 		return err;
-	list = corefile_mem_grow(p->cf->mem, errors->consolidate, errors->consolidate_len,
-				 &p->consolidate_cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[errors->consolidate_len++] = new;
-	errors->consolidate = list;
-	return 0;
+	return corefile_append(p, &errors->consolidate, &errors->consolidate_len, &new,
+			       sizeof(new));
 }
 
 /* ---- log ---- */
 
 int corefile_set_log(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	struct corefile_log new = { .format = "{common}", .classes = COREFILE_LOG_ALL }, *list;
+	struct corefile_log new = { .format = "{common}", .classes = COREFILE_LOG_ALL };
 	struct corefile_block *b = p->block;
 	size_t names = stmt->args_len;
 	int err = 0;
@@ -90,38 +82,31 @@ int corefile_set_log(struct corefile_parse *p, const struct corefile_statement *
 		err = corefile_value_zones(p, stmt->args, names, &new.names);
 	if (err)
 		return err;
-	list = corefile_mem_grow(p->cf->mem, b->logs, b->logs_len, &p->logs_cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[b->logs_len++] = new;
-	b->logs = list;
 	p->log_classes = 0;
-	return 0;
+	return corefile_append(p, &b->logs, &b->logs_len, &new, sizeof(new));
 }
+
+const struct corefile_log_word corefile_log_classes[] = {
+	{ "success", COREFILE_LOG_SUCCESS },
+	{ "denial", COREFILE_LOG_DENIAL },
+	{ "error", COREFILE_LOG_ERROR },
+	{ "all", COREFILE_LOG_ALL },
+	{ NULL, 0 },
+};
 
 int corefile_set_log_class(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	static const struct {
-		const char *name;
-		unsigned int bits;
-	} classes[] = {
-		{ "success", COREFILE_LOG_SUCCESS },
-		{ "denial", COREFILE_LOG_DENIAL },
-		{ "error", COREFILE_LOG_ERROR },
-		{ "all", COREFILE_LOG_ALL },
-	};
-
 	for (size_t i = 0; i < stmt->args_len; i++) {
-		unsigned int bits = 0;
+		const struct corefile_log_word *class = corefile_log_classes;
 
-		for (size_t k = 0; k < sizeof(classes) / sizeof(classes[0]); k++)
-			bits |= strcmp(classes[k].name, stmt->args[i].text) ? 0 : classes[k].bits;
-		if (!bits)
+		while (class->name && strcmp(class->name, stmt->args[i].text))
+			class ++;
+		if (!class->name)
 			return corefile_fail(p, &stmt->args[i],
 					     "unknown class '%s'; allowed: success, denial, "
 					     "error, all",
 					     corefile_show(p, stmt->args[i].text));
-		p->log_classes |= bits;
+		p->log_classes |= class->bits;
 	}
 	p->block->logs[p->block->logs_len - 1].classes = p->log_classes;
 	return 0;

@@ -29,16 +29,8 @@ static size_t left(const struct args *args)
 	return (size_t)(args->end - args->at);
 }
 
+/* In capitals as well, as CoreDNS takes most of them. */
 static bool take_word(struct args *args, const char *word)
-{
-	if (!left(args) || strcasecmp(args->at->text, word) != 0)
-		return false;
-	args->at++;
-	return true;
-}
-
-/* Words that CoreDNS takes in capitals as well. */
-static bool take_any_case(struct args *args, const char *word)
 {
 	if (!left(args) || strcasecmp(args->at->text, word) != 0)
 		return false;
@@ -73,17 +65,17 @@ static int no_match(struct corefile_parse *p, const struct args *args)
 			     corefile_show(p, args->at->text));
 }
 
+const char *const corefile_matches[] = {
+	[COREFILE_MATCH_EXACT] = "exact",   [COREFILE_MATCH_PREFIX] = "prefix",
+	[COREFILE_MATCH_SUFFIX] = "suffix", [COREFILE_MATCH_SUBSTRING] = "substring",
+	[COREFILE_MATCH_REGEX] = "regex",
+};
+
 /* [exact|prefix|...], where at least @more arguments follow it; else exact. */
 static bool take_match(struct args *args, size_t more, struct corefile_rewrite *rule)
 {
-	static const char *const names[] = {
-		[COREFILE_MATCH_EXACT] = "exact",   [COREFILE_MATCH_PREFIX] = "prefix",
-		[COREFILE_MATCH_SUFFIX] = "suffix", [COREFILE_MATCH_SUBSTRING] = "substring",
-		[COREFILE_MATCH_REGEX] = "regex",
-	};
-
-	for (unsigned int i = 0; left(args) > more && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (take_any_case(args, names[i])) {
+	for (unsigned int i = 0; left(args) > more && i <= COREFILE_MATCH_REGEX; i++) {
+		if (take_word(args, corefile_matches[i])) {
 			rule->match = i;
 			return true;
 		}
@@ -127,7 +119,7 @@ static int take_from(struct corefile_parse *p, struct args *args, struct corefil
 
 static int add_answer(struct corefile_parse *p, struct args *args, struct corefile_rewrite *rule)
 {
-	struct corefile_rewrite_answer new = { .value = false }, *list;
+	struct corefile_rewrite_answer new = { .value = false };
 	int err;
 
 	if (take_word(args, "value"))
@@ -142,14 +134,7 @@ static int add_answer(struct corefile_parse *p, struct args *args, struct corefi
 	if (err)
 		return err;
 	args->at += 2;
-	list = corefile_mem_alloc(p->cf->mem, (rule->answers_len + 1) * sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	if (rule->answers_len)
-		memcpy(list, rule->answers, rule->answers_len * sizeof(*list));
-	list[rule->answers_len++] = new;
-	rule->answers = list;
-	return 0;
+	return corefile_append(p, &rule->answers, &rule->answers_len, &new, sizeof(new));
 }
 
 /* [answer] auto | [answer] name|value FROM TO, any number of them; the first one has its "answer".
@@ -393,17 +378,17 @@ static int edns0_bits(struct corefile_parse *p, struct args *args, struct corefi
 	return 0;
 }
 
+const char *const corefile_edns0_actions[] = {
+	[COREFILE_EDNS0_SET] = "set",
+	[COREFILE_EDNS0_REPLACE] = "replace",
+	[COREFILE_EDNS0_APPEND] = "append",
+	[COREFILE_EDNS0_UNSET] = "unset",
+};
+
 static bool take_action(struct args *args, enum corefile_edns0_action *out)
 {
-	static const char *const names[] = {
-		[COREFILE_EDNS0_SET] = "set",
-		[COREFILE_EDNS0_REPLACE] = "replace",
-		[COREFILE_EDNS0_APPEND] = "append",
-		[COREFILE_EDNS0_UNSET] = "unset",
-	};
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (take_word(args, names[i])) {
+	for (unsigned int i = 0; i <= COREFILE_EDNS0_UNSET; i++) {
+		if (take_word(args, corefile_edns0_actions[i])) {
 			*out = i;
 			return true;
 		}
@@ -459,8 +444,7 @@ int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_stateme
 		{ "name", set_name },	{ "type", set_type }, { "class", set_class },
 		{ "edns0", set_edns0 }, { "ttl", set_ttl },   { "rcode", set_rcode },
 	};
-	struct corefile_rewrite rule = { .file = stmt->name->file, .line = stmt->name->line },
-				*list;
+	struct corefile_rewrite rule = { .file = stmt->name->file, .line = stmt->name->line };
 	struct args args = { stmt->args, stmt->args + stmt->args_len, stmt->name };
 	struct corefile_block *b = p->block;
 	int err = 1;
@@ -470,21 +454,15 @@ int corefile_set_rewrite(struct corefile_parse *p, const struct corefile_stateme
 		return corefile_fail(p, stmt->args,
 				     "cname rules are not supported: an answer would need a second "
 				     "look-up after it came; write a name rule");
-	if (take_any_case(&args, "continue"))
+	if (take_word(&args, "continue"))
 		rule.go_on = true;
 	else
-		take_any_case(&args, "stop");
+		take_word(&args, "stop");
 	for (size_t i = 0; err == 1 && i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (take_any_case(&args, fields[i].field))
+		if (take_word(&args, fields[i].field))
 			err = fields[i].set(p, &args, &rule);
 	}
 	if (err)
 		return err == 1 ? wrong(p, &args, COREFILE_REWRITE_FORMS) : err;
-	list = corefile_mem_grow(p->cf->mem, b->rewrites, b->rewrites_len, &p->rewrites_cap,
-				 sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[b->rewrites_len++] = rule;
-	b->rewrites = list;
-	return 0;
+	return corefile_append(p, &b->rewrites, &b->rewrites_len, &rule, sizeof(rule));
 }

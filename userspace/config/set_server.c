@@ -55,7 +55,6 @@ static int add_bind(struct corefile_parse *p, const struct corefile_token *arg,
 		    const union sockaddr_any *addr)
 {
 	struct corefile_block *b = p->block;
-	union sockaddr_any *list;
 	size_t at;
 
 	if (bound(b, addr, &at)) /* as in CoreDNS, which templates give the same address twice */
@@ -63,12 +62,7 @@ static int add_bind(struct corefile_parse *p, const struct corefile_token *arg,
 	if (b->binds_len == COREFILE_BIND_MAX)
 		return corefile_fail(p, arg, "more than %d addresses are given; write fewer",
 				     COREFILE_BIND_MAX);
-	list = corefile_mem_grow(p->cf->mem, b->binds, b->binds_len, &p->binds_cap, sizeof(*list));
-	if (!list)
-		return corefile_nomem(p);
-	list[b->binds_len++] = *addr;
-	b->binds = list;
-	return 0;
+	return corefile_append(p, &b->binds, &b->binds_len, addr, sizeof(*addr));
 }
 
 int corefile_set_bind(struct corefile_parse *p, const struct corefile_statement *stmt)
@@ -162,22 +156,18 @@ int corefile_set_loadbalance(struct corefile_parse *p, const struct corefile_sta
 int corefile_set_prefer(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
 	struct corefile_block *b = p->block;
+	int err = 0;
 
-	for (size_t i = 0; i < stmt->args_len; i++) {
-		struct corefile_subnet subnet = { .family = AF_INET }, *list;
+	for (size_t i = 0; !err && i < stmt->args_len; i++) {
+		struct corefile_subnet subnet = { .family = AF_INET };
 
 		if (!corefile_subnet(stmt->args[i].text, false, &subnet))
 			return corefile_fail(p, &stmt->args[i],
 					     "'%s' is not a subnet; write IP/BITS",
 					     corefile_show(p, stmt->args[i].text));
-		list = corefile_mem_grow(p->cf->mem, b->prefer, b->prefer_len, &p->prefer_cap,
-					 sizeof(*list));
-		if (!list)
-			return corefile_nomem(p);
-		list[b->prefer_len++] = subnet;
-		b->prefer = list;
+		err = corefile_append(p, &b->prefer, &b->prefer_len, &subnet, sizeof(subnet));
 	}
-	return 0;
+	return err;
 }
 
 int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_statement *stmt)

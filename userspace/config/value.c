@@ -268,13 +268,10 @@ int corefile_value_regex(struct corefile_parse *p, const struct corefile_token *
 int corefile_value_zones(struct corefile_parse *p, const struct corefile_token *args, size_t n,
 			 struct corefile_zones *out)
 {
-	size_t cap = out->len;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < n; i++)
-		err = corefile_zones(p, &args[i], args[i].text,
-				     &(struct corefile_zone_list){
-					     .list = &out->list, .len = &out->len, .cap = &cap });
+		err = corefile_zones(p, &args[i], args[i].text, out);
 	return err;
 }
 

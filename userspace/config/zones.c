@@ -20,26 +20,21 @@ int corefile_zone_make(struct corefile_mem *mem, const struct dns_name *name, co
 }
 
 static int append(struct corefile_parse *p, const struct corefile_token *at,
-		  const struct dns_name *name, const struct corefile_zone_list *to)
+		  const struct dns_name *name, struct corefile_zones *to)
 {
-	struct corefile_zone *list;
+	struct corefile_zone zone;
 
 	if (p->zones_total >= COREFILE_ZONES_MAX)
 		return corefile_fail(p, at, "the configuration has more than %d zones; write fewer",
 				     COREFILE_ZONES_MAX);
-	list = corefile_mem_grow(p->cf->mem, *to->list, *to->len, to->cap, sizeof(*list));
-	if (!list)
+	if (corefile_zone_make(p->cf->mem, name, at->file, at->line, &zone))
 		return corefile_nomem(p);
-	*to->list = list;
-	if (corefile_zone_make(p->cf->mem, name, at->file, at->line, &list[*to->len]))
-		return corefile_nomem(p);
-	(*to->len)++;
 	p->zones_total++;
-	return 0;
+	return corefile_append(p, &to->list, &to->len, &zone, sizeof(zone));
 }
 
 int corefile_zones(struct corefile_parse *p, const struct corefile_token *at, const char *text,
-		   const struct corefile_zone_list *to)
+		   struct corefile_zones *to)
 {
 	struct dns_name name;
 	struct reverse rev;

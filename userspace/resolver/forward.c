@@ -152,8 +152,8 @@ static bool forward_answers_below(const void *state, const struct dns_name *name
 		if (forward->from.name.len > name->len &&
 		    dns_name__within(&forward->from.name, name))
 			return true;
-		for (size_t k = 0; k < forward->except_len; k++) {
-			if (dns_name__within(&forward->except[k].name, name))
+		for (size_t k = 0; k < forward->except.len; k++) {
+			if (dns_name__within(&forward->except.list[k].name, name))
 				return true;
 		}
 	}
