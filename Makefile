@@ -45,7 +45,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c)
 .DEFAULT_GOAL := all
 
 help:	## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 all: $(BUILD)/nodens ## build/nodens, the one binary
 unit-tests: $(UNIT) $(SCENARIO)
@@ -187,7 +187,7 @@ asan: ## build/asan: the binary, unit tests and scenarios with ASan and UBSan
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
 		HARDENING=-fPIE all unit-tests
 
-coverage: ## lines of userspace/ that the unit tests reach
+coverage: ## lines of userspace/ that unit tests and scenarios reach
 	$(Q)scripts/coverage
 
 compile_commands: $(BUILD)/compile_commands.json ## for clangd, which looks for it in build/, and clang-tidy
