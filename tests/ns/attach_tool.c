@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The attaching half of the agent by hand, for tests/ns/test_attach.py.
+ * The attaching half of the agent by hand, for tests/ns/test_attach.py and test_pins.py.
  *
  * Contract: one command, its result on stdout, exit status 0 or 1 with the error on stderr;
  * what it attaches stays when it ends, as with an agent that was killed.

@@ -2,19 +2,22 @@
 """Each file of tests in a lab of its own, skips that nobody expects, notes of tests that pass."""
 import fnmatch
 import os
+import re
 import sys
 
 import pytest
 
 sys.dont_write_bytecode = True
-pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows", "reload")
+pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows", "reload", "device", "way")
 
 import lab as lab_module  # noqa: E402
 import labs  # noqa: E402
-from agent import Nodens, block, directive  # noqa: E402
+import nodecache  # noqa: E402
+from agent import Nodens, block, cluster_corefile, directive  # noqa: E402
 from cluster import Cluster, FakeUpstream, Upstreams  # noqa: E402
-from nodecache import NodeCache  # noqa: E402
+from device import COUNT, TOOL, Device, has_feature  # noqa: E402
 from reload import Steered  # noqa: E402
+from way import VARIANTS, Way  # noqa: E402
 
 
 def pytest_cmdline_main(config):
@@ -158,7 +161,99 @@ def serve(nodens, cli, upstreams):
 @pytest.fixture(scope="module")
 def swapped(lab, cluster, p1):
     """nodens in node-cache's place; not started."""
-    cache = NodeCache(lab, cluster)
+    cache = nodecache.NodeCache(lab, cluster)
     cache.rules_before = lab_module.rules()
     yield cache
     cache.stop()
+
+
+@pytest.fixture(scope="module")
+def ground(lab, cluster, p1, p2):
+    """Rules of netfilter before nodens came."""
+    cluster.listen()
+    return lab_module.rules()
+
+
+@pytest.fixture(scope="module")
+def any_way(nodens, cluster, ground):
+    return Way(nodens, cluster)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request):
+    return VARIANTS[request.param]
+
+
+@pytest.fixture
+def way(any_way, nodens, p1, variant):
+    """nodens in each variant, its cache empty."""
+    nodens.ensure(*variant, corefile=cluster_corefile(), probe=p1)
+    return any_way
+
+
+@pytest.fixture
+def tc(any_way, nodens, p1):
+    """nodens with tc alone, its cache empty."""
+    nodens.ensure(*VARIANTS["tc"], corefile=cluster_corefile(), probe=p1)
+    return any_way
+
+
+@pytest.fixture
+def stopped(nodens, ground):
+    nodens.stop()
+    nodens.corefile.write_text(cluster_corefile())
+
+
+@pytest.fixture
+def installed(swapped):
+    """The manifest's ConfigMaps are there, nothing runs."""
+    swapped.install()
+    yield swapped
+    swapped.own()
+
+
+@pytest.fixture
+def cache(swapped, p1):
+    """The manifest's own, running; tests that leave it so share it."""
+    if not (swapped.alive() and swapped.manifest):
+        swapped.install()
+        nodecache.start(swapped, p1)
+        swapped.manifest = True
+    return swapped
+
+
+@pytest.fixture
+def changed(cache):
+    """The manifest's own, running, which the test changes."""
+    yield cache
+    cache.own()
+
+
+@pytest.fixture
+def node(lab):
+    return lab.node
+
+
+@pytest.fixture
+def device(lab):
+    assert os.path.exists(TOOL) and os.path.exists(COUNT), f"{TOOL} or {COUNT} is missing: make tests"
+    return Device(lab)
+
+
+@pytest.fixture
+def tcx(lab):
+    if not has_feature("tcx"):
+        pytest.skip("no tcx on this kernel")
+
+
+@pytest.fixture
+def xdp(lab):
+    if not has_feature("xdp_grow"):
+        pytest.skip("no XDP that grows on this kernel")
+
+
+@pytest.fixture
+def layout():
+    """The directory below PINS that maps of this layout are pinned in."""
+    text = (lab_module.ROOT / "headers/nodens_abi.h").read_text()
+    return "layout-" + re.search(r"^#define NODENS_LAYOUT +(\d+)", text, re.M).group(1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """node-cache's container with its image swapped: Corefile.base (tests/data/nodelocal), arguments and ConfigMaps at their
 own paths, in the node's network as a hostNetwork pod is."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import time
 import agent
 from agent import NODENS
 from cluster import FakeUpstream
-from lab import DNS4, ROOT, UP4, addresses, ip, link_info, run
+from lab import DNS4, DNS6, ROOT, UP4, addresses, ip, link_info, run, source_to, wait_until
 from query import SILENCE, unique
 
 LOCAL4, LOCAL6 = "169.254.20.10", "fd00:169:254::10"
@@ -18,6 +19,7 @@ LINK = "nodelocaldns"
 BOTH = [f"{DNS4}/32", f"{LOCAL4}/32"]  # the link's addresses
 ARGS = ["-localip", f"{LOCAL4},{DNS4}", "-conf", "/etc/Corefile", "-upstreamsvc", "kube-dns-upstream", "-pidfile",
         "/tmp/node-cache.pid"]
+TWO_FAMILIES = ["-localip", f"{LOCAL4},{DNS4},{LOCAL6},{DNS6}", *ARGS[2:]]
 
 # /etc and /tmp of its own; with a /sys as of a container, read-only and without the node's bpffs.
 MOUNTS = """lab=$1 sys=$2; shift 2
@@ -122,3 +124,33 @@ def link_gone():
 
 def link_addresses():
     return addresses(LINK)
+
+
+def start(cache, p1, *flags, args=ARGS):
+    cache.swap(*args, *flags)
+    cache.wait(lambda: cache.steering(p1))
+
+
+def ends(cache, regex):
+    """It does not start, and says this."""
+    cache.wait_end(10)
+    assert cache.said(regex), cache.log_text()
+
+
+def wait_link(addresses=BOTH):
+    wait_until(5, lambda: link_addresses() == addresses, lambda: f"the link's addresses: {link_addresses()}")
+
+
+@contextlib.contextmanager
+def link(kind, name, *addresses):
+    """A link of another's on the node."""
+    ip(f"link add {name} type {kind}")
+    try:
+        ip("\n".join([f"link set {name} up", *(f"addr add {address} dev {name}" for address in addresses)]))
+        yield
+    finally:
+        run("ip", "link", "del", name, check=False)
+
+
+def wait_source(source, address=DNS4):
+    wait_until(4, lambda: source_to(address) == source, lambda: f"source {source_to(address)}, not {source}")

@@ -27,11 +27,6 @@ def with_caps(caps):
     return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{caps}", "--inh-caps=-all"]
 
 
-@pytest.fixture
-def node(lab):
-    return lab.node
-
-
 def start(cache, *flags, args=ARGS, caps=None, own_sys=False, prefix=()):
     """By the manifest, as far as its rights and its /sys go."""
     cache.swap(*args, *flags, prefix=with_caps(caps) if caps else prefix, own_sys=own_sys)
@@ -47,14 +42,6 @@ def bare(swapped):
         start(swapped, caps=CAPS, own_sys=True)
         swapped.manifest = True
     return swapped
-
-
-@pytest.fixture
-def installed(swapped):
-    """The manifest's ConfigMaps are there, nothing runs."""
-    swapped.install()
-    yield swapped
-    swapped.own()
 
 
 def metric(name):
