@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from agent import NODENS, block, directive, http
+from agent import NODENS, block, http
 from certificates import Certificates
 from lab import POD_SIDE4, run, wait_until
 

@@ -132,12 +132,14 @@ def foreign_link():
 def test_another_takes_the_name(cache, p1):
     before, said = setup_errors("interface_check"), f"link {LINK} of type veth exists"
     wait_until(5, foreign_link, "the link was back at once each time")
-    cache.wait_said(said)
-    time.sleep(1.2)
-    assert setup_errors("interface_check") > before
-    assert cache.times_said(said) == 1
-    assert p1.value(f"n45.{D}") == "10.100.0.45", "pods are answered"
-    ip(f"link del {LINK}")
+    try:
+        cache.wait_said(said)
+        time.sleep(1.2)
+        assert setup_errors("interface_check") > before
+        assert cache.times_said(said) == 1
+        assert p1.value(f"n45.{D}") == "10.100.0.45", "pods are answered"
+    finally:
+        ip(f"link del {LINK}")
     wait_link()
 
 
