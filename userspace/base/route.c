@@ -11,11 +11,22 @@ static int on_attr(const struct nlattr *attr, void *ctx)
 {
 	struct route *route = ctx;
 
-	if (mnl_attr_get_type(attr) == RTA_PREFSRC &&
-	    mnl_attr_get_payload_len(attr) == served_addr__len(&route->source)) {
+	switch (mnl_attr_get_type(attr)) {
+	case RTA_PREFSRC:
+		if (mnl_attr_get_payload_len(attr) != served_addr__len(&route->source))
+			break;
 		memcpy(&route->source.v4, mnl_attr_get_payload(attr),
 		       served_addr__len(&route->source));
 		route->has_source = true;
+		break;
+	case RTA_GATEWAY:
+	case RTA_VIA:
+		route->has_gateway = true;
+		break;
+	case RTA_OIF:
+		if (mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+			route->ifindex = mnl_attr_get_u32(attr);
+		break;
 	}
 	return MNL_CB_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * How the kernel would send to an address: whether that is one of this host, and from where.
+ * How the kernel would send to an address: whether that is one of this host, from where, by which
+ * device.
  *
  * Contract: as netlink.h. What is asked is the kernel's own routing (RTM_GETROUTE), rules included.
  */
@@ -14,6 +15,8 @@
 
 struct route {
 	bool local, has_source;
+	bool has_gateway;	   /* else the address is on the device's own link */
+	int ifindex;		   /* 0: the answer named no device */
 	struct served_addr source; /* of the address' family; set where has_source */
 };
 

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/netlink.h"
+#include "netdev_priv.h"
 
 /* A node that starts 250 pods at once makes some thousand messages of about 2 KB. */
 #define RECEIVE_BUFFER (8 << 20)
@@ -46,70 +47,6 @@ struct monitor {
 	bool overrun;  /* messages were lost */
 	int error;
 };
-
-struct parsed {
-	struct netdev info;
-	int peer; /* IFLA_LINK */
-	bool veth;
-};
-
-static int on_linkinfo(const struct nlattr *attr, void *ctx)
-{
-	struct parsed *parsed = ctx;
-
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
-	    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-		snprintf(parsed->info.kind, sizeof(parsed->info.kind), "%s",
-			 mnl_attr_get_str(attr));
-	return MNL_CB_OK;
-}
-
-static int on_attr(const struct nlattr *attr, void *ctx)
-{
-	struct parsed *parsed = ctx;
-
-	switch (mnl_attr_get_type(attr)) {
-	case IFLA_IFNAME:
-		if (mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-			snprintf(parsed->info.name, sizeof(parsed->info.name), "%s",
-				 mnl_attr_get_str(attr));
-		break;
-	case IFLA_ADDRESS:
-		if (mnl_attr_get_payload_len(attr) == sizeof(parsed->info.mac))
-			memcpy(parsed->info.mac, mnl_attr_get_payload(attr),
-			       sizeof(parsed->info.mac));
-		break;
-	case IFLA_LINK:
-		if (mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
-			parsed->peer = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_LINK_NETNSID:
-		parsed->info.foreign_peer = true;
-		break;
-	case IFLA_LINKINFO:
-		mnl_attr_parse_nested(attr, on_linkinfo, parsed);
-		break;
-	}
-	return MNL_CB_OK;
-}
-
-static bool parse(const struct nlmsghdr *nlh, struct parsed *parsed)
-{
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-
-	if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*ifi)))
-		return false;
-	/* AF_BRIDGE: as a bridge's port. Its RTM_DELLINK says that it left the bridge. */
-	if (ifi->ifi_family != AF_UNSPEC)
-		return false;
-	memset(parsed, 0, sizeof(*parsed));
-	parsed->info.ifindex = ifi->ifi_index;
-	parsed->info.up = ifi->ifi_flags & IFF_UP;
-	mnl_attr_parse(nlh, sizeof(*ifi), on_attr, parsed);
-	parsed->veth = !strcmp(parsed->info.kind, "veth");
-	parsed->info.foreign_peer = parsed->info.foreign_peer && parsed->veth;
-	return true;
-}
 
 /* Where it is, or would be. */
 static size_t place(const struct monitor *monitor, int ifindex)
@@ -189,9 +126,9 @@ static void tell_gone(struct monitor *monitor, struct known *known)
 static int on_dumped(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct monitor *monitor = ctx;
-	struct parsed parsed;
+	struct netdev_parsed parsed;
 
-	if (nlh->nlmsg_type == RTM_NEWLINK && parse(nlh, &parsed))
+	if (nlh->nlmsg_type == RTM_NEWLINK && netdev_parse(nlh, &parsed))
 		tell(monitor, &parsed.info);
 	return MNL_CB_OK;
 }
@@ -253,7 +190,7 @@ static void on_tc(struct monitor *monitor, const struct nlmsghdr *nlh)
 static int on_event(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct monitor *monitor = ctx;
-	struct parsed parsed;
+	struct netdev_parsed parsed;
 	struct known *known;
 
 	switch (nlh->nlmsg_type) {
@@ -265,7 +202,7 @@ static int on_event(const struct nlmsghdr *nlh, void *ctx)
 		return MNL_CB_OK;
 	}
 	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
-	    !parse(nlh, &parsed))
+	    !netdev_parse(nlh, &parsed))
 		return MNL_CB_OK;
 	if (nlh->nlmsg_type == RTM_NEWLINK) {
 		tell(monitor, &parsed.info);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,92 @@ int sysctl_write(const char *path, const char *value)
 	if (write(fd, value, strlen(value)) < 0)
 		ret = -errno;
 	close(fd);
+	return ret;
+}
+
+static int on_linkinfo(const struct nlattr *attr, void *ctx)
+{
+	struct netdev_parsed *parsed = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+		snprintf(parsed->info.kind, sizeof(parsed->info.kind), "%s",
+			 mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int on_attr(const struct nlattr *attr, void *ctx)
+{
+	struct netdev_parsed *parsed = ctx;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_IFNAME:
+		if (mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+			snprintf(parsed->info.name, sizeof(parsed->info.name), "%s",
+				 mnl_attr_get_str(attr));
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(attr) == sizeof(parsed->info.mac))
+			memcpy(parsed->info.mac, mnl_attr_get_payload(attr),
+			       sizeof(parsed->info.mac));
+		break;
+	case IFLA_LINK:
+		if (mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
+			parsed->peer = mnl_attr_get_u32(attr);
+		break;
+	case IFLA_LINK_NETNSID:
+		parsed->info.foreign_peer = true;
+		break;
+	case IFLA_LINKINFO:
+		mnl_attr_parse_nested(attr, on_linkinfo, parsed);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+bool netdev_parse(const struct nlmsghdr *nlh, struct netdev_parsed *parsed)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*ifi)))
+		return false;
+	/* AF_BRIDGE: as a bridge's port. Its RTM_DELLINK says that it left the bridge. */
+	if (ifi->ifi_family != AF_UNSPEC)
+		return false;
+	memset(parsed, 0, sizeof(*parsed));
+	parsed->info.ifindex = ifi->ifi_index;
+	parsed->info.up = ifi->ifi_flags & IFF_UP;
+	mnl_attr_parse(nlh, sizeof(*ifi), on_attr, parsed);
+	parsed->veth = !strcmp(parsed->info.kind, "veth");
+	parsed->info.foreign_peer = parsed->info.foreign_peer && parsed->veth;
+	return true;
+}
+
+static int on_got(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct netdev_parsed parsed;
+
+	if (nlh->nlmsg_type == RTM_NEWLINK && netdev_parse(nlh, &parsed))
+		*(struct netdev *)ctx = parsed.info;
+	return MNL_CB_OK;
+}
+
+int netdev_get(struct nl *nl, const char *name, int ifindex, struct netdev *out)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct netdev found = { 0 };
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_GETLINK, 0, sizeof(*ifi), (void **)&ifi);
+	int ret;
+
+	ifi->ifi_index = ifindex;
+	if (name)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	ret = nl__query(nl, nlh, on_got, &found);
+	if (!ret && !found.ifindex)
+		ret = -ENODEV;
+	if (!ret)
+		*out = found;
 	return ret;
 }
 

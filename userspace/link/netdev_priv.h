@@ -6,6 +6,18 @@
 #define NODENS_NETDEV_PRIV_H
 
 #include "base/netlink.h"
+#include "link/monitor.h"
+
+struct netdev_parsed {
+	struct netdev info;
+	int peer; /* IFLA_LINK */
+	bool veth;
+};
+
+/* Of a message about a device; false: it is about something else. */
+bool netdev_parse(const struct nlmsghdr *nlh, struct netdev_parsed *out);
+/* By name, or by ifindex where @name is NULL, as it is now: 0, -ENODEV, -errno. */
+int netdev_get(struct nl *nl, const char *name, int ifindex, struct netdev *out);
 
 /* By name: 0 and its ifindex and alias (@alias_size 0: not asked for), or -ENODEV. */
 int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
