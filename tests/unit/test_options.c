@@ -429,6 +429,7 @@ static void test_printed(void **state)
 		"-persist=true",
 		"-bpffs=/b",
 		"-pretend-kernel=5.4",
+		"-cni-results=/r",
 		"-pidfile=/p",
 		"-basecorefile=/c",
 		"-kubednscm=/k",

@@ -257,13 +257,41 @@ static void test_cut(void **state)
 	querylog__close(NULL);
 }
 
+/* As CoreDNS' kubernetes plugin has them, which finds them out by other means. */
+static void test_pods(void **state)
+{
+	static const char names[] =
+		"{/kubernetes/client-namespace}/{/kubernetes/client-pod-name} {name}";
+	struct corefile_log logs[] = { plain, plain };
+	struct querylog *log = NULL;
+	struct sample s;
+
+	(void)state;
+	make_sample(&s, "example.org.", 0x8180, NULL, SOA);
+	assert_string_equal(format(names, &s.event), "-/- example.org.");
+	s.event.pod_namespace = "";
+	s.event.pod_name = "web_1";
+	assert_string_equal(format(names, &s.event), "-/web_1 example.org.");
+	s.event.pod_namespace = "shop";
+	assert_string_equal(format(names, &s.event), "shop/web_1 example.org.");
+
+	assert_int_equal(querylog__open(logs, 2, &log), 0);
+	assert_false(querylog__names_pods(log));
+	querylog__close(log);
+	logs[1].format = "{/kubernetes/client-pod-name}";
+	assert_int_equal(querylog__open(logs, 2, &log), 0);
+	assert_true(querylog__names_pods(log));
+	querylog__close(log);
+	assert_false(querylog__names_pods(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_common), cmocka_unit_test(test_placeholders),
 		cmocka_unit_test(test_values), cmocka_unit_test(test_one_line),
 		cmocka_unit_test(test_names),  cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut),    cmocka_unit_test(test_pods),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

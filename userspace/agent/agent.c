@@ -262,6 +262,8 @@ static int open_parts(struct run *run)
 	if (!ret)
 		ret = agent_open_store(agent);
 	if (!ret)
+		ret = agent_open_pods(agent);
+	if (!ret)
 		ret = agent_open_observe(agent);
 	if (ret)
 		return ret;
@@ -331,6 +333,7 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 		agent->gen = older;
 	}
 	agent_close_observe(agent);
+	pods__close(agent->pods);
 	sockets_close(agent->sockets);
 	local_link_close(agent->link, detach && !agent->opts->skipteardown);
 	steering_close(agent->steering);

@@ -20,6 +20,7 @@
 #include "agent/reload.h"
 #include "agent/sockets.h"
 #include "agent/steering.h"
+#include "link/pods.h"
 
 struct agent {
 	const struct run_options *opts;
@@ -33,6 +34,7 @@ struct agent {
 	struct control control;
 	uint32_t capacity[2]; /* that the store is made for */
 	struct store *store;
+	struct pods *pods;
 	struct metrics_source *metrics;
 	struct observe *observe;
 	struct generation *gen; /* the configuration at work; older ones drain */
@@ -47,6 +49,7 @@ struct agent {
 
 /* wiring.c: what answers, and what is shown of it */
 int agent_open_store(struct agent *agent);
+int agent_open_pods(struct agent *agent);
 int agent_open_observe(struct agent *agent); /* metrics, too */
 void agent_close_observe(struct agent *agent);
 /* Takes @cf over, on failure as well; at work from now on. */

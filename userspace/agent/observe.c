@@ -52,8 +52,15 @@ static void log_query(struct observe *observe, const struct querylog *log,
 		.duration_ns = event->duration_ns,
 	};
 	char text[QUERYLOG_LINE];
-	size_t len = querylog__line(log, &query, text, sizeof(text));
+	struct pod_name pod;
+	size_t len;
 
+	if (querylog__names_pods(log) &&
+	    observe->config.pod(observe->config.ctx, event->client, &pod)) {
+		query.pod_namespace = pod.ns;
+		query.pod_name = pod.name;
+	}
+	len = querylog__line(log, &query, text, sizeof(text));
 	if (len)
 		lines__add(observe->lines, prefixes[LOG_LEVEL_INFO], text, len);
 }

@@ -10,6 +10,7 @@
 #define NODENS_OBSERVE_H
 
 #include "agent/generation.h"
+#include "link/cni_result.h"
 #include "observe/endpoints.h"
 
 struct observe_config {
@@ -18,6 +19,8 @@ struct observe_config {
 	struct agent_stats *stats;
 	struct metrics *metrics;
 	bool (*ready)(void *ctx, char *why); /* as in struct endpoints_config */
+	/* The pod that @client is; false: not known. */
+	bool (*pod)(void *ctx, const struct client *client, struct pod_name *out);
 	void *ctx;
 };
 

@@ -141,6 +141,24 @@ static bool on_ready(void *ctx, char *why)
 	return true;
 }
 
+int agent_open_pods(struct agent *agent)
+{
+	int ret = pods__open(&agent->loop, agent->opts->cni_results, &agent->pods);
+
+	if (ret)
+		log_error("cannot find out pods' names: %s", strerror(-ret));
+	return ret;
+}
+
+static bool pod_of(void *ctx, const struct client *client, struct pod_name *out)
+{
+	struct agent *agent = ctx;
+	struct served_addr addr = served_addr__of(&client->peer);
+
+	return agent->pods &&
+	       pods__find(agent->pods, &addr, agent_device_of(agent, &client->peer.sa), out);
+}
+
 int agent_open_observe(struct agent *agent)
 {
 	struct metrics_source_config metrics = {
@@ -157,6 +175,7 @@ int agent_open_observe(struct agent *agent)
 		.opts = agent->opts,
 		.stats = agent->counters.stats,
 		.ready = on_ready,
+		.pod = pod_of,
 		.ctx = agent,
 	};
 	int ret = metrics_source_open(&metrics, &agent->metrics);

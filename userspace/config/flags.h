@@ -20,6 +20,9 @@
 #include "base/sockaddr.h"
 #include "nodens_abi.h"
 
+/* libcni's (libcni/api.go: CacheDir), and so containerd's, CRI-O's and podman's. */
+#define NODENS_CNI_RESULTS "/var/lib/cni/results"
+
 struct options_error {
 	char text[512];
 };
@@ -115,6 +118,7 @@ struct run_options {
 	const char *bpffs;
 	const char *pretend_kernel; /* NULL: the running one */
 	const char *pidfile;	    /* NULL: none */
+	const char *cni_results;    /* NODENS_CNI_RESULTS where none is given */
 
 	/* node-cache's; what means nothing here is in `ignored`. */
 	const char *corefile; /* NULL, or what conf is where that was not given */

@@ -229,6 +229,9 @@ static const struct option_row run_rows[] = {
 	  AT(bpffs), "is not an absolute path" },
 	{ "pretend-kernel", "VERSION", "use nothing that is newer than this kernel",
 	  .kind = &pretend, AT(pretend_kernel), "is not a kernel version such as 5.4" },
+	{ "cni-results", "DIR",
+	  "where the container runtime notes which pod has which address (" NODENS_CNI_RESULTS ")",
+	  .kind = &option_text, AT(cni_results), "is no directory's name" },
 	{ "pidfile", "FILE", "file to write the process id to", .kind = &option_optional,
 	  AT(pidfile) },
 	{ "basecorefile", "FILE",
@@ -326,6 +329,7 @@ static void default_texts(struct run_options *opts)
 {
 	opts->conf = or_default(or_default(opts->conf, opts->corefile), "/etc/Corefile");
 	opts->bpffs = or_default(opts->bpffs, NODENS_PIN_DIR);
+	opts->cni_results = or_default(opts->cni_results, NODENS_CNI_RESULTS);
 	opts->basecorefile = or_default(opts->basecorefile, "/etc/coredns/Corefile.base");
 	opts->kubednscm = or_default(opts->kubednscm, "/etc/kube-dns"); /* as it is mounted */
 	opts->upstreamsvc = or_default(opts->upstreamsvc, "kube-dns");

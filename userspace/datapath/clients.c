@@ -9,8 +9,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#define KEY_SIZE 16
-#define BATCH	 512
+#define KEY_SIZE  16
+#define BATCH	  512
+#define MAX_STEPS (1 << 17)
 
 uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *peer)
 {
@@ -24,6 +25,35 @@ uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *pe
 	if (bpf_map_lookup_elem(datapath__clients_fd(dp), &key, &found))
 		return 0;
 	return found.ifindex;
+}
+
+static struct served_addr addr_of(const struct in6_addr *key)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = *key };
+
+	return served_addr__of(&addr);
+}
+
+int clients__each(const struct datapath *dp,
+		  void (*see)(void *ctx, const struct served_addr *addr,
+			      const struct nodens_client *client),
+		  void *ctx)
+{
+	int fd = datapath__clients_fd(dp), ret;
+	struct in6_addr keys[2];
+	struct nodens_client client;
+	unsigned int at = 0, steps = 0;
+
+	/* A key that went begins the walk anew: it must end all the same. */
+	for (ret = bpf_map_get_next_key(fd, NULL, &keys[0]); !ret && steps < MAX_STEPS; steps++) {
+		struct served_addr addr = addr_of(&keys[at]);
+
+		if (!bpf_map_lookup_elem(fd, &keys[at], &client) && client.ifindex)
+			see(ctx, &addr, &client);
+		ret = bpf_map_get_next_key(fd, &keys[at], &keys[!at]);
+		at = !at;
+	}
+	return !ret || errno == ENOENT ? 0 : -errno;
 }
 
 void clients__add_device(const struct datapath *dp, uint32_t ifindex)
@@ -59,7 +89,7 @@ static void forget_singly(int fd, const struct gone *gone)
 	bool more = !bpf_map_get_next_key(fd, NULL, keys[0]);
 
 	/* An evicted key begins the walk anew: it must end all the same. */
-	while (more && steps++ < 1 << 17) {
+	while (more && steps++ < MAX_STEPS) {
 		more = !bpf_map_get_next_key(fd, keys[at], keys[!at]);
 		if (!bpf_map_lookup_elem(fd, keys[at], &client) && is_gone(gone, client.ifindex))
 			bpf_map_delete_elem(fd, keys[at]);

@@ -8,10 +8,20 @@
 
 #include <sys/socket.h>
 
+#include "base/sockaddr.h"
 #include "datapath/datapath.h"
 
 /* The ifindex; 0: no program has steered it. */
 uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *peer);
+
+/*
+ * Calls @see for every client that has been steered; one that comes or goes meanwhile may be left
+ * out or seen twice. 0, or -errno where the map cannot be read.
+ */
+int clients__each(const struct datapath *dp,
+		  void (*see)(void *ctx, const struct served_addr *addr,
+			      const struct nodens_client *client),
+		  void *ctx);
 
 /* Before a device is attached to: nobody else may claim addresses that are routed to it. */
 void clients__add_device(const struct datapath *dp, uint32_t ifindex);

@@ -198,20 +198,46 @@ static void put_rflags(struct out *out, const struct querylog_event *event)
 	}
 }
 
+static void put_or_dash(struct out *out, const char *text)
+{
+	put(out, text && *text ? text : "-", text && *text ? strlen(text) : 1);
+}
+
+static void put_pod_namespace(struct out *out, const struct querylog_event *event)
+{
+	put_or_dash(out, event->pod_namespace);
+}
+
+static void put_pod_name(struct out *out, const struct querylog_event *event)
+{
+	put_or_dash(out, event->pod_name);
+}
+
 typedef void (*put_one)(struct out *out, const struct querylog_event *event);
 
 static const struct {
 	const char *name;
 	put_one put;
 } placeholders[] = {
-	{ "{type}", put_type },		{ "{name}", put_name },
-	{ "{class}", put_class },	{ "{proto}", put_proto },
-	{ "{remote}", put_remote },	{ "{port}", put_port },
-	{ "{local}", put_local },	{ "{size}", put_size },
-	{ "{rcode}", put_rcode },	{ "{rsize}", put_rsize },
-	{ "{duration}", put_duration }, { "{>id}", put_id },
-	{ "{>opcode}", put_opcode },	{ "{>do}", put_do },
-	{ "{>bufsize}", put_bufsize },	{ "{>rflags}", put_rflags },
+	{ "{type}", put_type },
+	{ "{name}", put_name },
+	{ "{class}", put_class },
+	{ "{proto}", put_proto },
+	{ "{remote}", put_remote },
+	{ "{port}", put_port },
+	{ "{local}", put_local },
+	{ "{size}", put_size },
+	{ "{rcode}", put_rcode },
+	{ "{rsize}", put_rsize },
+	{ "{duration}", put_duration },
+	{ "{>id}", put_id },
+	{ "{>opcode}", put_opcode },
+	{ "{>do}", put_do },
+	{ "{>bufsize}", put_bufsize },
+	{ "{>rflags}", put_rflags },
+	/* metadata of CoreDNS' kubernetes plugin */
+	{ "{/kubernetes/client-namespace}", put_pod_namespace },
+	{ "{/kubernetes/client-pod-name}", put_pod_name },
 };
 
 /* ---- formats ---- */
@@ -232,6 +258,7 @@ struct rule {
 };
 
 struct querylog {
+	bool names_pods;
 	size_t len;
 	struct rule rules[];
 };
@@ -269,7 +296,8 @@ static void put_nothing(struct out *out, const struct querylog_event *event)
 	put(out, "-", 1);
 }
 
-/* The placeholder at @text and its length; NULL: there is none. Metadata has no values here. */
+/* The placeholder at @text and its length; NULL: there is none. Other metadata has no values here.
+ */
 static put_one placeholder_at(const char *text, size_t *len)
 {
 	const char *end;
@@ -317,6 +345,21 @@ static int compile(struct rule *rule)
 	return 0;
 }
 
+static bool names_pods(const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->segments_len; i++) {
+		if (rule->segments[i].put == put_pod_name ||
+		    rule->segments[i].put == put_pod_namespace)
+			return true;
+	}
+	return false;
+}
+
+bool querylog__names_pods(const struct querylog *log)
+{
+	return log && log->names_pods;
+}
+
 int querylog__open(const struct corefile_log *logs, size_t n, struct querylog **out)
 {
 	struct querylog *log;
@@ -340,6 +383,7 @@ int querylog__open(const struct corefile_log *logs, size_t n, struct querylog **
 			querylog__close(log);
 			return -ENOMEM;
 		}
+		log->names_pods |= names_pods(rule);
 		for (size_t j = 0; j < rule->names_len; j++) {
 			rule->names[j] = logs[i].names.list[j];
 			rule->names[j].text = rule->names[j].file = NULL; /* not kept */

@@ -29,6 +29,8 @@ struct querylog_event {
 	size_t reply_size;
 	uint16_t rcode; /* the whole one, EDNS' bits included */
 	uint64_t duration_ns;
+	/* Of the client, printable; NULL: not known. */
+	const char *pod_namespace, *pod_name;
 };
 
 struct querylog;
@@ -45,6 +47,9 @@ void querylog__close(struct querylog *log);
  */
 size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
 		      size_t size);
+
+/* Whether a format has a placeholder for pod_namespace or pod_name. @log NULL: no. */
+bool querylog__names_pods(const struct querylog *log);
 
 /* Of a reply, as CoreDNS classifies: one of COREFILE_LOG_*. @reply NULL: an error. */
 unsigned int querylog__class(const uint8_t *reply, size_t len, uint16_t rcode);
