@@ -81,7 +81,7 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 	upstreams_count(ups, stream ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
 	ret = stream ? upstream_tcp_send(attempt) : upstream_udp_send(attempt);
 	if (ret) {
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+		upstream_count_error(upstream);
 		upstream_reason(upstream, stream ? "tcp" : "udp", -1, ret);
 		attempt_reason(attempt, ret);
 		attempt->upstream = NULL;
@@ -255,7 +255,7 @@ void attempt_failed(struct attempt *attempt, int error)
 	uint32_t bit = 1u << upstream_index(upstream);
 	uint64_t now = upstreams_now(ups);
 
-	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+	upstream_count_error(upstream);
 	attempt_reason(attempt, error);
 	attempt_release(attempt, false);
 	ex->refused |= bit;
@@ -277,7 +277,7 @@ void attempt_refused(struct attempt *attempt, int error)
 	struct upstreams *ups = exchange_owner(ex);
 	uint64_t now = upstreams_now(ups);
 
-	upstreams_count(ups, AGENT_STAT_UPSTREAM_ERRORS);
+	upstream_count_error(attempt->upstream);
 	if (attempt->refused)
 		return;
 	attempt->refused = error;
@@ -304,7 +304,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
 
-	upstreams_count(exchange_owner(ex), AGENT_STAT_UPSTREAM_TIMEOUTS);
+	upstream_count_timeout(upstream);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
 	ex->n_timed_out += !ex->use_tcp && !upstream->tls;
@@ -319,7 +319,6 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 
 static void exchange_timed_out(struct exchange *ex)
 {
-	struct upstreams *ups = exchange_owner(ex);
 	struct upstream *silent = NULL;
 
 	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++) {
@@ -327,7 +326,7 @@ static void exchange_timed_out(struct exchange *ex)
 
 		if (!attempt->upstream)
 			continue;
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		upstream_count_timeout(attempt->upstream);
 		silent = attempt->upstream;
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, false);
@@ -405,7 +404,6 @@ void exchanges_timer(void *arg, uint64_t now)
  */
 void exchanges_abandon(struct upstream *upstream, uint64_t now)
 {
-	struct upstreams *ups = upstream->group->owner;
 	struct list *by_end = &upstream->group->read->by_end;
 	struct list *node, *next, gone;
 
@@ -424,7 +422,7 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		struct attempt *attempt = list_entry(gone.next, struct attempt, by_end);
 		struct exchange *ex = attempt->exchange;
 
-		upstreams_count(ups, AGENT_STAT_UPSTREAM_TIMEOUTS);
+		upstream_count_timeout(upstream);
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, true);
 		go_on(ex, now);

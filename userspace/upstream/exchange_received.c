@@ -155,6 +155,13 @@ static bool fails_over(const struct exchange *ex, const struct answer *answer)
 	       group->forward->failover_rcodes >> (answer->flags & DNS_RCODE) & 1;
 }
 
+/* Another had to be asked besides, and answered first: no timeout of a client's, but of theirs. */
+static void count_silent(struct upstream_group *group, uint32_t bits)
+{
+	for (unsigned int i = 0; bits; i++, bits >>= 1)
+		group->list[i].numbers->v.timeouts += bits & 1;
+}
+
 static void received_answer(struct attempt *attempt, struct answer *answer, enum verdict verdict,
 			    uint64_t now)
 {
@@ -172,6 +179,7 @@ static void received_answer(struct attempt *attempt, struct answer *answer, enum
 	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
 
 	exchange_finish(ex, answer, verdict);
+	count_silent(group, silent);
 	upstreams_failed(group, silent);
 }
 

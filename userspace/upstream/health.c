@@ -37,11 +37,15 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 	struct upstreams *ups = upstream->group->owner;
 
 	measure(upstream, now - sent_ns);
+	quantiles__add(&upstream->numbers->rtt, now, now - sent_ns);
+	if (!upstream->heard_ns)
+		upstream->since_ns = now;
 	upstream->heard_ns = now;
 	upstream->fails = 0;
 	if (!upstream->down)
 		return;
 	upstream->down = false;
+	upstream->since_ns = now;
 	loop_timer__stop(&upstream->went_down);
 	loop_timer__stop(&upstream->probe_timer);
 	ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
@@ -57,6 +61,7 @@ void upstream_failed(struct upstream *upstream)
 	if (upstream->down || !forward->max_fails || upstream->fails < forward->max_fails)
 		return;
 	upstream->down = true;
+	upstream->since_ns = upstreams_now(upstream->group->owner);
 	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAMS_DOWN);
 	loop_timer__set(&upstream->went_down, 0);
 }

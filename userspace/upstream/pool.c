@@ -51,6 +51,7 @@ void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
 			group->list[i].rtt_ns = old->rtt_ns;
 			group->list[i].rtt_var_ns = old->rtt_var_ns;
 			group->list[i].heard_ns = old->heard_ns;
+			group->list[i].since_ns = old->since_ns;
 			group->list[i].edns = old->edns;
 			group->list[i].edns_until_ns = old->edns_until_ns;
 			group->list[i].edns_good_ns = old->edns_good_ns;

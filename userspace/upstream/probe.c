@@ -23,7 +23,7 @@ static void probe_give_up(struct upstream *upstream)
 {
 	struct attempt *attempt = &upstream->probe.attempts[0];
 
-	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+	upstream_count_timeout(upstream);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	upstream->numbers->v.healthcheck_failures++;
 	exchange_unlink(&upstream->probe);

@@ -90,3 +90,36 @@ bool upstreams__metrics(const struct upstreams *ups, size_t index, struct upstre
 	*out = ups->numbers[index]->v;
 	return true;
 }
+
+bool upstreams__view(struct upstreams *ups, size_t index, struct upstream_view *out)
+{
+	struct upstream_group *group = ups->groups;
+	const struct upstream *upstream;
+	struct upstream_numbers *numbers;
+	uint64_t now = upstreams_now(ups);
+
+	while (group && index >= group->n) {
+		index -= group->n;
+		group = group->next;
+	}
+	if (!group)
+		return false;
+	upstream = &group->list[index];
+	numbers = upstream->numbers;
+	*out = (struct upstream_view){
+		.forward = group->forward,
+		.addr = upstream->addr,
+		.tls = upstream->tls,
+		.tcp = group->forward->force_tcp,
+		.heard = upstream->heard_ns,
+		.down = upstream->down,
+		.since_ns = upstream->since_ns,
+		.reason = upstream->reason,
+		.queries = numbers->v.requests,
+		.timeouts = numbers->v.timeouts,
+		.errors = numbers->v.errors,
+		.rtt_p50_ns = quantiles__get(&numbers->rtt, now, 50),
+		.rtt_p99_ns = quantiles__get(&numbers->rtt, now, 99),
+	};
+	return true;
+}

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include "base/histogram.h"
+#include "base/quantiles.h"
 #include "base/sockaddr.h"
 #include "dns/rcode.h"
 
@@ -25,6 +26,9 @@ struct upstream_stats {
 	uint64_t requests;			/* sent, answered or not */
 	struct histogram answered[RCODE_COUNT]; /* by rcode */
 	uint64_t healthcheck_failures;
+	uint64_t timeouts; /* queries not answered in time, or after another that was asked besides
+			    */
+	uint64_t errors;   /* queries that were refused, broken off, or answered malformed */
 	uint64_t conn_cache_hits[UPSTREAM_PROTOS], conn_cache_misses[UPSTREAM_PROTOS];
 };
 
@@ -32,6 +36,7 @@ struct upstream_numbers {
 	unsigned int refs; /* generations that hold it */
 	union sockaddr_any addr;
 	char to[SOCKADDR_TEXT];
+	struct quantiles rtt;
 	struct upstream_stats v;
 };
 

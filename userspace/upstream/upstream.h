@@ -146,6 +146,22 @@ struct upstream_stats;
 bool upstreams__metrics(const struct upstreams *upstreams, size_t index,
 			struct upstream_stats *out);
 
+/* One upstream of one forward, as it is now. */
+struct upstream_view {
+	const struct corefile_forward *forward;
+	const union sockaddr_any *addr;
+	bool tls, tcp; /* asked over TLS; else over TCP alone */
+	bool heard;    /* it has answered at some time */
+	bool down;
+	uint64_t since_ns;  /* when it went down, or came up; 0: never */
+	const char *reason; /* why a query to it failed last; "" */
+	/* Of its address, whatever the number of forwards that name it: */
+	uint64_t queries, timeouts, errors;
+	uint64_t rtt_p50_ns, rtt_p99_ns; /* of the last 10 to 20 s; 0: it did not answer then */
+};
+/* The index-th; false: there are no more. */
+bool upstreams__view(struct upstreams *upstreams, size_t index, struct upstream_view *out);
+
 /* -EBUSY: max_concurrent of the group is reached, error says so, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);
 /* Forget it; done is not called. */

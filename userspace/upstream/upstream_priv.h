@@ -32,6 +32,7 @@ struct upstream {
 	union sockaddr_any peer;     /* what its datagrams come from */
 	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
 	uint64_t heard_ns;	     /* when it answered last */
+	uint64_t since_ns;	     /* when it went down, or came up; 0: never */
 	unsigned int fails;	     /* consecutive */
 	/* edns.c: what is used until when; the last good answer to all of it; doubts */
 	enum edns edns, edns_doubted;
@@ -124,6 +125,19 @@ static inline uint64_t upstreams_now(const struct upstreams *ups)
 static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 {
 	ups->config.stats->v[stat]++;
+}
+
+/* A query to @upstream was not answered in time; or ended otherwise without an answer. */
+static inline void upstream_count_timeout(struct upstream *upstream)
+{
+	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
+	upstream->numbers->v.timeouts++;
+}
+
+static inline void upstream_count_error(struct upstream *upstream)
+{
+	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_ERRORS);
+	upstream->numbers->v.errors++;
 }
 
 /* A message of an upstream of @group was no answer to what it was asked. */
