@@ -256,9 +256,10 @@ class Lab:
 
     def become_node(self):
         # /sys shows the namespace it was mounted in, and libxdp wants its pins under /sys/fs/bpf.
-        for kind, where in (("sysfs", "/sys"), ("bpf", BPFFS), ("tmpfs", "/run/netns"), ("tmpfs", self.dir)):
+        for kind, where in (("sysfs", "/sys"), ("bpf", BPFFS), ("tmpfs", "/run/netns"), ("tmpfs", "/run/nodens"), ("tmpfs", self.dir)):
             os.makedirs(where, exist_ok=True)
             run("mount", "-t", kind, kind, where)
+        os.chmod("/run/nodens", 0o755)
         ip("link set lo up")
         sysctl("net/ipv4/ip_forward", 1)
         sysctl("net/ipv6/conf/all/forwarding", 1)

@@ -65,6 +65,7 @@ static void on_second(void *arg, uint64_t now)
 
 	observe_tick(agent->observe);
 	generation_tick(agent->gen, now);
+	publish_second(agent->publish, now);
 	if (lifecycle_stopping(agent->lifecycle))
 		return;
 	lifecycle_tick(agent->lifecycle, now);
@@ -122,12 +123,12 @@ static int open_datapath(struct run *run)
 	if (agent->datapath) {
 		log_features(datapath__features(agent->datapath));
 		run->had_pins = datapath__adopted(agent->datapath);
-		ret = counters_map_open(&agent->counters, agent->datapath);
+	} else {
+		agent->no_path = err;
 	}
-	if (ret) {
-		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
+	ret = agent_open_publish(agent);
+	if (ret)
 		return ret;
-	}
 	ret = control_open(&agent->control, agent->datapath);
 	if (ret)
 		log_error("no random bytes for the store's key");
@@ -176,6 +177,7 @@ static int on_standby(void *ctx)
 	struct run *run = ctx;
 	int ret = agent_open_observe(&run->agent);
 
+	agent_open_publish_standby(&run->agent);
 	return ret ? ret : observe_configure(run->agent.observe, run->conf->cf);
 }
 
@@ -213,6 +215,7 @@ static void on_standby_second(void *ctx)
 	struct run *run = ctx;
 
 	observe_tick(run->agent.observe);
+	publish_second(run->agent.publish, loop__now(&run->agent.loop));
 	reread_if_asked(run);
 }
 
@@ -223,6 +226,7 @@ static void on_standby_over(void *ctx)
 	/* told since the last second */
 	reread_if_asked(run);
 	agent_close_observe(&run->agent);
+	agent_close_publish(&run->agent, true);
 }
 
 static int take_lock(struct run *run)
@@ -299,6 +303,7 @@ static int begin(struct run *run)
 		return ret;
 	run->conf->watch = NULL;
 	ret = agent_open_reload(agent, watch);
+	publish_second(agent->publish, loop__now(&agent->loop));
 	return ret ? ret : write_pidfile(run);
 }
 
@@ -321,6 +326,9 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 {
 	bool attached = agent->devices;
 
+	/* whoever reads on without the agent is to know that it has left */
+	if (agent->publish)
+		publish_second(agent->publish, loop__now(&agent->loop));
 	reload_close(agent->reload);
 	if (agent->steering && steering_on(agent->steering))
 		steering_set(agent->steering, false);
@@ -338,7 +346,7 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 	local_link_close(agent->link, detach && !agent->opts->skipteardown);
 	steering_close(agent->steering);
 	store__close(agent->store);
-	counters_map_close(&agent->counters);
+	agent_close_publish(agent, unpins || !agent->datapath);
 	if (agent->datapath && unpins)
 		unpin(agent->opts, attached);
 	datapath__close(agent->datapath);
@@ -362,10 +370,11 @@ static void close_run(struct run *run, bool detach, bool unpins)
 	free(run);
 }
 
-static void on_notrack(const char *tool, const struct served_addr *addr, int n)
+static void on_notrack(void *ctx, const char *tool, const struct served_addr *addr, int n)
 {
 	char text[INET6_ADDRSTRLEN] = "?";
 
+	(void)ctx;
 	served_addr__text(addr, text, sizeof(text));
 	log_warn("%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: they "
 		 "break every query that nodens passes on to the cluster's DNS, and all queries "
@@ -381,7 +390,7 @@ static void log_notes(const struct agent *agent, const struct conf *conf)
 		log_info("%s", agent->opts->ignored[i]);
 	/* In front of another cache the rules for its address are its own. */
 	if (agent->opts->mode != MODE_FRONT)
-		notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack);
+		notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack, NULL);
 	for (size_t i = 0; i < conf->notes.len; i++)
 		log_warn("%s", conf->notes.text[i]);
 	if (conf->plan->warning[0])

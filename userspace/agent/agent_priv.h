@@ -11,12 +11,14 @@
 
 #include "agent/control.h"
 #include "agent/counters_map.h"
+#include "agent/device_board.h"
 #include "agent/devices.h"
 #include "agent/generation.h"
 #include "agent/lifecycle.h"
 #include "agent/local_link.h"
 #include "agent/metrics_source.h"
 #include "agent/observe.h"
+#include "agent/publish.h"
 #include "agent/reload.h"
 #include "agent/sockets.h"
 #include "agent/steering.h"
@@ -29,8 +31,12 @@ struct agent {
 	int lock_fd; /* of this network namespace */
 	struct local_link *link;
 	struct sockets *sockets;
-	struct datapath *datapath; /* NULL: userspace only */
+	struct datapath *datapath;  /* NULL: userspace only */
+	struct error no_path;	    /* why there is no datapath */
+	char publish_dir[PATH_MAX]; /* where others read of this agent; "": nowhere */
 	struct counters_map counters;
+	struct publish *publish;
+	struct device_board *board;
 	struct control control;
 	uint32_t capacity[2]; /* that the store is made for */
 	struct store *store;
@@ -57,6 +63,12 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 /* Takes @watch over, on failure as well. */
 int agent_open_reload(struct agent *agent, struct conf_watch *watch);
 
+/* wiring_publish.c: what other processes see of it. The counters are there from then on. */
+int agent_open_publish(struct agent *agent);
+/* Standing by there is nothing but that. */
+void agent_open_publish_standby(struct agent *agent);
+void agent_close_publish(struct agent *agent, bool remove);
+
 /* wiring_ways_in.c: by which queries come */
 int agent_open_steering(struct agent *agent, const struct plan *plan);
 int agent_open_link(struct agent *agent);
@@ -67,6 +79,7 @@ int agent_open_devices(struct agent *agent);
 int agent_open_lifecycle(struct agent *agent);
 
 /* For several parts; ctx is the agent. */
+bool agent_ready(void *ctx, char *why); /* as in struct endpoints_config */
 const struct corefile *agent_corefile(void *ctx);
 const struct plan *agent_plan(void *ctx);
 /* The ifindex that the programs saw the address at; 0: none. */

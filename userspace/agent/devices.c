@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/device_board.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "datapath/attach.h"
@@ -59,19 +60,35 @@ static bool is_named(const char *globs, const char *name)
 	return false;
 }
 
-static bool wanted(const struct devices *devices, const struct netdev *info)
+/* -exclude apart. */
+static bool would_be_wanted(const struct devices *devices, const struct netdev *info)
 {
 	const struct run_options *opts = devices->config.opts;
 
 	if (!strcmp(info->name, "lo") || !strcmp(info->name, "nd0") || !strcmp(info->name, "nd1"))
-		return false;
-	if (opts->exclude && glob_list__match(opts->exclude, info->name))
 		return false;
 	if (opts->interfaces)
 		return glob_list__match(opts->interfaces, info->name);
 	if (devices->config.plan(devices->config.ctx)->mode == MODE_STEER)
 		return !strcmp(info->kind, "veth") && info->foreign_peer;
 	return plan__device_holds(devices->config.plan(devices->config.ctx), info->name);
+}
+
+static bool wanted(const struct devices *devices, const struct netdev *info)
+{
+	const struct run_options *opts = devices->config.opts;
+
+	return !(opts->exclude && glob_list__match(opts->exclude, info->name)) &&
+	       would_be_wanted(devices, info);
+}
+
+/* It would be attached to, but for -exclude. */
+static bool is_excluded(const struct devices *devices, const struct netdev *info)
+{
+	const struct run_options *opts = devices->config.opts;
+
+	return opts->exclude && glob_list__match(opts->exclude, info->name) &&
+	       would_be_wanted(devices, info);
 }
 
 static struct device *find(struct devices *devices, int ifindex)
@@ -111,6 +128,7 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 		.steer = devices->config.plan(devices->config.ctx)->mode == MODE_STEER,
 		.hurry = !devices->readable && devices->n > UNHURRIED_MAX,
 	};
+	uint64_t now = loop__now(devices->config.loop);
 	struct error err = { .text = "" };
 	char note[256] = "";
 	int ret;
@@ -123,6 +141,8 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 			       sizeof(note), &err);
 	if (!ret) {
 		devices->config.stats->v[AGENT_STAT_DEVICES]++;
+		device_board_attached(devices->config.board, &device->info, device->attachment,
+				      note, now);
 		if (!logs)
 			return;
 		if (may_say(devices))
@@ -134,6 +154,8 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 				 device->info.name);
 		return;
 	}
+	if (ret != -ENODEV)
+		device_board_failed(devices->config.board, &device->info, err.text, now);
 	if (!first || ret == -ENODEV)
 		return;
 	log_error("%s: not attached: %s", device->info.name, err.text);
@@ -163,6 +185,7 @@ static void device_free(struct devices *devices, struct device *device, bool det
 	devices->touched -= device->touched;
 	list__del(&device->link);
 	list__del(&device->same);
+	device_board_remove(devices->config.board, device->info.ifindex);
 	free(device);
 }
 
@@ -229,6 +252,10 @@ static void on_netdev(void *ctx, const struct netdev *info, bool gone)
 	}
 	if (!gone && !wanted(devices, info) && !devices->readable)
 		leave_behind(devices, info);
+	if (gone)
+		device_board_remove(devices->config.board, info->ifindex);
+	else if (is_excluded(devices, info))
+		device_board_excluded(devices->config.board, info, loop__now(devices->config.loop));
 	if (gone || !wanted(devices, info))
 		return;
 	if (device) {
@@ -313,6 +340,7 @@ static void put_back(struct devices *devices, struct device *device, bool behind
 {
 	bool logs = !device->lost_ns || now - device->lost_ns >= LOST_LOG_NS;
 
+	device_board_lost(devices->config.board, &device->info, behind, now);
 	if (logs) {
 		device->lost_ns = now;
 		log_warn("%s: another program %s; attaching again", device->info.name,
@@ -396,6 +424,8 @@ static void review(struct devices *devices, struct device *device, uint64_t now)
 	state = attachment__state(device->attachment);
 	if (state != ATTACHMENT_PRESENT)
 		put_back(devices, device, state == ATTACHMENT_BEHIND, now);
+	else
+		device_board_ahead(devices->config.board, &device->info, device->attachment);
 }
 
 /* Those that were touched, and of the others some in their turn. */

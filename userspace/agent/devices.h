@@ -19,6 +19,7 @@ struct devices_config {
 	const struct run_options *opts;
 	struct datapath *datapath;
 	struct agent_stats *stats;
+	struct device_board *board;	       /* NULL: nobody is shown */
 	const struct plan *(*plan)(void *ctx); /* at work */
 	/* Asked about every device that changes or goes; true: it is the agent's own.
 	 */
@@ -26,6 +27,7 @@ struct devices_config {
 	void *ctx;
 };
 
+struct device_board;
 struct devices;
 
 /* -errno: it has been logged. */

@@ -18,6 +18,7 @@
 struct metrics_source {
 	struct metrics_source_config config;
 	struct metrics *metrics;
+	char hash[2 * SHA512_DIGEST_LENGTH + 1]; /* of the configuration at work; "" */
 };
 
 static struct store *store_of(const struct metrics_source *source)
@@ -169,9 +170,9 @@ struct metrics *metrics_source_metrics(struct metrics_source *source)
 }
 
 /* Of the configuration as it reads when it is written out: what CoreDNS hashes is its text. */
-static void set_hash(struct metrics *metrics, const struct corefile *cf)
+static void set_hash(struct metrics_source *source, const struct corefile *cf)
 {
-	char *text = NULL, hex[2 * SHA512_DIGEST_LENGTH + 1];
+	char *text = NULL;
 	uint8_t digest[SHA512_DIGEST_LENGTH];
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -182,9 +183,9 @@ static void set_hash(struct metrics *metrics, const struct corefile *cf)
 	if (!fclose(out)) {
 		SHA512((const uint8_t *)text, len, digest);
 		for (size_t i = 0; i < sizeof(digest); i++)
-			snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-		metrics__config_hash(metrics, hex);
-		log_debug("SHA-512 of the configuration: %s", hex);
+			snprintf(source->hash + 2 * i, 3, "%02x", digest[i]);
+		metrics__config_hash(source->metrics, source->hash);
+		log_debug("SHA-512 of the configuration: %s", source->hash);
 	}
 	free(text);
 }
@@ -194,7 +195,12 @@ void metrics_source_configure(struct metrics_source *source, const struct corefi
 	sample(source);
 	if (metrics__configure(source->metrics, cf))
 		log_error("out of memory: metrics still show the previous configuration");
-	set_hash(source->metrics, cf);
+	set_hash(source, cf);
+}
+
+const char *metrics_source_hash(const struct metrics_source *source)
+{
+	return source->hash;
 }
 
 /* ---- what the agent answered ---- */

@@ -33,6 +33,8 @@ struct metrics *metrics_source_metrics(struct metrics_source *source);
 /* Blocks have @cf's numbers from here on; what was counted until now was the
  * old blocks'. */
 void metrics_source_configure(struct metrics_source *source, const struct corefile *cf);
+/* SHA-512 of it, as hexadecimal digits; "": there is none. */
+const char *metrics_source_hash(const struct metrics_source *source);
 
 /* @gen: the configuration that answered; NULL: no block of it did. */
 void metrics_source_replied(struct metrics_source *source, const struct generation *gen,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,7 +21,18 @@ struct reload {
 	struct conf_watch *watch; /* what the configuration was made of, or was refused last */
 	uint64_t next_ns;	  /* when it is looked at again; 0: to be chosen */
 	unsigned int missing;	  /* looks in a row at which its file was gone */
+	int64_t read_s;
+	int64_t refused_s; /* 0: what was read last is at work */
+	char refused[256];
 };
+
+/* What there is stays at work. */
+static void set_refused(struct reload *reload, const char *why)
+{
+	if (!reload->refused_s)
+		reload->refused_s = time(NULL);
+	snprintf(reload->refused, sizeof(reload->refused), "%s", why);
+}
 
 static const struct corefile_reload *reload_of(const struct corefile *cf)
 {
@@ -79,6 +91,7 @@ static bool take(struct reload *reload, struct conf *conf, const char *reason)
 		log_error("%s: other addresses to serve or to listen on need a restart; the "
 			  "configuration stays as it was",
 			  reason);
+		set_refused(reload, "other addresses to serve or to listen on need a restart");
 		return false;
 	}
 	if (now->wildcard) {
@@ -91,9 +104,12 @@ static bool take(struct reload *reload, struct conf *conf, const char *reason)
 	conf->cf = NULL;
 	if (ret) {
 		log_error("%s: the configuration stays as it was", reason);
+		set_refused(reload, "it could not be put to work: the log says why");
 		return false;
 	}
 	reload->config.stats->v[AGENT_STAT_RELOADS]++;
+	reload->read_s = time(NULL);
+	reload->refused_s = 0;
 	log_info("%s: the new configuration is at work", reason);
 	return true;
 }
@@ -113,11 +129,13 @@ static bool read_again(struct reload *reload, const char *reason)
 	}
 	if (ret) {
 		log_error("%s: %s; the configuration stays as it was", reason, err.text);
+		set_refused(reload, err.text);
 		return false;
 	}
 	for (size_t i = 0; i < conf.notes.len; i++)
 		log_error("%s: %s; the configuration stays as it was", reason, conf.notes.text[i]);
 	if (conf.notes.len) {
+		set_refused(reload, conf.notes.text[0]);
 		reload->config.refused(reload->config.ctx);
 		conf__free(&conf);
 		return false;
@@ -158,9 +176,10 @@ static uint64_t next_look(const struct reload *reload, uint64_t now)
 /* A file is gone: for the moment, as while a ConfigMap is swapped, or for longer. */
 static void log_missing(struct reload *reload)
 {
-	if (reload->missing++ == 1)
-		log_warn("reload: the configuration's file is gone; the configuration stays as "
-			 "it was");
+	if (reload->missing++ != 1)
+		return;
+	log_warn("reload: the configuration's file is gone; the configuration stays as it was");
+	set_refused(reload, "its file is gone");
 }
 
 void reload_watch(struct reload *reload, uint64_t now)
@@ -175,7 +194,9 @@ void reload_watch(struct reload *reload, uint64_t now)
 	change = conf_watch__look(reload->watch, reload->config.opts);
 	if (change == CONF_MISSING)
 		log_missing(reload);
-	else
+	else if (reload->missing > 1 && change == CONF_SAME)
+		reload->refused_s = 0;
+	if (change != CONF_MISSING)
 		reload->missing = 0;
 	if (change == CONF_CHANGED)
 		reload_now(reload, "reload");
@@ -192,6 +213,7 @@ int reload_open(const struct reload_config *config, struct conf_watch *watch, st
 	}
 	reload->config = *config;
 	reload->watch = watch;
+	reload->read_s = time(NULL);
 	*out = reload;
 	return 0;
 }
@@ -202,4 +224,15 @@ void reload_close(struct reload *reload)
 		return;
 	conf_watch__free(reload->watch);
 	free(reload);
+}
+
+int64_t reload_read_s(const struct reload *reload)
+{
+	return reload->read_s;
+}
+
+const char *reload_refused(const struct reload *reload, int64_t *since_s)
+{
+	*since_s = reload->refused_s;
+	return reload->refused_s ? reload->refused : NULL;
 }

@@ -32,4 +32,9 @@ void reload_now(struct reload *reload, const char *reason);
 /* Each second: is it time to look, and does it read differently? */
 void reload_watch(struct reload *reload, uint64_t now_ns);
 
+/* Seconds since 1970: when the configuration at work was read. */
+int64_t reload_read_s(const struct reload *reload);
+/* Why it stayed when it was read again last, and since when that is so; NULL: it did not. */
+const char *reload_refused(const struct reload *reload, int64_t *since_s);
+
 #endif /* NODENS_RELOAD_H */

@@ -75,6 +75,13 @@ bool steering_possible(const struct steering *steering)
 	return !steering->nd0_down && !steering->program_lost;
 }
 
+const char *steering_obstacle(const struct steering *steering)
+{
+	return steering->nd0_down	? "nd0 is down"
+	       : steering->program_lost ? "nd0 lost its program"
+					: "";
+}
+
 bool steering_on(const struct steering *steering)
 {
 	return steering->on;

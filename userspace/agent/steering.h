@@ -36,6 +36,8 @@ int steering_socket(struct steering *steering, int family, int type, uint16_t po
 /* Nothing is in the way of steering. */
 bool steering_possible(const struct steering *steering);
 bool steering_on(const struct steering *steering);
+/* What is in the way; "": nothing. */
+const char *steering_obstacle(const struct steering *steering);
 void steering_set(struct steering *steering, bool on);
 
 int steering_nd0(const struct steering *steering); /* ifindex */

@@ -146,6 +146,7 @@ int userspace_only_or_datapath(const struct run_options *opts, const struct data
 	}
 	*out = NULL;
 	log_missing(&missing, plan, rights);
+	error__set(err, 0, "%s", missing.text);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 
 /*
  * The datapath with its programs loaded; or *out NULL where this agent goes without: what is
- * missing has been logged. -errno: neither; @err is for the log.
+ * missing has been logged, and is in @err. -errno: neither; @err is for the log.
  */
 int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
 			       const struct plan *plan, struct datapath **out, struct error *err);

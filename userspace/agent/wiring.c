@@ -115,7 +115,7 @@ static bool has_path(void *ctx)
 	return agent->devices && devices_have_path(agent->devices);
 }
 
-static bool on_ready(void *ctx, char *why)
+bool agent_ready(void *ctx, char *why)
 {
 	struct agent *agent = ctx;
 
@@ -135,7 +135,9 @@ static bool on_ready(void *ctx, char *why)
 		return false;
 	/* a beat later it begins, unless nd0 is down */
 	if (agent->steering && !steering_on(agent->steering)) {
-		snprintf(why, ENDPOINTS_WHY, "not steering");
+		const char *obstacle = steering_obstacle(agent->steering);
+
+		snprintf(why, ENDPOINTS_WHY, "not steering%s%s", obstacle[0] ? ": " : "", obstacle);
 		return false;
 	}
 	return true;
@@ -174,7 +176,7 @@ int agent_open_observe(struct agent *agent)
 		.loop = &agent->loop,
 		.opts = agent->opts,
 		.stats = agent->counters.stats,
-		.ready = on_ready,
+		.ready = agent_ready,
 		.pod = pod_of,
 		.ctx = agent,
 	};
@@ -240,6 +242,8 @@ static void on_replied(void *ctx, const struct resolver_event *event)
 	const struct generation *gen = generation_of(agent->gen, event);
 
 	metrics_source_replied(agent->metrics, gen, event);
+	if (!event->hit)
+		publish_missed(agent->publish, loop__now(&agent->loop), event->duration_ns);
 	if (gen)
 		observe_replied(agent->observe, gen, event);
 }

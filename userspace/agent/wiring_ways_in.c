@@ -98,6 +98,7 @@ int agent_open_devices(struct agent *agent)
 		.opts = agent->opts,
 		.datapath = agent->datapath,
 		.stats = agent->counters.stats,
+		.board = agent->board,
 		.plan = agent_plan,
 		.own = on_device,
 		.ctx = agent,

@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "link/dummy.h"
 #include "link/netns.h"
+#include "publish/records.h"
 
 static void usage(FILE *out)
 {
@@ -126,7 +127,7 @@ static int detach_programs(const char *pin_dir)
 
 static int detach(const char *pin_dir)
 {
-	int programs, pins = 0, nd0, running, links;
+	int programs, pins = 0, nd0, running, links, tables;
 	pid_t pid;
 
 	running = datapath__agent_runs(pin_dir, &pid);
@@ -139,7 +140,10 @@ static int detach(const char *pin_dir)
 		pins = remove_pins(pin_dir);
 	nd0 = remove_nd0();
 	links = nd0 == -EBUSY ? 0 : remove_links();
-	if (!programs && !pins && nd0 != 1 && !links)
+	tables = publish__remove_stale();
+	if (tables > 0)
+		printf("removed what an agent that was killed had left below /run/nodens\n");
+	if (!programs && !pins && nd0 != 1 && !links && tables <= 0)
 		printf("nothing was attached\n");
 	return running > 0 || pins < 0 || links < 0 || (nd0 < 0 && nd0 != -EBUSY && nd0 != -EEXIST);
 }

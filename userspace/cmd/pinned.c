@@ -6,8 +6,11 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -44,6 +47,15 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 		return EXIT_USAGE;
 	}
 	return -1;
+}
+
+bool pinned__has_maps(const char *pin_dir)
+{
+	char layout[PATH_MAX];
+	struct stat st;
+
+	snprintf(layout, sizeof(layout), "%s/layout-%d", pin_dir, NODENS_LAYOUT);
+	return !lstat(layout, &st) || errno == EACCES;
 }
 
 static void say_no_maps(const char *pin_dir)
@@ -147,6 +159,30 @@ int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 			strerror(-ret));
 	if (ret > 0)
 		*sound = find_slot(pinned, entry);
+	return ret;
+}
+
+int pinned__count(struct pinned *pinned, struct pinned_cache *cache)
+{
+	struct pinned_entry entry;
+	struct timespec t;
+	uint64_t now_ns;
+	bool sound;
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now_ns = t.tv_sec * 1000000000ull + t.tv_nsec;
+	*cache = (struct pinned_cache){ .entries = { 0 } };
+	/* written by the agent beside its settings: positive, negative */
+	memcpy(cache->capacity, datapath__ctl(pinned->datapath)->capacity, sizeof(cache->capacity));
+	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
+		int kind = entry.copy.slot.kind;
+
+		if (!sound || entry.copy.slot.expires_ns <= now_ns)
+			continue;
+		cache->entries[kind]++;
+		cache->bytes[kind] += slot_class_size[NODENS_SLOT_CLASS(entry.number)];
+	}
 	return ret;
 }
 

@@ -29,6 +29,9 @@ struct pinned_options {
 int pinned__options(int argc, char **argv, const char *arguments, const char *about,
 		    const char *json_help, struct pinned_options *opts, int *first);
 
+/* Whether maps of this layout are pinned there, or may be: -EACCES is no answer. */
+bool pinned__has_maps(const char *pin_dir);
+
 struct pinned {
 	const char *command;
 	struct datapath *datapath;
@@ -53,6 +56,14 @@ void pinned__close(struct pinned *pinned);
  * -errno, said.
  */
 int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound);
+
+struct pinned_cache {
+	uint64_t entries[2], bytes[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	uint32_t capacity[2];
+};
+
+/* What can be answered at this moment: an entry that expired is not counted. -errno, said. */
+int pinned__count(struct pinned *pinned, struct pinned_cache *cache);
 
 /* Print it, as jansson's @flags say, and let go of it; out of memory ends in pinned__finish(). */
 void print_json_value(json_t *json, size_t flags);

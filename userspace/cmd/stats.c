@@ -6,21 +6,16 @@
  * Contract: reads only. Counters are sums over CPUs that go on changing, so two
  * of them may be a packet apart.
  */
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <bpf/bpf.h>
 
 #include "base/counters.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
 #include "cmd/pinned.h"
-
-#define CACHE_KINDS 2
+#include "publish/records.h"
+#include "publish/table.h"
 
 /* A number with its name, to print. */
 struct row {
@@ -73,8 +68,8 @@ static int kernel_section(struct pinned *pinned, struct section *section)
 	return 0;
 }
 
-/* No map: no agent ever ran over these maps. An older agent may have had fewer counters. */
-static void agent_section(struct pinned *pinned, const char *bpffs, struct section *section)
+/* No table: no agent ever ran over these maps. An older agent may have had fewer counters. */
+static void agent_section(const char *dir, bool running, struct section *section)
 {
 	static const struct {
 		const char *name, *help;
@@ -83,82 +78,47 @@ static void agent_section(struct pinned *pinned, const char *bpffs, struct secti
 		AGENT_STATS(X) AGENT_GAUGES(X)
 #undef X
 	};
-	char path[PATH_MAX];
-	bool running;
-	pid_t pid;
-	int fd;
+	struct table table = { .fd = -1 };
 
 	section->name = "agent";
-	running = datapath__agent_runs(bpffs, &pid) > 0;
 	add(section, "running", "1 if an agent runs", running, true);
-	snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, datapath__dir(pinned->datapath));
-	fd = bpf_obj_get(path);
-	if (fd < 0)
+	if (table__open(&table, dir, AGENT_STATS_MAP, sizeof(uint64_t)))
 		return;
 	/* What one that is gone had under way, or had attached to, says nothing of now. */
 	for (uint32_t i = 0; i < (running ? AGENT_STAT_COUNT : AGENT_FIRST_GAUGE); i++) {
 		uint64_t value;
 
-		if (!bpf_map_lookup_elem(fd, &i, &value))
+		if (!table__read(&table, i, &value))
 			add(section, stats[i].name, stats[i].help, value,
 			    i == AGENT_STAT_QUERIES || i == AGENT_STAT_DEVICES ||
 				    i == AGENT_STAT_DEVICES_WANTED);
 	}
-	close(fd);
-}
-
-struct cache_count {
-	uint64_t entries[CACHE_KINDS], bytes[CACHE_KINDS];
-};
-
-/* What can be answered at this moment; an entry that expired is not counted. */
-static int count_cache(struct pinned *pinned, struct cache_count *count)
-{
-	struct pinned_entry entry;
-	struct timespec t;
-	uint64_t now_ns;
-	bool sound;
-	int ret;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now_ns = t.tv_sec * 1000000000ull + t.tv_nsec;
-	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
-		int kind = entry.copy.slot.kind;
-
-		if (!sound || entry.copy.slot.expires_ns <= now_ns)
-			continue;
-		count->entries[kind]++;
-		count->bytes[kind] += slot_class_size[NODENS_SLOT_CLASS(entry.number)];
-	}
-	return ret;
+	table__close(&table);
 }
 
 static int cache_section(struct pinned *pinned, struct section *section)
 {
-	struct cache_count count = {};
-	uint32_t capacity[CACHE_KINDS];
-	int ret = count_cache(pinned, &count);
+	struct pinned_cache count = { .entries = { 0 } };
+	int ret = pinned__count(pinned, &count);
 
 	if (ret < 0)
 		return ret;
-	/* written by the agent beside its settings: positive, negative */
-	memcpy(capacity, datapath__ctl(pinned->datapath)->capacity, sizeof(capacity));
 	section->name = "cache";
 	add(section, "entries", "live answers in the kernel", count.entries[0] + count.entries[1],
 	    true);
-	add(section, "capacity", "answers that there may be", (uint64_t)capacity[0] + capacity[1],
-	    true);
+	add(section, "capacity", "answers that there may be",
+	    (uint64_t)count.capacity[0] + count.capacity[1], true);
 	add(section, "slot_bytes", "memory for answers so far; more comes as it fills",
 	    steps__count(pinned->steps) * STEP_BYTES, true);
 	add(section, "bytes", "memory of all maps, as the kernel states it",
 	    datapath__bytes(pinned->datapath), true);
 	add(section, "positive_entries", "of them, answers with records",
 	    count.entries[NODENS_POSITIVE], true);
-	add(section, "positive_capacity", "", capacity[NODENS_POSITIVE], true);
+	add(section, "positive_capacity", "", count.capacity[NODENS_POSITIVE], true);
 	add(section, "positive_bytes", "slots they take", count.bytes[NODENS_POSITIVE], true);
 	add(section, "negative_entries", "NXDOMAIN, NODATA, SERVFAIL",
 	    count.entries[NODENS_NEGATIVE], true);
-	add(section, "negative_capacity", "", capacity[NODENS_NEGATIVE], true);
+	add(section, "negative_capacity", "", count.capacity[NODENS_NEGATIVE], true);
 	add(section, "negative_bytes", "slots they take", count.bytes[NODENS_NEGATIVE], true);
 	return 0;
 }
@@ -182,6 +142,11 @@ static void print_json(const struct section sections[3])
 	for (int i = 0; i < 3; i++) {
 		json_t *rows = json_object();
 
+		if (!sections[i].name) {
+			json_decref(rows);
+			continue;
+		}
+
 		for (size_t k = 0; k < sections[i].n; k++)
 			json_object_set_new(rows, sections[i].rows[k].name,
 					    json_integer((json_int_t)sections[i].rows[k].value));
@@ -194,11 +159,27 @@ static void print_json(const struct section sections[3])
 static int collect(struct pinned *pinned, const char *bpffs, struct section sections[3])
 {
 	int ret = kernel_section(pinned, &sections[0]);
+	pid_t pid;
 
 	if (ret)
 		return ret;
-	agent_section(pinned, bpffs, &sections[1]);
+	agent_section(datapath__dir(pinned->datapath), datapath__agent_runs(bpffs, &pid) > 0,
+		      &sections[1]);
 	return cache_section(pinned, &sections[2]);
+}
+
+/* Of an agent without the kernel path there are its own counters. */
+static bool collect_without_maps(const char *bpffs, struct section sections[3])
+{
+	struct table table = { .fd = -1 };
+	char dir[PATH_MAX];
+
+	if (pinned__has_maps(bpffs) || publish__run_dir(dir, false) ||
+	    table__open(&table, dir, AGENT_STATS_MAP, sizeof(uint64_t)))
+		return false;
+	agent_section(dir, table__has_writer(&table), &sections[1]);
+	table__close(&table);
+	return true;
 }
 
 static const char about[] =
@@ -223,16 +204,20 @@ int cmd_stats(int argc, char **argv)
 		fprintf(stderr, "nodens stats: \"%s\": takes no arguments\n", argv[first]);
 		return EXIT_USAGE;
 	}
-	ret = pinned__open(&pinned, argv[0], opts.bpffs);
-	if (ret >= 0)
-		return ret;
-	ret = collect(&pinned, opts.bpffs, sections);
-	pinned__close(&pinned);
-	if (ret)
-		return EXIT_FAILURE;
+	if (!collect_without_maps(opts.bpffs, sections)) {
+		ret = pinned__open(&pinned, argv[0], opts.bpffs);
+		if (ret >= 0)
+			return ret;
+		ret = collect(&pinned, opts.bpffs, sections);
+		pinned__close(&pinned);
+		if (ret)
+			return EXIT_FAILURE;
+	}
 	if (opts.json)
 		print_json(sections);
-	for (int i = 0; i < 3 && !opts.json; i++)
-		print_text(&sections[i]);
+	for (int i = 0; i < 3 && !opts.json; i++) {
+		if (sections[i].name)
+			print_text(&sections[i]);
+	}
 	return pinned__finish(argv[0]);
 }

@@ -30,6 +30,7 @@ struct attachment {
 	struct clsact_part clsact;
 	struct xdp_part xdp;
 	char how[64];
+	char ahead[32];
 };
 
 /* The driver's name for the kind of a device: "veth", "bridge"... "" for hardware. */
@@ -176,12 +177,16 @@ static int attach_tc(struct attachment *at, const struct attach_request *request
 	if (tcx) {
 		ret = tcx__attach(&at->tcx, at->datapath->dir, at->ifindex, at->ifname, fd, other,
 				  err);
+		if (!ret)
+			snprintf(at->ahead, sizeof(at->ahead), "%s", other);
 		if (!ret && other[0])
 			snprintf(text, sizeof(text), "program %s runs before nodens on %s", other,
 				 at->ifname);
 	} else {
 		ret = clsact__attach(&at->clsact, nl, at->datapath->dir, at->ifindex, at->ifname,
 				     fd, text, sizeof(text), err);
+		if (!ret)
+			memcpy(at->ahead, at->clsact.ahead, sizeof(at->ahead));
 	}
 	if (ret)
 		return ret;
@@ -322,12 +327,19 @@ enum attachment_state attachment__state(struct attachment *at)
 		return ATTACHMENT_LOST;
 	if (!at->has_tc)
 		return ATTACHMENT_PRESENT;
-	if (at->tcx.link_fd >= 0)
+	if (at->tcx.link_fd >= 0) {
+		tcx__ahead(&at->tcx, at->ifindex, at->ahead);
 		return tcx__present(&at->tcx) ? ATTACHMENT_PRESENT : ATTACHMENT_LOST;
+	}
 	if (!clsact__present(&at->clsact, nl, at->ifindex))
 		return ATTACHMENT_LOST;
 	return at->datapath->features.tcx && tcx__used(at->ifindex) ? ATTACHMENT_BEHIND
 								    : ATTACHMENT_PRESENT;
+}
+
+const char *attachment__ahead(const struct attachment *at)
+{
+	return at->ahead;
 }
 
 const char *attachment__how(const struct attachment *at)

@@ -58,6 +58,10 @@ void attachment__forget(
 /* "tcx", "clsact prio 1", "xdp native, shared", "xdp generic + tcx": for logs. */
 const char *attachment__how(const struct attachment *attachment);
 
+/* The program or filter of somebody else's that runs before ours, as it was found last; "": none.
+ */
+const char *attachment__ahead(const struct attachment *attachment);
+
 /* nd0's own program (DATAPATH_TC_RETURN). It goes with nd0. */
 int attach__return(struct datapath *dp, int ifindex, struct error *err);
 bool attach__return_present(struct datapath *dp, int ifindex);

@@ -38,6 +38,8 @@ struct tcx_part {
  * "". */
 int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char *ifname,
 		int prog_fd, char other[16], struct error *err);
+/* The program that runs before ours; "": none. */
+void tcx__ahead(const struct tcx_part *part, int ifindex, char other[16]);
 /* Does any program run there by tcx, ours included? */
 bool tcx__used(int ifindex);
 bool tcx__present(const struct tcx_part *part); /* is the link still on a device? */
@@ -50,6 +52,7 @@ int tcx__remove_ours(int ifindex, uint32_t keep);
 struct clsact_part {
 	uint32_t prio, handle, prog_id;
 	bool alone;	       /* its qdisc was made for it, so there was nothing else */
+	char ahead[32];	       /* what runs before it; "" */
 	char marker[PATH_MAX]; /* a directory that says that the qdisc is our making, or "" */
 };
 

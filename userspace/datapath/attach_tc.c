@@ -193,7 +193,7 @@ static void choose_place(const struct filters *filters, struct bpf_tc_opts *opts
 	opts->handle = 0; /* the kernel takes a free one */
 }
 
-static void note_order(const struct filters *filters, const struct clsact_part *part, char *note,
+static void note_order(const struct filters *filters, struct clsact_part *part, char *note,
 		       size_t size)
 {
 	const struct filter *first = &filters->list[0];
@@ -209,6 +209,7 @@ static void note_order(const struct filters *filters, const struct clsact_part *
 			}
 		return;
 	}
+	memcpy(part->ahead, first->name, sizeof(part->ahead));
 	snprintf(note, size,
 		 "filter %s (priority %u) runs before nodens: what it answers, drops or"
 		 " accepts never reaches nodens",

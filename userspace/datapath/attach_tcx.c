@@ -77,7 +77,6 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 		int prog_fd, char other[16], struct error *err)
 {
 	struct tcx_part new = { .link_fd = -1 };
-	struct tcx_list list = {};
 	bool made = false;
 	int ret;
 
@@ -101,11 +100,18 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 		return error__set(err, ret, "%s: cannot pin its tcx link: %s", ifname,
 				  strerror(-ret));
 	}
-	other[0] = '\0';
-	if (!bpf_tcx_query(ifindex, &list) && list.count && list.link[0] != new.link_id)
-		attach_prog_name(list.prog[0], other);
 	*part = new;
+	tcx__ahead(part, ifindex, other);
 	return 0;
+}
+
+void tcx__ahead(const struct tcx_part *part, int ifindex, char other[16])
+{
+	struct tcx_list list = {};
+
+	other[0] = '\0';
+	if (!bpf_tcx_query(ifindex, &list) && list.count && list.link[0] != part->link_id)
+		attach_prog_name(list.prog[0], other);
 }
 
 bool tcx__used(int ifindex)

@@ -255,7 +255,9 @@ static void count_legacy(struct count *count)
 }
 
 void notrack__find(const struct served_addr *addrs, int n_addrs,
-		   void (*found)(const char *tool, const struct served_addr *addr, int n))
+		   void (*found)(void *ctx, const char *tool, const struct served_addr *addr,
+				 int n),
+		   void *ctx)
 {
 	static const struct {
 		int family;
@@ -276,7 +278,7 @@ void notrack__find(const struct served_addr *addrs, int n_addrs,
 		kinds[i].count(&count);
 		for (int k = 0; k < n_addrs; k++) {
 			if (n[k])
-				found(kinds[i].tool, &addrs[k], n[k]);
+				found(ctx, kinds[i].tool, &addrs[k], n[k]);
 		}
 	}
 	free(n);

@@ -17,6 +17,8 @@
  * "ip6tables-...") that has such rules, with how many.
  */
 void notrack__find(const struct served_addr *addrs, int n_addrs,
-		   void (*found)(const char *tool, const struct served_addr *addr, int n));
+		   void (*found)(void *ctx, const char *tool, const struct served_addr *addr,
+				 int n),
+		   void *ctx);
 
 #endif /* NODENS_NOTRACK_H */
