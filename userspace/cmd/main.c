@@ -22,6 +22,8 @@ static const struct command {
 	{ "run", cmd_run, "[FLAG...]", "answer DNS on this node until a signal comes" },
 	{ "check", cmd_check, "[FLAG...]",
 	  "check flags and Corefile, print the effective configuration" },
+	{ "status", cmd_status, "[--json] [--watch]",
+	  "say how it goes on this node, and what is wrong" },
 	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
 	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
 	{ "clients", cmd_clients, "[--json]", "print who asked, and which pods they are" },
@@ -41,7 +43,7 @@ static void usage(FILE *out)
 		char left[64];
 
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
-		fprintf(out, "  %-22s %s\n", left, commands[i].help);
+		fprintf(out, "  %-26s %s\n", left, commands[i].help);
 	}
 	fprintf(out, "\nnodens help COMMAND: its flags; nodens help corefile: the directives of a "
 		     "Corefile\n"

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Where `nodens status` has what it knows from: the agent's tables, the control block, counters.
+ * Contract: status.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/config.h"
+#include "cmd/pinned.h"
+#include "cmd/status.h"
+#include "link/node_lock.h"
+#include "link/notrack.h"
+#include "publish/table.h"
+
+#define NSEC 1000000000ull
+
+/* Without a control block the row that the agent writes each second is its beat. */
+#define ROW_HUNG_NS (3 * NSEC)
+/* Programs are loaded meanwhile, by a verifier that may take its time. */
+#define STARTING_NS (60 * NSEC)
+/* What an agent that hangs left as a base is no longer near now. */
+#define BASE_MAX_NS (15 * NSEC)
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NSEC + t.tv_nsec;
+}
+
+/* ---- the tables ---- */
+
+static int no_permission(const char *what)
+{
+	fprintf(stderr, "nodens status: %s: no permission: run as root\n", what);
+	return EXIT_NO_PERMISSION;
+}
+
+/* Rows of a table that are in use, malloc'd. That there is no table is no failure. */
+static void *rows_of(const char *dir, const char *name, uint32_t row_size, size_t *n)
+{
+	struct table table = { .fd = -1 };
+	char *rows;
+
+	*n = 0;
+	if (table__open(&table, dir, name, row_size))
+		return NULL;
+	rows = calloc(table.n + 1, row_size);
+	for (uint32_t i = 0; rows && i < table.n; i++)
+		*n += !table__get(&table, i, rows + *n * row_size);
+	table__close(&table);
+	return rows;
+}
+
+static void read_devices(struct status *status, const char *dir)
+{
+	size_t n, used = 0;
+	struct publish_device *rows = rows_of(dir, PUBLISH_DEVICES, sizeof(*rows), &n);
+
+	for (size_t i = 0; rows && i < n; i++) {
+		if (rows[i].state != PUBLISH_NO_DEVICE)
+			rows[used++] = rows[i];
+	}
+	status->devices = rows;
+	status->n_devices = used;
+}
+
+static void read_upstreams(struct status *status, const char *dir)
+{
+	size_t n, used = 0;
+	struct publish_upstream *rows = rows_of(dir, PUBLISH_UPSTREAMS, sizeof(*rows), &n);
+
+	for (size_t i = 0; rows && i < n; i++) {
+		if (rows[i].state != PUBLISH_NO_UPSTREAM)
+			rows[used++] = rows[i];
+	}
+	status->upstreams = rows;
+	status->n_upstreams = used;
+}
+
+/* 0, or -errno of the table of the agent. @writer: whether it is there, as far as a file tells. */
+static int read_info(struct status *status, const char *dir, bool *writer)
+{
+	struct table table = { .fd = -1 };
+	int ret = table__open(&table, dir, PUBLISH_INFO, sizeof(status->info));
+
+	if (ret)
+		return ret;
+	*writer = table.is_file && table__has_writer(&table);
+	ret = table__get(&table, 0, &status->info);
+	table__close(&table);
+	if (ret) {
+		memset(&status->info, 0, sizeof(status->info));
+		status->half_written = ret == -EAGAIN;
+	}
+	read_devices(status, dir);
+	read_upstreams(status, dir);
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+static void read_standby(struct status *status)
+{
+	struct table table = { .fd = -1 };
+	struct publish_info info;
+	char dir[PATH_MAX];
+
+	if (publish__run_dir(dir, false) || table__open(&table, dir, PUBLISH_STANDBY, sizeof(info)))
+		return;
+	if (table__has_writer(&table) && !table__get(&table, 0, &info)) {
+		status->has_standby = true;
+		status->standby_pid = info.pid;
+	}
+	table__close(&table);
+}
+
+/* ---- rates ---- */
+
+static void read_agent_counters(const char *dir, uint64_t v[AGENT_FIRST_GAUGE])
+{
+	struct table table = { .fd = -1 };
+
+	memset(v, 0, AGENT_FIRST_GAUGE * sizeof(*v));
+	if (table__open(&table, dir, AGENT_STATS_MAP, sizeof(uint64_t)))
+		return;
+	for (uint32_t i = 0; i < AGENT_FIRST_GAUGE; i++)
+		table__read(&table, i, &v[i]);
+	table__close(&table);
+}
+
+/* What the programs handed to the cluster's DNS. */
+static uint64_t passed_on(const uint64_t kernel[NODENS_CTR_COUNT])
+{
+	static const enum nodens_counter counters[] = {
+		NODENS_CTR_STEER_OFF,	   NODENS_CTR_STEER_DEAD,  NODENS_CTR_STEER_HUNG,
+		NODENS_CTR_STEER_SHED,	   NODENS_CTR_STEER_FULL,  NODENS_CTR_STEER_VLAN,
+		NODENS_CTR_STEER_CONFLICT, NODENS_CTR_STEER_ERROR,
+	};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		sum += kernel[counters[i]];
+	return sum;
+}
+
+static uint64_t hits(const uint64_t kernel[NODENS_CTR_COUNT])
+{
+	return kernel[NODENS_CTR_HIT] + kernel[NODENS_CTR_HIT_TC];
+}
+
+static double per_second(uint64_t now, uint64_t before, double seconds)
+{
+	return now > before ? (double)(now - before) / seconds : 0;
+}
+
+static void rates_between(struct status_rates *rates, const struct publish_base *before,
+			  const struct publish_base *after)
+{
+	double s = (double)(after->at_ns - before->at_ns) / 1e9;
+
+	if (after->at_ns <= before->at_ns)
+		return;
+	rates->seconds = s;
+	rates->kernel = per_second(hits(after->kernel), hits(before->kernel), s);
+	rates->passed = per_second(passed_on(after->kernel), passed_on(before->kernel), s);
+	rates->agent =
+		per_second(after->agent[AGENT_STAT_QUERIES], before->agent[AGENT_STAT_QUERIES], s);
+	rates->servfail = per_second(after->agent[AGENT_STAT_SERVFAIL],
+				     before->agent[AGENT_STAT_SERVFAIL], s);
+	rates->evicted = per_second(after->evicted, before->evicted, s);
+	rates->queries = rates->kernel + rates->passed + rates->agent;
+}
+
+static void read_counters(const struct status *status, struct datapath *dp, const char *dir,
+			  struct publish_base *out)
+{
+	*out = (struct publish_base){ .at_ns = monotonic_ns(), .evicted = status->info.evicted };
+	if (dp)
+		datapath__counters(dp, out->kernel);
+	read_agent_counters(dir, out->agent);
+}
+
+/* The agent's reading of some ten seconds ago and one now; else two, a second apart. */
+static void read_rates(struct status *status, struct datapath *dp, const char *dir)
+{
+	const struct publish_base *base = &status->info.base;
+	struct publish_base before, after;
+
+	read_counters(status, dp, dir, &after);
+	if (status->agent == STATUS_ALIVE && base->at_ns &&
+	    after.at_ns - base->at_ns < BASE_MAX_NS) {
+		status->rates.from_agent = true;
+		rates_between(&status->rates, base, &after);
+		return;
+	}
+	if (!dp)
+		return;
+	before = after;
+	sleep(1);
+	read_counters(status, dp, dir, &after);
+	rates_between(&status->rates, &before, &after);
+}
+
+/* ---- cache ---- */
+
+static void count_cache(struct status *status, const char *bpffs, struct datapath *dp)
+{
+	struct pinned_cache cache = { .entries = { 0 } };
+	struct pinned pinned;
+
+	status->bytes = dp ? datapath__bytes(dp) : status->info.cache_bytes;
+	if (status->agent == STATUS_ALIVE && status->info.written_ns) {
+		status->entries = status->info.entries[0] + status->info.entries[1];
+		status->capacity = status->info.capacity[0] + status->info.capacity[1];
+		return;
+	}
+	if (!dp || pinned__open(&pinned, "status", bpffs) >= 0)
+		return;
+	pinned__count(&pinned, &cache);
+	pinned__close(&pinned);
+	status->entries = cache.entries[0] + cache.entries[1];
+	status->capacity = (uint64_t)cache.capacity[0] + cache.capacity[1];
+}
+
+/* ---- the whole ---- */
+
+static void on_notrack(void *ctx, const char *tool, const struct served_addr *addr, int n)
+{
+	(void)tool;
+	(void)addr;
+	((struct status *)ctx)->notrack += n;
+}
+
+static void read_notrack(struct status *status)
+{
+	/* in front of another cache the rules for its address are its own */
+	if (!status->info.front)
+		notrack__find(status->info.served, status->info.n_served, on_notrack, status);
+}
+
+static void judge_agent(struct status *status, bool runs)
+{
+	uint64_t hung = status->has_maps && status->hung_ns ? status->hung_ns : ROW_HUNG_NS;
+
+	if (!runs)
+		status->agent = STATUS_DEAD;
+	else if (status->info.state == PUBLISH_STARTING && status->info.written_ns &&
+		 status->now_ns - status->info.written_ns < STARTING_NS)
+		status->agent = STATUS_ALIVE;
+	else
+		status->agent = status__beat_age_ns(status) > hung ? STATUS_HUNG : STATUS_ALIVE;
+}
+
+static int read_with_maps(const char *bpffs, struct status *status)
+{
+	struct error err = { .text = "" };
+	struct datapath *dp;
+	const struct nodens_ctl *ctl;
+	bool writer = false;
+	pid_t pid = 0;
+	int ret = datapath__open_pinned(bpffs, &dp, &err);
+
+	if (ret == -EPERM || ret == -EACCES)
+		return no_permission(bpffs);
+	if (ret) {
+		fprintf(stderr, "nodens status: %s\n", err.text);
+		return ret == -ENOENT ? EXIT_NOT_RUNNING : EXIT_DEGRADED;
+	}
+	ctl = datapath__ctl(dp);
+	status->has_maps = true;
+	status->beat_ns = ctl->heartbeat_ns;
+	status->lease_ns = ctl->lease_ns;
+	status->hung_ns = ctl->hung_ns;
+	status->shed = ctl->shed;
+	ret = read_info(status, datapath__dir(dp), &writer);
+	if (ret == -ESTALE) {
+		fprintf(stderr, "nodens status: the agent is of another nodens version\n");
+		datapath__close(dp);
+		return EXIT_DEGRADED;
+	}
+	status->now_ns = monotonic_ns();
+	judge_agent(status, datapath__agent_runs(bpffs, &pid) > 0);
+	status->pid = status->info.pid ? status->info.pid : (uint32_t)pid;
+	read_rates(status, dp, datapath__dir(dp));
+	count_cache(status, bpffs, dp);
+	datapath__close(dp);
+	return -1;
+}
+
+static int not_running(const char *bpffs, int ret)
+{
+	int fd;
+
+	if (ret == -EACCES || ret == -EPERM)
+		return no_permission("/run/nodens");
+	fd = node_lock__try();
+	if (fd == -EBUSY)
+		fprintf(stderr,
+			"nodens status: an agent runs in this network namespace, but nothing of it "
+			"is to be seen here: it has another --bpffs than %s, or is in another "
+			"container\n",
+			bpffs);
+	else
+		fprintf(stderr, "nodens is not running here: nothing under %s\n", bpffs);
+	if (fd >= 0)
+		close(fd);
+	return fd == -EBUSY ? EXIT_DEGRADED : EXIT_NOT_RUNNING;
+}
+
+/* An agent without the kernel path, perhaps. */
+static int read_without_maps(const char *bpffs, struct status *status)
+{
+	bool writer = false;
+	char dir[PATH_MAX];
+	int ret = publish__run_dir(dir, false);
+
+	if (!ret)
+		ret = read_info(status, dir, &writer);
+	if (ret)
+		return not_running(bpffs, ret);
+	status->now_ns = monotonic_ns();
+	status->pid = status->info.pid;
+	judge_agent(status, writer);
+	read_rates(status, NULL, dir);
+	count_cache(status, bpffs, NULL);
+	return -1;
+}
+
+int status__read(const char *bpffs, struct status *status)
+{
+	char layout[PATH_MAX];
+	struct stat st;
+	int ret;
+
+	memset(status, 0, sizeof(*status));
+	status->now_s = time(NULL);
+	snprintf(layout, sizeof(layout), "%s/layout-%d", bpffs, NODENS_LAYOUT);
+	if (!lstat(layout, &st))
+		ret = read_with_maps(bpffs, status);
+	else if (errno == EACCES)
+		ret = no_permission(bpffs);
+	else
+		ret = read_without_maps(bpffs, status);
+	if (ret >= 0)
+		return ret;
+	read_standby(status);
+	read_notrack(status);
+	return -1;
+}
+
+void status__free(struct status *status)
+{
+	free(status->devices);
+	free(status->upstreams);
+	status->devices = NULL;
+	status->upstreams = NULL;
+}
+
+uint64_t status__beat_age_ns(const struct status *status)
+{
+	uint64_t beat = status->has_maps ? status->beat_ns : status->info.written_ns;
+
+	return status->now_ns > beat ? status->now_ns - beat : 0;
+}
+
+uint64_t status__lease_left_ns(const struct status *status)
+{
+	uint64_t age = status__beat_age_ns(status);
+
+	return status->has_maps && status->lease_ns > age ? status->lease_ns - age : 0;
+}
