@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct corefile_options options = { .get_env = get_env,
 							 .read_file = read_file };
 	struct corefile *cf = NULL, *again = NULL;
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	bool secret = !memmem(data, size, SECRET, strlen(SECRET));
 	char *first, *second;
 

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char path[64];
 	struct corefile_hosts config = { .path = path, .ttl_s = 60 };
 	struct hosts *hosts = NULL;
-	char err[256];
+	struct error err;
 	FILE *out;
 
 	if (!*path)
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	fwrite(data, 1, size, out);
 	fclose(out);
-	if (hosts__open(&config, &zones, &hosts, err, sizeof(err)))
+	if (hosts__open(&config, &zones, &hosts, &err))
 		abort();
 	hosts__each(hosts, see, hosts);
 	hosts__close(hosts);

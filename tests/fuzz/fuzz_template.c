@@ -54,9 +54,9 @@ static void run(const char *match, const char *record, const char *name_text, bo
 	};
 	struct templates *templates;
 	struct dns_name name;
-	char err[1024];
+	struct error err;
 
-	if (template__open(&config, 1, &zones, &templates, err, sizeof(err)))
+	if (template__open(&config, 1, &zones, &templates, &err))
 		return;
 	if (!dns_name__from_text(&name, name_text)) {
 		dns_name__lower(&name);

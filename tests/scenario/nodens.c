@@ -98,7 +98,7 @@ static void on_second(void *ctx, uint64_t now)
 /* $NAME stands for an upstream's address, $NODENS for our own. */
 static struct corefile *parse(struct scene *scene, const char *text)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL;
 	char *filled = NULL;
 	size_t len;

@@ -86,7 +86,7 @@ static inline void read_hosts(void *ctx, uint64_t *entries, double *stamp)
 
 static inline struct corefile *parse(const char *text)
 {
-	struct corefile_error err;
+	struct error err;
 	struct corefile *cf = NULL;
 
 	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))

@@ -24,12 +24,12 @@ struct plugin_fixture {
 	struct corefile *cf;
 	const struct corefile_block *block;
 	struct corefile_zones zones;
-	char err[512];
+	struct error err;
 };
 
 static inline void plugin_fixture_open(struct plugin_fixture *f, const char *text)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 
 	memset(f, 0, sizeof(*f));
 	if (corefile__parse("Corefile", text, strlen(text), &f->cf, &err))

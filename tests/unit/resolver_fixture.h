@@ -27,7 +27,7 @@ struct reply {
 struct fixture {
 	struct upstream_fixture up;
 	struct resolver *resolver;
-	struct server_block_error err;
+	struct error err;
 	struct reply replies[MAX_REPLIES];
 	unsigned int n;
 	unsigned int loops;

@@ -29,8 +29,7 @@ static void open_fixture(struct fixture *f, const struct plugin *of, const char 
 	plugin_fixture_open(&f->plugin, text);
 	open = (struct plugin_open){ .block = f->plugin.block,
 				     .zones = f->plugin.zones,
-				     .err = f->plugin.err,
-				     .err_size = sizeof(f->plugin.err) };
+				     .err = &f->plugin.err };
 	assert_int_equal(of->open(&open, &f->state), 0);
 }
 

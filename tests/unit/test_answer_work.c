@@ -309,7 +309,7 @@ static void open_change(struct change *c)
 			c->qname = name_of("q.orig.");
 		assert_int_equal(rewrite__open(c->local.block->rewrites,
 					       c->local.block->rewrites_len, &c->rewrite,
-					       c->local.err, sizeof(c->local.err)),
+					       &c->local.err),
 				 0);
 		c->result = rewrite__apply(c->rewrite, &query);
 		assert_non_null(c->result);

@@ -93,7 +93,7 @@ static struct run_options options(const char *localip)
 			 (char *)":9999" };
 	char *with_name[13] = { (char *)"nodens" };
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	memcpy(with_name + 1, argv, sizeof(argv));
 	if (run_options__parse(&opts, 13, with_name, &err))
@@ -116,7 +116,7 @@ static void check_note(const struct conf_notes *notes, const char *want)
 static void expect(const char *localip, const char *base, const char *want, const char *want_note)
 {
 	struct run_options opts = options(localip);
-	struct options_error err;
+	struct error err;
 	const char *path;
 	struct conf_notes notes;
 	char *text;
@@ -268,7 +268,7 @@ static void expect_stubs(const char *localip, const char *base, const char *json
 			 const char *want_note)
 {
 	struct run_options opts = options(localip);
-	struct options_error err;
+	struct error err;
 	struct conf conf;
 	char got[4096];
 
@@ -353,7 +353,7 @@ static void test_refused(void **state)
 		{ "bind __PILLAR__NO__SUCH__\n", "base:1: __PILLAR__NO__SUCH__" },
 	};
 	struct run_options opts = options(V4);
-	struct options_error err;
+	struct error err;
 	const char *path;
 	struct conf_notes notes;
 	char *text;
@@ -379,7 +379,7 @@ static void test_refused(void **state)
 static void test_choice(void **state)
 {
 	struct run_options opts = options(V4);
-	struct options_error err;
+	struct error err;
 	const char *path;
 	struct conf_notes notes;
 	char *text;
@@ -424,7 +424,7 @@ static const char manifest[] =
 
 static void load(const struct run_options *opts, struct conf *conf)
 {
-	struct options_error err;
+	struct error err;
 
 	if (conf__load(opts, conf, &err))
 		fail_msg("%s", err.text);
@@ -451,7 +451,7 @@ static void test_load(void **state)
 	/* What is said of the base names its own line. */
 	put(dir, "Corefile.base", ".:53 {\n bind __PILLAR__LOCAL__DNS__\n nonsense\n}\n");
 	{
-		struct options_error err;
+		struct error err;
 
 		assert_int_equal(conf__load(&opts, &conf, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "Corefile.base:3: nonsense"));
@@ -512,7 +512,7 @@ static void test_changes(void **state)
 static void test_imports(void **state)
 {
 	struct run_options opts = options(V4);
-	struct options_error err;
+	struct error err;
 	struct conf conf;
 	char custom[128], etc[128];
 

@@ -81,7 +81,7 @@ static const struct corefile_options fake = { .read_file = fake_read, .get_env =
 
 static struct corefile *parse(const char *text)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL;
 	int ret = corefile__parse_with(&fake, "Corefile", text, strlen(text), &cf, &err);
 
@@ -414,7 +414,7 @@ static void test_errors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		struct corefile_error err = { "" };
+		struct error err = { "" };
 		struct corefile *cf = (struct corefile *)state;
 		int ret = corefile__parse_with(&fake, "Corefile", errors[i].text,
 					       strlen(errors[i].text), &cf, &err);
@@ -471,7 +471,7 @@ static void test_secrets(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(secrets) * ARRAY_SIZE(places); i++) {
 		const char *place = places[i / ARRAY_SIZE(secrets)];
-		struct corefile_error err = { "" };
+		struct error err = { "" };
 		struct corefile *cf = NULL;
 
 		secret = secrets[i % ARRAY_SIZE(secrets)];
@@ -519,7 +519,7 @@ static void test_scopes(void **state)
 	(void)state;
 	options.ifindex = fake_ifindex;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct corefile_error err = { "" };
+		struct error err = { "" };
 		const struct sockaddr_in6 *v6;
 		struct corefile *cf = NULL;
 		char text[128];
@@ -567,7 +567,7 @@ static void test_ports(void **state)
 static void test_unreadable(void **state)
 {
 	char path[600], text[COREFILE_TEXT_MAX + 2];
-	struct corefile_error err;
+	struct error err;
 	struct corefile *cf;
 
 	(void)state;

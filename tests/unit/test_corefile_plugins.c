@@ -53,7 +53,7 @@ static const struct corefile_options options = {
 	.interface = fake_interface,
 };
 
-static int try(const char *text, struct corefile **cf, struct corefile_error *err)
+static int try(const char *text, struct corefile **cf, struct error *err)
 {
 	return corefile__parse_with(&options, "Corefile", text, strlen(text), cf, err);
 }
@@ -76,7 +76,7 @@ static char *print(const struct corefile *cf)
  */
 static struct corefile *read_twice(const char *directives)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL, *again = NULL;
 	char text[2048], *first, *second;
 
@@ -165,7 +165,7 @@ static void test_small_ones(void **state)
 	corefile__free(cf);
 	assert_int_equal(
 		try(". {\nforward . 192.0.2.1\nprometheus :9153 {\nruntime_metrics\n}\n}\n", &cf,
-		    &(struct corefile_error){ "" }),
+		    &(struct error){ "" }),
 		0);
 	assert_true(cf->blocks[0].prometheus.enabled);
 	assert_string_equal(cf->warnings[0], "Corefile:4: prometheus: runtime_metrics: there is no "
@@ -553,7 +553,7 @@ static void test_unsupported(void **state)
 	static const char text[] = ". {\ndnstap /run/tap full {\nidentity x {\n}\n}\ntrace\n"
 				   "pprof :6053\nmetadata a.example\nforward . 192.0.2.1\n}\n";
 	struct corefile_options lenient = options;
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL;
 
 	(void)state;
@@ -572,7 +572,7 @@ static void test_unsupported(void **state)
 /* A value that reads like a variable could not be printed so that it parses to the same. */
 static void test_unprintable(void **state)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL;
 
 	(void)state;

@@ -53,7 +53,7 @@ static void assert_checks(struct world *w, unsigned int port, unsigned int answe
 static void configure(struct endpoints *ep, struct metrics *metrics,
 		      const union sockaddr_any *extra, const char *fmt, ...)
 {
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf;
 	char text[1024];
 	va_list ap;

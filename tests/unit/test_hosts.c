@@ -34,9 +34,8 @@ static void open_fixture(struct fixture *f, const char *format)
 
 	snprintf(text, sizeof(text), format, path);
 	plugin_fixture_open(&f->local, text);
-	assert_int_equal(hosts__open(&f->local.block->hosts, &f->local.zones, &f->hosts,
-				     f->local.err, sizeof(f->local.err)),
-			 0);
+	assert_int_equal(
+		hosts__open(&f->local.block->hosts, &f->local.zones, &f->hosts, &f->local.err), 0);
 }
 
 static void close_fixture(struct fixture *f)

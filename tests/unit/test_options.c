@@ -17,7 +17,7 @@
 
 #define MAX_ARGS 8
 
-static int parse(struct run_options *opts, struct options_error *err, const char *const *args)
+static int parse(struct run_options *opts, struct error *err, const char *const *args)
 {
 	char *argv[MAX_ARGS + 2] = { (char *)"run" };
 	int argc = 1;
@@ -33,7 +33,7 @@ static int parse(struct run_options *opts, struct options_error *err, const char
 static void test_defaults(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(parse(&opts, &err, (const char *const[]){ NULL }), 0);
@@ -60,7 +60,7 @@ static void test_one_and_two_dashes(void **state)
 		{ "--conf=/x" },
 	};
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -72,7 +72,7 @@ static void test_one_and_two_dashes(void **state)
 static void test_localip(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 	char text[INET6_ADDRSTRLEN];
 
 	(void)state;
@@ -95,7 +95,7 @@ static void test_too_many_addresses(void **state)
 {
 	char list[1024] = "";
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	for (int i = 1; i <= NODENS_MAX_SERVED; i++)
@@ -112,7 +112,7 @@ static void test_too_many_addresses(void **state)
 static void test_all_flags(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(PARSE(&opts, &err, "--mode=listen", "--hook=xdp-generic",
@@ -193,7 +193,7 @@ static void test_refused(void **state)
 		{ { "--log-level=loud" }, "debug" },
 	};
 	struct run_options opts, before;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	memset(&opts, 0x5a, sizeof(opts));
@@ -208,8 +208,7 @@ static void test_refused(void **state)
 	}
 }
 
-static int parse_nodecache(struct run_options *opts, struct options_error *err,
-			   const char *const *args)
+static int parse_nodecache(struct run_options *opts, struct error *err, const char *const *args)
 {
 	char *argv[32] = { (char *)"/node-cache" };
 	int argc = 1;
@@ -303,7 +302,7 @@ static void check_flag(const struct nodecache_flag *flag, const struct run_optio
 static void test_nodecache_flags(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 	char joined[2][96], apart[2][96];
 
 	(void)state;
@@ -333,7 +332,7 @@ static void test_nodecache_flags(void **state)
 static void test_nodecache_manifests(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(PARSE_NODECACHE(&opts, &err, "-localip", "169.254.20.10,10.96.0.10",
@@ -392,7 +391,7 @@ static void test_nodecache_refused(void **state)
 		{ "-version=x", "-version: \"x\"" },
 	};
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -405,7 +404,7 @@ static void test_nodecache_refused(void **state)
 static void test_help(void **state)
 {
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 
 	(void)state;
 	assert_int_equal(PARSE(&opts, &err, "--help"), -ECANCELED);
@@ -452,7 +451,7 @@ static void test_printed(void **state)
 	const size_t n = sizeof(given) / sizeof(given[0]);
 	char *argv[sizeof(given) / sizeof(given[0]) + 1] = { (char *)"run" };
 	struct run_options opts;
-	struct options_error err;
+	struct error err;
 	char *text = NULL, *line, *rest;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);

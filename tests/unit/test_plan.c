@@ -39,11 +39,11 @@ static void print(const struct plan *plan, char *served, char *bound)
 }
 
 static int make(const char *localip, bool listen, const char *text, struct plan *plan,
-		struct options_error *err)
+		struct error *err)
 {
 	char *argv[] = { (char *)"run", (char *)"-localip", (char *)localip, (char *)"-mode",
 			 (char *)(listen ? "listen" : "steer") };
-	struct corefile_error cf_err = { "" };
+	struct error cf_err = { "" };
 	struct run_options opts;
 	struct corefile *cf;
 	int ret;
@@ -70,7 +70,7 @@ static void test_steer(void **state)
 		{ "10.0.0.1", ".:53 {\n bind 0.0.0.0" FORWARD "}\n", "10.0.0.1", "" },
 	};
 	char served[512], bound[512];
-	struct options_error err;
+	struct error err;
 	struct plan plan;
 
 	(void)state;
@@ -114,7 +114,7 @@ static void test_listen(void **state)
 		  "0.0.0.0:53", true },
 	};
 	char served[512], bound[512];
-	struct options_error err;
+	struct error err;
 	struct plan plan;
 
 	(void)state;
@@ -181,7 +181,7 @@ static void test_nodecache(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *argv[8] = { (char *)"nodens", (char *)"-localip=10.0.0.1,fd00::1" };
 		struct run_options opts;
-		struct options_error err;
+		struct error err;
 		struct corefile *cf;
 		struct plan plan;
 		int argc = 2;
@@ -222,7 +222,7 @@ static void test_refused(void **state)
 		  "}\n",
 		  "zone a.b." },
 	};
-	struct options_error err;
+	struct error err;
 	struct plan plan, before;
 
 	(void)state;
@@ -246,7 +246,7 @@ static void test_other_ports(void **state)
 		"example.com example.io:1053 {\n bind 10.0.0.1\n cache 5" FORWARD
 		"}\nx.io:1054 {\n bind 0.0.0.0" FORWARD "}\ny.io:1055 {" FORWARD "}\n";
 	char served[512], bound[512];
-	struct options_error err;
+	struct error err;
 	struct plan plan;
 
 	(void)state;
@@ -264,7 +264,7 @@ static void test_other_ports(void **state)
 /* Without a cache there is nothing to mix up. */
 static void test_two_views_without_cache(void **state)
 {
-	struct options_error err;
+	struct error err;
 	struct plan plan;
 
 	(void)state;
@@ -278,7 +278,7 @@ static void test_two_views_without_cache(void **state)
 
 static void test_local_addresses(void **state)
 {
-	struct options_error err;
+	struct error err;
 	struct plan plan;
 
 	(void)state;

@@ -21,9 +21,8 @@ static void open_fixture(struct fixture *f, const char *rules)
 	snprintf(text, sizeof(text), ". {\n%s\n}\n", rules);
 	plugin_fixture_open(&f->local, text);
 	block = f->local.block;
-	if (rewrite__open(block->rewrites, block->rewrites_len, &f->rewrite, f->local.err,
-			  sizeof(f->local.err)))
-		fail_msg("%s", f->local.err);
+	if (rewrite__open(block->rewrites, block->rewrites_len, &f->rewrite, &f->local.err))
+		fail_msg("%s", f->local.err.text);
 }
 
 static void close_fixture(struct fixture *f)
@@ -265,7 +264,8 @@ static void test_variables(void **state)
 
 static void test_options_that_are_too_long(void **state)
 {
-	char text[2048] = ". {\n", err[256] = "";
+	struct error err = { "" };
+	char text[2048] = ". {\n";
 	struct plugin_fixture local;
 	struct rewrite *rewrite;
 
@@ -279,9 +279,9 @@ static void test_options_that_are_too_long(void **state)
 	}
 	strcat(text, "}\n");
 	plugin_fixture_open(&local, text);
-	assert_true(rewrite__open(local.block->rewrites, local.block->rewrites_len, &rewrite, err,
-				  sizeof(err)) < 0);
-	assert_non_null(strstr(err, "Corefile:2: rewrite: edns0: more than 512 octets"));
+	assert_true(rewrite__open(local.block->rewrites, local.block->rewrites_len, &rewrite,
+				  &err) < 0);
+	assert_non_null(strstr(err.text, "Corefile:2: rewrite: edns0: more than 512 octets"));
 	plugin_fixture_close(&local);
 }
 

@@ -93,7 +93,7 @@ static void test_questions_under_way(void **state)
 {
 	struct upstream_fixture up = { .ups = NULL };
 	struct rlimit limit;
-	struct server_block_error err;
+	struct error err;
 	struct resolver *resolver;
 	struct client client = { .owner = NULL };
 	struct dns_query query = { .qtype = DNS_TYPE_A, .qclass = DNS_CLASS_IN, .flags = DNS_RD };

@@ -23,8 +23,8 @@ static void open_fixture(struct fixture *f, const char *text)
 	plugin_fixture_open(&f->local, text);
 	block = f->local.block;
 	if (template__open(block->templates, block->templates_len, &f->local.zones, &f->templates,
-			   f->local.err, sizeof(f->local.err)))
-		fail_msg("%s", f->local.err);
+			   &f->local.err))
+		fail_msg("%s", f->local.err.text);
 }
 
 static void close_fixture(struct fixture *f)

@@ -316,7 +316,7 @@ static inline void fixture_changed(void *ctx, const union sockaddr_any *addr, bo
 static inline struct corefile *fixture_corefile(struct upstream_fixture *f, const char *text)
 {
 	char out[2048] = "", *at = out;
-	struct corefile_error err = { "" };
+	struct error err = { "" };
 	struct corefile *cf = NULL;
 
 	for (; *text && at < out + sizeof(out) - 32; text++) {

@@ -189,7 +189,7 @@ static bool stop_requested(void *ctx)
 /* Nothing is at work yet: whatever it says now can be taken. */
 static void read_again(struct run *run)
 {
-	struct options_error err = { .text = "" };
+	struct error err = { .text = "" };
 	struct conf conf;
 
 	if (conf__load(run->agent.opts, &conf, &err)) {

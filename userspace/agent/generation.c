@@ -71,7 +71,7 @@ static int open_resolver(const struct generation_config *from, struct generation
 		.looped = from->looped,
 		.ctx = from->ctx,
 	};
-	struct server_block_error err;
+	struct error err;
 	int ret;
 
 	config.shed_above = config.max_exchanges / 2;

@@ -116,7 +116,7 @@ static bool take(struct reload *reload, struct conf *conf, const char *reason)
 
 static bool read_again(struct reload *reload, const char *reason)
 {
-	struct options_error err = { .text = "" };
+	struct error err = { .text = "" };
 	struct conf conf;
 	bool taken;
 	int ret = conf__load(reload->config.opts, &conf, &err);

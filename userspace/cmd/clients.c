@@ -116,7 +116,7 @@ static const struct option_row rows[] = {
 /* -1: go on; else an exit status, and all has been said. */
 static int parse(int argc, char **argv, struct clients_options *opts)
 {
-	struct options_error err;
+	struct error err;
 	int first, ret = options__parse(rows, N_ROWS, opts, argc, argv, &first, &err);
 
 	if (ret == -ECANCELED) {

@@ -24,7 +24,7 @@ static void show_plugins(void)
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
 		     struct conf *conf)
 {
-	struct options_error err = { .text = "" };
+	struct error err = { .text = "" };
 	int ret = run_options__parse(opts, argc, argv, &err);
 
 	if (ret == -ECANCELED) {

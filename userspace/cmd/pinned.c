@@ -32,7 +32,7 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 		  offsetof(struct pinned_options, json) },
 	};
 	size_t n_rows = json_help ? 2 : 1;
-	struct options_error err;
+	struct error err;
 	int ret;
 
 	*opts = (struct pinned_options){ .bpffs = NODENS_PIN_DIR };

@@ -93,7 +93,7 @@ static int watch(const struct status_options *opts)
 int cmd_status(int argc, char **argv)
 {
 	struct status_options opts = { .bpffs = NODENS_PIN_DIR };
-	struct options_error err;
+	struct error err;
 	int first, ret = options__parse(rows, N_ROWS, &opts, argc, argv, &first, &err);
 
 	if (ret == -ECANCELED) {

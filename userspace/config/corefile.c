@@ -236,9 +236,9 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 }
 
 int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
-			 size_t len, struct corefile **out, struct corefile_error *err)
+			 size_t len, struct corefile **out, struct error *err)
 {
-	struct corefile_error unused;
+	struct error unused;
 	struct corefile_parse p = {
 		.options = options,
 		.err = err ? err : &unused,
@@ -263,14 +263,14 @@ int corefile__parse_with(const struct corefile_options *options, const char *pat
 }
 
 int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
-		    struct corefile_error *err)
+		    struct error *err)
 {
 	return corefile__parse_with(&corefile_host_options, path, text, len, out, err);
 }
 
-int corefile__load(const char *path, struct corefile **out, struct corefile_error *err)
+int corefile__load(const char *path, struct corefile **out, struct error *err)
 {
-	struct corefile_error unused;
+	struct error unused;
 	struct corefile_parse p = { .err = err ? err : &unused };
 	char *text = NULL;
 	size_t len = 0;

@@ -17,17 +17,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/error.h"
 #include "config/corefile_types.h"
 
 #define COREFILE_PORT_DEFAULT 53
 #define COREFILE_TEXT_MAX     (1024 * 1024) /* octets of one file: a ConfigMap cannot hold more */
 #define COREFILE_BIND_MAX     64	    /* addresses of one block */
 #define COREFILE_ZONES_MAX    65536	    /* zones of the whole configuration */
-
-/* One line, "FILE:LINE: DIRECTIVE: what is wrong; what would be right", without a newline. */
-struct corefile_error {
-	char text[512];
-};
 
 /*
  * A server block. Keys of one block that differ in port make one corefile_block per port, which
@@ -66,7 +62,7 @@ struct corefile_block {
 	bool any, loop, loadbalance, whoami;
 	struct corefile_subnet *prefer; /* loadbalance's, in file order */
 	size_t prefer_len;
-	struct corefile_errors errors;
+	struct errors errors;
 	struct corefile_log *logs;
 	size_t logs_len;
 	struct corefile_listen health;
@@ -113,15 +109,16 @@ extern const struct corefile_options corefile_host_options;
 
 /*
  * Parse `text` (len octets); `path` names it in messages and is what imports are relative to. `err`
- * may be NULL. -EINVAL: the text is wrong; -ENOMEM; another -errno: a file it names cannot be read.
+ * may be NULL; it says "FILE:LINE: DIRECTIVE: what is wrong; what would be right". -EINVAL: the
+ * text is wrong; -ENOMEM; another -errno: a file it names cannot be read.
  */
 int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
-			 size_t len, struct corefile **out, struct corefile_error *err);
+			 size_t len, struct corefile **out, struct error *err);
 
 /* The same with corefile_host_options. */
 int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
-		    struct corefile_error *err);
-int corefile__load(const char *path, struct corefile **out, struct corefile_error *err);
+		    struct error *err);
+int corefile__load(const char *path, struct corefile **out, struct error *err);
 
 void corefile__free(struct corefile *cf);
 

@@ -53,7 +53,7 @@ struct corefile_import {
 
 struct corefile_parse {
 	const struct corefile_options *options;
-	struct corefile_error *err;
+	struct error *err;
 	struct corefile *cf;
 	struct corefile_mem *scratch; /* tokens and what else does not outlive the parse */
 	struct corefile_tokens tokens;

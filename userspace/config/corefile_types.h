@@ -269,7 +269,7 @@ struct corefile_consolidate {
 	bool show_first;
 };
 
-struct corefile_errors {
+struct errors {
 	bool enabled;
 	struct corefile_consolidate *consolidate;
 	size_t consolidate_len;

@@ -9,13 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int fail(struct options_error *err, const char *flag, const char *value, const char *why)
+static int fail(struct error *err, const char *flag, const char *value, const char *why)
 {
 	if (value)
-		snprintf(err->text, sizeof(err->text), "-%s: \"%s\" %s", flag, value, why);
-	else
-		snprintf(err->text, sizeof(err->text), "-%s: %s", flag, why);
-	return -EINVAL;
+		return error__set(err, -EINVAL, "-%s: \"%s\" %s", flag, value, why);
+	return error__set(err, -EINVAL, "-%s: %s", flag, why);
 }
 
 /* ---- kinds ---- */
@@ -166,7 +164,7 @@ static const struct option_row *find_row(const struct option_row *rows, size_t n
 /* @value: what follows '=' or NULL; @next: the argument after it or NULL, taken where it is needed,
  * which *taken says. */
 static int set_row(const struct option_row *row, void *target, const char *value, const char *next,
-		   bool *taken, struct options_error *err)
+		   bool *taken, struct error *err)
 {
 	const char *given = value, *why;
 
@@ -185,7 +183,7 @@ static int set_row(const struct option_row *row, void *target, const char *value
 
 /* As Go's flag package has it, which node-cache uses: "--" ends the flags, and so does "-". */
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
-		   char **argv, int *first, struct options_error *err)
+		   char **argv, int *first, struct error *err)
 {
 	int at = 1;
 
@@ -201,11 +199,9 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 			break;
 		if (!row && (is_name(name, len, "help") || is_name(name, len, "h")))
 			return -ECANCELED;
-		if (!row) {
-			snprintf(err->text, sizeof(err->text), "-%.*s: no such flag; see --help",
-				 (int)len, name);
-			return -EINVAL;
-		}
+		if (!row)
+			return error__set(err, -EINVAL, "-%.*s: no such flag; see --help", (int)len,
+					  name);
 		ret = set_row(row, target, name[len] ? name + len + 1 : NULL,
 			      at < argc ? argv[at] : NULL, &taken, err);
 		if (ret)

@@ -5,7 +5,7 @@
  *
  * Contract: -flag and --flag, "-flag value" and "-flag=value" are the same, as
  * with node-cache; names are whole names. Everything that can be judged without looking at the
- * machine is checked here; errors are one line in struct options_error.
+ * machine is checked here; errors are one line in struct error.
  */
 #ifndef NODENS_OPTIONS_H
 #define NODENS_OPTIONS_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "base/hook.h"
 #include "base/log.h"
 #include "base/sockaddr.h"
@@ -22,10 +23,6 @@
 
 /* libcni's (libcni/api.go: CacheDir), and so containerd's, CRI-O's and podman's. */
 #define NODENS_CNI_RESULTS "/var/lib/cni/results"
-
-struct options_error {
-	char text[512];
-};
 
 struct option_row;
 
@@ -64,7 +61,7 @@ bool option__show_text(const struct option_row *row, const void *at, FILE *out);
  * is no flag. -EINVAL with @err; -ECANCELED when --help was given.
  */
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
-		   char **argv, int *first, struct options_error *err);
+		   char **argv, int *first, struct error *err);
 void options__print_help(const struct option_row *rows, size_t n_rows, FILE *out);
 /* "# -NAME=VALUE" for each that says something. */
 void options__print(const struct option_row *rows, size_t n_rows, const void *target, FILE *out);
@@ -143,7 +140,7 @@ struct run_options {
 
 void run_options__defaults(struct run_options *opts);
 /* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
-int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err);
+int run_options__parse(struct run_options *opts, int argc, char **argv, struct error *err);
 void run_options__help(FILE *out);
 /*
  * What they say, defaults too, as comments of a Corefile: "# -NAME=VALUE" for each that is not

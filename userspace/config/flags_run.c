@@ -360,7 +360,7 @@ static const char *check_tls(const struct metrics_tls *tls)
 	return NULL;
 }
 
-int run_options__parse(struct run_options *opts, int argc, char **argv, struct options_error *err)
+int run_options__parse(struct run_options *opts, int argc, char **argv, struct error *err)
 {
 	struct run_options parsed = {
 		.bufsize = 4096, .lease_s = 60, .log_level = LOG_LEVEL_INFO, .dns_port = 53
@@ -371,11 +371,8 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 	ret = options__parse(run_rows, N_RUN_ROWS, &parsed, argc, argv, &first, err);
 	if (ret)
 		return ret;
-	if (first < argc) {
-		snprintf(err->text, sizeof(err->text), "\"%s\": only flags are allowed here",
-			 argv[first]);
-		return -EINVAL;
-	}
+	if (first < argc)
+		return error__set(err, -EINVAL, "\"%s\": only flags are allowed here", argv[first]);
 	parsed.conf_given = parsed.conf;
 	parsed.base_given = parsed.basecorefile;
 	parsed.prometheus_given = parsed.prometheus_address;
@@ -388,10 +385,8 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct o
 	why = check_tls(&parsed.metrics_tls);
 	if (!why && parsed.mode == MODE_FRONT && !parsed.n_localip)
 		why = "-mode front: which addresses do pods ask? Give -localip IP[,IP...]";
-	if (why) {
-		snprintf(err->text, sizeof(err->text), "%s", why);
-		return -EINVAL;
-	}
+	if (why)
+		return error__set(err, -EINVAL, "%s", why);
 	if (parsed.mode == MODE_FRONT)
 		parsed.setupinterface = NO; /* the addresses are another's */
 	*opts = parsed;

@@ -18,19 +18,6 @@
 #define LIST_TEXT_MAX 2048
 #define STUBS_MAX     1024 /* whoever may write the ConfigMap has no more of the agent's memory */
 
-static int fail(struct options_error *err, int ret, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail(struct options_error *err, int ret, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return ret;
-}
-
 /* NUL-terminated. */
 static int read_text(struct conf_watch *watch, const char *path, char **text)
 {
@@ -280,7 +267,7 @@ static void local_host(const struct run_options *opts, char *out, size_t size)
 }
 
 static int substitute(const char *base, const char *path, const struct pillar *pillars, size_t n,
-		      FILE *out, struct options_error *err)
+		      FILE *out, struct error *err)
 {
 	unsigned int line = 1;
 
@@ -290,8 +277,8 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 		while (i < n && strncmp(base, pillars[i].name, strlen(pillars[i].name)))
 			i++;
 		if (i < n && !pillars[i].value)
-			return fail(err, -EINVAL, "%s:%u: %s: %s", path, line, pillars[i].name,
-				    pillars[i].why);
+			return error__set(err, -EINVAL, "%s:%u: %s: %s", path, line,
+					  pillars[i].name, pillars[i].why);
 		if (i < n) {
 			base += strlen(pillars[i].name);
 			fputs(pillars[i].host && *base == ':' ? pillars[i].host : pillars[i].value,
@@ -299,11 +286,11 @@ static int substitute(const char *base, const char *path, const struct pillar *p
 			continue;
 		}
 		if (!strncmp(base, "__PILLAR__", 10))
-			return fail(err, -EINVAL,
-				    "%s:%u: %.*s: whoever installs the manifest replaces it, and "
-				    "nobody did",
-				    path, line, (int)strspn(base, "_ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-				    base);
+			return error__set(
+				err, -EINVAL,
+				"%s:%u: %.*s: whoever installs the manifest replaces it, and "
+				"nobody did",
+				path, line, (int)strspn(base, "_ABCDEFGHIJKLMNOPQRSTUVWXYZ"), base);
 		line += *base == '\n';
 		fputc(*base++, out);
 	}
@@ -340,7 +327,7 @@ static void server_list(const union sockaddr_any *servers, size_t n, char *out, 
 }
 
 static int fill_base(const struct source *from, const char *path, char *base, FILE *out,
-		     struct options_error *err)
+		     struct error *err)
 {
 	char local[LIST_TEXT_MAX], upstreams[LIST_TEXT_MAX], env[256], why[400], host[64];
 	const struct run_options *opts = from->opts;
@@ -372,7 +359,7 @@ static int fill_base(const struct source *from, const char *path, char *base, FI
 
 /* The text before it is parsed, malloc'd. */
 static int make_text(const struct source *from, const char *path, bool is_base, char **text,
-		     struct options_error *err)
+		     struct error *err)
 {
 	char *raw = NULL, *filled = NULL;
 	size_t len = 0;
@@ -385,8 +372,8 @@ static int make_text(const struct source *from, const char *path, bool is_base, 
 	else
 		ret = read_text(from->watch, path, &raw);
 	if (ret)
-		return fail(err, ret, "%s: cannot be read: %s; name a readable Corefile", path,
-			    strerror(-ret));
+		return error__set(err, ret, "%s: cannot be read: %s; name a readable Corefile",
+				  path, strerror(-ret));
 	if (!is_base && !built_in) {
 		*text = raw;
 		return 0;
@@ -398,14 +385,14 @@ static int make_text(const struct source *from, const char *path, bool is_base, 
 	free(raw);
 	if (ret) {
 		free(filled);
-		return ret == -ENOMEM ? fail(err, ret, "out of memory") : ret;
+		return ret == -ENOMEM ? error__set(err, ret, "out of memory") : ret;
 	}
 	*text = filled;
 	return 0;
 }
 
 int conf__text(const struct run_options *opts, char **text, const char **path,
-	       struct conf_notes *notes, struct options_error *err)
+	       struct conf_notes *notes, struct error *err)
 {
 	struct conf_watch *watch;
 	int ret;
@@ -414,7 +401,7 @@ int conf__text(const struct run_options *opts, char **text, const char **path,
 	*path = conf_path(opts);
 	watch = conf_watch_new(*path);
 	if (!watch)
-		return fail(err, -ENOMEM, "out of memory");
+		return error__set(err, -ENOMEM, "out of memory");
 	ret = make_text(&(struct source){ opts, watch, notes }, *path, conf__from_base(opts), text,
 			err);
 	conf_watch__free(watch);
@@ -423,10 +410,9 @@ int conf__text(const struct run_options *opts, char **text, const char **path,
 
 /* Base and stub domains, or the base alone. */
 static int load(const struct source *from, const char *path, bool is_base, bool stubs,
-		struct conf *conf, struct options_error *err)
+		struct conf *conf, struct error *err)
 {
 	struct corefile_options options = corefile_host_options;
-	struct corefile_error why = { .text = "" };
 	char *text = NULL;
 	int ret = make_text(from, path, is_base, &text, err);
 
@@ -439,13 +425,13 @@ static int load(const struct source *from, const char *path, bool is_base, bool 
 	options.ignore_unsupported = from->opts->ignore_unsupported;
 	/* node-cache writes what it makes of the base to -conf, and there imports begin. */
 	options.imports_at = is_base ? from->opts->conf : NULL;
-	ret = corefile__parse_with(&options, path, text, strlen(text), &conf->cf, &why);
+	ret = corefile__parse_with(&options, path, text, strlen(text), &conf->cf, err);
 	free(text);
 	if (ret)
-		return fail(err, ret, "%s", why.text);
+		return ret;
 	conf->plan = calloc(1, sizeof(*conf->plan));
 	if (!conf->plan || (stubs && add_stubs(from, conf->cf)))
-		return fail(err, -ENOMEM, "out of memory");
+		return error__set(err, -ENOMEM, "out of memory");
 	return plan__make(from->opts, conf->cf, conf->plan, err);
 }
 
@@ -458,7 +444,7 @@ static void forget(struct conf *conf)
 	conf->notes.len = 0;
 }
 
-int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err)
+int conf__load(const struct run_options *opts, struct conf *out, struct error *err)
 {
 	const char *path = conf_path(opts);
 	bool base = conf__from_base(opts);
@@ -469,11 +455,11 @@ int conf__load(const struct run_options *opts, struct conf *out, struct options_
 
 	*out = (struct conf){ .watch = NULL };
 	if (!conf.watch)
-		return fail(err, -ENOMEM, "out of memory");
+		return error__set(err, -ENOMEM, "out of memory");
 	ret = load(&from, path, base, base, &conf, err);
 	/* Stub domains that fit with nothing are no reason not to start. */
 	if (ret == -EINVAL && base && conf.plan) {
-		struct options_error why = *err;
+		struct error why = *err;
 
 		blocks = conf.cf->blocks_len;
 		forget(&conf);

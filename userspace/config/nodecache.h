@@ -35,7 +35,7 @@ struct conf {
 };
 
 /* On failure out->watch alone is there: what was refused is looked at again once it changes. */
-int conf__load(const struct run_options *opts, struct conf *out, struct options_error *err);
+int conf__load(const struct run_options *opts, struct conf *out, struct error *err);
 void conf__free(struct conf *conf);
 
 /* Is it node-cache's base that is read? */
@@ -54,6 +54,6 @@ void conf_watch__free(struct conf_watch *watch);
  * The Corefile's text before it is parsed, malloc'd; *path names it in messages. For tests.
  */
 int conf__text(const struct run_options *opts, char **text, const char **path,
-	       struct conf_notes *notes, struct options_error *err);
+	       struct conf_notes *notes, struct error *err);
 
 #endif /* NODENS_CONF_H */

@@ -13,19 +13,6 @@
 
 #define DNS_PORT 53
 
-static int fail(struct options_error *err, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int fail(struct options_error *err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static bool is_served(const struct plan *plan, const struct served_addr *addr)
 {
 	for (int i = 0; i < plan->n_served; i++) {
@@ -118,14 +105,14 @@ static int add_block(struct plan *plan, const struct run_options *opts,
 	return ret;
 }
 
-static int too_many(const struct corefile_block *block, struct options_error *err)
+static int too_many(const struct corefile_block *block, struct error *err)
 {
-	return fail(err, "%s:%u: more than %d addresses to listen on", block->file, block->line,
-		    PLAN_MAX_LISTEN);
+	return error__set(err, -EINVAL, "%s:%u: more than %d addresses to listen on", block->file,
+			  block->line, PLAN_MAX_LISTEN);
 }
 
 static int plan_listen(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
-		       struct options_error *err)
+		       struct error *err)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
@@ -142,8 +129,9 @@ static int plan_listen(struct plan *plan, const struct run_options *opts, const 
 		if (sockaddr__is_wildcard(addr))
 			plan->wildcard = true;
 		else if (add_served(plan, &served))
-			return fail(err, "more than %d addresses of one family to serve",
-				    NODENS_MAX_SERVED);
+			return error__set(err, -EINVAL,
+					  "more than %d addresses of one family to serve",
+					  NODENS_MAX_SERVED);
 	}
 	return 0;
 }
@@ -159,13 +147,14 @@ static bool has_dns_port(const struct corefile *cf)
 
 /* Steering is for port 53; the blocks of other ports have sockets of this node, as node-cache's. */
 static int plan_steer(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
-		      struct options_error *err)
+		      struct error *err)
 {
 	int ret = 0;
 
 	if (!has_dns_port(cf))
-		return fail(err, "no block is for port 53, which is the one that steering answers;"
-				 " use -mode listen");
+		return error__set(err, -EINVAL,
+				  "no block is for port 53, which is the one that steering answers;"
+				  " use -mode listen");
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
 
@@ -184,11 +173,12 @@ static int plan_steer(struct plan *plan, const struct run_options *opts, const s
 	for (int i = 0; !ret && i < opts->n_localip; i++)
 		ret = add_served(plan, &opts->localip[i]);
 	if (ret)
-		return fail(err, "more than %d addresses of one family to serve",
-			    NODENS_MAX_SERVED);
+		return error__set(err, -EINVAL, "more than %d addresses of one family to serve",
+				  NODENS_MAX_SERVED);
 	if (!plan->n_served)
-		return fail(err, "no address to serve: give -localip IP[,IP...], or bind in the"
-				 " Corefile");
+		return error__set(err, -EINVAL,
+				  "no address to serve: give -localip IP[,IP...], or bind in the"
+				  " Corefile");
 	return 0;
 }
 
@@ -196,8 +186,7 @@ static int plan_steer(struct plan *plan, const struct run_options *opts, const s
  * One store serves all addresses, whatever its key says about them: nothing. So
  * a name must belong to the same block wherever it is asked for.
  */
-static int check_addr(const struct corefile *cf, const union sockaddr_any *local,
-		      struct options_error *err)
+static int check_addr(const struct corefile *cf, const union sockaddr_any *local, struct error *err)
 {
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
@@ -212,11 +201,12 @@ static int check_addr(const struct corefile *cf, const union sockaddr_any *local
 				continue;
 			if (!here->cache.enabled && !first->cache.enabled)
 				continue;
-			return fail(err,
-				    "%s:%u: zone %s is answered by the block at line %u on other"
-				    " addresses: nodens has one cache; give both blocks the same"
-				    " bind, or none of them cache",
-				    here->file, here->line, zone->text, first->line);
+			return error__set(
+				err, -EINVAL,
+				"%s:%u: zone %s is answered by the block at line %u on other"
+				" addresses: nodens has one cache; give both blocks the same"
+				" bind, or none of them cache",
+				here->file, here->line, zone->text, first->line);
 		}
 	}
 	return 0;
@@ -240,8 +230,7 @@ static bool all_listen_alike(const struct corefile *cf)
 	return true;
 }
 
-static int check_one_store(const struct plan *plan, const struct corefile *cf,
-			   struct options_error *err)
+static int check_one_store(const struct plan *plan, const struct corefile *cf, struct error *err)
 {
 	int ret = 0;
 
@@ -345,7 +334,7 @@ static bool has_wide(const struct run_options *opts, const struct corefile *cf, 
  * port, those are what there is.
  */
 static int plan_link(struct plan *plan, const struct run_options *opts, const struct corefile *cf,
-		     struct options_error *err)
+		     struct error *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct plan_listen wide[2];
@@ -355,7 +344,8 @@ static int plan_link(struct plan *plan, const struct run_options *opts, const st
 		union sockaddr_any addr = served_addr__sockaddr(&opts->localip[i], DNS_PORT);
 
 		if (add_listen(plan, &addr, false))
-			return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
+			return error__set(err, -EINVAL, "more than %d addresses to listen on",
+					  PLAN_MAX_LISTEN);
 	}
 	for (int i = 0; i < 2; i++) {
 		struct served_addr any = { .family = families[i] };
@@ -365,7 +355,8 @@ static int plan_link(struct plan *plan, const struct run_options *opts, const st
 							  true, true };
 	}
 	if (plan->n_listen + n > PLAN_MAX_LISTEN)
-		return fail(err, "more than %d addresses to listen on", PLAN_MAX_LISTEN);
+		return error__set(err, -EINVAL, "more than %d addresses to listen on",
+				  PLAN_MAX_LISTEN);
 	memmove(plan->listen + n, plan->listen, plan->n_listen * sizeof(plan->listen[0]));
 	memcpy(plan->listen, wide, n * sizeof(wide[0]));
 	plan->n_listen += n;
@@ -373,7 +364,7 @@ static int plan_link(struct plan *plan, const struct run_options *opts, const st
 }
 
 int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
-	       struct options_error *err)
+	       struct error *err)
 {
 	struct plan made = { .n_served = 0 };
 	int ret;

@@ -4,7 +4,7 @@
  * served, what is bound.
  *
  * Contract: pure but for plan__local_addrs(); made and checked before any
- * kernel object is. Errors are one line in struct options_error.
+ * kernel object is. Errors are one line in struct error.
  */
 #ifndef NODENS_PLAN_H
 #define NODENS_PLAN_H
@@ -35,7 +35,7 @@ struct plan {
 };
 
 int plan__make(const struct run_options *opts, const struct corefile *cf, struct plan *plan,
-	       struct options_error *err);
+	       struct error *err);
 
 /* Of a wildcard plan: the machine's own addresses but loopback's, into served. */
 int plan__local_addrs(struct plan *plan);

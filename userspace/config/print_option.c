@@ -7,7 +7,7 @@
 
 void print_consolidate(const char *option, const void *at, FILE *out)
 {
-	const struct corefile_errors *errors = at;
+	const struct errors *errors = at;
 
 	for (size_t i = 0; i < errors->consolidate_len; i++) {
 		const struct corefile_consolidate *c = &errors->consolidate[i];

@@ -41,7 +41,7 @@ int corefile_set_errors(struct corefile_parse *p, const struct corefile_statemen
 
 int corefile_set_consolidate(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	struct corefile_errors *errors = &p->block->errors;
+	struct errors *errors = &p->block->errors;
 	struct corefile_consolidate new = { .level = LOG_LEVEL_ERROR };
 	const struct corefile_token *arg;
 	int err = corefile_value_duration(p, &stmt->args[0], &new.duration_ns);

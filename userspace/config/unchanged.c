@@ -18,7 +18,7 @@ static char *block_text(const struct corefile_block *block)
 
 	if (!out)
 		return NULL;
-	plain.errors = (struct corefile_errors){ .enabled = false };
+	plain.errors = (struct errors){ .enabled = false };
 	plain.logs_len = 0;
 	plain.debug = plain.loop = false;
 	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;

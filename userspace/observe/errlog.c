@@ -107,7 +107,7 @@ static int open_pattern(struct pattern *pattern, const struct corefile_consolida
 	return regex__open(from->regex, &pattern->regex, why, sizeof(why));
 }
 
-static int open_block(struct errlog_block *block, const struct corefile_errors *from)
+static int open_block(struct errlog_block *block, const struct errors *from)
 {
 	int ret = 0;
 

@@ -54,8 +54,7 @@ static int acl_open(const struct plugin_open *open, void **state)
 	acl->block = block;
 	acl->block_zones = open->zones;
 	if (block->rewrites_len)
-		ret = rewrite__open(block->rewrites, block->rewrites_len, &acl->rewrite, open->err,
-				    open->err_size);
+		ret = rewrite__open(block->rewrites, block->rewrites_len, &acl->rewrite, open->err);
 	if (!ret && acl->rewrite && !rewrite__changes(acl->rewrite)) {
 		rewrite__close(acl->rewrite);
 		acl->rewrite = NULL;

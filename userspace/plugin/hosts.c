@@ -53,7 +53,7 @@ static int read_all(const struct hosts *hosts, struct table *out)
 }
 
 int hosts__open(const struct corefile_hosts *config, const struct corefile_zones *block_zones,
-		struct hosts **out, char *err, size_t err_size)
+		struct hosts **out, struct error *err)
 {
 	struct hosts *hosts = calloc(1, sizeof(*hosts));
 	int ret;
@@ -67,8 +67,8 @@ int hosts__open(const struct corefile_hosts *config, const struct corefile_zones
 		memset(&hosts->seen, 0, sizeof(hosts->seen));
 	ret = read_all(hosts, &hosts->table);
 	if (ret) {
-		snprintf(err, err_size, "hosts: %s: %s", config->path ? config->path : "entries",
-			 ret == -E2BIG ? "more than 2000000 names" : strerror(-ret));
+		error__set(err, ret, "hosts: %s: %s", config->path ? config->path : "entries",
+			   ret == -E2BIG ? "more than 2000000 names" : strerror(-ret));
 		hosts__close(hosts);
 		return ret;
 	}
@@ -404,7 +404,7 @@ static int open_block(const struct plugin_open *open, void **state)
 
 	if (!open->block->has_hosts)
 		return 0;
-	ret = hosts__open(&open->block->hosts, &open->zones, &hosts, open->err, open->err_size);
+	ret = hosts__open(&open->block->hosts, &open->zones, &hosts, open->err);
 	if (!ret)
 		*state = hosts;
 	return ret;

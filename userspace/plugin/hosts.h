@@ -16,7 +16,7 @@ struct hosts;
 
 /* A file that is not there is as one that is empty, as with CoreDNS. -EINVAL, -ENOMEM with @err. */
 int hosts__open(const struct corefile_hosts *config, const struct corefile_zones *block_zones,
-		struct hosts **out, char *err, size_t err_size);
+		struct hosts **out, struct error *err);
 void hosts__close(struct hosts *hosts);
 
 /* The TTL is the answer's. */

@@ -115,8 +115,7 @@ struct plugin_open {
 	const struct corefile_block *block; /* outlives what is opened */
 	struct corefile_zones zones;	    /* the block's */
 	struct upstreams *upstreams;
-	char *err; /* why it failed; may stay empty */
-	size_t err_size;
+	struct error *err; /* why it failed; may stay empty */
 };
 
 /* Each function but open may be NULL. state: what open made of one block, never NULL. */

@@ -27,8 +27,8 @@ static int open_rule(const struct corefile_rewrite *config, struct rule *rule, c
 	return ret;
 }
 
-int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewrite **out, char *err,
-		  size_t err_size)
+int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewrite **out,
+		  struct error *err)
 {
 	struct rewrite *rewrite = calloc(1, sizeof(*rewrite));
 	char why[256] = "out of memory";
@@ -48,13 +48,13 @@ int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewri
 				    rules[i].kind != COREFILE_REWRITE_TTL;
 		ret = open_rule(&rules[i], &rewrite->rules[i], why, sizeof(why));
 		if (ret)
-			snprintf(err, err_size, "%s:%u: rewrite: %s", rules[i].file, rules[i].line,
-				 why);
+			error__set(err, ret, "%s:%u: rewrite: %s", rules[i].file, rules[i].line,
+				   why);
 	}
 	if (!ret && options > DNS_MAX_OPTIONS) {
-		snprintf(err, err_size, "%s:%u: rewrite: edns0: more than %d octets of options",
-			 rules[0].file, rules[0].line, DNS_MAX_OPTIONS);
-		ret = -EINVAL;
+		ret = error__set(err, -EINVAL,
+				 "%s:%u: rewrite: edns0: more than %d octets of options",
+				 rules[0].file, rules[0].line, DNS_MAX_OPTIONS);
 	}
 	rewrite->options_max = options;
 	if (ret) {
@@ -155,8 +155,7 @@ static int open_block(const struct plugin_open *open, void **state)
 
 	if (!block->rewrites_len)
 		return 0;
-	ret = rewrite__open(block->rewrites, block->rewrites_len, &rewrite, open->err,
-			    open->err_size);
+	ret = rewrite__open(block->rewrites, block->rewrites_len, &rewrite, open->err);
 	if (!ret)
 		*state = rewrite;
 	return ret;

@@ -29,8 +29,8 @@ struct rewrite_result {
 };
 
 /* -EINVAL with @err, -ENOMEM. */
-int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewrite **out, char *err,
-		  size_t err_size);
+int rewrite__open(const struct corefile_rewrite *rules, size_t len, struct rewrite **out,
+		  struct error *err);
 void rewrite__close(struct rewrite *rewrite);
 
 /* What becomes of the question; NULL: it stays as it is, and so will its answer. */

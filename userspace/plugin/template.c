@@ -49,8 +49,8 @@ static int open_one(struct template *t, const struct corefile_template *config,
 }
 
 int template__open(const struct corefile_template *list, size_t len,
-		   const struct corefile_zones *block_zones, struct templates **out, char *err,
-		   size_t err_size)
+		   const struct corefile_zones *block_zones, struct templates **out,
+		   struct error *err)
 {
 	struct templates *templates = calloc(1, sizeof(*templates));
 	char why[256] = "out of memory";
@@ -67,8 +67,8 @@ int template__open(const struct corefile_template *list, size_t len,
 		ret = open_one(&templates->list[i], &list[i], &templates->block_zones, why,
 			       sizeof(why));
 		if (ret)
-			snprintf(err, err_size, "%s:%u: template: %s", list[i].file, list[i].line,
-				 why);
+			error__set(err, ret, "%s:%u: template: %s", list[i].file, list[i].line,
+				   why);
 	}
 	if (ret) {
 		template__close(templates);
@@ -118,7 +118,7 @@ static int open_block(const struct plugin_open *open, void **state)
 	if (!block->templates_len)
 		return 0;
 	ret = template__open(block->templates, block->templates_len, &open->zones, &templates,
-			     open->err, open->err_size);
+			     open->err);
 	if (!ret)
 		*state = templates;
 	return ret;

@@ -15,8 +15,8 @@ struct templates;
 
 /* -EINVAL with @err: a regular expression or an action that is not known; -ENOMEM. */
 int template__open(const struct corefile_template *list, size_t len,
-		   const struct corefile_zones *block_zones, struct templates **out, char *err,
-		   size_t err_size);
+		   const struct corefile_zones *block_zones, struct templates **out,
+		   struct error *err);
 void template__close(struct templates *templates);
 
 /* *ede: what goes along with the answer, also with SERVFAIL; NULL: nothing. */

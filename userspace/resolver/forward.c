@@ -32,9 +32,9 @@ static int forward_open(const struct plugin_open *open, void **state)
 
 		if (!ret)
 			continue;
-		snprintf(open->err, open->err_size, "%s:%u: forward %s: %s%s", from->file,
-			 from->line, from->text, why.text[0] ? "tls: " : "",
-			 why.text[0] ? why.text : strerror(-ret));
+		error__set(open->err, ret, "%s:%u: forward %s: %s%s", from->file, from->line,
+			   from->text, why.text[0] ? "tls: " : "",
+			   why.text[0] ? why.text : strerror(-ret));
 		free(forwards);
 		return ret;
 	}

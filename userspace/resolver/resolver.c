@@ -191,7 +191,7 @@ const struct server_block *resolver__blocks(const struct resolver *resolver, siz
 
 /* ---- open and close ---- */
 
-static int open_blocks(struct resolver *resolver, struct server_block_error *err)
+static int open_blocks(struct resolver *resolver, struct error *err)
 {
 	const struct corefile *cf = resolver->config.corefile;
 
@@ -219,8 +219,7 @@ static void open_shares(struct resolver *resolver)
 	shares__init(&resolver->exchanges);
 }
 
-int resolver__open(const struct resolver_config *config, struct resolver **out,
-		   struct server_block_error *err)
+int resolver__open(const struct resolver_config *config, struct resolver **out, struct error *err)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	int ret;
@@ -234,7 +233,7 @@ int resolver__open(const struct resolver_config *config, struct resolver **out,
 	ret = open_blocks(resolver, err);
 	if (ret) {
 		if (!err->text[0])
-			snprintf(err->text, sizeof(err->text), "%s", strerror(-ret));
+			error__set(err, ret, "%s", strerror(-ret));
 		resolver__close(resolver);
 		return ret;
 	}

@@ -67,8 +67,7 @@ struct resolver_config {
 };
 
 /* Opens the blocks of the corefile: upstream groups, hosts files, templates. */
-int resolver__open(const struct resolver_config *config, struct resolver **out,
-		   struct server_block_error *err);
+int resolver__open(const struct resolver_config *config, struct resolver **out, struct error *err);
 /* Queries under way are let go without a reply. */
 void resolver__close(struct resolver *resolver);
 

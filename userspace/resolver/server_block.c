@@ -11,15 +11,13 @@
 #include "resolver_priv.h"
 
 int server_block__open(const struct corefile_block *block, uint16_t partition,
-		       struct upstreams *upstreams, struct server_block *out,
-		       struct server_block_error *err)
+		       struct upstreams *upstreams, struct server_block *out, struct error *err)
 {
 	const struct plugin_open open = {
 		.block = block,
 		.zones = { block->zones, block->zones_len },
 		.upstreams = upstreams,
-		.err = err->text,
-		.err_size = sizeof(err->text),
+		.err = err,
 	};
 	struct server_block sb = { .config = block, .partition = partition };
 	int ret = 0;

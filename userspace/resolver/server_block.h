@@ -29,13 +29,8 @@ struct server_block {
 	bool by_family; /* a plugin of it answers clients over IPv4 and IPv6 differently */
 };
 
-struct server_block_error {
-	char text[512];
-};
-
 int server_block__open(const struct corefile_block *block, uint16_t partition,
-		       struct upstreams *upstreams, struct server_block *out,
-		       struct server_block_error *err);
+		       struct upstreams *upstreams, struct server_block *out, struct error *err);
 void server_block__close(struct server_block *sb);
 
 /* Has an upstream of each of its forwards ever answered? */
