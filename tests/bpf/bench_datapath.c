@@ -15,6 +15,11 @@
 #define ROUNDS 25
 #define REPEAT 40000
 
+/* Names of which one is asked for at random: a letter says four bits, the lowest first. */
+#define RANDOM_LETTERS 5
+#define FEW_NAMES      (1u << 10)
+#define MANY_NAMES     (1u << 20)
+
 static struct env env;
 static struct wrap_bpf *wrap;
 
@@ -63,7 +68,72 @@ static size_t query(uint8_t *msg, const char *qname, uint16_t qtype, bool edns)
 	return n;
 }
 
+/* An NXDOMAIN-below at @qname, as the one that is stored for @below says. */
+static void store_nx_below(const char *qname, const char *below, const char *authority)
+{
+	struct wire_message m = { .id = 1,
+				  .flags = DNS_QR | DNS_RA | DNS_NXDOMAIN,
+				  .qname = below,
+				  .qtype = 1,
+				  .section = { NULL, authority } };
+	static uint8_t wire[DNS_MAX_MSG];
+	struct dns_name name = wire__name(below), at = wire__name(qname);
+	struct answer *a = NULL, *nx = NULL;
+	enum verdict got_verdict;
+
+	if (answer__decode(wire, wire__build(wire, &m), &name, 1, 0, &got_verdict, &a) ||
+	    answer__make_nx_below(a, &at, 0, &nx) ||
+	    store__put(env.store, nx, &(struct store_put){ .kind = NODENS_NEGATIVE, .ttl_s = 3600 },
+		       mono_ns()))
+		die(qname);
+	answer__free(a);
+}
+
+static void random_name(char text[64], uint32_t n)
+{
+	sprintf(text, "%c%c%c%c%c.payments-productions.example.com.", 'a' + (n & 15),
+		'a' + (n >> 4 & 15), 'a' + (n >> 8 & 15), 'a' + (n >> 12 & 15),
+		'a' + (n >> 16 & 15));
+}
+
+/* As many answers as names; how many a second the store takes, decoding not counted. */
+static void fill(uint32_t n_names)
+{
+	static struct answer *batch[1024];
+	uint64_t begin, spent = 0;
+	char text[64], record[128];
+
+	for (uint32_t n = 0; n < n_names; n += 1024) {
+		for (uint32_t i = 0; i < 1024; i++) {
+			static uint8_t wire[DNS_MAX_MSG];
+			struct wire_message m = { .id = 1,
+						  .flags = DNS_QR | DNS_RA,
+						  .qname = text,
+						  .qtype = 1,
+						  .section = { record } };
+			struct dns_name name;
+			enum verdict got_verdict;
+
+			random_name(text, n + i);
+			name = wire__name(text);
+			sprintf(record, "%s 0 IN A 192.0.2.1", text);
+			if (answer__decode(wire, wire__build(wire, &m), &name, 1, 0, &got_verdict,
+					   &batch[i]))
+				die(text);
+		}
+		begin = mono_ns();
+		for (uint32_t i = 0; i < 1024; i++)
+			store__put(env.store, batch[i],
+				   &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 3600 },
+				   begin);
+		spent += mono_ns() - begin;
+	}
+	printf("fills: %.0f a second, %u answers\n", n_names / (spent / 1e9), n_names);
+}
+
 static size_t out_len;
+
+static int rounds = ROUNDS;
 
 static double round_ns(enum test_hook hook, int next_fd, const struct frame *in, uint32_t want)
 {
@@ -113,7 +183,7 @@ static void net_ns(enum test_hook hook, const struct frame *in, uint32_t want, d
 		bpf_program__fd(hook == TEST_XDP ? wrap->progs.grow_xdp : wrap->progs.grow_tc);
 	double base[ROUNDS], grow[ROUNDS], total[ROUNDS];
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds; i++) {
 		uint32_t zero = 0, by;
 
 		env__beat(&env);
@@ -123,10 +193,10 @@ static void net_ns(enum test_hook hook, const struct frame *in, uint32_t want, d
 		bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_grow), &zero, &by, 0);
 		grow[i] = by ? round_ns(hook, grow_fd, in, passed_on(hook)) : base[i];
 	}
-	qsort(base, ROUNDS, sizeof(base[0]), by_value);
-	qsort(grow, ROUNDS, sizeof(grow[0]), by_value);
-	qsort(total, ROUNDS, sizeof(total[0]), by_value);
-	*median = total[ROUNDS / 2] - (base[ROUNDS / 2] + grow[ROUNDS / 2]) / 2;
+	qsort(base, rounds, sizeof(base[0]), by_value);
+	qsort(grow, rounds, sizeof(grow[0]), by_value);
+	qsort(total, rounds, sizeof(total[0]), by_value);
+	*median = total[rounds / 2] - (base[rounds / 2] + grow[rounds / 2]) / 2;
 	*least = total[0] - (base[0] + grow[0]) / 2;
 }
 
@@ -135,6 +205,7 @@ static const struct row {
 	uint16_t qtype;
 	bool ip6, edns, hit;
 	void (*mutate)(struct frame *f);
+	uint32_t names; /* one of so many at random */
 } * row;
 
 static void to_tcp(struct frame *f)
@@ -155,6 +226,8 @@ static const struct row rows[] = {
 	{ "AAAA over IPv6", "api.payments-production.example.com.", 28, 1, 0, 1, NULL },
 	{ "one A, EDNS", "api.payments-production.example.com.", 1, 0, 1, 1, NULL },
 	{ "NXDOMAIN", "example.com.payments.svc.cluster.local.", 1, 0, 0, 1, NULL },
+	{ "NXDOMAIN by one of a name above", "example.com.accounts.svc.cluster.local.", 1, 0, 0, 1,
+	  NULL },
 	{ "one A, name of 86 characters",
 	  "a-very-long-service-name-for-a-change.in-a-namespace-as-long.svc.cluster-1.example.org.",
 	  1, 0, 0, 1, NULL },
@@ -163,14 +236,56 @@ static const struct row rows[] = {
 	{ "UDP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_other_port },
 };
 
-int main(void)
+static const struct row random_rows[] = {
+	{ "one A of 1,024 names at random", "aaaaa.payments-productions.example.com.", 1, 0, 0, 1,
+	  NULL, FEW_NAMES },
+	{ "one A of 1,048,576 at random", "aaaaa.payments-productions.example.com.", 1, 0, 0, 1,
+	  NULL, MANY_NAMES },
+};
+
+/* The rows whose text has @part. */
+static void measure(const struct row *from, size_t n, const char *part)
+{
+	uint32_t zero = 0;
+
+	for (row = from; row < from + n; row++) {
+		static uint8_t msg[512];
+		struct frame_spec spec = { .ip6 = row->ip6,
+					   .dns = msg,
+					   .dns_len =
+						   query(msg, row->qname, row->qtype, row->edns) };
+		struct frame in;
+		struct {
+			uint32_t at, mask;
+		} random = { 0, row->names ? row->names - 1 : 0 };
+		double median, least;
+
+		if (!strstr(row->what, part))
+			continue;
+		frame__build(&in, &spec);
+		if (row->mutate)
+			row->mutate(&in);
+		random.at = in.dns + 12 + 1;
+		bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_random), &zero, &random, 0);
+		printf("%-34s", row->what);
+		for (int hook = 0; hook < TEST_HOOKS; hook++) {
+			if (env.fd[hook] < 0) {
+				printf(" %16s", "-");
+				continue;
+			}
+			net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook), &median,
+			       &least);
+			printf(" %8.1f %7.1f", median, least);
+			fflush(stdout);
+		}
+		printf("\n");
+	}
+}
+
+static void fill_rows(void)
 {
 	char text[512];
 
-	env__open(&env, NULL, 65536);
-	wrap = wrap_bpf__open_and_load();
-	if (!wrap)
-		die("wrapper does not load");
 	store_text(rows[0].qname, 1, 0, "api.payments-production.example.com. 0 IN A 192.0.2.1",
 		   NULL);
 	store_text(rows[0].qname, 28, 0,
@@ -185,38 +300,40 @@ int main(void)
 		   "cluster.local. 0 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 "
 		   "1800 "
 		   "86400 30");
-	snprintf(text, sizeof(text), "%s 0 IN A 192.0.2.1", rows[5].qname);
-	store_text(rows[5].qname, 1, 0, text, NULL);
+	snprintf(text, sizeof(text), "%s 0 IN A 192.0.2.1", rows[6].qname);
+	store_text(rows[6].qname, 1, 0, text, NULL);
 
-	printf("net ns per packet: by the medians and by the least of %d rounds of %d\n", ROUNDS,
+	store_nx_below(
+		"com.accounts.svc.cluster.local.", rows[5].qname,
+		"cluster.local. 0 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 "
+		"1800 "
+		"86400 30");
+}
+
+/* bench_datapath [ROUNDS [PART]]: the rows whose text has PART. */
+int main(int argc, char **argv)
+{
+	const char *part = argc > 2 ? argv[2] : "";
+
+	rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
+	if (rounds < 1 || rounds > ROUNDS)
+		die("1 to 25 rounds");
+	env__open(&env, NULL, 65536);
+	wrap = wrap_bpf__open_and_load();
+	if (!wrap)
+		die("wrapper does not load");
+	fill_rows();
+	printf("net ns per packet: by the medians and by the least of %d rounds of %d\n", rounds,
 	       REPEAT);
 	printf("%-34s %16s %16s\n", "", "tc", "xdp");
-	for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
-		static uint8_t msg[512];
-		struct frame_spec spec = { .ip6 = row->ip6,
-					   .dns = msg,
-					   .dns_len =
-						   query(msg, row->qname, row->qtype, row->edns) };
-		struct frame in;
-		double median, least;
-
-		frame__build(&in, &spec);
-		if (row->mutate)
-			row->mutate(&in);
-		printf("%-34s", row->what);
-		for (int hook = 0; hook < TEST_HOOKS; hook++) {
-			if (env.fd[hook] < 0) {
-				printf(" %16s", "-");
-				continue;
-			}
-			net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook), &median,
-			       &least);
-			printf(" %8.1f %7.1f", median, least);
-			fflush(stdout);
-		}
-		printf("\n");
+	measure(rows, sizeof(rows) / sizeof(rows[0]), part);
+	env__close(&env);
+	if (strstr("one A of 1,024 names at random, one A of 1,048,576 at random", part)) {
+		env__open(&env, NULL, MANY_NAMES);
+		fill(MANY_NAMES);
+		measure(random_rows, sizeof(random_rows) / sizeof(random_rows[0]), part);
+		env__close(&env);
 	}
 	wrap_bpf__destroy(wrap);
-	env__close(&env);
 	return 0;
 }

@@ -18,6 +18,11 @@ struct wrap_query {
 	__u8 bytes[WRAP_MAX];
 };
 
+struct wrap_random {
+	__u32 at;
+	__u32 mask;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -32,9 +37,30 @@ struct {
 	__type(value, __u32);
 } wrap_tc_next SEC(".maps"), wrap_xdp_next SEC(".maps");
 
+/* Of names that are asked for at random: where their letters are, and how many there are less one.
+ */
+#define WRAP_LETTERS 5
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wrap_random);
+} wrap_random SEC(".maps");
+
+static __always_inline void letters(__u8 text[WRAP_LETTERS], __u32 mask)
+{
+	__u32 n = bpf_get_prandom_u32() & mask;
+
+#pragma unroll
+	for (int i = 0; i < WRAP_LETTERS; i++, n >>= 4)
+		text[i] = 'a' + (n & 15);
+}
+
 SEC("xdp")
 int wrap_xdp(struct xdp_md *ctx)
 {
+	struct wrap_random *r;
 	__u32 zero = 0;
 	struct wrap_query *q = bpf_map_lookup_elem(&wrap_query, &zero);
 	void *data, *end;
@@ -61,6 +87,13 @@ int wrap_xdp(struct xdp_md *ctx)
 			break;
 		*(__u8 *)(data + i) = q->bytes[i];
 	}
+	r = bpf_map_lookup_elem(&wrap_random, &zero);
+	if (r && r->mask) {
+		__u8 *name = data + (r->at & (WRAP_MAX - 1));
+
+		if (name + WRAP_LETTERS <= (__u8 *)end)
+			letters(name, r->mask);
+	}
 	bpf_tail_call(ctx, &wrap_xdp_next, 0);
 	return XDP_ABORTED;
 }
@@ -69,6 +102,8 @@ SEC("tc")
 int wrap_tc(struct __sk_buff *skb)
 {
 	__u32 zero = 0, len;
+	__u8 text[WRAP_LETTERS];
+	struct wrap_random *r;
 	struct wrap_query *q = bpf_map_lookup_elem(&wrap_query, &zero);
 
 	if (!q)
@@ -80,6 +115,12 @@ int wrap_tc(struct __sk_buff *skb)
 		return 2;
 	if (bpf_skb_store_bytes(skb, 0, q->bytes, len, 0))
 		return 2;
+	r = bpf_map_lookup_elem(&wrap_random, &zero);
+	if (r && r->mask) {
+		letters(text, r->mask);
+		if (bpf_skb_store_bytes(skb, r->at, text, sizeof(text), 0))
+			return 2;
+	}
 	bpf_tail_call(skb, &wrap_tc_next, 0);
 	return 2;
 }
