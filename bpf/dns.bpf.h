@@ -76,12 +76,12 @@ static __always_inline __u64 hash_word(__u64 w, __u64 key)
 	return (w & 0xffffffff) * (w >> 32);
 }
 
-/* The word of the hash that stands for all but the name. */
-static __always_inline __u64 hash_meta(__u16 qtype, __u8 key_flags, __u64 name_len,
-				       const struct nodens_ctl *ctl)
+/* The hash of the whole question out of the name's sum. */
+static __always_inline __u64 hash_end(__u64 sum, __u16 qtype, __u8 key_flags, __u64 name_len,
+				      const struct nodens_ctl *ctl)
 {
-	return hash_word(qtype | (__u64)key_flags << 16 | name_len << 32,
-			 ctl->hash_key[DNS_NAME_WORDS]);
+	return sum + hash_word(qtype | (__u64)key_flags << 16 | name_len << 32,
+			       ctl->hash_key[DNS_NAME_WORDS]);
 }
 
 static __always_inline __u64 sum_word(__u64 w)
@@ -153,7 +153,9 @@ static __always_inline long dns_scan_name(void *data, void *end, __u64 name_at,
 	q->sum = sum + sum_word(w);
 	q->last = lower8(w);
 	q->hash = hash + hash_word(q->last, key);
-	q->n_full = unknown(i) & (DNS_NAME_WORDS - 1);
+	/* VERIFIER: through memory, so that the number of words is no matter from here on */
+	*(volatile __u64 *)&q->n_full = i;
+	q->n_full = *(volatile __u64 *)&q->n_full & (DNS_NAME_WORDS - 1);
 	q->name_len = (q->n_full << 3) + (n & 7) + 1;
 	if (q->name_len > DNS_MAX_NAME)
 		return NODENS_CTR_QNAME;
@@ -235,7 +237,8 @@ static __always_inline long dns_question_tail(void *data, void *end, const struc
 	q->edns = forget(q->edns, q->type_class) & 1;
 	q->key_flags = forget(q->key_flags, q->type_class) & (NODENS_KEY_DO | NODENS_KEY_CD);
 	q->limit = forget(q->limit, q->type_class) & 8191; /* bufsize is 4096 at most */
-	q->hash += hash_meta(bpf_ntohs(q->type_class & 0xffff), q->key_flags, q->name_len, ctl);
+	q->hash = hash_end(q->hash, bpf_ntohs(q->type_class & 0xffff), q->key_flags, q->name_len,
+			   ctl);
 	return GO_ON;
 }
 

@@ -71,10 +71,10 @@ struct {
 	__type(value, __u32);
 } nodens_claims SEC(".maps");
 
-/* tc_nodens -> tc_dns. Writer: the agent, once, before tc_nodens is attached. */
+/* tc_nodens -> tc_dns -> tc_steer. Writer: the agent, once, before tc_nodens is attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, NODENS_TAIL_COUNT);
 	__type(key, __u32);
 	__type(value, __u32);
 } nodens_tail SEC(".maps");
@@ -108,13 +108,12 @@ static __always_inline struct nodens_ctl *ctl_get(void)
  * VERIFIER(5.4): a scalar that was spilled as 32 bits comes back unknown, its bounds with it (up to
  * 5.15). So the index is 64 bits wide, and the barrier keeps the compiler from narrowing it again.
  */
-static __always_inline void count(enum nodens_counter id)
+static __always_inline void count(struct nodens_percpu *pc, enum nodens_counter id)
 {
-	struct nodens_percpu *pc = percpu_get();
 	__u64 i = id;
 
 	asm volatile("" : "+r"(i));
-	if (pc && i < NODENS_CTR_COUNT)
+	if (i < NODENS_CTR_COUNT)
 		pc->counters[i]++;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * nodens' programs: xdp_nodens; tc_nodens and, behind its tail call, tc_dns;
+ * nodens' programs: xdp_nodens; tc_nodens and, behind tail calls, tc_dns and tc_steer;
  * tc_return on nd0.
  *
  * Contract: a packet is answered, steered to the agent, or passed on unchanged
@@ -175,50 +175,79 @@ static __always_inline enum query_checksum query_checksum(void *data, void *end,
 }
 
 /*
+ * What is known of the packet at hand, in the per-CPU block: programs run with softirqs off, one
+ * at a time on a CPU. VERIFIER: what was stored there and is read again is unknown, so that what
+ * follows is walked once, however the packet came there.
+ */
+struct work {
+	struct pkt p;
+	struct question q;
+	struct question suffix; /* of its name, for an NXDOMAIN-below */
+	struct reply r;
+	struct reply_sums sums;
+	__u64 outcome;
+};
+
+_Static_assert(sizeof(struct work) <= 8 * NODENS_SCRATCH_WORDS, "what a packet needs");
+
+static __always_inline struct work *work_of(struct nodens_percpu *pc)
+{
+	return (struct work *)pc->scratch;
+}
+
+/* The slot that has the answer to the question, or an NXDOMAIN-below above its name. */
+static __always_inline bool question_find(void *data, void *end, struct work *w,
+					  const struct nodens_ctl *ctl, struct found *f)
+{
+	__u64 name_at = w->p.dns + DNS_HEADER_LEN, number = index_find(w->q.hash);
+	const struct question *q = &w->q;
+	struct wanted wanted = {
+		name_at, q->n_full, q->last, q->name_len, q->type_class & 0xffff, q->key_flags
+	};
+
+	if (!number) {
+		number = nx_below_find(data, end, &w->p, ctl, q, &w->suffix, &wanted.name_at);
+		if (!number)
+			return false;
+		wanted.n_full = w->suffix.n_full;
+		wanted.last = w->suffix.last;
+		wanted.name_len = w->suffix.name_len;
+		wanted.qtype = forget(0, number);
+		wanted.key_flags = w->suffix.key_flags;
+	}
+	return slot_get(number - 1, f) && !(f->slot->below_only && wanted.name_at == name_at) &&
+	       slot_matches(data, end, &wanted, f);
+}
+
+/*
  * Answer in place if the store knows: HIT, HIT_TC, BROKEN, or the outcome under
  * which the packet goes on unchanged.
  */
-static __always_inline long question_answer(void *ctx, bool xdp, const struct pkt *p,
-					    const struct nodens_ctl *ctl, const struct question *q)
+static __always_inline long question_answer(void *ctx, bool xdp, struct nodens_percpu *pc,
+					    const struct nodens_ctl *ctl)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
-	struct reply_sums sums;
-	long outcome;
-	__u64 partial = 0;
-	__u64 now = now_ns(), name_at = p->dns + DNS_HEADER_LEN;
-	struct question wanted = *q;
-	__u32 number;
-	struct reply r;
+	struct work *w = work_of(pc);
+	__u64 partial = 0, now = now_ns();
 	struct found f;
+	long outcome;
 
 	if ((__s64)(now - ctl->heartbeat_ns) > (__s64)ctl->lease_ns)
 		return NODENS_CTR_DISARMED;
 	if (cfg_behind_xdp)
 		return NODENS_CTR_MISS;
-	if (!index_find(q->hash, &number)) {
-		if (!nx_below_find(data, end, p, ctl, q, &wanted, &name_at, &number))
-			return NODENS_CTR_MISS;
-		wanted.type_class = 0;
-		/* VERIFIER: what follows is walked once for both */
-		wanted.name_len = forget(wanted.name_len, now) & 255;
-		wanted.n_full = forget(wanted.n_full, now) & (DNS_NAME_WORDS - 1);
-	}
-	wanted.type_class = forget(wanted.type_class, now);
-	wanted.key_flags = forget(wanted.key_flags, now);
-	if (!slot_get(forget(number, now), &f) ||
-	    (f.slot->below_only && name_at == p->dns + DNS_HEADER_LEN) ||
-	    !slot_matches(data, end, forget(name_at, now), &wanted, &f) ||
-	    !slot_usable(f.slot, now) || !reply_plan(q, &f, now, &r))
+	if (!question_find(data, end, w, ctl, &f) || !slot_usable(f.slot, now) ||
+	    !reply_plan(&w->q, &f, now, &w->r))
 		return NODENS_CTR_MISS;
 	if (xdp && cfg_xdp_generic) {
-		enum query_checksum kind = query_checksum(data, end, p);
+		enum query_checksum kind = query_checksum(data, end, &w->p);
 
 		if (kind == QUERY_EITHER)
 			return NODENS_CTR_MISS;
 		partial = forget(kind == QUERY_PARTIAL, now) & 1;
 	}
 
-	outcome = ctx_resize(ctx, xdp, p->dns + r.dns_len);
+	outcome = ctx_resize(ctx, xdp, w->p.dns + w->r.dns_len);
 	if (outcome != GO_ON)
 		return outcome;
 	data = ctx_data(ctx, xdp);
@@ -227,43 +256,54 @@ static __always_inline long question_answer(void *ctx, bool xdp, const struct pk
 	 * From here nothing can fail but by a slot that the agent wrote wrong; and there is no
 	 * query any more that could go on.
 	 */
-	if (!reply_write(data, end, p, q, &f, &r, &sums))
+	if (!reply_write(data, end, &w->p, &w->q, &f, &w->r, &w->sums))
 		return NODENS_CTR_BROKEN;
-	if (xdp ? !xdp_checksum(data, end, p, &sums, partial)
-		: !skb_checksum(ctx, data, end, p, &sums))
+	if (xdp ? !xdp_checksum(data, end, &w->p, &w->sums, partial)
+		: !skb_checksum(ctx, data, end, &w->p, &w->sums))
 		return NODENS_CTR_BROKEN;
-	slot_mark(&f, now);
-	if (p->ip6)
-		count(NODENS_CTR_HIT_IP6);
+	slot_mark(&f, now, pc);
+	if (w->p.ip6)
+		count(pc, NODENS_CTR_HIT_IP6);
 	if (f.slot->key_flags & NODENS_KEY_NX_BELOW)
-		count(NODENS_CTR_HIT_NX_BELOW);
-	if (!r.ttl)
-		count(NODENS_CTR_HIT_STALE);
-	return r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
+		count(pc, NODENS_CTR_HIT_NX_BELOW);
+	if (!w->r.ttl)
+		count(pc, NODENS_CTR_HIT_STALE);
+	return w->r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 
-/* Of a UDP packet to a served address whose lengths agree: its outcome. */
-static __always_inline long answer(void *ctx, bool xdp, struct pkt *p, const struct nodens_ctl *ctl)
+/* VERIFIER: what made the outcome is no matter from here on. */
+static __always_inline __u64 outcome_of(struct nodens_percpu *pc, __u64 outcome)
 {
-	struct question q = {};
-	long outcome;
+	volatile __u64 *cell = &work_of(pc)->outcome;
 
-	outcome = question_read(ctx, xdp, p, ctl, &q);
-	if (outcome == GO_ON)
-		outcome = question_answer(ctx, xdp, p, ctl, &q);
-	switch (outcome) {
-	case NODENS_CTR_MISS:
-	case NODENS_CTR_AGENT_EDNS:
-	case NODENS_CTR_AGENT_ECS:
-	case NODENS_CTR_SHORT:
-	case NODENS_CTR_QCLASS:
-	case NODENS_CTR_ADDITIONAL:
-		/* what follows a name was looked for where the name seemed to end */
-		if (q.name_len)
-			outcome = NODENS_CTR_QNAME ^
-				  ((outcome ^ NODENS_CTR_QNAME) &
-				   -dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), p, &q));
-	}
+	*cell = outcome;
+	return *cell;
+}
+
+/* Outcomes of a packet whose name, if it ended, was not walked. */
+#define NAME_UNSEEN                                                                               \
+	(1ull << NODENS_CTR_MISS | 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | \
+	 1ull << NODENS_CTR_SHORT | 1ull << NODENS_CTR_QCLASS | 1ull << NODENS_CTR_ADDITIONAL)
+
+_Static_assert(NODENS_CTR_COUNT <= 64, "masks of outcomes");
+
+/* Of a UDP packet to a served address whose lengths agree: its outcome. */
+static __always_inline long answer(void *ctx, bool xdp, struct nodens_percpu *pc,
+				   const struct nodens_ctl *ctl)
+{
+	struct work *w = work_of(pc);
+	__u64 outcome;
+
+	w->q.name_len = 0;
+	outcome = question_read(ctx, xdp, &w->p, ctl, &w->q);
+	if ((long)outcome == GO_ON)
+		outcome = question_answer(ctx, xdp, pc, ctl);
+	outcome = outcome_of(pc, outcome);
+	/* what follows a name was looked for where the name seemed to end */
+	if (NAME_UNSEEN >> (outcome & 63) & 1 && w->q.name_len)
+		outcome = NODENS_CTR_QNAME ^
+			  ((outcome ^ NODENS_CTR_QNAME) &
+			   -dns_name_ok(ctx_data(ctx, xdp), ctx_end(ctx, xdp), &w->p, &w->q));
 	return outcome;
 }
 
@@ -288,22 +328,25 @@ static __always_inline void tc_take(struct __sk_buff *skb, struct pkt *p)
 
 /*
  * The core of both hooks: what becomes of a packet, answered in place or not
- * touched. *p and *ctl are set as far as it came.
+ * touched. The work's p is set as far as it came.
  */
-static __always_inline long packet(void *ctx, bool xdp, struct pkt *p, struct nodens_ctl **ctl)
+static __always_inline long packet(void *ctx, bool xdp, struct nodens_percpu *pc)
 {
 	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+	struct pkt parsed = {}, *p = &work_of(pc)->p;
+	const struct nodens_ctl *ctl;
 	long outcome;
 
 	if (xdp) {
-		outcome = pkt_parse(data, end, p);
+		outcome = pkt_parse(data, end, &parsed);
 		if (outcome != GO_ON)
 			return outcome;
 	} else {
-		tc_take(ctx, p);
+		tc_take(ctx, &parsed);
 	}
-	*ctl = ctl_get();
-	if (!*ctl || !pkt_served(data, end, p, *ctl))
+	*p = parsed;
+	ctl = ctl_get();
+	if (!ctl || !pkt_served(data, end, p, ctl))
 		return NODENS_CTR_NOT_SERVED;
 	if (p->tcp)
 		return NODENS_CTR_TCP;
@@ -312,17 +355,24 @@ static __always_inline long packet(void *ctx, bool xdp, struct pkt *p, struct no
 		return outcome;
 	if (!xdp && (__u64)(end - data) < ctx_len(ctx, xdp))
 		bpf_skb_pull_data(ctx, ctx_len(ctx, xdp));
-	return answer(ctx, xdp, p, *ctl);
+	return answer(ctx, xdp, pc, ctl);
 }
+
+/* The outcomes that the agent answers, where it takes misses. */
+#define TO_AGENT                                                                                  \
+	(1ull << NODENS_CTR_MISS | 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | \
+	 1ull << NODENS_CTR_TCP)
 
 SEC("xdp")
 int xdp_nodens(struct xdp_md *ctx)
 {
-	struct nodens_ctl *ctl = NULL;
-	struct pkt p = {};
-	long outcome = packet(ctx, true, &p, &ctl);
+	struct nodens_percpu *pc = percpu_get();
+	long outcome;
 
-	count(outcome);
+	if (!pc)
+		return XDP_PASS;
+	outcome = outcome_of(pc, packet(ctx, true, pc));
+	count(pc, outcome);
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
@@ -341,6 +391,7 @@ int xdp_nodens(struct xdp_md *ctx)
 SEC("tc")
 int tc_nodens(struct __sk_buff *skb)
 {
+	struct nodens_percpu *pc;
 	struct pkt p = {};
 	long outcome;
 
@@ -355,11 +406,12 @@ int tc_nodens(struct __sk_buff *skb)
 		outcome = NODENS_CTR_VLAN;
 	if (outcome == GO_ON) {
 		tc_hand_over(skb, &p);
-		bpf_tail_call(skb, &nodens_tail, 0);
+		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_DNS);
 		outcome = NODENS_CTR_DISARMED;
 	}
-	if (!cfg_behind_xdp)
-		count(outcome);
+	pc = percpu_get();
+	if (!cfg_behind_xdp && pc)
+		count(pc, outcome);
 	return TC_ACT_UNSPEC;
 }
 
@@ -376,26 +428,37 @@ static __always_inline int tc_reply(struct __sk_buff *skb)
 SEC("tc")
 int tc_dns(struct __sk_buff *skb)
 {
-	struct nodens_ctl *ctl = NULL;
-	struct pkt p = {};
-	long outcome = packet(skb, false, &p, &ctl);
+	struct nodens_percpu *pc = percpu_get();
+	long outcome;
 
+	if (!pc)
+		return TC_ACT_UNSPEC;
+	outcome = outcome_of(pc, packet(skb, false, pc));
 	if (!cfg_behind_xdp)
-		count(outcome);
+		count(pc, outcome);
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
 		return tc_reply(skb);
 	case NODENS_CTR_BROKEN:
 		return TC_ACT_SHOT;
-	case NODENS_CTR_MISS:
-	case NODENS_CTR_AGENT_EDNS:
-	case NODENS_CTR_AGENT_ECS:
-	case NODENS_CTR_TCP:
-		if (ctl && cfg_steer)
-			return steer_miss(skb, &p, ctl);
 	}
+	if (cfg_steer && (TO_AGENT >> (outcome & 63) & 1))
+		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_STEER);
 	return TC_ACT_UNSPEC;
+}
+
+/*
+ * A miss to the agent. A program of its own: what it keeps on the stack would tell apart for the
+ * verifier the ways that the core came there.
+ */
+SEC("tc")
+int tc_steer(struct __sk_buff *skb)
+{
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_ctl *ctl = ctl_get();
+
+	return pc && ctl ? steer_miss(skb, &work_of(pc)->p, ctl, pc) : TC_ACT_UNSPEC;
 }
 
 SEC("tc")

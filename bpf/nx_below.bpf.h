@@ -41,17 +41,17 @@ static __always_inline __u64 nx_below_labels(void *data, void *end, const struct
 }
 
 /*
- * The number of a slot that has the hash of an NXDOMAIN-below above the name; *suffix is what it
- * must hold, *name_at where that is in the packet.
+ * The number, plus one, of a slot that has the hash of an NXDOMAIN-below above the name, or 0;
+ * *suffix is what it must hold, *name_at where that is in the packet.
  */
-static __always_inline bool nx_below_find(void *data, void *end, const struct pkt *p,
-					  const struct nodens_ctl *ctl, const struct question *q,
-					  struct question *suffix, __u64 *name_at, __u32 *number)
+static __always_inline __u64 nx_below_find(void *data, void *end, const struct pkt *p,
+					   const struct nodens_ctl *ctl, const struct question *q,
+					   struct question *suffix, __u64 *name_at)
 {
-	__u64 depths = ctl->nx_below_depths >> 1, labels, places = 0;
+	__u64 depths = ctl->nx_below_depths >> 1, labels, places = 0, found = 0;
 
 	if (!depths)
-		return false;
+		return 0;
 	labels = nx_below_labels(data, end, p, q);
 	/* those of the labels at which there are any: VERIFIER: without a branch */
 #pragma clang loop unroll(full)
@@ -66,13 +66,14 @@ static __always_inline bool nx_below_find(void *data, void *end, const struct pk
 	for (__u64 i = 0; i < NX_BELOW_TRIES; i++, places >>= 8) {
 		*name_at = p->dns + DNS_HEADER_LEN + (places & 0xff) - 1;
 		if (!(places & 0xff) || dns_scan_name(data, end, *name_at, ctl, suffix) != GO_ON)
-			return false;
+			break;
 		suffix->key_flags = q->key_flags | NODENS_KEY_NX_BELOW;
-		suffix->hash += hash_meta(0, suffix->key_flags, suffix->name_len, ctl);
-		if (index_find(suffix->hash, number))
-			return true;
+		suffix->hash = hash_end(suffix->hash, 0, suffix->key_flags, suffix->name_len, ctl);
+		found = index_find(suffix->hash);
+		if (found)
+			break;
 	}
-	return false;
+	return found;
 }
 
 #endif /* NODENS_NX_BELOW_BPF_H */

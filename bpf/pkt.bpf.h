@@ -42,26 +42,13 @@ static __always_inline __u64 forget(__u64 value, __u64 unknown)
 	return value ^ unknown;
 }
 
-/*
- * The same for a value that went into a bound or an offset: verifiers from 5.3 on follow one back
- * to what it was made of, and keep that apart as well. They lose the track in memory that was
- * written in parts. The low 32 bits only; the processor forwards the store to the load.
- */
-static __always_inline __u64 unknown(__u64 value)
-{
-	volatile __u64 cell = value;
-
-	((volatile __u8 *)&cell)[7] = 0;
-	return *(volatile __u32 *)&cell;
-}
-
 /* The packet at offset @off, which is below FRAME_MAX. */
 #define FRAME_MAX 2048
 static __always_inline void *at(void *data, __u64 off)
 {
-	/* VERIFIER(5.10): bounds of a scalar that was spilled are forgotten */
-	asm volatile("%0 &= 2047" : "+r"(off));
-	return data + off;
+	/* VERIFIER(5.10): in one, for bounds of a scalar that is spilled between are forgotten */
+	asm volatile("%0 &= 2047\n\t%0 += %1" : "+r"(off) : "r"(data));
+	return (void *)off;
 }
 
 /*

@@ -77,8 +77,8 @@ static __always_inline __u64 slot_u16(const struct found *f, __u64 at)
 {
 	at += f->offset;
 	/* VERIFIER: a mask instead of a branch that leads nowhere */
-	asm volatile("%0 &= 2046" : "+r"(at));
-	return *(__u16 *)(f->cell + at);
+	asm volatile("%0 &= 2046\n\t%0 += %1" : "+r"(at) : "r"(f->cell));
+	return *(__u16 *)at;
 }
 
 _Static_assert(NODENS_CELL == 2048, "slot_u16()");

@@ -289,9 +289,11 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 }
 
 /* Redirect to nd0, or TC_ACT_UNSPEC with the packet as it came. */
-static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p,
-				      const struct nodens_ctl *ctl)
+static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *found,
+				      const struct nodens_ctl *ctl, struct nodens_percpu *pc)
 {
+	/* VERIFIER: read once, so that what one branch found out the next one knows */
+	const struct pkt here = *found, *p = &here;
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct flow flow = {};
 	struct ethhdr *eth = data;
@@ -299,7 +301,7 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p
 	long ready;
 
 	if (p->l3 != sizeof(*eth) || skb->vlan_present) {
-		count(NODENS_CTR_STEER_VLAN);
+		count(pc, NODENS_CTR_STEER_VLAN);
 		return TC_ACT_UNSPEC;
 	}
 	if ((void *)(eth + 1) > end || (void *)ports + 14 > end)
@@ -325,13 +327,13 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *p
 		ready = tcp_ready(skb, p, &flow, ctl, *((__u8 *)ports + 13), ready);
 	if (ready == NODENS_CTR_STEERED)
 		ready = client_note(skb, p, eth, &flow);
-	count(ready);
+	count(pc, ready);
 	if (ready != NODENS_CTR_STEERED)
 		return TC_ACT_UNSPEC;
 	__builtin_memcpy(eth->h_dest, ctl->nd1_mac, 6);
 	return bpf_redirect(ctl->nd0_ifindex, 0);
 error:
-	count(NODENS_CTR_STEER_ERROR);
+	count(pc, NODENS_CTR_STEER_ERROR);
 	return TC_ACT_UNSPEC;
 }
 
@@ -347,8 +349,9 @@ static __always_inline int steer_return(struct __sk_buff *skb)
 	struct ethhdr *eth = data;
 	struct address_key key;
 	struct nodens_client *client;
+	struct nodens_percpu *pc = percpu_get();
 
-	if ((void *)(eth + 1) > end)
+	if (!pc || (void *)(eth + 1) > end)
 		return TC_ACT_SHOT;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = (void *)(eth + 1);
@@ -367,10 +370,10 @@ static __always_inline int steer_return(struct __sk_buff *skb)
 	}
 	client = bpf_map_lookup_elem(&nodens_clients, &key);
 	if (!client) {
-		count(NODENS_CTR_RETURN_UNKNOWN);
+		count(pc, NODENS_CTR_RETURN_UNKNOWN);
 		return TC_ACT_SHOT;
 	}
-	count(NODENS_CTR_RETURNED);
+	count(pc, NODENS_CTR_RETURNED);
 	__builtin_memcpy(eth->h_dest, client->client_mac, 6);
 	__builtin_memcpy(eth->h_source, client->gateway_mac, 6);
 	if (client->peer)

@@ -52,14 +52,24 @@ static __always_inline bool slot_word(const struct found *f, __u64 at, __u64 *wo
 	return true;
 }
 
-/* Does the slot hold this very question, whose name is at @name_at? */
-static __always_inline bool slot_matches(void *data, void *end, __u64 name_at,
-					 const struct question *q, const struct found *f)
+/* What a slot must say to be the answer. */
+struct wanted {
+	__u64 name_at; /* in the packet */
+	__u64 n_full;  /* words of the name before the last */
+	__u64 last;
+	__u64 name_len;
+	__u64 qtype; /* in wire order */
+	__u64 key_flags;
+};
+
+/* Does the slot hold this very question? */
+static __always_inline bool slot_matches(void *data, void *end, const struct wanted *q,
+					 const struct found *f)
 {
-	void *name = at(data, name_at);
+	void *name = at(data, q->name_at);
 	__u64 stored;
 
-	if (f->slot->qtype != (q->type_class & 0xffff) || f->slot->key_flags != q->key_flags ||
+	if (f->slot->qtype != q->qtype || f->slot->key_flags != q->key_flags ||
 	    f->slot->name_len != q->name_len)
 		return false;
 #pragma clang loop unroll(disable)
@@ -80,33 +90,30 @@ static __always_inline bool slot_usable(const struct nodens_slot *slot, __u64 no
 	return slot->expires_ns + slot->stale_s * NSEC_PER_SEC > now;
 }
 
-/* The number of the slot that the index has for @hash; what that answers is to be looked at. */
-static __always_inline bool index_find(__u64 hash, __u32 *number)
+/*
+ * The number, plus one, of the slot that the index has for @hash, or 0. What that slot answers is
+ * to be looked at.
+ */
+static __always_inline __u64 index_find(__u64 hash)
 {
 	__u32 *value = bpf_map_lookup_elem(&nodens_index, &hash);
+	__u64 found = value ? *value + 1ull : 0;
 
-	if (!value)
-		return false;
-	*number = *value;
-	return true;
+	return forget(found, hash); /* VERIFIER: what follows is walked once for all */
 }
 
 /*
  * One in NODENS_HITS_DRAWN. Not every so-manyth: of queries that come by turns, as A and AAAA do,
  * that would always meet the same.
  */
-static __always_inline bool drawn(void)
+static __always_inline bool drawn(struct nodens_percpu *pc)
 {
-	struct nodens_percpu *pc = percpu_get();
-
-	if (!pc)
-		return false;
 	pc->draw = pc->draw * 6364136223846793005ull + 1442695040888963407ull;
 	return pc->draw >> 32 < (1ull << 32) / NODENS_HITS_DRAWN;
 }
 
 /* Count the hit (NODENS_HITS_EXACT). Two CPUs at once may count one too few. */
-static __always_inline void slot_mark(const struct found *f, __u64 now)
+static __always_inline void slot_mark(const struct found *f, __u64 now, struct nodens_percpu *pc)
 {
 	struct nodens_slot *slot = f->slot;
 	__u32 sec = now >> 30; /* 1.07 s: good enough to tell "this second", and no division */
@@ -117,7 +124,7 @@ static __always_inline void slot_mark(const struct found *f, __u64 now)
 		slot->burst = 1;
 	} else if (slot->burst < NODENS_HITS_EXACT) {
 		slot->burst++;
-	} else if (drawn()) {
+	} else if (drawn(pc)) {
 		hits = NODENS_HITS_DRAWN;
 	} else {
 		return;

@@ -15,7 +15,7 @@
 #include "nodens_counters.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  5
+#define NODENS_LAYOUT  6
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -220,6 +220,9 @@ _Static_assert(sizeof(struct nodens_ctl) ==
 		       64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 16,
 	       "control block");
 
+/* nodens_tail: the programs behind tc_nodens. */
+enum { NODENS_TAIL_DNS, NODENS_TAIL_STEER, NODENS_TAIL_COUNT };
+
 /*
  * How hits of a slot are counted: its cache line is shared by all CPUs, so not each of a hot one is
  * written there. So many a second count one each, and of the others one in NODENS_HITS_DRAWN,
@@ -232,9 +235,13 @@ _Static_assert(sizeof(struct nodens_ctl) ==
  * nodens_percpu, one entry a CPU. Writer: the programs. Reader: the agent and
  * `nodens stats`, which add the CPUs up.
  */
+#define NODENS_SCRATCH_WORDS 48
+
 struct nodens_percpu {
 	__u64 counters[NODENS_CTR_COUNT];
 	__u64 draw; /* state of the drawing; not random to anybody who wants to know */
+	/* What the programs know of the packet at hand (bpf/nodens.bpf.c); nothing of it lasts. */
+	__u64 scratch[NODENS_SCRATCH_WORDS];
 };
 
 /*

@@ -1,66 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Each program against its budget of instructions that the verifier may walk, on the kernel that
- * it runs on. The kernel's limit is 1,000,000; an agent loads the programs at every start.
+ * Each program against its budget of instructions that the verifier may walk. The kernel's limit
+ * is 1,000,000; an agent loads the programs at every start.
  *
  *	test_budget [PRETEND]
  *
  * Contract: measures what the agent loads (its variants, its fallbacks), by loading the same
  * instructions once more with the verifier's statistics on. Prints a line a program.
  */
-#include <sys/utsname.h>
-
 #include "harness.h"
 
 #include "datapath/datapath_priv.h"
 #include "nodens.skel.h"
 
-#define PROGS 4
-
 #define LOG_STATS                                                                      \
 	4 /* BPF_LOG_STATS of include/linux/bpf_verifier.h: since 5.2, only the counts \
 	   */
 
-struct budget {
+/* docs/kernel-support.md has what each kernel walks. */
+static const struct budget {
 	const char *prog;
 	unsigned int insns;
-};
-
-/*
- * Newer kernels first: from 6.6 on they walk more. docs/kernel-support.md has what each walks.
- */
-static const struct budgets {
-	unsigned int major, minor; /* of this kernel and newer ones */
-	struct budget of[PROGS];
 } budgets[] = {
-	{ 6,
-	  6,
-	  { { "xdp_nodens", 330000 },
-	    { "tc_nodens", 1500 },
-	    { "tc_dns", 300000 },
-	    { "tc_return", 200 } } },
-	{ 0,
-	  0,
-	  { { "xdp_nodens", 170000 },
-	    { "tc_nodens", 1500 },
-	    { "tc_dns", 170000 },
-	    { "tc_return", 200 } } },
+	{ "xdp_nodens", 90000 }, { "tc_nodens", 1500 }, { "tc_dns", 90000 },
+	{ "tc_steer", 4000 },	 { "tc_return", 200 },
 };
 
 static char log_text[1 << 16];
 
 static unsigned int budget_of(const char *prog)
 {
-	unsigned int major = 0, minor = 0, i = 0, j;
-	struct utsname uts;
-
-	uname(&uts);
-	sscanf(uts.release, "%u.%u", &major, &minor);
-	while (major < budgets[i].major || (major == budgets[i].major && minor < budgets[i].minor))
-		i++;
-	for (j = 0; j < PROGS; j++) {
-		if (!strcmp(budgets[i].of[j].prog, prog))
-			return budgets[i].of[j].insns;
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
+		if (!strcmp(budgets[i].prog, prog))
+			return budgets[i].insns;
 	}
 	die("a program without a budget");
 	return 0;
@@ -103,6 +75,8 @@ static void measure_tc(struct env *env, enum datapath_prog which, bool steer, co
 	}
 	measure(env->datapath->tc[which][steer]->progs.tc_nodens, variant);
 	measure(env->datapath->tc[which][steer]->progs.tc_dns, variant);
+	if (steer)
+		measure(env->datapath->tc[which][steer]->progs.tc_steer, variant);
 }
 
 static void measure_xdp(struct env *env, bool generic, const char *variant)

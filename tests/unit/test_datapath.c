@@ -27,12 +27,12 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-5"
+#define LAYOUT	PIN_DIR "/layout-6"
 
 static bool ready;
 static struct error err;
 
-_Static_assert(NODENS_LAYOUT == 5, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 6, "LAYOUT above");
 
 static int setup(void **state)
 {

@@ -2,9 +2,9 @@
 /*
  * The programs: one instance of the object per variant, over the shared maps.
  *
- * Contract: an instance is loaded whole or not at all. The program array between tc_nodens and
- * tc_dns is pinned before its fd can be had: the kernel empties one that only programs hold, and
- * then a killed agent would take the answers with it.
+ * Contract: an instance is loaded whole or not at all. The program array from tc_nodens to tc_dns
+ * and tc_steer is pinned before its fd can be had: the kernel empties one that only programs hold,
+ * and then a killed agent would take the answers with it.
  */
 #include <errno.h>
 #include <string.h>
@@ -149,14 +149,21 @@ fail:
 
 static int fill_tail(struct datapath *dp, struct nodens_bpf *skel, const char *name, bool steer)
 {
-	int tail = bpf_map__fd(skel->maps.nodens_tail);
-	int core = bpf_program__fd(skel->progs.tc_dns);
+	const struct bpf_program *behind[NODENS_TAIL_COUNT] = {
+		[NODENS_TAIL_DNS] = skel->progs.tc_dns,
+		[NODENS_TAIL_STEER] = skel->progs.tc_steer,
+	};
+	int tail = bpf_map__fd(skel->maps.nodens_tail), prog;
 	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info), zero = 0;
+	uint32_t len = sizeof(info);
 	char path[PATH_MAX];
 
-	if (bpf_map_update_elem(tail, &zero, &core, BPF_ANY) ||
-	    bpf_obj_get_info_by_fd(tail, &info, &len))
+	for (uint32_t i = 0; i < NODENS_TAIL_COUNT; i++) {
+		prog = bpf_program__fd(behind[i]);
+		if (prog >= 0 && bpf_map_update_elem(tail, &i, &prog, BPF_ANY))
+			return -errno;
+	}
+	if (bpf_obj_get_info_by_fd(tail, &info, &len))
 		return -errno;
 	snprintf(path, sizeof(path), "%s/tail/%s%s-%u", dp->dir, name, steer ? "" : "-listen",
 		 info.id);
@@ -185,6 +192,7 @@ static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 	} else {
 		bpf_program__set_autoload(skel->progs.tc_nodens, true);
 		bpf_program__set_autoload(skel->progs.tc_dns, true);
+		bpf_program__set_autoload(skel->progs.tc_steer, steer);
 	}
 	ret = nodens_bpf__load(skel);
 	if (ret) {
