@@ -80,8 +80,9 @@ static __always_inline __u64 hash_word(__u64 w, __u64 key)
 static __always_inline __u64 hash_end(__u64 sum, __u16 qtype, __u8 key_flags, __u64 name_len,
 				      const struct nodens_ctl *ctl)
 {
-	return sum + hash_word(qtype | (__u64)key_flags << 16 | name_len << 32,
-			       ctl->hash_key[DNS_NAME_WORDS]);
+	sum += hash_word(qtype | (__u64)key_flags << 16 | name_len << 32,
+			 ctl->hash_key[DNS_NAME_WORDS]);
+	return nodens_hash_last(sum, ctl->hash_key[NODENS_HASH_LAST]);
 }
 
 static __always_inline __u64 sum_word(__u64 w)

@@ -10,15 +10,15 @@
 #define NODENS_MAPS_BPF_H
 
 /*
- * Question -> slot. Writer: the agent. A value may be reused under a reader
- * (preallocated elements), so it is trusted only as far as the slot's own
- * question compares equal.
+ * Question -> slot. Writer: the agent; commands remove. An entry is trusted only as far as the
+ * slot's own question compares equal.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u64);
-	__type(value, __u32);
-	__uint(max_entries, 1024);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NODENS_INDEX_MIN);
+	__type(key, __u32);
+	__type(value, struct nodens_bucket);
 } nodens_index SEC(".maps");
 
 /*
@@ -89,6 +89,7 @@ const volatile bool cfg_steer = true;	       /* misses go to the agent's namespa
 const volatile bool cfg_redirect_peer = false; /* answer into the pod, past its qdiscs */
 const volatile bool cfg_behind_xdp = false;    /* tc beside xdp_nodens: steers, counts no outcome */
 const volatile bool cfg_xdp_generic = false;   /* XDP over skbs, which may be CHECKSUM_PARTIAL */
+const volatile __u32 cfg_index_shift = 61;     /* of a hash: what is left names its home bucket */
 
 static __always_inline struct nodens_percpu *percpu_get(void)
 {

@@ -91,14 +91,46 @@ static __always_inline bool slot_usable(const struct nodens_slot *slot, __u64 no
 }
 
 /*
+ * The slot number, plus one, of the entry in @bucket whose upper half is that of @key; 0: none.
+ * VERIFIER: without a branch. What is left of an entry that matches has no upper half.
+ */
+static __always_inline __u64 bucket_find(const struct nodens_bucket *bucket, __u64 key)
+{
+	__u64 found = 0;
+
+#pragma clang loop unroll(full)
+	for (__u64 i = 0; i < NODENS_BUCKET_ENTRIES; i++) {
+		__u64 rest = bucket->entry[i] ^ key, match = (rest >> 32) - 1;
+
+		asm volatile("" : "+r"(match));
+		found |= rest & ((__s64)match >> 63);
+	}
+	return found;
+}
+
+/*
  * The number, plus one, of the slot that the index has for @hash, or 0. What that slot answers is
  * to be looked at.
  */
 static __always_inline __u64 index_find(__u64 hash)
 {
-	__u32 *value = bpf_map_lookup_elem(&nodens_index, &hash);
-	__u64 found = value ? *value + 1ull : 0;
+	__u64 bucket_at = hash >> cfg_index_shift, key = hash << 35, found = 0, beyond = 0;
+	__u64 stride = key >> 35 | 1, mask = ~0ull >> cfg_index_shift;
 
+#pragma clang loop unroll(disable)
+	for (__u64 i = 0; i <= NODENS_INDEX_STEPS; i++) {
+		__u32 at = bucket_at & mask;
+		const struct nodens_bucket *bucket = bpf_map_lookup_elem(&nodens_index, &at);
+
+		if (!bucket)
+			break;
+		found = bucket_find(bucket, key);
+		beyond = i ? beyond >> NODENS_BEYOND_BITS : bucket->beyond;
+		if (found | !beyond)
+			break;
+		bucket_at += stride;
+		key += NODENS_ENTRY_STEP;
+	}
 	return forget(found, hash); /* VERIFIER: what follows is walked once for all */
 }
 

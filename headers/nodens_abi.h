@@ -15,7 +15,7 @@
 #include "nodens_counters.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  6
+#define NODENS_LAYOUT  7
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -33,8 +33,31 @@
  * with the meta word under key[DNS_NAME_WORDS]. The key is random and secret,
  * so for any two questions that a pod may choose the chance that they collide
  * is about 2^-32; a collision costs a miss, never a wrong answer.
+ *
+ * That is true of h as a whole and not of a part of its bits: the low 13 do not depend on octets 6
+ * and 7 of a word. So a last step that maps no two h to one makes the upper bits of the hash good
+ * by themselves: they are those of a product with a secret odd number, and the chance that two h
+ * have the same n uppermost bits is at most 2^(1-n) (Dietzfelbinger et al., A reliable randomized
+ * algorithm for the closest-pair problem, 1997).
+ *
+ *	m = (h ^ h >> 32) * 0xbf58476d1ce4e5b9
+ *	p = (m ^ m >> 29) * (key[DNS_NAME_WORDS + 1] | 1)
+ *	hash = p ^ p >> 32
+ *
+ * The first product is for names that were numbered: NH makes series of them with one distance,
+ * which a single product would lay into a few buckets.
  */
-#define NODENS_HASH_WORDS (DNS_NAME_WORDS + 1)
+#define NODENS_HASH_LAST  (DNS_NAME_WORDS + 1)
+#define NODENS_HASH_WORDS (DNS_NAME_WORDS + 2)
+
+static inline __u64 nodens_hash_last(__u64 h, __u64 key)
+{
+	h ^= h >> 32;
+	h *= 0xbf58476d1ce4e5b9ull; /* of SplitMix64's last step */
+	h ^= h >> 29;
+	h *= key | 1;
+	return h ^ h >> 32;
+}
 
 /* What besides qname and qtype tells two answers apart. */
 #define NODENS_KEY_DO 0x01
@@ -183,7 +206,37 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
 #define NODENS_SLOT_OFFSET(slot)    (((slot)&31) * NODENS_UNIT)
 #define NODENS_SLOT(class, address) ((__u32)(class) << 28 | (address))
 
-/* nodens_index: __u64 hash -> __u32 slot number. */
+/*
+ * nodens_index, an array of buckets, a power of two of them: from the hash of a question to the
+ * slot that answers it. A bucket is one cache line, and one look-up.
+ *
+ * A question's entry lies in its home bucket, which the hash's uppermost bits name, or, where that
+ * was full, up to NODENS_INDEX_STEPS strides on. An entry is
+ *
+ *	tag << 35 | strides from home << 32 | slot number + 1
+ *
+ * or 0: none. The tag is the hash's low 29 bits, and tells the stride as well: it is tag | 1. How
+ * many entries of a home lie so many strides on is said in the home bucket, so that whoever finds
+ * nothing there looks on only where there is something.
+ *
+ * Writer: the agent; `nodens flush` removes entries. Each entry is one word that is stored whole,
+ * so a reader has what was or what is. Before 5.5 (no mmap) a bucket is copied by the kernel, and
+ * an entry may be read mixed of two; then as with two hashes of one tag the slot's own question,
+ *which is always compared, makes it a miss.
+ */
+#define NODENS_BUCKET_ENTRIES 7
+#define NODENS_INDEX_STEPS    4
+#define NODENS_INDEX_MIN      8 /* buckets: more than strides, so that each leads to another one */
+
+struct nodens_bucket {
+	__u64 entry[NODENS_BUCKET_ENTRIES];
+	__u64 beyond; /* lowest 16 bits: entries of this home one stride on; the next: two; ... */
+};
+
+_Static_assert(sizeof(struct nodens_bucket) == 64, "a cache line");
+
+#define NODENS_ENTRY_STEP  (1ull << 32)
+#define NODENS_BEYOND_BITS 16
 
 /*
  * nodens_ctl, one entry. Writer: the agent. Readers: the programs, `nodens

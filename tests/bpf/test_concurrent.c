@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "index_fixture.h"
 #include "wire.h"
 
 #define NAMES	 96 /* more than the store holds: it evicts all the time */
@@ -159,7 +160,7 @@ static void tear_for_a_second(void)
 		       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 60 }, mono_ns()))
 		die("a slot to tear");
 	hash = question__hash((const uint64_t *)env.ctl->hash_key, &qname, 1, 0);
-	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number) ||
+	if (!fixture_find(maps.index_fd, hash, &number) ||
 	    slot_class_size[NODENS_SLOT_CLASS(number)] <= NODENS_SIZE_SMALL)
 		die("where the slot to tear is");
 	steps = env__steps(&env);
@@ -181,30 +182,93 @@ static void tear_for_a_second(void)
 	n_wrong = n_replies = 0;
 }
 
-static void write_for(int seconds)
+static int put_version(int name, unsigned int version, uint64_t now)
 {
 	static uint8_t msg[2048];
+	enum verdict got_verdict;
+	struct answer *answer = NULL;
+	struct dns_name qname;
+	char text[64];
+
+	sprintf(text, "name-%03d.concurrent.test.", name);
+	qname = wire__name(text);
+	if (answer__decode(msg, make_answer(msg, name, version & 0xffff), &qname, 1, 0,
+			   &got_verdict, &answer) ||
+	    got_verdict != VERDICT_POSITIVE)
+		die("decode");
+	return store__put(env.store, answer,
+			  &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 1 }, now);
+}
+
+/* Some octets of one entry, the others of another: what a copy that is not whole leaves. */
+static uint64_t mixed(uint64_t a, uint64_t b)
+{
+	uint64_t mask = 0;
+
+	for (int i = 0; i < 8; i++)
+		mask |= rand() & 1 ? 0xffull << 8 * i : 0;
+	return (a & mask) | (b & ~mask);
+}
+
+/*
+ * An index read while it is torn: entries mixed octet by octet of their own, others' and none,
+ * twice over as well, and counts that say anything. The slots are right, and tell.
+ */
+static void scramble_for_a_second(void)
+{
+	uint64_t end = mono_ns() + 1000000000, entry[NAMES] = {};
+	unsigned long replies = n_replies, misses = n_misses;
+	struct index_place at = {};
+	struct store_maps maps;
+	struct index *index;
+	uint32_t number, n = 0, n_buckets;
+
+	datapath__store_maps(env.datapath, &maps);
+	n_buckets = fixture_buckets(maps.index_fd);
+	for (int i = 0; i < NAMES; i++)
+		put_version(i, 3 * i, mono_ns() + 60 * 1000000000ull);
+	index = fixture_index(maps.index_fd);
+	while (n < NAMES && index__next(index, &at, &number) > 0)
+		entry[n++] = at.entry;
+	index__close(index);
+	if (n < NAMES / 3)
+		die("too few entries to scramble");
+	while (mono_ns() < end) {
+		uint32_t bucket = rand() % n_buckets;
+		struct nodens_bucket good, bad;
+
+		if (bpf_map_lookup_elem(maps.index_fd, &bucket, &good))
+			die("bucket");
+		bad = good;
+		for (int i = 0; i < NODENS_BUCKET_ENTRIES; i++) {
+			if (rand() % 2)
+				bad.entry[i] = mixed(rand() % 4 ? good.entry[i] : entry[rand() % n],
+						     rand() % 4 ? entry[rand() % n] : 0);
+		}
+		bad.beyond = rand() % 2 ? rand() : 0;
+		bpf_map_update_elem(maps.index_fd, &bucket, &bad, BPF_ANY);
+		bpf_map_update_elem(maps.index_fd, &bucket, &good, BPF_ANY);
+		env__beat(&env);
+	}
+	store__flush(env.store, NULL, 0);
+	wait_for_readers();
+	printf("concurrent: a scrambled index: %lu replies, %lu misses, %lu wrong\n",
+	       n_replies - replies, n_misses - misses, n_wrong);
+	verdict(!n_wrong && n_replies - replies > 1000 && n_misses - misses > 100,
+		"with a scrambled index");
+	n_wrong = n_replies = 0;
+}
+
+static void write_for(int seconds)
+{
 	uint64_t end = mono_ns() + seconds * 1000000000ull, next_sweep = 0;
 	unsigned int version = 0;
 
 	while (mono_ns() < end) {
-		int name = rand() % NAMES;
-		char text[64];
-		struct dns_name qname;
-		struct answer *answer = NULL;
-		enum verdict got_verdict;
 		uint64_t now = mono_ns();
 
-		sprintf(text, "name-%03d.concurrent.test.", name);
-		qname = wire__name(text);
-		if (answer__decode(msg, make_answer(msg, name, version & 0xffff), &qname, 1, 0,
-				   &got_verdict, &answer) ||
-		    got_verdict != VERDICT_POSITIVE)
-			die("decode");
 		/* a third expires within 50 ms */
-		if (store__put(env.store, answer,
-			       &(struct store_put){ .kind = NODENS_POSITIVE, .ttl_s = 1 },
-			       rand() % 3 ? now : now - 950000000))
+		if (put_version(rand() % NAMES, version, rand() % 3 ? now : now - 950000000))
 			n_refused++;
 		n_writes++;
 		version++;
@@ -233,6 +297,7 @@ int main(int argc, char **argv)
 	if (datapath__features(env.datapath)->mmapable)
 		tear_for_a_second();
 	names_asked = NAMES;
+	scramble_for_a_second();
 	write_for(seconds);
 	stop = true;
 	for (int i = 0; i < n_readers; i++)

@@ -9,6 +9,7 @@
 
 #include "cases.h"
 #include "dns/slot.h"
+#include "index_fixture.h"
 
 static void test_time(enum test_hook hook)
 {
@@ -99,32 +100,32 @@ static void test_collision(enum test_hook hook)
 	struct frame_spec spec = { .dns = msg };
 
 	datapath__store_maps(env.datapath, &maps);
-	if (bpf_map_lookup_elem(maps.index_fd, &ha, &slot))
+	if (!fixture_find(maps.index_fd, ha, &slot))
 		die("the index does not hold what was stored");
-	bpf_map_update_elem(maps.index_fd, &hb, &slot, BPF_ANY);
+	fixture_publish(maps.index_fd, hb, slot);
 	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
 		"%s: another name with the same hash misses", hook_name[hook]);
-	bpf_map_update_elem(maps.index_fd, &ht, &slot, BPF_ANY);
+	fixture_publish(maps.index_fd, ht, slot);
 	spec.dns_len = build_query(msg, "one.example.org.", 16, DNS_RD, NULL);
 	frame__build(&in, &spec);
 	run_frame(&env, hook, &in, &run);
 	verdict(run.moved[C(MISS)] == 1, "%s: another type with the same hash misses",
 		hook_name[hook]);
-	bpf_map_update_elem(maps.index_fd, &hd, &slot, BPF_ANY);
+	fixture_publish(maps.index_fd, hd, slot);
 	spec.dns_len = build_query(msg, "one.example.org.", 1, DNS_RD | DNS_CD, NULL);
 	frame__build(&in, &spec);
 	run_frame(&env, hook, &in, &run);
 	verdict(run.moved[C(MISS)] == 1, "%s: another CD with the same hash misses",
 		hook_name[hook]);
-	bpf_map_update_elem(maps.index_fd, &hb, &wild, BPF_ANY);
+	fixture_publish(maps.index_fd, hb, wild);
 	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
 		"%s: a slot beyond the steps misses", hook_name[hook]);
-	bpf_map_update_elem(maps.index_fd, &hb, &class_wild, BPF_ANY);
+	fixture_publish(maps.index_fd, hb, class_wild);
 	verdict(!ask(hook, "collides.example.org.", 0, &in, &run) && run.moved[C(MISS)] == 1,
 		"%s: a class that is none misses", hook_name[hook]);
-	bpf_map_delete_elem(maps.index_fd, &hb);
-	bpf_map_delete_elem(maps.index_fd, &ht);
-	bpf_map_delete_elem(maps.index_fd, &hd);
+	fixture_unpublish(maps.index_fd, hb);
+	fixture_unpublish(maps.index_fd, ht);
+	fixture_unpublish(maps.index_fd, hd);
 }
 
 /* The client's size counts up to bufsize, 4096 at most. */
@@ -224,7 +225,7 @@ static uint32_t find_slot(const char *text, union slot_buf *buf)
 	uint32_t number;
 
 	datapath__store_maps(env.datapath, &maps);
-	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
+	if (!fixture_find(maps.index_fd, hash, &number))
 		die("the index does not hold what was stored");
 	if (!env__slot(&env, number, buf))
 		die("no slot");

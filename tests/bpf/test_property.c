@@ -7,6 +7,7 @@
  * Usage: test_property [ROUNDS [SEED]]: repeatable; a failure names its seed.
  */
 #include "harness.h"
+#include "index_fixture.h"
 #include "parts.h"
 #include "records.h"
 #include "sample.h"
@@ -104,7 +105,7 @@ static struct answer *part_in_slot(const struct answer *answer)
 	uint32_t number;
 
 	datapath__store_maps(env.datapath, &maps);
-	if (bpf_map_lookup_elem(maps.index_fd, &hash, &number))
+	if (!fixture_find(maps.index_fd, hash, &number))
 		return NULL;
 	memset(&buf, 0, sizeof(buf));
 	if (!env__slot(&env, number, &buf))

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "dns/slot.h"
 #include "store/store.h"
+#include "index_fixture.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NSEC	      1000000000ull
@@ -51,12 +52,13 @@ static inline int fixture_map(enum bpf_map_type type, const char *name, uint32_t
 static inline bool fixture_maps(struct store_maps *maps, const uint32_t capacity[2], bool mapped)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	uint32_t n = capacity[0] + capacity[1] + 256;
 
 	maps->slabs.max = store__plan(capacity);
 	maps->slabs.mmapable = mapped;
 	maps->slabs.fd = steps__create(maps->slabs.max, mapped);
-	maps->index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, n, 0);
+	maps->index_fd = fixture_map(BPF_MAP_TYPE_ARRAY, "t_index", 4, sizeof(struct nodens_bucket),
+				     index__buckets((uint64_t)capacity[0] + capacity[1]),
+				     mapped ? BPF_F_MMAPABLE : 0);
 	maps->grace_inner_fd = fixture_map(BPF_MAP_TYPE_ARRAY, "t_inner", 4, 4, 1, 0);
 	opts.inner_map_fd = maps->grace_inner_fd;
 	maps->grace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "t_grace", 4, 4, 1, &opts);
@@ -174,8 +176,7 @@ static inline int fixture_set_slot(const struct store_maps *maps, uint32_t numbe
 static inline bool kernel_slot(const struct store_maps *maps, uint64_t hash, uint32_t *number,
 			       union slot_buf *slot)
 {
-	return !bpf_map_lookup_elem(maps->index_fd, &hash, number) &&
-	       !fixture_slot(maps, *number, slot);
+	return fixture_find(maps->index_fd, hash, number) && !fixture_slot(maps, *number, slot);
 }
 
 /* What a program does on a hit. */
@@ -192,15 +193,7 @@ static inline void kernel_mark(const struct store_maps *maps, uint32_t number, u
 
 static inline unsigned int index_count(const struct store_maps *maps)
 {
-	uint64_t key, next;
-	unsigned int n = 0;
-	int err = bpf_map_get_next_key(maps->index_fd, NULL, &next);
-
-	for (; !err; n++) {
-		key = next;
-		err = bpf_map_get_next_key(maps->index_fd, &key, &next);
-	}
-	return n;
+	return fixture_published(maps->index_fd);
 }
 
 #endif /* STORE_FIXTURE_H */

@@ -385,7 +385,7 @@ static void test_garbage(void **state)
 	assert_int_equal(fixture_set_slot(&w->maps, NODENS_SLOT(1, 64), &slot), 0);
 	for (uint64_t hash = 1; hash < 100; hash++) {
 		number = hash == 1 ? NODENS_SLOT(1, 64) : (uint32_t)(hash * 0x0fedcba9);
-		bpf_map_update_elem(w->maps.index_fd, &hash, &number, BPF_ANY);
+		fixture_publish(w->maps.index_fd, hash * 0x9e3779b97f4a7c15ull, number);
 	}
 	assert_int_equal(run("dump --bpffs DIR --json"), 0);
 	assert_int_equal(lines(out), 10);

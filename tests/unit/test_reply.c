@@ -313,19 +313,19 @@ static void test_hash(void **state)
 	for (int i = 0; i < NODENS_HASH_WORDS; i++)
 		key[i] = 0x9e3779b97f4a7c15ull * (i + 1);
 	name = wire__name(".");
-	assert_true(question__hash(key, &name, 2, 0) == 0x78001ebf4e073b73);
+	assert_true(question__hash(key, &name, 2, 0) == 0x185d8b1a4b83710f);
 	name = wire__name("www.example.com.");
-	assert_true(question__hash(key, &name, 1, 0) == 0xcda72db4bbacbd2a);
-	assert_true(question__hash(key, &name, 28, 3) == 0xcda85d3379af6788);
+	assert_true(question__hash(key, &name, 1, 0) == 0xf2067bf0f5516291);
+	assert_true(question__hash(key, &name, 28, 3) == 0x5fc4ce09b22d7a3a);
 	memset(name.wire + name.len, 0xff, sizeof(name.wire) - name.len);
-	assert_true(question__hash(key, &name, 1, 0) == 0xcda72db4bbacbd2a);
+	assert_true(question__hash(key, &name, 1, 0) == 0xf2067bf0f5516291);
 	memset(text, 'x', sizeof(text));
 	memset(text + 192, 'y', 61);
 	text[63] = text[127] = text[191] = '.';
 	text[253] = '\0';
 	name = wire__name(text);
 	assert_int_equal(name.len, 255);
-	assert_true(question__hash(key, &name, 33, 1) == 0xd227f738a78ad0e1);
+	assert_true(question__hash(key, &name, 33, 1) == 0x87b45bf666fb2b7e);
 }
 
 /*

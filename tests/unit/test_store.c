@@ -530,9 +530,9 @@ static void test_foreign_flush(void **state)
 	put(w, "a.", NODENS_POSITIVE);
 	put_n(w, "big.", NODENS_POSITIVE, 200, 1);
 	hash = hash_of(w, "a.");
-	bpf_map_delete_elem(w->maps.index_fd, &hash);
+	fixture_unpublish(w->maps.index_fd, hash);
 	hash = hash_of(w, "big.");
-	bpf_map_delete_elem(w->maps.index_fd, &hash);
+	fixture_unpublish(w->maps.index_fd, hash);
 	assert_null(get(w, "a."));
 	assert_null(get(w, "big."));
 	assert_int_equal(stats(w).entries[0], 0);
@@ -540,11 +540,11 @@ static void test_foreign_flush(void **state)
 	assert_non_null(get(w, "a."));
 	/* gone, and put again before anybody asked */
 	hash = hash_of(w, "a.");
-	bpf_map_delete_elem(w->maps.index_fd, &hash);
+	fixture_unpublish(w->maps.index_fd, hash);
 	put_n(w, "a.", NODENS_POSITIVE, 1, 2);
 	assert_int_equal(get(w, "a.")->blob[15], 2);
 	/* an element that is none of ours goes */
-	bpf_map_update_elem(w->maps.index_fd, &hash, &wrong, BPF_ANY);
+	fixture_publish(w->maps.index_fd, hash, wrong);
 	assert_null(get(w, "a."));
 	assert_int_equal(index_count(&w->maps), 0);
 }

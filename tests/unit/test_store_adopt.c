@@ -116,8 +116,11 @@ static void test_adopt_garbage(void **state)
 	assert_true(kernel_slot(&w->maps, hash_of(w, "abc.example."), &number, &good));
 	for (int round = 0; round < 300; round++) {
 		for (int i = 0; i < 20; i++) {
-			uint64_t hash = rand_r(&seed) % 4 ? (uint64_t)rand_r(&seed)
-							  : hash_of(w, "abc.example.");
+			uint64_t hash = rand_r(&seed) % 4
+						? (uint64_t)rand_r(&seed) << 33 | rand_r(&seed)
+						: hash_of(w, "abc.example.");
+			uint32_t bucket = rand_r(&seed) % fixture_buckets(w->maps.index_fd);
+			struct nodens_bucket garbage;
 			uint32_t cls = rand_r(&seed) % NODENS_CLASSES;
 			uint32_t units = slot_class_size[cls] / NODENS_UNIT;
 			uint32_t cell = rand_r(&seed) % 16;
@@ -130,7 +133,14 @@ static void test_adopt_garbage(void **state)
 			assert_int_equal(fixture_set_slot(&w->maps, number, &slot), 0);
 			if (rand_r(&seed) % 8 == 0)
 				number = (uint32_t)rand_r(&seed) * 3;
-			bpf_map_update_elem(w->maps.index_fd, &hash, &number, 0);
+			fixture_publish(w->maps.index_fd, hash, number);
+			if (rand_r(&seed) % 4)
+				continue;
+			bpf_map_lookup_elem(w->maps.index_fd, &bucket, &garbage);
+			for (int k = rand_r(&seed) % 4; k > 0; k--)
+				((uint8_t *)&garbage)[rand_r(&seed) % sizeof(garbage)] ^=
+					1 << rand_r(&seed) % 8;
+			bpf_map_update_elem(w->maps.index_fd, &bucket, &garbage, 0);
 		}
 		reopen(w);
 		assert_true(stats(w).entries[0] + stats(w).entries[1] <= 1);
@@ -172,24 +182,33 @@ static void test_wrong_maps(void **state)
 	assert_null(store);
 }
 
-/* An index smaller than the capacity: entries go for others, nothing breaks. */
+/* An index smaller than the capacity: what finds no place is refused, nothing breaks. */
 static void test_small_index(void **state)
 {
 	struct world *w = *state;
 	char text[32];
+	int refused = 0;
 
 	open_world(w, 100, 100);
 	store__close(w->store);
 	close(w->maps.index_fd);
-	w->maps.index_fd = fixture_map(BPF_MAP_TYPE_HASH, "t_index", 8, 4, 20, 0);
+	w->maps.index_fd =
+		fixture_map(BPF_MAP_TYPE_ARRAY, "t_index", 4, sizeof(struct nodens_bucket),
+			    NODENS_INDEX_MIN, w->maps.slabs.mmapable ? BPF_F_MMAPABLE : 0);
 	assert_int_equal(fixture_open(&w->maps, &w->config, &w->store), 0);
 	for (int i = 0; i < 300; i++) {
 		snprintf(text, sizeof(text), "n%d.", i);
-		assert_int_equal(put(w, text, NODENS_POSITIVE), 0);
-		assert_non_null(get(w, text));
+		if (put(w, text, NODENS_POSITIVE)) {
+			refused++;
+			assert_null(get(w, text));
+		} else {
+			assert_non_null(get(w, text));
+		}
 		grace_period();
 	}
+	assert_int_equal(stats(w).refused, refused);
 	assert_int_equal(index_count(&w->maps), stats(w).entries[0]);
+	assert_in_range(stats(w).entries[0], 40, NODENS_INDEX_MIN * NODENS_BUCKET_ENTRIES);
 }
 
 int main(void)

@@ -128,16 +128,23 @@ static const struct question *question_of(const struct model *m, uint64_t hash)
 	return NULL;
 }
 
-/* A program's view of one index element. */
-static void check_element(struct model *m, uint64_t hash, unsigned int live[2])
+/* A program's view of what the index names. */
+static void check_named(struct model *m, uint32_t named, unsigned int live[2])
 {
-	const struct question *q = question_of(m, hash);
+	const struct question *q;
 	unsigned int fits;
 	struct watched *w;
+	struct dns_name name;
 	union slot_buf slot;
 	uint32_t number;
+	uint64_t hash;
 
+	fixture_slot(&m->maps, named, &slot);
+	slot__name(&slot.slot, &name);
+	hash = question__hash(m->key, &name, ntohs(slot.slot.qtype), slot.slot.key_flags);
 	assert_true(kernel_slot(&m->maps, hash, &number, &slot));
+	assert_int_equal(number, named);
+	q = question_of(m, hash);
 	assert_non_null(q);
 	assert_true(slot__check(&slot.slot, sizeof(slot)));
 	assert_int_equal(slot.slot.name_len, q->name.len);
@@ -166,7 +173,7 @@ static bool published(const struct model *m, const struct watched *w)
 
 	slot__name(&w->bytes.slot, &name);
 	hash = question__hash(m->key, &name, ntohs(w->bytes.slot.qtype), w->bytes.slot.key_flags);
-	return !bpf_map_lookup_elem(m->maps.index_fd, &hash, &number) && number == w->number;
+	return fixture_find(m->maps.index_fd, hash, &number) && number == w->number;
 }
 
 static void check_watched(struct model *m)
@@ -189,8 +196,9 @@ static void check(struct model *m)
 {
 	unsigned int live[2] = {};
 	struct store_stats stats;
-	uint64_t hash, next;
-	int err;
+	struct index_place at = {};
+	struct index *index;
+	uint32_t number;
 
 	if (!m->published) {
 		store__stats(m->store, &stats);
@@ -199,12 +207,10 @@ static void check(struct model *m)
 		return;
 	}
 	check_watched(m);
-	err = bpf_map_get_next_key(m->maps.index_fd, NULL, &next);
-	while (!err) {
-		hash = next;
-		err = bpf_map_get_next_key(m->maps.index_fd, &hash, &next);
-		check_element(m, hash, live);
-	}
+	index = fixture_index(m->maps.index_fd);
+	while (index__next(index, &at, &number) > 0)
+		check_named(m, number, live);
+	index__close(index);
 	store__stats(m->store, &stats);
 	for (int kind = 0; kind < 2; kind++) {
 		assert_true(live[kind] <= m->config.capacity[kind]);

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 #include "cmd/cmd.h"
 #include "cmd/config.h"
 #include "dns/rrtype.h"
@@ -71,16 +69,15 @@ static long flush(struct pinned *pinned, const struct selection *sel)
 	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
 		if (!selected(sel, &entry, sound))
 			continue;
-		if (!bpf_map_delete_elem(pinned->maps.index_fd, &entry.hash)) {
-			n++;
-		} else if (errno != ENOENT) {
-			ret = -errno;
-			fprintf(stderr, "nodens flush: cannot delete from the index: %s\n",
-				strerror(errno));
-			break;
+		ret = index__remove_at(pinned->index, &entry.at);
+		if (ret && ret != -ENOENT) {
+			fprintf(stderr, "nodens flush: cannot remove from the index: %s\n",
+				strerror(-ret));
+			return ret;
 		}
+		n += !ret;
 	}
-	return ret < 0 ? ret : n;
+	return ret ? ret : n;
 }
 
 static const char about[] =

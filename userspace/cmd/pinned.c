@@ -90,7 +90,7 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 	}
 	datapath__store_maps(pinned->datapath, &pinned->maps);
 	pinned->hash_key = (const uint64_t *)datapath__ctl(pinned->datapath)->hash_key;
-	ret = index_walk__open(pinned->maps.index_fd, !pinned->maps.slabs.mmapable, &pinned->walk);
+	ret = index__open(pinned->maps.index_fd, pinned->maps.slabs.mmapable, &pinned->index);
 	if (!ret)
 		ret = steps__open(&pinned->maps.slabs, false, &pinned->steps);
 	if (!ret)
@@ -102,10 +102,10 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 
 void pinned__close(struct pinned *pinned)
 {
-	index_walk__close(pinned->walk);
+	index__close(pinned->index);
 	steps__close(pinned->steps);
 	datapath__close(pinned->datapath);
-	pinned->walk = NULL;
+	pinned->index = NULL;
 	pinned->steps = NULL;
 	pinned->datapath = NULL;
 }
@@ -125,8 +125,9 @@ static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
 	    !slot__check(slot, size))
 		return false;
 	slot__name(slot, &entry->name);
-	return question__hash(pinned->hash_key, &entry->name, be16toh(slot->qtype),
-			      slot->key_flags) == entry->hash;
+	return index__fits(pinned->index, &entry->at,
+			   question__hash(pinned->hash_key, &entry->name, be16toh(slot->qtype),
+					  slot->key_flags));
 }
 
 /*
@@ -140,7 +141,7 @@ static bool find_slot(struct pinned *pinned, struct pinned_entry *entry)
 
 		if (read_slot(pinned, entry))
 			return true;
-		if (bpf_map_lookup_elem(pinned->maps.index_fd, &entry->hash, &entry->number) ||
+		if (index__again(pinned->index, &entry->at, &entry->number) ||
 		    entry->number == before)
 			return false;
 	}
@@ -149,11 +150,9 @@ static bool find_slot(struct pinned *pinned, struct pinned_entry *entry)
 
 int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 {
-	int ret = index_walk__next(pinned->walk, &entry->hash, &entry->number);
+	int ret = index__next(pinned->index, &pinned->at, &entry->number);
 
-	/* others delete faster than we read: what was seen has to do */
-	if (ret == -EAGAIN)
-		return 0;
+	entry->at = pinned->at;
 	if (ret < 0)
 		fprintf(stderr, "nodens %s: cannot read the index: %s\n", pinned->command,
 			strerror(-ret));

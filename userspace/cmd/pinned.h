@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "store/index_walk.h"
+#include "store/index.h"
 #include "datapath/datapath.h"
 #include "dns/slot.h"
 
@@ -38,11 +38,12 @@ struct pinned {
 	struct store_maps maps;
 	struct steps *steps;
 	const uint64_t *hash_key;
-	struct index_walk *walk;
+	struct index *index;
+	struct index_place at; /* how far it was read */
 };
 
 struct pinned_entry {
-	uint64_t hash;
+	struct index_place at;
 	uint32_t number;
 	union slot_buf copy;
 	struct dns_name name;

@@ -14,15 +14,13 @@
 #include <bpf/bpf.h>
 
 #include "datapath_priv.h"
+#include "store/index.h"
 
 const char *const map_names[MAP_COUNT] = {
 	[MAP_INDEX] = "nodens_index",	  [MAP_SLABS] = "nodens_slabs",
 	[MAP_CTL] = "nodens_ctl",	  [MAP_PERCPU] = "nodens_percpu",
 	[MAP_CLIENTS] = "nodens_clients", [MAP_CLAIMS] = "nodens_claims",
 };
-
-/* Room in the index for what is being replaced, so that a full store can still swap entries. */
-#define INDEX_SPARE 256
 
 /* Programs of an agent before this one may still add to a map while it is emptied. */
 #define FORGET_MAX (2 * NODENS_CLIENTS)
@@ -36,9 +34,9 @@ int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *e
 	if (!def[MAP_SLABS].max_entries)
 		return error__set(err, -E2BIG, "a capacity of %u and %u answers is too large",
 				  capacity[NODENS_POSITIVE], capacity[NODENS_NEGATIVE]);
-	/* An element for each answer; a slot waiting for its grace period has none. */
+	/* An entry for each answer; a slot waiting for its grace period has none. */
 	def[MAP_INDEX].max_entries =
-		capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE] + INDEX_SPARE;
+		index__buckets((uint64_t)capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE]);
 	if (!dp->features.mmapable)
 		for (i = 0; i < MAP_COUNT; i++)
 			def[i].flags &= ~BPF_F_MMAPABLE;

@@ -29,5 +29,5 @@ uint64_t question__hash(const uint64_t key[NODENS_HASH_WORDS], const struct dns_
 		memcpy(&word, qname_lower->wire + i, len - i < 8 ? len - i : 8);
 		hash += nh(le64toh(word), key[i / 8]);
 	}
-	return hash;
+	return nodens_hash_last(hash, key[NODENS_HASH_LAST]);
 }

@@ -11,8 +11,6 @@
 
 #include "store_priv.h"
 
-#define ADOPT_TRIES 5
-
 /* Whose it is, and how it is kept from now on; false: nobody wants it. */
 static bool claim(struct store *store, const struct nodens_slot *slot, const struct dns_name *name,
 		  struct store_put *put)
@@ -38,31 +36,35 @@ static bool claim(struct store *store, const struct nodens_slot *slot, const str
 	return part->queue[QUEUE_SMALL].live + part->queue[QUEUE_LARGE].live < part->capacity;
 }
 
-static bool sound(struct store *store, uint64_t hash, const struct nodens_slot *slot, size_t size,
-		  uint64_t now_ns, struct dns_name *name)
+static bool sound(const struct nodens_slot *slot, size_t size, uint64_t now_ns,
+		  struct dns_name *name)
 {
 	if (!slot__check(slot, size) || slot->expires_ns + slot->stale_s * NSEC_PER_SEC <= now_ns)
 		return false;
 	slot__name(slot, name);
-	if (slot->key_flags & NODENS_KEY_NX_BELOW && !depths_labels(name->wire, name->len))
-		return false;
-	return question__hash(store->hash_key, name, be16toh(slot->qtype), slot->key_flags) == hash;
+	return !(slot->key_flags & NODENS_KEY_NX_BELOW) || depths_labels(name->wire, name->len);
 }
 
-static bool adopt_one(struct store *store, uint64_t hash, uint32_t slot, uint64_t now_ns)
+static bool adopt_one(struct store *store, const struct index_place *at, uint32_t slot,
+		      uint64_t now_ns)
 {
 	struct publisher *publisher = store->publisher;
 	struct dns_name name;
 	struct store_put put;
 	union slot_buf copy;
+	uint64_t hash;
 
 	if (!cells_claim(store, slot))
 		return false;
 	if (publisher->ops->load(publisher, slot, store_slot(store, slot)))
 		goto not_ours;
 	memcpy(copy.bytes, store_slot(store, slot), slot_size(slot));
-	if (!sound(store, hash, &copy.slot, slot_size(slot), now_ns, &name) ||
-	    table_find(store, hash) != STORE_NONE || !claim(store, &copy.slot, &name, &put))
+	if (!sound(&copy.slot, slot_size(slot), now_ns, &name))
+		goto not_ours;
+	hash = question__hash(store->hash_key, &name, be16toh(copy.slot.qtype),
+			      copy.slot.key_flags);
+	if (!publisher->ops->fits(publisher, at, hash) || table_find(store, hash) != STORE_NONE ||
+	    !claim(store, &copy.slot, &name, &put))
 		goto not_ours;
 	*store_meta(store, slot) = (struct slot_meta){
 		.key = hash,
@@ -90,25 +92,19 @@ struct adoption {
 	uint64_t now_ns;
 };
 
-static int adopt_or_withdraw(void *ctx, uint64_t hash, uint32_t slot)
+static bool adopts(void *ctx, const struct index_place *at, uint32_t slot)
 {
 	const struct adoption *adoption = ctx;
-	struct store *store = adoption->store;
 
-	if (table_find(store, hash) == slot || adopt_one(store, hash, slot, adoption->now_ns))
-		return 0;
-	return index_withdraw(store, hash);
+	return adopt_one(adoption->store, at, slot, adoption->now_ns);
 }
 
 int adopt_published(struct store *store, uint64_t now_ns)
 {
 	struct adoption adoption = { store, now_ns };
 	struct publisher *publisher = store->publisher;
-	int err = -EAGAIN;
+	int err = publisher->ops->walk(publisher, adopts, &adoption);
 
-	/* an element that is not seen would name a slot that we take for free */
-	for (int i = 0; i < ADOPT_TRIES && err == -EAGAIN; i++)
-		err = publisher->ops->walk(publisher, adopt_or_withdraw, &adoption);
 	if (!err)
 		cells_settle(store);
 	return err;

@@ -13,12 +13,13 @@
 #include <bpf/bpf.h>
 
 #include "store/grace.h"
-#include "store/index_walk.h"
+#include "store/index.h"
 #include "store_priv.h"
 
 struct publisher_maps {
 	struct publisher base;
 	struct store_maps maps;
+	struct index *index;
 	struct steps *steps;
 	struct grace *grace;
 };
@@ -98,42 +99,38 @@ static void sample_shadow(struct publisher *publisher, uint32_t number,
 
 static int publish(struct publisher *publisher, uint64_t hash, uint32_t number)
 {
-	return bpf_map_update_elem(maps_of(publisher)->maps.index_fd, &hash, &number, BPF_ANY);
+	return index__set(maps_of(publisher)->index, hash, number);
 }
 
 static int withdraw(struct publisher *publisher, uint64_t hash)
 {
-	int err = bpf_map_delete_elem(maps_of(publisher)->maps.index_fd, &hash);
-
-	return err == -ENOENT ? 0 : err;
+	return index__remove(maps_of(publisher)->index, hash);
 }
 
 static bool names(struct publisher *publisher, uint64_t hash, uint32_t number)
 {
-	uint32_t value;
+	uint32_t found;
 
-	return !bpf_map_lookup_elem(maps_of(publisher)->maps.index_fd, &hash, &value) &&
-	       value == number;
+	return !index__find(maps_of(publisher)->index, hash, &found) && found == number;
 }
 
-static int walk(struct publisher *publisher, publisher_walk_fn *each, void *ctx)
+static bool fits(struct publisher *publisher, const struct index_place *at, uint64_t hash)
 {
-	const struct store_maps *maps = &maps_of(publisher)->maps;
-	struct index_walk *walk;
-	uint64_t hash;
-	uint32_t number;
-	int err;
+	return index__fits(maps_of(publisher)->index, at, hash);
+}
 
-	/* a kernel without mmap has no batches either */
-	err = index_walk__open(maps->index_fd, !maps->slabs.mmapable, &walk);
-	if (err)
-		return err;
-	while ((err = index_walk__next(walk, &hash, &number)) > 0) {
-		err = each(ctx, hash, number);
-		if (err)
-			break;
+static int walk(struct publisher *publisher, publisher_walk_fn *stays, void *ctx)
+{
+	struct index *index = maps_of(publisher)->index;
+	struct index_place at = {};
+	uint32_t number;
+	int err = index__settle(index);
+
+	while (!err && (err = index__next(index, &at, &number)) > 0) {
+		err = stays(ctx, &at, number) ? 0 : index__remove_at(index, &at);
+		if (err == -ENOENT)
+			err = 0;
 	}
-	index_walk__close(walk);
 	return err;
 }
 
@@ -166,6 +163,7 @@ static void hurry(struct publisher *publisher)
 static void close_maps(struct publisher *publisher)
 {
 	grace__close(maps_of(publisher)->grace);
+	index__close(maps_of(publisher)->index);
 	steps__close(maps_of(publisher)->steps);
 	free(publisher);
 }
@@ -179,6 +177,7 @@ static const struct publisher_ops shared = {
 	.publish = publish,
 	.withdraw = withdraw,
 	.names = names,
+	.fits = fits,
 	.walk = walk,
 	.begin = begin,
 	.ticket = ticket,
@@ -196,6 +195,7 @@ static const struct publisher_ops shadowed = {
 	.publish = publish,
 	.withdraw = withdraw,
 	.names = names,
+	.fits = fits,
 	.walk = walk,
 	.begin = begin,
 	.ticket = ticket,
@@ -228,8 +228,11 @@ int publisher__maps(const struct store_maps *maps, struct publisher **out)
 	own = calloc(1, sizeof(*own));
 	if (!own)
 		return -ENOMEM;
-	err = steps__open(&maps->slabs, true, &own->steps);
+	err = index__open(maps->index_fd, maps->slabs.mmapable, &own->index);
+	if (!err)
+		err = steps__open(&maps->slabs, true, &own->steps);
 	if (err) {
+		index__close(own->index);
 		free(own);
 		return err;
 	}

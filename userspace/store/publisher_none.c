@@ -64,10 +64,18 @@ static bool names_none(struct publisher *publisher, uint64_t hash, uint32_t numb
 	return true;
 }
 
-static int walk_none(struct publisher *publisher, publisher_walk_fn *each, void *ctx)
+static bool fits_none(struct publisher *publisher, const struct index_place *at, uint64_t hash)
 {
 	(void)publisher;
-	(void)each;
+	(void)at;
+	(void)hash;
+	return true;
+}
+
+static int walk_none(struct publisher *publisher, publisher_walk_fn *stays, void *ctx)
+{
+	(void)publisher;
+	(void)stays;
 	(void)ctx;
 	return 0;
 }
@@ -104,6 +112,7 @@ static const struct publisher_ops none = {
 	.publish = publish_none,
 	.withdraw = withdraw_none,
 	.names = names_none,
+	.fits = fits_none,
 	.walk = walk_none,
 	.begin = begin_none,
 	.ticket = no_period,

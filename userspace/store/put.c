@@ -116,17 +116,11 @@ static void inherit(struct store *store, struct insertion *in, uint32_t old, str
 	meta->used = from->used;
 }
 
-static int publish(struct store *store, const struct insertion *in, uint32_t slot, uint64_t now_ns)
+static int publish(struct store *store, const struct insertion *in, uint32_t slot)
 {
 	int err = slot_write(store, slot, &in->image);
 
-	if (err)
-		return err;
-	err = index_publish(store, in->hash, slot);
-	/* an index made for less than our capacity */
-	if (err == -E2BIG && !partition_evict(store, in->part, now_ns))
-		err = index_publish(store, in->hash, slot);
-	return err;
+	return err ? err : index_publish(store, in->hash, slot);
 }
 
 /* On success in->item has taken the answer over, where there is one. */
@@ -152,14 +146,13 @@ static int insert(struct store *store, struct insertion *in, uint64_t now_ns)
 		inherit(store, in, old, meta);
 	if (in->nx_below_labels)
 		depths_count(store, in->nx_below_labels, 1);
-	err = publish(store, in, slot, now_ns);
+	err = publish(store, in, slot);
 	if (err) {
 		if (in->nx_below_labels)
 			depths_count(store, in->nx_below_labels, -1);
 		cells_free(store, slot);
 		return err;
 	}
-	old = table_find(store, in->hash); /* publishing may have evicted it */
 	if (in->item != STORE_NONE) {
 		struct overflow_item *item = &store->overflow.items[in->item];
 

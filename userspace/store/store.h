@@ -177,8 +177,8 @@ int store__filter(struct store *store,
  * Keep @answer (taken over, also on failure) from now_ns (CLOCK_MONOTONIC) on. An older one of the
  * same question goes, its hit samples go on. Returns 0; -EINVAL for a ttl_s of 0, an unknown kind
  * or partition, or a malformed NXDOMAIN-below; -EEXIST where a weak one would replace a better one;
- * -ENOSPC where no slot could be had: then it is merely not cached, and an older one stays. 1-3 us,
- * one or two of them system calls (at 65,536 entries).
+ * -ENOSPC where no slot could be had: then it is merely not cached, and an older one stays. No
+ * system call but before 5.5, where there are three to five.
  *
  * An answer whose key_flags have NODENS_KEY_NX_BELOW is an NXDOMAIN-below: qtype 0, 1 to
  * 63 labels. The programs look for them at four depths a packet at most, so they belong at few
@@ -189,8 +189,7 @@ int store__put(struct store *store, struct answer *answer, const struct store_pu
 
 /*
  * Find a live answer; *ttl_s is what is left, at least 1. The result is valid
- * until the next call into the store. NULL: a miss, for which no system call
- * is made; a hit makes one, to ask the index.
+ * until the next call into the store. NULL: a miss.
  */
 const struct answer *store__get(struct store *store, const struct dns_name *qname_lower,
 				uint16_t qtype, uint8_t key_flags, uint64_t now_ns,

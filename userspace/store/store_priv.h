@@ -198,7 +198,10 @@ struct store {
 	struct store_stats stats;
 };
 
-typedef int publisher_walk_fn(void *ctx, uint64_t hash, uint32_t slot);
+struct index_place;
+
+/* Does what is published there stay? */
+typedef bool publisher_walk_fn(void *ctx, const struct index_place *at, uint32_t slot);
 
 /* What a publisher does; the store's functions below call it. Errors are -errno. */
 struct publisher_ops {
@@ -217,8 +220,10 @@ struct publisher_ops {
 	int (*publish)(struct publisher *publisher, uint64_t hash, uint32_t slot);
 	int (*withdraw)(struct publisher *publisher, uint64_t hash);		  /* not there: 0 */
 	bool (*names)(struct publisher *publisher, uint64_t hash, uint32_t slot); /* still? */
-	/* All that is published, until @each says other than 0. -EAGAIN: not all was seen. */
-	int (*walk)(struct publisher *publisher, publisher_walk_fn *each, void *ctx);
+	/* Is that where readers look for @hash? */
+	bool (*fits)(struct publisher *publisher, const struct index_place *at, uint64_t hash);
+	/* All that is published; what does not stay is withdrawn. */
+	int (*walk)(struct publisher *publisher, publisher_walk_fn *stays, void *ctx);
 	/* After adoption: what was withdrawn until now is out of every reader's reach. */
 	int (*begin)(struct publisher *publisher);
 	/* As grace.h. */

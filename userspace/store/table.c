@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 
-#include "base/secret_hash.h"
 #include "store_priv.h"
 
 static size_t table_bytes(const struct table *table)
@@ -36,10 +35,10 @@ static uint64_t hash_of(const struct store *store, uint32_t slot)
 	return store_meta(store, slot)->key;
 }
 
-/* NH promises nothing of a part of its bits, and clients choose the names. */
+/* Clients choose the names; the hash's uppermost bits are a secret's (headers/nodens_abi.h). */
 static uint32_t home(const struct table *table, uint64_t hash)
 {
-	return secret_hash_u64(hash) & table->mask;
+	return hash >> __builtin_clzll(table->mask);
 }
 
 /* Where @hash is, or the empty place where it would go. */
