@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/nodecache.h"
+#include "config/nodecache_priv.h"
 
 #define ENV "NODENS_TEST_UPSTREAM_SERVICE_HOST"
 
@@ -101,6 +101,23 @@ static struct run_options options(const char *localip)
 	return opts;
 }
 
+/* The text before it is parsed. */
+static int text_of(const struct run_options *opts, char **text, const char **path,
+		   struct conf_notes *notes, struct error *err)
+{
+	struct conf_watch *watch;
+	int ret;
+
+	*notes = (struct conf_notes){ .len = 0 };
+	*path = conf_path(opts);
+	watch = conf_watch_new(*path);
+	assert_non_null(watch);
+	ret = conf_text(&(struct conf_source){ opts, watch, notes }, *path, conf__from_base(opts),
+			text, err);
+	conf_watch__free(watch);
+	return ret;
+}
+
 /* One of them holds @want; "": there is none. */
 static void check_note(const struct conf_notes *notes, const char *want)
 {
@@ -122,7 +139,7 @@ static void expect(const char *localip, const char *base, const char *want, cons
 	char *text;
 
 	put(dir, "Corefile.base", base);
-	if (conf__text(&opts, &text, &path, &notes, &err))
+	if (text_of(&opts, &text, &path, &notes, &err))
 		fail_msg("%s: %s", base, err.text);
 	assert_string_equal(text, want);
 	assert_string_equal(path, base_file);
@@ -361,17 +378,17 @@ static void test_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		put(dir, "Corefile.base", cases[i].base);
-		assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -EINVAL);
+		assert_int_equal(text_of(&opts, &text, &path, &notes, &err), -EINVAL);
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("\"%s\" does not hold \"%s\"", err.text, cases[i].said);
 	}
 	unsetenv(ENV);
 	put(dir, "Corefile.base", "a\nforward . __PILLAR__CLUSTER__DNS__\n");
-	assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -EINVAL);
+	assert_int_equal(text_of(&opts, &text, &path, &notes, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "base:2: __PILLAR__CLUSTER__DNS__"));
 	assert_non_null(strstr(err.text, ENV));
 	drop(dir, "Corefile.base");
-	assert_int_equal(conf__text(&opts, &text, &path, &notes, &err), -ENOENT);
+	assert_int_equal(text_of(&opts, &text, &path, &notes, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "Corefile.base: cannot be read"));
 }
 
@@ -404,7 +421,7 @@ static void test_choice(void **state)
 			put(dir, "Corefile.base", "base");
 		if (cases[i].conf)
 			put(dir, "Corefile", "conf __PILLAR__CLUSTER__DNS__");
-		if (conf__text(&opts, &text, &path, &notes, &err))
+		if (text_of(&opts, &text, &path, &notes, &err))
 			fail_msg("%zu: %s", i, err.text);
 		assert_string_equal(text,
 				    cases[i].want_base ? "base" : "conf __PILLAR__CLUSTER__DNS__");

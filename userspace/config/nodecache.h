@@ -50,10 +50,4 @@ enum conf_change {
 enum conf_change conf_watch__look(const struct conf_watch *watch, const struct run_options *opts);
 void conf_watch__free(struct conf_watch *watch);
 
-/*
- * The Corefile's text before it is parsed, malloc'd; *path names it in messages. For tests.
- */
-int conf__text(const struct run_options *opts, char **text, const char **path,
-	       struct conf_notes *notes, struct error *err);
-
 #endif /* NODENS_CONF_H */

@@ -91,6 +91,19 @@ int conf_watch_read(void *ctx, const char *path, char **text, size_t *len)
 	return ret;
 }
 
+int conf_read_text(struct conf_watch *watch, const char *path, char **text)
+{
+	char *raw = NULL;
+	size_t len = 0;
+	int ret = conf_watch_read(watch, path, &raw, &len);
+
+	if (ret)
+		return ret;
+	*text = strndup(raw, len);
+	free(raw);
+	return *text ? 0 : -ENOMEM;
+}
+
 int conf_watch_glob(void *ctx, const char *pattern, char ***paths, size_t *len)
 {
 	uint64_t hash;
