@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "store_flush.h"
 #include "index_fixture.h"
 #include "wire.h"
 
@@ -174,7 +175,7 @@ static void tear_for_a_second(void)
 		env__beat(&env);
 	}
 	steps__close(steps);
-	store__flush(env.store, NULL, 0);
+	flush_store(env.store, NULL, 0);
 	wait_for_readers();
 	printf("concurrent: a slot changed in place: %lu of %lu replies were seen to be torn\n",
 	       n_wrong, n_replies);
@@ -250,7 +251,7 @@ static void scramble_for_a_second(void)
 		bpf_map_update_elem(maps.index_fd, &bucket, &good, BPF_ANY);
 		env__beat(&env);
 	}
-	store__flush(env.store, NULL, 0);
+	flush_store(env.store, NULL, 0);
 	wait_for_readers();
 	printf("concurrent: a scrambled index: %lu replies, %lu misses, %lu wrong\n",
 	       n_replies - replies, n_misses - misses, n_wrong);
@@ -278,7 +279,7 @@ static void write_for(int seconds)
 			next_sweep = now + 20000000;
 		}
 		if (version % 4096 == 0)
-			store__flush(env.store, NULL, 0);
+			flush_store(env.store, NULL, 0);
 	}
 }
 

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool secret = !memmem(data, size, SECRET, strlen(SECRET));
 	char *first, *second;
 
-	if (corefile__parse_with(&options, "fuzz", (const char *)data, size, &cf, &err)) {
+	if (corefile__parse(&options, "fuzz", (const char *)data, size, &cf, &err)) {
 		if (cf)
 			abort();
 		check_message(err.text, secret);
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_message(cf->warnings[i], secret);
 	check_lookups(cf);
 	first = print(cf);
-	if (corefile__parse_with(&options, "again", first, strlen(first), &again, &err)) {
+	if (corefile__parse(&options, "again", first, strlen(first), &again, &err)) {
 		/* Only a configuration that is larger written out may be refused. */
 		if (strlen(first) <= COREFILE_TEXT_MAX) {
 			fprintf(stderr, "%s\n%s\n", err.text, first);

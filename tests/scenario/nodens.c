@@ -119,7 +119,7 @@ static struct corefile *parse(struct scene *scene, const char *text)
 			strcmp(name, "NODENS") ? upstream_peer(scene, name)->port : scene->port);
 	}
 	fclose(out);
-	if (corefile__parse(scene->file, filled, len, &cf, &err))
+	if (corefile__parse(&corefile_host_options, scene->file, filled, len, &cf, &err))
 		scene_fail(scene, "%s", err.text);
 	free(filled);
 	return cf;

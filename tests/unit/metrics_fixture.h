@@ -89,7 +89,7 @@ static inline struct corefile *parse(const char *text)
 	struct error err;
 	struct corefile *cf = NULL;
 
-	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+	if (corefile__parse(&corefile_host_options, "Corefile", text, strlen(text), &cf, &err))
 		fail_msg("%s", err.text);
 	return cf;
 }

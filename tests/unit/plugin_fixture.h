@@ -32,7 +32,7 @@ static inline void plugin_fixture_open(struct plugin_fixture *f, const char *tex
 	struct error err = { "" };
 
 	memset(f, 0, sizeof(*f));
-	if (corefile__parse("Corefile", text, strlen(text), &f->cf, &err))
+	if (corefile__parse(&corefile_host_options, "Corefile", text, strlen(text), &f->cf, &err))
 		fail_msg("%s in:\n%s", err.text, text);
 	f->block = &f->cf->blocks[0];
 	f->zones = (struct corefile_zones){ f->block->zones, f->block->zones_len };

@@ -83,7 +83,7 @@ static struct corefile *parse(const char *text)
 {
 	struct error err = { "" };
 	struct corefile *cf = NULL;
-	int ret = corefile__parse_with(&fake, "Corefile", text, strlen(text), &cf, &err);
+	int ret = corefile__parse(&fake, "Corefile", text, strlen(text), &cf, &err);
 
 	if (ret)
 		fail_msg("%s", err.text);
@@ -183,13 +183,25 @@ static void assert_round_trip(struct corefile *cf)
 	corefile__free(cf);
 }
 
+static int load(const char *path, struct corefile **cf)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int ret = corefile_host_options.read_file(NULL, path, &text, &len);
+
+	if (!ret)
+		ret = corefile__parse(&corefile_host_options, path, text, len, cf, NULL);
+	free(text);
+	return ret;
+}
+
 static void test_node_local(void **state)
 {
 	struct corefile *cf = NULL;
 	const struct corefile_block *b;
 
 	(void)state;
-	assert_int_equal(corefile__load(TEST_DATA "node-local.Corefile", &cf, NULL), 0);
+	assert_int_equal(load(TEST_DATA "node-local.Corefile", &cf), 0);
 	assert_int_equal(cf->blocks_len, 5);
 	b = &cf->blocks[0];
 	assert_int_equal(b->line, 2);
@@ -222,7 +234,7 @@ static void test_syntax(void **state)
 	const struct corefile_forward *f;
 
 	(void)state;
-	assert_int_equal(corefile__load(TEST_DATA "syntax.Corefile", &cf, NULL), 0);
+	assert_int_equal(load(TEST_DATA "syntax.Corefile", &cf), 0);
 	assert_int_equal(cf->blocks_len, 3); /* the first one has two ports */
 	assert_int_equal(cf->blocks[0].zones_len, 19);
 	assert_string_equal(cf->blocks[0].zones[0].text, "example.org.");
@@ -247,11 +259,11 @@ static void test_syntax(void **state)
 			    "alone; answers on this port are asked for each time");
 	assert_round_trip(cf);
 
-	assert_int_equal(corefile__load(TEST_DATA "no-braces.Corefile", &cf, NULL), 0);
+	assert_int_equal(load(TEST_DATA "no-braces.Corefile", &cf), 0);
 	assert_int_equal(cf->blocks[0].port, 1053);
 	assert_int_equal(cf->blocks[0].forwards[0].policy, COREFILE_POLICY_SEQUENTIAL);
 	assert_round_trip(cf);
-	assert_int_equal(corefile__load(TEST_DATA "cilium.Corefile", &cf, NULL), 0);
+	assert_int_equal(load(TEST_DATA "cilium.Corefile", &cf), 0);
 	assert_round_trip(cf);
 }
 
@@ -345,7 +357,7 @@ static void test_details(void **state)
 
 	text = ". {\n" FORWARD "}\nx:54 {\n" FORWARD "}\n";
 	options.default_port = 1053;
-	assert_int_equal(corefile__parse_with(&options, "C", text, strlen(text), &cf, NULL), 0);
+	assert_int_equal(corefile__parse(&options, "C", text, strlen(text), &cf, NULL), 0);
 	assert_int_equal(cf->blocks[0].port, 1053);
 	assert_int_equal(cf->blocks[1].port, 54);
 	corefile__free(cf);
@@ -416,8 +428,8 @@ static void test_errors(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		struct error err = { "" };
 		struct corefile *cf = (struct corefile *)state;
-		int ret = corefile__parse_with(&fake, "Corefile", errors[i].text,
-					       strlen(errors[i].text), &cf, &err);
+		int ret = corefile__parse(&fake, "Corefile", errors[i].text, strlen(errors[i].text),
+					  &cf, &err);
 
 		if (ret >= 0 || strcmp(err.text, errors[i].message) != 0 ||
 		    cf != (struct corefile *)state) {
@@ -475,7 +487,7 @@ static void test_secrets(void **state)
 		struct corefile *cf = NULL;
 
 		secret = secrets[i % ARRAY_SIZE(secrets)];
-		corefile__parse_with(&fake, "Corefile", place, strlen(place), &cf, &err);
+		corefile__parse(&fake, "Corefile", place, strlen(place), &cf, &err);
 		if (strstr(err.text, "hunter2"))
 			fail_msg("%s\n%s\n%s", place, secret, err.text);
 		for (size_t k = 0; cf && k < cf->warnings_len; k++) {
@@ -526,7 +538,7 @@ static void test_scopes(void **state)
 		int ret;
 
 		snprintf(text, sizeof(text), ". {\nforward . %s\n}\n", cases[i].to);
-		ret = corefile__parse_with(&options, "Corefile", text, strlen(text), &cf, &err);
+		ret = corefile__parse(&options, "Corefile", text, strlen(text), &cf, &err);
 		if (!ret != !!cases[i].scope)
 			fail_msg("%s: %s", cases[i].to, err.text);
 		if (ret)
@@ -571,21 +583,23 @@ static void test_unreadable(void **state)
 	struct corefile *cf;
 
 	(void)state;
-	assert_int_equal(corefile__load(TEST_DATA "absent", &cf, &err), -ENOENT);
-	assert_string_equal(
-		err.text, TEST_DATA
-		"absent: cannot be read: No such file or directory; name a readable Corefile");
-	assert_int_equal(corefile__load(TEST_DATA, &cf, &err), -EISDIR);
+	assert_int_equal(load(TEST_DATA "absent", &cf), -ENOENT);
+	assert_int_equal(load(TEST_DATA, &cf), -EISDIR);
 
 	memset(text, ' ', sizeof(text));
-	assert_int_equal(corefile__parse("C", text, sizeof(text), &cf, &err), -EFBIG);
-	assert_int_equal(corefile__parse("C", "a\0b", 3, &cf, &err), -EINVAL);
+	assert_int_equal(
+		corefile__parse(&corefile_host_options, "C", text, sizeof(text), &cf, &err),
+		-EFBIG);
+	assert_int_equal(corefile__parse(&corefile_host_options, "C", "a\0b", 3, &cf, &err),
+			 -EINVAL);
 	assert_string_equal(err.text, "C:1: syntax: the text has a NUL octet; write plain text");
 
 	/* A long path keeps its end and leaves room for what is wrong. */
 	memset(path, 'p', sizeof(path));
 	strcpy(path + sizeof(path) - 6, "/file");
-	assert_int_equal(corefile__parse(path, ". {\nfrob\n}", 10, &cf, &err), -EINVAL);
+	assert_int_equal(
+		corefile__parse(&corefile_host_options, path, ". {\nfrob\n}", 10, &cf, &err),
+		-EINVAL);
 	assert_non_null(strstr(
 		err.text, "/file:2: frob: unknown directive; allowed: acl, any, bind, bufsize, "
 			  "cache, "));

@@ -55,7 +55,7 @@ static const struct corefile_options options = {
 
 static int try(const char *text, struct corefile **cf, struct error *err)
 {
-	return corefile__parse_with(&options, "Corefile", text, strlen(text), cf, err);
+	return corefile__parse(&options, "Corefile", text, strlen(text), cf, err);
 }
 
 static char *print(const struct corefile *cf)
@@ -560,8 +560,7 @@ static void test_unsupported(void **state)
 	assert_int_equal(try(text, &cf, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "Corefile:2: dnstap: not supported by nodens"));
 	lenient.ignore_unsupported = true;
-	assert_int_equal(corefile__parse_with(&lenient, "Corefile", text, strlen(text), &cf, &err),
-			 0);
+	assert_int_equal(corefile__parse(&lenient, "Corefile", text, strlen(text), &cf, &err), 0);
 	assert_int_equal(cf->warnings_len, 4);
 	assert_string_equal(cf->warnings[0],
 			    "Corefile:2: dnstap: not supported by nodens: ignored");

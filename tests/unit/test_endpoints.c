@@ -61,7 +61,7 @@ static void configure(struct endpoints *ep, struct metrics *metrics,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (corefile__parse("Corefile", text, strlen(text), &cf, &err))
+	if (corefile__parse(&corefile_host_options, "Corefile", text, strlen(text), &cf, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(metrics__configure(metrics, cf), 0);
 	assert_int_equal(endpoints__configure(ep, cf, extra, !!extra), 0);

@@ -49,7 +49,7 @@ static int make(const char *localip, bool listen, const char *text, struct plan 
 	int ret;
 
 	assert_int_equal(run_options__parse(&opts, 5, argv, err), 0);
-	if (corefile__parse("Corefile", text, strlen(text), &cf, &cf_err))
+	if (corefile__parse(&corefile_host_options, "Corefile", text, strlen(text), &cf, &cf_err))
 		fail_msg("%s", cf_err.text);
 	err->text[0] = '\0';
 	ret = plan__make(&opts, cf, plan, err);
@@ -191,7 +191,9 @@ static void test_nodecache(void **state)
 		assert_int_equal(run_options__parse(&opts, argc, argv, &err), 0);
 		snprintf(text, sizeof(text), ".:%u {\n %s%s" FORWARD "}\n", opts.dns_port,
 			 cases[i].bind ? "bind " : "", cases[i].bind ? cases[i].bind : "");
-		assert_int_equal(corefile__parse("Corefile", text, strlen(text), &cf, NULL), 0);
+		assert_int_equal(corefile__parse(&corefile_host_options, "Corefile", text,
+						 strlen(text), &cf, NULL),
+				 0);
 		if (plan__make(&opts, cf, &plan, &err))
 			fail_msg("%zu: %s", i, err.text);
 		corefile__free(cf);

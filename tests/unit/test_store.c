@@ -4,6 +4,7 @@
  * programs find of it.
  */
 #include "store_world.h"
+#include "store_flush.h"
 
 #include "store/store_priv.h"
 
@@ -408,8 +409,8 @@ static void test_collision(void **state)
 	assert_int_equal(stats(w).collisions, 1);
 	assert_int_equal(stats(w).entries[0], 0);
 	assert_int_equal(stats(w).entries[1], 1);
-	assert_int_equal(store__flush(w->store, &a, 0), 0);
-	assert_int_equal(store__flush(w->store, &b, 0), 1);
+	assert_int_equal(flush_store(w->store, &a, 0), 0);
+	assert_int_equal(flush_store(w->store, &b, 0), 1);
 	assert_null(store__get(w->store, &b, 1, 0, w->now, &ttl_s));
 }
 
@@ -460,7 +461,7 @@ static void test_in_part(void **state)
 		assert_int_equal(slot.slot.partial, 1);
 		assert_int_equal(ntohs(slot.slot.ancount), 75);
 	}
-	assert_int_equal(store__flush(w->store, &name, 0), 1);
+	assert_int_equal(flush_store(w->store, &name, 0), 1);
 	assert_null(get(w, "a.example."));
 	assert_int_equal(index_count(&w->maps), 0);
 }
@@ -487,7 +488,7 @@ static void test_heap_bound(void **state)
 	assert_int_equal(stats(w).entries[0] + stats(w).evicted[0], 1000);
 	assert_int_equal(index_count(&w->maps), stats(w).entries[0] + 1);
 	assert_non_null(get(w, "neg."));
-	assert_int_equal(store__flush(w->store, NULL, 0), stats(w).inserts - stats(w).evicted[0]);
+	assert_int_equal(flush_store(w->store, NULL, 0), stats(w).inserts - stats(w).evicted[0]);
 	assert_int_equal(bytes[NODENS_POSITIVE] + bytes[NODENS_NEGATIVE], 0);
 }
 
@@ -509,14 +510,14 @@ static void test_flush(void **state)
 	}
 	put(w, "b.", NODENS_POSITIVE);
 	put(w, "aa.", NODENS_POSITIVE);
-	assert_int_equal(store__flush(w->store, &a, 2), 4);
-	assert_int_equal(store__flush(w->store, &a, 2), 0);
-	assert_int_equal(store__flush(w->store, &a, 0), 8);
+	assert_int_equal(flush_store(w->store, &a, 2), 4);
+	assert_int_equal(flush_store(w->store, &a, 2), 0);
+	assert_int_equal(flush_store(w->store, &a, 0), 8);
 	assert_non_null(get(w, "b."));
-	assert_int_equal(store__flush(w->store, &b, 28), 0);
-	assert_int_equal(store__flush(w->store, NULL, 1), 2);
+	assert_int_equal(flush_store(w->store, &b, 28), 0);
+	assert_int_equal(flush_store(w->store, NULL, 1), 2);
 	assert_int_equal(index_count(&w->maps), 0);
-	assert_int_equal(store__flush(w->store, NULL, 0), 0);
+	assert_int_equal(flush_store(w->store, NULL, 0), 0);
 }
 
 /* `nodens flush` deletes from the index behind the agent's back. */

@@ -4,6 +4,7 @@
  * garbage.
  */
 #include "store_world.h"
+#include "store_flush.h"
 
 static void test_adopt(void **state)
 {
@@ -92,7 +93,7 @@ static void test_adopt_gaps(void **state)
 			n[round]++;
 		assert_true(n[round] > 100);
 		grace_period();
-		store__flush(w->store, NULL, 0);
+		flush_store(w->store, NULL, 0);
 		for (int i = 0; i < 60; i++) {
 			snprintf(text, sizeof(text), "n%d.", i);
 			store__put(w->store, fixture_answer(text, 1, 1),

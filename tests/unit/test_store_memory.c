@@ -4,6 +4,7 @@
  * kernel gives no more, what there is is shared.
  */
 #include "store_world.h"
+#include "store_flush.h"
 #include "store/store_priv.h"
 
 /* A few sizes, by their records: one to 20 A. */
@@ -65,7 +66,7 @@ static void test_classes_share(void **state)
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
 			assert_int_equal(put_many(w, "n", NODENS_POSITIVE, 3000, records[i]), 3000);
-			store__flush(w->store, NULL, 0);
+			flush_store(w->store, NULL, 0);
 			grace_period();
 		}
 		if (round == 0)

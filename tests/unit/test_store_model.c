@@ -8,6 +8,7 @@
  * grace period is over; no kind exceeds its capacity; the index and the store agree.
  */
 #include "store_fixture.h"
+#include "store_flush.h"
 
 #include "store/grace.h"
 
@@ -261,7 +262,7 @@ static void do_flush(struct model *m, struct question *q)
 {
 	uint32_t ttl_s;
 
-	store__flush(m->store, &q->name, rnd(m, 2));
+	flush_store(m->store, &q->name, rnd(m, 2));
 	q->known = false;
 	assert_null(store__get(m->store, &q->name, DNS_TYPE_A, 0, m->now, &ttl_s));
 }
@@ -324,7 +325,7 @@ static void one_operation(struct model *m)
 	else if (op < 998)
 		passed = started; /* and is over */
 	else if (op < 999)
-		store__flush(m->store, NULL, 0);
+		flush_store(m->store, NULL, 0);
 	else
 		do_reopen(m);
 }

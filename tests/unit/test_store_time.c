@@ -4,6 +4,7 @@
  * answers, and how long the loop is held up where there are many entries.
  */
 #include "store_world.h"
+#include "store_flush.h"
 
 /* A minute-hand: programs' hit samples and the store's own times, from one clock. */
 static void at(struct world *w, double s)
@@ -131,7 +132,7 @@ static void test_prefetch_window(void **state)
 		assert_int_equal(ticks(w, opens + 0.55,
 				       opens + (cases[i].left_s < 5 ? cases[i].left_s : 5) - 0.1),
 				 0);
-		store__flush(w->store, NULL, 0);
+		flush_store(w->store, NULL, 0);
 		grace_period();
 	}
 }
@@ -270,7 +271,7 @@ static void test_stale_is_refreshed(void **state)
 	hit(w, "program.", 1);
 	assert_int_equal(ticks(w, 8, 11), 0);
 	assert_int_equal(ticks(w, 11, 20), 1);
-	store__flush(w->store, NULL, 0);
+	flush_store(w->store, NULL, 0);
 	at(w, 0);
 	how.stale_s = 0;
 	put_as(w, "agent.", &how);

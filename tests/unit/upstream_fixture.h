@@ -325,7 +325,7 @@ static inline struct corefile *fixture_corefile(struct upstream_fixture *f, cons
 		else
 			*at++ = *text;
 	}
-	if (corefile__parse("test", out, at - out, &cf, &err))
+	if (corefile__parse(&corefile_host_options, "test", out, at - out, &cf, &err))
 		fprintf(stderr, "%s\n", err.text);
 	return cf;
 }

@@ -235,8 +235,8 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 	return err ? err : corefile_set_apart(p);
 }
 
-int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
-			 size_t len, struct corefile **out, struct error *err)
+int corefile__parse(const struct corefile_options *options, const char *path, const char *text,
+		    size_t len, struct corefile **out, struct error *err)
 {
 	struct error unused;
 	struct corefile_parse p = {
@@ -260,29 +260,6 @@ int corefile__parse_with(const struct corefile_options *options, const char *pat
 	}
 	*out = p.cf;
 	return 0;
-}
-
-int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
-		    struct error *err)
-{
-	return corefile__parse_with(&corefile_host_options, path, text, len, out, err);
-}
-
-int corefile__load(const char *path, struct corefile **out, struct error *err)
-{
-	struct error unused;
-	struct corefile_parse p = { .err = err ? err : &unused };
-	char *text = NULL;
-	size_t len = 0;
-	int ret = corefile_host_options.read_file(NULL, path, &text, &len);
-
-	if (ret)
-		return corefile_fail_at(&p, ret, path, 0,
-					"cannot be read: %s; name a readable Corefile",
-					strerror(-ret));
-	ret = corefile__parse(path, text, len, out, err);
-	free(text);
-	return ret;
 }
 
 void corefile__free(struct corefile *cf)

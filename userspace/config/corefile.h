@@ -112,13 +112,8 @@ extern const struct corefile_options corefile_host_options;
  * may be NULL; it says "FILE:LINE: DIRECTIVE: what is wrong; what would be right". -EINVAL: the
  * text is wrong; -ENOMEM; another -errno: a file it names cannot be read.
  */
-int corefile__parse_with(const struct corefile_options *options, const char *path, const char *text,
-			 size_t len, struct corefile **out, struct error *err);
-
-/* The same with corefile_host_options. */
-int corefile__parse(const char *path, const char *text, size_t len, struct corefile **out,
-		    struct error *err);
-int corefile__load(const char *path, struct corefile **out, struct error *err);
+int corefile__parse(const struct corefile_options *options, const char *path, const char *text,
+		    size_t len, struct corefile **out, struct error *err);
 
 void corefile__free(struct corefile *cf);
 

@@ -25,7 +25,7 @@ static int load(const struct conf_source *from, const char *path, bool is_base, 
 	options.ignore_unsupported = from->opts->ignore_unsupported;
 	/* node-cache writes what it makes of the base to -conf, and there imports begin. */
 	options.imports_at = is_base ? from->opts->conf : NULL;
-	ret = corefile__parse_with(&options, path, text, strlen(text), &conf->cf, err);
+	ret = corefile__parse(&options, path, text, strlen(text), &conf->cf, err);
 	free(text);
 	if (ret)
 		return ret;

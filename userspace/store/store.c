@@ -179,29 +179,6 @@ int store__remove(struct store *store, const struct dns_name *qname_lower, uint1
 	return slot == STORE_NONE ? -ENOENT : entry_remove(store, slot);
 }
 
-struct flush {
-	const struct dns_name *name; /* NULL: all */
-	uint16_t qtype;		     /* 0: all */
-};
-
-static bool outlives_flush(void *ctx, const struct store_question *question,
-			   const struct nodens_slot *slot)
-{
-	const struct flush *flush = ctx;
-
-	(void)slot;
-	if (flush->qtype && question->qtype != flush->qtype)
-		return true;
-	return flush->name && !dns_name__equal(flush->name, &question->qname);
-}
-
-int store__flush(struct store *store, const struct dns_name *qname_lower, uint16_t qtype)
-{
-	struct flush flush = { qname_lower, qtype };
-
-	return store__filter(store, outlives_flush, &flush);
-}
-
 void store__stats(const struct store *store, struct store_stats *stats)
 {
 	*stats = store->stats;

@@ -231,8 +231,6 @@ const struct answer *store__get_nx_below(struct store *store, const struct dns_n
  */
 int store__remove_nx_below(struct store *store, const struct dns_name *qname_lower);
 
-/* Remove @name (NULL: all), one @qtype or all (0). Returns how many went. */
-int store__flush(struct store *store, const struct dns_name *qname_lower, uint16_t qtype);
 /*
  * What time brings: asks for refreshes (STORE_REFRESHES_MAX a call at most, so that neither they
  * nor what they lead to hold up the caller), withdraws what is no longer kept (1,024 a call at
