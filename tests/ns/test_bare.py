@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The image of node-cache's DaemonSet swapped and nothing else: its arguments and Corefile.base with its capabilities and
 without a bpffs. No kernel path is to be had, and the node has its DNS all the same."""
+import json
 import os
 import re
 import shutil
@@ -68,7 +69,8 @@ def test_it_says_what_is_missing(bare):
 def test_it_touches_nothing(bare):
     assert leftovers() == []
     assert rules() == bare.rules_before
-    text, _ = command("stats")
+    assert json.loads(command("stats", "--json")[0])["agent"]["running"] == 1
+    text, _ = command("dump")
     assert re.search("no maps under /sys/fs/bpf/nodens, though an agent runs .*: without the kernel path", text)
 
 

@@ -31,6 +31,7 @@ static bool begin(void *ctx, uint64_t now)
 		/* only now can a question of ours come back by way of a pod */
 		resolver__watch_loops(agent->gen->resolver, now);
 	}
+	publish_second(agent->publish, now);
 	log_info("the upstreams of all zones answer%s", agent->steering ? ": steering" : "");
 	return true;
 }

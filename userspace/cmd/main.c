@@ -24,6 +24,8 @@ static const struct command {
 	  "check flags and Corefile, print the effective configuration" },
 	{ "status", cmd_status, "[--json] [--watch]",
 	  "say how it goes on this node, and what is wrong" },
+	{ "explain", cmd_explain, "NAME [TYPE]",
+	  "say who answers a question on this node, and why" },
 	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
 	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
 	{ "clients", cmd_clients, "[--json]", "print who asked, and which pods they are" },

@@ -110,7 +110,8 @@ void pinned__close(struct pinned *pinned)
 	pinned->datapath = NULL;
 }
 
-static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
+/* What lies in entry->number, if it is a slot. */
+static bool copy_slot(struct pinned *pinned, struct pinned_entry *entry)
 {
 	const struct nodens_slot *slot = &entry->copy.slot;
 	uint32_t cls = NODENS_SLOT_CLASS(entry->number), size;
@@ -125,7 +126,15 @@ static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
 	    !slot__check(slot, size))
 		return false;
 	slot__name(slot, &entry->name);
-	return index__fits(pinned->index, &entry->at,
+	return true;
+}
+
+static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
+{
+	const struct nodens_slot *slot = &entry->copy.slot;
+
+	return copy_slot(pinned, entry) &&
+	       index__fits(pinned->index, &entry->at,
 			   question__hash(pinned->hash_key, &entry->name, be16toh(slot->qtype),
 					  slot->key_flags));
 }
@@ -144,6 +153,30 @@ static bool find_slot(struct pinned *pinned, struct pinned_entry *entry)
 		if (index__again(pinned->index, &entry->at, &entry->number) ||
 		    entry->number == before)
 			return false;
+	}
+	return false;
+}
+
+static bool is_question(const struct pinned_entry *entry, const struct dns_name *name,
+			uint16_t qtype, uint8_t key_flags)
+{
+	const struct nodens_slot *slot = &entry->copy.slot;
+
+	return dns_name__equal(&entry->name, name) && be16toh(slot->qtype) == qtype &&
+	       slot->key_flags == key_flags;
+}
+
+bool pinned__find(struct pinned *pinned, const struct dns_name *name, uint16_t qtype,
+		  uint8_t key_flags, struct pinned_entry *entry)
+{
+	uint64_t hash = question__hash(pinned->hash_key, name, qtype, key_flags);
+
+	/* it may have moved between the one and the other */
+	for (int i = 0; i < READ_TRIES; i++) {
+		if (index__find(pinned->index, hash, &entry->number))
+			return false;
+		if (copy_slot(pinned, entry) && is_question(entry, name, qtype, key_flags))
+			return true;
 	}
 	return false;
 }

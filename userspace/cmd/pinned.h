@@ -58,6 +58,10 @@ void pinned__close(struct pinned *pinned);
  */
 int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound);
 
+/* The sound slot for this question, expired or not; @name in lower case. */
+bool pinned__find(struct pinned *pinned, const struct dns_name *name, uint16_t qtype,
+		  uint8_t key_flags, struct pinned_entry *entry);
+
 struct pinned_cache {
 	uint64_t entries[2], bytes[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE */
 	uint32_t capacity[2];

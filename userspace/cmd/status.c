@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,16 +40,6 @@ static const struct option_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static unsigned int columns(void)
-{
-	const char *given = getenv("COLUMNS");
-	struct winsize size;
-
-	if (given && atoi(given) > 0)
-		return atoi(given);
-	return !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
-}
-
 static int show(const struct status_options *opts)
 {
 	struct problems problems;
@@ -66,7 +55,7 @@ static int show(const struct status_options *opts)
 						 JSON_REAL_PRECISION(10));
 			putchar('\n');
 		} else {
-			status__print(&status, &problems, columns());
+			status__print(&status, &problems, status__columns());
 		}
 	}
 	status__free(&status);

@@ -91,6 +91,11 @@ const char *status__span(uint64_t ns, char *text);
 const char *status__when(const struct status *status, uint64_t at_ns, char *text);
 const char *status__clock(const struct status *status, int64_t at_s, char *text);
 
+/* A line that breaks between words at @columns, the rest of it indented. */
+void status__print_wrapped(const char *text, unsigned int indent, unsigned int columns);
+/* Of the terminal, or what COLUMNS says. */
+unsigned int status__columns(void);
+
 void status__print(const struct status *status, const struct problems *problems,
 		   unsigned int columns);
 json_t *status__json(const struct status *status, const struct problems *problems);

@@ -3,9 +3,12 @@
  * `nodens status` as a screen. Contract: status.h.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cmd/status.h"
@@ -15,6 +18,16 @@
 #define COLUMNS_MIN 60
 #define COLUMNS_MAX 250
 #define LABEL_WIDTH 10
+
+unsigned int status__columns(void)
+{
+	const char *given = getenv("COLUMNS");
+	struct winsize size;
+
+	if (given && atoi(given) > 0)
+		return atoi(given);
+	return !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
+}
 
 const char *status__span(uint64_t ns, char *text)
 {
@@ -70,8 +83,7 @@ static const char *grouped(uint64_t n, char text[32])
 	return text;
 }
 
-/* A line that breaks between words, the rest of it indented. */
-static void print_wrapped(const char *text, unsigned int indent, unsigned int columns)
+void status__print_wrapped(const char *text, unsigned int indent, unsigned int columns)
 {
 	unsigned int at = 0, gap = 0;
 
@@ -98,7 +110,7 @@ static void print_labelled(const char *label, const char *text, unsigned int col
 	char line[1024];
 
 	snprintf(line, sizeof(line), "%-*s%s", LABEL_WIDTH, label, text);
-	print_wrapped(line, LABEL_WIDTH, columns);
+	status__print_wrapped(line, LABEL_WIDTH, columns);
 }
 
 /* Appends; what does not fit is cut. */
@@ -120,7 +132,7 @@ static void print_head(const struct status *status, unsigned int columns)
 	if (info->config_hash[0])
 		append(line, "  config %.8s, read %s", info->config_hash,
 		       status__clock(status, info->config_read_s, text));
-	print_wrapped(text__printable(clean, sizeof(clean), line), 2, columns);
+	status__print_wrapped(text__printable(clean, sizeof(clean), line), 2, columns);
 }
 
 static void print_problem(const struct status *status, const struct problem *problem,
@@ -133,7 +145,7 @@ static void print_problem(const struct status *status, const struct problem *pro
 	if (problem->since_ns)
 		append(line, ", since %s", status__when(status, problem->since_ns, when));
 	append(line, " [%s]", problem->code);
-	print_wrapped(line, 2, columns);
+	status__print_wrapped(line, 2, columns);
 }
 
 static void print_agent(const struct status *status, unsigned int columns)
