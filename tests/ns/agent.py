@@ -61,7 +61,7 @@ class Gains(dict):
 
 
 def flatten(stats):
-    return {f"{group}.{key}": n for group, keys in stats.items() for key, n in keys.items()}
+    return {f"{group}.{key}": n for group, keys in stats.items() if group != "schema" for key, n in keys.items()}
 
 
 class Nodens:

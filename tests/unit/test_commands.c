@@ -261,7 +261,7 @@ static void test_dump_empty(void **state)
 {
 	(void)state;
 	assert_int_equal(run("dump --bpffs DIR --json"), 0);
-	assert_string_equal(out, "[\n]\n");
+	assert_string_equal(out, "{\"schema\":1,\"answers\":[\n]}\n");
 	assert_int_equal(run("dump --bpffs DIR"), 0);
 	assert_int_equal(lines(out), 1);
 }

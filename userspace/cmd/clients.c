@@ -107,7 +107,7 @@ static const struct option_row rows[] = {
 	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
 	  .kind = &option_text, offsetof(struct clients_options, cni_results),
 	  "is no directory's name" },
-	{ "json", NULL, "one JSON object", .kind = &option_switch,
+	{ "json", NULL, "one JSON object: docs/schema/clients.json", .kind = &option_switch,
 	  offsetof(struct clients_options, json) },
 };
 

@@ -98,7 +98,7 @@ static int dump(struct pinned *pinned, bool json)
 	int ret;
 
 	if (json)
-		printf("[");
+		printf("{\"schema\":1,\"answers\":[");
 	else
 		printf("%-48s %-10s %-9s %7s %9s %-8s %s\n", "NAME", "TYPE", "RCODE", "TTL", "HITS",
 		       "KIND", "FLAGS");
@@ -112,7 +112,7 @@ static int dump(struct pinned *pinned, bool json)
 		first = false;
 	}
 	if (json)
-		printf("\n]\n");
+		printf("\n]}\n");
 	return ret < 0 ? ret : 0;
 }
 
@@ -128,8 +128,8 @@ int cmd_dump(int argc, char **argv)
 	struct pinned pinned;
 	int first, ret;
 
-	ret = pinned__options(argc, argv, "", about, "one JSON array, an object an answer", &opts,
-			      &first);
+	ret = pinned__options(argc, argv, "", about, "one JSON object: docs/schema/dump.json",
+			      &opts, &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {

@@ -137,7 +137,7 @@ static void print_text(const struct section *section)
 
 static void print_json(const struct section sections[3])
 {
-	json_t *all = json_object();
+	json_t *all = json_pack("{si}", "schema", 1);
 
 	for (int i = 0; i < 3; i++) {
 		json_t *rows = json_object();
@@ -196,8 +196,8 @@ int cmd_stats(int argc, char **argv)
 	struct pinned pinned;
 	int first, ret;
 
-	ret = pinned__options(argc, argv, "", about, "one JSON object of objects of numbers", &opts,
-			      &first);
+	ret = pinned__options(argc, argv, "", about, "one JSON object: docs/schema/stats.json",
+			      &opts, &first);
 	if (ret >= 0)
 		return ret;
 	if (first < argc) {
