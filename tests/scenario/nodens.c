@@ -90,6 +90,7 @@ static void on_second(void *ctx, uint64_t now)
 	if (!upstreams__answered(scene->gen->upstreams, NULL))
 		upstreams__probe(scene->gen->upstreams);
 	resolver__tick(scene->gen->resolver, now);
+	generation_tick(scene->gen, now);
 	generation_reap(scene->gen, now);
 }
 
@@ -290,6 +291,20 @@ uint64_t nodens_counter(const struct scene *scene, const char *name)
 		return store.evicted[0] + store.evicted[1];
 	scene_fail(scene, "no such counter: those of `nodens stats`, and entries, entries_stale, "
 			  "evicted");
+}
+
+bool nodens_probe(struct scene *scene, const char *name, const char *via, struct probe_stats *out)
+{
+	char addr[32];
+
+	snprintf(addr, sizeof(addr), "%s", via);
+	if (strcmp(via, "node") != 0)
+		snprintf(addr, sizeof(addr), "127.0.0.1:%u", upstream_peer(scene, via)->port);
+	for (size_t i = 0; prober__stats(scene->gen->prober, i, out); i++) {
+		if (!strcmp(out->name, name) && !strcmp(out->via, addr))
+			return out->known;
+	}
+	return false;
 }
 
 struct looked_for {

@@ -123,6 +123,9 @@ void nodens_open(struct scene *scene, const char *text);
 void nodens_reload(struct scene *scene, const char *text);
 void nodens_close(struct scene *scene);
 uint64_t nodens_counter(const struct scene *scene, const char *name);
+struct probe_stats;
+/* @via: "node", or an upstream's name. False: it has not been asked so far. */
+bool nodens_probe(struct scene *scene, const char *name, const char *via, struct probe_stats *out);
 enum served { PASSED, SERVED, SERVED_STALE };
 /* What the programs would do with this question; @hits: they have answered it so often. */
 enum served nodens_programs(struct scene *scene, const char *name, const char *type, uint32_t hits);

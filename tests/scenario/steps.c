@@ -119,6 +119,52 @@ static void programs(struct scene *scene, char **words, int n)
 	}
 }
 
+/* When is drawn, so how often is between two numbers. */
+static void probe(struct scene *scene, char **words, int n)
+{
+	static const char *const results[PROBE_OUTCOMES] = { "success", "timeout", "unexpected",
+							     "error" };
+	struct probe_stats stats = { .known = false };
+	uint64_t got = 0, least, most;
+	char name[256];
+	int result = 0;
+
+	if (n != 9 || !is(words, n, 2, "via") || !is(words, n, 6, "to") ||
+	    !is(words, n, 8, "times"))
+		scene_fail(scene, "probe NAME via node|UPSTREAM RESULT N to M times");
+	step_name(scene, words[1], name);
+	least = step_number(scene, words[5]);
+	most = step_number(scene, words[7]);
+	while (result < PROBE_OUTCOMES && strcmp(words[4], results[result]))
+		result++;
+	if (result == PROBE_OUTCOMES)
+		scene_fail(scene, "%s: success, timeout, unexpected or error", words[4]);
+	if (nodens_probe(scene, name, words[3], &stats))
+		got = stats.outcomes[result];
+	if (got < least || got > most)
+		scene_fail(scene, "expected %llu to %llu, got %llu", (unsigned long long)least,
+			   (unsigned long long)most, (unsigned long long)got);
+}
+
+/* Of the last answer of the node. */
+static void answer_age(struct scene *scene, char **words, int n)
+{
+	struct probe_stats stats = { .known = false };
+	uint64_t least, most;
+	char name[256];
+
+	if (n != 6 || !is(words, n, 2, "is") || !is(words, n, 4, "to"))
+		scene_fail(scene, "age NAME is TIME to TIME");
+	step_name(scene, words[1], name);
+	least = step_duration(scene, words[3]);
+	most = step_duration(scene, words[5]);
+	if (!nodens_probe(scene, name, "node", &stats) || !stats.has_age)
+		scene_fail(scene, "its age is not known");
+	if (stats.age_ns < least || stats.age_ns > most)
+		scene_fail(scene, "expected %s to %s, got %s", words[3], words[5],
+			   scene_time(stats.age_ns));
+}
+
 static void nodens(struct scene *scene, char **words, int n)
 {
 	char zone[256], zones[1024];
@@ -169,6 +215,10 @@ void scene_step(struct scene *scene, char **words, int n)
 		scene->stopwatch_ns = scene->v.now_ns;
 	} else if (is(words, n, 0, "counter")) {
 		counter(scene, words, n);
+	} else if (is(words, n, 0, "probe")) {
+		probe(scene, words, n);
+	} else if (is(words, n, 0, "age")) {
+		answer_age(scene, words, n);
 	} else if (is(words, n, 0, "programs")) {
 		programs(scene, words, n);
 	} else if (is(words, n, 0, "nodens")) {

@@ -3,9 +3,10 @@
  * Wrong Corefiles, each with its message.
  * Contract: included by test_corefile.c once, for its table.
  */
-#define DIRECTIVES                                                                             \
-	"acl, any, bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, "       \
-	"loadbalance, log, loop, nxdomain_cut, prometheus, ready, reload, rewrite, template, " \
+#define DIRECTIVES                                                                          \
+	"acl, any, bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, "    \
+	"loadbalance, log, loop, nxdomain_cut, probe, prometheus, ready, reload, rewrite, " \
+	"template, "                                                                        \
 	"timeouts, whoami"
 #define FORWARD_OPTIONS                                                                       \
 	"doh_method, except, expire, failfast_all_unhealthy_upstreams, failover, force_tcp, " \
@@ -348,6 +349,21 @@ static const struct {
 	  "Corefile:2: nxdomain_cut: 'maybe' is not known; write on or off" },
 	{ IN("loop twice"), "Corefile:2: loop: 1 argument is given; write loop" },
 	{ IN("debug on"), "Corefile:2: debug: 1 argument is given; write debug" },
+	{ IN("probe"), "Corefile:2: probe: 0 arguments are given; write probe NAME...|FILE" },
+	{ IN("probe a/b"),
+	  "Corefile:2: probe: 'a/b' is not a name; write probe NAME... or probe FILE" },
+	{ "example.org {\nprobe www.example.com\n}",
+	  "Corefile:2: probe: 'www.example.com.' is in no zone of this block; write the names of "
+	  "each block's zones there" },
+	{ IN("probe a {\ninterval 500ms\n}"),
+	  "Corefile:2: probe: the interval is not from 1s to 24h" },
+	{ IN("probe a {\ninterval 1s\ntimeout 2s\n}"),
+	  "Corefile:2: probe: the timeout is not from 10ms to 5s, or longer than the interval" },
+	{ IN("probe a {\ntimeout 0\n}"),
+	  "Corefile:2: probe: the timeout is not from 10ms to 5s, or longer than the interval" },
+	{ IN("probe a {\nexpect maybe\n}"),
+	  "Corefile:3: probe: expect: 'maybe' is not an rcode; write NOERROR, NXDOMAIN, "
+	  "REFUSED..." },
 	{ IN("whoami me"), "Corefile:2: whoami: 1 argument is given; write whoami" },
 	{ IN("reload 1s"),
 	  "Corefile:2: reload: the interval is below 2s; write 2s or more, or 0 for none" },

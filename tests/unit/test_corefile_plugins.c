@@ -478,6 +478,41 @@ static void test_acl(void **state)
 	corefile__free(cf);
 }
 
+static void test_probe(void **state)
+{
+	struct corefile *cf = read_twice("probe Kubernetes.default.svc.cluster.local example.org");
+	const struct corefile_probe *probe = &cf->blocks[0].probe;
+
+	(void)state;
+	assert_true(cf->blocks[0].has_probe);
+	assert_int_equal(probe->names.len, 2);
+	assert_string_equal(probe->names.list[0].text, "kubernetes.default.svc.cluster.local.");
+	assert_null(probe->file);
+	assert_int_equal(probe->interval_ns, 30 * SECOND);
+	assert_int_equal(probe->timeout_ns, 2 * SECOND);
+	assert_int_equal(probe->expect_rcode, 0);
+	assert_false(probe->expects_addr || probe->upstreams);
+	corefile__free(cf);
+
+	cf = read_twice("probe /etc/nodens/names {\ninterval 5s\ntimeout 500ms\n"
+			"expect 2001:db8::1\nupstreams\n}");
+	probe = &cf->blocks[0].probe;
+	assert_string_equal(probe->file, "/etc/nodens/names");
+	assert_int_equal(probe->names.len, 0);
+	assert_int_equal(probe->interval_ns, 5 * SECOND);
+	assert_int_equal(probe->timeout_ns, SECOND / 2);
+	assert_true(probe->expects_addr && probe->upstreams);
+	assert_ip(&probe->expect_addr, "2001:db8::1");
+	corefile__free(cf);
+
+	cf = read_twice("probe gone.example {\nexpect NXDOMAIN\n}");
+	assert_int_equal(cf->blocks[0].probe.expect_rcode, 3);
+	corefile__free(cf);
+	cf = read_twice("cache");
+	assert_false(cf->blocks[0].has_probe);
+	corefile__free(cf);
+}
+
 static void test_forward_source(void **state)
 {
 	struct corefile *cf =
@@ -591,7 +626,8 @@ int main(void)
 		cmocka_unit_test(test_rewrite_names), cmocka_unit_test(test_rewrite_fields),
 		cmocka_unit_test(test_acl),	      cmocka_unit_test(test_dns64),
 		cmocka_unit_test(test_forward),	      cmocka_unit_test(test_forward_source),
-		cmocka_unit_test(test_unsupported),   cmocka_unit_test(test_unprintable),
+		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_unsupported),
+		cmocka_unit_test(test_unprintable),
 	};
 
 	return cmocka_run_group_tests_name("corefile plugins", tests, NULL, NULL);

@@ -83,6 +83,22 @@ static int open_resolver(const struct generation_config *from, struct generation
 	return ret;
 }
 
+static int open_prober(const struct generation_config *from, struct generation *gen)
+{
+	struct prober_config config = {
+		.loop = from->loop,
+		.resolver = gen->resolver,
+		.store = from->store,
+		.problem = from->probe_problem,
+		.ctx = from->ctx,
+	};
+	int ret = prober__open(&config, gen->cf, &gen->prober);
+
+	if (ret)
+		log_error("probe: %s", strerror(-ret));
+	return ret;
+}
+
 static int open_logs(const struct generation_config *from, struct generation *gen)
 {
 	const struct corefile *cf = gen->cf;
@@ -132,6 +148,8 @@ int generation_open(const struct generation_config *config, struct corefile *cf,
 	if (!ret)
 		ret = open_resolver(config, gen);
 	if (!ret)
+		ret = open_prober(config, gen);
+	if (!ret)
 		ret = open_logs(config, gen);
 	if (ret) {
 		generation_close(gen);
@@ -146,6 +164,7 @@ void generation_close(struct generation *gen)
 	if (!gen)
 		return;
 	resolver__close(gen->resolver);
+	prober__close(gen->prober);
 	upstreams__close(gen->upstreams);
 	close_logs(gen);
 	corefile__free(gen->cf);
@@ -182,6 +201,9 @@ void generation_take_over(struct generation **current, struct generation *gen, s
 		before->retired_ns = now;
 		resolver__leave_store(before->resolver);
 		upstreams__inherit(gen->upstreams, before->upstreams);
+		if (gen->prober)
+			prober__inherit(gen->prober, before->prober);
+		prober__stop(before->prober);
 	}
 	gen->older = before;
 	*current = gen;
@@ -201,6 +223,7 @@ void generation_tick(struct generation *current, uint64_t now)
 {
 	for (const struct generation *gen = current; gen; gen = gen->older)
 		errlog__tick(gen->errlog, now);
+	prober__tick(current->prober, now);
 }
 
 void generation_reap(struct generation *current, uint64_t now)

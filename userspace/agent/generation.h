@@ -14,6 +14,7 @@
 #include "config/plan.h"
 #include "observe/errlog.h"
 #include "observe/querylog.h"
+#include "resolver/prober.h"
 #include "resolver/resolver.h"
 
 struct generation_config {
@@ -32,6 +33,7 @@ struct generation_config {
 	void (*replied)(void *ctx, const struct resolver_event *event);
 	void (*looped)(void *ctx, const struct client *client, const char *zone,
 		       const struct dns_name *probe);
+	void (*probe_problem)(void *ctx, const char *text); /* resolver/prober.h */
 	void (*error_line)(void *ctx, enum log_level level, const char *text);
 	void *ctx;
 };
@@ -42,6 +44,7 @@ struct generation {
 	struct plan plan; /* a wildcard's served addresses change */
 	struct upstreams *upstreams;
 	struct resolver *resolver;
+	struct prober *prober;	     /* NULL: nothing is probed */
 	struct querylog **querylogs; /* of each block; NULL: it has no log */
 	struct errlog *errlog;
 	uint64_t *templates_seen; /* three numbers for each template of each block, as

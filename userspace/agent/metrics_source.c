@@ -74,6 +74,13 @@ static bool read_upstream(void *ctx, size_t index, struct upstream_stats *out)
 	return gen && upstreams__metrics(gen->upstreams, index, out);
 }
 
+static bool read_probe(void *ctx, size_t index, struct probe_stats *out)
+{
+	const struct generation *gen = at_work(ctx);
+
+	return gen && prober__stats(gen->prober, index, out);
+}
+
 static void read_hosts(void *ctx, uint64_t *entries, double *written_s)
 {
 	const struct generation *gen = at_work(ctx);
@@ -139,6 +146,7 @@ int metrics_source_open(const struct metrics_source_config *config, struct metri
 		.store = read_store,
 		.cache = read_cache,
 		.upstream = read_upstream,
+		.probe = read_probe,
 		.hosts = read_hosts,
 		.sample = sample,
 	};

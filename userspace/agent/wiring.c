@@ -265,6 +265,12 @@ static void on_loop(void *ctx, const struct client *client, const char *zone,
 	agent_leave_loop(ctx, -ELOOP);
 }
 
+static void on_probe_problem(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_warn("%s", text);
+}
+
 static void on_error_line(void *ctx, enum log_level level, const char *text)
 {
 	observe_error_line(((struct agent *)ctx)->observe, level, text);
@@ -284,6 +290,7 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 		.overload = on_overload,
 		.replied = on_replied,
 		.looped = on_loop,
+		.probe_problem = on_probe_problem,
 		.error_line = on_error_line,
 		.ctx = agent,
 	};

@@ -11,6 +11,7 @@
 struct client {
 	void *owner;
 	bool tcp;
+	bool probe; /* nobody: the agent itself, as a client; its queries count as no client's */
 	union sockaddr_any peer, local; /* local: the address and port that was asked */
 	uint16_t query_size;		/* bytes, as received */
 };

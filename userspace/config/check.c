@@ -111,3 +111,31 @@ int corefile_set_apart(struct corefile_parse *p)
 	}
 	return err;
 }
+
+int corefile_check_probes(struct corefile_parse *p)
+{
+	struct corefile *cf = p->cf;
+
+	p->directive = "probe";
+	p->option = NULL;
+	for (struct corefile_block *b = cf->blocks; b < cf->blocks + cf->blocks_len; b++) {
+		const struct corefile_zones *names = &b->probe.names;
+		struct corefile_token at = { .file = b->file, .line = b->line };
+		int err = 0;
+
+		if (b->has_probe && b->apart)
+			err = corefile_warn(p, &at, "port %u: names of port %u alone are probed",
+					    b->port, cf->cached_port);
+		for (size_t i = 0; !err && !b->apart && i < names->len; i++) {
+			if (corefile__in_zones(b, &names->list[i].name))
+				continue;
+			err = corefile_fail_at(p, -EINVAL, names->list[i].file, names->list[i].line,
+					       "'%s' is in no zone of this block; write the names "
+					       "of each block's zones there",
+					       corefile_show(p, names->list[i].text));
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}

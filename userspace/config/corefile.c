@@ -232,7 +232,9 @@ static int read_text(struct corefile_parse *p, const char *path, const char *tex
 					"'}' on three lines");
 	}
 	err = corefile_check_overlap(p);
-	return err ? err : corefile_set_apart(p);
+	if (!err)
+		err = corefile_set_apart(p);
+	return err ? err : corefile_check_probes(p);
 }
 
 int corefile__parse(const struct corefile_options *options, const char *path, const char *text,

@@ -70,6 +70,8 @@ struct corefile_block {
 	struct corefile_listen prometheus, ready;
 	struct corefile_reload reload;
 	struct corefile_timeouts timeouts;
+	bool has_probe;
+	struct corefile_probe probe;
 };
 
 struct corefile_mem;
@@ -157,6 +159,9 @@ int *corefile__unchanged(const struct corefile *before, const struct corefile *a
  */
 const struct corefile_block *corefile__block_for(const struct corefile *cf,
 						 const struct dns_name *qname);
+
+/* Is it one of the block's zones, or below one? */
+bool corefile__in_zones(const struct corefile_block *block, const struct dns_name *name);
 
 /* Its port is the block's, and its address one of the block's, or the block has none in particular.
  * `local`: any sockaddr. */

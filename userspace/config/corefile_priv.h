@@ -207,6 +207,11 @@ COREFILE_SETTER(set_template);
 COREFILE_SETTER(set_rcode);
 COREFILE_SETTER(set_ederror);
 
+/* set_probe.c */
+COREFILE_SETTER(set_probe);
+COREFILE_SETTER(set_expect);
+COREFILE_SETTER(end_probe);
+
 /* set_acl.c */
 COREFILE_SETTER(set_acl);
 COREFILE_SETTER(set_acl_policy); /* 1: it is none */
@@ -263,5 +268,7 @@ int corefile_split_key(struct corefile_parse *p, const struct corefile_token *at
 int corefile_check_overlap(struct corefile_parse *p);
 /* Which blocks are apart; a warning for each whose cache that turns off. */
 int corefile_set_apart(struct corefile_parse *p);
+/* Names that are probed are in their blocks; after corefile_set_apart(). */
+int corefile_check_probes(struct corefile_parse *p);
 
 #endif

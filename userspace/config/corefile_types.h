@@ -294,6 +294,20 @@ struct corefile_listen {
 	union sockaddr_any addr;
 };
 
+/* `probe`: names that must be had, looked up again and again. */
+#define COREFILE_PROBE_MAX 64 /* names of one block: each has series of metrics of its own */
+
+struct corefile_probe {
+	struct corefile_zones names;	/* none where there is a file */
+	const char *file;		/* a name a line; NULL: none */
+	uint64_t interval_ns;		/* 30 s; 1 s to 24 h */
+	uint64_t timeout_ns;		/* 2 s; 10 ms to 5 s, and no longer than the interval */
+	uint16_t expect_rcode;		/* NOERROR */
+	bool expects_addr;		/* as well as NOERROR */
+	union sockaddr_any expect_addr; /* port 0; of IPv6 AAAA is asked for, else A */
+	bool upstreams;			/* of the name's forward, each alone */
+};
+
 struct corefile_reload {
 	bool enabled;
 	uint64_t interval_ns; /* 30 s; at least 2 s; 0: off */

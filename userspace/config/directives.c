@@ -160,6 +160,18 @@ static const struct row log_options_rows[] = {
 };
 TABLE(log_options, BASE_BLOCK, "option");
 
+static const struct row probe_options_rows[] = {
+	{ "expect", "expect RCODE|IP", ONCE, 1, 1, .set = corefile_set_expect,
+	  .offset = BLOCK(probe), .print = print_expect },
+	{ "interval", "interval DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(probe.interval_ns) },
+	{ "timeout", "timeout DURATION", ONCE, 1, 1, .kind = KIND_DURATION,
+	  .offset = BLOCK(probe.timeout_ns) },
+	{ "upstreams", "upstreams", ONCE, 0, 0, .kind = KIND_FLAG,
+	  .offset = BLOCK(probe.upstreams) },
+};
+TABLE(probe_options, BASE_BLOCK, "option");
+
 #define EXPR_REFUSED "its language of expressions is not known here; write match and answer"
 
 static const struct row prometheus_options_rows[] = {
@@ -231,6 +243,8 @@ static const struct row directives_rows[] = {
 	{ "metadata", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
 	{ "nxdomain_cut", "nxdomain_cut [on|off]", ONCE, 0, 1, .set = corefile_set_nxdomain_cut },
 	{ "pprof", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
+	{ "probe", "probe NAME...|FILE", ONCE, 1, MANY, .set = corefile_set_probe,
+	  .options = &probe_options, .end = corefile_end_probe },
 	{ "prometheus", "prometheus [[IP]:PORT]", ONCE | LOCAL, 0, 1, .kind = KIND_LISTEN,
 	  .offset = BLOCK(prometheus), .min = 9153, .options = &prometheus_options },
 	{ "ready", "ready [[IP]:PORT]", ONCE, 0, 1, .kind = KIND_LISTEN, .offset = BLOCK(ready),

@@ -72,3 +72,12 @@ const struct corefile_forward *corefile__forward_for(const struct corefile_block
 	}
 	return best;
 }
+
+bool corefile__in_zones(const struct corefile_block *block, const struct dns_name *name)
+{
+	for (size_t i = 0; i < block->zones_len; i++) {
+		if (dns_name__within(name, &block->zones[i].name))
+			return true;
+	}
+	return false;
+}

@@ -251,6 +251,17 @@ static void print_reload(const struct corefile_reload *reload, FILE *out)
 	fputc('\n', out);
 }
 
+static void print_probe(const struct corefile_block *b, FILE *out)
+{
+	if (!b->has_probe)
+		return;
+	fputs(DIRECTIVE "probe", out);
+	if (b->probe.file)
+		print_text(b->probe.file, out);
+	print_zones(&b->probe.names, out);
+	print_options("probe", b, out);
+}
+
 static void print_server(const struct corefile_block *b, FILE *out)
 {
 	if (b->binds_len) {
@@ -269,6 +280,7 @@ static void print_server(const struct corefile_block *b, FILE *out)
 	print_health(b, out);
 	print_listen("ready", &b->ready, out);
 	print_listen("prometheus", &b->prometheus, out);
+	print_probe(b, out);
 	print_errors(b, out);
 	for (size_t i = 0; i < b->logs_len; i++)
 		print_log(&b->logs[i], out);

@@ -171,3 +171,17 @@ void print_maxtcpqueries(const char *option, const void *at, FILE *out)
 	if (n)
 		fprintf(out, OPTION "%s %d\n", option, n);
 }
+
+void print_expect(const char *option, const void *at, FILE *out)
+{
+	const struct corefile_probe *probe = at;
+
+	fprintf(out, OPTION "%s", option);
+	if (probe->expects_addr) {
+		fputc(' ', out);
+		print_ip(&probe->expect_addr, out);
+	} else {
+		print_rcode(probe->expect_rcode, out);
+	}
+	fputc('\n', out);
+}

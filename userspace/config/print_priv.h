@@ -43,5 +43,6 @@ COREFILE_PRINTER(source_address);
 COREFILE_PRINTER(tls);
 COREFILE_PRINTER(tls_servername);
 COREFILE_PRINTER(maxtcpqueries);
+COREFILE_PRINTER(expect);
 
 #endif /* NODENS_CONFIG_PRINT_PRIV_H */

@@ -21,6 +21,7 @@ static char *block_text(const struct corefile_block *block)
 	plain.errors = (struct errors){ .enabled = false };
 	plain.logs_len = 0;
 	plain.debug = plain.loop = false;
+	plain.has_probe = false;
 	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;
 	plain.reload = (struct corefile_reload){ .enabled = false };
 	plain.timeouts = (struct corefile_timeouts){ .read_ns = 0 };

@@ -142,6 +142,7 @@ static int render(struct metrics *m)
 	metrics_render(m, page);
 	metrics_render_own(m, page);
 	metrics_render_upstreams(m, page);
+	metrics_render_probes(m, page);
 	if (page->failed) {
 		metrics_page__put(page);
 		return -ENOMEM;

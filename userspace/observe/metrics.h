@@ -24,6 +24,7 @@
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "base/loop.h"
+#include "base/probe_stats.h"
 #include "config/corefile.h"
 #include "config/plugin_id.h"
 #include "dns/rcode.h"
@@ -52,6 +53,8 @@ struct metrics_config {
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
 	/* The index-th upstream, each address once; false: there are no more. */
 	bool (*upstream)(void *ctx, size_t index, struct upstream_stats *out);
+	/* The index-th way that a name of the probe directive is asked in; false: no more. */
+	bool (*probe)(void *ctx, size_t index, struct probe_stats *out);
 	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
 	 */
 	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);

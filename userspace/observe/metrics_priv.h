@@ -170,6 +170,7 @@ const char *metrics_plugin_name(unsigned int n); /* NULL: there are no more */
 void metrics_render(struct metrics *m, struct metrics_page *page);
 void metrics_render_own(struct metrics *m, struct metrics_page *page);
 void metrics_render_upstreams(struct metrics *m, struct metrics_page *page);
+void metrics_render_probes(struct metrics *m, struct metrics_page *page);
 void metrics_render_time(struct metrics_page *page, const char *name, const char *labels,
 			 const struct histogram *time);
 

@@ -171,6 +171,16 @@ bool server_block__answered(const struct server_block *sb)
 	return true;
 }
 
+struct upstream_group *server_block__group_for(const struct server_block *sb,
+					       const struct dns_name *qname)
+{
+	const struct forwards *forwards = sb->state[PLUGIN_FORWARD];
+	const struct corefile_forward *forward =
+		forwards ? corefile__forward_for(forwards->block, qname) : NULL;
+
+	return forward ? forwards->groups[forward - forwards->block->forwards] : NULL;
+}
+
 const struct plugin forward_plugin = {
 	.id = PLUGIN_FORWARD,
 	.open = forward_open,

@@ -186,7 +186,8 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 			return 0;
 		ret = inflight_join(flight, start->client, start->query, now);
 		if (!ret) {
-			resolver_count(resolver, AGENT_STAT_COALESCED);
+			if (!start->client->probe)
+				resolver_count(resolver, AGENT_STAT_COALESCED);
 			resolver_update_shed(resolver);
 		}
 		return ret;
@@ -221,7 +222,7 @@ void inflight_close_all(struct resolver *resolver)
 
 			exchange__cancel(&flight->way.exchange);
 			for (struct waiting *w = flight->first; w; w = w->next)
-				resolver->config.reply(resolver->config.ctx, &w->client, NULL, 0);
+				resolver_send(resolver, &w->client, NULL, 0);
 			inflight_unlink(flight);
 			inflight_free(flight);
 		}

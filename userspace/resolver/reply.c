@@ -26,20 +26,35 @@ static uint16_t bufsize_of(const struct resolver *resolver, const struct server_
 static void notify(struct resolver *resolver, struct resolver_event *event, const uint8_t *msg,
 		   size_t len, uint64_t since_ns)
 {
-	if (!resolver->config.replied || len < DNS_HEADER)
+	struct resolver_asker *asker = event->client->probe ? event->client->owner : NULL;
+
+	if ((!asker && !resolver->config.replied) || len < DNS_HEADER)
 		return;
 	event->reply = msg;
 	event->size = len;
 	event->rcode = msg[3] & DNS_RCODE;
 	event->flags = msg[2] << 8 | msg[3];
 	event->duration_ns = resolver_now(resolver) - since_ns;
-	resolver->config.replied(resolver->config.ctx, event);
+	if (asker)
+		asker->replied(asker, event);
+	else
+		resolver->config.replied(resolver->config.ctx, event);
+}
+
+void resolver_send(struct resolver *resolver, const struct client *client, const uint8_t *msg,
+		   size_t len)
+{
+	struct resolver_asker *asker = client->probe ? client->owner : NULL;
+
+	if (!asker)
+		resolver->config.reply(resolver->config.ctx, client, msg, len);
+	else if (!len)
+		asker->dropped(asker);
 }
 
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns)
 {
-	const struct resolver_config *config = &resolver->config;
 	const struct client *client = event->client;
 	uint16_t bufsize = bufsize_of(resolver, event->sb);
 	struct reply_options opts = {
@@ -51,7 +66,7 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
 	len = len > 0 ? len : 0;
-	config->reply(config->ctx, client, resolver->msg, len);
+	resolver_send(resolver, client, resolver->msg, len);
 	notify(resolver, event, resolver->msg, len, since_ns);
 }
 
@@ -61,11 +76,13 @@ void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *even
 	const struct dns_query *query = event->query;
 	struct answer *answer = answer__empty(&query->qname, query->qtype, query->key_flags, rcode);
 
-	resolver_count(resolver, rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
+	if (!event->client->probe)
+		resolver_count(resolver,
+			       rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
 	if (answer)
 		resolver_reply(resolver, event, answer, 0, since_ns);
 	else
-		resolver->config.reply(resolver->config.ctx, event->client, NULL, 0);
+		resolver_send(resolver, event->client, NULL, 0);
 	answer__free(answer);
 }
 

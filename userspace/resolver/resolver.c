@@ -35,7 +35,7 @@ static bool admit(struct resolver *resolver, struct resolver_event *event, const
 	event->ede = reply.ede;
 	if (reply.drop) {
 		resolver_count(resolver, AGENT_STAT_QUERIES_DROPPED);
-		resolver->config.reply(resolver->config.ctx, client, NULL, 0);
+		resolver_send(resolver, client, NULL, 0);
 	} else if (!reply.answer) {
 		resolver_reply_rcode(resolver, event, DNS_SERVFAIL, now);
 	} else {
@@ -71,7 +71,8 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 		ttl_s = sb->config->cache.stale_ttl_s;
 	else if (answer->says_ttl_s)
 		ttl_s = answer->says_ttl_s;
-	resolver_count(resolver, AGENT_STAT_CACHE_HITS);
+	if (!event->client->probe)
+		resolver_count(resolver, AGENT_STAT_CACHE_HITS);
 	event->hit = true;
 	event->plugin = PLUGIN_CACHE;
 	event->kind = answer->count[DNS_ANSWER_SECTION] ? NODENS_POSITIVE : NODENS_NEGATIVE;

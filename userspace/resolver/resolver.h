@@ -40,6 +40,15 @@ struct resolver_event {
 	const struct ede *ede;
 };
 
+/*
+ * Who asks as a client does and is none: client->probe is set, and owner points here. One of these
+ * is called for each query, in place of reply and replied.
+ */
+struct resolver_asker {
+	void (*replied)(struct resolver_asker *asker, const struct resolver_event *event);
+	void (*dropped)(struct resolver_asker *asker); /* there is no reply */
+};
+
 struct resolver;
 
 struct resolver_config {

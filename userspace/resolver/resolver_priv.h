@@ -146,6 +146,9 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 }
 
 /* reply.c */
+/* To the client; @len 0: nothing. */
+void resolver_send(struct resolver *resolver, const struct client *client, const uint8_t *msg,
+		   size_t len);
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);

@@ -12,6 +12,7 @@
 #include "resolver/nxdomain_policy.h"
 #include "store/store.h"
 
+struct upstream_group;
 struct upstreams;
 
 struct server_block {
@@ -35,6 +36,9 @@ void server_block__close(struct server_block *sb);
 
 /* Has an upstream of each of its forwards ever answered? */
 bool server_block__answered(const struct server_block *sb);
+/* Whom it forwards the name to first; NULL: to nobody. */
+struct upstream_group *server_block__group_for(const struct server_block *sb,
+					       const struct dns_name *qname_lower);
 /* The longest zone of the block that is the name or above it; 0 where all is well-formed. */
 size_t server_block__zone(const struct server_block *sb, const struct dns_name *qname_lower);
 

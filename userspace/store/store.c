@@ -160,6 +160,14 @@ const struct answer *store__get_stale(struct store *store, const struct dns_name
 	return answer;
 }
 
+uint64_t store__stored_ns(const struct store *store, const struct dns_name *qname_lower,
+			  uint16_t qtype, uint8_t key_flags)
+{
+	uint32_t slot = entry_find(store, qname_lower, qtype, key_flags);
+
+	return slot == STORE_NONE ? 0 : store_slot(store, slot)->stored_ns;
+}
+
 void store__want(struct store *store, const struct dns_name *qname_lower, uint16_t qtype,
 		 uint8_t key_flags)
 {

@@ -201,6 +201,9 @@ const struct answer *store__get(struct store *store, const struct dns_name *qnam
 const struct answer *store__get_stale(struct store *store, const struct dns_name *qname_lower,
 				      uint16_t qtype, uint8_t key_flags, uint64_t now_ns,
 				      uint32_t *past_s);
+/* When the entry of this question was put there, expired or not (CLOCK_MONOTONIC); 0: none. */
+uint64_t store__stored_ns(const struct store *store, const struct dns_name *qname_lower,
+			  uint16_t qtype, uint8_t key_flags);
 /*
  * A client was answered with this entry though it has expired: config.refresh is called for it
  * within a second, but not within 5.4 s of the last call.

@@ -139,7 +139,8 @@ void upstreams_failed(struct upstream_group *group, uint32_t bits)
 
 static void probe_failed(struct exchange *ex, struct upstream *upstream)
 {
-	upstream->numbers->v.healthcheck_failures++;
+	if (!ex->watch)
+		upstream->numbers->v.healthcheck_failures++;
 	exchange_finish(ex, NULL, VERDICT_PASS);
 }
 
@@ -254,6 +255,7 @@ void attempt_failed(struct attempt *attempt, int error)
 	struct upstreams *ups = exchange_owner(ex);
 	uint32_t bit = 1u << upstream_index(upstream);
 	uint64_t now = upstreams_now(ups);
+	bool watch = ex->watch;
 
 	upstream_count_error(upstream);
 	attempt_reason(attempt, error);
@@ -267,7 +269,7 @@ void attempt_failed(struct attempt *attempt, int error)
 		go_on(ex, now);
 	upstreams_schedule(ups);
 	/* A malformed answer is an answer: the upstream lives. */
-	if (error != -EBADMSG && !own_fault(error))
+	if (error != -EBADMSG && !own_fault(error) && !watch)
 		upstream_failed(upstream);
 }
 
@@ -303,6 +305,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 {
 	struct upstream *upstream = attempt->upstream;
 	struct exchange *ex = attempt->exchange;
+	bool watch = ex->watch;
 
 	upstream_count_timeout(upstream);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
@@ -314,7 +317,8 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 		probe_failed(ex, upstream);
 	else
 		go_on(ex, now);
-	upstream_failed(upstream);
+	if (!watch)
+		upstream_failed(upstream);
 }
 
 static void exchange_timed_out(struct exchange *ex)
@@ -440,7 +444,7 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 	ex->error[0] = '\0';
 	ex->use_tcp = group->forward->force_tcp;
 	ex->part = NULL;
-	ex->probe = false;
+	ex->probe = ex->watch = false;
 	list__init(&ex->by_deadline);
 	list__init(&ex->by_resend);
 	for (int i = 0; i < EXCHANGE_ATTEMPTS; i++)
@@ -472,6 +476,18 @@ int exchange__start(struct upstream_group *group, struct exchange *ex, uint64_t 
 void exchange__cancel(struct exchange *ex)
 {
 	exchange_unlink(ex);
+}
+
+void exchange__watch(struct upstream_group *group, size_t index, struct exchange *ex, uint64_t now)
+{
+	struct upstream *upstream = &group->list[index];
+
+	exchange_init(ex, group);
+	ex->probe = ex->watch = true;
+	if (attempt_send(ex, upstream, (struct attempt){ .again = false }, now))
+		probe_failed(ex, upstream);
+	else
+		upstreams_schedule(group->owner);
 }
 
 void exchange_probe(struct upstream *upstream,

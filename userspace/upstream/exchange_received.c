@@ -84,6 +84,12 @@ static bool find_opt(const uint8_t *msg, size_t len, struct dns_rr *rr)
 	return false;
 }
 
+/* Whatever an upstream's health is probed with, any answer is one. */
+static bool is_judged(const struct exchange *ex)
+{
+	return !ex->probe || ex->watch;
+}
+
 /*
  * RFC 6891, 7: FORMERR, perhaps of a header alone, or NOTIMP says that OPT is not known there,
  * BADVERS that it is known wrongly; some say SERVFAIL. 0, or the rcode.
@@ -94,7 +100,7 @@ static uint16_t refuses_edns(const struct attempt *attempt, const uint8_t *msg, 
 	uint16_t rcode = msg[3] & DNS_RCODE;
 	struct dns_rr opt;
 
-	if (attempt->exchange->probe || attempt->edns == EDNS_NONE || upstream->tls)
+	if (!is_judged(attempt->exchange) || attempt->edns == EDNS_NONE || upstream->tls)
 		return 0;
 	switch (rcode) {
 	case DNS_FORMERR:
@@ -271,15 +277,14 @@ static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 		return false;
 	}
 	no_edns = refuses_edns(attempt, msg, len);
-	/* Whatever a probe is answered, it is answered. */
-	if (!ex->probe && !no_edns)
+	if (is_judged(ex) && !no_edns)
 		ret = judge(attempt, msg, len, &verdict, &answer, &part);
 	if (ret) {
 		answer__free(answer);
 		attempt_failed(attempt, -EBADMSG);
 		return true;
 	}
-	if (!ex->probe && !no_edns && verdict == VERDICT_DROP) {
+	if (is_judged(ex) && !no_edns && verdict == VERDICT_DROP) {
 		upstream_dropped(ex->group);
 		return false;
 	}

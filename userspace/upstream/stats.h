@@ -29,6 +29,7 @@ struct upstream_stats {
 	uint64_t timeouts; /* queries not answered in time, or after another that was asked besides
 			    */
 	uint64_t errors;   /* queries that were refused, broken off, or answered malformed */
+	int64_t certificate_ends_s; /* over TLS, since 1970; 0: none was seen */
 	uint64_t conn_cache_hits[UPSTREAM_PROTOS], conn_cache_misses[UPSTREAM_PROTOS];
 };
 

@@ -63,6 +63,9 @@ static void on_message(void *ctx, const uint8_t *msg, size_t len)
 		upstream_dropped(conn->upstream->group);
 		return;
 	}
+	if (!conn->used && conn->upstream->tls)
+		conn->upstream->numbers->v.certificate_ends_s =
+			upstream_tls_ends(stream__tls(conn->stream));
 	conn->used = true;
 	conn->heard_ns = upstreams_now(conn->upstream->group->owner);
 	attempt_events(attempt)->received(attempt, msg, len);

@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/sockaddr.h"
 #include "base/tls_files.h"
@@ -121,4 +122,14 @@ void upstream_tls_reason(SSL *ssl, char *text, size_t size)
 			 X509_verify_cert_error_string(verified));
 	else
 		snprintf(text, size, "%s", why ? why : "handshake failed");
+}
+
+int64_t upstream_tls_ends(const SSL *ssl)
+{
+	const X509 *certificate = SSL_get0_peer_certificate(ssl);
+	struct tm ends;
+
+	if (!certificate || !ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends))
+		return 0;
+	return timegm(&ends);
 }

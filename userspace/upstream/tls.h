@@ -30,6 +30,8 @@ SSL *upstream_tls_connect(SSL_CTX *ctx, int fd, const union sockaddr_any *addr, 
 			  SSL_SESSION **session);
 
 /* Why @ssl, whose last call failed, failed. */
+/* When the certificate that the peer has shown ends, in seconds since 1970; 0: not known. */
+int64_t upstream_tls_ends(const SSL *ssl);
 void upstream_tls_reason(SSL *ssl, char *text, size_t size);
 
 #endif /* NODENS_UPSTREAM_TLS_H */

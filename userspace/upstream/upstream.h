@@ -96,6 +96,7 @@ struct exchange {
 	struct answer *part;
 	enum verdict part_verdict;
 	bool probe; /* asks one upstream, once */
+	bool watch; /* a probe whose answer is wanted: exchange__watch() */
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 
@@ -164,6 +165,12 @@ bool upstreams__view(struct upstreams *upstreams, size_t index, struct upstream_
 
 /* -EBUSY: max_concurrent of the group is reached, error says so, done is not called. */
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);
+/*
+ * Ask the group's @index-th upstream alone, and once, within its read_timeout: done, perhaps before
+ * this returns. It counts as no query, and a failure says nothing of the upstream's health.
+ */
+void exchange__watch(struct upstream_group *group, size_t index, struct exchange *exchange,
+		     uint64_t now_ns);
 /* Forget it; done is not called. */
 void exchange__cancel(struct exchange *exchange);
 
