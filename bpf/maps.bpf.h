@@ -51,6 +51,22 @@ struct {
 	__type(value, struct nodens_percpu);
 } nodens_percpu SEC(".maps");
 
+/* What is counted of hits, by series. Writer: the programs, each CPU its own. Reader: the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 16);
+	__type(key, __u32);
+	__type(value, struct nodens_series);
+} nodens_series SEC(".maps");
+
+/* What the numbers of series mean. Not the programs', but it goes with what they count. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16);
+	__type(key, __u32);
+	__type(value, struct nodens_zone);
+} nodens_zones SEC(".maps");
+
 /*
  * Writer: the programs, on a miss; the agent deletes. Reader: tc_return. Nothing
  * is evicted: an address that could be pushed out could be taken over.
@@ -96,6 +112,13 @@ static __always_inline struct nodens_percpu *percpu_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&nodens_percpu, &zero);
+}
+
+/* 64 bits, the upper ones random enough to draw by. */
+static __always_inline __u64 draw(struct nodens_percpu *pc)
+{
+	pc->draw = pc->draw * 6364136223846793005ull + 1442695040888963407ull;
+	return pc->draw;
 }
 
 static __always_inline struct nodens_ctl *ctl_get(void)

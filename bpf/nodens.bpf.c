@@ -20,6 +20,7 @@
 #include "store.bpf.h"
 #include "nx_below.bpf.h"
 #include "reply.bpf.h"
+#include "series.bpf.h"
 #include "steer.bpf.h"
 
 /* The two kinds of context; @xdp is a constant wherever these are called. */
@@ -186,6 +187,7 @@ struct work {
 	struct reply r;
 	struct reply_sums sums;
 	__u64 outcome;
+	__u64 measured_from; /* ns; 0: this packet is not measured */
 };
 
 _Static_assert(sizeof(struct work) <= 8 * NODENS_SCRATCH_WORDS, "what a packet needs");
@@ -262,12 +264,7 @@ static __always_inline long question_answer(void *ctx, bool xdp, struct nodens_p
 		: !skb_checksum(ctx, data, end, &w->p, &w->sums))
 		return NODENS_CTR_BROKEN;
 	slot_mark(&f, now, pc);
-	if (w->p.ip6)
-		count(pc, NODENS_CTR_HIT_IP6);
-	if (f.slot->key_flags & NODENS_KEY_NX_BELOW)
-		count(pc, NODENS_CTR_HIT_NX_BELOW);
-	if (!w->r.ttl)
-		count(pc, NODENS_CTR_HIT_STALE);
+	hit_count(pc, &w->p, &w->q, &f, &w->r);
 	return w->r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 
@@ -294,11 +291,14 @@ static __always_inline long answer(void *ctx, bool xdp, struct nodens_percpu *pc
 	struct work *w = work_of(pc);
 	__u64 outcome;
 
+	w->measured_from = measure_begin(pc);
 	w->q.name_len = 0;
 	outcome = question_read(ctx, xdp, &w->p, ctl, &w->q);
 	if ((long)outcome == GO_ON)
 		outcome = question_answer(ctx, xdp, pc, ctl);
 	outcome = outcome_of(pc, outcome);
+	if (outcome == NODENS_CTR_HIT || outcome == NODENS_CTR_HIT_TC)
+		measure_end(pc, w->measured_from);
 	/* what follows a name was looked for where the name seemed to end */
 	if (NAME_UNSEEN >> (outcome & 63) & 1 && w->q.name_len)
 		outcome = NODENS_CTR_QNAME ^

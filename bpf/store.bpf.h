@@ -140,8 +140,7 @@ static __always_inline __u64 index_find(__u64 hash)
  */
 static __always_inline bool drawn(struct nodens_percpu *pc)
 {
-	pc->draw = pc->draw * 6364136223846793005ull + 1442695040888963407ull;
-	return pc->draw >> 32 < (1ull << 32) / NODENS_HITS_DRAWN;
+	return draw(pc) >> 32 < (1ull << 32) / NODENS_HITS_DRAWN;
 }
 
 /* Count the hit (NODENS_HITS_EXACT). Two CPUs at once may count one too few. */

@@ -13,9 +13,10 @@
 #include <linux/types.h>
 
 #include "nodens_counters.h"
+#include "nodens_series.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  7
+#define NODENS_LAYOUT  8
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -87,7 +88,8 @@ static inline __u64 nodens_hash_last(__u64 h, __u64 key)
 /*
  * An answer as the programs send it. A slot is written only while no index
  * entry names it and no program can still be reading it (a grace period);
- * while published nothing of it changes but the hit samples.
+ * while published nothing of it changes but the hit samples and, each a word of its own, stale_s
+ * and series.
  *
  *	+0		struct nodens_slot
  *	+64		qname, lower case, zero-padded to words of 8 bytes
@@ -115,20 +117,24 @@ struct nodens_slot {
 	__u16 blob_at;
 	__u16 blob_len; /* 0, or at least 11 */
 	__u16 ttls_at;
-	__u8 n_ttl;	 /* at most NODENS_MAX_RR */
-	__u8 burst;	 /* kernel: hits counted one by one in the second that last_use says */
-	__u8 n_ttl_odd;	 /* of them, those at an odd offset in the blob */
-	__u8 below_only; /* of an NXDOMAIN-below: 1: it is about what lies below the name, not the
-			    name itself */
+	__u8 n_ttl;	/* at most NODENS_MAX_RR */
+	__u8 burst;	/* kernel: hits counted one by one in the second that last_use says */
+	__u8 n_ttl_odd; /* of them, those at an odd offset in the blob */
+	__u8 type;	/* enum nodens_qtype; of an NXDOMAIN-below it is the question's */
 	__u16 blob_sum;
-	__u16 rot_at;	/* offset in the blob of the first rotating RR */
-	__u8 rot_count; /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
-	__u8 rot_size;	/* bytes of one: 16 (A) or 28 (AAAA) */
-	__u8 partial;	/* 1: the answer has more records than these */
-	__u8 kind;	/* NODENS_POSITIVE, NODENS_NEGATIVE */
-	__u8 keep_ttl;	/* 1: every reply says ttl_s, not what is left of it */
-	__u8 fixed;	/* 1: the configuration says so: the next agent does not take it over */
-	__u32 ttl_s;	/* as stored */
+	__u16 rot_at;	   /* offset in the blob of the first rotating RR */
+	__u8 rot_count;	   /* RRs to rotate, 0 or 2..NODENS_MAX_ROTATE */
+	__u8 rot_size;	   /* bytes of one: 16 (A) or 28 (AAAA) */
+	__u16 series;	   /* hits are counted under this number of nodens_series */
+	__u8 reply;	   /* and there, as replies, under this one, below NODENS_SERIES_REPLIES */
+	__u8 partial : 1;  /* the answer has more records than these */
+	__u8 kind : 1;	   /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	__u8 keep_ttl : 1; /* every reply says ttl_s, not what is left of it */
+	__u8 fixed : 1;	   /* the configuration says so: the next agent does not take it over */
+	__u8 below_only : 1; /* of an NXDOMAIN-below: it is about what lies below the name, not the
+				name itself */
+	__u8 unused : 3;     /* 0 */
+	__u32 ttl_s;	     /* as stored */
 	/*
 	 * For so many seconds after expires_ns a program still answers with this, with a TTL of 0
 	 * (RFC 8767).
@@ -292,7 +298,9 @@ enum { NODENS_TAIL_DNS, NODENS_TAIL_STEER, NODENS_TAIL_COUNT };
 
 struct nodens_percpu {
 	__u64 counters[NODENS_CTR_COUNT];
-	__u64 draw; /* state of the drawing; not random to anybody who wants to know */
+	__u64 draw;	  /* state of the drawing; not random to anybody who wants to know */
+	__u64 measure_in; /* after so many hits more one is measured */
+	struct nodens_times times;
 	/* What the programs know of the packet at hand (bpf/nodens.bpf.c); nothing of it lasts. */
 	__u64 scratch[NODENS_SCRATCH_WORDS];
 };

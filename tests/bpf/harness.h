@@ -79,6 +79,10 @@ static inline bool env__set_slot(const struct env *env, uint32_t number, const u
 
 static int n_passed, n_failed, n_skipped;
 
+/* store_config's, for a test that sets it before env__open(). */
+static struct store_series (*env_series)(void *ctx, const struct nodens_slot *slot,
+					 uint16_t partition);
+
 static inline void __attribute__((format(printf, 2, 3))) verdict(bool ok, const char *fmt, ...)
 {
 	va_list ap;
@@ -122,12 +126,19 @@ static inline void env__beat(struct env *env)
 	datapath__ctl_commit(env->datapath);
 }
 
+static inline void env__commit(void *ctx)
+{
+	datapath__ctl_commit(((struct env *)ctx)->datapath);
+}
+
 static inline void env__open(struct env *env, const char *pretend, uint32_t capacity)
 {
 	struct datapath_config config = { .pin_dir = env->pin_dir,
 					  .pretend = pretend,
 					  .capacity = { capacity, capacity } };
-	struct store_config store = { .capacity = { capacity, capacity }, .bufsize = 4096 };
+	struct store_config store = { .capacity = { capacity, capacity },
+				      .bufsize = 4096,
+				      .series = env_series };
 	struct publisher *publisher;
 	struct error err;
 
@@ -150,6 +161,9 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	inet_pton(AF_INET6, "fd00:10:96::a", env->ctl->served6[0]);
 	env__beat(env);
 	store.hash_key = (const uint64_t *)env->ctl->hash_key;
+	store.nx_below_depths = (uint64_t *)&env->ctl->nx_below_depths;
+	store.commit = env__commit;
+	store.ctx = env;
 	if (datapath__publisher(env->datapath, &publisher) ||
 	    store__open(publisher, &store, clock_now(), &env->store))
 		die("store__open");

@@ -6,11 +6,13 @@ import os
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
 import pytest
 
+import series
 from lab import BUILD, DNS4, DNS6, UP4, output, run, wait_until
 from query import SILENCE, unique
 
@@ -144,7 +146,8 @@ class Nodens:
         return self.process.returncode
 
     def stop(self):
-        """Ends it as the kubelet does, and waits for the end."""
+        """Ends it as the kubelet does, and waits for the end. What its programs have counted must add up."""
+        series.check()
         if self.alive():
             self.signal("TERM")
             try:
@@ -253,3 +256,9 @@ class Metrics:
         """The sum of the series with this name whose labels match."""
         return sum(float(value) for series, value in self.series
                    if re.split("[{]", series)[0] == name and re.search(regex, series))
+
+
+def fresh_page():
+    """Pages are not made anew within 100 ms."""
+    time.sleep(0.2)
+    return Metrics()

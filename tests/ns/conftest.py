@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.dont_write_bytecode = True
-pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows", "reload", "device", "way")
+pytest.register_assert_rewrite("lab", "query", "cluster", "agent", "nodecache", "load", "cache_rows", "reload", "device", "way", "series")
 
 import lab as lab_module  # noqa: E402
 import labs  # noqa: E402

@@ -17,6 +17,13 @@ def figures(text):
     return {key: int(n) for key, n in re.findall(r"(\w+)=(\d+)", text)}
 
 
+def dnsperf(lab, cli, queries, *options, server=None):
+    """What it says of so many queries: {"Queries sent": 3000}"""
+    (lab.dir / "queries").write_text("".join(f"{name} {rdtype}\n" for name, rdtype in queries))
+    out = cli.output("dnsperf", "-s", server or cli.server, "-d", lab.dir / "queries", "-n", 1, *options)
+    return {key.strip(): int(n) for key, n in re.findall(r"(Queries \w+): +(\d+)", out)}
+
+
 class Load:
     """Hits (names in the cache) and misses (names that nobody has) of pods, until `seconds` are over."""
 

@@ -26,8 +26,20 @@
 	"in-addr.arpa ip6.arpa {\n cache 30\n forward . 10.0.0.10\n}\n"           \
 	". {\n bind ::1\n forward . 9.9.9.9\n}\n"
 
+#define SERIES_MAX 16
+
+/* What the programs and the store would have. */
+struct programs {
+	uint32_t count; /* of series; 0: there is no kernel path */
+	struct nodens_series series[SERIES_MAX];
+	struct nodens_zone zones[SERIES_MAX];
+	struct nodens_times times;
+	bool settled;
+};
+
 struct world {
 	struct metrics *m;
+	struct programs programs;
 	struct agent_stats agent;
 	uint64_t kernel[NODENS_CTR_COUNT];
 	int kernel_error;
@@ -43,6 +55,44 @@ static inline int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 	if (!w->kernel_error)
 		memcpy(counters, w->kernel, sizeof(w->kernel));
 	return w->kernel_error;
+}
+
+static inline uint32_t series_count(void *ctx)
+{
+	return ((struct world *)ctx)->programs.count;
+}
+
+static inline int read_series(void *ctx, uint32_t number, struct nodens_series *sum)
+{
+	struct world *w = ctx;
+
+	assert_in_range(number, 0, w->programs.count - 1);
+	if (!w->kernel_error)
+		*sum = w->programs.series[number];
+	return w->kernel_error;
+}
+
+static inline int read_zone(void *ctx, uint32_t number, struct nodens_zone *zone)
+{
+	*zone = ((struct world *)ctx)->programs.zones[number];
+	return 0;
+}
+
+static inline int write_zone(void *ctx, uint32_t number, const struct nodens_zone *zone)
+{
+	((struct world *)ctx)->programs.zones[number] = *zone;
+	return 0;
+}
+
+static inline int read_times(void *ctx, struct nodens_times *sum)
+{
+	*sum = ((struct world *)ctx)->programs.times;
+	return 0;
+}
+
+static inline bool is_settled(void *ctx)
+{
+	return ((struct world *)ctx)->programs.settled;
 }
 
 static inline void read_store(void *ctx, struct store_stats *out)
@@ -108,22 +158,37 @@ static inline bool has_path(void *ctx)
 	return true;
 }
 
+static inline void open_metrics(struct world *w)
+{
+	const struct metrics_config config = {
+		.loop = &w->v.loop,
+		.ctx = w,
+		.agent = &w->agent,
+		.kernel_path = has_path,
+		.kernel = read_kernel,
+		.series_count = series_count,
+		.series = read_series,
+		.zone = read_zone,
+		.set_zone = write_zone,
+		.times = read_times,
+		.settled = is_settled,
+		.store = read_store,
+		.cache = read_cache,
+		.upstream = read_upstream,
+		.hosts = read_hosts,
+	};
+
+	assert_int_equal(metrics__open(&config, &w->m), 0);
+}
+
 static inline int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct metrics_config config = { .loop = &w->v.loop,
-					 .ctx = w,
-					 .agent = &w->agent,
-					 .kernel_path = has_path,
-					 .kernel = read_kernel,
-					 .store = read_store,
-					 .cache = read_cache,
-					 .upstream = read_upstream,
-					 .hosts = read_hosts };
 
 	w->upstreams = 2;
+	w->programs.count = SERIES_MAX;
 	assert_int_equal(virtual_loop__open(&w->v), 0);
-	assert_int_equal(metrics__open(&config, &w->m), 0);
+	open_metrics(w);
 	*state = w;
 	return 0;
 }
@@ -195,15 +260,60 @@ static inline uint64_t sum_of(const char *text, const char *name, const char *la
 
 #define CLUSTER "{server=\"dns://169.254.20.10:53\",zone=\"cluster.local.\",view=\"\""
 
+/* A hit as the programs count it, of an entry that was put under the configuration at work. */
+struct hit {
+	struct metrics_kernel_entry entry;
+	uint16_t qtype;
+	bool ip6, dnssec_ok, stale;
+	unsigned int request_size, reply_size; /* octets */
+};
+
+static inline unsigned int size_number(int size)
+{
+#define X(number, first, last)                 \
+	if (size >= (first) && size <= (last)) \
+		return number;
+	NODENS_SIZES(X)
+#undef X
+	return NODENS_SERIES_SIZES;
+}
+
+static inline unsigned int qtype_number(uint16_t qtype)
+{
+#define X(number, text)        \
+	if (qtype == (number)) \
+		return NODENS_QTYPE_##number;
+	NODENS_QTYPES(X)
+#undef X
+	return NODENS_QTYPE_OTHER;
+}
+
+static inline void count_hit(struct world *w, struct store_series under, const struct hit *hit)
+{
+	struct nodens_series *series = &w->programs.series[under.number];
+
+	assert_in_range(under.number, 0, w->programs.count - 1);
+	series->requests[hit->ip6 * NODENS_SERIES_TYPES + qtype_number(hit->qtype)]++;
+	series->replies[under.reply]++;
+	series->sizes[size_number(hit->request_size) * NODENS_SERIES_SIZES +
+		      size_number(hit->reply_size)]++;
+	series->request_bytes += hit->request_size;
+	series->reply_bytes += hit->reply_size;
+	series->dnssec_ok += hit->dnssec_ok;
+	series->stale += hit->stale;
+}
+
 static inline void hit(struct world *w, size_t block, uint16_t qtype, uint64_t n)
 {
-	metrics__kernel_hits(w->m, &(struct metrics_kernel_hits){ .block = block,
-								  .zone = 0,
-								  .qtype = qtype,
-								  .plugin = PLUGIN_CACHE,
-								  .request_size = 40,
-								  .response_size = 150,
-								  .hits = n });
+	const struct hit hit = {
+		.entry = { .block = block, .plugin = PLUGIN_CACHE },
+		.qtype = qtype,
+		.request_size = 40,
+		.reply_size = 150,
+	};
+
+	while (n--)
+		count_hit(w, metrics__kernel_series(w->m, &hit.entry), &hit);
 }
 
 #endif /* NODENS_METRICS_FIXTURE_H */

@@ -28,12 +28,12 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-7"
+#define LAYOUT	PIN_DIR "/layout-8"
 
 static bool ready;
 static struct error err;
 
-_Static_assert(NODENS_LAYOUT == 7, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 8, "LAYOUT above");
 
 static int setup(void **state)
 {
@@ -157,6 +157,33 @@ static void adopt_keeps(const char *pretend)
 	assert_memory_equal(&in_map, datapath__ctl(dp), sizeof(in_map));
 	close(ctl_fd);
 	datapath__close(dp);
+}
+
+/* Another number of zones loses no cache as long as there are series for all of them. */
+static void test_adopt_series(void **state)
+{
+	static const struct {
+		uint32_t needed, count;
+		bool adopted;
+	} steps[] = {
+		{ 5, 16, false },
+		{ 16, 16, true },
+		{ 17, 64, false },
+		{ 3, 64, true },
+	};
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct datapath_config c = config(NULL);
+		struct datapath *dp;
+
+		c.series = steps[i].needed;
+		assert_int_equal(datapath__open(&c, &dp, &err), 0);
+		assert_int_equal(datapath__adopted(dp), steps[i].adopted);
+		assert_int_equal(datapath__series_count(dp), steps[i].count);
+		datapath__close(dp);
+	}
 }
 
 static void test_adopt(void **state)
@@ -345,7 +372,7 @@ static void test_pinned_only(void **state)
 	assert_int_equal(pid, getpid());
 	datapath__close(dp);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
-	assert_int_equal(datapath__unpin(PIN_DIR), 6);
+	assert_int_equal(datapath__unpin(PIN_DIR), 8);
 	assert_int_equal(datapath__unpin(PIN_DIR), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
 }
@@ -427,19 +454,13 @@ static void test_bad_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pretend),
-		cmocka_unit_test(test_probe_leaves_limits),
-		cmocka_unit_test(test_adopt),
-		cmocka_unit_test(test_new_key),
-		cmocka_unit_test(test_not_adopted),
-		cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_may),
-		cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_pinned_only),
-		cmocka_unit_test(test_foreign_pin_stays),
-		cmocka_unit_test(test_half_way),
-		cmocka_unit_test(test_bad_config),
+		cmocka_unit_test(test_pretend),	    cmocka_unit_test(test_probe_leaves_limits),
+		cmocka_unit_test(test_adopt),	    cmocka_unit_test(test_adopt_series),
+		cmocka_unit_test(test_new_key),	    cmocka_unit_test(test_not_adopted),
+		cmocka_unit_test(test_maps),	    cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_may),	    cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_pinned_only), cmocka_unit_test(test_foreign_pin_stays),
+		cmocka_unit_test(test_half_way),    cmocka_unit_test(test_bad_config),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

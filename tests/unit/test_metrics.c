@@ -280,8 +280,7 @@ static void test_too_many_zones(void **state)
 		configure(w, text);
 		free(text);
 		use_zones(w, 6000);
-		hit(w, 0, 1, 1);
-		w->kernel[NODENS_CTR_HIT] += 10;
+		hit(w, 0, 1, 10);
 	}
 	page(w);
 	assert_int_equal(sum_of(w->page, "coredns_dns_requests_total", "zone=\"b"), 0);
@@ -330,7 +329,7 @@ static void takes_50_ms(void *ctx)
 static void test_fresh_after_a_slow_page(void **state)
 {
 	struct world *w = *state;
-	struct metrics_config config = { .loop = &w->v.loop, .ctx = w, .sample = takes_50_ms };
+	struct metrics_config config = { .loop = &w->v.loop, .ctx = w, .before_page = takes_50_ms };
 	struct evbuffer *out = evbuffer_new();
 	uint64_t begin = w->v.now_ns;
 
@@ -384,8 +383,7 @@ static void test_promtool(void **state)
 	metrics__request(w->m, &request);
 	metrics__template(w->m, 0, 0, METRICS_TEMPLATE_MATCH, 1);
 	metrics__config_hash(w->m, "00ff");
-	hit(w, 0, 1, 1);
-	w->kernel[NODENS_CTR_HIT] = 5;
+	hit(w, 0, 1, 5);
 	page(w);
 	assert_non_null(strstr(w->page, "zone=\"\\\\010\\\"\\n.example.\""));
 	expect(w->page,

@@ -63,9 +63,8 @@ static void test_each_field(void **state)
 	BAD(buf.slot.rot_count = 65);
 	BAD(buf.slot.rot_count = 1);
 	BAD(buf.slot.rot_size = 17);
-	BAD(buf.slot.partial = 2);
 	BAD(buf.slot.partial = 1);
-	BAD(buf.slot.kind = 2);
+	BAD(buf.slot.unused = 1);
 	BAD(buf.slot.key_flags = 4);
 	BAD(buf.slot.data[1] = 'A');
 	BAD(buf.slot.data[0] = 2);

@@ -114,6 +114,7 @@ static int open_datapath(struct run *run)
 
 	plan__capacity(agent->opts, run->conf->cf, agent->capacity);
 	memcpy(config.capacity, agent->capacity, sizeof(config.capacity));
+	config.series = plan__series(run->conf->cf);
 	ret = userspace_only_or_datapath(agent->opts, &config, run->conf->plan, &agent->datapath,
 					 &err);
 	if (ret) {

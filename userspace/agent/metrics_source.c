@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dns/slot.h"
 #include "plugin/hosts.h"
 #include "plugin/template.h"
 
@@ -122,16 +123,56 @@ static void count_templates(struct metrics *metrics, struct generation *gen)
 	}
 }
 
-static void sample(void *ctx)
+static void tell(void *ctx)
 {
 	const struct metrics_source *source = ctx;
-	struct store *store = store_of(source);
 	struct generation *gen = at_work(source);
 
-	if (store)
-		store__tell_hits(store);
 	if (gen)
 		count_templates(source->metrics, gen);
+}
+
+/* ---- what the programs count ---- */
+
+static const struct datapath *datapath_of(void *ctx)
+{
+	const struct metrics_source *source = ctx;
+
+	return source->config.datapath(source->config.ctx);
+}
+
+static uint32_t series_count(void *ctx)
+{
+	const struct datapath *dp = datapath_of(ctx);
+
+	return dp ? datapath__series_count(dp) : 0;
+}
+
+static int read_series(void *ctx, uint32_t number, struct nodens_series *sum)
+{
+	return datapath__series(datapath_of(ctx), number, sum);
+}
+
+static int read_zone(void *ctx, uint32_t number, struct nodens_zone *zone)
+{
+	return datapath__zone(datapath_of(ctx), number, zone);
+}
+
+static int write_zone(void *ctx, uint32_t number, const struct nodens_zone *zone)
+{
+	return datapath__set_zone(datapath_of(ctx), number, zone);
+}
+
+static int read_times(void *ctx, struct nodens_times *sum)
+{
+	return datapath__times(datapath_of(ctx), sum);
+}
+
+static bool is_settled(void *ctx)
+{
+	const struct store *store = store_of(ctx);
+
+	return store && store__settled(store);
 }
 
 int metrics_source_open(const struct metrics_source_config *config, struct metrics_source **out)
@@ -148,7 +189,13 @@ int metrics_source_open(const struct metrics_source_config *config, struct metri
 		.upstream = read_upstream,
 		.probe = read_probe,
 		.hosts = read_hosts,
-		.sample = sample,
+		.before_page = tell,
+		.series_count = series_count,
+		.series = read_series,
+		.zone = read_zone,
+		.set_zone = write_zone,
+		.times = read_times,
+		.settled = is_settled,
 	};
 	int ret;
 
@@ -200,9 +247,17 @@ static void set_hash(struct metrics_source *source, const struct corefile *cf)
 
 void metrics_source_configure(struct metrics_source *source, const struct corefile *cf)
 {
-	sample(source);
+	uint32_t lacking;
+
+	tell(source);
 	if (metrics__configure(source->metrics, cf))
 		log_error("out of memory: metrics still show the previous configuration");
+	lacking = metrics__series_lacking(source->metrics);
+	source->config.stats->v[AGENT_STAT_SERIES_LACKING] = lacking;
+	if (lacking)
+		log_warn("metrics: answers from the kernel for %u zone%s count as zone=\"other\": "
+			 "there are %u series; restart nodens where zones have come by reloads",
+			 lacking, lacking == 1 ? "" : "s", series_count(source));
 	set_hash(source, cf);
 }
 
@@ -315,7 +370,7 @@ void metrics_source_refresh(struct metrics_source *source, const struct store_qu
 		metrics__cache_event(source->metrics, question->partition, METRICS_CACHE_PREFETCH);
 }
 
-/* ---- what the kernel answered ---- */
+/* ---- what an entry counts as ---- */
 
 /* Who made an entry of what blocks answer themselves. */
 static enum plugin_id maker(const struct server_block *sb, const struct dns_name *name,
@@ -330,40 +385,34 @@ static enum plugin_id maker(const struct server_block *sb, const struct dns_name
 		       : PLUGIN_TEMPLATE;
 }
 
-void metrics_source_hits(struct metrics_source *source, const struct nodens_slot *slot,
-			 uint16_t partition, uint32_t n)
+struct store_series metrics_source_series(const struct metrics_source *source,
+					  const struct nodens_slot *slot, uint16_t partition)
 {
 	const struct generation *gen = at_work(source);
-	struct metrics_kernel_hits hits = {
+	struct metrics_kernel_entry entry = {
 		.block = partition,
 		.qtype = ntohs(slot->qtype),
 		.rcode = ntohs(slot->flags) & DNS_RCODE,
-		.key_flags = slot->key_flags,
 		.kind = slot->kind,
 		.plugin = PLUGIN_CACHE,
-		.stale = slot->expires_ns <= loop__now(source->config.loop),
-		.request_size = DNS_HEADER + slot->name_len + 4,
-		.response_size = DNS_HEADER + slot->name_len + 4 + slot->blob_len,
-		.hits = n,
 	};
 	const struct server_block *blocks;
 	struct dns_name name;
 	size_t n_blocks;
 
 	if (!gen)
-		return;
+		return (struct store_series){ .number = NODENS_SERIES_OTHER };
 	blocks = resolver__blocks(gen->resolver, &n_blocks);
 	if (partition >= n_blocks) {
 		int block;
 
-		name.len = slot->name_len;
-		memcpy(name.wire, slot->data, slot->name_len);
+		slot__name(slot, &name);
 		block = resolver__partition_of(gen->resolver, &name);
 		if (block < 0)
-			return;
-		hits.block = block;
-		hits.plugin = maker(&blocks[block], &name, slot);
+			return (struct store_series){ .number = NODENS_SERIES_OTHER };
+		entry.block = block;
+		entry.plugin = maker(&blocks[block], &name, slot);
 	}
-	hits.zone = metrics__zone(source->metrics, hits.block, slot->data, slot->name_len);
-	metrics__kernel_hits(source->metrics, &hits);
+	entry.zone = metrics__zone(source->metrics, entry.block, slot->data, slot->name_len);
+	return metrics__kernel_series(source->metrics, &entry);
 }

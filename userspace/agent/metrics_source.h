@@ -10,17 +10,19 @@
 #define NODENS_METRICS_SOURCE_H
 
 #include "agent/generation.h"
+#include "datapath/datapath.h"
 #include "observe/metrics.h"
 
 /* Where the numbers are; standing by, there is no store and no generation yet.
  */
 struct metrics_source_config {
 	struct loop *loop;
-	const struct agent_stats *stats;
+	struct agent_stats *stats;
 	struct store *(*store)(void *ctx);	     /* NULL: none yet */
 	struct generation *(*generation)(void *ctx); /* at work; NULL: none yet */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
-	bool (*kernel_path)(void *ctx); /* programs answer */
+	bool (*kernel_path)(void *ctx);		       /* programs answer */
+	const struct datapath *(*datapath)(void *ctx); /* NULL: none yet, or none at all */
 	void *ctx;
 };
 
@@ -43,8 +45,8 @@ void metrics_source_refused(struct metrics_source *source, const struct client *
 			    uint16_t rcode, size_t reply_size);
 void metrics_source_dropped(struct metrics_source *source, const struct corefile_forward *forward);
 void metrics_source_refresh(struct metrics_source *source, const struct store_question *question);
-/* As store_config's hits. */
-void metrics_source_hits(struct metrics_source *source, const struct nodens_slot *slot,
-			 uint16_t partition, uint32_t n);
+/* As store_config's series. */
+struct store_series metrics_source_series(const struct metrics_source *source,
+					  const struct nodens_slot *slot, uint16_t partition);
 
 #endif /* NODENS_METRICS_SOURCE_H */

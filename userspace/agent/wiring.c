@@ -48,12 +48,9 @@ static void on_refresh(void *ctx, const struct store_question *question, uint64_
 	resolver__refresh(agent->gen->resolver, question, now);
 }
 
-static void on_hits(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t hits)
+static struct store_series on_series(void *ctx, const struct nodens_slot *slot, uint16_t partition)
 {
-	struct agent *agent = ctx;
-
-	if (agent->metrics)
-		metrics_source_hits(agent->metrics, slot, partition, hits);
+	return metrics_source_series(((struct agent *)ctx)->metrics, slot, partition);
 }
 
 static void on_commit(void *ctx)
@@ -69,7 +66,7 @@ int agent_open_store(struct agent *agent)
 		.hash_key = (const uint64_t *)agent->control.ctl->hash_key,
 		.nx_below_depths = (uint64_t *)&agent->control.ctl->nx_below_depths,
 		.refresh = on_refresh,
-		.hits = on_hits,
+		.series = on_series,
 		.commit = on_commit,
 		.ctx = agent,
 	};
@@ -106,6 +103,11 @@ static int read_kernel(void *ctx, uint64_t counters[NODENS_CTR_COUNT])
 		return -ENOENT;
 	memset(counters, 0, NODENS_CTR_COUNT * sizeof(counters[0])); /* userspace only */
 	return 0;
+}
+
+static const struct datapath *datapath_of(void *ctx)
+{
+	return ((struct agent *)ctx)->datapath;
 }
 
 static bool has_path(void *ctx)
@@ -170,6 +172,7 @@ int agent_open_observe(struct agent *agent)
 		.generation = at_work,
 		.kernel = read_kernel,
 		.kernel_path = has_path,
+		.datapath = datapath_of,
 		.ctx = agent,
 	};
 	struct observe_config observe = {

@@ -75,7 +75,9 @@
 	X(TCP_OPEN, "tcp_open", "open TCP connections of clients")                        \
 	X(DEVICES, "devices", "network devices attached to")                              \
 	X(DEVICES_WANTED, "devices_wanted", "network devices that should be attached to") \
-	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams that do not answer")
+	X(UPSTREAMS_DOWN, "upstreams_down", "upstreams that do not answer")               \
+	X(SERIES_LACKING, "series_lacking",                                               \
+	  "zones whose answers from the kernel count as those of others")
 
 enum agent_stat {
 #define X(id, name, help) AGENT_STAT_##id,

@@ -456,3 +456,12 @@ void plan__capacity(const struct run_options *opts, const struct corefile *cf, u
 		capacity[NODENS_NEGATIVE] = opts->capacity / 2;
 	}
 }
+
+uint32_t plan__series(const struct corefile *cf)
+{
+	size_t zones = 0;
+
+	for (size_t i = 0; i < cf->blocks_len; i++)
+		zones += cf->blocks[i].zones_len;
+	return zones < UINT32_MAX / 4 ? zones + 1 : UINT32_MAX / 4;
+}

@@ -44,6 +44,8 @@ int plan__local_addrs(struct plan *plan);
 #define PLAN_STATIC_CAPACITY 16384
 void plan__capacity(const struct run_options *opts, const struct corefile *cf,
 		    uint32_t capacity[2]);
+/* Series to count hits by: one for each server and zone, and the others'. */
+uint32_t plan__series(const struct corefile *cf);
 
 /* Does the device hold one of the served addresses? */
 bool plan__device_holds(const struct plan *plan, const char *ifname);

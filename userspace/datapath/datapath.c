@@ -51,12 +51,12 @@ static int open_maps(struct datapath *dp, const struct datapath_config *config, 
 	if (ret)
 		return error__set(err, ret, "the BPF object in this binary is broken: %s",
 				  bpf_log_last());
-	ret = maps_define(dp, config->capacity, err);
+	ret = maps_define(dp, config, err);
 	if (ret)
 		return ret;
 	if (!dp->features.memcg)
 		features_raise_memlock();
-	if (config->adopt && !maps_adopt(dp)) {
+	if (config->adopt && !maps_adopt(dp, config)) {
 		/* The namespace that it steered to went with its agent. */
 		dp->ctl->steer = 0;
 		datapath__ctl_commit(dp);
@@ -170,34 +170,72 @@ int datapath__ctl_commit(struct datapath *dp)
 	return bpf_map_update_elem(dp->map_fd[MAP_CTL], &zero, dp->ctl, BPF_ANY) ? -errno : 0;
 }
 
-int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
+/* The values of all CPUs, @size bytes each (a multiple of 8), added up as words. */
+static int sum_cpus(const struct datapath *dp, enum datapath_map map, uint32_t key, size_t size,
+		    uint64_t *sum)
 {
-	int cpus = libbpf_num_possible_cpus(), cpu, i;
-	struct nodens_percpu *values;
-	uint32_t zero = 0;
+	int cpus = libbpf_num_possible_cpus(), ret = 0;
+	uint64_t *values;
 
 	if (cpus < 0)
 		return cpus;
-	values = calloc(cpus, sizeof(*values));
+	values = calloc(cpus, size);
 	if (!values)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(dp->map_fd[MAP_PERCPU], &zero, values)) {
-		int ret = -errno;
-
-		free(values);
-		return ret;
-	}
-	for (i = 0; i < NODENS_CTR_COUNT; i++) {
-		counters[i] = 0;
-		for (cpu = 0; cpu < cpus; cpu++)
-			counters[i] += values[cpu].counters[i];
+	if (bpf_map_lookup_elem(dp->map_fd[map], &key, values)) {
+		ret = -errno;
+	} else {
+		memset(sum, 0, size);
+		for (size_t i = 0; i < cpus * (size / sizeof(*sum)); i++)
+			sum[i % (size / sizeof(*sum))] += values[i];
 	}
 	free(values);
-	return 0;
+	return ret;
+}
+
+int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
+{
+	struct nodens_percpu sum;
+	int ret = sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
+
+	if (!ret)
+		memcpy(counters, sum.counters, sizeof(sum.counters));
+	return ret;
+}
+
+int datapath__times(const struct datapath *dp, struct nodens_times *times)
+{
+	struct nodens_percpu sum;
+	int ret = sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
+
+	if (!ret)
+		*times = sum.times;
+	return ret;
+}
+
+uint32_t datapath__series_count(const struct datapath *dp)
+{
+	return dp->map_def[MAP_SERIES].max_entries;
+}
+
+int datapath__series(const struct datapath *dp, uint32_t number, struct nodens_series *sum)
+{
+	return sum_cpus(dp, MAP_SERIES, number, sizeof(*sum), (uint64_t *)sum);
+}
+
+int datapath__zone(const struct datapath *dp, uint32_t number, struct nodens_zone *zone)
+{
+	return bpf_map_lookup_elem(dp->map_fd[MAP_ZONES], &number, zone) ? -errno : 0;
+}
+
+int datapath__set_zone(const struct datapath *dp, uint32_t number, const struct nodens_zone *zone)
+{
+	return bpf_map_update_elem(dp->map_fd[MAP_ZONES], &number, zone, BPF_ANY) ? -errno : 0;
 }
 
 /* The kernel lays values of CPUs out at multiples of 8 bytes. */
 _Static_assert(sizeof(struct nodens_percpu) % 8 == 0, "per-CPU value");
+_Static_assert(sizeof(struct nodens_series) % 8 == 0, "per-CPU value");
 
 int datapath__clients_fd(const struct datapath *dp)
 {

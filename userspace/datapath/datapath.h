@@ -46,7 +46,8 @@ struct datapath_config {
 	const char *pin_dir; /* NULL: NODENS_PIN_DIR */
 	const char *pretend;
 	uint32_t capacity[2];
-	bool adopt; /* use pinned maps of the same layout; else start anew */
+	uint32_t series; /* needed: one a server and zone, and others'; there may be fewer */
+	bool adopt;	 /* use pinned maps of the same layout; else start anew */
 };
 
 struct datapath;
@@ -98,6 +99,16 @@ struct nodens_ctl *datapath__ctl(struct datapath *dp);
 int datapath__ctl_commit(struct datapath *dp);
 /* Sum over CPUs of every counter. */
 int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT]);
+/*
+ * Of nodens_series: how many there are; of one, the sum over CPUs (-ENOENT: there is none of that
+ * number); what it means, to read and to write. -errno of bpf(). Some microseconds each.
+ */
+uint32_t datapath__series_count(const struct datapath *dp);
+int datapath__series(const struct datapath *dp, uint32_t number, struct nodens_series *sum);
+int datapath__zone(const struct datapath *dp, uint32_t number, struct nodens_zone *zone);
+int datapath__set_zone(const struct datapath *dp, uint32_t number, const struct nodens_zone *zone);
+/* Sum over CPUs of what was measured. */
+int datapath__times(const struct datapath *dp, struct nodens_times *sum);
 int datapath__clients_fd(const struct datapath *dp);
 int datapath__claims_fd(const struct datapath *dp);
 /* Bytes of memory of all maps, as the kernel states it (fdinfo memlock). */

@@ -24,6 +24,8 @@ enum datapath_map {
 	MAP_PERCPU,
 	MAP_CLIENTS,
 	MAP_CLAIMS,
+	MAP_SERIES,
+	MAP_ZONES,
 	MAP_COUNT,
 };
 
@@ -69,9 +71,11 @@ void features_raise_memlock(void);
 const char *features_refusal(int error); /* what to do about EPERM, ENOMEM, E2BIG of bpf() */
 
 /* maps.c */
-/* @dp's map_def, which progs_map_defs() has filled in, for @capacity and these features. */
-int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *err);
-int maps_adopt(struct datapath *dp); /* 0, -ENOENT none, -ESTALE other sizes, ... */
+/* @dp's map_def, which progs_map_defs() has filled in, for @config and these features. */
+int maps_define(struct datapath *dp, const struct datapath_config *config, struct error *err);
+int maps_adopt(
+	struct datapath *dp,
+	const struct datapath_config *config); /* 0, -ENOENT none, -ESTALE other sizes, ... */
 int maps_create(struct datapath *dp, struct error *err);
 int maps_open(struct datapath *dp, struct error *err);
 void maps_close(struct datapath *dp);

@@ -20,13 +20,32 @@ const char *const map_names[MAP_COUNT] = {
 	[MAP_INDEX] = "nodens_index",	  [MAP_SLABS] = "nodens_slabs",
 	[MAP_CTL] = "nodens_ctl",	  [MAP_PERCPU] = "nodens_percpu",
 	[MAP_CLIENTS] = "nodens_clients", [MAP_CLAIMS] = "nodens_claims",
+	[MAP_SERIES] = "nodens_series",	  [MAP_ZONES] = "nodens_zones",
 };
 
 /* Programs of an agent before this one may still add to a map while it is emptied. */
 #define FORGET_MAX (2 * NODENS_CLIENTS)
 
-int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *err)
+/*
+ * Room for twice the series asked for, doubled from SERIES_MIN on: zones come by reloads. Each
+ * costs sizeof(struct nodens_series) a CPU, and all together no more than SERIES_BYTES.
+ */
+#define SERIES_MIN   16
+#define SERIES_BYTES (4u << 20)
+
+static uint32_t series_entries(uint32_t wanted)
 {
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t n = SERIES_MIN, each = sizeof(struct nodens_series) * (cpus > 0 ? cpus : 1);
+
+	while (n / 2 < wanted && 2 * n * each <= SERIES_BYTES)
+		n *= 2;
+	return n;
+}
+
+int maps_define(struct datapath *dp, const struct datapath_config *config, struct error *err)
+{
+	const uint32_t *capacity = config->capacity;
 	struct map_def *def = dp->map_def;
 	int i;
 
@@ -37,6 +56,7 @@ int maps_define(struct datapath *dp, const uint32_t capacity[2], struct error *e
 	/* An entry for each answer; a slot waiting for its grace period has none. */
 	def[MAP_INDEX].max_entries =
 		index__buckets((uint64_t)capacity[NODENS_POSITIVE] + capacity[NODENS_NEGATIVE]);
+	def[MAP_SERIES].max_entries = def[MAP_ZONES].max_entries = series_entries(config->series);
 	if (!dp->features.mmapable)
 		for (i = 0; i < MAP_COUNT; i++)
 			def[i].flags &= ~BPF_F_MMAPABLE;
@@ -160,11 +180,22 @@ static int check_steps(const struct datapath *dp)
 	return ret;
 }
 
-int maps_adopt(struct datapath *dp)
+/* Where there are enough of them, another number of series is no reason to lose the cache. */
+static void take_series(struct datapath *dp, const struct map_def found[MAP_COUNT], uint32_t needed)
+{
+	uint32_t n = found[MAP_SERIES].max_entries;
+
+	if (n >= needed && n == found[MAP_ZONES].max_entries)
+		dp->map_def[MAP_SERIES].max_entries = dp->map_def[MAP_ZONES].max_entries = n;
+}
+
+int maps_adopt(struct datapath *dp, const struct datapath_config *config)
 {
 	struct map_def found[MAP_COUNT];
 	int ret = open_pins(dp, found);
 
+	if (!ret)
+		take_series(dp, found, config->series);
 	if (!ret && memcmp(found, dp->map_def, sizeof(found)))
 		ret = -ESTALE;
 	if (!ret)
@@ -190,6 +221,8 @@ int maps_open(struct datapath *dp, struct error *err)
 	if (!ret && dp->map_def[MAP_CTL].value_size != sizeof(struct nodens_ctl))
 		ret = -ESTALE;
 	if (!ret && dp->map_def[MAP_PERCPU].value_size != sizeof(struct nodens_percpu))
+		ret = -ESTALE;
+	if (!ret && dp->map_def[MAP_SERIES].value_size != sizeof(struct nodens_series))
 		ret = -ESTALE;
 	if (!ret)
 		ret = open_ctl(dp);

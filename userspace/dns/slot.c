@@ -66,8 +66,7 @@ bool slot__check(const struct nodens_slot *slot, size_t size)
 {
 	if (!answer__slot_valid(slot, size))
 		return false;
-	if (slot->kind > NODENS_NEGATIVE || slot->partial > 1 || slot->keep_ttl > 1 ||
-	    slot->fixed > 1 || !key_ok(slot))
+	if (slot->unused || !key_ok(slot))
 		return false;
 	if (ntohs(slot->ancount) + ntohs(slot->nscount) + ntohs(slot->arcount) != slot->n_ttl)
 		return false;

@@ -91,18 +91,13 @@ int metrics__open(const struct metrics_config *config, struct metrics **out)
 {
 	static const struct corefile none = { .blocks_len = 0 };
 	struct metrics *m = calloc(1, sizeof(*m));
-	int ret = -ENOMEM;
+	int ret;
 
 	if (!m)
-		return ret;
+		return -ENOMEM;
 	m->config = *config;
 	m->random = 0x9e3779b97f4a7c15ull;
-	m->pending = calloc(1, sizeof(*m->pending));
-	m->last = calloc(1, sizeof(*m->last));
-	if (m->pending && m->last) {
-		metrics_kernel_start(m);
-		ret = metrics__configure(m, &none);
-	}
+	ret = metrics__configure(m, &none);
 	if (ret) {
 		metrics__close(m);
 		return ret;
@@ -117,8 +112,7 @@ void metrics__close(struct metrics *m)
 		return;
 	metrics_unconfigure(m);
 	metrics_page__put(m->page);
-	free(m->pending);
-	free(m->last);
+	free(m->numbers);
 	free(m);
 }
 
@@ -136,8 +130,8 @@ static int render(struct metrics *m)
 
 	if (!page)
 		return -ENOMEM;
-	if (m->config.sample)
-		m->config.sample(m->config.ctx);
+	if (m->config.before_page)
+		m->config.before_page(m->config.ctx);
 	metrics__settle(m);
 	metrics_render(m, page);
 	metrics_render_own(m, page);

@@ -7,13 +7,12 @@
  * zone, not per block. "server" is the block's first address ("dns://169.254.20.10:53"), "zone" the
  * longest zone of the block above the name.
  *
- * Answers from the kernel are part of every coredns_dns_* and coredns_cache_* figure. How many they
- * are is exact (the programs' own counters, from metrics__open() on); which server, zone, type and
- * rcode they belong to is estimated from the hit samples of the entries, a sample. Their duration
- * is not measured: each counts as METRICS_KERNEL_NS.
+ * Answers from the kernel are part of every coredns_dns_* and coredns_cache_* figure, counted by
+ * the programs themselves, to the last one, from the first configuration on. Their duration is
+ * measured of one in NODENS_MEASURE_EVERY at most, which stands for the others.
  *
- * Bounded: METRICS_MAX_SERIES zones have counters of their own; what is beyond them counts as
- * server="", zone="other".
+ * Bounded: METRICS_MAX_SERIES zones have counters of their own, and of these as many in the kernel
+ * as config.series_count() says; what is beyond counts as server="", zone="other".
  */
 #ifndef NODENS_METRICS_H
 #define NODENS_METRICS_H
@@ -33,7 +32,6 @@
 #include "upstream/stats.h"
 
 #define METRICS_MAX_SERIES 4096
-#define METRICS_KERNEL_NS  2000
 
 /* What the store knows of a block's cache. */
 struct metrics_cache {
@@ -49,6 +47,16 @@ struct metrics_config {
 	bool (*kernel_path)(void *ctx);
 	/* datapath__counters(): 0 or -errno */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
+	/*
+	 * datapath.h's functions of these names; series_count is 0 where there is no kernel path,
+	 * and without it the others are not called. settled: store__settled().
+	 */
+	uint32_t (*series_count)(void *ctx);
+	int (*series)(void *ctx, uint32_t number, struct nodens_series *sum);
+	int (*zone)(void *ctx, uint32_t number, struct nodens_zone *zone);
+	int (*set_zone)(void *ctx, uint32_t number, const struct nodens_zone *zone);
+	int (*times)(void *ctx, struct nodens_times *sum);
+	bool (*settled)(void *ctx);
 	void (*store)(void *ctx, struct store_stats *out);
 	void (*cache)(void *ctx, size_t block, struct metrics_cache *out);
 	/* The index-th upstream, each address once; false: there are no more. */
@@ -58,19 +66,20 @@ struct metrics_config {
 	/* Names of all hosts blocks, and when the newest of their files was written (0: no file).
 	 */
 	void (*hosts)(void *ctx, uint64_t *entries, double *reload_timestamp_s);
-	/* Before the page is made: metrics__kernel_hits() for what has not been told yet. */
-	void (*sample)(void *ctx);
+	/* Before the page is made: metrics__template() for what has not been told yet. */
+	void (*before_page)(void *ctx);
 };
 
 struct metrics;
 
-/* The kernel's counters as they are now are the start: hits from before were another agent's. */
 int metrics__open(const struct metrics_config *config, struct metrics **out);
 void metrics__close(struct metrics *m);
 
 /*
  * At start and at each reload, also with a @cf that is freed later: nothing of it is kept. Block
- * and zone numbers of all other calls are this one's. -ENOMEM: the old configuration stays.
+ * and zone numbers of all other calls are this one's, and for all entries of the store
+ * metrics__kernel_series() is to be asked after it. What the programs had counted before the first
+ * call that finds a kernel path was another agent's. -ENOMEM: the old configuration stays.
  */
 int metrics__configure(struct metrics *m, const struct corefile *cf);
 
@@ -169,26 +178,23 @@ void metrics__setup_error(struct metrics *m, enum metrics_setup_error error);
 
 /* ---- what the kernel answered ---- */
 
-/* The hit samples of one entry grew by @hits since they were last read. */
-struct metrics_kernel_hits {
+/* What an entry answers, as far as its hits are told apart by it. */
+struct metrics_kernel_entry {
 	size_t block, zone;
-	uint16_t qtype,
-		rcode;	   /* qtype 0: of an NXDOMAIN-below, whose questions' types are not known */
-	uint8_t key_flags; /* NODENS_KEY_*: DO */
-	int kind;	   /* NODENS_POSITIVE, NODENS_NEGATIVE */
-	enum plugin_id plugin;		    /* PLUGIN_CACHE, or who made the entry (HOSTS...) */
-	bool stale;			    /* these hits came after the entry expired */
-	size_t request_size, response_size; /* octets: 16 + the name's length; what the reply has */
-	uint64_t hits;
+	uint16_t qtype; /* 0: of an NXDOMAIN-below */
+	uint16_t rcode;
+	int kind;	       /* NODENS_POSITIVE, NODENS_NEGATIVE */
+	enum plugin_id plugin; /* PLUGIN_CACHE, or who made the entry: HOSTS, TEMPLATE */
 };
 
-void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *hits);
+/* Under what the programs are to count its hits (struct nodens_slot). */
+struct store_series metrics__kernel_series(struct metrics *m,
+					   const struct metrics_kernel_entry *entry);
 
-/*
- * Reads the kernel's counters and gives out what is new of them after the samples so far. Rendering
- * does it, after config.sample; between that, samples of some entries only would have to stand for
- * the hits of all.
- */
+/* How many zones of the configuration the programs have no series for: they count as "other". */
+uint32_t metrics__series_lacking(const struct metrics *m);
+
+/* Takes in what the programs have counted. Rendering does it. */
 void metrics__settle(struct metrics *m);
 
 /* ---- the page ---- */

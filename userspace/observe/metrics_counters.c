@@ -6,16 +6,16 @@
 
 #include "metrics_priv.h"
 
-enum metrics_type metrics_type(uint16_t qtype)
+enum nodens_qtype metrics_type(uint16_t qtype)
 {
 	switch (qtype) {
 #define X(number, text) \
 	case number:    \
-		return METRICS_TYPE_##number;
-		METRICS_TYPES(X)
+		return NODENS_QTYPE_##number;
+		NODENS_QTYPES(X)
 #undef X
 	default:
-		return METRICS_TYPE_OTHER;
+		return NODENS_QTYPE_OTHER;
 	}
 }
 
@@ -27,6 +27,15 @@ unsigned int metrics_size_bucket(size_t size)
 	while (n < METRICS_SIZE_BUCKETS && size > bounds[n])
 		n++;
 	return n;
+}
+
+uint64_t metrics_label_hash(const char *text)
+{
+	uint64_t hash = FNV_OFFSET;
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * FNV_PRIME;
+	return hash;
 }
 
 struct zone_counters *metrics_zone(struct metrics *m, struct series *series)

@@ -1,44 +1,54 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Answers from the kernel: exact totals, given out after samples.
+ * Answers from the kernel: what the programs count by series, taken into the counters of the zones.
  *
- * The programs count hits exactly, but not by zone or type; the entries' hit samples tell that, but
- * are written once a second and CPU at most and lose what is in between. So samples are gathered in
- * cells, one for each combination of what is told apart; and the D hits that the counters grew by
- * since last time are dealt to them in proportion to their weights w of W in all: with a random r
- *in [0, W) the cell that takes the running weight from a to b gets
- *
- *	floor((D * b + r) / W) - floor((D * a + r) / W)
- *
- * These are whole numbers, never negative, D in sum whatever r is, and D * w / W on average: no
- * remainder to carry. What came over IPv6 is dealt likewise among the cells' shares, what was stale
- * among the samples that were. Without samples those of last time serve once more; without any at
- * all the hits wait.
+ * Contract: metrics.h. The programs know a zone by a number, and slots carry it. So a number keeps
+ * its meaning for as long as a slot may have it: it comes to mean another zone only where the
+ * configuration before did not have the first one either, every entry was looked at since, and no
+ * program can still hold a slot as it was before that (config.settled). What a number's counts were
+ * when it was given is not the new owner's.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "metrics_priv.h"
 
-/* attrs of a cell, from bit 0: */
-#define TYPE_BITS     5
-#define RCODE_BITS    4
-#define PLUGIN_BITS   4
-#define SIZE_BITS     4
-#define BIT_DO	      0
-#define BIT_KIND      1
-#define AT_TYPE	      2
-#define AT_RCODE      (AT_TYPE + TYPE_BITS)
-#define AT_PLUGIN     (AT_RCODE + RCODE_BITS)
-#define AT_REQUEST    (AT_PLUGIN + PLUGIN_BITS)
-#define AT_RESPONSE   (AT_REQUEST + SIZE_BITS)
-#define FIELD(a, b)   ((a) >> AT_##b & ((1u << b##_BITS) - 1))
-#define REQUEST_BITS  SIZE_BITS
-#define RESPONSE_BITS SIZE_BITS
+_Static_assert(NODENS_TIME_BUCKETS == HISTOGRAM_BUCKETS + 1, "durations are those of a histogram");
 
-_Static_assert(METRICS_TYPE_COUNT <= 1 << TYPE_BITS, "type");
-_Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcode");
-_Static_assert(PLUGIN_COUNT <= 1 << PLUGIN_BITS, "plugin");
-_Static_assert(METRICS_SIZE_BUCKETS < 1 << SIZE_BITS, "sizes");
+/* ---- replies ---- */
+
+/* Who made the reply, and of cached ones which kind it is; below it the rcode. */
+enum made { MADE_CACHE_POSITIVE, MADE_CACHE_NEGATIVE, MADE_HOSTS, MADE_TEMPLATE, MADE_COUNT };
+
+#define RCODE_BITS 4
+
+_Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcodes");
+_Static_assert(MADE_COUNT << RCODE_BITS <= NODENS_SERIES_REPLIES, "replies");
+
+static enum made made_by(const struct metrics_kernel_entry *entry)
+{
+	if (entry->plugin == PLUGIN_HOSTS)
+		return MADE_HOSTS;
+	if (entry->plugin == PLUGIN_TEMPLATE)
+		return MADE_TEMPLATE;
+	return entry->kind == NODENS_NEGATIVE ? MADE_CACHE_NEGATIVE : MADE_CACHE_POSITIVE;
+}
+
+struct store_series metrics__kernel_series(struct metrics *m,
+					   const struct metrics_kernel_entry *entry)
+{
+	const struct series *zone = metrics_zone_series(m, entry->block, entry->zone);
+
+	return (struct store_series){
+		.number = zone->number,
+		.type = metrics_type(entry->qtype),
+		.reply = made_by(entry) << RCODE_BITS | rcode__of(entry->rcode),
+	};
+}
+
+/* ---- counts ---- */
 
 static uint64_t next_random(struct metrics *m)
 {
@@ -48,147 +58,88 @@ static uint64_t next_random(struct metrics *m)
 	return m->random;
 }
 
-/* Of @total, what falls to the running weight up to @upto of @of. */
-static uint64_t dealt(uint64_t total, uint64_t upto, uint64_t of, uint64_t r)
+static uint64_t measured(const struct nodens_times *times)
 {
-	return (uint64_t)(((unsigned __int128)total * upto + r) / of);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < NODENS_TIME_BUCKETS; i++)
+		n += times->bucket[i];
+	return n;
 }
 
-static struct kernel_cell *find_cell(struct kernel_cells *cells, const struct kernel_cell *want)
+/*
+ * How long @n hits took, by what was measured of @of: the bucket in which measured ones a to b lie
+ * gets floor((n * b + r) / of) - floor((n * a + r) / of) with a random r below @of. These are whole
+ * numbers, n in sum, and in proportion on average.
+ */
+static void count_times(struct metrics *m, struct histogram *duration, uint64_t n)
 {
-	uint64_t hash = ((uintptr_t)want->zone ^ (uintptr_t)want->cache * 31) + want->attrs;
-	size_t at;
+	uint64_t of = measured(&m->times), upto = 0, given = 0, r;
 
-	hash *= 0x9e3779b97f4a7c15ull;
-	for (at = hash >> 32 & (KERNEL_CELLS - 1); cells->cell[at].zone;
-	     at = (at + 1) & (KERNEL_CELLS - 1)) {
-		const struct kernel_cell *cell = &cells->cell[at];
-
-		if (cell->zone == want->zone && cell->cache == want->cache &&
-		    cell->attrs == want->attrs)
-			return &cells->cell[at];
-	}
-	cells->cell[at] = *want;
-	cells->len++;
-	return &cells->cell[at];
-}
-
-void metrics__kernel_hits(struct metrics *m, const struct metrics_kernel_hits *hits)
-{
-	struct kernel_cell want = {
-		.zone = metrics_zone_series(m, hits->block, hits->zone),
-		.cache = metrics_cache_series(m, hits->block),
-		.attrs = (uint32_t) !!(hits->key_flags & NODENS_KEY_DO) << BIT_DO |
-			 (uint32_t)(hits->kind == NODENS_NEGATIVE) << BIT_KIND |
-			 (uint32_t)metrics_type(hits->qtype) << AT_TYPE |
-			 (uint32_t)rcode__of(hits->rcode) << AT_RCODE |
-			 (uint32_t)hits->plugin << AT_PLUGIN |
-			 metrics_size_bucket(hits->request_size) << AT_REQUEST |
-			 metrics_size_bucket(hits->response_size) << AT_RESPONSE,
-	};
-	struct kernel_cell *cell;
-
-	if (!hits->hits)
+	if (!of) { /* the first hit of all is measured: it must be on its way */
+		duration->bucket[0] += n;
 		return;
-	if (m->pending->len >= KERNEL_CELLS_MAX)
-		metrics__settle(m);
-	/* No hits to give out, and yet samples: they are dropped, the counters will tell. */
-	if (m->pending->len >= KERNEL_CELLS_MAX)
-		memset(m->pending, 0, sizeof(*m->pending));
-	cell = find_cell(m->pending, &want);
-	cell->hits += hits->hits;
-	cell->stale += hits->stale ? hits->hits : 0;
-	cell->request_bytes += hits->request_size * hits->hits;
-	cell->response_bytes += hits->response_size * hits->hits;
-}
-
-/* @n hits, @ip6 of them over IPv6, as the cell's samples were. */
-static void count_hits(struct metrics *m, const struct kernel_cell *cell, uint64_t n, uint64_t ip6)
-{
-	struct zone_counters *zone = metrics_zone(m, cell->zone);
-	enum metrics_type type = FIELD(cell->attrs, TYPE);
-	enum plugin_id plugin = FIELD(cell->attrs, PLUGIN);
-
-	zone->requests[0][0][type] += n - ip6;
-	zone->requests[0][1][type] += ip6;
-	zone->responses[plugin][FIELD(cell->attrs, RCODE)] += n;
-	zone->duration.bucket[0] += n;
-	zone->duration.sum_ns += n * METRICS_KERNEL_NS;
-	zone->request_size[0].bucket[FIELD(cell->attrs, REQUEST)] += n;
-	zone->request_size[0].sum += dealt(cell->request_bytes, n, cell->hits, 0);
-	zone->response_size[0].bucket[FIELD(cell->attrs, RESPONSE)] += n;
-	zone->response_size[0].sum += dealt(cell->response_bytes, n, cell->hits, 0);
-	if (cell->attrs >> BIT_DO & 1)
-		zone->dnssec_ok += n;
-	if (plugin == PLUGIN_CACHE)
-		cell->cache->cache.hits[cell->attrs >> BIT_KIND & 1] += n;
-}
-
-struct weights {
-	uint64_t hits, stale;
-};
-
-static struct weights weigh(const struct kernel_cells *cells)
-{
-	struct weights sum = { 0, 0 };
-
-	for (size_t i = 0; i < KERNEL_CELLS; i++) {
-		sum.hits += cells->cell[i].hits;
-		sum.stale += cells->cell[i].stale;
 	}
-	return sum;
+	r = next_random(m) % of;
+	for (size_t i = 0; i < NODENS_TIME_BUCKETS; i++) {
+		uint64_t sum;
+
+		upto += m->times.bucket[i];
+		sum = (uint64_t)(((unsigned __int128)n * upto + r) / of);
+		duration->bucket[i] += sum - given;
+		given = sum;
+	}
+	duration->sum_ns += (uint64_t)((unsigned __int128)n * m->times.sum_ns / of);
 }
 
-static void deal(struct metrics *m, const struct kernel_cells *cells,
-		 const struct kernel_totals *total)
+/* CoreDNS' first bucket is for messages of no octets. */
+static void count_sizes(struct zone_counters *zone, const struct nodens_series *more)
 {
-	struct weights sum = weigh(cells), at = { 0, 0 };
-	uint64_t stale_of = sum.stale ? sum.stale : sum.hits;
-	uint64_t r = next_random(m) % sum.hits, r_stale = next_random(m) % stale_of;
-	uint64_t r6 = total->hits ? next_random(m) % total->hits : 0;
-	uint64_t given = 0, stale_at = 0;
+	for (size_t i = 0; i < NODENS_SERIES_SIZES * NODENS_SERIES_SIZES; i++) {
+		zone->request_size[0].bucket[i / NODENS_SERIES_SIZES + 1] += more->sizes[i];
+		zone->response_size[0].bucket[i % NODENS_SERIES_SIZES + 1] += more->sizes[i];
+	}
+	zone->request_size[0].sum += more->request_bytes;
+	zone->response_size[0].sum += more->reply_bytes;
+}
 
-	for (size_t i = 0; i < KERNEL_CELLS; i++) {
-		const struct kernel_cell *cell = &cells->cell[i];
-		uint64_t n, ip6 = 0, stale_next;
+static void count_replies(struct zone_counters *zone, struct cache_counters *cache,
+			  const __u64 n[NODENS_SERIES_REPLIES])
+{
+	static const enum plugin_id plugins[MADE_COUNT] = {
+		[MADE_CACHE_POSITIVE] = PLUGIN_CACHE,
+		[MADE_CACHE_NEGATIVE] = PLUGIN_CACHE,
+		[MADE_HOSTS] = PLUGIN_HOSTS,
+		[MADE_TEMPLATE] = PLUGIN_TEMPLATE,
+	};
 
-		if (!cell->zone)
-			continue;
-		n = dealt(total->hits, at.hits + cell->hits, sum.hits, r) -
-		    dealt(total->hits, at.hits, sum.hits, r);
-		at.hits += cell->hits;
-		if (n) {
-			ip6 = dealt(total->ip6, given + n, total->hits, r6) -
-			      dealt(total->ip6, given, total->hits, r6);
-			given += n;
-			count_hits(m, cell, n, ip6);
+	for (unsigned int i = 0; i < MADE_COUNT << RCODE_BITS; i++) {
+		enum made made = i >> RCODE_BITS;
+		unsigned int rcode = i & ((1u << RCODE_BITS) - 1);
+
+		/* no slot says others; what counts all the same must add up */
+		zone->responses[plugins[made]][rcode < RCODE_COUNT ? rcode : RCODE_OTHER] += n[i];
+		if (made == MADE_CACHE_POSITIVE)
+			cache->hits[NODENS_POSITIVE] += n[i];
+		if (made == MADE_CACHE_NEGATIVE)
+			cache->hits[NODENS_NEGATIVE] += n[i];
+	}
+}
+
+static void count_requests(struct metrics *m, struct zone_counters *zone,
+			   const __u64 n[2 * NODENS_SERIES_TYPES])
+{
+	uint64_t all = 0;
+
+	for (int ip6 = 0; ip6 < 2; ip6++) {
+		for (int type = 0; type < NODENS_QTYPE_COUNT; type++) {
+			uint64_t hits = n[ip6 * NODENS_SERIES_TYPES + type];
+
+			zone->requests[0][ip6][type] += hits;
+			all += hits;
 		}
-		stale_next = stale_at + (sum.stale ? cell->stale : cell->hits);
-		cell->cache->cache.stale += dealt(total->stale, stale_next, stale_of, r_stale) -
-					    dealt(total->stale, stale_at, stale_of, r_stale);
-		stale_at = stale_next;
 	}
-}
-
-static int read_totals(struct metrics *m, struct kernel_totals *out)
-{
-	uint64_t counters[NODENS_CTR_COUNT];
-	int ret;
-
-	if (!m->config.kernel)
-		return -1;
-	ret = m->config.kernel(m->config.ctx, counters);
-	if (ret)
-		return ret;
-	out->hits = counters[NODENS_CTR_HIT] + counters[NODENS_CTR_HIT_TC];
-	out->ip6 = counters[NODENS_CTR_HIT_IP6];
-	out->stale = counters[NODENS_CTR_HIT_STALE];
-	return 0;
-}
-
-void metrics_kernel_start(struct metrics *m)
-{
-	read_totals(m, &m->settled);
+	count_times(m, &zone->duration, all);
 }
 
 /* A counter that fell was made anew. */
@@ -197,29 +148,176 @@ static uint64_t grown(uint64_t now, uint64_t before)
 	return now >= before ? now - before : now;
 }
 
+static bool grow(uint64_t *out, const void *now, const void *before, size_t size)
+{
+	const uint64_t *a = now, *b = before;
+	bool any = false;
+
+	for (size_t i = 0; i < size / sizeof(*out); i++) {
+		out[i] = grown(a[i], b[i]);
+		any |= out[i];
+	}
+	return any;
+}
+
+/* What was counted under @number since it was last read. */
+static void read_number(struct metrics *m, uint32_t number)
+{
+	struct kernel_number *from = &m->numbers[number];
+	struct series *series = from->zone ? from->zone : m->other;
+	struct series *cache = from->cache ? from->cache : m->other_cache;
+	struct nodens_series now, more;
+	struct zone_counters *zone;
+
+	if (m->config.series(m->config.ctx, number, &now) ||
+	    !grow((uint64_t *)&more, &now, &from->seen, sizeof(now)))
+		return;
+	from->seen = now;
+	zone = metrics_zone(m, series);
+	count_requests(m, zone, more.requests);
+	count_replies(zone, &cache->cache, more.replies);
+	count_sizes(zone, &more);
+	zone->dnssec_ok += more.dnssec_ok;
+	cache->cache.stale += more.stale;
+}
+
+/* What was measured since the last time stands for the hits since then; where nothing was, as
+ * before. */
+static void read_times(struct metrics *m)
+{
+	struct nodens_times now, more;
+
+	if (m->config.times(m->config.ctx, &now))
+		return;
+	grow((uint64_t *)&more, &now, &m->times_seen, sizeof(now));
+	if (measured(&more))
+		m->times = more;
+	m->times_seen = now;
+}
+
 void metrics__settle(struct metrics *m)
 {
-	struct kernel_totals now, total;
-	struct kernel_cells *cells = m->pending;
+	if (!m->numbers)
+		return;
+	read_times(m);
+	for (uint32_t i = 0; i < m->numbers_len; i++)
+		read_number(m, i);
+}
 
-	if (read_totals(m, &now))
-		return;
-	total.hits = grown(now.hits, m->settled.hits);
-	total.ip6 = grown(now.ip6, m->settled.ip6);
-	total.stale = grown(now.stale, m->settled.stale);
-	/* Counters are read one after the other while they grow: the rest of these waits. */
-	if (total.ip6 > total.hits)
-		total.ip6 = total.hits;
-	if (!total.hits && !total.stale)
-		return;
-	if (cells->len) {
-		m->pending = m->last;
-		m->last = cells;
-		memset(m->pending, 0, sizeof(*m->pending));
+/* ---- numbers ---- */
+
+/* The first configuration with a kernel path: what there is by now is an earlier agent's. */
+static bool open_numbers(struct metrics *m)
+{
+	uint32_t n = m->config.series_count ? m->config.series_count(m->config.ctx) : 0;
+	struct kernel_number *numbers;
+
+	if (m->numbers || !n)
+		return m->numbers;
+	numbers = calloc(n, sizeof(*numbers));
+	if (!numbers)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		struct nodens_zone zone;
+
+		m->config.series(m->config.ctx, i, &numbers[i].seen);
+		if (i == NODENS_SERIES_OTHER || m->config.zone(m->config.ctx, i, &zone) ||
+		    !zone.hash)
+			continue;
+		/* entries may have it: until they were looked at with this configuration */
+		numbers[i].hash = zone.hash;
+		numbers[i].generation = m->generation - 1;
 	}
-	if (!m->last->len)
+	m->config.times(m->config.ctx, &m->times_seen);
+	m->times = m->times_seen;
+	m->numbers = numbers;
+	m->numbers_len = n;
+	return true;
+}
+
+/* Free, or of a zone that neither this configuration nor the one before has. */
+static bool available(const struct metrics *m, const struct kernel_number *number, bool settled)
+{
+	return !number->hash || (settled && number->generation + 1 < m->generation);
+}
+
+static uint32_t find_number(const struct metrics *m, uint64_t hash, bool settled)
+{
+	uint32_t found = NODENS_SERIES_OTHER;
+
+	for (uint32_t i = 1; i < m->numbers_len; i++) {
+		if (m->numbers[i].hash == hash)
+			return i;
+		/* one that was never used comes before one that may come back */
+		if (available(m, &m->numbers[i], settled) &&
+		    (!found || (m->numbers[found].hash && !m->numbers[i].hash)))
+			found = i;
+	}
+	return found;
+}
+
+static void give_number(struct metrics *m, struct series *zone, bool settled)
+{
+	struct nodens_zone meaning = { .hash = metrics_label_hash(zone->labels) };
+	uint32_t n = find_number(m, meaning.hash, settled);
+	struct kernel_number *number = &m->numbers[n];
+
+	if (n == NODENS_SERIES_OTHER) {
+		m->numbers_lacking++;
 		return;
-	deal(m, m->last, &total);
-	now.ip6 -= grown(now.ip6, m->settled.ip6) - total.ip6;
-	m->settled = now;
+	}
+	if (number->hash != meaning.hash) {
+		snprintf(meaning.labels, sizeof(meaning.labels), "%s", zone->labels);
+		if (m->config.set_zone(m->config.ctx, n, &meaning)) {
+			m->numbers_lacking++;
+			return;
+		}
+		if (number->zone)
+			number->zone->number = NODENS_SERIES_OTHER;
+	}
+	number->zone = zone;
+	number->hash = meaning.hash;
+	zone->number = n;
+}
+
+void metrics_kernel_number(struct metrics *m)
+{
+	bool settled;
+
+	m->numbers_lacking = 0;
+	if (!open_numbers(m))
+		return;
+	settled = m->config.settled(m->config.ctx);
+	for (size_t i = 0; i < m->blocks_len; i++) {
+		for (size_t k = 0; k < m->blocks[i].zones_len; k++) {
+			struct series *zone = m->blocks[i].zones[k];
+
+			if (zone == m->other)
+				continue;
+			if (!zone->number)
+				give_number(m, zone, settled);
+			if (!zone->number)
+				continue;
+			m->numbers[zone->number].cache = m->blocks[i].cache;
+			m->numbers[zone->number].generation = m->generation;
+		}
+	}
+}
+
+/* Slots may have the number for a moment more: what comes in then is nobody's. */
+void metrics_kernel_forget(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->numbers_len; i++) {
+		struct kernel_number *number = &m->numbers[i];
+
+		if (number->zone && number->zone->generation != m->generation)
+			number->zone = NULL;
+		if (number->cache && number->cache->generation != m->generation)
+			number->cache = NULL;
+	}
+}
+
+uint32_t metrics__series_lacking(const struct metrics *m)
+{
+	return m->numbers_lacking;
 }

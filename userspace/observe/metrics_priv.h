@@ -11,35 +11,6 @@
 #include "observe/metrics.h"
 #include "observe/metrics_page.h"
 
-/* The types told apart, as in CoreDNS; others are "other". */
-#define METRICS_TYPES(X) \
-	X(1, "A")        \
-	X(28, "AAAA")    \
-	X(15, "MX")      \
-	X(6, "SOA")      \
-	X(5, "CNAME")    \
-	X(12, "PTR")     \
-	X(16, "TXT")     \
-	X(2, "NS")       \
-	X(33, "SRV")     \
-	X(43, "DS")      \
-	X(48, "DNSKEY")  \
-	X(46, "RRSIG")   \
-	X(47, "NSEC")    \
-	X(50, "NSEC3")   \
-	X(65, "HTTPS")   \
-	X(251, "IXFR")   \
-	X(252, "AXFR")   \
-	X(255, "ANY")
-
-enum metrics_type {
-#define X(number, text) METRICS_TYPE_##number,
-	METRICS_TYPES(X)
-#undef X
-		METRICS_TYPE_OTHER,
-	METRICS_TYPE_COUNT
-};
-
 /* CoreDNS' size buckets; the last is for all above. */
 #define METRICS_SIZE_BOUNDS                                                                    \
 	{                                                                                      \
@@ -56,7 +27,7 @@ struct metrics_size {
 };
 
 struct zone_counters {
-	uint64_t requests[2][2][METRICS_TYPE_COUNT]; /* TCP, IPv6, type */
+	uint64_t requests[2][2][NODENS_QTYPE_COUNT]; /* TCP, IPv6, type */
 	uint64_t responses[PLUGIN_COUNT][RCODE_COUNT];
 	struct histogram duration;
 	struct metrics_size request_size[2], response_size[2]; /* TCP */
@@ -79,6 +50,7 @@ enum series_kind { SERIES_ZONE, SERIES_CACHE, SERIES_TEMPLATE, SERIES_KINDS };
 struct series {
 	struct series *next;	    /* in its bucket */
 	unsigned int generation;    /* the configuration that last had it */
+	uint32_t number;	    /* the programs': NODENS_SERIES_OTHER: it has none */
 	uint32_t plugins;	    /* bit n: the block has the n-th directive */
 	struct zone_counters *zone; /* from the first query on */
 	struct cache_counters cache;
@@ -106,24 +78,16 @@ struct zone_slot { /* hash 0: free */
 	uint32_t block, zone;
 };
 
-/* The samples of one interval that agree in everything that is told apart. */
-struct kernel_cell {
-	struct series *zone, *cache; /* NULL: free */
-	uint32_t attrs;
-	uint64_t hits, stale; /* stale: of the hits */
-	uint64_t request_bytes, response_bytes;
-};
-
-#define KERNEL_CELLS	 4096 /* a power of 2 */
-#define KERNEL_CELLS_MAX (KERNEL_CELLS / 4 * 3)
-
-struct kernel_cells {
-	struct kernel_cell cell[KERNEL_CELLS];
-	size_t len;
-};
-
-struct kernel_totals {
-	uint64_t hits, ip6, stale;
+/*
+ * What the programs count under one number (headers/nodens_series.h). A number is a series' from
+ * when it is given it until another needs it more; in between what comes in is still the first's.
+ */
+struct kernel_number {
+	struct series *zone;	 /* NULL: no query was ever counted under it, as far as is known */
+	struct series *cache;	 /* of the block that has the zone */
+	unsigned int generation; /* the last configuration in which it was in use */
+	uint64_t hash;		 /* of the labels; 0: none */
+	struct nodens_series seen;
 };
 
 struct metrics {
@@ -138,8 +102,10 @@ struct metrics {
 	struct series *dropped, *other, *other_cache;
 	struct zone_counters spare;
 
-	struct kernel_cells *pending, *last; /* samples since, and those last used */
-	struct kernel_totals settled;
+	struct kernel_number *numbers; /* [0]: NODENS_SERIES_OTHER; NULL: no kernel path yet */
+	uint32_t numbers_len;
+	uint32_t numbers_lacking;	       /* zones of the configuration that have none */
+	struct nodens_times times, times_seen; /* by which hits are dealt out; read last */
 	uint64_t random;
 
 	uint64_t setup_errors[METRICS_SETUP_ERROR_COUNT];
@@ -155,11 +121,19 @@ struct series *metrics_zone_series(struct metrics *m, size_t block, size_t zone)
 struct series *metrics_cache_series(struct metrics *m, size_t block);
 /* The series' counters; m->spare where there is no memory. */
 struct zone_counters *metrics_zone(struct metrics *m, struct series *series);
-enum metrics_type metrics_type(uint16_t qtype);
+enum nodens_qtype metrics_type(uint16_t qtype);
 unsigned int metrics_size_bucket(size_t size);
+/* FNV-1a, 64 bits. */
+#define FNV_OFFSET 0xcbf29ce484222325ull
+#define FNV_PRIME  0x100000001b3ull
+uint64_t metrics_label_hash(const char *text);
 
-/* metrics_kernel.c: the counters as they are now are the start. */
-void metrics_kernel_start(struct metrics *m);
+/*
+ * metrics_kernel.c. metrics_kernel_number(): numbers for all zones of the configuration that begins
+ * here. metrics_kernel_forget(): series that went out of it are about to be freed.
+ */
+void metrics_kernel_number(struct metrics *m);
+void metrics_kernel_forget(struct metrics *m);
 
 /* metrics_series.c: frees what metrics__configure() made. */
 void metrics_unconfigure(struct metrics *m);

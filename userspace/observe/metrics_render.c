@@ -25,11 +25,11 @@ static const char *const proto_text[2] = { "proto=\"udp\"", "proto=\"tcp\"" };
 
 #define TYPE(type) "type=\"" type "\""
 
-static const char *const type_text[METRICS_TYPE_COUNT] = {
-#define X(number, text) [METRICS_TYPE_##number] = text,
-	METRICS_TYPES(X)
+static const char *const type_text[NODENS_QTYPE_COUNT] = {
+#define X(number, text) [NODENS_QTYPE_##number] = text,
+	NODENS_QTYPES(X)
 #undef X
-		[METRICS_TYPE_OTHER] = "other",
+		[NODENS_QTYPE_OTHER] = "other",
 };
 
 static const char *const plugin_text[PLUGIN_COUNT] = {
@@ -86,9 +86,9 @@ static void render_size(struct metrics_page *page, const char *name, const char 
 
 static void render_requests(struct metrics_page *page, const struct series *series)
 {
-	for (int i = 0; i < 4 * METRICS_TYPE_COUNT; i++) {
-		int tcp = i / (2 * METRICS_TYPE_COUNT), ip6 = i / METRICS_TYPE_COUNT % 2;
-		int type = i % METRICS_TYPE_COUNT;
+	for (int i = 0; i < 4 * NODENS_QTYPE_COUNT; i++) {
+		int tcp = i / (2 * NODENS_QTYPE_COUNT), ip6 = i / NODENS_QTYPE_COUNT % 2;
+		int type = i % NODENS_QTYPE_COUNT;
 		uint64_t n = series->zone->requests[tcp][ip6][type];
 		char extra[64];
 
@@ -150,14 +150,14 @@ static void render_zones(struct metrics *m, struct metrics_page *page)
 	} families[] = {
 		{ "coredns_dns_requests_total", "counter",
 		  "DNS requests per server, zone, protocol, family and type, with those answered "
-		  "in "
-		  "the kernel.",
+		  "in the kernel.",
 		  render_requests },
 		{ "coredns_dns_responses_total", "counter",
 		  "DNS responses per server, zone, rcode and plugin that answered.",
 		  render_responses },
 		{ "coredns_dns_request_duration_seconds", "histogram",
-		  "Time each request took; one answered in the kernel counts as 2 us.",
+		  "Time each request took. Of those answered in the kernel one in 1024 at most is "
+		  "measured and stands for the others: the count is exact, the rest as measured.",
 		  render_duration },
 		{ "coredns_dns_request_size_bytes", "histogram", "Size of the requests.",
 		  render_request_size },

@@ -16,24 +16,12 @@
 /* A series that went out of the configuration stays: it may come back. No more than these. */
 #define RETIRED_MAX 1024
 
-#define FNV_OFFSET 0xcbf29ce484222325ull
-#define FNV_PRIME  0x100000001b3ull
-
-static uint64_t label_hash(const char *text)
-{
-	uint64_t hash = FNV_OFFSET;
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * FNV_PRIME;
-	return hash;
-}
-
 /* @full: what stands in for a series beyond METRICS_MAX_SERIES. NULL: out of memory. */
 static struct series *get_series(struct metrics *m, enum series_kind kind, const char *labels,
 				 struct series *full)
 {
 	struct registry *registry = &m->registry[kind];
-	struct series **bucket = &registry->buckets[label_hash(labels) % SERIES_BUCKETS];
+	struct series **bucket = &registry->buckets[metrics_label_hash(labels) % SERIES_BUCKETS];
 	struct series *series = *bucket;
 
 	while (series && strcmp(series->labels, labels) != 0)
@@ -83,7 +71,7 @@ static void drop_retired(struct metrics *m, struct registry *registry)
 			series_free(series);
 			continue;
 		}
-		bucket = &registry->buckets[label_hash(series->labels) % SERIES_BUCKETS];
+		bucket = &registry->buckets[metrics_label_hash(series->labels) % SERIES_BUCKETS];
 		series->next = *bucket;
 		*bucket = series;
 		registry->list[kept++] = series;
@@ -102,6 +90,7 @@ static bool drop_retired_ones(struct metrics *m)
 	}
 	if (retired <= RETIRED_MAX)
 		return false;
+	metrics_kernel_forget(m);
 	for (int kind = 0; kind < SERIES_KINDS; kind++)
 		drop_retired(m, &m->registry[kind]);
 	return true;
@@ -433,12 +422,10 @@ int metrics__configure(struct metrics *m, const struct corefile *cf)
 	m->blocks_len = cf->blocks_len;
 	m->zone_slots = slots;
 	m->zone_mask = mask;
-	if (drop_retired_ones(m)) {
-		memset(m->pending, 0, sizeof(*m->pending));
-		memset(m->last, 0, sizeof(*m->last));
+	if (drop_retired_ones(m))
 		name_late(m, cf);
-	}
 	number_caches(m, cf);
+	metrics_kernel_number(m);
 	return 0;
 }
 

@@ -61,7 +61,6 @@ static uint16_t saturate(uint32_t n)
 
 void entry_look(struct store *store, uint32_t slot, uint32_t *last_use)
 {
-	const struct store_config *config = &store->config;
 	struct slot_meta *meta = store_meta(store, slot);
 	uint32_t hits, delta;
 
@@ -79,17 +78,13 @@ void entry_look(struct store *store, uint32_t slot, uint32_t *last_use)
 	meta->used = 1;
 	meta->run = saturate(meta->run + delta + meta->by_agent);
 	meta->by_agent = 0;
-	if (delta && config->hits)
-		config->hits(config->ctx, store_slot(store, slot), meta->partition, delta);
 }
 
 void entry_drop(struct store *store, uint32_t slot)
 {
 	const struct nodens_slot *bytes = store_slot(store, slot);
 	struct slot_meta *meta = store_meta(store, slot);
-	uint32_t last_use;
 
-	entry_look(store, slot, &last_use); /* the last hits are told */
 	if (bytes->key_flags & NODENS_KEY_NX_BELOW)
 		depths_count(store, depths_labels(bytes->data, bytes->name_len), -1);
 	timer_remove(store, slot);
@@ -185,11 +180,19 @@ static uint32_t republish(struct store *store, uint32_t slot, union slot_buf *im
 	return copy;
 }
 
+/* A copy of the entry's slot as it is now, to be changed. */
+static void copy_slot(const struct store *store, uint32_t slot, union slot_buf *image)
+{
+	memset(image, 0, sizeof(*image));
+	memcpy(image->bytes, store_slot(store, slot), slot_size(slot));
+	slot_sample(store, slot, &image->slot.hits, &image->slot.last_use);
+}
+
 /*
- * The one thing of a published slot that the agent changes. Mapped, it is one aligned store of 32
- * bits: a program reads what was or what is, either right by itself, since no other field has to
- * agree with it. By bpf() the kernel would copy the whole value over itself, which is no store of
- * one word and would undo hits counted meanwhile; so there the entry gets another slot.
+ * What of a published slot the agent changes: stale_s and series. Mapped, each is one aligned store
+ * of one word: a program reads what was or what is, either right by itself, since no other field
+ * has to agree with it. By bpf() the kernel would copy the whole value over itself, which is no
+ * store of one word and would undo hits counted meanwhile; so there the entry gets another slot.
  */
 uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 {
@@ -202,9 +205,25 @@ uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s)
 		__atomic_store_n(&from->stale_s, stale_s, __ATOMIC_RELAXED);
 		return slot;
 	}
-	memset(&image, 0, sizeof(image));
-	memcpy(image.bytes, from, slot_size(slot));
-	slot_sample(store, slot, &image.slot.hits, &image.slot.last_use);
+	copy_slot(store, slot, &image);
 	image.slot.stale_s = stale_s;
 	return republish(store, slot, &image);
+}
+
+uint32_t entry_set_series(struct store *store, uint32_t slot, uint16_t series)
+{
+	struct nodens_slot *from = store_slot(store, slot);
+	union slot_buf image;
+	uint32_t copy;
+
+	if (from->series == series)
+		return slot;
+	if (store->publisher->in_place) {
+		__atomic_store_n(&from->series, series, __ATOMIC_RELAXED);
+		return slot;
+	}
+	copy_slot(store, slot, &image);
+	image.slot.series = series;
+	copy = republish(store, slot, &image);
+	return copy == slot ? STORE_NONE : copy;
 }

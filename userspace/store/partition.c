@@ -195,6 +195,25 @@ struct move {
 	uint16_t partition;
 };
 
+/*
+ * Its hits count for the series that it has now. Where no slot can be had to say so, it goes: its
+ * old series may come to mean another. The slot that it is in, or STORE_NONE.
+ */
+static uint32_t count_for(struct store *store, uint32_t slot, uint16_t partition)
+{
+	const struct store_config *config = &store->config;
+	uint32_t now;
+
+	if (!config->series)
+		return slot;
+	now = entry_set_series(
+		store, slot,
+		config->series(config->ctx, store_slot(store, slot), partition).number);
+	if (now == STORE_NONE)
+		entry_remove(store, slot);
+	return now;
+}
+
 /* Ask whose @slot is now. False: nobody's, and it went. */
 static bool decide(struct store *store, uint32_t slot, uint32_t n, store_partition_fn *fn,
 		   void *ctx, uint64_t now_ns, struct move *move)
@@ -214,6 +233,9 @@ static bool decide(struct store *store, uint32_t slot, uint32_t n, store_partiti
 		slot = entry_set_stale(store, slot, put.stale_s);
 	if (fn)
 		entry_apply(store, slot, &put, now_ns);
+	slot = count_for(store, slot, put.partition);
+	if (slot == STORE_NONE)
+		return false;
 	move->slot = slot;
 	move->partition = put.partition;
 	return true;
@@ -271,6 +293,7 @@ int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], ui
 	int ret;
 
 	entry_free_current(store);
+	store->divided = 0;
 	ret = moves ? partition_make(store, capacity, n, &parts) : -ENOMEM;
 	if (ret < 0) {
 		free(moves);
@@ -293,7 +316,15 @@ int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], ui
 	free(moves);
 	for (uint32_t i = 0; i < n * STORE_KINDS; i++)
 		shrink(store, &parts[i], now_ns);
+	store->divided = store->publisher->ops->ticket(store->publisher);
 	return ret;
+}
+
+bool store__settled(const struct store *store)
+{
+	struct publisher *publisher = store->publisher;
+
+	return store->divided && store->divided <= publisher->ops->passed(publisher);
 }
 
 int store__filter(struct store *store,

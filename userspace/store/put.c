@@ -26,8 +26,9 @@ struct insertion {
 static int make_image(const struct store *store, struct insertion *in, uint64_t now_ns,
 		      bool *overflow)
 {
+	const struct store_config *config = &store->config;
 	const struct store_put *put = in->put;
-	uint16_t limit = put->bufsize ? put->bufsize : store->config.bufsize;
+	uint16_t limit = put->bufsize ? put->bufsize : config->bufsize;
 	uint32_t rotate = nodens_rotation(store->stats.inserts, in->answer->rot_count);
 	struct nodens_slot *slot = &in->image.slot;
 	struct answer *part;
@@ -49,6 +50,13 @@ static int make_image(const struct store *store, struct insertion *in, uint64_t 
 	slot->stored_ns = now_ns;
 	slot->expires_ns = in->expires_ns;
 	slot->hits = slot->last_use = 0;
+	if (config->series) {
+		struct store_series series = config->series(config->ctx, slot, put->partition);
+
+		slot->series = series.number;
+		slot->type = series.type;
+		slot->reply = series.reply;
+	}
 	return 0;
 }
 

@@ -85,6 +85,12 @@ struct store_put {
 typedef bool store_partition_fn(void *ctx, const struct store_question *question,
 				const struct nodens_slot *slot, struct store_put *put);
 
+struct store_series {
+	uint16_t number; /* of nodens_series */
+	uint8_t type;	 /* enum nodens_qtype */
+	uint8_t reply;	 /* below NODENS_SERIES_REPLIES */
+};
+
 struct store_config {
 	/*
 	 * What the maps were made for, NODENS_POSITIVE and NODENS_NEGATIVE. Only the sum of both
@@ -115,11 +121,12 @@ struct store_config {
 	 */
 	void (*refresh)(void *ctx, const struct store_question *question, uint64_t now_ns);
 	/*
-	 * Hits that the programs have counted in the slot since this was last called for it (every
-	 * 13 s or so, and at the entry's end). Sampled as nodens_abi.h says: what a CPU still
-	 * gathers at an entry's end is not told. Must not call into the store; may be NULL.
+	 * Under what the programs count hits of the entry, as nodens_slot says: asked for when it
+	 * is put, and again by store__set_partitions(), where only the series is asked anew. Must
+	 * not call into the store. NULL: NODENS_SERIES_OTHER, 0.
 	 */
-	void (*hits)(void *ctx, const struct nodens_slot *slot, uint16_t partition, uint32_t hits);
+	struct store_series (*series)(void *ctx, const struct nodens_slot *slot,
+				      uint16_t partition);
 	void *ctx;
 };
 
@@ -167,6 +174,11 @@ void store__close(struct store *store); /* leaves the maps' content */
  */
 int store__set_partitions(struct store *store, const uint32_t (*capacity)[2], uint32_t n,
 			  store_partition_fn *fn, void *ctx, uint64_t now_ns);
+/*
+ * Can no program hold a slot any more as it was before the last store__set_partitions()? Then no
+ * hit is counted under a series that this gave to no entry.
+ */
+bool store__settled(const struct store *store);
 /* Remove all for which @keep is false; it must not call into the store. Returns how many went. */
 int store__filter(struct store *store,
 		  bool (*keep)(void *ctx, const struct store_question *question,
@@ -241,11 +253,6 @@ int store__remove_nx_below(struct store *store, const struct dns_name *qname_low
  * every 100 to 250 ms; where nothing is due it costs some 10 us at 65,536 entries.
  */
 void store__tick(struct store *store, uint64_t now_ns);
-/*
- * config.hits for all that has been counted so far: some 10 ns an entry that was ever in use. Does
- * nothing without mmap, where the round of store__tick() has to do.
- */
-void store__tell_hits(struct store *store);
 void store__stats(const struct store *store, struct store_stats *stats);
 /* -EINVAL: no such partition or kind. */
 int store__partition_stats(const struct store *store, uint32_t partition, int kind,

@@ -192,6 +192,7 @@ struct store {
 	struct walk walk;
 	uint32_t retired_head, retired_tail; /* in order of their tickets */
 	uint32_t n_retired;
+	uint64_t divided;	/* ticket of the last new partitions; 0: none */
 	uint32_t nx_below[64];	/* by number of labels */
 	unsigned int asked;	/* in this call of store__tick(): calls of config.refresh */
 	struct answer *current; /* what store__get() handed out, if made for it */
@@ -408,7 +409,7 @@ bool entry_is(const struct nodens_slot *slot, const struct dns_name *name, uint1
 /* Its expiry, to the nanosecond. */
 uint64_t entry_expires(const struct store *store, uint32_t slot);
 void entry_question(const struct store *store, uint32_t slot, struct store_question *question);
-/* Take in the hit samples: hits are told, the run goes on. *last_use as the slot has it. */
+/* Take in the hit samples: the run goes on. *last_use as the slot has it. */
 void entry_look(struct store *store, uint32_t slot, uint32_t *last_use);
 /* Does the index still name it? If not, it is forgotten. */
 bool entry_published(struct store *store, uint32_t slot);
@@ -423,6 +424,8 @@ void entry_apply(struct store *store, uint32_t slot, const struct store_put *put
  * another one, or @slot with nothing changed where none could be had.
  */
 uint32_t entry_set_stale(struct store *store, uint32_t slot, uint32_t stale_s);
+/* Its hits count for this series from now on. As entry_set_stale(), but STORE_NONE: no slot. */
+uint32_t entry_set_series(struct store *store, uint32_t slot, uint16_t series);
 
 /* partition.c: who may have how much */
 /* Fresh parts for these capacities; 1: less than asked for. *out is the caller's. */

@@ -249,21 +249,3 @@ void store__tick(struct store *store, uint64_t now_ns)
 	run_stale(store, now_ns);
 	run_walk(store, now_ns);
 }
-
-void store__tell_hits(struct store *store)
-{
-	uint32_t last_use;
-
-	/* a system call a slot: the round has to do */
-	if (!store->publisher->in_place || !store->config.hits)
-		return;
-	for (uint32_t cell = 0; cell < store->cells.unused; cell++) {
-		prefetch_cell(store, cell + 1);
-		for (uint32_t i = 0; i < cells_slots(store, cell); i++) {
-			uint32_t slot = cells_slot(store, cell, i);
-
-			if (store_meta(store, slot)->state == SLOT_LIVE)
-				entry_look(store, slot, &last_use);
-		}
-	}
-}

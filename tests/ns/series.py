@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""What the programs have counted, read from the pinned maps by bpftool, not by nodens."""
+import json
+import struct
+
+from lab import BPFFS, output, wait_until
+
+# struct nodens_series (headers/nodens_series.h), in words: its arrays, and then four sums
+ARRAYS = {"requests": 64, "replies": 64, "sizes": 64}
+HITS = 2  # the first counters of nodens_percpu: hits, hits_truncated
+
+
+def sums(pin):
+    """Of a per-CPU array's entries, each added up over the CPUs: [[word, ...], ...]"""
+    entries = []
+    for entry in json.loads(output("bpftool", "-j", "map", "dump", "pinned", pin)):
+        values = [bytes(int(octet, 16) for octet in cpu["value"]) for cpu in entry["values"]]
+        entries.append([sum(words) for words in zip(*(struct.unpack(f"={len(value) // 8}Q", value) for value in values))])
+    return entries
+
+
+def by_series(pin):
+    """[{"requests": N, "replies": N, "sizes": N}, ...]: each array added up."""
+    for words in sums(pin):
+        counts, at = {}, 0
+        for name, length in ARRAYS.items():
+            counts[name] = sum(words[at:at + length])
+            at += length
+        yield counts
+
+
+def hits_add_up(directory):
+    """Is each hit in one cell of each of the series' arrays? (One that is under way is not yet.)"""
+    hits = sum(sums(directory / "nodens_percpu")[0][:HITS])
+    counted = list(by_series(directory / "nodens_series"))
+    return all(sum(counts[name] for counts in counted) == hits for name in ARRAYS)
+
+
+def check():
+    """Of all agents that have left maps, or run."""
+    for pin in BPFFS.rglob("nodens_series"):
+        wait_until(3, lambda: hits_add_up(pin.parent),
+                   lambda: f"{sums(pin.parent / 'nodens_percpu')[0][:HITS]} hits, by series {list(by_series(pin))}")
