@@ -131,16 +131,6 @@ int nl__query(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *ctx)
 	return ret ? ret : interrupted ? -EINTR : 0;
 }
 
-void nl__put_no_ipv6_address(struct nlmsghdr *nlh)
-{
-	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
-
-	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(nlh, inet6);
-	mnl_attr_nest_end(nlh, spec);
-}
-
 int nl__request(struct nl *nl, struct nlmsghdr *nlh)
 {
 	return nl__query(nl, nlh, NULL, NULL);

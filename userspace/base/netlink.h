@@ -28,9 +28,6 @@ void nl__close(struct nl *nl);
 /* A request in @buf (MNL_SOCKET_BUFFER_SIZE bytes or more) with @extra bytes of zeroed header. */
 struct nlmsghdr *nl__begin(void *buf, uint16_t type, uint16_t flags, size_t extra, void **header);
 
-/* To a RTM_NEWLINK: the link makes itself no link-local IPv6 address. */
-void nl__put_no_ipv6_address(struct nlmsghdr *nlh);
-
 /* Send and wait for the acknowledgement: 0 or -errno. */
 int nl__request(struct nl *nl, struct nlmsghdr *nlh);
 /* Send and hand each answer to @cb (MNL_CB_OK goes on). -EINTR: the dump was not of one moment. */

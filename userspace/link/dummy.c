@@ -102,48 +102,6 @@ static int create(struct nl *nl, const char *name, const char *kind)
 	return nl__request(nl, nlh);
 }
 
-/* Ours from now on; nobody is to be asked about neighbours there. */
-static int claim(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-	int ret;
-
-	ifi->ifi_index = ifindex;
-	mnl_attr_put_str(nlh, IFLA_IFALIAS, DUMMY_ALIAS);
-	ret = nl__request(nl, nlh);
-	if (ret)
-		return ret;
-	/* No link-local address. A kernel without IPv6 knows no such attribute, and needs none. */
-	nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-	ifi->ifi_index = ifindex;
-	nl__put_no_ipv6_address(nlh);
-	nl__request(nl, nlh);
-	return 0;
-}
-
-static int bring_up(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-
-	ifi->ifi_index = ifindex;
-	ifi->ifi_flags = ifi->ifi_change = IFF_UP | IFF_NOARP;
-	return nl__request(nl, nlh);
-}
-
-static int remove_link(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_DELLINK, 0, sizeof(*ifi), (void **)&ifi);
-
-	ifi->ifi_index = ifindex;
-	return nl__request(nl, nlh);
-}
-
 /* What node-cache leaves behind is a dummy of this name without a word whose it is. */
 static bool is_ours(const struct link_state *state)
 {
@@ -161,6 +119,16 @@ static int make_link(struct nl *nl, const char *name)
 	 * that runs pods.
 	 */
 	return ret == -EOPNOTSUPP ? create(nl, name, "bridge") : ret;
+}
+
+/* Ours from now on. */
+static int claim(struct nl *nl, int ifindex)
+{
+	int ret = netdev_set_alias(nl, ifindex, DUMMY_ALIAS);
+
+	if (!ret)
+		netdev_no_ipv6_address(nl, ifindex);
+	return ret;
 }
 
 /*
@@ -186,10 +154,11 @@ static int ensure_link(struct nl *nl, struct dummy *dummy, bool claims, struct e
 	}
 	if (!ret && (made || claims) && strcmp(state.alias, DUMMY_ALIAS))
 		ret = claim(nl, state.ifindex);
+	/* nobody is to be asked about neighbours there */
 	if (!ret && !state.up)
-		ret = bring_up(nl, state.ifindex);
+		ret = netdev_set_up(nl, state.ifindex, IFF_NOARP);
 	if (ret && made)
-		remove_link(nl, state.ifindex);
+		netdev_delete(nl, state.ifindex);
 	if (ret)
 		return error__set(err, ret, "cannot make the link %s: %s%s%s", dummy->name,
 				  strerror(-ret), nl->message[0] ? ": " : "", nl->message);
@@ -444,7 +413,7 @@ void dummy__close(struct dummy *dummy, bool remove)
 		return;
 	if (remove && dummy->ifindex && !nl__open(&nl)) {
 		if (!get_link(&nl, dummy->name, &state) && !strcmp(state.alias, DUMMY_ALIAS))
-			remove_link(&nl, state.ifindex);
+			netdev_delete(&nl, state.ifindex);
 		nl__close(&nl);
 	}
 	free(dummy->addrs);
@@ -481,7 +450,7 @@ int dummy__remove_stale(struct error *err)
 	nlh = nl__begin(buf, RTM_GETLINK, NLM_F_DUMP, sizeof(*ifi), (void **)&ifi);
 	ret = nl__query(&nl, nlh, on_stale, &stale);
 	for (int i = 0; i < stale.n; i++)
-		n += !remove_link(&nl, stale.ifindex[i]);
+		n += !netdev_delete(&nl, stale.ifindex[i]);
 	nl__close(&nl);
 	return ret && ret != -EINTR ? error__set(err, ret, "rtnetlink: %s", strerror(-ret)) : n;
 }

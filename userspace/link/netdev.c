@@ -156,6 +156,54 @@ int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size
 	return ret;
 }
 
+int netdev_set_alias(struct nl *nl, int ifindex, const char *alias)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
+
+	ifi->ifi_index = ifindex;
+	mnl_attr_put_str(nlh, IFLA_IFALIAS, alias);
+	return nl__request(nl, nlh);
+}
+
+int netdev_set_up(struct nl *nl, int ifindex, unsigned int flags)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
+
+	ifi->ifi_index = ifindex;
+	ifi->ifi_flags = ifi->ifi_change = IFF_UP | flags;
+	return nl__request(nl, nlh);
+}
+
+int netdev_delete(struct nl *nl, int ifindex)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_DELLINK, 0, sizeof(*ifi), (void **)&ifi);
+
+	ifi->ifi_index = ifindex;
+	return nl__request(nl, nlh);
+}
+
+void netdev_no_ipv6_address(struct nl *nl, int ifindex)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct nlattr *spec, *inet6;
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
+
+	ifi->ifi_index = ifindex;
+	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, inet6);
+	mnl_attr_nest_end(nlh, spec);
+	nl__request(nl, nlh);
+}
+
 void netdev_note(char *note, size_t size, const char *fmt, ...)
 {
 	size_t len = strlen(note);

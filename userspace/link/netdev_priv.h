@@ -22,6 +22,14 @@ int netdev_get(struct nl *nl, const char *name, int ifindex, struct netdev *out)
 /* By name: 0 and its ifindex and alias (@alias_size 0: not asked for), or -ENODEV. */
 int netdev_find(struct nl *nl, const char *name, int *ifindex, char *alias, size_t alias_size);
 
+/* Of the device with this ifindex: 0 or -errno. @flags: besides IFF_UP. */
+int netdev_set_alias(struct nl *nl, int ifindex, const char *alias);
+int netdev_set_up(struct nl *nl, int ifindex, unsigned int flags);
+int netdev_delete(struct nl *nl, int ifindex);
+/* It makes itself no link-local one. A kernel without IPv6 knows no such attribute, and needs none.
+ */
+void netdev_no_ipv6_address(struct nl *nl, int ifindex);
+
 /* Writes a sysctl of the calling thread's namespace: 0 or -errno. */
 int sysctl_write(const char *path, const char *value);
 

@@ -106,18 +106,6 @@ static int open_own_netns(void *ctx)
 	return 0;
 }
 
-static int delete_link(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_DELLINK, 0, sizeof(*ifi), (void **)&ifi);
-	int ret;
-
-	ifi->ifi_index = ifindex;
-	ret = nl__request(nl, nlh);
-	return ret == -ENODEV ? 0 : ret;
-}
-
 /* With the lock held. 1: removed. */
 static int remove_stale(struct nl *nl, struct error *err)
 {
@@ -133,8 +121,8 @@ static int remove_stale(struct nl *nl, struct error *err)
 		return error__set(err, -EEXIST,
 				  "device " ND0 " exists, and nodens did not make it:"
 				  " rename or remove it");
-	ret = delete_link(nl, ifindex);
-	if (ret)
+	ret = netdev_delete(nl, ifindex);
+	if (ret && ret != -ENODEV)
 		return error__set(err, ret, "cannot remove a stale " ND0 ": %s", strerror(-ret));
 	return 1;
 }
@@ -209,33 +197,10 @@ static int make_pair(struct nl *nl, int netns_fd)
 	return nl__request(nl, nlh);
 }
 
-static int configure_nd0(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-
-	ifi->ifi_index = ifindex;
-	mnl_attr_put_str(nlh, IFLA_IFALIAS, ND0_ALIAS);
-	return nl__request(nl, nlh);
-}
-
 static int nd0_up(struct nl *nl, int ifindex)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-	int ret;
-
-	/* A kernel without IPv6 knows no such attribute, and needs none. */
-	ifi->ifi_index = ifindex;
-	nl__put_no_ipv6_address(nlh);
-	nl__request(nl, nlh);
-	nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-	ifi->ifi_index = ifindex;
-	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
-	ret = nl__request(nl, nlh);
-	return ret;
+	netdev_no_ipv6_address(nl, ifindex);
+	return netdev_set_up(nl, ifindex, 0);
 }
 
 int netns__bring_up(struct netns *netns)
@@ -267,7 +232,7 @@ static int make_veth(struct netns *netns, struct nl *nl, struct error *err)
 		ret = netdev_find(nl, ND0, &netns->nd0_ifindex, NULL, 0);
 	/* The alias first: an nd0 that is left here is known for ours. */
 	if (!ret)
-		ret = configure_nd0(nl, netns->nd0_ifindex);
+		ret = netdev_set_alias(nl, netns->nd0_ifindex, ND0_ALIAS);
 	if (!ret) {
 		int no6 = sysctl_write("/proc/sys/net/ipv6/conf/" ND0 "/disable_ipv6", "1");
 
@@ -363,7 +328,7 @@ void netns__close(struct netns *netns)
 		return;
 	/* It would go with the namespace, but that is later, and sockets may hold that. */
 	if (netns->nd0_ifindex && !nl__open(&nl)) {
-		delete_link(&nl, netns->nd0_ifindex);
+		netdev_delete(&nl, netns->nd0_ifindex);
 		nl__close(&nl);
 	}
 	if (netns->netns_fd >= 0)

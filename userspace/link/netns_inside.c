@@ -35,33 +35,6 @@
 const uint8_t nd0_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x00 };
 const uint8_t nd1_mac[ETH_ALEN] = { 0x02, 0x6e, 0x64, 0x6e, 0x73, 0x01 };
 
-static int link_up(struct nl *nl, const char *name, int *ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh;
-	int ret = netdev_find(nl, name, ifindex, NULL, 0);
-
-	if (ret)
-		return ret;
-	nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-	ifi->ifi_index = *ifindex;
-	ifi->ifi_flags = ifi->ifi_change = IFF_UP;
-	return nl__request(nl, nlh);
-}
-
-/* No address, so no duplicate address detection, no router solicitation. 0 also without IPv6. */
-static void no_ipv6_address(struct nl *nl, int ifindex)
-{
-	char buf[MNL_SOCKET_BUFFER_SIZE];
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = nl__begin(buf, RTM_NEWLINK, 0, sizeof(*ifi), (void **)&ifi);
-
-	ifi->ifi_index = ifindex;
-	nl__put_no_ipv6_address(nlh);
-	nl__request(nl, nlh);
-}
-
 /* Forwarding and the reverse path check are inherited from the node's defaults. */
 static int reset_ipv4(struct nl *nl, int ifindex)
 {
@@ -186,13 +159,16 @@ static int set_up(struct nl *nl, const struct netns_inside *in)
 	struct gateway gw6 = { AF_INET6, 16, { 0xfe, 0x80, [15] = 1 } }, gw4;
 	int lo, nd1, i, ret;
 
-	ret = link_up(nl, "lo", &lo);
+	ret = netdev_find(nl, "lo", &lo, NULL, 0);
+	if (!ret)
+		ret = netdev_set_up(nl, lo, 0);
 	if (!ret)
 		ret = netdev_find(nl, ND1, &nd1, NULL, 0);
 	if (ret)
 		return ret;
-	no_ipv6_address(nl, nd1);
-	ret = link_up(nl, ND1, &nd1);
+	/* so no duplicate address detection, no router solicitation */
+	netdev_no_ipv6_address(nl, nd1);
+	ret = netdev_set_up(nl, nd1, 0);
 	if (ret)
 		return ret;
 	gateway4(in, &gw4);
