@@ -113,33 +113,13 @@ static const struct option_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* -1: go on; else an exit status, and all has been said. */
-static int parse(int argc, char **argv, struct clients_options *opts)
-{
-	struct error err;
-	int first, ret = options__parse(rows, N_ROWS, opts, argc, argv, &first, &err);
-
-	if (ret == -ECANCELED) {
-		printf("usage: nodens %s [FLAG...]\n\n%s\n\n", argv[0], about);
-		options__print_help(rows, N_ROWS, stdout);
-		return pinned__finish(argv[0]);
-	}
-	if (!ret && first == argc)
-		return -1;
-	if (ret)
-		fprintf(stderr, "nodens clients: %s\n", err.text);
-	else
-		fprintf(stderr, "nodens clients: \"%s\": takes no arguments\n", argv[first]);
-	return EXIT_USAGE;
-}
-
 int cmd_clients(int argc, char **argv)
 {
 	struct clients_options opts = { .bpffs = NODENS_PIN_DIR,
 					.cni_results = NODENS_CNI_RESULTS };
 	struct listing listing = { .opts = &opts, .now_ns = clock_now() };
 	struct pinned pinned;
-	int ret = parse(argc, argv, &opts);
+	int ret = pinned__parse(rows, N_ROWS, &opts, argc, argv, "", about, NULL);
 
 	if (ret >= 0)
 		return ret;

@@ -126,16 +126,12 @@ int cmd_dump(int argc, char **argv)
 {
 	struct pinned_options opts;
 	struct pinned pinned;
-	int first, ret;
+	int ret;
 
 	ret = pinned__options(argc, argv, "", about, "one JSON object: docs/schema/dump.json",
-			      &opts, &first);
+			      &opts, NULL);
 	if (ret >= 0)
 		return ret;
-	if (first < argc) {
-		fprintf(stderr, "nodens dump: \"%s\": takes no arguments\n", argv[first]);
-		return EXIT_USAGE;
-	}
 	ret = pinned__open(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;

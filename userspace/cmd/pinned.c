@@ -21,22 +21,12 @@
 
 #define READ_TRIES 4
 
-int pinned__options(int argc, char **argv, const char *arguments, const char *about,
-		    const char *json_help, struct pinned_options *opts, int *first)
+int pinned__parse(const struct option_row *rows, size_t n_rows, void *target, int argc, char **argv,
+		  const char *arguments, const char *about, int *first)
 {
-	const struct option_row rows[] = {
-		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")",
-		  .kind = &option_path, offsetof(struct pinned_options, bpffs),
-		  "is not an absolute path" },
-		{ "json", NULL, json_help, .kind = &option_switch,
-		  offsetof(struct pinned_options, json) },
-	};
-	size_t n_rows = json_help ? 2 : 1;
 	struct error err;
-	int ret;
+	int ret = options__parse(rows, n_rows, target, argc, argv, first, &err);
 
-	*opts = (struct pinned_options){ .bpffs = NODENS_PIN_DIR };
-	ret = options__parse(rows, n_rows, opts, argc, argv, first, &err);
 	if (ret == -ECANCELED) {
 		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", argv[0], arguments, about);
 		options__print_help(rows, n_rows, stdout);
@@ -47,6 +37,21 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 		return EXIT_USAGE;
 	}
 	return -1;
+}
+
+int pinned__options(int argc, char **argv, const char *arguments, const char *about,
+		    const char *json_help, struct pinned_options *opts, int *first)
+{
+	const struct option_row rows[] = {
+		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")",
+		  .kind = &option_path, offsetof(struct pinned_options, bpffs),
+		  "is not an absolute path" },
+		{ "json", NULL, json_help, .kind = &option_switch,
+		  offsetof(struct pinned_options, json) },
+	};
+
+	*opts = (struct pinned_options){ .bpffs = NODENS_PIN_DIR };
+	return pinned__parse(rows, json_help ? 2 : 1, opts, argc, argv, arguments, about, first);
 }
 
 bool pinned__has_maps(const char *pin_dir)

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "config/flags.h"
 #include "store/index.h"
 #include "datapath/datapath.h"
 #include "dns/slot.h"
@@ -22,10 +23,13 @@ struct pinned_options {
 };
 
 /*
- * Parse the flags of @command (argv[0]); json_help: what -json prints, or NULL
- * for a command without it. -1: go on, *first is the first argument that is no
- * flag; else an exit status, and all has been said.
+ * Parse the flags of argv[0]. -1: go on, *first is the first argument that is no flag (@first NULL:
+ * it takes none); else an exit status, and all has been said. @arguments: for its usage, after a
+ * blank.
  */
+int pinned__parse(const struct option_row *rows, size_t n_rows, void *target, int argc, char **argv,
+		  const char *arguments, const char *about, int *first);
+/* The same with the flags that all have; json_help: what -json prints, or NULL for one without. */
 int pinned__options(int argc, char **argv, const char *arguments, const char *about,
 		    const char *json_help, struct pinned_options *opts, int *first);
 

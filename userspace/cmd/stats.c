@@ -194,16 +194,12 @@ int cmd_stats(int argc, char **argv)
 	struct section sections[3] = {};
 	struct pinned_options opts;
 	struct pinned pinned;
-	int first, ret;
+	int ret;
 
 	ret = pinned__options(argc, argv, "", about, "one JSON object: docs/schema/stats.json",
-			      &opts, &first);
+			      &opts, NULL);
 	if (ret >= 0)
 		return ret;
-	if (first < argc) {
-		fprintf(stderr, "nodens stats: \"%s\": takes no arguments\n", argv[first]);
-		return EXIT_USAGE;
-	}
 	if (!collect_without_maps(opts.bpffs, sections)) {
 		ret = pinned__open(&pinned, argv[0], opts.bpffs);
 		if (ret >= 0)

@@ -82,22 +82,10 @@ static int watch(const struct status_options *opts)
 int cmd_status(int argc, char **argv)
 {
 	struct status_options opts = { .bpffs = NODENS_PIN_DIR };
-	struct error err;
-	int first, ret = options__parse(rows, N_ROWS, &opts, argc, argv, &first, &err);
+	int ret = pinned__parse(rows, N_ROWS, &opts, argc, argv, "", about, NULL);
 
-	if (ret == -ECANCELED) {
-		printf("usage: nodens status [FLAG...]\n\n%s\n\n", about);
-		options__print_help(rows, N_ROWS, stdout);
-		return pinned__finish(argv[0]);
-	}
-	if (!ret && first < argc) {
-		snprintf(err.text, sizeof(err.text), "\"%s\": takes no arguments", argv[first]);
-		ret = -EINVAL;
-	}
-	if (ret) {
-		fprintf(stderr, "nodens status: %s\n", err.text);
-		return EXIT_USAGE;
-	}
+	if (ret >= 0)
+		return ret;
 	if (opts.watch)
 		return watch(&opts);
 	ret = show(&opts);

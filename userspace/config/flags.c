@@ -208,7 +208,10 @@ int options__parse(const struct option_row *rows, size_t n_rows, void *target, i
 			return ret;
 		at += taken;
 	}
-	*first = at;
+	if (first)
+		*first = at;
+	else if (at < argc)
+		return error__set(err, -EINVAL, "\"%s\": takes no arguments", argv[at]);
 	return 0;
 }
 

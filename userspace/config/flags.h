@@ -58,7 +58,7 @@ bool option__show_text(const struct option_row *row, const void *at, FILE *out);
 
 /*
  * Parse argv[1..] into @target. *first is the index of the first argument that
- * is no flag. -EINVAL with @err; -ECANCELED when --help was given.
+ * is no flag; NULL: there may be none. -EINVAL with @err; -ECANCELED when --help was given.
  */
 int options__parse(const struct option_row *rows, size_t n_rows, void *target, int argc,
 		   char **argv, int *first, struct error *err);
