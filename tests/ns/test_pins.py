@@ -71,7 +71,7 @@ def little_memory(lab):
 
 def test_refusal_without_memory(device, little_memory):
     enter = ["sh", "-c", f'echo $$ >{little_memory}/cgroup.procs && exec "$@"', "sh"]
-    refused(device, "cannot create map .*: lower the capacity, or give nodens more memory", "--capacity", 1000000, *ATTACH,
+    refused(device, "cannot create map .*: lower the capacity, or give nodens more memory", "--capacity", 10000000, *ATTACH,
             prefix=enter)
 
 
