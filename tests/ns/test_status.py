@@ -10,7 +10,7 @@ import time
 import jsonschema
 import pytest
 
-from agent import NODENS, block, cluster_corefile, command
+from agent import NODENS, Metrics, block, cluster_corefile, command, http
 from cluster import D
 from lab import DNS4, DNS6, ROOT, UP4, output, run, spawn, wait_until
 from nodecache import ARGS
@@ -152,6 +152,26 @@ def test_lost_program(well, p1):
     device = next(x for x in status()[0]["devices"] if x["name"] == p1.veth)
     assert device["state"] == "attached" and device["lost"] == 1, "attached again"
     assert p1.value(f"n7.{D}") == "10.100.0.7"
+
+
+def test_without_any_program(lab, nodens, cli):
+    """Where none of the devices that should have a program has one, /ready and the metrics say so, and status."""
+    theirs = lab.bpf_object("count")
+    nodens.start("--hook", "xdp-generic", "--interfaces", cli.veth, "-prometheus-listen-address", "127.0.0.1:9253",
+                 corefile=cluster_corefile().replace("    errors", "    errors\n    ready 127.0.0.1:8191", 1), probe=cli)
+    assert http("http://127.0.0.1:8191/ready")[0] == 200 and Metrics().total("nodens_kernel_path") == 1
+    devices = [Metrics().total("nodens_devices", f'state="{state}"') for state in ("wanted", "attached")]
+    assert devices == [1, 1] and 0 <= Metrics().total("nodens_heartbeat_age_seconds") < 1
+    assert Metrics().total("nodens_lease_seconds") == 60
+    run("ip", "link", "set", "dev", cli.veth, "xdpgeneric", "off")
+    run("ip", "link", "set", "dev", cli.veth, "xdpgeneric", "obj", theirs, "sec", "xdp")
+    wait_until(5, lambda: http("http://127.0.0.1:8191/ready") == (503, "no kernel path"), "it is ready", step=0.1)
+    time.sleep(0.2)  # a page is kept for 0.1 s
+    assert Metrics().total("nodens_kernel_path") == 0 and Metrics().total("nodens_agent_devices_lost_total") == 1
+    assert [Metrics().total("nodens_devices", f'state="{state}"') for state in ("wanted", "attached")] == [1, 0]
+    wait_codes("not_ready", "device_not_attached")
+    run("ip", "link", "set", "dev", cli.veth, "xdpgeneric", "off")
+    wait_until(5, lambda: http("http://127.0.0.1:8191/ready")[0] == 200, "it is not ready", step=0.1)
 
 
 def test_program_ahead(lab, nodens, well, p1):

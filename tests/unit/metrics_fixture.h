@@ -158,6 +158,13 @@ static inline bool has_path(void *ctx)
 	return true;
 }
 
+static inline void heartbeat(void *ctx, uint64_t *age_ns, uint64_t *lease_ns)
+{
+	(void)ctx;
+	*age_ns = 50000000;
+	*lease_ns = 60000000000;
+}
+
 static inline void open_metrics(struct world *w)
 {
 	const struct metrics_config config = {
@@ -165,6 +172,7 @@ static inline void open_metrics(struct world *w)
 		.ctx = w,
 		.agent = &w->agent,
 		.kernel_path = has_path,
+		.heartbeat = heartbeat,
 		.kernel = read_kernel,
 		.series_count = series_count,
 		.series = read_series,

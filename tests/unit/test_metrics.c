@@ -110,6 +110,10 @@ static void test_rest(void **state)
 	expect(text, "nodens_agent_waiting", 8);
 	expect(text, "nodens_kernel_misses_total", 9);
 	expect(text, "nodens_kernel_path", 1);
+	expect(text, "nodens_devices{state=\"wanted\"}", 0);
+	expect(text, "nodens_devices{state=\"attached\"}", 0);
+	assert_non_null(strstr(text, "\nnodens_heartbeat_age_seconds 0.05"));
+	assert_non_null(strstr(text, "\nnodens_lease_seconds 60"));
 	expect(text, "nodens_store_entries{type=\"success\"}", 17);
 	expect(text, "nodens_store_capacity{type=\"denial\"}", 9984);
 	expect(text, "coredns_reload_failed_total", 1);

@@ -340,6 +340,7 @@ static void put_back(struct devices *devices, struct device *device, bool behind
 {
 	bool logs = !device->lost_ns || now - device->lost_ns >= LOST_LOG_NS;
 
+	devices->config.stats->v[AGENT_STAT_DEVICES_LOST]++;
 	device_board_lost(devices->config.board, &device->info, behind, now);
 	if (logs) {
 		device->lost_ns = now;

@@ -46,6 +46,13 @@ static bool has_path(void *ctx)
 	return source->config.kernel_path(source->config.ctx);
 }
 
+static void read_heartbeat(void *ctx, uint64_t *age_ns, uint64_t *lease_ns)
+{
+	const struct metrics_source *source = ctx;
+
+	source->config.heartbeat(source->config.ctx, age_ns, lease_ns);
+}
+
 static void read_store(void *ctx, struct store_stats *out)
 {
 	const struct store *store = store_of(ctx);
@@ -183,6 +190,7 @@ int metrics_source_open(const struct metrics_source_config *config, struct metri
 		.ctx = source,
 		.agent = config->stats,
 		.kernel_path = has_path,
+		.heartbeat = read_heartbeat,
 		.kernel = read_kernel,
 		.store = read_store,
 		.cache = read_cache,

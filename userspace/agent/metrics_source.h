@@ -23,6 +23,8 @@ struct metrics_source_config {
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
 	bool (*kernel_path)(void *ctx);		       /* programs answer */
 	const struct datapath *(*datapath)(void *ctx); /* NULL: none yet, or none at all */
+	/* As in struct metrics_config. */
+	void (*heartbeat)(void *ctx, uint64_t *age_ns, uint64_t *lease_ns);
 	void *ctx;
 };
 

@@ -117,6 +117,17 @@ static bool has_path(void *ctx)
 	return agent->devices && devices_have_path(agent->devices);
 }
 
+static void heartbeat(void *ctx, uint64_t *age_ns, uint64_t *lease_ns)
+{
+	const struct agent *agent = ctx;
+	const struct nodens_ctl *ctl = agent->control.ctl;
+	uint64_t now = loop__now(&agent->loop);
+
+	/* standing by there is none */
+	*age_ns = ctl && ctl->heartbeat_ns && ctl->heartbeat_ns < now ? now - ctl->heartbeat_ns : 0;
+	*lease_ns = ctl ? ctl->lease_ns : 0;
+}
+
 bool agent_ready(void *ctx, char *why)
 {
 	struct agent *agent = ctx;
@@ -173,6 +184,7 @@ int agent_open_observe(struct agent *agent)
 		.kernel = read_kernel,
 		.kernel_path = has_path,
 		.datapath = datapath_of,
+		.heartbeat = heartbeat,
 		.ctx = agent,
 	};
 	struct observe_config observe = {

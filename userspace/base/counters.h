@@ -65,6 +65,8 @@
 	  "replies dropped: the socket or the client did not take them")                       \
 	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum") \
 	X(LOG_DROPPED, "log_dropped", "log lines dropped: nobody read them in time")           \
+	X(DEVICES_LOST, "devices_lost",                                                        \
+	  "programs that somebody took off a device, or came before; attached again")          \
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                      \
 	X(TCP_REJECTED, "tcp_rejected", "TCP connections closed at once: too many")            \
 	X(TCP_EVICTED, "tcp_evicted", "TCP connections closed to make room for others")

@@ -45,6 +45,8 @@ struct metrics_config {
 	const struct agent_stats *agent;
 	/* Do programs answer in the kernel, or may they not, or are they gone? NULL: 0. */
 	bool (*kernel_path)(void *ctx);
+	/* How long ago the agent's last beat was, and how long programs go on without one. */
+	void (*heartbeat)(void *ctx, uint64_t *age_ns, uint64_t *lease_ns);
 	/* datapath__counters(): 0 or -errno */
 	int (*kernel)(void *ctx, uint64_t counters[NODENS_CTR_COUNT]);
 	/*

@@ -45,6 +45,33 @@ static void render_path(const struct metrics *m, struct metrics_page *page)
 	       m->config.kernel_path && m->config.kernel_path(m->config.ctx));
 }
 
+static void render_watched(const struct metrics *m, struct metrics_page *page)
+{
+	const struct agent_stats *agent = m->config.agent;
+	uint64_t age_ns, lease_ns;
+
+	if (agent) {
+		metrics_page__head(
+			page, "nodens_devices", "gauge",
+			"Network devices that should have a program of nodens, and those "
+			"that have one.");
+		metrics_page__u64(page, "nodens_devices", "", "state=\"wanted\"", "",
+				  agent->v[AGENT_STAT_DEVICES_WANTED]);
+		metrics_page__u64(page, "nodens_devices", "", "state=\"attached\"", "",
+				  agent->v[AGENT_STAT_DEVICES]);
+	}
+	if (!m->config.heartbeat)
+		return;
+	m->config.heartbeat(m->config.ctx, &age_ns, &lease_ns);
+	metrics_page__head(page, "nodens_heartbeat_age_seconds", "gauge",
+			   "How long ago the agent told its programs that it lives; it does ten "
+			   "times a second.");
+	metrics_page__ns(page, "nodens_heartbeat_age_seconds", "", "", "", age_ns);
+	metrics_page__head(page, "nodens_lease_seconds", "gauge",
+			   "Age of a heartbeat at which programs stop answering.");
+	metrics_page__ns(page, "nodens_lease_seconds", "", "", "", lease_ns);
+}
+
 static void render_agent(const struct agent_stats *stats, struct metrics_page *page)
 {
 	if (!stats)
@@ -245,6 +272,7 @@ void metrics_render_own(struct metrics *m, struct metrics_page *page)
 {
 	render_coredns(m, page);
 	render_path(m, page);
+	render_watched(m, page);
 	render_kernel(m, page);
 	render_agent(m->config.agent, page);
 	render_store(m, page);
