@@ -148,7 +148,7 @@ test: tests ## all tests (root)
 	$(Q)scripts/test
 
 bench: bench-datapath bench-memory bench-pod bench-pods bench-miss bench-bystander ## every benchmark (root)
-bench-pod bench-pods bench-miss bench-bystander: bench-deps
+bench-datapath bench-memory bench-pod bench-pods bench-miss bench-bystander: bench-deps
 .PHONY: bench-deps
 bench-deps:
 	$(Q)scripts/deps build bench
