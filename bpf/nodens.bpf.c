@@ -177,8 +177,9 @@ static __always_inline enum query_checksum query_checksum(void *data, void *end,
 
 /*
  * What is known of the packet at hand, in the per-CPU block: programs run with softirqs off, one
- * at a time on a CPU. VERIFIER: what was stored there and is read again is unknown, so that what
- * follows is walked once, however the packet came there.
+ * at a time on a CPU (where PREEMPT_RT no longer holds that, they are not loaded: features.c).
+ * VERIFIER: what was stored there and is read again is unknown, so that what follows is walked
+ * once, however the packet came there.
  */
 struct work {
 	struct pkt p;

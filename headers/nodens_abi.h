@@ -228,7 +228,7 @@ static inline __u32 nodens_rotation(__u16 id, __u32 rot_count)
  * Writer: the agent; `nodens flush` removes entries. Each entry is one word that is stored whole,
  * so a reader has what was or what is. Before 5.5 (no mmap) a bucket is copied by the kernel, and
  * an entry may be read mixed of two; then as with two hashes of one tag the slot's own question,
- *which is always compared, makes it a miss.
+ * which is always compared, makes it a miss.
  */
 #define NODENS_BUCKET_ENTRIES 7
 #define NODENS_INDEX_STEPS    4

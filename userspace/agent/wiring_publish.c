@@ -71,10 +71,12 @@ static void fill(void *ctx, struct publish_info *info)
 	info->front = agent->opts->mode == MODE_FRONT;
 	info->kernel_path = agent->datapath != NULL;
 	info->lease_s = agent->opts->lease_s;
-	snprintf(info->no_path, sizeof(info->no_path), "%s", agent->no_path.text);
+	snprintf(info->no_path, sizeof(info->no_path), "%.*s", (int)sizeof(info->no_path) - 1,
+		 agent->no_path.text);
 	info->ready = agent->reload && agent_ready(agent, why);
 	if (!info->ready)
-		snprintf(info->why_not_ready, sizeof(info->why_not_ready), "%s", why);
+		snprintf(info->why_not_ready, sizeof(info->why_not_ready), "%.*s",
+			 (int)sizeof(info->why_not_ready) - 1, why);
 	info->steering = agent->steering && steering_on(agent->steering);
 	info->devices_wanted = stats[AGENT_STAT_DEVICES_WANTED];
 	info->devices_attached = stats[AGENT_STAT_DEVICES];

@@ -8,9 +8,11 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -240,6 +242,21 @@ const char *features_refusal(int error)
 	}
 }
 
+/*
+ * With PREEMPT_RT softirqs were one at a time on a CPU until they lost their lock (kernel commit
+ * 3253cb49cbad, 6.18, taken back to 6.12's stable releases): then a program may run in the middle
+ * of another one on its CPU, and the per-CPU block has place for one.
+ */
+bool features_interleaves(const char *release, const char *version)
+{
+	unsigned int major, minor;
+
+	if (!strstr(version, "PREEMPT_RT"))
+		return false;
+	return sscanf(release, "%3u.%3u", &major, &minor) != 2 ||
+	       VERSION(major, minor) >= VERSION(6, 12);
+}
+
 /* Can bpf() be used at all, and with bounded loops (5.3), which every program has? */
 static int probe_base(struct error *err)
 {
@@ -247,6 +264,7 @@ static int probe_base(struct error *err)
 					  JLT_IMM(BPF_REG_0, 3, -2), EXIT() };
 	const struct bpf_insn plain[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
 	int fd = tiny_array(0);
+	struct utsname name;
 
 	if (fd == -EPERM) {
 		features_raise_memlock();
@@ -261,6 +279,11 @@ static int probe_base(struct error *err)
 		return error__set(err, fd, "a tc program cannot be loaded: %s: %s", strerror(-fd),
 				  features_refusal(fd));
 	close(fd);
+	if (!uname(&name) && features_interleaves(name.release, name.version))
+		return error__set(err, -EOPNOTSUPP,
+				  "this kernel (%s, PREEMPT_RT) may run two programs on one CPU at "
+				  "once, which those of nodens do not allow for",
+				  name.release);
 	if (loads(BPF_PROG_TYPE_SCHED_CLS, insns, ARRAY_SIZE(insns)))
 		return 0;
 	if (!may_load())

@@ -92,12 +92,13 @@ static void take_device(const json_t *interface, struct cni_result *out)
 
 static void take_result(const json_t *result, struct cni_result *out)
 {
-	const json_t *at;
-	size_t i;
+	const json_t *devices = json_object_get(result, "interfaces");
+	const json_t *addrs = json_object_get(result, "ips");
 
-	json_array_foreach(json_object_get(result, "interfaces"), i, at) take_device(at, out);
-	json_array_foreach(json_object_get(result, "ips"), i, at)
-		take_addr(json_object_get(at, "address"), out);
+	for (size_t i = 0; i < json_array_size(devices); i++)
+		take_device(json_array_get(devices, i), out);
+	for (size_t i = 0; i < json_array_size(addrs); i++)
+		take_addr(json_object_get(json_array_get(addrs, i), "address"), out);
 	/* CNI 0.2.0 and before */
 	take_addr(json_object_get(json_object_get(result, "ip4"), "ip"), out);
 	take_addr(json_object_get(json_object_get(result, "ip6"), "ip"), out);

@@ -227,7 +227,7 @@ int index__set(struct index *index, uint64_t hash, uint32_t slot)
 			room = true;
 			empty_key = p.key;
 		}
-		if (room && !probe_more(&p))
+		if (room && index->mem && !probe_more(&p))
 			break;
 		err = probe_next(index, &p);
 		if (err <= 0)
@@ -268,7 +268,7 @@ int index__remove(struct index *index, uint64_t hash)
 			if (err == -ENOENT) /* somebody else was faster */
 				err = 0;
 		}
-		if (err || !probe_more(&p))
+		if (err || (index->mem && !probe_more(&p)))
 			return err;
 		err = probe_next(index, &p);
 		if (err <= 0)

@@ -5,8 +5,9 @@
  *
  * Contract: one writer, the agent; anybody may remove entries beside it. Where the index is mapped
  * each of the two takes effect whole. By bpf() a bucket is read, changed and written back, so of
- * two that change one bucket at the same instant one may be undone: then an entry names a slot that
- * may be another question's by now, which whoever follows it sees.
+ * two that change one bucket at the same instant one may be undone, be it an entry or a count: then
+ * an entry names a slot that may be another question's by now, which whoever follows it sees, or is
+ * overlooked. So without a mapping no change trusts the counts: all places of a hash are looked at.
  *
  * Memory order: a slot's bytes are written before an entry names it (release); a reader that finds
  * the entry depends on it for the slot's address. The count of entries beyond a bucket goes up

@@ -36,7 +36,8 @@ static int grow(struct publisher *publisher)
 	const struct publisher_maps *own = maps_of(publisher);
 	int fd = grace__grown(own->grace), err;
 
-	if (fd == -ENODATA)
+	/* What failed then may work by now. */
+	if (fd < 0)
 		fd = steps__make(own->steps);
 	err = fd < 0 ? fd : steps__add(own->steps, fd);
 	publisher->n_steps = steps__count(maps_of(publisher)->steps);

@@ -2,8 +2,8 @@
 /*
  * Steps: made, pinned, mapped, found again. Contract: steps.h.
  *
- * A step is mapped and pinned before programs can see it, so that no slot of it is ever published
- * that this agent cannot write or the next one could not find.
+ * A step is mapped and pinned before a slot of it is published: none is ever that this agent cannot
+ * write or the next one could not find.
  */
 #include <errno.h>
 #include <limits.h>

@@ -59,7 +59,4 @@ int steps__read(const struct steps *steps, uint32_t slot, void *to, size_t size)
  */
 int steps__write(struct steps *steps, uint32_t slot, const void *from, size_t size);
 
-/* Bytes that the kernel states for the map and its steps (fdinfo's memlock). */
-uint64_t steps__bytes(const struct steps *steps);
-
 #endif /* NODENS_STEPS_H */
