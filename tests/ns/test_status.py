@@ -298,16 +298,14 @@ def test_ends_and_persists(nodens, p1):
     wait_codes()
 
 
-def test_nd0_down(well):
-    well()
-    seen = []
-
-    def look():
-        run("ip", "link", "set", "nd0", "down", check=False)
-        seen.extend(codes())
-        return "not_steering" in seen
-    wait_until(8, look, lambda: str(seen), step=0.05)
-    wait_codes()
+def test_not_steering_yet(nodens):
+    """No upstream has answered since the start: pods' misses go to the cluster's DNS."""
+    nodens.corefile.write_text(cluster_corefile(forward="10.50.0.77"))
+    nodens.spawn("run", "-conf", nodens.corefile, "-localip", f"{DNS4},{DNS6}")
+    nodens.wait_said("steering begins when an upstream answers")
+    wait_until(8, lambda: "not_steering" in codes(), lambda: str(codes()))
+    assert "no upstream has answered yet for cluster.local." in problem("not_steering")["text"] and status()[1] == 1
+    assert nodens.stat("kernel.steered") == 0
 
 
 def test_config_refused(well, nodens):

@@ -65,7 +65,7 @@ static void fill(void *ctx, struct publish_info *info)
 {
 	struct agent *agent = ctx;
 	const uint64_t *stats = agent->counters.stats->v;
-	char why[ENDPOINTS_WHY] = "starting";
+	char why[ENDPOINTS_WHY] = "starting", zones[ENDPOINTS_WHY];
 
 	info->state = state_of(agent);
 	info->front = agent->opts->mode == MODE_FRONT;
@@ -74,9 +74,15 @@ static void fill(void *ctx, struct publish_info *info)
 	snprintf(info->no_path, sizeof(info->no_path), "%.*s", (int)sizeof(info->no_path) - 1,
 		 agent->no_path.text);
 	info->ready = agent->reload && agent_ready(agent, why);
-	if (!info->ready)
-		snprintf(info->why_not_ready, sizeof(info->why_not_ready), "%.*s",
-			 (int)sizeof(info->why_not_ready) - 1, why);
+	if (!info->ready) {
+		/* /ready names these zones alone, as that of CoreDNS does its plugins */
+		bool waiting = agent->gen && generation_waiting(agent->gen, zones, sizeof(zones)) &&
+			       !strcmp(why, zones);
+
+		snprintf(info->why_not_ready, sizeof(info->why_not_ready), "%s%.*s",
+			 waiting ? "no upstream has answered yet for " : "",
+			 (int)sizeof(info->why_not_ready) - 64, why);
+	}
 	info->steering = agent->steering && steering_on(agent->steering);
 	info->devices_wanted = stats[AGENT_STAT_DEVICES_WANTED];
 	info->devices_attached = stats[AGENT_STAT_DEVICES];
