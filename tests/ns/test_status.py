@@ -298,6 +298,34 @@ def test_ends_and_persists(nodens, p1):
     wait_codes()
 
 
+@pytest.mark.parametrize("before", [None, "--persist"], ids=["first", "again"])
+def test_starts(lab, nodens, p1, before):
+    """While the verifier reads the programs, with nothing there, or with what an agent before left."""
+    if before:
+        nodens.start(before, "--lease", 2, corefile=cluster_corefile(), probe=p1)
+        nodens.stop()
+        time.sleep(2.2)
+    else:
+        nodens.stop()
+        command("detach")
+    slow = lab.dir / "slow"
+    slow.touch()
+    nodens.corefile.write_text(cluster_corefile())
+    nodens.spawn("run", "-conf", nodens.corefile, "-localip", f"{DNS4},{DNS6}",
+                 prefix=[lab.tool("refuse_progs"), "--while", slow, "tc_nodens"])
+    try:
+        wait_until(10, lambda: "starting" in command("status")[0], lambda: str(command("status")), step=0.1)
+        time.sleep(1.5)  # longer than a beat may be away
+        page, exit_status = status()
+        assert [x["code"] for x in page["problems"]] == ["starting"] and exit_status == 1, page["problems"]
+        assert (page["agent"], page["state"], page["pid"]) == ("alive", "starting", nodens.pid)
+        assert 1 < page["beat_age_s"] < 30 and page["lease_left_s"] == 0 and page["version"]
+    finally:
+        slow.unlink()
+    nodens.wait(lambda: nodens.said("^info: ready"))
+    wait_codes(seconds=15)
+
+
 def test_not_steering_yet(nodens):
     """No upstream has answered since the start: pods' misses go to the cluster's DNS."""
     nodens.corefile.write_text(cluster_corefile(forward="10.50.0.77"))

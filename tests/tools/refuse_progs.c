@@ -5,6 +5,9 @@
  *one that is installed.
  *
  *	refuse_progs NAME[,NAME...] CMD [ARG...]
+ *	refuse_progs --while FILE NAME[,NAME...] CMD [ARG...]
+ *
+ * With --while a load takes as long as FILE is there, as with a slow verifier, and is not refused.
  *
  * Contract: needs root and Linux 5.5. CMD keeps this process' id; what it starts is under the
  *filter as well.
@@ -103,8 +106,8 @@ static int is_named(const char *names, const char *name)
 	return 0;
 }
 
-/* Whether the load in @req is to be refused; then the verifier's log is there as well. */
-static int refused(const struct seccomp_notif *req, const char *names)
+/* Whether the load in @req is of one of @names; with @log the verifier's is there then as well. */
+static int refused(const struct seccomp_notif *req, const char *names, int log)
 {
 	union bpf_attr attr = { 0 };
 	size_t size = req->data.args[2];
@@ -121,7 +124,7 @@ static int refused(const struct seccomp_notif *req, const char *names)
 		attr.prog_name[sizeof(attr.prog_name) - 1] = '\0';
 		ret = is_named(names, attr.prog_name);
 	}
-	if (ret && attr.log_buf && attr.log_size > 4096) {
+	if (ret && log && attr.log_buf && attr.log_size > 4096) {
 		char text[4096] = "";
 		size_t len = 0;
 
@@ -135,7 +138,14 @@ static int refused(const struct seccomp_notif *req, const char *names)
 	return ret;
 }
 
-static void supervise(int listener, const char *names)
+/* Until the load may go on, or whoever wants it is gone. */
+static void hold(int listener, uint64_t id, const char *file)
+{
+	while (!access(file, F_OK) && !ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id))
+		usleep(10000);
+}
+
+static void supervise(int listener, const char *names, const char *file)
 {
 	struct pollfd poll_fd = { .fd = listener, .events = POLLIN };
 
@@ -148,9 +158,12 @@ static void supervise(int listener, const char *names)
 		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req))
 			continue;
 		resp.id = req.id;
-		if (refused(&req, names))
-			resp.error = -EACCES;
-		else
+		resp.error = refused(&req, names, !file) ? -EACCES : 0;
+		if (resp.error && file) {
+			hold(listener, req.id, file);
+			resp.error = 0;
+		}
+		if (!resp.error)
 			resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 	}
@@ -158,10 +171,16 @@ static void supervise(int listener, const char *names)
 
 int main(int argc, char **argv)
 {
+	const char *file = NULL;
 	int pair[2];
 
+	if (argc > 2 && !strcmp(argv[1], "--while")) {
+		file = argv[2];
+		argv += 2;
+		argc -= 2;
+	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: refuse_progs NAME[,NAME...] CMD [ARG...]\n");
+		fprintf(stderr, "usage: refuse_progs [--while FILE] NAME[,NAME...] CMD [ARG...]\n");
 		return 125;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -173,7 +192,7 @@ int main(int argc, char **argv)
 		break;
 	case 0:
 		close(pair[1]);
-		supervise(receive_fd(pair[0]), argv[1]);
+		supervise(receive_fd(pair[0]), argv[1], file);
 		break;
 	}
 	signal(SIGCHLD, SIG_DFL);

@@ -134,6 +134,37 @@ static void starting(struct status *s)
 	s->info.steering = s->info.ready = 0;
 }
 
+/* Its programs are being loaded: nothing has told them anything yet. */
+static void loading(struct status *s)
+{
+	starting(s);
+	s->beat_ns = s->lease_ns = s->hung_ns = 0;
+	s->info.written_ns = s->info.started_ns = NOW - 20 * NSEC;
+}
+
+/* After another, whose lease is over. */
+static void loading_again(struct status *s)
+{
+	loading(s);
+	s->beat_ns = NOW - 3600 * NSEC;
+	s->lease_ns = 60 * NSEC;
+	s->hung_ns = NSEC;
+}
+
+/* Before it has written anything. */
+static void loading_soon(struct status *s)
+{
+	loading(s);
+	memset(&s->info, 0, sizeof(s->info));
+	s->n_devices = s->n_upstreams = 0;
+}
+
+static void killed_while_loading(struct status *s)
+{
+	loading(s);
+	s->agent = STATUS_DEAD;
+}
+
 static void leaving(struct status *s)
 {
 	s->info.state = PUBLISH_LEAVING;
@@ -294,6 +325,10 @@ static const struct {
 	{ hung_for_long, "agent_hung lease_ending", EXIT_DEGRADED },
 	{ half_written, "agent_dead half_written", EXIT_NOT_RUNNING },
 	{ starting, "starting", EXIT_DEGRADED },
+	{ loading, "starting", EXIT_DEGRADED },
+	{ loading_again, "starting", EXIT_DEGRADED },
+	{ loading_soon, "starting", EXIT_DEGRADED },
+	{ killed_while_loading, "agent_dead", EXIT_NOT_RUNNING },
 	{ leaving, "leaving", EXIT_DEGRADED },
 	{ not_steering, "not_steering", EXIT_DEGRADED },
 	{ not_ready, "not_ready", EXIT_DEGRADED },

@@ -101,6 +101,19 @@ static void log_features(const struct datapath_features *features)
 	free(text);
 }
 
+/* Meanwhile others see that this agent starts. */
+static int load_programs(struct run *run, struct error *err)
+{
+	struct agent *agent = &run->agent;
+	int ret = userspace_only_or_programs(agent->opts, run->conf->plan, &agent->datapath, err);
+
+	if (ret || agent->datapath)
+		return ret;
+	agent_close_publish(agent, true);
+	agent->no_path = *err;
+	return agent_open_publish(agent, err);
+}
+
 static int open_datapath(struct run *run)
 {
 	struct agent *agent = &run->agent;
@@ -117,19 +130,20 @@ static int open_datapath(struct run *run)
 	config.series = plan__series(run->conf->cf);
 	ret = userspace_only_or_datapath(agent->opts, &config, run->conf->plan, &agent->datapath,
 					 &err);
+	if (!ret && agent->datapath) {
+		log_features(datapath__features(agent->datapath));
+		run->had_pins = datapath__adopted(agent->datapath);
+	} else if (!ret) {
+		agent->no_path = err;
+	}
+	if (!ret)
+		ret = agent_open_publish(agent, &err);
+	if (!ret && agent->datapath)
+		ret = load_programs(run, &err);
 	if (ret) {
 		log_error("%s", err.text);
 		return ret;
 	}
-	if (agent->datapath) {
-		log_features(datapath__features(agent->datapath));
-		run->had_pins = datapath__adopted(agent->datapath);
-	} else {
-		agent->no_path = err;
-	}
-	ret = agent_open_publish(agent);
-	if (ret)
-		return ret;
 	ret = control_open(&agent->control, agent->datapath);
 	if (ret)
 		log_error("no random bytes for the store's key");

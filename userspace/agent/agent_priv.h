@@ -63,8 +63,11 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 /* Takes @watch over, on failure as well. */
 int agent_open_reload(struct agent *agent, struct conf_watch *watch);
 
-/* wiring_publish.c: what other processes see of it. The counters are there from then on. */
-int agent_open_publish(struct agent *agent);
+/*
+ * wiring_publish.c: what other processes see of it. The counters are there from then on. -errno
+ * with @err, which has not been logged.
+ */
+int agent_open_publish(struct agent *agent, struct error *err);
 /* Standing by there is nothing but that. */
 void agent_open_publish_standby(struct agent *agent);
 void agent_close_publish(struct agent *agent, bool remove);

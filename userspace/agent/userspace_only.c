@@ -103,10 +103,19 @@ static void log_verifier(const char *line)
 	log_warn("verifier: %s", line);
 }
 
-/* Loads the programs, once; a refusal holds for every device, now and later. */
-static int load_programs(const struct run_options *opts, const struct plan *plan,
-			 struct datapath *dp, struct error *err)
+/* What is missing, for the log and for @err. */
+static void go_without(const struct missing *missing, const struct plan *plan, bool rights,
+		       struct error *err)
 {
+	log_missing(missing, plan, rights);
+	error__set(err, 0, "%s", missing->text);
+}
+
+int userspace_only_or_programs(const struct run_options *opts, const struct plan *plan,
+			       struct datapath **datapath, struct error *err)
+{
+	struct datapath *dp = *datapath;
+	struct missing missing = { .text = "" };
 	int ret = attach__load(dp, opts->hook, plan->mode == MODE_STEER, err);
 
 	if (!ret)
@@ -115,7 +124,12 @@ static int load_programs(const struct run_options *opts, const struct plan *plan
 	if (!datapath__adopted(dp))
 		datapath__unpin(opts->bpffs);
 	datapath__close(dp);
-	return ret;
+	*datapath = NULL;
+	if (!opts->nodecache || ret == -ENOMEM)
+		return ret;
+	add(&missing, "%s", err->text);
+	go_without(&missing, plan, false, err);
+	return 0;
 }
 
 int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
@@ -124,29 +138,19 @@ int userspace_only_or_datapath(const struct run_options *opts, const struct data
 	/* without sockets of the node's own nobody would be answered */
 	bool may_do_without = opts->nodecache && plan->n_listen;
 	struct missing missing = { .text = "" };
-	struct datapath *dp;
 	bool rights = true;
 	int ret;
 
 	if (may_do_without)
 		rights = look(opts->bpffs, plan, &missing);
 	if (!missing.text[0]) {
-		ret = datapath__open(config, &dp, err);
-		if (ret && (!may_do_without || !is_want(ret)))
+		ret = datapath__open(config, out, err);
+		if (!ret || !may_do_without || !is_want(ret))
 			return ret;
-		if (!ret) {
-			ret = load_programs(opts, plan, dp, err);
-			if (!ret)
-				*out = dp;
-			if (!ret || !opts->nodecache || ret == -ENOMEM)
-				return ret;
-			rights = false;
-		}
 		add(&missing, "%s", err->text);
 	}
 	*out = NULL;
-	log_missing(&missing, plan, rights);
-	error__set(err, 0, "%s", missing.text);
+	go_without(&missing, plan, rights, err);
 	return 0;
 }
 

@@ -16,11 +16,17 @@
 #include "datapath/datapath.h"
 
 /*
- * The datapath with its programs loaded; or *out NULL where this agent goes without: what is
- * missing has been logged, and is in @err. -errno: neither; @err is for the log.
+ * The datapath, without its programs; or *out NULL where this agent goes without: what is missing
+ * has been logged, and is in @err. -errno: neither; @err is for the log.
  */
 int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
 			       const struct plan *plan, struct datapath **out, struct error *err);
+/*
+ * Loads the programs, once, which takes the verifier seconds; a refusal holds for every device, now
+ * and later. Then *datapath is closed, NULL, and this agent goes without it, as above; or -errno.
+ */
+int userspace_only_or_programs(const struct run_options *opts, const struct plan *plan,
+			       struct datapath **datapath, struct error *err);
 
 /* For the store of an agent without a datapath. */
 int userspace_only_publisher(const uint32_t capacity[2], struct publisher **out);

@@ -130,15 +130,16 @@ static bool view_upstream(void *ctx, size_t index, struct upstream_view *view, c
 }
 
 /* Counters that others cannot read count all the same: without a datapath this is no failure. */
-static int open_counters(struct agent *agent, bool mmapable)
+static int open_counters(struct agent *agent, bool mmapable, struct error *err)
 {
 	int ret = agent->publish_dir[0]
 			  ? counters_map_open(&agent->counters, agent->publish_dir, mmapable)
 			  : 0;
 
-	if (ret && agent->datapath)
-		log_error("cannot make the map of the agent's counters: %s", strerror(-ret));
-	return agent->datapath ? ret : 0;
+	if (!ret || !agent->datapath)
+		return 0;
+	return error__set(err, ret, "cannot make the map of the agent's counters: %s",
+			  strerror(-ret));
 }
 
 static void set_run_dir(struct agent *agent)
@@ -152,7 +153,7 @@ static void set_run_dir(struct agent *agent)
 	agent->publish_dir[0] = '\0';
 }
 
-int agent_open_publish(struct agent *agent)
+int agent_open_publish(struct agent *agent, struct error *err)
 {
 	struct publish_config config = {
 		.dir = agent->publish_dir,
@@ -170,7 +171,7 @@ int agent_open_publish(struct agent *agent)
 			 datapath__dir(agent->datapath));
 	else
 		set_run_dir(agent);
-	ret = open_counters(agent, config.mmapable);
+	ret = open_counters(agent, config.mmapable, err);
 	if (ret || !agent->publish_dir[0])
 		return ret;
 	config.stats = agent->counters.stats;

@@ -62,9 +62,9 @@ static void lease(const struct status *status, char *text, size_t size)
 			 "cluster's DNS",
 			 status__span(left, span));
 	else
-		snprintf(text, size,
-			 "its lease has run out, so the kernel answers nothing: all queries go to "
-			 "the cluster's DNS");
+		snprintf(text, size, "%s: all queries go to the cluster's DNS",
+			 status->lease_ns ? "its lease has run out, so the kernel answers nothing"
+					  : "the kernel answers nothing");
 }
 
 static void find_agent(const struct status *status, struct problems *problems)
@@ -75,6 +75,9 @@ static void find_agent(const struct status *status, struct problems *problems)
 
 	lease(status, text, sizeof(text));
 	status__span(status__beat_age_ns(status), span);
+	if (status->agent == STATUS_ALIVE && status__starts(status))
+		add(problems, "starting", SEVERITY_WARNING, status->info.started_ns,
+		    "the agent is starting: pods use the cluster's DNS");
 	if (status->agent == STATUS_DEAD && status->info.state == PUBLISH_LEAVING)
 		add(problems, "agent_ended", SEVERITY_ERROR, beat,
 		    "the agent (pid %u) ended %s ago, as it was told; %s", status->pid, span, text);
@@ -86,7 +89,7 @@ static void find_agent(const struct status *status, struct problems *problems)
 		add(problems, "agent_hung", SEVERITY_ERROR, beat,
 		    "the agent (pid %u) is there, but its last beat was %s ago; %s", status->pid,
 		    span, text);
-	if (status->agent != STATUS_ALIVE && status->has_maps && !left)
+	if (status->agent != STATUS_ALIVE && status->lease_ns && !left)
 		add(problems, "lease_lapsed", SEVERITY_ERROR, beat + status->lease_ns,
 		    "no program answers: the agent has not renewed its lease of %s",
 		    status__span(status->lease_ns, span));
@@ -120,11 +123,8 @@ static void find_path(const struct status *status, struct problems *problems)
 	const struct publish_info *info = &status->info;
 	bool steers = info->kernel_path && info->mode == PUBLISH_STEER;
 
-	if (info->state == PUBLISH_STARTING) {
-		add(problems, "starting", SEVERITY_WARNING, info->started_ns,
-		    "the agent is starting: pods use the cluster's DNS");
+	if (status__starts(status))
 		return;
-	}
 	if (info->state == PUBLISH_LEAVING)
 		add(problems, "leaving", SEVERITY_WARNING, 0, "the agent was told to end");
 	else if (steers && !info->steering)

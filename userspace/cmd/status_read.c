@@ -247,11 +247,10 @@ static void judge_agent(struct status *status, bool runs)
 {
 	uint64_t hung = status->has_maps && status->hung_ns ? status->hung_ns : ROW_HUNG_NS;
 
+	if (status__starts(status))
+		hung = STARTING_NS;
 	if (!runs)
 		status->agent = STATUS_DEAD;
-	else if (status->info.state == PUBLISH_STARTING && status->info.written_ns &&
-		 status->now_ns - status->info.written_ns < STARTING_NS)
-		status->agent = STATUS_ALIVE;
 	else
 		status->agent = status__beat_age_ns(status) > hung ? STATUS_HUNG : STATUS_ALIVE;
 }
@@ -361,16 +360,31 @@ void status__free(struct status *status)
 	status->upstreams = NULL;
 }
 
-uint64_t status__beat_age_ns(const struct status *status)
+bool status__starts(const struct status *status)
 {
-	uint64_t beat = status->has_maps ? status->beat_ns : status->info.written_ns;
-
-	return status->now_ns > beat ? status->now_ns - beat : 0;
+	if (!status->info.written_ns)
+		return status->has_maps && !status->beat_ns && !status->half_written;
+	return status->info.state == PUBLISH_STARTING;
 }
 
+/* 0 where it was never. */
+static uint64_t age_of(const struct status *status, uint64_t at_ns)
+{
+	return at_ns && status->now_ns > at_ns ? status->now_ns - at_ns : 0;
+}
+
+/* Until its first beat the row is all there is of it: a beat is of the agent before. */
+uint64_t status__beat_age_ns(const struct status *status)
+{
+	bool beats = status->has_maps && !status__starts(status);
+
+	return age_of(status, beats ? status->beat_ns : status->info.written_ns);
+}
+
+/* Programs know of beats alone. */
 uint64_t status__lease_left_ns(const struct status *status)
 {
-	uint64_t age = status__beat_age_ns(status);
+	uint64_t age = age_of(status, status->beat_ns);
 
-	return status->has_maps && status->lease_ns > age ? status->lease_ns - age : 0;
+	return status->beat_ns && status->lease_ns > age ? status->lease_ns - age : 0;
 }

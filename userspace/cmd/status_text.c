@@ -153,23 +153,26 @@ static void print_agent(const struct status *status, unsigned int columns)
 	const struct publish_info *info = &status->info;
 	char line[1200], clean[1200], text[STATUS_SPAN];
 
-	snprintf(line, sizeof(line), "pid %u%s, beat %s ago", status->pid,
+	snprintf(line, sizeof(line), "pid %u%s", status->pid,
 		 status->agent == STATUS_DEAD	? ", dead"
 		 : status->agent == STATUS_HUNG ? ", hangs"
-						: "",
-		 status__span(status__beat_age_ns(status), text));
-	if (status->has_maps)
+		 : status__starts(status)	? ", starting"
+						: "");
+	if (!status__starts(status))
+		append(line, ", beat %s ago", status__span(status__beat_age_ns(status), text));
+	if (status->lease_ns)
 		append(line, ", lease %s",
 		       status__span(status->agent == STATUS_ALIVE ? status->lease_ns
 								  : status__lease_left_ns(status),
 				    text));
-	if (status->agent != STATUS_ALIVE)
-		append(line, "%s     what follows is as of %s",
-		       status->has_maps && status__lease_left_ns(status) ? " left" : "",
+	if (status->agent != STATUS_ALIVE && status__lease_left_ns(status))
+		append(line, " left");
+	if (status->agent != STATUS_ALIVE && info->written_ns)
+		append(line, "     what follows is as of %s",
 		       status__when(status, info->written_ns, text));
 	else if (info->mode == PUBLISH_STEER && info->kernel_path)
 		append(line, "     steering %s", info->steering ? "yes" : "no");
-	if (status->agent == STATUS_ALIVE)
+	if (status->agent == STATUS_ALIVE && info->written_ns)
 		append(line, "     ready %s", info->ready ? "yes" : "no");
 	print_labelled("agent", text__printable(clean, sizeof(clean), line), columns);
 }
