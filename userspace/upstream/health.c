@@ -5,6 +5,8 @@
  * Nothing is sent from here, and no exchange is touched: that an upstream went down is an event of
  * the loop's next turn (probe.c), when whoever reported the failure has done with it.
  */
+#include <string.h>
+
 #include "upstream_priv.h"
 
 /* ---- health ---- */
@@ -14,7 +16,7 @@ void upstream_tell(struct upstream *upstream, bool up)
 	const struct upstreams_config *config = &upstream->group->owner->config;
 
 	upstream->notified = !up;
-	if (config->changed)
+	if (config->changed && !upstream->group->owner->retired)
 		config->changed(config->ctx, upstream->addr, up, up ? NULL : upstream->reason);
 }
 
@@ -34,8 +36,6 @@ static void measure(struct upstream *upstream, uint64_t rtt_ns)
 
 void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t now)
 {
-	struct upstreams *ups = upstream->group->owner;
-
 	measure(upstream, now - sent_ns);
 	quantiles__add(&upstream->numbers->rtt, now, now - sent_ns);
 	if (!upstream->heard_ns)
@@ -48,7 +48,7 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 	upstream->since_ns = now;
 	loop_timer__stop(&upstream->went_down);
 	loop_timer__stop(&upstream->probe_timer);
-	ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
+	upstream_count_down(upstream, -1);
 	if (upstream->notified)
 		upstream_tell(upstream, true);
 }
@@ -62,8 +62,40 @@ void upstream_failed(struct upstream *upstream)
 		return;
 	upstream->down = true;
 	upstream->since_ns = upstreams_now(upstream->group->owner);
-	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAMS_DOWN);
+	upstream_count_down(upstream, 1);
 	loop_timer__set(&upstream->went_down, 0);
+}
+
+/* How many are down is said of the configuration at work. */
+void upstream_count_down(struct upstream *upstream, int by)
+{
+	struct upstreams *ups = upstream->group->owner;
+
+	if (!ups->retired)
+		ups->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN] += by;
+}
+
+void upstream_health_inherit(struct upstream *upstream, const struct upstream *old)
+{
+	memcpy(upstream->reason, old->reason, sizeof(upstream->reason));
+	/* of this forward none is taken for dead */
+	if (old->down && !upstream->group->forward->max_fails)
+		return;
+	upstream->since_ns = old->since_ns;
+	upstream->fails = old->fails;
+	upstream->notified = old->notified;
+	if (!old->down)
+		return;
+	upstream->down = true;
+	upstream_count_down(upstream, 1);
+	loop_timer__set(&upstream->went_down, 0);
+}
+
+void upstream_retire(struct upstream *upstream)
+{
+	if (upstream->down)
+		upstream_count_down(upstream, -1);
+	loop_timer__stop(&upstream->probe_timer);
 }
 
 /* ---- choice ---- */

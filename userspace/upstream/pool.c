@@ -40,24 +40,33 @@ static const struct upstream *find_upstream(const struct upstreams *ups,
 	return NULL;
 }
 
-void upstreams__inherit(struct upstreams *ups, const struct upstreams *before)
+static void inherit(struct upstream *upstream, const struct upstream *old)
+{
+	upstream->rtt_ns = old->rtt_ns;
+	upstream->rtt_var_ns = old->rtt_var_ns;
+	upstream->heard_ns = old->heard_ns;
+	upstream->edns = old->edns;
+	upstream->edns_until_ns = old->edns_until_ns;
+	upstream->edns_good_ns = old->edns_good_ns;
+	upstream_health_inherit(upstream, old);
+}
+
+void upstreams__inherit(struct upstreams *ups, struct upstreams *before)
 {
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
 		for (size_t i = 0; i < group->n; i++) {
 			const struct upstream *old = find_upstream(before, &group->list[i]);
 
-			if (!old)
-				continue;
-			group->list[i].rtt_ns = old->rtt_ns;
-			group->list[i].rtt_var_ns = old->rtt_var_ns;
-			group->list[i].heard_ns = old->heard_ns;
-			group->list[i].since_ns = old->since_ns;
-			group->list[i].edns = old->edns;
-			group->list[i].edns_until_ns = old->edns_until_ns;
-			group->list[i].edns_good_ns = old->edns_good_ns;
+			if (old)
+				inherit(&group->list[i], old);
 		}
 	}
 	upstream_numbers_inherit(ups, before);
+	for (struct upstream_group *group = before->groups; group; group = group->next) {
+		for (size_t i = 0; i < group->n; i++)
+			upstream_retire(&group->list[i]);
+	}
+	before->retired = true;
 }
 
 int upstreams__open(const struct upstreams_config *config, struct upstreams **out)
@@ -88,7 +97,7 @@ static void group_close(struct upstream_group *group)
 
 		upstream_probe_close(upstream);
 		if (upstream->down)
-			group->owner->config.stats->v[AGENT_STAT_UPSTREAMS_DOWN]--;
+			upstream_count_down(upstream, -1);
 		upstream_tcp_close_idle(upstream, UINT64_MAX, 0);
 		SSL_SESSION_free(upstream->session);
 	}

@@ -75,7 +75,8 @@ static void on_went_down(void *arg, uint64_t now)
 
 	if (upstream->group->n > 1)
 		exchanges_abandon(upstream, now);
-	on_probe_timer(upstream, now);
+	if (!upstream->group->owner->retired)
+		on_probe_timer(upstream, now);
 }
 
 void upstream_probe_init(struct upstream *upstream)

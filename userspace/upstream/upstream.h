@@ -134,10 +134,11 @@ bool upstream_group__answered(const struct upstream_group *group);
 /* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
 void upstreams__probe(struct upstreams *upstreams);
 /*
- * What @before knew of the same addresses: round-trip times, who has answered, and what has been
- * counted. Once, while @before still lives.
+ * What @before knew of the same addresses: round-trip times, who has answered, who is down and why,
+ * and what has been counted. Once, while @before still lives: that ends what it has under way, but
+ * no longer says or counts who is down.
  */
-void upstreams__inherit(struct upstreams *upstreams, const struct upstreams *before);
+void upstreams__inherit(struct upstreams *upstreams, struct upstreams *before);
 
 /*
  * The numbers of the index-th address, for coredns_forward_* and coredns_proxy_*; false: there are

@@ -100,6 +100,7 @@ struct upstreams {
 	struct upstreams_config config;
 	const struct attempt_events *events;
 	struct upstream_group *groups;
+	bool retired;			   /* others have inherited what it knew */
 	struct upstream_numbers **numbers; /* each address once */
 	size_t n_numbers;
 	/* Each sorted, because all in it have the same time. */
@@ -181,6 +182,11 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_ns, uint64_t no
 void upstream_failed(struct upstream *upstream);
 /* config.changed */
 void upstream_tell(struct upstream *upstream, bool up);
+void upstream_count_down(struct upstream *upstream, int by);
+/* As @old has it; probes begin where it is down. */
+void upstream_health_inherit(struct upstream *upstream, const struct upstream *old);
+/* Somebody else probes it from now on, and says how it is. */
+void upstream_retire(struct upstream *upstream);
 size_t upstream_first_choice(struct upstream_group *group);
 struct upstream *upstream_choose(struct exchange *exchange);
 
