@@ -87,8 +87,7 @@ static void on_second(void *ctx, uint64_t now)
 {
 	struct scene *scene = ctx;
 
-	if (!upstreams__answered(scene->gen->upstreams, NULL))
-		upstreams__probe(scene->gen->upstreams);
+	upstreams__probe(scene->gen->upstreams);
 	resolver__tick(scene->gen->resolver, now);
 	generation_tick(scene->gen, now);
 	generation_reap(scene->gen, now);

@@ -82,10 +82,9 @@ void lifecycle_tick(struct lifecycle *lifecycle, uint64_t now)
 {
 	const struct lifecycle_config *config = &lifecycle->config;
 
-	if (config->answered(config->ctx))
-		return;
 	config->probe(config->ctx);
-	log_waiting(lifecycle, now);
+	if (!config->answered(config->ctx))
+		log_waiting(lifecycle, now);
 }
 
 /* At once, or after the lameduck time: /ready says no, and whoever still asks is answered. */

@@ -14,7 +14,7 @@
 struct lifecycle_config {
 	struct loop *loop;	     /* broken out of at the end */
 	bool (*answered)(void *ctx); /* have the upstreams of all zones? */
-	void (*probe)(void *ctx);    /* ask those that have not */
+	void (*probe)(void *ctx);    /* each second: ask those that have not */
 	/* The zones, divided by commas, whose upstreams are waited for; false: none. */
 	bool (*waiting)(void *ctx, char *zones, size_t size);
 	/* They have answered: serve. False: something is in the way, to be asked again. */

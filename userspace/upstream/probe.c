@@ -10,6 +10,8 @@
 /* A probe of a dead upstream; then the next is sent, lest its return goes unnoticed for long. */
 #define PROBE_NS       NSEC_PER_SEC
 #define PROBE_LEAST_NS (50 * NSEC_PER_MS) /* between probes, whatever health_check says */
+/* Nobody waits for one that has not answered yet where another one of its group has. */
+#define PROBE_UNHEARD_NS (5 * NSEC_PER_SEC)
 
 static void probe_ended(struct upstream *upstream)
 {
@@ -49,6 +51,7 @@ static void probe_start(struct upstream *upstream)
 		probe_give_up(upstream);
 	}
 	upstream->probing = true;
+	upstream->probed_ns = now;
 	exchange_probe(upstream, probe_done, now);
 }
 
@@ -94,13 +97,24 @@ void upstream_probe_close(struct upstream *upstream)
 	loop_timer__stop(&upstream->probe_timer);
 }
 
+/* One that is down has its timer besides. */
+static bool is_due(const struct upstream *upstream, bool waited_for, uint64_t now)
+{
+	if (upstream->heard_ns || waited_for)
+		return !upstream->heard_ns;
+	return !upstream->down &&
+	       (!upstream->probed_ns || now - upstream->probed_ns >= PROBE_UNHEARD_NS);
+}
+
 void upstreams__probe(struct upstreams *ups)
 {
+	uint64_t now = upstreams_now(ups);
+
 	for (struct upstream_group *group = ups->groups; group; group = group->next) {
-		if (upstream_group__answered(group))
-			continue;
+		bool waits = !upstream_group__answered(group);
+
 		for (size_t i = 0; i < group->n; i++) {
-			if (!group->list[i].heard_ns)
+			if (is_due(&group->list[i], waits, now))
 				probe_start(&group->list[i]);
 		}
 	}

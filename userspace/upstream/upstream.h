@@ -131,7 +131,11 @@ bool upstreams__answered(const struct upstreams *upstreams,
 			 const struct corefile_forward **waiting);
 /* The same of one group. */
 bool upstream_group__answered(const struct upstream_group *group);
-/* Ask every upstream that has not answered yet and is not being asked, of groups that wait. */
+/*
+ * To be called each second, and at once after upstreams__inherit(): ask every upstream that has not
+ * answered yet and is not being asked. Where another one of its group has, each 5 s: a probe may
+ * have been lost, and a policy need not send it queries for as long as the others live.
+ */
 void upstreams__probe(struct upstreams *upstreams);
 /*
  * What @before knew of the same addresses: round-trip times, who has answered, who is down and why,

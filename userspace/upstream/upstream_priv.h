@@ -32,6 +32,7 @@ struct upstream {
 	union sockaddr_any peer;     /* what its datagrams come from */
 	uint64_t rtt_ns, rtt_var_ns; /* smoothed, RFC 6298; 0: not known */
 	uint64_t heard_ns;	     /* when it answered last */
+	uint64_t probed_ns;	     /* when it was probed last; 0: never */
 	uint64_t since_ns;	     /* when it went down, or came up; 0: never */
 	unsigned int fails;	     /* consecutive */
 	/* edns.c: what is used until when; the last good answer to all of it; doubts */
