@@ -76,10 +76,52 @@ static void test_silence_and_probes(void **state)
 	fixture_run_for(&f, 1200);
 	m = numbers(f.ups, &f.fake[0]);
 	assert_int_equal(m->requests, f.fake[0].queries);
+	assert_in_range(m->timeouts, 1, m->requests);
 	assert_true(m->healthcheck_failures > 0);
 	for (int i = 0; i < RCODE_COUNT; i++)
 		assert_int_equal(times(&m->answered[i]), 0);
 	fixture_close(&f);
+}
+
+/*
+ * Nor are failures of what was no request: probes of health, and those of the probe directive.
+ * Silence, a port that is closed, a connection refused.
+ */
+static void test_probes_are_no_requests(void **state)
+{
+	static const char *const forwards[] = {
+		".:53 {\n forward . %1 {\n health_check 100ms\n}\n}\n",
+		".:53 {\n forward . %1 {\n force_tcp\n health_check 100ms\n}\n}\n",
+	};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct upstream_fixture f;
+		struct upstream_group *group = open_group(&f, forwards[i / 2]);
+		const struct upstream_stats *m;
+		struct question q;
+
+		f.fake[0].behaviour = FAKE_SILENT;
+		if (i % 2)
+			fake_close(&f.fake[0]);
+		question_set(&f, &q, "www.example.");
+		exchange__watch(group, 0, &q.exchange, f.v.now_ns);
+		upstreams__probe(f.ups);
+		assert_true(fixture_run(&f, &q.done, 1));
+		assert_false(q.answered);
+		/* the first of them failed, and then that of a second */
+		for (int n = 0; n < 2; n++) {
+			upstreams__probe(f.ups);
+			fixture_run_for(&f, 1200);
+		}
+		assert_true(f.stats.v[AGENT_STAT_UPSTREAMS_DOWN]);
+		m = numbers(f.ups, &f.fake[0]);
+		assert_true(m->healthcheck_failures > 2);
+		assert_int_equal(m->requests, 0);
+		assert_int_equal(m->timeouts, 0);
+		assert_int_equal(m->errors, 0);
+		fixture_close(&f);
+	}
 }
 
 /* Two forwards that name one address count in one place, and it is listed once. */
@@ -148,6 +190,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests_and_answers),
 		cmocka_unit_test(test_silence_and_probes),
+		cmocka_unit_test(test_probes_are_no_requests),
 		cmocka_unit_test(test_an_address_is_listed_once),
 		cmocka_unit_test(test_a_reload_counts_on),
 	};

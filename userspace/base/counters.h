@@ -38,7 +38,7 @@
 	  " timed out")                                                                        \
 	X(UPSTREAM_PROBES, "upstream_probes", "health probes sent")                            \
 	X(UPSTREAM_TIMEOUTS, "upstream_timeouts",                                              \
-	  "queries that an upstream did not answer in time")                                   \
+	  "queries and probes that an upstream did not answer in time")                        \
 	X(UPSTREAM_ERRORS, "upstream_errors", "network errors and malformed answers")          \
 	X(UPSTREAM_MISMATCHES, "upstream_mismatches",                                          \
 	  "upstreams' messages dropped: they did not"                                          \

@@ -81,7 +81,7 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 	upstreams_count(ups, stream ? AGENT_STAT_UPSTREAM_TCP : AGENT_STAT_UPSTREAM_UDP);
 	ret = stream ? upstream_tcp_send(attempt) : upstream_udp_send(attempt);
 	if (ret) {
-		upstream_count_error(upstream);
+		attempt_count_error(attempt);
 		upstream_reason(upstream, stream ? "tcp" : "udp", -1, ret);
 		attempt_reason(attempt, ret);
 		attempt->upstream = NULL;
@@ -257,7 +257,7 @@ void attempt_failed(struct attempt *attempt, int error)
 	uint64_t now = upstreams_now(ups);
 	bool watch = ex->watch;
 
-	upstream_count_error(upstream);
+	attempt_count_error(attempt);
 	attempt_reason(attempt, error);
 	attempt_release(attempt, false);
 	ex->refused |= bit;
@@ -279,7 +279,7 @@ void attempt_refused(struct attempt *attempt, int error)
 	struct upstreams *ups = exchange_owner(ex);
 	uint64_t now = upstreams_now(ups);
 
-	upstream_count_error(attempt->upstream);
+	attempt_count_error(attempt);
 	if (attempt->refused)
 		return;
 	attempt->refused = error;
@@ -307,7 +307,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	struct exchange *ex = attempt->exchange;
 	bool watch = ex->watch;
 
-	upstream_count_timeout(upstream);
+	attempt_count_timeout(attempt);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
 	ex->n_timed_out += !ex->use_tcp && !upstream->tls;
@@ -330,7 +330,7 @@ static void exchange_timed_out(struct exchange *ex)
 
 		if (!attempt->upstream)
 			continue;
-		upstream_count_timeout(attempt->upstream);
+		attempt_count_timeout(attempt);
 		silent = attempt->upstream;
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, false);
@@ -426,7 +426,7 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		struct attempt *attempt = list_entry(gone.next, struct attempt, by_end);
 		struct exchange *ex = attempt->exchange;
 
-		upstream_count_timeout(upstream);
+		attempt_count_timeout(attempt);
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, true);
 		go_on(ex, now);

@@ -25,7 +25,7 @@ static void probe_give_up(struct upstream *upstream)
 {
 	struct attempt *attempt = &upstream->probe.attempts[0];
 
-	upstream_count_timeout(upstream);
+	attempt_count_timeout(attempt);
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	upstream->numbers->v.healthcheck_failures++;
 	exchange_unlink(&upstream->probe);

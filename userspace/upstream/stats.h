@@ -23,12 +23,12 @@ enum upstream_proto { UPSTREAM_UDP, UPSTREAM_TCP, UPSTREAM_TLS, UPSTREAM_PROTOS 
 
 struct upstream_stats {
 	const char *to;				/* "10.0.0.10:53", valid until the next call */
-	uint64_t requests;			/* sent, answered or not */
+	uint64_t requests;			/* sent, answered or not; no probes */
 	struct histogram answered[RCODE_COUNT]; /* by rcode */
 	uint64_t healthcheck_failures;
-	uint64_t timeouts; /* queries not answered in time, or after another that was asked besides
+	uint64_t timeouts; /* requests not answered in time, or after another that was asked besides
 			    */
-	uint64_t errors;   /* queries that were refused, broken off, or answered malformed */
+	uint64_t errors;   /* requests that were refused, broken off, or answered malformed */
 	int64_t certificate_ends_s; /* over TLS, since 1970; 0: none was seen */
 	uint64_t conn_cache_hits[UPSTREAM_PROTOS], conn_cache_misses[UPSTREAM_PROTOS];
 };

@@ -129,17 +129,27 @@ static inline void upstreams_count(struct upstreams *ups, enum agent_stat stat)
 	ups->config.stats->v[stat]++;
 }
 
-/* A query to @upstream was not answered in time; or ended otherwise without an answer. */
-static inline void upstream_count_timeout(struct upstream *upstream)
+static inline struct upstreams *exchange_owner(const struct exchange *ex)
 {
-	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_TIMEOUTS);
-	upstream->numbers->v.timeouts++;
+	return ex->group->owner;
 }
 
-static inline void upstream_count_error(struct upstream *upstream)
+/*
+ * It was not answered in time; or ended otherwise without an answer. What an address's numbers say
+ * of its queries is of clients' alone: of probes there would be failures without requests.
+ */
+static inline void attempt_count_timeout(const struct attempt *attempt)
 {
-	upstreams_count(upstream->group->owner, AGENT_STAT_UPSTREAM_ERRORS);
-	upstream->numbers->v.errors++;
+	upstreams_count(exchange_owner(attempt->exchange), AGENT_STAT_UPSTREAM_TIMEOUTS);
+	if (!attempt->exchange->probe)
+		attempt->upstream->numbers->v.timeouts++;
+}
+
+static inline void attempt_count_error(const struct attempt *attempt)
+{
+	upstreams_count(exchange_owner(attempt->exchange), AGENT_STAT_UPSTREAM_ERRORS);
+	if (!attempt->exchange->probe)
+		attempt->upstream->numbers->v.errors++;
 }
 
 /* A message of an upstream of @group was no answer to what it was asked. */
@@ -155,11 +165,6 @@ static inline void upstream_dropped(const struct upstream_group *group)
 static inline unsigned int upstream_index(const struct upstream *upstream)
 {
 	return upstream - upstream->group->list;
-}
-
-static inline struct upstreams *exchange_owner(const struct exchange *ex)
-{
-	return ex->group->owner;
 }
 
 static inline const struct attempt_events *attempt_events(const struct attempt *attempt)
