@@ -35,7 +35,6 @@ struct target {
 	struct loop_timer next;	      /* when it is asked again */
 	struct loop_timer limit;      /* the timeout */
 	struct upstream_group *group; /* NULL: no upstream is asked for itself */
-	uint64_t read_timeout_ns;     /* of these; it may be sooner than the timeout */
 	bool in_resolver;	      /* the node's reply has not come, though it may be late */
 	bool gone;		      /* freed when that has come */
 	char name[1024];
@@ -157,17 +156,26 @@ static void let_go(struct target *target)
 
 /* ---- asking ---- */
 
+/* The upstream has not answered. */
+static enum probe_outcome in_vain(const struct exchange *exchange)
+{
+	return exchange->silent ? PROBE_TIMEOUT : PROBE_ERROR;
+}
+
 static void on_limit(void *ctx, uint64_t now)
 {
 	struct target *target = ctx;
 
 	(void)now;
-	for (size_t i = 0; i < target->n; i++) {
-		if (!target->probes[i].out)
+	if (target->probes[0].out)
+		record(&target->probes[0], PROBE_TIMEOUT);
+	for (size_t i = 1; i < target->n; i++) {
+		struct probe *probe = &target->probes[i];
+
+		if (!probe->out)
 			continue;
-		if (i)
-			exchange__cancel(&target->probes[i].exchange);
-		record(&target->probes[i], PROBE_TIMEOUT);
+		exchange__cancel(&probe->exchange);
+		record(probe, in_vain(&probe->exchange));
 	}
 }
 
@@ -178,14 +186,13 @@ static void on_upstream_done(struct exchange *exchange, struct answer *answer, e
 	static uint8_t msg[DNS_MAX_MSG];
 	struct reply_options options = { .limit = sizeof(msg) };
 	int len = answer ? reply__build(msg, sizeof(msg), &target->query, answer, &options) : -1;
-	uint64_t waited_ns = now_of(target->block->prober) - probe->sent_ns;
 
 	(void)verdict;
-	answer__free(answer);
 	if (len >= DNS_HEADER)
 		record(probe, judge(target, msg, len));
 	else
-		record(probe, waited_ns < target->read_timeout_ns ? PROBE_ERROR : PROBE_TIMEOUT);
+		record(probe, answer ? PROBE_ERROR : in_vain(exchange));
+	answer__free(answer);
 }
 
 static void ask_upstream(struct probe *probe, size_t index, uint64_t now)
@@ -325,7 +332,6 @@ static int add_target(struct block_probe *block, const struct dns_name *name)
 		.qclass = DNS_CLASS_IN,
 	};
 	make_client(target, block->sb->config);
-	target->read_timeout_ns = forward ? forward->read_timeout_ns : 0;
 	target->group = n ? server_block__group_for(block->sb, name) : NULL;
 	dns_name__to_text(name, target->name, sizeof(target->name));
 	name_probe(&target->probes[0], target, NULL);

@@ -16,6 +16,7 @@
 
 void attempt_reason(struct attempt *attempt, int error)
 {
+	attempt->exchange->silent &= error == -ETIMEDOUT;
 	if (attempt->tcp)
 		upstream_tcp_reason(attempt, error);
 	else if (attempt->udp)
@@ -442,6 +443,7 @@ static void exchange_init(struct exchange *ex, struct upstream_group *group)
 	ex->next = ex->n_open = ex->n_refused = ex->n_timed_out = ex->n_failed_over = 0;
 	ex->n_sent = 0;
 	ex->error[0] = '\0';
+	ex->silent = true;
 	ex->use_tcp = group->forward->force_tcp;
 	ex->part = NULL;
 	ex->probe = ex->watch = false;

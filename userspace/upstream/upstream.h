@@ -79,6 +79,7 @@ struct exchange {
 	 */
 	void (*done)(struct exchange *exchange, struct answer *answer, enum verdict verdict);
 	char error[EXCHANGE_ERROR_MAX]; /* set by exchange__start() and later */
+	bool silent; /* nothing was found or said to be wrong: without an answer, a timeout */
 
 	struct upstream_group *group;
 	struct list by_deadline, by_resend;
@@ -172,7 +173,8 @@ bool upstreams__view(struct upstreams *upstreams, size_t index, struct upstream_
 int exchange__start(struct upstream_group *group, struct exchange *exchange, uint64_t now_ns);
 /*
  * Ask the group's @index-th upstream alone, and once, within its read_timeout: done, perhaps before
- * this returns. It counts as no query, and a failure says nothing of the upstream's health.
+ * this returns. It counts as no query, and a failure says nothing of the upstream's health. A UDP
+ * port that is said to be closed is waited for as well; then silent is false.
  */
 void exchange__watch(struct upstream_group *group, size_t index, struct exchange *exchange,
 		     uint64_t now_ns);
