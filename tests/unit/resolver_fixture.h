@@ -116,11 +116,10 @@ static inline void close_fixture(struct fixture *f)
 	fixture_close(&f->up);
 }
 
-/* @id tells queries apart: it is the query's ID and the client's owner; @host the clients. */
-static inline void query_from(struct fixture *f, uint32_t host, const char *name, uint16_t id,
-			      uint8_t key_flags)
+/* @id tells queries apart: it is the query's ID; @host the clients. */
+static inline void query_by(struct fixture *f, struct client client, uint32_t host,
+			    const char *name, uint16_t id, uint8_t key_flags)
 {
-	struct client client = { .owner = (void *)(uintptr_t)id };
 	struct dns_query q = {
 		.id = id,
 		.flags = DNS_RD | (key_flags & NODENS_KEY_CD ? DNS_CD : 0),
@@ -139,6 +138,13 @@ static inline void query_from(struct fixture *f, uint32_t host, const char *name
 	client.local.v4.sin_addr.s_addr = htonl(0x0a000001);
 	assert_int_equal(dns_name__from_text(&q.qname, name), 0);
 	resolver__query(f->resolver, &client, &q, f->up.v.now_ns);
+}
+
+/* The client's owner is the @id. */
+static inline void query_from(struct fixture *f, uint32_t host, const char *name, uint16_t id,
+			      uint8_t key_flags)
+{
+	query_by(f, (struct client){ .owner = (void *)(uintptr_t)id }, host, name, id, key_flags);
 }
 
 static inline void query(struct fixture *f, const char *name, uint16_t id, uint8_t key_flags)

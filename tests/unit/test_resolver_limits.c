@@ -115,6 +115,75 @@ static void test_one_client_asks(void **state)
 	close_fixture(&f);
 }
 
+struct probe {
+	struct resolver_asker asker;
+	unsigned int replied, dropped;
+	uint16_t rcode; /* of the last reply */
+};
+
+static void probe_replied(struct resolver_asker *asker, const struct resolver_event *event)
+{
+	struct probe *probe = list_entry(asker, struct probe, asker);
+
+	probe->replied++;
+	probe->rcode = event->rcode;
+}
+
+static void probe_dropped(struct resolver_asker *asker)
+{
+	list_entry(asker, struct probe, asker)->dropped++;
+}
+
+static void query_by_probe(struct fixture *f, struct probe *probe, const char *name)
+{
+	query_by(f, (struct client){ .owner = &probe->asker, .probe = true }, 1, name, 1, 0);
+}
+
+/* The agent's own probes are turned away as a client is, for each reason, and count as none. */
+static void test_probes_turned_away(void **state)
+{
+	struct probe probe = { .asker = { probe_replied, probe_dropped } };
+	struct fixture f;
+	char name[32];
+
+	(void)state;
+	open_fixture(&f,
+		     ".:53 {\n acl refused.example {\n block\n}\n acl dropped.example {\n drop\n}\n"
+		     " forward . %1\n}\n",
+		     128, 128);
+	f.up.fake[0].behaviour = FAKE_SILENT;
+	f.uncounted = true;
+	query_by_probe(&f, &probe, "refused.example.");
+	assert_int_equal(probe.replied, 1);
+	assert_int_equal(probe.rcode, DNS_REFUSED);
+	query_by_probe(&f, &probe, "dropped.example.");
+	assert_int_equal(probe.dropped, 1);
+	/* its share, and then more than all together may have */
+	for (int i = 0; i < 65; i++) {
+		snprintf(name, sizeof(name), "n%d.example.", i);
+		query_by_probe(&f, &probe, name);
+	}
+	assert_int_equal(resolver__in_flight(f.resolver), 64);
+	assert_int_equal(probe.replied, 2);
+	assert_int_equal(probe.rcode, DNS_SERVFAIL);
+	for (int i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "m%d.example.", i);
+		query_from(&f, 2 + i, name, i, 0);
+	}
+	assert_int_equal(resolver__in_flight(f.resolver), 128);
+	query_by_probe(&f, &probe, "more.example.");
+	assert_int_equal(probe.replied, 3);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_REFUSED], 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_QUERIES_DROPPED], 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_CLIENT_FULL], 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SERVFAIL], 0);
+	/* a client's does */
+	query_from(&f, 200, "more.example.", 1, 0);
+	assert_int_equal(f.up.stats.v[AGENT_STAT_SHED], 1);
+	close_fixture(&f);
+}
+
 /* The flag is the newest resolver's. */
 static void test_overload_changes_hands(void **state)
 {
@@ -178,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_wait),
 		cmocka_unit_test(test_one_client_waits),
 		cmocka_unit_test(test_one_client_asks),
+		cmocka_unit_test(test_probes_turned_away),
 		cmocka_unit_test(test_overload_changes_hands),
 		cmocka_unit_test(test_max_concurrent_is_refused),
 		cmocka_unit_test(test_udp_limit),

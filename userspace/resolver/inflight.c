@@ -186,8 +186,7 @@ int inflight_start(struct resolver *resolver, const struct inflight_start *start
 			return 0;
 		ret = inflight_join(flight, start->client, start->query, now);
 		if (!ret) {
-			if (!start->client->probe)
-				resolver_count(resolver, AGENT_STAT_COALESCED);
+			resolver_count_client(resolver, start->client, AGENT_STAT_COALESCED);
 			resolver_update_shed(resolver);
 		}
 		return ret;

@@ -76,9 +76,8 @@ void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *even
 	const struct dns_query *query = event->query;
 	struct answer *answer = answer__empty(&query->qname, query->qtype, query->key_flags, rcode);
 
-	if (!event->client->probe)
-		resolver_count(resolver,
-			       rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
+	resolver_count_client(resolver, event->client,
+			      rcode == DNS_REFUSED ? AGENT_STAT_REFUSED : AGENT_STAT_SERVFAIL);
 	if (answer)
 		resolver_reply(resolver, event, answer, 0, since_ns);
 	else

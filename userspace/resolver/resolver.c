@@ -34,13 +34,13 @@ static bool admit(struct resolver *resolver, struct resolver_event *event, const
 		return true;
 	event->ede = reply.ede;
 	if (reply.drop) {
-		resolver_count(resolver, AGENT_STAT_QUERIES_DROPPED);
+		resolver_count_client(resolver, client, AGENT_STAT_QUERIES_DROPPED);
 		resolver_send(resolver, client, NULL, 0);
 	} else if (!reply.answer) {
 		resolver_reply_rcode(resolver, event, DNS_SERVFAIL, now);
 	} else {
 		if ((reply.answer->flags & DNS_RCODE) == DNS_REFUSED)
-			resolver_count(resolver, AGENT_STAT_REFUSED);
+			resolver_count_client(resolver, client, AGENT_STAT_REFUSED);
 		resolver_reply(resolver, event, reply.answer, reply.answer->ttl_s, now);
 	}
 	answer__free(reply.answer);
@@ -71,8 +71,7 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 		ttl_s = sb->config->cache.stale_ttl_s;
 	else if (answer->says_ttl_s)
 		ttl_s = answer->says_ttl_s;
-	if (!event->client->probe)
-		resolver_count(resolver, AGENT_STAT_CACHE_HITS);
+	resolver_count_client(resolver, event->client, AGENT_STAT_CACHE_HITS);
 	event->hit = true;
 	event->plugin = PLUGIN_CACHE;
 	event->kind = answer->count[DNS_ANSWER_SECTION] ? NODENS_POSITIVE : NODENS_NEGATIVE;
@@ -140,7 +139,8 @@ void resolver__query(struct resolver *resolver, const struct client *client,
 	if (!ret) {
 		stale_plan(resolver, start.sb, &q, now);
 	} else {
-		resolver_count(resolver, ret == -EDQUOT ? AGENT_STAT_CLIENT_FULL : AGENT_STAT_SHED);
+		resolver_count_client(resolver, client,
+				      ret == -EDQUOT ? AGENT_STAT_CLIENT_FULL : AGENT_STAT_SHED);
 		event.error = ret == -EDQUOT ? "too many queries of this client under way"
 					     : "too many queries under way";
 		resolver_reply_rcode(resolver, &event, DNS_SERVFAIL, now);

@@ -145,6 +145,14 @@ static inline void resolver_count(struct resolver *resolver, enum agent_stat sta
 	resolver->config.stats->v[stat]++;
 }
 
+/* What became of a client's query; those of the agent itself count as no client's. */
+static inline void resolver_count_client(struct resolver *resolver, const struct client *client,
+					 enum agent_stat stat)
+{
+	if (!client->probe)
+		resolver_count(resolver, stat);
+}
+
 /* reply.c */
 /* To the client; @len 0: nothing. */
 void resolver_send(struct resolver *resolver, const struct client *client, const uint8_t *msg,
