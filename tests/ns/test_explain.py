@@ -120,6 +120,22 @@ def test_hung_agent(at_work, nodens, p1):
         nodens.signal("CONT")
 
 
+def test_listen(lab, nodens, cli):
+    """Where the agent listens its sockets have what the programs do not answer, and nobody has it when it is dead."""
+    pod = lab.pod("past")
+    nodens.listen(block(".:53", f"bind {cli.server}", "cache 30", f"forward . {UP4}"), "--exclude", pod.veth, "--lease", 3)
+    assert explain("www.example.org", "--pod", pod.ip4)[0]["by"] == "upstream"
+    assert "-exclude" in step("device", "www.example.org", "--pod", pod.ip4)
+    assert cli.ask("www.example.org").status == "NOERROR"
+    assert by("www.example.org", "--pod", pod.ip4) == "agent", "from the cache, but not in the kernel"
+    nodens.kill()
+    wait_until(6, lambda: by("www.example.org") == "nobody", lambda: str(explain("www.example.org")), step=0.3)
+    assert by(unique("example.org")) == by("www.example.org", "--pod", pod.ip4) == "nobody"
+    text = subprocess.run([NODENS, "status"], capture_output=True, text=True).stdout
+    assert "cluster" not in text and "no query is answered" in " ".join(text.split()), text
+    pod.delete()
+
+
 def test_ask(at_work, nodens, p1, upstreams):
     page, exit_status = explain(f"n8.{D}", "--ask")
     assert exit_status == 0 and [x["answer"] for x in page["asked"]] == ["NOERROR A 10.100.0.8"] * 2

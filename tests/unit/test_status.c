@@ -371,6 +371,63 @@ static void test_problems(void **state)
 	}
 }
 
+static void listens(struct status *s)
+{
+	s->info.mode = PUBLISH_LISTEN;
+	s->info.steering = 0;
+}
+
+static void front(struct status *s)
+{
+	s->info.front = 1;
+}
+
+/* Whom it sends queries to depends on the mode. */
+static void test_who_has_the_queries(void **state)
+{
+	static const struct {
+		void (*mode)(struct status *s), (*make)(struct status *s);
+		const char *words;
+	} texts[] = {
+		{ nothing, dead, "all else goes to the cluster's DNS" },
+		{ nothing, dead_for_long, "all queries go to the cluster's DNS" },
+		{ nothing, starting, "pods use the cluster's DNS" },
+		{ nothing, not_attached, "their pods use the cluster's DNS" },
+		{ nothing, not_steering, "misses go to the cluster's DNS" },
+		{ nothing, shed, "new misses go to the cluster's DNS" },
+		{ front, dead, "all else goes to the cache that nodens stands in front of" },
+		{ front, dead_for_long, "all queries go to the cache that" },
+		{ front, starting, "pods use the cache that" },
+		{ front, not_attached, "their pods use the cache that" },
+		{ front, not_steering, "misses go to the cache that" },
+		{ front, shed, "new misses go to the cache that" },
+		{ listens, dead, "and nobody all else" },
+		{ listens, dead_for_long, "no query is answered" },
+		{ listens, hung, "and nobody all else" },
+		{ listens, starting, "queries wait for it" },
+		{ listens, not_attached, "their pods use the agent's sockets" },
+		{ listens, shed, "may be turned away" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct status s = healthy();
+		struct problems problems;
+		bool found = false;
+
+		texts[i].mode(&s);
+		texts[i].make(&s);
+		status__problems(&s, &problems);
+		for (size_t k = 0; k < problems.n; k++) {
+			found |= strstr(problems.list[k].text, texts[i].words) != NULL;
+			assert_false(texts[i].mode != nothing &&
+				     strstr(problems.list[k].text, "cluster's DNS"));
+		}
+		if (!found)
+			fail_msg("nothing says: %s", texts[i].words);
+	}
+}
+
 /* Each code of these is in the document that says what to do. */
 static void test_each_code_is_explained(void **state)
 {
@@ -502,8 +559,11 @@ static void test_spans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_problems),  cmocka_unit_test(test_each_code_is_explained),
-		cmocka_unit_test(test_lines_fit), cmocka_unit_test(test_nothing_raw),
+		cmocka_unit_test(test_who_has_the_queries),
+		cmocka_unit_test(test_problems),
+		cmocka_unit_test(test_each_code_is_explained),
+		cmocka_unit_test(test_lines_fit),
+		cmocka_unit_test(test_nothing_raw),
 		cmocka_unit_test(test_spans),
 	};
 

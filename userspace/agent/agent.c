@@ -125,6 +125,7 @@ static int open_datapath(struct run *run)
 	struct error err = { .text = "" };
 	int ret;
 
+	agent->plan = run->conf->plan;
 	plan__capacity(agent->opts, run->conf->cf, agent->capacity);
 	memcpy(config.capacity, agent->capacity, sizeof(config.capacity));
 	config.series = plan__series(run->conf->cf);

@@ -26,6 +26,7 @@
 
 struct agent {
 	const struct run_options *opts;
+	const struct plan *plan; /* that it starts with, until there is a generation */
 	struct loop loop;
 	struct lifecycle *lifecycle;
 	int lock_fd; /* of this network namespace */

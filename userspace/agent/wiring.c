@@ -245,10 +245,12 @@ static void on_overload(void *ctx, bool overloaded)
 	control_shed(&agent->control, NODENS_SHED_LOAD, overloaded);
 	if (!overloaded)
 		log_warn("no longer overloaded");
+	else if (!agent->steering)
+		log_warn("overloaded: queries may be turned away");
 	else
-		log_warn("overloaded: %s", agent->datapath
-						   ? "new queries go on to the cluster's DNS"
-						   : "queries may be turned away");
+		log_warn("overloaded: new queries go on to %s", agent->opts->mode == MODE_FRONT
+									? "the cache behind nodens"
+									: "the cluster's DNS");
 }
 
 static void on_replied(void *ctx, const struct resolver_event *event)

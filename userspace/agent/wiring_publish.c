@@ -51,11 +51,8 @@ static void fill_store(const struct agent *agent, struct publish_info *info)
 
 static void fill_plan(const struct agent *agent, struct publish_info *info)
 {
-	const struct plan *plan;
+	const struct plan *plan = agent->gen ? &agent->gen->plan : agent->plan;
 
-	if (!agent->gen)
-		return;
-	plan = &agent->gen->plan;
 	info->mode = plan->mode == MODE_STEER ? PUBLISH_STEER : PUBLISH_LISTEN;
 	info->n_served = plan->n_served;
 	memcpy(info->served, plan->served, sizeof(info->served));

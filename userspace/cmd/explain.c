@@ -56,6 +56,7 @@ static const char *const verdicts[] = {
 	[EXPLAIN_AGENT] = "the agent answers, and asks nobody",
 	[EXPLAIN_UPSTREAM] = "the agent asks an upstream",
 	[EXPLAIN_CLUSTER] = "it passes on to the cluster's DNS",
+	[EXPLAIN_BEHIND] = "it passes on to the cache that nodens stands in front of",
 	[EXPLAIN_NOBODY] = "it is not resolved",
 };
 

@@ -21,6 +21,7 @@ enum explain_by {
 	EXPLAIN_AGENT,	  /* of its own: hosts, template... */
 	EXPLAIN_UPSTREAM, /* which it asks */
 	EXPLAIN_CLUSTER,  /* it passes by */
+	EXPLAIN_BEHIND,	  /* likewise, in mode front */
 	EXPLAIN_NOBODY,	  /* refused, dropped */
 };
 extern const char *const explain_by_names[EXPLAIN_NOBODY + 1];
@@ -56,7 +57,8 @@ struct explain {
 	struct explain_step steps[EXPLAIN_STEPS];
 	size_t n_steps;
 	enum explain_by by;
-	bool agent_has_it; /* in the store, where no program finds it */
+	bool by_sockets;   /* past the programs, to the agent's sockets */
+	bool agent_has_it; /* in the store, where no program finds it, or sees the question */
 	struct explain_asked asked[EXPLAIN_ASKED];
 	size_t n_asked;
 };

@@ -8,9 +8,8 @@
 #include "base/text.h"
 #include "cmd/explain.h"
 
-const char *const explain_by_names[] = {
-	"open", "kernel", "agent", "upstream", "cluster", "nobody"
-};
+const char *const explain_by_names[] = { "open",    "kernel", "agent", "upstream",
+					 "cluster", "behind", "nobody" };
 
 void explain_step(struct explain *ex, const char *name, enum explain_by by, const char *fmt, ...)
 {

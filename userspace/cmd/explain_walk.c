@@ -78,6 +78,21 @@ static uint32_t device_of(const struct pinned *pinned, const struct served_addr 
 	return ifindex;
 }
 
+/* Who has it where no program answers it. */
+static enum explain_by passes(struct explain *ex)
+{
+	static const enum explain_by by[] = {
+		[STATUS_CLUSTER] = EXPLAIN_CLUSTER,
+		[STATUS_BEHIND] = EXPLAIN_BEHIND,
+		[STATUS_SOCKETS] = EXPLAIN_OPEN,
+		[STATUS_NOBODY] = EXPLAIN_NOBODY,
+	};
+	enum status_next next = status__next(&ex->status);
+
+	ex->by_sockets |= next == STATUS_SOCKETS;
+	return by[next];
+}
+
 static void see_device(struct explain *ex, const struct pinned *pinned,
 		       const struct served_addr *client)
 {
@@ -96,17 +111,17 @@ static void see_device(struct explain *ex, const struct pinned *pinned,
 				     device->name, device->hook,
 				     device->ahead[0] ? "; before nodens: " : "", device->ahead);
 		else
-			explain_step(ex, "device", EXPLAIN_CLUSTER, "%s: %s%s", device->name,
+			explain_step(ex, "device", passes(ex), "%s: %s%s", device->name,
 				     device->state == PUBLISH_EXCLUDED ? "left out by -exclude"
 								       : "not attached: ",
 				     device->error);
 		return;
 	}
 	if (!client)
-		explain_step(ex, "device", attached ? EXPLAIN_OPEN : EXPLAIN_CLUSTER,
+		explain_step(ex, "device", attached ? EXPLAIN_OPEN : passes(ex),
 			     "%u devices are attached; -pod says which one it is", attached);
 	else if (ifindex)
-		explain_step(ex, "device", EXPLAIN_CLUSTER, "%s: no program of nodens is on it",
+		explain_step(ex, "device", passes(ex), "%s: no program of nodens is on it",
 			     if_indextoname(ifindex, name) ? name : "?");
 	else
 		explain_step(ex, "device", EXPLAIN_OPEN,
@@ -124,7 +139,7 @@ static void see_address(struct explain *ex)
 	if (info->n_served)
 		explain_step(ex, "address", EXPLAIN_OPEN, "answered for on port 53: %s", text);
 	else
-		explain_step(ex, "address", EXPLAIN_CLUSTER, "the programs answer for none");
+		explain_step(ex, "address", passes(ex), "the programs answer for none");
 }
 
 /* ---- the cache ---- */
@@ -135,11 +150,11 @@ static void name_text(const struct dns_name *name, char text[NAME_TEXT])
 		snprintf(text, NAME_TEXT, "?");
 }
 
-/* True: the programs answer with it. */
+/* True: the programs, or the agent at its sockets, answer with it. */
 static bool see_entry(struct explain *ex, const struct pinned_entry *entry, const char *step)
 {
 	const struct nodens_slot *slot = &entry->copy.slot;
-	bool agent = slot->key_flags & NODENS_KEY_AGENT, live, stale;
+	bool agent = slot->key_flags & NODENS_KEY_AGENT || ex->by_sockets, live, stale;
 	uint64_t now = clock_now();
 	char name[NAME_TEXT], rcode[RRTYPE_TEXT], left[STATUS_SPAN], age[STATUS_SPAN];
 	/* an answer of the configuration has no end */
@@ -159,9 +174,9 @@ static bool see_entry(struct explain *ex, const struct pinned_entry *entry, cons
 		     : stale ? "expired, answered with a TTL of 0"
 			     : "expired",
 		     forever || !live ? "" : status__span(slot->expires_ns - now, left), slot->hits,
-		     agent ? "; for the agent alone" : "");
+		     slot->key_flags & NODENS_KEY_AGENT ? "; for the agent alone" : "");
 	ex->agent_has_it |= live && agent;
-	return (live || stale) && !agent;
+	return ex->agent_has_it || ((live || stale) && !agent);
 }
 
 static bool see_nx_below(struct explain *ex, struct pinned *pinned)
@@ -192,7 +207,7 @@ static void see_cache(struct explain *ex, struct pinned *pinned)
 	bool known = false;
 
 	if (!status__lease_left_ns(&ex->status)) {
-		explain_step(ex, "kernel", EXPLAIN_CLUSTER,
+		explain_step(ex, "kernel", passes(ex),
 			     "the lease has run out: programs answer nothing");
 		return;
 	}
@@ -213,17 +228,16 @@ static void see_agent(struct explain *ex)
 	char span[STATUS_SPAN];
 
 	if (ex->status.agent != STATUS_ALIVE)
-		explain_step(ex, "agent", info->kernel_path ? EXPLAIN_CLUSTER : EXPLAIN_NOBODY,
-			     "%s: its last beat was %s ago",
+		explain_step(ex, "agent", passes(ex), "%s: its last beat was %s ago",
 			     ex->status.agent == STATUS_DEAD ? "dead" : "hangs",
 			     status__span(status__beat_age_ns(&ex->status), span));
 	else if (!info->kernel_path)
 		explain_step(ex, "agent", EXPLAIN_OPEN, "answers on its sockets: no kernel path");
 	else if (info->mode == PUBLISH_STEER && !info->steering)
-		explain_step(ex, "agent", EXPLAIN_CLUSTER, "misses are not steered to it: %s",
+		explain_step(ex, "agent", passes(ex), "misses are not steered to it: %s",
 			     info->why_not_ready);
 	else if (ex->status.shed)
-		explain_step(ex, "agent", EXPLAIN_CLUSTER,
+		explain_step(ex, "agent", passes(ex),
 			     "sheds: too much is under way in it at this moment");
 	else
 		explain_step(ex, "agent", ex->agent_has_it ? EXPLAIN_AGENT : EXPLAIN_OPEN, "%s",

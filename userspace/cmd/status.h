@@ -64,6 +64,16 @@ bool status__starts(const struct status *status);
 uint64_t status__beat_age_ns(const struct status *status);
 uint64_t status__lease_left_ns(const struct status *status);
 
+/* Who has the queries that the programs pass on: as routes and NAT lead them, not steered. */
+enum status_next {
+	STATUS_CLUSTER, /* kube-proxy takes them there, as without nodens */
+	STATUS_BEHIND,	/* mode front */
+	STATUS_SOCKETS, /* mode listen, or no kernel path */
+	STATUS_NOBODY,	/* the same, and nobody reads from them */
+};
+extern const char *const status_next_names[STATUS_NOBODY + 1];
+enum status_next status__next(const struct status *status);
+
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTICE };
 extern const char *const severity_names[SEVERITY_NOTICE + 1];
 

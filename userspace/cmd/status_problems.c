@@ -52,19 +52,32 @@ static void add(struct problems *problems, const char *code, enum severity sever
 static void lease(const struct status *status, char *text, size_t size)
 {
 	uint64_t left = status__lease_left_ns(status);
+	enum status_next next = status__next(status);
+	const char *to = next == STATUS_NOBODY ? "" : status_next_names[next];
 	char span[STATUS_SPAN];
 
 	if (!status->has_maps)
 		snprintf(text, size, "nothing is answered here");
 	else if (left)
-		snprintf(text, size,
-			 "the kernel answers cached names for %s more, and all else goes to the "
-			 "cluster's DNS",
-			 status__span(left, span));
+		snprintf(text, size, "the kernel answers cached names for %s more, and %s%s",
+			 status__span(left, span),
+			 next == STATUS_NOBODY ? "nobody all else" : "all else goes to ", to);
 	else
-		snprintf(text, size, "%s: all queries go to the cluster's DNS",
+		snprintf(text, size, "%s: %s%s",
 			 status->lease_ns ? "its lease has run out, so the kernel answers nothing"
-					  : "the kernel answers nothing");
+					  : "the kernel answers nothing",
+			 next == STATUS_NOBODY ? "no query is answered" : "all queries go to ", to);
+}
+
+/* What starts answers nothing yet. */
+static void find_start(const struct status *status, struct problems *problems)
+{
+	enum status_next next = status__next(status);
+	bool waits = next == STATUS_SOCKETS;
+
+	add(problems, "starting", SEVERITY_WARNING, status->info.started_ns,
+	    "the agent is starting: %s%s", waits ? "queries wait for it" : "pods use ",
+	    waits ? "" : status_next_names[next]);
 }
 
 static void find_agent(const struct status *status, struct problems *problems)
@@ -76,8 +89,7 @@ static void find_agent(const struct status *status, struct problems *problems)
 	lease(status, text, sizeof(text));
 	status__span(status__beat_age_ns(status), span);
 	if (status->agent == STATUS_ALIVE && status__starts(status))
-		add(problems, "starting", SEVERITY_WARNING, status->info.started_ns,
-		    "the agent is starting: pods use the cluster's DNS");
+		find_start(status, problems);
 	if (status->agent == STATUS_DEAD && status->info.state == PUBLISH_LEAVING)
 		add(problems, "agent_ended", SEVERITY_ERROR, beat,
 		    "the agent (pid %u) ended %s ago, as it was told; %s", status->pid, span, text);
@@ -129,7 +141,8 @@ static void find_path(const struct status *status, struct problems *problems)
 		add(problems, "leaving", SEVERITY_WARNING, 0, "the agent was told to end");
 	else if (steers && !info->steering)
 		add(problems, "not_steering", SEVERITY_ERROR, 0,
-		    "misses go to the cluster's DNS, not to the agent: %s", info->why_not_ready);
+		    "misses go to %s, not to the agent: %s",
+		    status_next_names[status__next(status)], info->why_not_ready);
 	else if (!info->ready)
 		add(problems, "not_ready", SEVERITY_ERROR, 0, "/ready says no: %s",
 		    info->why_not_ready);
@@ -181,8 +194,8 @@ static void find_devices(const struct status *status, struct problems *problems)
 	}
 	if (missing.n)
 		add(problems, "device_not_attached", SEVERITY_ERROR, missing.since_ns,
-		    "%u of %u devices have no program, their pods use the cluster's DNS: %s",
-		    missing.n, wanted, missing.text);
+		    "%u of %u devices have no program, their pods use %s: %s", missing.n, wanted,
+		    status_next_names[status__next(status)], missing.text);
 	if (lost.n)
 		add(problems, "device_lost_program", SEVERITY_WARNING, lost.since_ns,
 		    "%u of %u devices lost their program, or another came before it; it was "
@@ -247,8 +260,8 @@ static void find_events(const struct status *status, struct problems *problems)
 		enum severity severity;
 	} events[PUBLISH_EVENTS] = {
 		[PUBLISH_SHED] = { "shedding",
-				   "queries were sent on to the cluster's DNS or turned away: too "
-				   "much was under way in the agent",
+				   "queries were sent on or turned away: too much was under way in "
+				   "the agent",
 				   SEVERITY_ERROR },
 		[PUBLISH_CLIENT_FULL] = { "client_over_share",
 					  "queries of a client were turned away: it had its share "
@@ -265,10 +278,11 @@ static void find_events(const struct status *status, struct problems *problems)
 				       "lines of the log were lost: whoever reads it is too slow",
 				       SEVERITY_WARNING },
 		[PUBLISH_CONFLICT] = { "address_conflicts",
-				       "queries passed on to the cluster's DNS: their sender's "
+				       "queries were not steered to the agent: their sender's "
 				       "address is another device's, or its device claims too many",
 				       SEVERITY_WARNING },
 	};
+	enum status_next next = status__next(status);
 
 	for (int i = 0; i < PUBLISH_EVENTS; i++) {
 		const struct publish_episode *episode = &status->info.episodes[i];
@@ -281,8 +295,9 @@ static void find_events(const struct status *status, struct problems *problems)
 	}
 	if (status->shed)
 		add(problems, "shedding_now", SEVERITY_ERROR, 0,
-		    "new misses go to the cluster's DNS at this moment: the agent has too much "
-		    "under way");
+		    "new misses %s%s at this moment: the agent has too much under way",
+		    next == STATUS_SOCKETS ? "may be turned away" : "go to ",
+		    next == STATUS_SOCKETS ? "" : status_next_names[next]);
 	if (status->rates.evicted >= EVICTIONS_MIN)
 		add(problems, "cache_too_small", SEVERITY_WARNING,
 		    status->info.episodes[PUBLISH_EVICTED].begun_ns,
