@@ -275,7 +275,19 @@ static void test_remove_replaced(void **state)
 	close(fd);
 }
 
-/* Whatever the counts were, after settling every entry is found, and they say no more than that. */
+static void set_count(int fd, uint32_t home, uint64_t beyond)
+{
+	struct nodens_bucket bucket;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &home, &bucket), 0);
+	bucket.beyond = beyond;
+	assert_int_equal(bpf_map_update_elem(fd, &home, &bucket, BPF_ANY), 0);
+}
+
+/*
+ * Whatever the counts were, after settling every entry is found; those that said too little say no
+ * more than there is.
+ */
 static void test_settle(void **state)
 {
 	enum { N = 250 };
@@ -286,28 +298,66 @@ static void test_settle(void **state)
 	struct nodens_bucket bucket;
 	uint32_t number;
 
-	state_of_random = 5;
-	for (uint32_t i = 0; i < N; i++) {
-		hash[i] = random_hash();
-		assert_int_equal(index__set(index, hash[i], i), 0);
+	for (int garbage = 0; garbage < 2; garbage++) {
+		state_of_random = 5;
+		for (uint32_t i = 0; i < N; i++) {
+			hash[i] = random_hash();
+			assert_int_equal(index__set(index, hash[i], i), 0);
+		}
+		for (uint32_t i = 0; i < fixture_buckets(fd); i++)
+			set_count(fd, i, garbage ? random_hash() : 0);
+		assert_int_equal(index__settle(index), 0);
+		for (uint32_t i = 0; i < N; i++) {
+			assert_true(fixture_find(fd, hash[i], &number) && number == i);
+			assert_int_equal(index__remove(index, hash[i]), 0);
+		}
+		assert_int_equal(fixture_published(fd), 0);
+		if (!garbage)
+			assert_empty(fd);
 	}
-	for (uint32_t i = 0; i < fixture_buckets(fd); i++) {
-		assert_int_equal(bpf_map_lookup_elem(fd, &i, &bucket), 0);
-		bucket.beyond = i & 1 ? 0 : random_hash();
-		assert_int_equal(bpf_map_update_elem(fd, &i, &bucket, BPF_ANY), 0);
-	}
-	assert_int_equal(index__settle(index), 0);
-	for (uint32_t i = 0; i < N; i++) {
-		assert_true(fixture_find(fd, hash[i], &number) && number == i);
-		assert_int_equal(index__remove(index, hash[i]), 0);
-	}
-	assert_empty(fd);
+	for (uint32_t i = 0; i < fixture_buckets(fd); i++)
+		set_count(fd, i, 0);
 	/* an entry of more strides than there are */
 	bucket = (struct nodens_bucket){ .entry = { 7ull << 32 | 1 } };
 	number = 0;
 	assert_int_equal(bpf_map_update_elem(fd, &number, &bucket, BPF_ANY), 0);
 	assert_int_equal(index__settle(index), 0);
 	assert_empty(fd);
+	index__close(index);
+	close(fd);
+}
+
+/*
+ * Settled while somebody is removing an entry: its place is empty by then, its count goes down
+ * afterwards. No other entry of its home is overlooked.
+ */
+static void test_settle_beside(void **state)
+{
+	enum { N = NODENS_BUCKET_ENTRIES + 2 };
+	bool mapped = *(bool *)*state;
+	int fd = make_map(64, mapped);
+	struct index *index = open_index(fd, mapped);
+	struct nodens_bucket home, bucket;
+	uint32_t at = 5, other, number;
+
+	/* of one home and stride: two that lie one stride on */
+	for (uint64_t i = 0; i < N; i++)
+		assert_int_equal(index__set(index, 5ull << 58 | i << 20 | 3, i), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &at, &home), 0);
+	assert_int_equal(home.beyond, 2);
+	other = at + 3;
+	assert_int_equal(bpf_map_lookup_elem(fd, &other, &bucket), 0);
+	number = (uint32_t)bucket.entry[0] - 1;
+	bucket.entry[0] = 0;
+	assert_int_equal(bpf_map_update_elem(fd, &other, &bucket, BPF_ANY), 0);
+	assert_int_equal(index__settle(index), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &at, &home), 0);
+	set_count(fd, at, home.beyond - 1);
+	for (uint64_t i = 0; i < N; i++) {
+		uint32_t found;
+
+		assert_int_equal(fixture_find(fd, 5ull << 58 | i << 20 | 3, &found), i != number);
+	}
 	index__close(index);
 	close(fd);
 }
@@ -346,10 +396,11 @@ static void test_wrong_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both(test_model),  cmocka_unit_test(test_load),
-		both(test_full),   both(test_same_tag),
-		both(test_walk),   both(test_remove_replaced),
-		both(test_settle), both(test_wrong_map),
+		both(test_model),     cmocka_unit_test(test_load),
+		both(test_full),      both(test_same_tag),
+		both(test_walk),      both(test_remove_replaced),
+		both(test_settle),    both(test_settle_beside),
+		both(test_wrong_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,15 +70,20 @@ static int entry_swap(struct index *index, const struct index_place *at, uint64_
 	return bpf_map_update_elem(index->fd, &at->bucket, &copy, BPF_ANY);
 }
 
+/* Entries so many strides on. */
+static unsigned int count_of(uint64_t beyond, unsigned int step)
+{
+	return beyond >> (step - 1) * NODENS_BEYOND_BITS & 0xffff;
+}
+
 /* @beyond with one more or one less so many strides on; it stays as it is where that cannot be. */
 static uint64_t counted(uint64_t beyond, unsigned int step, int by)
 {
-	unsigned int at = (step - 1) * NODENS_BEYOND_BITS;
-	uint64_t count = beyond >> at & 0xffff;
+	uint64_t one = 1ull << (step - 1) * NODENS_BEYOND_BITS;
 
-	if (count == (by > 0 ? 0xffff : 0))
+	if (count_of(beyond, step) == (by > 0 ? 0xffff : 0))
 		return beyond;
-	return by > 0 ? beyond + (1ull << at) : beyond - (1ull << at);
+	return by > 0 ? beyond + one : beyond - one;
 }
 
 static int beyond_count(struct index *index, uint32_t home, unsigned int step, int by)
@@ -335,10 +340,27 @@ int index__remove_at(struct index *index, const struct index_place *at)
 	return err;
 }
 
+/*
+ * No count is taken down: an entry that somebody is removing at this moment may be gone already and
+ * its count be about to go down.
+ */
+static int raise_counts(struct index *index, uint32_t home, uint64_t least)
+{
+	struct nodens_bucket copy;
+	int err = bucket_read(index, home, &copy);
+
+	for (unsigned int step = 1; step <= NODENS_INDEX_STEPS; step++) {
+		unsigned int count = count_of(copy.beyond, step);
+
+		for (; !err && count < count_of(least, step); count++)
+			err = beyond_count(index, home, step, 1);
+	}
+	return err;
+}
+
 int index__settle(struct index *index)
 {
 	uint64_t *beyond = calloc((size_t)index->mask + 1, sizeof(*beyond));
-	struct nodens_bucket copy;
 	struct index_place at = {};
 	uint32_t slot;
 	int err;
@@ -346,23 +368,15 @@ int index__settle(struct index *index)
 	if (!beyond)
 		return -ENOMEM;
 	while ((err = index__next(index, &at, &slot)) > 0) {
+		uint64_t *home = &beyond[home_of(index, &at)];
+
 		if (step_of(at.entry) > NODENS_INDEX_STEPS)
-			err = remove_entry(index, &at);
+			entry_swap(index, &at, 0);
 		else if (step_of(at.entry))
-			beyond[home_of(index, &at)] =
-				counted(beyond[home_of(index, &at)], step_of(at.entry), 1);
+			*home = counted(*home, step_of(at.entry), 1);
 	}
-	for (uint32_t i = 0; !err && i <= index->mask; i++) {
-		err = bucket_read(index, i, &copy);
-		if (err || copy.beyond == beyond[i])
-			continue;
-		if (index->mem) {
-			__atomic_store_n(&index->mem[i].beyond, beyond[i], __ATOMIC_SEQ_CST);
-			continue;
-		}
-		copy.beyond = beyond[i];
-		err = bpf_map_update_elem(index->fd, &i, &copy, BPF_ANY);
-	}
+	for (uint32_t i = 0; !err && i <= index->mask; i++)
+		err = raise_counts(index, i, beyond[i]);
 	free(beyond);
 	return err;
 }

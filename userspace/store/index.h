@@ -59,7 +59,11 @@ bool index__fits(const struct index *index, const struct index_place *at, uint64
 int index__again(const struct index *index, struct index_place *at, uint32_t *slot);
 /* Remove what lies there, if it is of the same tag still: else -ENOENT. */
 int index__remove_at(struct index *index, const struct index_place *at);
-/* Of maps that somebody else has written: the counts become what the entries say. -errno. */
+/*
+ * Of maps that somebody else has written: no entry is overlooked afterwards, and none is where no
+ * reader looks. A count that is too high, as a writer leaves it that was killed, stays and costs
+ * readers a look in vain. Beside somebody who removes entries. -ENOMEM; -errno of bpf().
+ */
 int index__settle(struct index *index);
 
 #endif /* NODENS_INDEX_H */
