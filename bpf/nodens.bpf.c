@@ -444,8 +444,10 @@ int tc_dns(struct __sk_buff *skb)
 	case NODENS_CTR_BROKEN:
 		return TC_ACT_SHOT;
 	}
-	if (cfg_steer && (TO_AGENT >> (outcome & 63) & 1))
+	if (cfg_steer && (TO_AGENT >> (outcome & 63) & 1)) {
 		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_STEER);
+		count(pc, NODENS_CTR_STEER_ERROR);
+	}
 	return TC_ACT_UNSPEC;
 }
 

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 
 #include "cases.h"
+#include "datapath/datapath_priv.h"
+#include "nodens.skel.h"
 
 static void tcp_segment(struct frame *in, uint8_t flags, uint16_t port, bool ip6)
 {
@@ -244,6 +246,18 @@ static void test_claims_raced(uint32_t one_device, uint32_t other_device)
 	give_back(home, &key);
 }
 
+/* tc_steer is gone from behind tc_dns: the last that is asked, since nothing puts it back. */
+static void test_no_steering_program(void)
+{
+	struct nodens_bpf *skel = env.datapath->tc[DATAPATH_TC_POD][true];
+	uint32_t steer = NODENS_TAIL_STEER;
+
+	if (bpf_map_delete_elem(bpf_map__fd(skel->maps.nodens_tail), &steer))
+		die("no steering program");
+	steer_query(W("no steering program: goes on", MISS, STEER_ERROR, false), false, 0, 0);
+	steer_tcp(W("no steering program: SYN goes on", TCP, STEER_ERROR, false), 2, 1000, false);
+}
+
 /* A device has its share of addresses; what calls itself IPv4 in IPv6 has none. */
 static void test_claims(void)
 {
@@ -345,6 +359,7 @@ static void test_steering(void)
 	close(udp4);
 	close(udp6);
 	steer_query(W("the socket closed: dead at once", MISS, STEER_DEAD, false), false, 0, 0);
+	test_no_steering_program();
 	netns__close(netns);
 	env.ctl->steer = 0;
 	datapath__ctl_commit(env.datapath);
