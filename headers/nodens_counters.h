@@ -84,7 +84,4 @@ enum nodens_counter {
 		NODENS_CTR_COUNT
 };
 
-#define NODENS_FIRST_HIT_KIND NODENS_CTR_HIT_IP6
-#define NODENS_FIRST_STEER    NODENS_CTR_STEERED
-
 #endif /* NODENS_COUNTERS_H */

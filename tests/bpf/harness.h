@@ -152,7 +152,6 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	if (datapath__open(&config, &env->datapath, &err))
 		die(err.text);
 	env->ctl = datapath__ctl(env->datapath);
-	store.nx_below_depths = (uint64_t *)&env->ctl->nx_below_depths;
 	env->ctl->bufsize = 4096;
 	env->ctl->n_served4 = 2;
 	env->ctl->served4[0] = inet_addr("169.254.20.10");

@@ -275,7 +275,7 @@ static void test_maps(void **state)
 	datapath__store_maps(dp, &maps);
 	assert_false(maps.slabs.mmapable);
 	assert_int_equal(steps__open(&maps.slabs, true, &steps), 0);
-	assert_int_equal(steps__grow(steps), 0);
+	assert_int_equal(steps__add(steps, steps__make(steps)), 0);
 	steps__close(steps);
 	fd = bpf_obj_get(LAYOUT "/steps/0");
 	len = sizeof(info);

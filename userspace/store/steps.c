@@ -144,14 +144,6 @@ int steps__make(const struct steps *steps)
 	return err;
 }
 
-int steps__grow(struct steps *steps)
-{
-	int fd = steps__make(steps);
-
-	/* where it cannot be added for want of memory the next call makes it anew */
-	return fd < 0 ? fd : steps__add(steps, fd);
-}
-
 static int reserve(struct steps *steps)
 {
 	void *at = mmap(NULL, steps->config.max * STEP_BYTES, PROT_NONE,

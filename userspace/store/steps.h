@@ -3,9 +3,9 @@
  * The memory of slots as the kernel has it: steps of NODENS_STEP_CELLS cells each, in an array of
  * maps that programs read. It begins empty; the agent adds a step when it needs one.
  *
- * Contract: one writer, the agent, which alone calls steps__grow(). Whoever may open the pins may
- * read. Steps are numbered without gaps. Where steps can be mapped (5.5) they are one range of
- * memory; else it holds what this process wrote, and what the kernel has is read by bpf().
+ * Contract: one writer, the agent, which alone makes steps. Whoever may open the pins may read.
+ * Steps are numbered without gaps. Where steps can be mapped (5.5) they are one range of memory;
+ * else it holds what this process wrote, and what the kernel has is read by bpf().
  */
 #ifndef NODENS_STEPS_H
 #define NODENS_STEPS_H
@@ -46,8 +46,6 @@ uint8_t *steps__memory(const struct steps *steps);
  */
 int steps__make(const struct steps *steps);
 int steps__add(struct steps *steps, int fd);
-/* Both. */
-int steps__grow(struct steps *steps);
 /* Steps that somebody else has added since. -errno: those before it are there. */
 int steps__refresh(struct steps *steps);
 
