@@ -21,10 +21,17 @@ struct reload {
 	struct conf_watch *watch; /* what the configuration was made of, or was refused last */
 	uint64_t next_ns;	  /* when it is looked at again; 0: to be chosen */
 	unsigned int missing;	  /* looks in a row at which its file was gone */
+	int64_t missing_s;	  /* since the second of them */
 	int64_t read_s;
 	int64_t refused_s; /* 0: what was read last is at work */
 	char refused[256];
 };
+
+/* For a moment it is, while a ConfigMap is swapped. */
+static bool is_missing(const struct reload *reload)
+{
+	return reload->missing > 1;
+}
 
 /* What there is stays at work. */
 static void set_refused(struct reload *reload, const char *why)
@@ -110,6 +117,7 @@ static bool take(struct reload *reload, struct conf *conf, const char *reason)
 	reload->config.stats->v[AGENT_STAT_RELOADS]++;
 	reload->read_s = time(NULL);
 	reload->refused_s = 0;
+	reload->missing = 0;
 	log_info("%s: the new configuration is at work", reason);
 	return true;
 }
@@ -173,13 +181,13 @@ static uint64_t next_look(const struct reload *reload, uint64_t now)
 	return wait ? now + wait : 0;
 }
 
-/* A file is gone: for the moment, as while a ConfigMap is swapped, or for longer. */
-static void log_missing(struct reload *reload)
+static void note_missing(struct reload *reload)
 {
-	if (reload->missing++ != 1)
+	reload->missing++;
+	if (reload->missing != 2)
 		return;
 	log_warn("reload: the configuration's file is gone; the configuration stays as it was");
-	set_refused(reload, "its file is gone");
+	reload->missing_s = time(NULL);
 }
 
 void reload_watch(struct reload *reload, uint64_t now)
@@ -193,10 +201,8 @@ void reload_watch(struct reload *reload, uint64_t now)
 	}
 	change = conf_watch__look(reload->watch, reload->config.opts);
 	if (change == CONF_MISSING)
-		log_missing(reload);
-	else if (reload->missing > 1 && change == CONF_SAME)
-		reload->refused_s = 0;
-	if (change != CONF_MISSING)
+		note_missing(reload);
+	else
 		reload->missing = 0;
 	if (change == CONF_CHANGED)
 		reload_now(reload, "reload");
@@ -233,6 +239,10 @@ int64_t reload_read_s(const struct reload *reload)
 
 const char *reload_refused(const struct reload *reload, int64_t *since_s)
 {
+	if (is_missing(reload)) {
+		*since_s = reload->missing_s;
+		return "its file is gone";
+	}
 	*since_s = reload->refused_s;
 	return reload->refused_s ? reload->refused : NULL;
 }
