@@ -401,14 +401,35 @@ def test_bare_hangs_and_dies(bare):
     assert command("status")[1] == 3
 
 
+def standby(agent, log):
+    return spawn(*agent.image(*ARGS), log=agent.lab.dir / log, env=os.environ | {"KUBE_DNS_UPSTREAM_SERVICE_HOST": UP4})
+
+
+def test_standbys_end(bare):
+    """Neither the counters of the agent that they wait for go with them, nor what the other says."""
+    wait_codes("no_kernel_path")
+    first = standby(bare, "first.log")
+    wait_codes("no_kernel_path", "standby")
+    second = standby(bare, "second.log")
+    wait_until(5, lambda: str(second.pid) in problem("standby")["text"], lambda: str(codes()))
+    first.terminate()
+    first.wait(10)
+    assert str(second.pid) in problem("standby")["text"]
+    second.terminate()
+    second.wait(10)
+    wait_codes("no_kernel_path")
+    before = json.loads(output(NODENS, "stats", "--json"))["agent"]["queries"]
+    assert bare.lab.node.ask(f"n6.{D}", server="169.254.20.10").values
+    wait_until(3, lambda: json.loads(output(NODENS, "stats", "--json"))["agent"]["queries"] > before, "not counted")
+
+
 def test_standby(swapped, p1, nodens):
     nodens.stop()
     swapped.install()
     swapped.swap(*ARGS)
     swapped.wait(lambda: swapped.steering(p1))
     wait_codes()
-    second = spawn(*swapped.image(*ARGS), log=swapped.lab.dir / "second.log",
-                   env=os.environ | {"KUBE_DNS_UPSTREAM_SERVICE_HOST": UP4})
+    second = standby(swapped, "second.log")
     wait_codes("standby")
     assert status()[1] == 0 and str(second.pid) in problem("standby")["text"]
     second.terminate()

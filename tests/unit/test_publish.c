@@ -147,6 +147,27 @@ static void test_a_new_one_takes_the_place(void **state)
 	}
 }
 
+/* Who ends takes what is its own. */
+static void test_only_ones_own_is_removed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct table first = create(&places[i], 1), second = create(&places[i], 1), in;
+
+		table__remove(&first);
+		in = open_table(&places[i]);
+		table__remove(&in);
+		table__close(&in);
+		in = open_table(&places[i]);
+		table__close(&in);
+		table__remove(&second);
+		assert_int_equal(table__open(&in, places[i].dir, NAME, sizeof(struct row)),
+				 -ENOENT);
+		table__close(&first);
+		table__close(&second);
+	}
+}
+
 static void test_other_versions_and_none(void **state)
 {
 	struct table table = { .fd = -1 };
@@ -301,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_is_read),
 		cmocka_unit_test(test_a_new_one_takes_the_place),
+		cmocka_unit_test(test_only_ones_own_is_removed),
 		cmocka_unit_test(test_other_versions_and_none),
 		cmocka_unit_test(test_rows_are_never_torn),
 		cmocka_unit_test(test_half_a_row_is_said),

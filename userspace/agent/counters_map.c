@@ -28,9 +28,11 @@ void counters_map_sync(struct counters_map *map)
 		table__sync(&map->table);
 }
 
-void counters_map_close(struct counters_map *map)
+void counters_map_close(struct counters_map *map, bool remove)
 {
 	counters_map_sync(map);
+	if (remove)
+		table__remove(&map->table);
 	map->stats = &map->own;
 	table__close(&map->table);
 }

@@ -20,6 +20,7 @@ void counters_map_init(struct counters_map *map);
  * were. */
 int counters_map_open(struct counters_map *map, const char *dir, bool mmapable);
 void counters_map_sync(struct counters_map *map); /* where it is not mapped */
-void counters_map_close(struct counters_map *map);
+/* @remove: nobody is to read it any more. */
+void counters_map_close(struct counters_map *map, bool remove);
 
 #endif /* NODENS_COUNTERS_MAP_H */

@@ -62,10 +62,12 @@ void device_board_open(const char *dir, bool mmapable, struct device_board **out
 	grow(board, FIRST_ROWS);
 }
 
-void device_board_close(struct device_board *board)
+void device_board_close(struct device_board *board, bool remove)
 {
 	if (!board)
 		return;
+	if (remove)
+		table__remove(&board->table);
 	table__close(&board->table);
 	free(board->rows);
 	free(board);

@@ -16,7 +16,8 @@ struct device_board;
 
 /* @dir: where the table is; NULL: nowhere. *out NULL: no memory. */
 void device_board_open(const char *dir, bool mmapable, struct device_board **out);
-void device_board_close(struct device_board *board);
+/* @remove: nobody is to read it any more. */
+void device_board_close(struct device_board *board, bool remove);
 
 void device_board_attached(struct device_board *board, const struct netdev *device,
 			   const struct attachment *attachment, const char *note, uint64_t now_ns);

@@ -300,22 +300,13 @@ int publish_open(const struct publish_config *config, uint64_t now, struct publi
 	return 0;
 }
 
-static void remove_table(const struct publish *publish, const char *name)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/%s", publish->config.dir, name) < (int)sizeof(path))
-		unlink(path);
-}
-
 void publish_close(struct publish *publish, bool remove)
 {
 	if (!publish)
 		return;
 	if (remove) {
-		remove_table(publish, publish->config.info_table);
-		if (publish->config.upstream)
-			remove_table(publish, PUBLISH_UPSTREAMS);
+		table__remove(&publish->info_table);
+		table__remove(&publish->upstream_table);
 	}
 	table__close(&publish->info_table);
 	table__close(&publish->upstream_table);

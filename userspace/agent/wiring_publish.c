@@ -206,18 +206,12 @@ void agent_open_publish_standby(struct agent *agent)
 
 void agent_close_publish(struct agent *agent, bool remove)
 {
-	char path[PATH_MAX];
-
 	publish_close(agent->publish, remove);
 	agent->publish = NULL;
-	device_board_close(agent->board);
+	device_board_close(agent->board, remove);
 	agent->board = NULL;
-	counters_map_close(&agent->counters);
-	if (remove && !agent->datapath && agent->publish_dir[0]) {
-		if (snprintf(path, sizeof(path), "%s/" AGENT_STATS_MAP, agent->publish_dir) <
-		    (int)sizeof(path))
-			unlink(path);
+	counters_map_close(&agent->counters, remove);
+	if (remove && !agent->datapath && agent->publish_dir[0])
 		rmdir(agent->publish_dir);
-	}
 	agent->publish_dir[0] = '\0';
 }

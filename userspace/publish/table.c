@@ -93,6 +93,9 @@ int table__create(struct table *table, const char *dir, const char *name, uint32
 	ret = bpf ? create_map(&made, name, temp, mmapable) : create_file(&made, temp);
 	if (!ret)
 		ret = give_rows(&made, mmapable || !bpf);
+	made.path = ret ? NULL : strdup(path);
+	if (!ret && !made.path)
+		ret = -ENOMEM;
 	/* In place of an older one: whoever holds that open reads on in it. */
 	if (!ret && rename(temp, path))
 		ret = -errno;
@@ -134,6 +137,38 @@ void table__sync(struct table *table)
 		write_row(table, i);
 }
 
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* Is it what lies there? */
+static bool in_place(const struct table *table)
+{
+	struct stat opened, named;
+	bool same;
+	int fd;
+
+	if (table->is_file)
+		return !fstat(table->fd, &opened) && !lstat(table->path, &named) &&
+		       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+	fd = bpf_obj_get(table->path);
+	if (fd < 0)
+		return false;
+	same = map_id(fd) == map_id(table->fd);
+	close(fd);
+	return same;
+}
+
+void table__remove(const struct table *table)
+{
+	if (table->path && in_place(table))
+		unlink(table->path);
+}
+
 void table__close(struct table *table)
 {
 	if (table->mapped)
@@ -142,6 +177,7 @@ void table__close(struct table *table)
 		free(table->rows);
 	if (table->fd >= 0)
 		close(table->fd);
+	free(table->path);
 	*table = (struct table){ .fd = -1 };
 }
 

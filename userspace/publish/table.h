@@ -21,6 +21,7 @@ struct table {
 	bool mapped;  /* rows is the table itself */
 	bool is_file; /* no map */
 	uint32_t row_size, n;
+	char *path; /* where table__create() put it; NULL: it is somebody else's */
 };
 
 /*
@@ -33,6 +34,8 @@ int table__create(struct table *table, const char *dir, const char *name, uint32
 void table__put(struct table *table, uint32_t i, void *row);
 /* Of rows that were changed in table->rows: where that is a copy, others see it from now on. */
 void table__sync(struct table *table);
+/* Nobody is to find it any more. One that has taken its place since stays. */
+void table__remove(const struct table *table);
 void table__close(struct table *table); /* also of one that was never made, with fd -1 */
 
 /*
