@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -361,6 +362,7 @@ static void test_pinned_only(void **state)
 {
 	struct datapath *dp = NULL;
 	pid_t pid;
+	int fd;
 
 	(void)state;
 	begin();
@@ -372,6 +374,11 @@ static void test_pinned_only(void **state)
 	assert_int_equal(pid, getpid());
 	datapath__close(dp);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
+	/* somebody else looks at the same time */
+	fd = open(PIN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
+	close(fd);
 	assert_int_equal(datapath__unpin(PIN_DIR), 8);
 	assert_int_equal(datapath__unpin(PIN_DIR), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);

@@ -65,17 +65,13 @@ bool pinned__has_maps(const char *pin_dir)
 
 static void say_no_maps(const char *pin_dir)
 {
-	int fd = node_lock__try();
-
-	if (fd == -EBUSY)
+	if (node_lock__held())
 		fprintf(stderr,
 			"no maps under %s, though an agent runs in this network namespace: without "
 			"the kernel path (its log says why), or with another --bpffs\n",
 			pin_dir);
 	else
 		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
-	if (fd >= 0)
-		close(fd);
 }
 
 int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir)

@@ -293,12 +293,11 @@ static int read_with_maps(const char *bpffs, struct status *status)
 
 static int not_running(const char *bpffs, int ret)
 {
-	int fd;
+	bool held = node_lock__held();
 
 	if (ret == -EACCES || ret == -EPERM)
 		return no_permission("/run/nodens");
-	fd = node_lock__try();
-	if (fd == -EBUSY)
+	if (held)
 		fprintf(stderr,
 			"nodens status: an agent runs in this network namespace, but nothing of it "
 			"is to be seen here: it has another --bpffs than %s, or is in another "
@@ -306,9 +305,7 @@ static int not_running(const char *bpffs, int ret)
 			bpffs);
 	else
 		fprintf(stderr, "nodens is not running here: nothing under %s\n", bpffs);
-	if (fd >= 0)
-		close(fd);
-	return fd == -EBUSY ? EXIT_DEGRADED : EXIT_NOT_RUNNING;
+	return held ? EXIT_DEGRADED : EXIT_NOT_RUNNING;
 }
 
 /* An agent without the kernel path, perhaps. */

@@ -321,7 +321,8 @@ int datapath__agent_runs(const char *pin_dir, pid_t *pid)
 	fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+	/* shared, so that two who look do not take each other for one */
+	if (!flock(fd, LOCK_SH | LOCK_NB)) {
 		close(fd);
 		return 0;
 	}

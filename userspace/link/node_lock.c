@@ -22,27 +22,49 @@
 #define TRIES	40
 #define WAIT_US 50000
 
+/* Who has the port: 1 with the user's id, 0 nobody, -errno. */
+static int find_holder(unsigned int *user)
+{
+	FILE *file = fopen("/proc/thread-self/net/udp", "re");
+	unsigned int addr, port, uid;
+	char line[256];
+	int n = 0;
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %*u: %8X:%4X %*8X:%*4X %*x %*8x:%*8x %*2x:%*8x %*8x %u", &addr,
+			   &port, &uid) != 3 ||
+		    addr != htonl(LOCK_ADDR) || port != LOCK_PORT)
+			continue;
+		*user = uid;
+		n = 1;
+	}
+	fclose(file);
+	return n;
+}
+
 /*
  * Where net.ipv4.ip_unprivileged_port_start is 0 or 1 anybody can take the port. Agents are root's,
  * or this one's user's; what cannot be read is taken for an agent.
  */
+static bool is_stranger(unsigned int uid)
+{
+	return uid && uid != geteuid();
+}
+
 static bool held_by_stranger(void)
 {
-	FILE *file = fopen("/proc/thread-self/net/udp", "re");
-	unsigned int addr, port, uid;
-	bool stranger = false;
-	char line[256];
+	unsigned int uid;
 
-	if (!file)
-		return false;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " %*u: %8X:%4X %*8X:%*4X %*x %*8x:%*8x %*2x:%*8x %*8x %u", &addr,
-			   &port, &uid) == 3 &&
-		    addr == htonl(LOCK_ADDR) && port == LOCK_PORT)
-			stranger = uid && uid != geteuid();
-	}
-	fclose(file);
-	return stranger;
+	return find_holder(&uid) > 0 && is_stranger(uid);
+}
+
+bool node_lock__held(void)
+{
+	unsigned int uid;
+
+	return find_holder(&uid) > 0 && !is_stranger(uid);
 }
 
 int node_lock__try(void)

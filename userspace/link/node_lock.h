@@ -11,6 +11,8 @@
 #ifndef NODENS_NODE_LOCK_H
 #define NODENS_NODE_LOCK_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /*
@@ -20,5 +22,8 @@
 int node_lock__try(void);
 /* The same, but waits two seconds for one that is ending. */
 int node_lock__take(struct error *err);
+
+/* Does an agent have it? Only looks; false where /proc/net/udp cannot be read. */
+bool node_lock__held(void);
 
 #endif /* NODENS_NODE_LOCK_H */
