@@ -388,6 +388,18 @@ def test_bare(bare, p1):
     assert nobody.returncode == 4, nobody
 
 
+def test_bare_of_another_version(bare):
+    """Whose rows are larger, and mean something else."""
+    wait_codes("no_kernel_path")
+    (info,) = pathlib.Path("/run/nodens").glob("netns-*/nodens_info")
+    kept = info.read_bytes()
+    info.write_bytes(kept[:-8] + bytes(64) + (len(kept) + 56).to_bytes(8, "little"))
+    text, exit_status = command("status")
+    assert exit_status == 1 and "another version runs here" in text, text
+    info.write_bytes(kept)
+    wait_codes("no_kernel_path")
+
+
 def test_bare_hangs_and_dies(bare):
     bare.signal("STOP")
     wait_codes("agent_hung")

@@ -122,6 +122,27 @@ static void test_what_is_written_is_read(void **state)
 	}
 }
 
+/* As the agent's counters are: words without sums. */
+static void test_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct table out = { .fd = -1 }, in = { .fd = -1 };
+		uint64_t got;
+
+		assert_int_equal(table__create(&out, places[i].dir, NAME, 8, 3, places[i].mmapable),
+				 0);
+		((uint64_t *)out.rows)[2] = 7;
+		table__sync(&out);
+		assert_int_equal(table__open(&in, places[i].dir, NAME, 8), 0);
+		assert_int_equal(in.n, 3);
+		assert_int_equal(table__read(&in, 2, &got), 0);
+		assert_int_equal(got, 7);
+		table__close(&in);
+		table__close(&out);
+	}
+}
+
 static void test_a_new_one_takes_the_place(void **state)
 {
 	(void)state;
@@ -178,8 +199,11 @@ static void test_other_versions_and_none(void **state)
 		struct table out = create(&places[i], 1);
 
 		assert_int_equal(table__open(&table, places[i].dir, "nodens_none", 8), -ENOENT);
-		if (places[i].bpf)
-			assert_int_equal(table__open(&table, places[i].dir, NAME, 16), -ESTALE);
+		for (uint32_t size = 8; size <= 8192; size *= 2) {
+			if (size != sizeof(struct row))
+				assert_int_equal(table__open(&table, places[i].dir, NAME, size),
+						 -ESTALE);
+		}
 		table__close(&out);
 	}
 	assert_int_equal(table.fd, -1);
@@ -321,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_is_read),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_a_new_one_takes_the_place),
 		cmocka_unit_test(test_only_ones_own_is_removed),
 		cmocka_unit_test(test_other_versions_and_none),

@@ -84,6 +84,16 @@ static void read_upstreams(struct status *status, const char *dir)
 	status->n_upstreams = used;
 }
 
+/* What it wrote reads otherwise than this one's. */
+static int other_version(bool runs)
+{
+	fprintf(stderr,
+		"nodens status: %s: ask the nodens of that version, in the agent's container\n",
+		runs ? "an agent of another version runs here"
+		     : "not running; an agent of another version was here");
+	return runs ? EXIT_DEGRADED : EXIT_NOT_RUNNING;
+}
+
 /* 0, or -errno of the table of the agent. @writer: whether it is there, as far as a file tells. */
 static int read_info(struct status *status, const char *dir, bool *writer)
 {
@@ -260,7 +270,7 @@ static int read_with_maps(const char *bpffs, struct status *status)
 	struct error err = { .text = "" };
 	struct datapath *dp;
 	const struct nodens_ctl *ctl;
-	bool writer = false;
+	bool writer = false, runs;
 	pid_t pid = 0;
 	int ret = datapath__open_pinned(bpffs, &dp, &err);
 
@@ -277,13 +287,13 @@ static int read_with_maps(const char *bpffs, struct status *status)
 	status->hung_ns = ctl->hung_ns;
 	status->shed = ctl->shed;
 	ret = read_info(status, datapath__dir(dp), &writer);
+	runs = datapath__agent_runs(bpffs, &pid) > 0;
 	if (ret == -ESTALE) {
-		fprintf(stderr, "nodens status: the agent is of another nodens version\n");
 		datapath__close(dp);
-		return EXIT_DEGRADED;
+		return other_version(runs);
 	}
 	status->now_ns = monotonic_ns();
-	judge_agent(status, datapath__agent_runs(bpffs, &pid) > 0);
+	judge_agent(status, runs);
 	status->pid = status->info.pid ? status->info.pid : (uint32_t)pid;
 	read_rates(status, dp, datapath__dir(dp));
 	count_cache(status, bpffs, dp);
@@ -297,6 +307,8 @@ static int not_running(const char *bpffs, int ret)
 
 	if (ret == -EACCES || ret == -EPERM)
 		return no_permission("/run/nodens");
+	if (ret == -ESTALE)
+		return other_version(held);
 	if (held)
 		fprintf(stderr,
 			"nodens status: an agent runs in this network namespace, but nothing of it "

@@ -66,7 +66,7 @@ int publish__remove_stale(void)
 	for (size_t i = 0; !ret && i < sizeof(names) / sizeof(names[0]); i++) {
 		struct table table = { .fd = -1 };
 
-		if (table__open(&table, dir, names[i], sizeof(uint64_t)) ||
+		if (table__open(&table, dir, names[i], 0) ||
 		    snprintf(path, sizeof(path), "%s/%s", dir, names[i]) >= (int)sizeof(path))
 			continue;
 		if (!table__has_writer(&table))

@@ -40,6 +40,12 @@ static size_t mapped_size(const struct table *table)
 	return (size + page - 1) / page * page;
 }
 
+/* Behind the rows of a file stands how large one is: sizes alone do not say whose version it is. */
+static off_t trailer_at(const struct table *table)
+{
+	return (off_t)table->row_size * table->n;
+}
+
 /* ---- to write ---- */
 
 static int create_map(struct table *table, const char *name, const char *temp, bool mmapable)
@@ -56,6 +62,8 @@ static int create_map(struct table *table, const char *name, const char *temp, b
 
 static int create_file(struct table *table, const char *temp)
 {
+	uint64_t row_size = table->row_size;
+
 	table->is_file = true;
 	unlink(temp);
 	table->fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -64,7 +72,9 @@ static int create_file(struct table *table, const char *temp)
 	/* for table__has_writer(); goes with this process, however that ends */
 	if (flock(table->fd, LOCK_EX | LOCK_NB))
 		return -errno;
-	return ftruncate(table->fd, (off_t)mapped_size(table)) ? -errno : 0;
+	if (pwrite(table->fd, &row_size, sizeof(row_size), trailer_at(table)) < 0)
+		return -errno;
+	return 0;
 }
 
 static int give_rows(struct table *table, bool mmapable)
@@ -199,6 +209,7 @@ static int open_map(struct table *table, const char *path)
 
 static int open_file(struct table *table, const char *path)
 {
+	uint64_t row_size;
 	struct stat st;
 
 	table->is_file = true;
@@ -210,7 +221,14 @@ static int open_file(struct table *table, const char *path)
 	/* Where others may write to the directory, what lies there may be theirs. */
 	if (!S_ISREG(st.st_mode) || (st.st_uid && st.st_uid != geteuid()))
 		return -EPERM;
-	table->n = st.st_size / table->row_size;
+	if (!table->row_size)
+		return 0;
+	if (st.st_size < (off_t)sizeof(row_size))
+		return -ESTALE;
+	table->n = (st.st_size - sizeof(row_size)) / table->row_size;
+	if (pread(table->fd, &row_size, sizeof(row_size), trailer_at(table)) != sizeof(row_size) ||
+	    row_size != table->row_size)
+		return -ESTALE;
 	return 0;
 }
 

@@ -40,7 +40,7 @@ void table__close(struct table *table); /* also of one that was never made, with
 
 /*
  * To read. -ENOENT: there is none; -ESTALE: its rows are not of @row_size, so another version's;
- * -EACCES, -EPERM; ...
+ * -EACCES, -EPERM; ... @row_size 0: of a file, whatever they are, for table__has_writer() alone.
  */
 int table__open(struct table *table, const char *dir, const char *name, uint32_t row_size);
 /* Whether the process that made the file is there still; of a map nobody can say. */
