@@ -12,7 +12,7 @@ import pytest
 
 from agent import NODENS, Metrics, block, cluster_corefile, command, http
 from cluster import D
-from lab import DNS4, DNS6, ROOT, UP4, output, run, spawn, wait_until
+from lab import BPFFS, DNS4, DNS6, ROOT, UP4, output, run, spawn, wait_until
 from nodecache import ARGS
 from test_bare import CAPS, start as start_bare
 
@@ -324,6 +324,22 @@ def test_starts(lab, nodens, p1, before):
         slow.unlink()
     nodens.wait(lambda: nodens.said("^info: ready"))
     wait_codes(seconds=15)
+
+
+def test_unpublished(nodens, p1):
+    """Somebody's directory is where its row should be."""
+    nodens.start(corefile=cluster_corefile(), probe=p1)
+    (info,) = BPFFS.glob("nodens/layout-*/nodens_info")
+    nodens.stop()
+    command("detach")
+    info.mkdir(parents=True, mode=0o700)
+    nodens.start(corefile=cluster_corefile(), probe=p1)
+    wait_codes("unpublished")
+    page, exit_status = status()
+    assert exit_status == 1 and page["state"] is None and page["pid"] == nodens.pid and page["beat_age_s"] < 1
+    assert nodens.said("nodens status will know little of this agent")
+    nodens.stop()
+    command("detach")
 
 
 def test_not_steering_yet(nodens):

@@ -165,6 +165,21 @@ static void killed_while_loading(struct status *s)
 	s->agent = STATUS_DEAD;
 }
 
+/* It beats, and there is no row of it. */
+static void unpublished(struct status *s)
+{
+	memset(&s->info, 0, sizeof(s->info));
+	s->n_devices = s->n_upstreams = 0;
+}
+
+/* The row is that of an agent before it, or the disk is full since. */
+static void unpublished_since(struct status *s)
+{
+	s->info.written_ns = NOW - 4 * NSEC;
+	s->info.steering = s->info.ready = 0;
+	devices[0].state = PUBLISH_NOT_ATTACHED;
+}
+
 static void leaving(struct status *s)
 {
 	s->info.state = PUBLISH_LEAVING;
@@ -329,6 +344,8 @@ static const struct {
 	{ loading_again, "starting", EXIT_DEGRADED },
 	{ loading_soon, "starting", EXIT_DEGRADED },
 	{ killed_while_loading, "agent_dead", EXIT_NOT_RUNNING },
+	{ unpublished, "unpublished", EXIT_DEGRADED },
+	{ unpublished_since, "unpublished", EXIT_DEGRADED },
 	{ leaving, "leaving", EXIT_DEGRADED },
 	{ not_steering, "not_steering", EXIT_DEGRADED },
 	{ not_ready, "not_ready", EXIT_DEGRADED },

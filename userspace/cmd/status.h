@@ -60,6 +60,8 @@ void status__free(struct status *status);
 
 /* It has not begun to beat: its programs are being loaded, or what it needs for that is. */
 bool status__starts(const struct status *status);
+/* What it says of itself is of now: it says it each second. */
+bool status__published(const struct status *status);
 /* How long ago the agent's last sign of life was, and how long the programs go on without one. */
 uint64_t status__beat_age_ns(const struct status *status);
 uint64_t status__lease_left_ns(const struct status *status);

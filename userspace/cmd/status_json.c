@@ -150,14 +150,15 @@ json_t *status__json(const struct status *status, const struct problems *problem
 {
 	static const char *const agents[] = { "alive", "hung", "dead" };
 	static const char *const states[] = { "starting", "running", "leaving", "standing_by" };
+	bool known = status->info.written_ns && status->info.state <= PUBLISH_STANDING_BY;
 	const struct publish_info *info = &status->info;
 	json_t *ready = json_pack("{sb so}", "ok", (int)info->ready, "why",
 				  info->ready ? json_null() : text(info->why_not_ready));
 	json_t *json = json_pack(
-		"{si so so so ss ss ss sb sb sI so so so sb so so so so so so so s{sI sI sI} so}",
+		"{si so so so ss ss? ss sb sb sI so so so sb so so so so so so so s{sI sI sI} so}",
 		"schema", 1, "version", text(info->version), "revision", text(info->revision),
 		"node", text(info->node), "agent", agents[status->agent], "state",
-		states[info->state <= PUBLISH_STANDING_BY ? info->state : 0], "mode",
+		known ? states[info->state] : NULL, "mode",
 		info->mode == PUBLISH_STEER ? "steer" : "listen", "front", (int)info->front,
 		"kernel_path", (int)info->kernel_path, "pid", (json_int_t)status->pid, "beat_age_s",
 		seconds(status__beat_age_ns(status)), "lease_left_s",

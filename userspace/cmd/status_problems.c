@@ -109,6 +109,12 @@ static void find_agent(const struct status *status, struct problems *problems)
 		add(problems, "lease_ending", SEVERITY_ERROR, 0,
 		    "in %s the programs stop answering, unless the agent beats again",
 		    status__span(left, span));
+	if (status->agent == STATUS_ALIVE && !status__starts(status) && !status->half_written &&
+	    !status__published(status))
+		add(problems, "unpublished", SEVERITY_WARNING, status->info.written_ns,
+		    "the agent (pid %u) beats, but cannot write down how it is (its log says why): "
+		    "what is wrong there is not known",
+		    status->pid);
 	if (status->half_written)
 		add(problems, "half_written", SEVERITY_WARNING, 0,
 		    "the agent was stopped while it wrote down how it is: little is known of it");
@@ -333,7 +339,7 @@ void status__problems(const struct status *status, struct problems *problems)
 	problems->n = 0;
 	find_agent(status, problems);
 	/* what a dead or hanging agent said last of queries says nothing of now */
-	if (status->agent == STATUS_ALIVE && status->info.written_ns) {
+	if (status->agent == STATUS_ALIVE && status__published(status)) {
 		find_path(status, problems);
 		find_devices(status, problems);
 		find_upstreams(status, problems);

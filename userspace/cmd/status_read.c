@@ -224,7 +224,7 @@ static void count_cache(struct status *status, const char *bpffs, struct datapat
 	struct pinned pinned;
 
 	status->bytes = dp ? datapath__bytes(dp) : status->info.cache_bytes;
-	if (status->agent == STATUS_ALIVE && status->info.written_ns) {
+	if (status->agent == STATUS_ALIVE && status__published(status)) {
 		status->entries = status->info.entries[0] + status->info.entries[1];
 		status->capacity = status->info.capacity[0] + status->info.capacity[1];
 		return;
@@ -294,7 +294,7 @@ static int read_with_maps(const char *bpffs, struct status *status)
 	}
 	status->now_ns = monotonic_ns();
 	judge_agent(status, runs);
-	status->pid = status->info.pid ? status->info.pid : (uint32_t)pid;
+	status->pid = ctl->agent_pid;
 	read_rates(status, dp, datapath__dir(dp));
 	count_cache(status, bpffs, dp);
 	datapath__close(dp);
@@ -374,6 +374,14 @@ bool status__starts(const struct status *status)
 	if (!status->info.written_ns)
 		return status->has_maps && !status->beat_ns && !status->half_written;
 	return status->info.state == PUBLISH_STARTING;
+}
+
+bool status__published(const struct status *status)
+{
+	const struct publish_info *info = &status->info;
+
+	return info->written_ns &&
+	       (status__starts(status) || status->now_ns < info->written_ns + ROW_HUNG_NS);
 }
 
 /* 0 where it was never. */

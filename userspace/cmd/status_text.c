@@ -167,12 +167,12 @@ static void print_agent(const struct status *status, unsigned int columns)
 				    text));
 	if (status->agent != STATUS_ALIVE && status__lease_left_ns(status))
 		append(line, " left");
-	if (status->agent != STATUS_ALIVE && info->written_ns)
+	if (info->written_ns && (status->agent != STATUS_ALIVE || !status__published(status)))
 		append(line, "     what follows is as of %s",
 		       status__when(status, info->written_ns, text));
 	else if (info->mode == PUBLISH_STEER && info->kernel_path)
 		append(line, "     steering %s", info->steering ? "yes" : "no");
-	if (status->agent == STATUS_ALIVE && info->written_ns)
+	if (status->agent == STATUS_ALIVE && status__published(status))
 		append(line, "     ready %s", info->ready ? "yes" : "no");
 	print_labelled("agent", text__printable(clean, sizeof(clean), line), columns);
 }
