@@ -41,6 +41,7 @@ static struct status healthy(void)
 			.lease_s = 60,
 			.ready = 1,
 			.steering = 1,
+			.n_listen = 1,
 			.version = "0.4.0",
 			.revision = "2e10867",
 			.node = "node-7",
@@ -207,6 +208,14 @@ static void no_kernel_path(struct status *s)
 	s->n_devices = 0;
 }
 
+/* node-cache's arguments for kube-ipvs0: it listens nowhere. */
+static void no_path_at_all(struct status *s)
+{
+	no_kernel_path(s);
+	s->info.n_listen = s->info.ready = 0;
+	strcpy(s->info.why_not_ready, "no kernel path");
+}
+
 static void not_attached(struct status *s)
 {
 	(void)s;
@@ -350,6 +359,7 @@ static const struct {
 	{ not_steering, "not_steering", EXIT_DEGRADED },
 	{ not_ready, "not_ready", EXIT_DEGRADED },
 	{ no_kernel_path, "no_kernel_path", EXIT_DEGRADED },
+	{ no_path_at_all, "not_ready no_kernel_path", EXIT_DEGRADED },
 	{ not_attached, "device_not_attached", EXIT_DEGRADED },
 	{ lost, "device_lost_program", EXIT_DEGRADED },
 	{ lost_long_ago, "", 0 },
@@ -412,6 +422,8 @@ static void test_who_has_the_queries(void **state)
 		{ nothing, not_attached, "their pods use the cluster's DNS" },
 		{ nothing, not_steering, "misses go to the cluster's DNS" },
 		{ nothing, shed, "new misses go to the cluster's DNS" },
+		{ nothing, no_kernel_path, "the agent answers on sockets" },
+		{ nothing, no_path_at_all, "nothing is answered here, pods use the cluster's DNS" },
 		{ front, dead, "all else goes to the cache that nodens stands in front of" },
 		{ front, dead_for_long, "all queries go to the cache that" },
 		{ front, starting, "pods use the cache that" },

@@ -55,6 +55,7 @@ static void fill_plan(const struct agent *agent, struct publish_info *info)
 
 	info->mode = plan->mode == MODE_STEER ? PUBLISH_STEER : PUBLISH_LISTEN;
 	info->n_served = plan->n_served;
+	info->n_listen = plan->n_listen;
 	memcpy(info->served, plan->served, sizeof(info->served));
 }
 

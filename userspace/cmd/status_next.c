@@ -17,7 +17,7 @@ enum status_next status__next(const struct status *status)
 
 	if (info->front)
 		return STATUS_BEHIND;
-	if (info->mode == PUBLISH_STEER && status->has_maps)
+	if ((info->mode == PUBLISH_STEER && status->has_maps) || !info->n_listen)
 		return STATUS_CLUSTER;
 	return status->agent == STATUS_ALIVE ? STATUS_SOCKETS : STATUS_NOBODY;
 }

@@ -154,8 +154,9 @@ static void find_path(const struct status *status, struct problems *problems)
 		    info->why_not_ready);
 	if (!info->kernel_path)
 		add(problems, "no_kernel_path", SEVERITY_WARNING, info->started_ns,
-		    "nothing is answered in the kernel, the agent answers on sockets of the node: "
-		    "%s",
+		    "nothing is answered %s: %s",
+		    info->n_listen ? "in the kernel, the agent answers on sockets of the node"
+				   : "here, pods use the cluster's DNS",
 		    info->no_path[0] ? info->no_path : "it may not, or cannot");
 }
 

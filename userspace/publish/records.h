@@ -67,7 +67,8 @@ struct publish_info {
 	uint32_t steering; /* misses come to the agent's namespace */
 	uint32_t front;	   /* in front of another cache */
 	uint32_t devices_wanted, devices_attached, devices_excluded;
-	uint32_t n_served, pad;
+	uint32_t n_served;
+	uint32_t n_listen; /* sockets' addresses */
 	struct served_addr served[2 * NODENS_MAX_SERVED];
 	char version[32], revision[64], node[64];
 	char config_path[256];
