@@ -29,9 +29,9 @@ def at_work(nodens, p1):
     nodens.ensure(corefile=COREFILE, serve=[DNS4], probe=p1)
 
 
-def explain(*args, prefix=()):
+def explain(*args, prefix=(), program=NODENS):
     """(the object, exit status); what does not fit the schema fails."""
-    done = subprocess.run([*prefix, NODENS, "explain", "--json", *args], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*prefix, program, "explain", "--json", *args], capture_output=True, text=True, timeout=30)
     assert not done.stderr, done.stderr
     page = json.loads(done.stdout)
     jsonschema.validate(page, schema("explain"), cls=jsonschema.Draft7Validator)
@@ -171,5 +171,5 @@ def test_not_running(nodens):
 
 def test_bare(bare):
     inside = ["env", f"KUBE_DNS_UPSTREAM_SERVICE_HOST={UP4}", "nsenter", f"--mount=/proc/{bare.pid}/ns/mnt", "--"]
-    page = explain(f"n9.{D}", prefix=inside)[0]
+    page = explain(f"n9.{D}", prefix=inside, program="/etc/nodens")[0]
     assert page["by"] == "upstream" and "no kernel path" in json.dumps(page), page

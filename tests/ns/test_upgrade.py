@@ -7,7 +7,8 @@ import pytest
 
 from agent import block, cluster_corefile, detach
 from cluster import FakeUpstream
-from lab import DNS4, DNS6, GATEWAY4, leftovers, note, programs
+from device import PINS
+from lab import DNS4, DNS6, GATEWAY4, leftovers, note, programs, wait_until
 from load import Load
 from query import unique
 
@@ -115,3 +116,18 @@ def test_without_persist_the_cache_is_cold(start, warm, nodens, p1):
     upgrade(nodens, p1)
     warm.up(p1)
     assert warm.asked() == 2 * WARM
+
+
+@pytest.mark.parametrize("flags", [[], OLD], ids=["here", "pre54"])
+def test_maps_of_an_older_layout_go(start, nodens, p1, flags):
+    """With their memory, once no device has programs over them; the new agent begins with an empty cache."""
+    start("--persist", *flags)
+    nodens.stop()
+    assert programs()
+    own, older = next(PINS.glob("layout-*")), PINS / "layout-1"
+    own.rename(older)
+    nodens.start("--hook", "tc", *flags, corefile=cluster_corefile(), probe=p1)
+    wait_until(5, lambda: not list(older.glob("[!c]*")), lambda: f"left: {sorted(older.rglob('*'))}")
+    assert own.exists() and nodens.stat("agent.devices") > 0
+    nodens.stop()
+    assert leftovers() == []

@@ -28,10 +28,12 @@ struct run {
 	bool had_pins; /* before this start: a start that fails leaves them */
 	bool pidfile_written;
 	uint64_t reminded_ns;
+	unsigned int older_looks; /* so often more, whether maps of an older layout may go */
 };
 
-#define BEAT_NS (100 * NSEC_PER_MS)
-#define TICK_NS (250 * NSEC_PER_MS) /* of the store */
+#define OLDER_LOOKS 120 /* each second; by then each device has this agent's programs */
+#define BEAT_NS	    (100 * NSEC_PER_MS)
+#define TICK_NS	    (250 * NSEC_PER_MS) /* of the store */
 
 static void on_beat(void *arg, uint64_t now)
 {
@@ -76,6 +78,10 @@ static void on_second(void *arg, uint64_t now)
 	review(agent);
 	if (!agent->datapath)
 		userspace_only_remind(&run->reminded_ns, now);
+	else if (run->older_looks && !datapath__sweep_older(agent->datapath))
+		run->older_looks = 0;
+	else if (run->older_looks)
+		run->older_looks--;
 }
 
 static void on_tick(void *arg, uint64_t now)
@@ -175,6 +181,7 @@ static int open_timers(struct run *run)
 {
 	struct loop *loop = &run->agent.loop;
 
+	run->older_looks = OLDER_LOOKS;
 	loop_timer__init(&run->beat, loop, on_beat, run);
 	loop_timer__init(&run->second, loop, on_second, run);
 	loop_timer__init(&run->tick, loop, on_tick, run);

@@ -78,6 +78,11 @@ int datapath__unpin(const char *pin_dir);
  */
 int datapath__programs_left(const char *pin_dir);
 /*
+ * Maps of older layouts go, with what they cached, once no device has programs over them: the one
+ * agent that may write there is this one. Returns how many layouts are left because some have.
+ */
+int datapath__sweep_older(struct datapath *dp);
+/*
  * Whether an agent holds @pin_dir now (1, 0 or -errno), by its lock and so across PID namespaces.
  * *pid: as it stated it, 0 where unknown.
  */

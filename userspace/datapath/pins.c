@@ -415,6 +415,12 @@ static void sweep_mark(const char *dir, const char *name, void *ctx)
 		rmdir(path);
 }
 
+static void remove_unless_marks(const char *dir, const char *name, void *ctx)
+{
+	if (strcmp(name, "clsact") != 0)
+		remove_tree(dir, name, ctx);
+}
+
 static void sweep_layout(const char *dir, const char *name, void *ctx)
 {
 	const bool *marks = ctx;
@@ -485,4 +491,39 @@ int datapath__programs_left(const char *pin_dir)
 void pins_sweep(const char *pin_dir)
 {
 	for_each_entry(pin_dir, sweep_layout, &(bool){ true });
+}
+
+struct older {
+	const char *own; /* the layout's name */
+	int left;
+};
+
+static void sweep_older(const char *dir, const char *name, void *ctx)
+{
+	struct older *older = ctx;
+	struct users users = { 0 };
+	char path[PATH_MAX], marks[PATH_MAX];
+	int count = 0;
+
+	if (!is_layout(name) || !strcmp(name, older->own) || !join(path, dir, name))
+		return;
+	sweep_layout(dir, name, &(bool){ true });
+	add_users(dir, name, &users);
+	if (!users.error && !users.n) {
+		for_each_entry(path, remove_unless_marks, &count);
+		/* its marks say of qdiscs that are still there that they are ours */
+		if (join(marks, path, "clsact"))
+			rmdir(marks);
+		rmdir(path);
+	} else {
+		older->left++;
+	}
+}
+
+int datapath__sweep_older(struct datapath *dp)
+{
+	struct older older = { .own = strrchr(dp->dir, '/') + 1 };
+
+	for_each_entry(dp->pin_dir, sweep_older, &older);
+	return older.left;
 }
