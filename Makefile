@@ -93,6 +93,9 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libnodens.a
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(C_FLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) \
 		-lcmocka -lldns -o $@
 
+# What becomes of metrics where there is no memory.
+$(BUILD)/tests/unit/test_metrics_kernel: private LDFLAGS += -Wl,--wrap=calloc
+
 $(SCENARIO): $(wildcard tests/scenario/*.c) $(BUILD)/libnodens.a
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)

@@ -144,12 +144,20 @@ static inline struct corefile *parse(const char *text)
 	return cf;
 }
 
-static inline void configure(struct world *w, const char *text)
+/* The store does not take part: what metrics__configure() says. */
+static inline int configure_alone(struct world *w, const char *text)
 {
 	struct corefile *cf = parse(text);
+	int ret = metrics__configure(w->m, cf);
 
-	assert_int_equal(metrics__configure(w->m, cf), 0);
 	corefile__free(cf); /* nothing of it may be used any more */
+	return ret;
+}
+
+static inline void configure(struct world *w, const char *text)
+{
+	assert_int_equal(configure_alone(w, text), 0);
+	metrics__series_set(w->m);
 }
 
 static inline bool has_path(void *ctx)

@@ -299,16 +299,22 @@ static void test_adopted(void **state)
 	assert_int_equal(sum_of(w->page, "coredns_dns_requests_total", "new.example."), 7);
 }
 
+/* @numbers: that for others, and what is beside it. */
+static void open_with(struct world *w, uint32_t numbers)
+{
+	metrics__close(w->m);
+	w->programs.count = numbers;
+	w->programs.settled = true;
+	open_metrics(w);
+}
+
 /* A number comes to mean another zone when no slot can have it any more, not before. */
 static void test_reuse(void **state)
 {
 	struct world *w = *state;
 	struct store_series old;
 
-	metrics__close(w->m);
-	w->programs.count = 2; /* others, and one */
-	w->programs.settled = true;
-	open_metrics(w);
+	open_with(w, 2);
 	configure(w, zone_named("a.example"));
 	old = number_of(w, 0);
 	assert_int_equal(old.number, 1);
@@ -339,6 +345,73 @@ static void test_reuse(void **state)
 	assert_int_equal(requests(w, "a.example."), 7);
 }
 
+/* Entries that could not be looked at keep their series, and so the number its meaning. */
+static void test_entries_as_they_were(void **state)
+{
+	struct world *w = *state;
+	struct store_series old;
+
+	open_with(w, 2);
+	configure(w, zone_named("a.example"));
+	old = number_of(w, 0);
+	assert_int_equal(configure_alone(w, zone_named("b.example")), 0);
+	configure(w, zone_named("c.example"));
+	assert_int_equal(number_of(w, 0).number, NODENS_SERIES_OTHER);
+	count_hit(w, old, &plain);
+	assert_int_equal(requests(w, "a.example."), 1);
+	configure(w, zone_named("d.example"));
+	assert_int_equal(number_of(w, 0).number, old.number);
+	assert_non_null(strstr(w->programs.zones[1].labels, "zone=\"d.example.\""));
+}
+
+/* Of the allocations to come the one that fails; 0: none. */
+static unsigned int fails_at;
+
+/* Linked in place of calloc(): Makefile. */
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails_at && !--fails_at ? NULL : __real_calloc(n, size);
+}
+
+/*
+ * A configuration for which there is no memory: the one before stays, on the page as well, and so
+ * do the numbers of its series, by which all entries are counted on.
+ */
+static void test_no_memory(void **state)
+{
+	struct world *w = *state;
+	struct store_series old;
+	struct corefile *cf;
+	unsigned int n;
+
+	open_with(w, 2);
+	configure(w, zone_named("a.example"));
+	old = number_of(w, 0);
+	cf = parse(zone_named("b.example"));
+	for (n = 1;; n++) {
+		fails_at = n;
+		if (!metrics__configure(w->m, cf))
+			break;
+		assert_int_equal(fails_at, 0);
+		metrics__series_set(w->m);
+		assert_int_equal(number_of(w, 0).number, old.number);
+		count_hit(w, old, &plain);
+		assert_int_equal(requests(w, "a.example."), n);
+		assert_int_equal(sum_of(w->page, "coredns_plugin_enabled", "a.example."), 3);
+		assert_int_equal(sum_of(w->page, "coredns_plugin_enabled", "b.example."), 0);
+	}
+	assert_true(fails_at && n > 5);
+	fails_at = 0;
+	corefile__free(cf);
+	assert_int_equal(number_of(w, 0).number, NODENS_SERIES_OTHER);
+	count_hit(w, old, &plain);
+	assert_int_equal(requests(w, "a.example."), n);
+	assert_int_equal(sum_of(w->page, "coredns_plugin_enabled", "a.example."), 0);
+	assert_int_equal(sum_of(w->page, "coredns_plugin_enabled", "b.example."), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +421,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fair, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_entries_as_they_were, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

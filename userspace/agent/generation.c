@@ -190,8 +190,8 @@ static void log_room(const struct store *store, const struct generation *gen)
 	}
 }
 
-void generation_take_over(struct generation **current, struct generation *gen, struct store *store,
-			  uint32_t room, uint64_t now)
+int generation_take_over(struct generation **current, struct generation *gen, struct store *store,
+			 uint32_t room, uint64_t now)
 {
 	struct generation *before = *current;
 	int *same = NULL, ret;
@@ -217,6 +217,7 @@ void generation_take_over(struct generation **current, struct generation *gen, s
 	free(same);
 	if (before)
 		log_room(store, gen);
+	return ret < 0 ? ret : 0;
 }
 
 void generation_tick(struct generation *current, uint64_t now)

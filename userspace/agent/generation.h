@@ -59,10 +59,10 @@ void generation_close(struct generation *gen);
 
 /*
  * The agent's queries and @store are @gen's from here on; *current drains.
- * @room: what the store was made for.
+ * @room: what the store was made for. -ENOMEM: its entries are as they were, which has been logged.
  */
-void generation_take_over(struct generation **current, struct generation *gen, struct store *store,
-			  uint32_t room, uint64_t now_ns);
+int generation_take_over(struct generation **current, struct generation *gen, struct store *store,
+			 uint32_t room, uint64_t now_ns);
 void generation_tick(struct generation *current, uint64_t now_ns); /* each second */
 /* Closes what has drained of the older ones. */
 void generation_reap(struct generation *current, uint64_t now_ns);

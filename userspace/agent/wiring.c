@@ -318,8 +318,9 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 		return ret;
 	observe_level(agent->opts, gen->cf);
 	metrics_source_configure(agent->metrics, gen->cf);
-	generation_take_over(&agent->gen, gen, agent->store,
-			     agent->capacity[0] + agent->capacity[1], loop__now(&agent->loop));
+	if (!generation_take_over(&agent->gen, gen, agent->store,
+				  agent->capacity[0] + agent->capacity[1], loop__now(&agent->loop)))
+		metrics__series_set(metrics_source_metrics(agent->metrics));
 	return 0;
 }
 

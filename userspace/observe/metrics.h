@@ -84,6 +84,11 @@ void metrics__close(struct metrics *m);
  * call that finds a kernel path was another agent's. -ENOMEM: the old configuration stays.
  */
 int metrics__configure(struct metrics *m, const struct corefile *cf);
+/*
+ * It has been asked for all of them: store__set_partitions() has succeeded since. Without that the
+ * numbers of series that the configuration before had are not given to others.
+ */
+void metrics__series_set(struct metrics *m);
 
 /* Blocks and zones that have no number. */
 #define METRICS_NO_BLOCK SIZE_MAX /* no block for the name: zone="dropped", as CoreDNS */

@@ -3,8 +3,8 @@
  * Answers from the kernel: what the programs count by series, taken into the counters of the zones.
  *
  * Contract: metrics.h. The programs know a zone by a number, and slots carry it. So a number keeps
- * its meaning for as long as a slot may have it: it comes to mean another zone only where the
- * configuration before did not have the first one either, every entry was looked at since, and no
+ * its meaning for as long as a slot may have it: it comes to mean another zone only where every
+ * entry was looked at under a configuration that did not have the first one (series_set), and no
  * program can still hold a slot as it was before that (config.settled). What a number's counts were
  * when it was given is not the new owner's.
  */
@@ -235,10 +235,10 @@ static bool open_numbers(struct metrics *m)
 	return true;
 }
 
-/* Free, or of a zone that neither this configuration nor the one before has. */
+/* Free, or of a zone that no entry is of any more. */
 static bool available(const struct metrics *m, const struct kernel_number *number, bool settled)
 {
-	return !number->hash || (settled && number->generation + 1 < m->generation);
+	return !number->hash || (settled && number->generation < m->series_set);
 }
 
 static uint32_t find_number(const struct metrics *m, uint64_t hash, bool settled)

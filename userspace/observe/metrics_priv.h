@@ -92,7 +92,8 @@ struct kernel_number {
 
 struct metrics {
 	struct metrics_config config;
-	unsigned int generation;
+	unsigned int generation; /* of the configuration at work */
+	unsigned int series_set; /* the one that entries were last given their series by */
 	struct registry registry[SERIES_KINDS];
 	struct block_series *blocks;
 	size_t blocks_len;

@@ -2,7 +2,8 @@
 /*
  * The series of all configurations so far, and which of them a block's numbers mean.
  *
- * Contract: metrics_priv.h; metrics__configure() and metrics__zone() of metrics.h.
+ * Contract: metrics_priv.h; metrics__configure(), metrics__series_set() and metrics__zone() of
+ * metrics.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,10 @@
 /* A series that went out of the configuration stays: it may come back. No more than these. */
 #define RETIRED_MAX 1024
 
-/* @full: what stands in for a series beyond METRICS_MAX_SERIES. NULL: out of memory. */
+/*
+ * @full: what stands in for a series beyond METRICS_MAX_SERIES. NULL: out of memory. It is a part
+ * of the configuration that comes only when all of that could be named: commit().
+ */
 static struct series *get_series(struct metrics *m, enum series_kind kind, const char *labels,
 				 struct series *full)
 {
@@ -26,10 +30,8 @@ static struct series *get_series(struct metrics *m, enum series_kind kind, const
 
 	while (series && strcmp(series->labels, labels) != 0)
 		series = series->next;
-	if (series) {
-		series->generation = m->generation;
+	if (series)
 		return series;
-	}
 	if (full && registry->len >= METRICS_MAX_SERIES)
 		return full;
 	if (registry->len == registry->room) {
@@ -45,7 +47,6 @@ static struct series *get_series(struct metrics *m, enum series_kind kind, const
 	if (!series)
 		return NULL;
 	strcpy(series->labels, labels);
-	series->generation = m->generation;
 	series->cache.block = METRICS_NO_BLOCK;
 	series->next = *bucket;
 	*bucket = series;
@@ -234,7 +235,6 @@ static void blocks_free(struct block_series *blocks, size_t len)
 static int name_zones(struct metrics *m, const char *server, const struct corefile_block *block,
 		      struct block_series *out)
 {
-	uint32_t mask = directives(block);
 	char labels[LABELS_MAX];
 
 	for (size_t i = 0; i < block->zones_len; i++) {
@@ -242,8 +242,6 @@ static int name_zones(struct metrics *m, const char *server, const struct corefi
 		out->zones[i] = get_series(m, SERIES_ZONE, labels, m->other);
 		if (!out->zones[i])
 			return -ENOMEM;
-		if (out->zones[i] != m->other)
-			out->zones[i]->plugins = mask;
 	}
 	return 0;
 }
@@ -395,6 +393,27 @@ static void name_late(struct metrics *m, const struct corefile *cf)
 	}
 }
 
+/* All series of the configuration at work are its own. */
+static void commit(struct metrics *m, const struct corefile *cf)
+{
+	m->dropped->generation = m->generation;
+	m->other->generation = m->generation;
+	m->other_cache->generation = m->generation;
+	for (size_t i = 0; i < m->blocks_len; i++) {
+		const struct block_series *block = &m->blocks[i];
+		uint32_t mask = directives(&cf->blocks[i]);
+
+		for (size_t k = 0; k < block->zones_len; k++) {
+			block->zones[k]->generation = m->generation;
+			if (block->zones[k] != m->other)
+				block->zones[k]->plugins = mask;
+		}
+		for (size_t k = 0; k < block->templates_len; k++)
+			block->templates[k]->generation = m->generation;
+		block->cache->generation = m->generation;
+	}
+}
+
 int metrics__configure(struct metrics *m, const struct corefile *cf)
 {
 	struct block_series *blocks = calloc(cf->blocks_len + 1, sizeof(blocks[0]));
@@ -405,7 +424,6 @@ int metrics__configure(struct metrics *m, const struct corefile *cf)
 	if (!blocks)
 		return ret;
 	metrics__settle(m);
-	m->generation++;
 	ret = fill_zone_slots(cf, &slots, &mask);
 	if (!ret)
 		ret = name_special(m, cf);
@@ -422,11 +440,20 @@ int metrics__configure(struct metrics *m, const struct corefile *cf)
 	m->blocks_len = cf->blocks_len;
 	m->zone_slots = slots;
 	m->zone_mask = mask;
-	if (drop_retired_ones(m))
+	m->generation++;
+	commit(m, cf);
+	if (drop_retired_ones(m)) {
 		name_late(m, cf);
+		commit(m, cf);
+	}
 	number_caches(m, cf);
 	metrics_kernel_number(m);
 	return 0;
+}
+
+void metrics__series_set(struct metrics *m)
+{
+	m->series_set = m->generation;
 }
 
 void metrics_unconfigure(struct metrics *m)
