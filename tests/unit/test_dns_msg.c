@@ -223,6 +223,36 @@ static void test_cursor_names(void **state)
 	}
 }
 
+/* Behind no question, behind one; more than that, or one that is cut, is an error. */
+static void test_cursor_records(void **state)
+{
+	static const uint8_t question[] = { 1, 'a', 0, 0, 1, 0, 1 };
+	uint8_t msg[DNS_HEADER + 2 * sizeof(question)] = { 0 };
+	struct dns_cursor cur;
+
+	(void)state;
+	memcpy(msg + DNS_HEADER, question, sizeof(question));
+	memcpy(msg + DNS_HEADER + sizeof(question), question, sizeof(question));
+	dns_cursor__records(&cur, msg, sizeof(msg));
+	assert_int_equal(cur.error, 0);
+	assert_int_equal(cur.at, DNS_HEADER);
+	msg[5] = 1;
+	dns_cursor__records(&cur, msg, sizeof(msg));
+	assert_int_equal(cur.error, 0);
+	assert_int_equal(cur.at, DNS_HEADER + sizeof(question));
+	for (size_t len = 0; len < DNS_HEADER + sizeof(question); len++) {
+		dns_cursor__records(&cur, msg, len);
+		assert_int_equal(cur.error, -EBADMSG);
+	}
+	msg[5] = 2;
+	dns_cursor__records(&cur, msg, sizeof(msg));
+	assert_int_equal(cur.error, -EBADMSG);
+	msg[4] = 1;
+	msg[5] = 0;
+	dns_cursor__records(&cur, msg, sizeof(msg));
+	assert_int_equal(cur.error, -EBADMSG);
+}
+
 static void test_cursor_name_bounds(void **state)
 {
 	uint8_t msg[1024] = { 0 };
@@ -444,11 +474,11 @@ static void test_query_build(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name_text),	   cmocka_unit_test(test_name_limits),
-		cmocka_unit_test(test_name_compare),	   cmocka_unit_test(test_cursor_names),
-		cmocka_unit_test(test_cursor_name_bounds), cmocka_unit_test(test_cursor_rr),
-		cmocka_unit_test(test_query_verdicts),	   cmocka_unit_test(test_query_fields),
-		cmocka_unit_test(test_query_build),
+		cmocka_unit_test(test_name_text),      cmocka_unit_test(test_name_limits),
+		cmocka_unit_test(test_name_compare),   cmocka_unit_test(test_cursor_names),
+		cmocka_unit_test(test_cursor_records), cmocka_unit_test(test_cursor_name_bounds),
+		cmocka_unit_test(test_cursor_rr),      cmocka_unit_test(test_query_verdicts),
+		cmocka_unit_test(test_query_fields),   cmocka_unit_test(test_query_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

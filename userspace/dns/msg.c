@@ -22,6 +22,8 @@
  */
 #define STEPS(len) (4096 + 2 * (len))
 
+#define QDCOUNT_AT 4
+
 #define LABEL_KIND    0xc0 /* RFC 1035, 4.1.4 */
 #define LABEL_POINTER 0xc0
 
@@ -115,6 +117,23 @@ void dns_cursor__name(struct dns_cursor *cur, struct dns_name *name)
 	cur->error = read_name(cur, name, &end);
 	if (!cur->error)
 		cur->at = end;
+}
+
+void dns_cursor__records(struct dns_cursor *cur, const uint8_t *msg, size_t len)
+{
+	struct dns_name qname;
+	uint16_t questions;
+
+	dns_cursor__init(cur, msg, len);
+	cur->at = QDCOUNT_AT;
+	questions = dns_cursor__u16(cur);
+	cur->at = DNS_HEADER;
+	if (questions > 1)
+		cur->error = -EBADMSG;
+	if (questions) {
+		dns_cursor__name(cur, &qname);
+		dns_cursor__u32(cur); /* type, class */
+	}
 }
 
 void dns_cursor__rr(struct dns_cursor *cur, struct dns_rr *rr)

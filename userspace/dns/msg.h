@@ -133,6 +133,9 @@ struct dns_cursor {
 };
 
 void dns_cursor__init(struct dns_cursor *cur, const uint8_t *msg, size_t len);
+/* The same, at the message's first record: behind its question, if it has one; with more it fails.
+ */
+void dns_cursor__records(struct dns_cursor *cur, const uint8_t *msg, size_t len);
 uint16_t dns_cursor__u16(struct dns_cursor *cur);
 uint32_t dns_cursor__u32(struct dns_cursor *cur);
 /* Follows compression (RFC 1035, 4.1.4): backward pointers only, bounded. */

@@ -409,19 +409,13 @@ void querylog__close(struct querylog *log)
 
 static bool has_soa(const uint8_t *msg, size_t len)
 {
+	unsigned int records = msg[8] << 8 | msg[9];
 	struct dns_cursor cur;
-	struct dns_name name;
 	struct dns_rr rr;
-	unsigned int records;
 
-	dns_cursor__init(&cur, msg, len);
-	cur.at = 4;
-	if (dns_cursor__u16(&cur) != 1 || dns_cursor__u16(&cur))
+	if (msg[6] | msg[7])
 		return false;
-	records = dns_cursor__u16(&cur);
-	dns_cursor__u16(&cur);
-	dns_cursor__name(&cur, &name);
-	dns_cursor__u32(&cur);
+	dns_cursor__records(&cur, msg, len);
 	while (records-- && !cur.error) {
 		dns_cursor__rr(&cur, &rr);
 		if (!cur.error && rr.type == DNS_TYPE_SOA)

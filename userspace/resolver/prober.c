@@ -75,17 +75,11 @@ static bool is_expected_addr(const struct corefile_probe *config, const uint8_t 
 
 static bool has_addr(const struct target *target, const uint8_t *msg, size_t len)
 {
-	unsigned int records;
+	unsigned int records = msg[6] << 8 | msg[7];
 	struct dns_cursor cur;
-	struct dns_name name;
 	struct dns_rr rr;
 
-	dns_cursor__init(&cur, msg, len);
-	cur.at = 6;
-	records = dns_cursor__u16(&cur);
-	cur.at = DNS_HEADER;
-	dns_cursor__name(&cur, &name);
-	dns_cursor__u32(&cur);
+	dns_cursor__records(&cur, msg, len);
 	while (records-- && !cur.error) {
 		dns_cursor__rr(&cur, &rr);
 		if (!cur.error && rr.type == target->query.qtype &&

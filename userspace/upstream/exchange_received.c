@@ -68,14 +68,8 @@ static bool find_opt(const uint8_t *msg, size_t len, struct dns_rr *rr)
 {
 	unsigned int n = (msg[6] << 8 | msg[7]) + (msg[8] << 8 | msg[9]) + (msg[10] << 8 | msg[11]);
 	struct dns_cursor cur;
-	struct dns_name name;
 
-	dns_cursor__init(&cur, msg, len);
-	cur.at = DNS_HEADER;
-	if (msg[5]) {
-		dns_cursor__name(&cur, &name);
-		dns_cursor__u32(&cur);
-	}
+	dns_cursor__records(&cur, msg, len);
 	while (n-- && !cur.error) {
 		dns_cursor__rr(&cur, rr);
 		if (!cur.error && rr->type == DNS_TYPE_OPT)
