@@ -348,15 +348,6 @@ static struct target *find_target(const struct block_probe *block, const struct 
 	return NULL;
 }
 
-static bool names_have(const struct probe_names *names, const struct dns_name *name)
-{
-	for (size_t i = 0; i < names->len; i++) {
-		if (dns_name__equal(&names->list[i], name))
-			return true;
-	}
-	return false;
-}
-
 /* Those that stay go on as they are. */
 static int take_names(struct block_probe *block, const struct probe_names *names)
 {
@@ -367,7 +358,7 @@ static int take_names(struct block_probe *block, const struct probe_names *names
 		struct target *target = list_entry(at, struct target, link);
 
 		next = at->next;
-		if (!names_have(names, &target->query.qname))
+		if (!probe_names_have(names, &target->query.qname))
 			remove_target(target);
 	}
 	for (size_t i = 0; !ret && i < names->len; i++) {
@@ -451,7 +442,7 @@ static int open_block(struct prober *prober, const struct server_block *sb)
 	if (block->config->file)
 		return look_at_file(block);
 	for (size_t i = 0; i < names->len; i++) {
-		if (!names_have(&list, &names->list[i].name))
+		if (!probe_names_have(&list, &names->list[i].name))
 			list.list[list.len++] = names->list[i].name;
 	}
 	return take_names(block, &list);

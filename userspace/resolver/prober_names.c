@@ -18,7 +18,7 @@ struct left_out {
 	size_t beyond;
 };
 
-static bool is_listed(const struct probe_names *names, const struct dns_name *name)
+bool probe_names_have(const struct probe_names *names, const struct dns_name *name)
 {
 	for (size_t i = 0; i < names->len; i++) {
 		if (dns_name__equal(&names->list[i], name))
@@ -47,7 +47,7 @@ static void take_line(char *line, size_t number, const struct corefile_block *bl
 	}
 	if (!name.len) {
 		left->wrong_line = left->wrong++ ? left->wrong_line : number;
-	} else if (!is_listed(out, &name)) {
+	} else if (!probe_names_have(out, &name)) {
 		if (out->len < COREFILE_PROBE_MAX)
 			out->list[out->len++] = name;
 		else

@@ -15,6 +15,7 @@ struct probe_names {
 	char problem[256]; /* "": none */
 };
 
+bool probe_names_have(const struct probe_names *names, const struct dns_name *name);
 /*
  * A name a line, '#' begins a comment. Names that are none, or in no zone of @block, are left out,
  * and so are those beyond the list: problem says so. False: the file cannot be read, *out says why
