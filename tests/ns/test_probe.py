@@ -9,24 +9,9 @@ import pytest
 from agent import Metrics, block, directive
 from certificates import Certificates
 from lab import POD_SIDE4, PYTHON, ip, spawn, wait_for_line, wait_until
+from unbound import Unbound
 
 DNSMASQ, UNBOUND, DEAD = "10.50.0.3", "10.50.0.4", "10.50.0.9"
-CONFIG = """server:
-    interface: {address}@853
-    tls-port: 853
-    tls-service-key: {dir}/unbound.key
-    tls-service-pem: {dir}/unbound.pem
-    access-control: 0.0.0.0/0 allow
-    username: ""
-    chroot: ""
-    pidfile: ""
-    do-daemonize: no
-    use-syslog: no
-    module-config: "iterator"
-    local-zone: example.org redirect
-    local-data: "example.org 300 A 192.0.2.4"
-    local-zone: . static
-"""
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +23,8 @@ def servers(lab):
         ip(f"route add {address} via {up.ip4} dev {up.veth}")
     certificates = Certificates(lab.dir)
     certificates.make("unbound", f"IP:{UNBOUND}", days=3)
-    config, log = lab.dir / "unbound.conf", lab.dir / "unbound.log"
-    config.write_text(CONFIG.format(dir=lab.dir, address=UNBOUND))
+    Unbound(lab, UNBOUND)
     inside = ["nsenter", "--net=/run/netns/up"]
-    wait_for_line(spawn(*inside, "unbound", "-d", "-c", config, log=log), log, "start of service")
     silent = f'import socket, time; s = socket.socket(type=2); s.bind(("{DEAD}", 53)); print("bound", flush=True); time.sleep(600)'
     log = lab.dir / "silent.log"
     wait_for_line(spawn(*inside, PYTHON, "-c", silent, log=log), log, "bound")

@@ -10,30 +10,9 @@ import cluster
 from agent import NODENS, block, directive
 from certificates import Certificates
 from lab import POD_SIDE4, ip, output, run, spawn, wait_for_line, wait_until
+from unbound import Unbound
 
 NAME = "dns.test.example"
-UNBOUND = """server:
-    interface: 10.50.0.4@853
-    tls-port: 853
-    tls-service-key: {dir}/unbound.key
-    tls-service-pem: {dir}/unbound.pem
-    access-control: 0.0.0.0/0 allow
-    username: ""
-    chroot: ""
-    pidfile: ""
-    do-daemonize: no
-    use-syslog: no
-    incoming-num-tcp: 50
-    module-config: "iterator"
-    extended-statistics: yes
-    local-zone: example.org redirect
-    local-data: "example.org 300 A 192.0.2.4"
-    local-data: "example.org 300 TXT tls"
-    local-zone: . static
-remote-control:
-    control-enable: yes
-    control-interface: {dir}/unbound.ctl
-"""
 
 
 def streams():
@@ -67,25 +46,10 @@ def all_upstreams(lab, cli, certificates):
     return cluster.Upstreams(lab, of, flags)
 
 
-class Unbound:
-    """TLS alone, on 10.50.0.4: all of example.org is 192.0.2.4 there."""
-
-    def __init__(self, lab):
-        ip("addr add 10.50.0.4/32 dev lo", "up")
-        self.dir, self.config = lab.dir, lab.dir / "unbound.conf"
-        self.config.write_text(UNBOUND.format(dir=lab.dir))
-        log = lab.dir / "unbound.log"
-        process = spawn("nsenter", "--net=/run/netns/up", "unbound", "-d", "-c", self.config, log=log)
-        wait_for_line(process, log, "start of service")
-
-    def stat(self, name):
-        text = output("unbound-control", "-c", self.config, "-s", self.dir / "unbound.ctl", "stats_noreset")
-        return int(re.search(rf"^{re.escape(name)}=(\d+)", text, re.M).group(1))
-
-
 @pytest.fixture(scope="module")
 def unbound(lab, all_upstreams):
-    return Unbound(lab)
+    ip("addr add 10.50.0.4/32 dev lo", "up")
+    return Unbound(lab, "10.50.0.4")
 
 
 @pytest.fixture
