@@ -7,60 +7,12 @@
  * sound slot with that answer; a published slot never changes; a withdrawn one does not before its
  * grace period is over; no kind exceeds its capacity; the index and the store agree.
  */
+#include "grace_by_hand.h"
 #include "store_fixture.h"
 #include "store_flush.h"
 
-#include "store/grace.h"
-
 #define NAMES 160
 #define OPS   20000
-
-/* In place of store/grace.c: the model decides when a period begins and ends. */
-static uint64_t started, passed;
-
-int grace__open(int outer_fd, int inner_fd, struct grace **out)
-{
-	(void)outer_fd;
-	(void)inner_fd;
-	passed = ++started;
-	*out = (struct grace *)&started;
-	return 0;
-}
-
-void grace__close(struct grace *grace)
-{
-	(void)grace;
-}
-
-uint64_t grace__ticket(struct grace *grace)
-{
-	(void)grace;
-	return started + 1;
-}
-
-uint64_t grace__passed(struct grace *grace)
-{
-	(void)grace;
-	return passed;
-}
-
-void grace__hurry(struct grace *grace)
-{
-	(void)grace;
-}
-
-/* Nothing is made ahead. */
-void grace__grow(struct grace *grace, const struct steps *steps)
-{
-	(void)grace;
-	(void)steps;
-}
-
-int grace__grown(struct grace *grace)
-{
-	(void)grace;
-	return -ENODATA;
-}
 
 /* One question, and what was last put for it. */
 struct question {
@@ -182,14 +134,14 @@ static void check_watched(struct model *m)
 	for (unsigned int i = 0; i < m->n_watched; i++) {
 		struct watched *w = &m->watched[i];
 
-		if (w->ticket && w->ticket <= passed) {
+		if (w->ticket && w->ticket <= clock_of_grace.passed) {
 			*w = m->watched[--m->n_watched];
 			i--;
 			continue;
 		}
 		assert_unchanged(m, w);
 		if (!w->ticket && !published(m, w))
-			w->ticket = started + 1;
+			w->ticket = clock_of_grace.started + 1;
 	}
 }
 
@@ -279,6 +231,7 @@ static void do_mark(struct model *m, const struct question *q)
 
 static void open_store(struct model *m)
 {
+	grace_period(); /* one thread's end, another one's beginning */
 	assert_int_equal(m->published ? fixture_open(&m->maps, &m->config, &m->store)
 				      : fixture_open_none(&m->config, &m->store),
 			 0);
@@ -293,14 +246,14 @@ static void do_reopen(struct model *m)
 		m->q[i].known = false;
 	/* opening withdraws what it does not adopt, and then waits: all that is out is free */
 	check_watched(m);
-	passed = ++started;
+	grace_period();
 }
 
 static void period_begins(struct model *m)
 {
 	check_watched(m); /* what is out by now, it covers */
-	if (started == passed)
-		started++;
+	if (clock_of_grace.started == clock_of_grace.passed)
+		clock_of_grace.started++;
 }
 
 static void one_operation(struct model *m)
@@ -323,7 +276,7 @@ static void one_operation(struct model *m)
 	else if (op < 950)
 		period_begins(m);
 	else if (op < 998)
-		passed = started; /* and is over */
+		clock_of_grace.passed = clock_of_grace.started; /* and is over */
 	else if (op < 999)
 		flush_store(m->store, NULL, 0);
 	else
