@@ -14,6 +14,15 @@
 #include "upstream/upstream_priv.h"
 #include "upstream_questions.h"
 
+/* What an upstream would answer to the query with this ID: the length. */
+static size_t forge(const struct question *q, uint16_t id, uint8_t msg[512])
+{
+	int len = dns_query__build(msg, 512, id, &q->exchange.qname, DNS_TYPE_A, 0, 0);
+
+	assert_true(len > 0);
+	return fake_answer(msg, len, 0);
+}
+
 /* Sockets serve again; ports do not: RFC 5452, 9.2. */
 static void test_ports_and_ids_are_random(void **state)
 {
@@ -96,7 +105,8 @@ static void test_a_strangers_answer_that_was_delivered(void **state)
 	socklen_t at_len = sizeof(at);
 	struct question q;
 	uint8_t msg[512];
-	int fd, len;
+	size_t len;
+	int fd;
 
 	(void)state;
 	f.fake[0].behaviour = FAKE_SILENT;
@@ -107,9 +117,7 @@ static void test_a_strangers_answer_that_was_delivered(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &at_len), 0);
 	assert_int_equal(connect(fd, &nowhere, sizeof(nowhere)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A,
-			       0, 0);
-	len = fake_answer(msg, len, 0);
+	len = forge(&q, f.fake[0].last_id, msg);
 	sendto(f.fake[1].fd, msg, len, 0, (struct sockaddr *)&at, sizeof(at));
 	fixture_run_for(&f, 20);
 	assert_int_equal(q.done, 0);
@@ -146,16 +154,14 @@ static void test_a_strangers_answer(void **state)
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct question q;
 	uint8_t msg[512];
-	int len;
+	size_t len;
 
 	(void)state;
 	f.fake[0].behaviour = FAKE_SILENT;
 	question_set(&f, &q, "www.example.");
 	assert_int_equal(exchange__start(group, &q.exchange, f.v.now_ns), 0);
 	fixture_run_for(&f, 20);
-	len = dns_query__build(msg, sizeof(msg), f.fake[0].last_id, &q.exchange.qname, DNS_TYPE_A,
-			       0, 0);
-	len = fake_answer(msg, len, 0);
+	len = forge(&q, f.fake[0].last_id, msg);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons(f.fake[0].last_port);
 	sendto(f.fake[1].fd, msg, len, 0, (struct sockaddr *)&to, sizeof(to));
@@ -180,7 +186,7 @@ static void test_a_refusal_may_be_forged(void **state)
 	socklen_t to_len = sizeof(to);
 	struct question q;
 	uint8_t msg[512];
-	int len;
+	size_t len;
 
 	(void)state;
 	fake_close(&f.fake[0]);
@@ -189,9 +195,7 @@ static void test_a_refusal_may_be_forged(void **state)
 	assert_int_equal(getsockname(upstream_udp_fd(&q.exchange.attempts[0]),
 				     (struct sockaddr *)&to, &to_len),
 			 0);
-	len = dns_query__build(msg, sizeof(msg), q.exchange.attempts[0].id, &q.exchange.qname,
-			       DNS_TYPE_A, 0, 0);
-	len = fake_answer(msg, len, 0);
+	len = forge(&q, q.exchange.attempts[0].id, msg);
 	fixture_run_for(&f, READ_NS / NSEC_PER_MS - 50);
 	assert_int_equal(q.done, 0);
 	assert_true(f.stats.v[AGENT_STAT_UPSTREAM_ERRORS] > 4);
