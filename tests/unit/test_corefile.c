@@ -1,83 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Tests of the Corefile parser: good files and what they mean, printing and reading back, lookups.
- * The wrong files with their messages are in test_corefile_errors.h, one row each.
+ * Wrong files: test_corefile_errors.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "config/corefile.h"
-
-#ifndef TEST_DATA /* run from the top of the tree */
-#define TEST_DATA "tests/data/corefile/"
-#endif
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define FORWARD	      "forward . 192.0.2.1\n"
-
-/* The world of a test: a few files and variables, and nothing of this machine. */
-static const struct {
-	const char *path, *text;
-	int err;
-} files[] = {
-	{ "/etc/resolv.conf",
-	  "# none\nsearch a b\nnameserver 192.0.2.53\n;nameserver 192.0.2.54\n"
-	  "  nameserver\t2001:db8::53 x\r\n"
-	  "nameserver fe80::1%eth0\noptions ndots:5",
-	  0 },
-	{ "/etc/empty.conf", "search example.org\n", 0 },
-	{ "/etc/many.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n",
-	  0 },
-	{ "/etc/secret.conf", "", -EACCES },
-	{ "good.conf", FORWARD, 0 },
-	{ "bad.conf", "\nfrobnicate\n", 0 },
-	{ "open.conf", "forward . \"192.0.2.1\n", 0 },
-	{ "self.conf", "import self.conf\n", 0 },
-	{ "six.conf", "nameserver fe80::1%eth0\n", 0 },
-};
-
-static const char *secret; /* what secret.txt holds */
-
-static int fake_read(void *ctx, const char *path, char **text, size_t *len)
-{
-	(void)ctx;
-	if (secret && !strcmp(path, "secret.txt")) {
-		*text = strdup(secret);
-		*len = strlen(secret);
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		if (strcmp(files[i].path, path) != 0)
-			continue;
-		if (files[i].err)
-			return files[i].err;
-		*text = strdup(files[i].text);
-		*len = strlen(files[i].text);
-		return 0;
-	}
-	return -ENOENT;
-}
-
-static const char *fake_env(void *ctx, const char *name)
-{
-	(void)ctx;
-	if (strcmp(name, "UPSTREAM") == 0)
-		return "192.0.2.7";
-	if (strcmp(name, "BRACE") == 0)
-		return "{";
-	return strcmp(name, "ITSELF") == 0 ? "{$ITSELF}" : NULL;
-}
-
-static const struct corefile_options fake = { .read_file = fake_read, .get_env = fake_env };
+#include "corefile_fixture.h"
 
 static struct corefile *parse(const char *text)
 {
@@ -181,18 +107,6 @@ static void assert_round_trip(struct corefile *cf)
 	free(text);
 	corefile__free(again);
 	corefile__free(cf);
-}
-
-static int load(const char *path, struct corefile **cf)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int ret = corefile_host_options.read_file(NULL, path, &text, &len);
-
-	if (!ret)
-		ret = corefile__parse(&corefile_host_options, path, text, len, cf, NULL);
-	free(text);
-	return ret;
 }
 
 static void test_node_local(void **state)
@@ -417,88 +331,6 @@ static void test_lookup(void **state)
 	corefile__free(cf);
 }
 
-#include "test_corefile_errors.h"
-
-/* A wrong file gives its message, one line, and leaves the output alone. */
-static void test_errors(void **state)
-{
-	unsigned int wrong = 0;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		struct error err = { "" };
-		struct corefile *cf = (struct corefile *)state;
-		int ret = corefile__parse(&fake, "Corefile", errors[i].text, strlen(errors[i].text),
-					  &cf, &err);
-
-		if (ret >= 0 || strcmp(err.text, errors[i].message) != 0 ||
-		    cf != (struct corefile *)state) {
-			print_error("--- %s\nwant %s\ngot  %s (%d)\n", errors[i].text,
-				    errors[i].message, err.text, ret);
-			wrong++;
-		}
-	}
-	assert_int_equal(wrong, 0);
-}
-
-/* An imported file may be what nobody wanted in a log: whatever it holds and wherever it stands. */
-static void test_secrets(void **state)
-{
-	static const char *const secrets[] = {
-		"hunter2",
-		"hunter2 hunter2",
-		"hunter2 {",
-		"hunter2{",
-		"\"hunter2",
-		"\"hunter2\" {\n}",
-		"{$hunter2}",
-		"x {$hunter2}",
-		"} hunter2",
-		"(hunter2) {",
-		"{ hunter2",
-		"(hunter2) {\n}\n(hunter2) {\n}",
-		". hunter2,",
-		"hunter2:99999",
-		"a..hunter2",
-		"https://hunter2 {",
-		"\nhunter2 {\nhunter2\n}",
-		"hunter2 https://hunter2/x {\nhunter2\n}",
-		"a/hunter2 {\n}",
-	};
-	static const char *const places[] = {
-		"import secret.txt\n",
-		"(a) {\nimport secret.txt\n}\n. {\nimport a\n}\n",
-		". {\nimport secret.txt\n}\n",
-		". {\ncache {\nimport secret.txt\n}\n}\n",
-		". {\nforward . 192.0.2.1 {\nimport secret.txt\n}\n}\n",
-		". {\nhosts {\nimport secret.txt\n}\n}\n",
-		". {\nrewrite name {\nimport secret.txt\n}\n}\n",
-		". {\nrewrite name a {\nimport secret.txt\n}\n}\n",
-		". {\ntemplate IN A {\nimport secret.txt\n}\n}\n",
-		". {\nlog {\nimport secret.txt\n}\n}\n",
-		". {\nfrob {\nimport secret.txt\n}\n}\n",
-		". {\ndnstap {\nimport secret.txt\n}\n}\n",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(secrets) * ARRAY_SIZE(places); i++) {
-		const char *place = places[i / ARRAY_SIZE(secrets)];
-		struct error err = { "" };
-		struct corefile *cf = NULL;
-
-		secret = secrets[i % ARRAY_SIZE(secrets)];
-		corefile__parse(&fake, "Corefile", place, strlen(place), &cf, &err);
-		if (strstr(err.text, "hunter2"))
-			fail_msg("%s\n%s\n%s", place, secret, err.text);
-		for (size_t k = 0; cf && k < cf->warnings_len; k++) {
-			if (strstr(cf->warnings[k], "hunter2"))
-				fail_msg("%s\n%s\n%s", place, secret, cf->warnings[k]);
-		}
-		corefile__free(cf);
-	}
-	secret = NULL;
-}
-
 static unsigned int fake_ifindex(void *ctx, const char *name)
 {
 	(void)ctx;
@@ -576,44 +408,13 @@ static void test_ports(void **state)
 	assert_round_trip(cf);
 }
 
-static void test_unreadable(void **state)
-{
-	char path[600], text[COREFILE_TEXT_MAX + 2];
-	struct error err;
-	struct corefile *cf;
-
-	(void)state;
-	assert_int_equal(load(TEST_DATA "absent", &cf), -ENOENT);
-	assert_int_equal(load(TEST_DATA, &cf), -EISDIR);
-
-	memset(text, ' ', sizeof(text));
-	assert_int_equal(
-		corefile__parse(&corefile_host_options, "C", text, sizeof(text), &cf, &err),
-		-EFBIG);
-	assert_int_equal(corefile__parse(&corefile_host_options, "C", "a\0b", 3, &cf, &err),
-			 -EINVAL);
-	assert_string_equal(err.text, "C:1: syntax: the text has a NUL octet; write plain text");
-
-	/* A long path keeps its end and leaves room for what is wrong. */
-	memset(path, 'p', sizeof(path));
-	strcpy(path + sizeof(path) - 6, "/file");
-	assert_int_equal(
-		corefile__parse(&corefile_host_options, path, ". {\nfrob\n}", 10, &cf, &err),
-		-EINVAL);
-	assert_non_null(strstr(
-		err.text, "/file:2: frob: unknown directive; allowed: acl, any, bind, bufsize, "
-			  "cache, "));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_node_local), cmocka_unit_test(test_syntax),
 		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_details),	   cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_errors),	   cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_secrets),	   cmocka_unit_test(test_scopes),
-		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_scopes),	   cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests_name("corefile", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Wrong Corefiles, each with its message.
- * Contract: included by test_corefile.c once, for its table.
+ * Contract: included by test_corefile_errors.c once, for its table.
  */
 #define DIRECTIVES                                                                          \
 	"acl, any, bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, "    \
