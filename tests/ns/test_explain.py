@@ -142,6 +142,45 @@ def test_ask(at_work, nodens, p1, upstreams):
     assert [x["to"] for x in page["asked"]] == [f"{DNS4}:53", f"{UP4}:53"]
 
 
+def test_ask_a_rewritten_name(nodens, cli):
+    nodens.listen(COREFILE.replace(DNS4, cli.server))
+    page, exit_status = explain("old.example.org", "--ask")
+    assert exit_status == 0 and {x["answer"] for x in page["asked"]} == {"NOERROR A 192.0.2.80"}, page["asked"]
+
+
+@pytest.mark.parametrize("name, plugin", [("host.cluster.local", "hosts"), ("t.cluster.local", "template")])
+def test_ask_what_no_upstream_is_asked(nodens, cli, name, plugin):
+    nodens.listen(COREFILE.replace(DNS4, cli.server), reuse=True)
+    page, exit_status = explain(name, "--ask")
+    path, upstream = page["asked"]
+    assert exit_status == 0 and path["answer"].startswith("NOERROR A 192.0.2."), page["asked"]
+    assert not upstream["asked"] and not upstream["failed"] and upstream["answer"] == f"{plugin} answers before it"
+
+
+def test_ask_over_tcp(upstreams, forward):
+    """Alone where the forward says so, and again for what is truncated."""
+    forward("10.50.0.1", "force_tcp")
+    name = unique("example.org")
+    page, exit_status = explain(name, "--ask")
+    assert exit_status == 0 and [x["answer"] for x in page["asked"]] == ["NOERROR A 192.0.2.1"] * 2, page["asked"]
+    assert upstreams[1].asked(name) == (0, 2)
+    forward("10.50.0.1")
+    name = "big-100." + unique("example.org")
+    page, exit_status = explain(name, "--ask")
+    path, upstream = page["asked"]
+    assert exit_status == 0 and path["answer"] == upstream["answer"] and path["answer"].startswith("NOERROR A "), page["asked"]
+    assert upstreams[1].asked(name) == (2, 2), "by the agent and by explain"
+
+
+def test_ask_over_tls(forward):
+    """It is not, which is no failure."""
+    forward("10.50.0.1 tls://10.50.0.2")
+    page, exit_status = explain("www.example.org", "--ask")
+    tls = next(x for x in page["asked"] if x["to"] == "10.50.0.2:853")
+    assert not tls["asked"] and not tls["failed"] and not tls["differs"] and "TLS" in tls["answer"], page["asked"]
+    assert exit_status == 0, page["asked"]
+
+
 def test_ask_finds_what_differs(nodens, cli, upstreams, forward):
     """Each of tests/fake-upstream's servers has an address of its own to say."""
     forward("10.50.0.1 10.50.0.2 10.50.0.3")
@@ -152,7 +191,7 @@ def test_ask_finds_what_differs(nodens, cli, upstreams, forward):
     assert asked["10.50.0.1:53"]["answer"] == "NOERROR A 192.0.2.1"
     assert asked["10.50.0.2:53"]["answer"] == "NOERROR A 192.0.2.2"
     assert asked["10.50.0.1:53"]["differs"] != asked["10.50.0.2:53"]["differs"] or len(asked) == 4
-    assert asked["10.50.0.3:53"]["failed"] and "no answer" in asked["10.50.0.3:53"]["answer"]
+    assert asked["10.50.0.3:53"]["asked"] and asked["10.50.0.3:53"]["failed"] and "no answer" in asked["10.50.0.3:53"]["answer"]
 
 
 def test_usage_and_rights(at_work):

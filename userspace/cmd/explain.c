@@ -82,11 +82,14 @@ static void print_text(const struct explain *ex, const char *name, const char *t
 	print_line("so", verdicts[ex->by], "");
 	for (size_t i = 0; i < ex->n_asked; i++) {
 		const struct explain_asked *asked = &ex->asked[i];
+		char ms[32] = "";
 
-		snprintf(line, sizeof(line), "%s%s: %s%s (%.1f ms)", asked->to,
+		if (asked->asked)
+			snprintf(ms, sizeof(ms), " (%.1f ms)", asked->ms);
+		snprintf(line, sizeof(line), "%s%s: %s%s%s", asked->to,
 			 asked->path ? " from this node" : "", asked->differs ? "DIFFERS: " : "",
-			 asked->answer, asked->ms);
-		print_line("asked", line, "");
+			 asked->answer, ms);
+		print_line(asked->asked ? "asked" : "not asked", line, "");
 	}
 }
 
@@ -99,11 +102,12 @@ static json_t *to_json(const struct explain *ex, const char *name, const char *t
 						       "decides", (int)ex->steps[i].decides, "text",
 						       ex->steps[i].text));
 	for (size_t i = 0; i < ex->n_asked; i++)
-		json_array_append_new(asked, json_pack("{ss sb sb sb ss sf}", "to", ex->asked[i].to,
-						       "path", (int)ex->asked[i].path, "failed",
-						       (int)ex->asked[i].failed, "differs",
-						       (int)ex->asked[i].differs, "answer",
-						       ex->asked[i].answer, "ms", ex->asked[i].ms));
+		json_array_append_new(
+			asked, json_pack("{ss sb sb sb sb ss sf}", "to", ex->asked[i].to, "path",
+					 (int)ex->asked[i].path, "asked", (int)ex->asked[i].asked,
+					 "failed", (int)ex->asked[i].failed, "differs",
+					 (int)ex->asked[i].differs, "answer", ex->asked[i].answer,
+					 "ms", ex->asked[i].ms));
 	return json_pack("{si s{ss ss} so ss ss so}", "schema", 1, "question", "name", name, "type",
 			 type, "steps", steps, "by", explain_by_names[ex->by], "verdict",
 			 verdicts[ex->by], "asked", asked);

@@ -40,6 +40,7 @@ struct explain_asked {
 	char to[SOCKADDR_TEXT];
 	bool path;	  /* the served address, by this node's routes; else an upstream */
 	char answer[256]; /* rcode and records, sorted, without TTLs; or what went wrong */
+	bool asked;	  /* else answer says why it was not */
 	bool failed, differs;
 	double ms;
 };
@@ -53,6 +54,10 @@ struct explain {
 	struct status status;
 	struct conf config; /* cf NULL: it could not be read */
 	const struct corefile_forward *forward;
+	struct dns_name up_qname; /* what its upstreams are asked: a rewrite may have changed it */
+	uint16_t up_qtype;
+	const char *own;     /* the plugin that answers, or refuses, before any upstream is asked */
+	const char *changes; /* the plugin that may make another answer of an upstream's */
 	/* what came out */
 	struct explain_step steps[EXPLAIN_STEPS];
 	size_t n_steps;

@@ -28,6 +28,8 @@ static void see_answer(struct block_walk *walk, const char *step, const struct a
 {
 	char rcode[RRTYPE_TEXT];
 
+	walk->ex->own = step;
+
 	if (answer)
 		explain_step(walk->ex, step, EXPLAIN_AGENT, "answers %s, %u records%s%s",
 			     rcode__text(answer->flags & DNS_RCODE, rcode),
@@ -47,11 +49,13 @@ static void see_acl(struct block_walk *walk)
 
 	if (!walk->block->acls_len || acl_plugin.open(&open, &state) || !state)
 		return;
+	/* this node, which --ask asks from, is one of those who ask */
+	if (acl_plugin.agent_only(state, walk->query.qname, walk->query.qtype))
+		walk->ex->changes = "acl";
 	if (!walk->query.client)
 		explain_step(walk->ex, "acl", EXPLAIN_OPEN,
-			     acl_plugin.agent_only(state, walk->query.qname, walk->query.qtype)
-				     ? "it depends on who asks: -pod says it"
-				     : "every client may ask");
+			     walk->ex->changes ? "it depends on who asks: -pod says it"
+					       : "every client may ask");
 	else if (acl_plugin.admit(state, &walk->query, &reply) == PLUGIN_NEXT)
 		explain_step(walk->ex, "acl", EXPLAIN_OPEN, "this client may ask");
 	else if (reply.drop)
@@ -75,12 +79,15 @@ static void see_rewrite(struct block_walk *walk)
 		return;
 	result = rewrite__apply(rewrite, &walk->query);
 	if (result && result->invalid) {
+		walk->ex->own = "rewrite";
 		explain_step(walk->ex, "rewrite", EXPLAIN_NOBODY,
 			     "makes what is no name of it: SERVFAIL");
 	} else if (result) {
 		const struct corefile_rewrite *rule =
 			&walk->block->rewrites[result->n ? result->applied[0] : 0];
 
+		if (result->reverts)
+			walk->ex->changes = "rewrite";
 		walk->qname = result->qname;
 		walk->query.qtype = result->qtype;
 		dns_name__to_text(&walk->qname, name, sizeof(name));
@@ -180,6 +187,10 @@ static void see_forward(struct block_walk *walk)
 		return;
 	}
 	walk->ex->forward = forward;
+	walk->ex->up_qname = walk->qname;
+	walk->ex->up_qtype = walk->query.qtype;
+	if (forward->next_rcodes || forward->next_on_nodata)
+		walk->ex->changes = "forward";
 	for (size_t i = 0; i < forward->upstreams_len; i++)
 		add_upstream(walk->ex, &forward->upstreams[i], text, sizeof(text));
 	explain_step(walk->ex, "forward", EXPLAIN_UPSTREAM, "%s, policy %s%s: %s",
@@ -226,11 +237,15 @@ void explain_blocks(struct explain *ex, const struct sockaddr *client)
 	explain_step(ex, "block", EXPLAIN_OPEN, "%s:%u, zone %s", block->file, block->line,
 		     zone ? zone->text : "?");
 	see_acl(&walk);
-	if (block->any && ex->qtype == DNS_TYPE_ANY)
+	if (block->any && ex->qtype == DNS_TYPE_ANY) {
+		ex->own = "any";
 		explain_step(ex, "any", EXPLAIN_AGENT, "answers HINFO (RFC 8482)");
+	}
 	see_rewrite(&walk);
 	see_template(&walk);
 	see_hosts(&walk);
+	if (block->dns64.enabled && walk.query.qtype == DNS_TYPE_AAAA)
+		ex->changes = "dns64";
 	see_forward(&walk);
 	see_keeping(&walk);
 }
