@@ -2,6 +2,7 @@
 """nodens explain: what it says of a question is held against who then answers it: the counters of programs and agent, the
 upstreams' own records, the answer."""
 import json
+import os
 import subprocess
 import time
 
@@ -89,6 +90,49 @@ def test_acl(at_work, p1):
     assert "depends on who asks" in step("acl", name)
     assert by(name, "--pod", p1.ip4) == "nobody" and p1.ask(name).status == "REFUSED"
     assert by(name, "--pod", "10.99.0.1") == "upstream"
+
+
+def test_a_file_that_is_not_at_work(at_work, nodens):
+    """Not read yet, and refused; the file is walked all the same, and that is said."""
+    assert "configuration" not in [x["step"] for x in explain("www.example.org")[0]["steps"]]
+    nodens.corefile.write_text(COREFILE.replace("example.org:53", "example.com:53"))
+    try:
+        assert by("www.example.org") == "nobody"
+        text = step("configuration", "www.example.org")
+        assert str(nodens.corefile) in text and "not what the agent works with" in text and "refused" not in text
+        nodens.corefile.write_text(COREFILE + block("more.test:5300", "bind 127.0.0.7", "whoami"))
+        nodens.signal("HUP")
+        wait_until(5, lambda: "refused: other addresses" in json.dumps(explain("www.example.org")[0]),
+                   lambda: str(explain("www.example.org")), step=0.2)
+    finally:
+        nodens.corefile.write_text(COREFILE)
+        nodens.signal("HUP")
+    wait_until(5, lambda: "configuration" not in [x["step"] for x in explain("www.example.org")[0]["steps"]],
+               lambda: str(explain("www.example.org")), step=0.2)
+
+
+def test_somebody_elses_flags(at_work, nodens):
+    """The agent's process id may be another process' here, as in a container without the agent."""
+    fifo = nodens.lab.dir / "run"
+    os.mkfifo(fifo)
+    script = f"""cd {nodens.lab.dir}; echo {nodens.pid - 1} > /proc/sys/kernel/ns_last_pid
+        (exec -a nodens cat run) & [ $! = {nodens.pid} ] && "$@" """
+    page = explain("guarded.test", prefix=["unshare", "--pid", "--fork", "--mount-proc", "bash", "-c", script, "bash"])[0]
+    fifo.unlink()
+    assert [x["step"] for x in page["steps"] if x["step"] in ("configuration", "acl")] == ["acl"], page["steps"]
+
+
+def test_a_dead_agents_base(nodens):
+    """It is read as a base, placeholders and all, though no process says so any more."""
+    base = nodens.lab.dir / "Corefile.base"
+    base.write_text(COREFILE.replace(f"forward . {UP4}", "forward . __PILLAR__CLUSTER__DNS__"))
+    nodens.spawn("run", "-basecorefile", base, "-localip", DNS4, env={"KUBE_DNS_SERVICE_HOST": UP4})
+    nodens.wait(lambda: nodens.said("^info: ready"))
+    time.sleep(1.2)  # it says how it is each second
+    nodens.kill()
+    page = explain("x.guarded.test", prefix=["env", f"KUBE_DNS_SERVICE_HOST={UP4}"])[0]
+    steps = {x["step"]: x["text"] for x in page["steps"]}
+    assert "configuration" not in steps and f"{UP4}:53" in steps["forward"], page["steps"]
 
 
 def test_no_block(at_work, p1):

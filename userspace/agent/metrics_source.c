@@ -5,7 +5,6 @@
 #include "agent/metrics_source.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@
 struct metrics_source {
 	struct metrics_source_config config;
 	struct metrics *metrics;
-	char hash[2 * SHA512_DIGEST_LENGTH + 1]; /* of the configuration at work; "" */
+	char hash[COREFILE_DIGEST]; /* of the configuration at work; "" */
 };
 
 static struct store *store_of(const struct metrics_source *source)
@@ -232,25 +231,12 @@ struct metrics *metrics_source_metrics(struct metrics_source *source)
 	return source->metrics;
 }
 
-/* Of the configuration as it reads when it is written out: what CoreDNS hashes is its text. */
 static void set_hash(struct metrics_source *source, const struct corefile *cf)
 {
-	char *text = NULL;
-	uint8_t digest[SHA512_DIGEST_LENGTH];
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
+	if (corefile__digest(cf, source->hash))
 		return;
-	corefile__print(cf, out);
-	if (!fclose(out)) {
-		SHA512((const uint8_t *)text, len, digest);
-		for (size_t i = 0; i < sizeof(digest); i++)
-			snprintf(source->hash + 2 * i, 3, "%02x", digest[i]);
-		metrics__config_hash(source->metrics, source->hash);
-		log_debug("SHA-512 of the configuration: %s", source->hash);
-	}
-	free(text);
+	metrics__config_hash(source->metrics, source->hash);
+	log_debug("SHA-512 of the configuration: %s", source->hash);
 }
 
 void metrics_source_configure(struct metrics_source *source, const struct corefile *cf)

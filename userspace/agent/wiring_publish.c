@@ -22,8 +22,9 @@ static void fill_config(const struct agent *agent, struct publish_info *info)
 {
 	const char *why;
 
+	info->from_base = conf__from_base(agent->opts);
 	snprintf(info->config_path, sizeof(info->config_path), "%s",
-		 conf__from_base(agent->opts) ? agent->opts->basecorefile : agent->opts->conf);
+		 info->from_base ? agent->opts->basecorefile : agent->opts->conf);
 	info->refused_s = 0;
 	if (agent->metrics)
 		snprintf(info->config_hash, sizeof(info->config_hash), "%.16s",

@@ -74,6 +74,10 @@ void explain__free(struct explain *ex);
 /* The served address, and each upstream of ex->forward. */
 void explain__ask(struct explain *ex);
 
+/* explain_configuration.c: ex->config, as the agent would read it now; a step where that is not
+ * what it works with. */
+void explain_configuration(struct explain *ex);
+
 /* explain_config.c: what the blocks make of the question. @client NULL: it is not known who asks.
  */
 void explain_blocks(struct explain *ex, const struct sockaddr *client);

@@ -245,57 +245,6 @@ static void see_agent(struct explain *ex)
 					      : "takes what is not cached");
 }
 
-/* ---- the configuration ---- */
-
-/* The agent's own flags, where its process is to be seen. */
-static bool agent_flags(uint32_t pid, struct run_options *opts, char *text, size_t size)
-{
-	struct error err;
-	char path[64], *argv[128];
-	int argc = 0, fd;
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, size - 1);
-	if (fd >= 0)
-		close(fd);
-	if (len <= 0)
-		return false;
-	text[len] = '\0';
-	for (char *at = text; at < text + len && argc < 127; at += strlen(at) + 1)
-		argv[argc++] = at;
-	argv[argc] = NULL;
-	if (argc > 1 && !strcmp(argv[1], "run"))
-		return !run_options__parse(opts, argc - 1, argv + 1, &err);
-	return !run_options__parse(opts, argc, argv, &err);
-}
-
-static void read_config(struct explain *ex)
-{
-	static char flags[16384]; /* the options' texts lie there */
-	const struct publish_info *info = &ex->status.info;
-	struct error err = { .text = "" };
-	static struct run_options opts;
-
-	if (ex->status.agent == STATUS_DEAD ||
-	    !agent_flags(ex->status.pid, &opts, flags, sizeof(flags))) {
-		char *argv[] = { (char *)"run", (char *)"-conf", (char *)info->config_path, NULL };
-
-		run_options__parse(&opts, 3, argv, &err);
-	}
-	if (ex->conf) {
-		opts.conf = ex->conf;
-		opts.conf_given = true;
-		opts.base_given = opts.nodecache = false;
-	}
-	if (!conf__load(&opts, &ex->config, &err))
-		return;
-	conf__free(&ex->config);
-	memset(&ex->config, 0, sizeof(ex->config));
-	explain_step(ex, "configuration", EXPLAIN_OPEN, "cannot be read: %s", err.text);
-}
-
 static void walk(struct explain *ex, struct pinned *pinned)
 {
 	struct served_addr client;
@@ -313,7 +262,7 @@ static void walk(struct explain *ex, struct pinned *pinned)
 		see_cache(ex, pinned);
 	}
 	see_agent(ex);
-	read_config(ex);
+	explain_configuration(ex);
 	if (known)
 		peer = served_addr__sockaddr(&client, 0);
 	if (ex->config.cf)

@@ -138,6 +138,12 @@ int corefile__add_stub(struct corefile *cf, const struct corefile_stub *stub, co
 
 /* The effective configuration, defaults written out, as a Corefile that parses to the same. */
 void corefile__print(const struct corefile *cf, FILE *out);
+/*
+ * SHA-512 of that text in hexadecimal: configurations with the same one mean the same. (What
+ * CoreDNS hashes is the Corefile's own text.) -ENOMEM.
+ */
+#define COREFILE_DIGEST 129
+int corefile__digest(const struct corefile *cf, char hex[COREFILE_DIGEST]);
 void corefile__print_block(const struct corefile_block *block, FILE *out);
 /* The name of the index-th directive that is known, in alphabetical order; NULL: there are no more.
  */

@@ -68,7 +68,8 @@ struct publish_info {
 	uint32_t front;	   /* in front of another cache */
 	uint32_t devices_wanted, devices_attached, devices_excluded;
 	uint32_t n_served;
-	uint32_t n_listen; /* sockets' addresses */
+	uint32_t n_listen;	 /* sockets' addresses */
+	uint32_t from_base, pad; /* config_path is of -basecorefile */
 	struct served_addr served[2 * NODENS_MAX_SERVED];
 	char version[32], revision[64], node[64];
 	char config_path[256];
