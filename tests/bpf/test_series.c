@@ -256,6 +256,67 @@ static void test_ways(enum test_hook hook, const char *what)
 	check(before, hits, what);
 }
 
+/* --- sizes to both sides of each bound ---------------------------------- */
+
+static const unsigned int size_edges[] = { 100, 101, 200, 201, 300,  301,
+					   400, 401, 511, 512, 1023, 1024 };
+
+#define SIZE_EDGES (sizeof(size_edges) / sizeof(size_edges[0]))
+
+static char *size_name(char name[DNS_MAX_NAME + 1], unsigned int size)
+{
+	snprintf(name, DNS_MAX_NAME + 1, "t%u.example.org.", size);
+	return name;
+}
+
+/* A TXT record for each: the reply with its OPT has as many octets. */
+static void put_sizes(void)
+{
+	for (size_t i = 0; i < SIZE_EDGES; i++) {
+		char name[DNS_MAX_NAME + 1], record[2048];
+		size_t n = snprintf(record, sizeof(record), "%s 0 IN TXT",
+				    size_name(name, size_edges[i]));
+		size_t rdata = size_edges[i] - 12 - (strlen(name) + 1) - 4 - 12 - 11;
+
+		for (size_t len; rdata; rdata -= len + 1) {
+			len = rdata > 256 ? 255 : rdata - 1;
+			n += snprintf(record + n, sizeof(record) - n, " \"%0*d\"", (int)len, 0);
+		}
+		put(&(struct way_in){ name, 16, 0, record, NULL, PLAIN }, 0);
+	}
+}
+
+static void test_sizes(enum test_hook hook, const char *what)
+{
+	uint8_t padding[512] = { 0, 12 };
+	struct nodens_series before[1 + SERIES];
+	unsigned int of_t = 1 + 't' % SERIES, of_a = 1 + 'a' % SERIES, hits = 0, asked = 0;
+	uint64_t replies = 0, requests = 0;
+
+	read_all(before);
+	for (size_t i = 0; i < SIZE_EDGES; i++) {
+		char name[DNS_MAX_NAME + 1];
+		struct asked q = { size_name(name, size_edges[i]), 16, { .size = 1232 }, false };
+
+		asked++;
+		hits += ask_one(hook, &q, of_t, 0, false);
+		replies += size_edges[i];
+		if (size_edges[i] > 512)
+			continue;
+		q = (struct asked){ "a.example.org.", 1, { 1232, .options = padding }, false };
+		q.edns.options_len = size_edges[i] - 12 - strlen("a.example.org.") - 1 - 4 - 11;
+		put16(padding + 2, q.edns.options_len - 4);
+		asked++;
+		hits += ask_one(hook, &q, of_a, 0, false);
+		requests += size_edges[i];
+	}
+	verdict(hits == asked && want[of_t].reply_bytes == replies &&
+			want[of_a].request_bytes == requests,
+		"%s: %u of %u are hits, %lu and %lu octets", what, hits, asked,
+		(unsigned long)want[of_t].reply_bytes, (unsigned long)want[of_a].request_bytes);
+	check(before, hits, what);
+}
+
 static void test_generic_xdp(void)
 {
 	int native = env.fd[TEST_XDP];
@@ -268,6 +329,7 @@ static void test_generic_xdp(void)
 		die("generic xdp_nodens does not load");
 	env.fd[TEST_XDP] = bpf_program__fd(bpf_object__find_program_by_name(obj, "xdp_nodens"));
 	test_ways(TEST_XDP, "generic xdp");
+	test_sizes(TEST_XDP, "generic xdp, sizes");
 	env.fd[TEST_XDP] = native;
 	bpf_object__close(obj);
 }
@@ -381,10 +443,12 @@ int main(int argc, char **argv)
 		put(&entries[i], NODENS_KEY_DO);
 	}
 	put_large();
+	put_sizes();
 	for (int hook = 0; hook < TEST_HOOKS; hook++) {
 		if (env.fd[hook] < 0)
 			continue;
 		test_ways(hook, hook_name[hook]);
+		test_sizes(hook, "sizes");
 		test_measured(hook);
 	}
 	test_generic_xdp();
