@@ -211,13 +211,26 @@ static uint64_t mixed(uint64_t a, uint64_t b)
 	return (a & mask) | (b & ~mask);
 }
 
+/* So many, whatever the machine's speed; a second at least, and a minute at most. */
+#define SCRAMBLED_REPLIES 1000
+#define SCRAMBLED_MISSES  100
+
+static bool scrambled_too_little(uint64_t begin, unsigned long replies, unsigned long misses)
+{
+	uint64_t passed = mono_ns() - begin;
+
+	if (replies > SCRAMBLED_REPLIES && misses > SCRAMBLED_MISSES)
+		return passed < 1000000000;
+	return passed < 60 * 1000000000ull;
+}
+
 /*
  * An index read while it is torn: entries mixed octet by octet of their own, others' and none,
  * twice over as well, and counts that say anything. The slots are right, and tell.
  */
-static void scramble_for_a_second(void)
+static void scramble(void)
 {
-	uint64_t end = mono_ns() + 1000000000, entry[NAMES] = {};
+	uint64_t begin = mono_ns(), entry[NAMES] = {};
 	unsigned long replies = n_replies, misses = n_misses;
 	struct index_place at = {};
 	struct store_maps maps;
@@ -234,7 +247,7 @@ static void scramble_for_a_second(void)
 	index__close(index);
 	if (n < NAMES / 3)
 		die("too few entries to scramble");
-	while (mono_ns() < end) {
+	while (scrambled_too_little(begin, n_replies - replies, n_misses - misses)) {
 		uint32_t bucket = rand() % n_buckets;
 		struct nodens_bucket good, bad;
 
@@ -256,7 +269,7 @@ static void scramble_for_a_second(void)
 	printf("concurrent: a scrambled index: %lu replies, %lu misses, %lu wrong\n",
 	       n_replies - replies, n_misses - misses, n_wrong);
 	verdict(!n_wrong, "%lu wrong answers with a scrambled index", n_wrong);
-	verdict(n_replies - replies > 1000 && n_misses - misses > 100,
+	verdict(n_replies - replies > SCRAMBLED_REPLIES && n_misses - misses > SCRAMBLED_MISSES,
 		"too few replies or misses to tell: %lu, %lu", n_replies - replies,
 		n_misses - misses);
 	n_wrong = n_replies = 0;
@@ -300,7 +313,7 @@ int main(int argc, char **argv)
 	if (datapath__features(env.datapath)->mmapable)
 		tear_for_a_second();
 	names_asked = NAMES;
-	scramble_for_a_second();
+	scramble();
 	write_for(seconds);
 	stop = true;
 	for (int i = 0; i < n_readers; i++)
