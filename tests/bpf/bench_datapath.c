@@ -16,9 +16,8 @@
 #define REPEAT 40000
 
 /* Names of which one is asked for at random: a letter says four bits, the lowest first. */
-#define RANDOM_LETTERS 5
-#define FEW_NAMES      (1u << 10)
-#define MANY_NAMES     (1u << 20)
+#define FEW_NAMES  (1u << 10)
+#define MANY_NAMES (1u << 20)
 
 static struct env env;
 static struct wrap_bpf *wrap;

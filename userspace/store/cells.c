@@ -111,7 +111,7 @@ static bool new_cell(struct store *store, int cls)
 	uint32_t at = cells->free;
 
 	/* nothing comes of it where one is on its way */
-	if (cells->n && cells->n_free + (cells->n - cells->unused) <= GROW_AHEAD)
+	if (cells->n && cells->n - cells->in_use <= GROW_AHEAD)
 		store->publisher->ops->grow_ahead(store->publisher);
 	if (at != STORE_NONE) {
 		uint32_t next = cells->list[at].next;
@@ -119,7 +119,6 @@ static bool new_cell(struct store *store, int cls)
 		if (!give_class(cells, at, cls))
 			return false;
 		cells->free = next;
-		cells->n_free--;
 		return true;
 	}
 	if (cells->unused == cells->n && !grow(store))
@@ -187,14 +186,12 @@ void cells_settle(struct store *store)
 
 	cells->unused = cells->n;
 	cells->free = STORE_NONE;
-	cells->n_free = 0;
 	while (cells->unused && !cells->list[cells->unused - 1].meta)
 		cells->unused--;
 	for (uint32_t i = cells->unused; i--;)
 		if (!cells->list[i].meta) {
 			cells->list[i].next = cells->free;
 			cells->free = i;
-			cells->n_free++;
 		}
 }
 
@@ -215,7 +212,6 @@ void cells_free(struct store *store, uint32_t slot)
 	cell->meta = NULL;
 	cell->next = cells->free;
 	cells->free = at;
-	cells->n_free++;
 	cells->in_use--;
 	cells->meta_bytes -= slots_of(cell->cls) * sizeof(*cell->meta);
 }

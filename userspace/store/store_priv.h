@@ -102,7 +102,6 @@ struct cells {
 	uint32_t n;			/* of the steps that there are */
 	uint32_t unused;		/* the first that was never taken */
 	uint32_t free;			/* list of those that came back */
-	uint32_t n_free;		/* in that list */
 	uint32_t roomy[NODENS_CLASSES]; /* a class's cells with a free slot */
 	uint32_t in_use;		/* cells that are not free */
 	uint64_t meta_bytes;
