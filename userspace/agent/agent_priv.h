@@ -84,6 +84,9 @@ int agent_open_lifecycle(struct agent *agent);
 
 /* For several parts; ctx is the agent. */
 bool agent_ready(void *ctx, char *why); /* as in struct endpoints_config */
+/* What is in the way of that; @why as there: of NOT_READY_UPSTREAMS it is the zones. */
+enum not_ready { READY, NOT_READY, NOT_READY_UPSTREAMS };
+enum not_ready agent_not_ready(struct agent *agent, char *why);
 const struct corefile *agent_corefile(void *ctx);
 const struct plan *agent_plan(void *ctx);
 /* The ifindex that the programs saw the address at; 0: none. */

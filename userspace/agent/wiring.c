@@ -128,32 +128,35 @@ static void heartbeat(void *ctx, uint64_t *age_ns, uint64_t *lease_ns)
 	*lease_ns = ctl ? ctl->lease_ns : 0;
 }
 
-bool agent_ready(void *ctx, char *why)
+enum not_ready agent_not_ready(struct agent *agent, char *why)
 {
-	struct agent *agent = ctx;
-
 	if (!agent->gen) {
 		snprintf(why, ENDPOINTS_WHY, "standing by: another agent runs");
-		return false;
+		return NOT_READY;
 	}
 	if (lifecycle_leaving(agent->lifecycle)) {
 		snprintf(why, ENDPOINTS_WHY, "leaving");
-		return false;
+		return NOT_READY;
 	}
 	if (agent->datapath ? !has_path(agent) : !agent->gen->plan.n_listen) {
 		snprintf(why, ENDPOINTS_WHY, "no kernel path");
-		return false;
+		return NOT_READY;
 	}
 	if (generation_waiting(agent->gen, why, ENDPOINTS_WHY))
-		return false;
+		return NOT_READY_UPSTREAMS;
 	/* a beat later it begins, unless nd0 is down */
 	if (agent->steering && !steering_on(agent->steering)) {
 		const char *obstacle = steering_obstacle(agent->steering);
 
 		snprintf(why, ENDPOINTS_WHY, "not steering%s%s", obstacle[0] ? ": " : "", obstacle);
-		return false;
+		return NOT_READY;
 	}
-	return true;
+	return READY;
+}
+
+bool agent_ready(void *ctx, char *why)
+{
+	return agent_not_ready(ctx, why) == READY;
 }
 
 int agent_open_pods(struct agent *agent)

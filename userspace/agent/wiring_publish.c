@@ -64,7 +64,8 @@ static void fill(void *ctx, struct publish_info *info)
 {
 	struct agent *agent = ctx;
 	const uint64_t *stats = agent->counters.stats->v;
-	char why[ENDPOINTS_WHY] = "starting", zones[ENDPOINTS_WHY];
+	char why[ENDPOINTS_WHY] = "starting";
+	enum not_ready not_ready = agent->reload ? agent_not_ready(agent, why) : NOT_READY;
 
 	info->state = state_of(agent);
 	info->front = agent->opts->mode == MODE_FRONT;
@@ -72,16 +73,13 @@ static void fill(void *ctx, struct publish_info *info)
 	info->lease_s = agent->opts->lease_s;
 	snprintf(info->no_path, sizeof(info->no_path), "%.*s", (int)sizeof(info->no_path) - 1,
 		 agent->no_path.text);
-	info->ready = agent->reload && agent_ready(agent, why);
-	if (!info->ready) {
-		/* /ready names these zones alone, as that of CoreDNS does its plugins */
-		bool waiting = agent->gen && generation_waiting(agent->gen, zones, sizeof(zones)) &&
-			       !strcmp(why, zones);
-
+	info->ready = not_ready == READY;
+	/* /ready names these zones alone, as that of CoreDNS does its plugins */
+	if (!info->ready)
 		snprintf(info->why_not_ready, sizeof(info->why_not_ready), "%s%.*s",
-			 waiting ? "no upstream has answered yet for " : "",
+			 not_ready == NOT_READY_UPSTREAMS ? "no upstream has answered yet for "
+							  : "",
 			 (int)sizeof(info->why_not_ready) - 64, why);
-	}
 	info->steering = agent->steering && steering_on(agent->steering);
 	info->devices_wanted = stats[AGENT_STAT_DEVICES_WANTED];
 	info->devices_attached = stats[AGENT_STAT_DEVICES];
