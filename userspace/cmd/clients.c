@@ -119,7 +119,7 @@ int cmd_clients(int argc, char **argv)
 					.cni_results = NODENS_CNI_RESULTS };
 	struct listing listing = { .opts = &opts, .now_ns = clock_now() };
 	struct pinned pinned;
-	int ret = pinned__parse(rows, N_ROWS, &opts, argc, argv, "", about, NULL);
+	int ret = pinned__parse(argv[0], rows, N_ROWS, &opts, argc, argv, "", about, NULL);
 
 	if (ret >= 0)
 		return ret;

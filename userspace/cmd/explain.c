@@ -7,7 +7,6 @@
  */
 #include "cmd/explain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
@@ -116,20 +115,13 @@ static json_t *to_json(const struct explain *ex, const char *name, const char *t
 /* Flags may stand before, between and behind NAME and TYPE. -1: go on; else an exit status. */
 static int parse(int argc, char **argv, struct explain_options *opts, const char *words[2])
 {
-	struct error err = { .text = "" };
 	int n = 0, first, ret;
 
 	for (int at = 0; at < argc; at += first) {
-		ret = options__parse(rows, N_ROWS, opts, argc - at, argv + at, &first, &err);
-		if (ret == -ECANCELED) {
-			printf("usage: nodens explain [FLAG...] NAME [TYPE]\n\n%s\n\n", about);
-			options__print_help(rows, N_ROWS, stdout);
-			return pinned__finish("explain");
-		}
-		if (ret) {
-			fprintf(stderr, "nodens explain: %s\n", err.text);
-			return EXIT_USAGE;
-		}
+		ret = pinned__parse("explain", rows, N_ROWS, opts, argc - at, argv + at,
+				    " NAME [TYPE]", about, &first);
+		if (ret >= 0)
+			return ret;
 		if (at + first < argc && n == 2) {
 			fprintf(stderr, "nodens explain: \"%s\": a name and a type, no more\n",
 				argv[at + first]);

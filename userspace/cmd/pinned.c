@@ -21,19 +21,19 @@
 
 #define READ_TRIES 4
 
-int pinned__parse(const struct option_row *rows, size_t n_rows, void *target, int argc, char **argv,
-		  const char *arguments, const char *about, int *first)
+int pinned__parse(const char *command, const struct option_row *rows, size_t n_rows, void *target,
+		  int argc, char **argv, const char *arguments, const char *about, int *first)
 {
 	struct error err;
 	int ret = options__parse(rows, n_rows, target, argc, argv, first, &err);
 
 	if (ret == -ECANCELED) {
-		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", argv[0], arguments, about);
+		printf("usage: nodens %s [FLAG...]%s\n\n%s\n\n", command, arguments, about);
 		options__print_help(rows, n_rows, stdout);
-		return pinned__finish(argv[0]);
+		return pinned__finish(command);
 	}
 	if (ret) {
-		fprintf(stderr, "nodens %s: %s\n", argv[0], err.text);
+		fprintf(stderr, "nodens %s: %s\n", command, err.text);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -51,7 +51,8 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 	};
 
 	*opts = (struct pinned_options){ .bpffs = NODENS_PIN_DIR };
-	return pinned__parse(rows, json_help ? 2 : 1, opts, argc, argv, arguments, about, first);
+	return pinned__parse(argv[0], rows, json_help ? 2 : 1, opts, argc, argv, arguments, about,
+			     first);
 }
 
 bool pinned__has_maps(const char *pin_dir)

@@ -23,12 +23,12 @@ struct pinned_options {
 };
 
 /*
- * Parse the flags of argv[0]. -1: go on, *first is the first argument that is no flag (@first NULL:
- * it takes none); else an exit status, and all has been said. @arguments: for its usage, after a
- * blank.
+ * Parse the flags of @command behind argv[0]. -1: go on, *first is the first argument that is no
+ * flag (@first NULL: it takes none); else an exit status, and all has been said. @arguments: for
+ * its usage, after a blank.
  */
-int pinned__parse(const struct option_row *rows, size_t n_rows, void *target, int argc, char **argv,
-		  const char *arguments, const char *about, int *first);
+int pinned__parse(const char *command, const struct option_row *rows, size_t n_rows, void *target,
+		  int argc, char **argv, const char *arguments, const char *about, int *first);
 /* The same with the flags that all have; json_help: what -json prints, or NULL for one without. */
 int pinned__options(int argc, char **argv, const char *arguments, const char *about,
 		    const char *json_help, struct pinned_options *opts, int *first);

@@ -82,7 +82,7 @@ static int watch(const struct status_options *opts)
 int cmd_status(int argc, char **argv)
 {
 	struct status_options opts = { .bpffs = NODENS_PIN_DIR };
-	int ret = pinned__parse(rows, N_ROWS, &opts, argc, argv, "", about, NULL);
+	int ret = pinned__parse(argv[0], rows, N_ROWS, &opts, argc, argv, "", about, NULL);
 
 	if (ret >= 0)
 		return ret;
