@@ -38,7 +38,6 @@ static struct status healthy(void)
 			.state = PUBLISH_RUNNING,
 			.mode = PUBLISH_STEER,
 			.kernel_path = 1,
-			.lease_s = 60,
 			.ready = 1,
 			.steering = 1,
 			.n_listen = 1,

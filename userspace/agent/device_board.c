@@ -105,7 +105,7 @@ static void put(struct device_board *board, struct publish_device *row)
 }
 
 void device_board_attached(struct device_board *board, const struct netdev *device,
-			   const struct attachment *attachment, const char *note, uint64_t now)
+			   const struct attachment *attachment, uint64_t now)
 {
 	struct publish_device *row = row_of(board, device);
 
@@ -116,7 +116,6 @@ void device_board_attached(struct device_board *board, const struct netdev *devi
 	row->error[0] = '\0';
 	snprintf(row->hook, sizeof(row->hook), "%s", attachment__how(attachment));
 	snprintf(row->ahead, sizeof(row->ahead), "%s", attachment__ahead(attachment));
-	snprintf(row->note, sizeof(row->note), "%s", note);
 	put(board, row);
 }
 
@@ -135,8 +134,7 @@ void device_board_failed(struct device_board *board, const struct netdev *device
 	put(board, row);
 }
 
-void device_board_lost(struct device_board *board, const struct netdev *device, bool behind,
-		       uint64_t now)
+void device_board_lost(struct device_board *board, const struct netdev *device, uint64_t now)
 {
 	struct publish_device *row = row_of(board, device);
 
@@ -144,7 +142,6 @@ void device_board_lost(struct device_board *board, const struct netdev *device, 
 		return;
 	row->lost++;
 	row->lost_ns = now;
-	row->came_before = behind;
 	put(board, row);
 }
 
@@ -179,13 +176,4 @@ void device_board_remove(struct device_board *board, uint32_t ifindex)
 		return;
 	*row = (struct publish_device){ .state = PUBLISH_NO_DEVICE };
 	put(board, row);
-}
-
-uint32_t device_board_count_excluded(const struct device_board *board)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; board && i < board->n; i++)
-		n += board->rows[i].state == PUBLISH_EXCLUDED;
-	return n;
 }

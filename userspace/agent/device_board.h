@@ -20,13 +20,12 @@ void device_board_open(const char *dir, bool mmapable, struct device_board **out
 void device_board_close(struct device_board *board, bool remove);
 
 void device_board_attached(struct device_board *board, const struct netdev *device,
-			   const struct attachment *attachment, const char *note, uint64_t now_ns);
+			   const struct attachment *attachment, uint64_t now_ns);
 /* Again and again, for the same reason most often: that costs no more than a look. */
 void device_board_failed(struct device_board *board, const struct netdev *device, const char *error,
 			 uint64_t now_ns);
-/* Its program was gone, or (@behind) another came before it; it is attached to again next. */
-void device_board_lost(struct device_board *board, const struct netdev *device, bool behind,
-		       uint64_t now_ns);
+/* Its program was gone, or another came before it; it is attached to again next. */
+void device_board_lost(struct device_board *board, const struct netdev *device, uint64_t now_ns);
 /* Somebody's program may come before ours, or go, at any time. */
 void device_board_ahead(struct device_board *board, const struct netdev *device,
 			const struct attachment *attachment);
@@ -34,6 +33,5 @@ void device_board_ahead(struct device_board *board, const struct netdev *device,
 void device_board_excluded(struct device_board *board, const struct netdev *device,
 			   uint64_t now_ns);
 void device_board_remove(struct device_board *board, uint32_t ifindex);
-uint32_t device_board_count_excluded(const struct device_board *board);
 
 #endif /* NODENS_DEVICE_BOARD_H */

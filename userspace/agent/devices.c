@@ -142,7 +142,7 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 	if (!ret) {
 		devices->config.stats->v[AGENT_STAT_DEVICES]++;
 		device_board_attached(devices->config.board, &device->info, device->attachment,
-				      note, now);
+				      now);
 		if (!logs)
 			return;
 		if (may_say(devices))
@@ -341,7 +341,7 @@ static void put_back(struct devices *devices, struct device *device, bool behind
 	bool logs = !device->lost_ns || now - device->lost_ns >= LOST_LOG_NS;
 
 	devices->config.stats->v[AGENT_STAT_DEVICES_LOST]++;
-	device_board_lost(devices->config.board, &device->info, behind, now);
+	device_board_lost(devices->config.board, &device->info, now);
 	if (logs) {
 		device->lost_ns = now;
 		log_warn("%s: another program %s; attaching again", device->info.name,

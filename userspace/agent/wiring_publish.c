@@ -63,14 +63,12 @@ static void fill_plan(const struct agent *agent, struct publish_info *info)
 static void fill(void *ctx, struct publish_info *info)
 {
 	struct agent *agent = ctx;
-	const uint64_t *stats = agent->counters.stats->v;
 	char why[ENDPOINTS_WHY] = "starting";
 	enum not_ready not_ready = agent->reload ? agent_not_ready(agent, why) : NOT_READY;
 
 	info->state = state_of(agent);
 	info->front = agent->opts->mode == MODE_FRONT;
 	info->kernel_path = agent->datapath != NULL;
-	info->lease_s = agent->opts->lease_s;
 	snprintf(info->no_path, sizeof(info->no_path), "%.*s", (int)sizeof(info->no_path) - 1,
 		 agent->no_path.text);
 	info->ready = not_ready == READY;
@@ -81,9 +79,6 @@ static void fill(void *ctx, struct publish_info *info)
 							  : "",
 			 (int)sizeof(info->why_not_ready) - 64, why);
 	info->steering = agent->steering && steering_on(agent->steering);
-	info->devices_wanted = stats[AGENT_STAT_DEVICES_WANTED];
-	info->devices_attached = stats[AGENT_STAT_DEVICES];
-	info->devices_excluded = device_board_count_excluded(agent->board);
 	fill_plan(agent, info);
 	fill_config(agent, info);
 	fill_store(agent, info);

@@ -223,7 +223,7 @@ static void print_devices(const struct status *status, unsigned int columns)
 {
 	const struct publish_info *info = &status->info;
 	char line[512], clean[512];
-	unsigned int ahead = 0;
+	unsigned int n[PUBLISH_EXCLUDED + 1] = { 0 }, ahead = 0;
 	const char *first = "";
 
 	if (!info->kernel_path) {
@@ -231,14 +231,17 @@ static void print_devices(const struct status *status, unsigned int columns)
 		return;
 	}
 	for (size_t i = 0; i < status->n_devices; i++) {
+		if (status->devices[i].state <= PUBLISH_EXCLUDED)
+			n[status->devices[i].state]++;
 		if (status->devices[i].state != PUBLISH_ATTACHED || !status->devices[i].ahead[0])
 			continue;
 		ahead++;
 		first = status->devices[i].ahead;
 	}
-	snprintf(line, sizeof(line), "%u attached", info->devices_attached);
+	snprintf(line, sizeof(line), "%u attached", n[PUBLISH_ATTACHED]);
 	add_hooks(status, line, sizeof(line));
-	append(line, " of %u wanted, %u excluded", info->devices_wanted, info->devices_excluded);
+	append(line, " of %u wanted, %u excluded", n[PUBLISH_ATTACHED] + n[PUBLISH_NOT_ATTACHED],
+	       n[PUBLISH_EXCLUDED]);
 	if (ahead)
 		append(line, "; before nodens: %s on %u", first, ahead);
 	print_labelled("devices", text__printable(clean, sizeof(clean), line), columns);

@@ -62,14 +62,12 @@ struct publish_info {
 	uint32_t pid; /* in its own process namespace */
 	uint32_t state, mode;
 	uint32_t kernel_path; /* 0: userspace only; no_path says why */
-	uint32_t lease_s;
-	uint32_t ready;	   /* else why_not_ready */
-	uint32_t steering; /* misses come to the agent's namespace */
-	uint32_t front;	   /* in front of another cache */
-	uint32_t devices_wanted, devices_attached, devices_excluded;
+	uint32_t ready;	      /* else why_not_ready */
+	uint32_t steering;    /* misses come to the agent's namespace */
+	uint32_t front;	      /* in front of another cache */
 	uint32_t n_served;
-	uint32_t n_listen;	 /* sockets' addresses */
-	uint32_t from_base, pad; /* config_path is of -basecorefile */
+	uint32_t n_listen;  /* sockets' addresses */
+	uint32_t from_base; /* config_path is of -basecorefile */
 	struct served_addr served[2 * NODENS_MAX_SERVED];
 	char version[32], revision[64], node[64];
 	char config_path[256];
@@ -99,14 +97,13 @@ struct publish_device {
 	uint64_t sum;
 	uint32_t ifindex, state;
 	char name[16];
-	char hook[48];	      /* "tcx", "clsact prio 1", "xdp generic + tcx" */
-	char ahead[16];	      /* whose program runs before ours; "": nobody's */
-	char note[96];	      /* why this hook */
-	char error[160];      /* PUBLISH_NOT_ATTACHED */
-	uint64_t since_ns;    /* of the state */
-	uint64_t lost_ns;     /* when its program was last found to be gone or behind another */
-	uint32_t lost;	      /* how often that was */
-	uint32_t came_before; /* then: another program had come before ours */
+	char hook[48];	   /* "tcx", "clsact prio 1", "xdp generic + tcx" */
+	char ahead[16];	   /* whose program runs before ours; "": nobody's */
+	char error[160];   /* PUBLISH_NOT_ATTACHED */
+	uint64_t since_ns; /* of the state */
+	uint64_t lost_ns;  /* when its program was last found to be gone or behind another */
+	uint32_t lost;	   /* how often that was */
+	uint32_t pad;
 };
 
 /* ---- its upstreams ---- */
