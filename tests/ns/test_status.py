@@ -253,6 +253,19 @@ def test_upstream_unheard(nodens, cli):
     assert page["ready"]["ok"] is False and "." in page["ready"]["why"]
 
 
+def test_upstream_unheard_beside_another(upstreams, forward):
+    """Which the policy asks alone. It is heard all the same when it answers, though nobody has a question for it."""
+    def states():
+        return {x["to"]: x["state"] for x in status()[0]["upstreams"]}
+    upstreams[2].freeze()
+    forward("10.50.0.1 10.50.0.2", "policy sequential", "max_fails 0", cache="")
+    wait_until(8, lambda: states() == {"10.50.0.1:53": "up", "10.50.0.2:53": "unheard"}, lambda: str(status()), step=0.3)
+    assert "10.50.0.2:53" in problem("upstream_unheard")["text"]
+    upstreams.thaw()
+    wait_until(15, lambda: set(states().values()) == {"up"}, lambda: str(status()), step=0.3)
+    assert "upstream_unheard" not in codes()
+
+
 # ---- the agent -------------------------------------------------------------------------------------------
 
 
