@@ -40,6 +40,13 @@ static const struct option_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
+int status__exit(const struct status *status, const struct problems *problems)
+{
+	if (status->agent == STATUS_DEAD)
+		return EXIT_NOT_RUNNING;
+	return problems->n && problems->list[0].severity != SEVERITY_NOTICE ? EXIT_DEGRADED : 0;
+}
+
 static int show(const struct status_options *opts)
 {
 	struct problems problems;

@@ -14,13 +14,10 @@
 #include "cmd/pinned.h"
 #include "cmd/status.h"
 #include "link/node_lock.h"
-#include "link/notrack.h"
 #include "publish/table.h"
 
 #define NSEC 1000000000ull
 
-/* Without a control block the row that the agent writes each second is its beat. */
-#define ROW_HUNG_NS (3 * NSEC)
 /* Programs are loaded meanwhile, by a verifier that may take its time. */
 #define STARTING_NS (60 * NSEC)
 /* What an agent that hangs left as a base is no longer near now. */
@@ -114,21 +111,6 @@ static int read_info(struct status *status, const char *dir, bool *writer)
 	return ret == -EAGAIN ? 0 : ret;
 }
 
-static void read_standby(struct status *status)
-{
-	struct table table = { .fd = -1 };
-	struct publish_info info;
-	char dir[PATH_MAX];
-
-	if (publish__run_dir(dir, false) || table__open(&table, dir, PUBLISH_STANDBY, sizeof(info)))
-		return;
-	if (table__has_writer(&table) && !table__get(&table, 0, &info)) {
-		status->has_standby = true;
-		status->standby_pid = info.pid;
-	}
-	table__close(&table);
-}
-
 /* ---- rates ---- */
 
 static void read_agent_counters(const char *dir, uint64_t v[AGENT_FIRST_GAUGE])
@@ -141,49 +123,6 @@ static void read_agent_counters(const char *dir, uint64_t v[AGENT_FIRST_GAUGE])
 	for (uint32_t i = 0; i < AGENT_FIRST_GAUGE; i++)
 		table__read(&table, i, &v[i]);
 	table__close(&table);
-}
-
-/* What the programs handed to the cluster's DNS. */
-static uint64_t passed_on(const uint64_t kernel[NODENS_CTR_COUNT])
-{
-	static const enum nodens_counter counters[] = {
-		NODENS_CTR_STEER_OFF,	   NODENS_CTR_STEER_DEAD,  NODENS_CTR_STEER_HUNG,
-		NODENS_CTR_STEER_SHED,	   NODENS_CTR_STEER_FULL,  NODENS_CTR_STEER_VLAN,
-		NODENS_CTR_STEER_CONFLICT, NODENS_CTR_STEER_ERROR,
-	};
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		sum += kernel[counters[i]];
-	return sum;
-}
-
-static uint64_t hits(const uint64_t kernel[NODENS_CTR_COUNT])
-{
-	return kernel[NODENS_CTR_HIT] + kernel[NODENS_CTR_HIT_TC];
-}
-
-static double per_second(uint64_t now, uint64_t before, double seconds)
-{
-	return now > before ? (double)(now - before) / seconds : 0;
-}
-
-static void rates_between(struct status_rates *rates, const struct publish_base *before,
-			  const struct publish_base *after)
-{
-	double s = (double)(after->at_ns - before->at_ns) / 1e9;
-
-	if (after->at_ns <= before->at_ns)
-		return;
-	rates->seconds = s;
-	rates->kernel = per_second(hits(after->kernel), hits(before->kernel), s);
-	rates->passed = per_second(passed_on(after->kernel), passed_on(before->kernel), s);
-	rates->agent =
-		per_second(after->agent[AGENT_STAT_QUERIES], before->agent[AGENT_STAT_QUERIES], s);
-	rates->servfail = per_second(after->agent[AGENT_STAT_SERVFAIL],
-				     before->agent[AGENT_STAT_SERVFAIL], s);
-	rates->evicted = per_second(after->evicted, before->evicted, s);
-	rates->queries = rates->kernel + rates->passed + rates->agent;
 }
 
 static void read_counters(const struct status *status, struct datapath *dp, const char *dir,
@@ -205,7 +144,7 @@ static void read_rates(struct status *status, struct datapath *dp, const char *d
 	if (status->agent == STATUS_ALIVE && base->at_ns &&
 	    after.at_ns - base->at_ns < BASE_MAX_NS) {
 		status->rates.from_agent = true;
-		rates_between(&status->rates, base, &after);
+		status__rates_between(&status->rates, base, &after);
 		return;
 	}
 	if (!dp)
@@ -213,7 +152,7 @@ static void read_rates(struct status *status, struct datapath *dp, const char *d
 	before = after;
 	sleep(1);
 	read_counters(status, dp, dir, &after);
-	rates_between(&status->rates, &before, &after);
+	status__rates_between(&status->rates, &before, &after);
 }
 
 /* ---- cache ---- */
@@ -239,23 +178,9 @@ static void count_cache(struct status *status, const char *bpffs, struct datapat
 
 /* ---- the whole ---- */
 
-static void on_notrack(void *ctx, const char *tool, const struct served_addr *addr, int n)
-{
-	(void)tool;
-	(void)addr;
-	((struct status *)ctx)->notrack += n;
-}
-
-static void read_notrack(struct status *status)
-{
-	/* in front of another cache the rules for its address are its own */
-	if (!status->info.front)
-		notrack__find(status->info.served, status->info.n_served, on_notrack, status);
-}
-
 static void judge_agent(struct status *status, bool runs)
 {
-	uint64_t hung = status->has_maps && status->hung_ns ? status->hung_ns : ROW_HUNG_NS;
+	uint64_t hung = status->has_maps && status->hung_ns ? status->hung_ns : STATUS_ROW_HUNG_NS;
 
 	if (status__starts(status))
 		hung = STARTING_NS;
@@ -356,8 +281,8 @@ int status__read(const char *bpffs, struct status *status)
 		ret = read_without_maps(bpffs, status);
 	if (ret >= 0)
 		return ret;
-	read_standby(status);
-	read_notrack(status);
+	status__find_standby(status);
+	status__find_notrack(status);
 	return -1;
 }
 
@@ -367,41 +292,4 @@ void status__free(struct status *status)
 	free(status->upstreams);
 	status->devices = NULL;
 	status->upstreams = NULL;
-}
-
-bool status__starts(const struct status *status)
-{
-	if (!status->info.written_ns)
-		return status->has_maps && !status->beat_ns && !status->half_written;
-	return status->info.state == PUBLISH_STARTING;
-}
-
-bool status__published(const struct status *status)
-{
-	const struct publish_info *info = &status->info;
-
-	return info->written_ns &&
-	       (status__starts(status) || status->now_ns < info->written_ns + ROW_HUNG_NS);
-}
-
-/* 0 where it was never. */
-static uint64_t age_of(const struct status *status, uint64_t at_ns)
-{
-	return at_ns && status->now_ns > at_ns ? status->now_ns - at_ns : 0;
-}
-
-/* Until its first beat the row is all there is of it: a beat is of the agent before. */
-uint64_t status__beat_age_ns(const struct status *status)
-{
-	bool beats = status->has_maps && !status__starts(status);
-
-	return age_of(status, beats ? status->beat_ns : status->info.written_ns);
-}
-
-/* Programs know of beats alone. */
-uint64_t status__lease_left_ns(const struct status *status)
-{
-	uint64_t age = age_of(status, status->beat_ns);
-
-	return status->beat_ns && status->lease_ns > age ? status->lease_ns - age : 0;
 }

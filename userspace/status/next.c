@@ -2,7 +2,7 @@
 /*
  * Where queries go that the programs do not answer. Contract: status.h.
  */
-#include "cmd/status.h"
+#include "status/status.h"
 
 const char *const status_next_names[] = {
 	[STATUS_CLUSTER] = "the cluster's DNS",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * `nodens status --json`: docs/schema/status.json is its shape. Contract: status.h.
+ * A status as JSON: docs/schema/status.json is its shape. Contract: status.h.
  */
 #include <string.h>
 
 #include "base/text.h"
-#include "cmd/status.h"
+#include "status/status.h"
 
 /* Numbers of ns as seconds, to the millisecond. */
 static json_t *seconds(uint64_t ns)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cmd/status.h"
+#include "status/status.h"
 
 #define NSEC 1000000000ull
 
@@ -349,11 +349,4 @@ void status__problems(const struct status *status, struct problems *problems)
 	find_config(status, problems);
 	find_around(status, problems);
 	qsort(problems->list, problems->n, sizeof(problems->list[0]), by_severity);
-}
-
-int status__exit(const struct status *status, const struct problems *problems)
-{
-	if (status->agent == STATUS_DEAD)
-		return EXIT_NOT_RUNNING;
-	return problems->n && problems->list[0].severity != SEVERITY_NOTICE ? EXIT_DEGRADED : 0;
 }

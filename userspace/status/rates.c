@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Queries a second, by who had them. Contract: status.h.
+ */
+#include "status/status.h"
+
+/* What the programs handed to the cluster's DNS. */
+static uint64_t passed_on(const uint64_t kernel[NODENS_CTR_COUNT])
+{
+	static const enum nodens_counter counters[] = {
+		NODENS_CTR_STEER_OFF,	   NODENS_CTR_STEER_DEAD,  NODENS_CTR_STEER_HUNG,
+		NODENS_CTR_STEER_SHED,	   NODENS_CTR_STEER_FULL,  NODENS_CTR_STEER_VLAN,
+		NODENS_CTR_STEER_CONFLICT, NODENS_CTR_STEER_ERROR,
+	};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		sum += kernel[counters[i]];
+	return sum;
+}
+
+static uint64_t hits(const uint64_t kernel[NODENS_CTR_COUNT])
+{
+	return kernel[NODENS_CTR_HIT] + kernel[NODENS_CTR_HIT_TC];
+}
+
+static double per_second(uint64_t now, uint64_t before, double seconds)
+{
+	return now > before ? (double)(now - before) / seconds : 0;
+}
+
+void status__rates_between(struct status_rates *rates, const struct publish_base *before,
+			   const struct publish_base *after)
+{
+	double s = (double)(after->at_ns - before->at_ns) / 1e9;
+
+	if (after->at_ns <= before->at_ns)
+		return;
+	rates->seconds = s;
+	rates->kernel = per_second(hits(after->kernel), hits(before->kernel), s);
+	rates->passed = per_second(passed_on(after->kernel), passed_on(before->kernel), s);
+	rates->agent =
+		per_second(after->agent[AGENT_STAT_QUERIES], before->agent[AGENT_STAT_QUERIES], s);
+	rates->servfail = per_second(after->agent[AGENT_STAT_SERVFAIL],
+				     before->agent[AGENT_STAT_SERVFAIL], s);
+	rates->evicted = per_second(after->evicted, before->evicted, s);
+	rates->queries = rates->kernel + rates->passed + rates->agent;
+}
