@@ -2,250 +2,19 @@
 /*
  * Query log lines. Contract: querylog.h.
  */
-#include "observe/querylog.h"
+#include "querylog_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "dns/rrtype.h"
-
-#define NAME_TEXT 1024
-
-/* Where a line is written: cut, never beyond its end. */
-struct out {
-	char *text;
-	size_t size, len;
-};
-
-static void put(struct out *out, const char *text, size_t len)
-{
-	size_t room = out->size - 1 - out->len;
-
-	if (len > room)
-		len = room;
-	memcpy(out->text + out->len, text, len);
-	out->len += len;
-}
-
-static __attribute__((format(printf, 2, 3))) void put_fmt(struct out *out, const char *fmt, ...)
-{
-	char text[64];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		put(out, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-}
-
-static void put_ip(struct out *out, const struct sockaddr *addr)
-{
-	struct served_addr ip = served_addr__of(addr);
-	char text[INET6_ADDRSTRLEN];
-
-	served_addr__text(&ip, text, sizeof(text));
-	put_fmt(out, ip.family == AF_INET6 ? "[%s]" : "%s", text);
-}
-
-/* ---- placeholders ---- */
-
-static void put_type(struct out *out, const struct querylog_event *event)
-{
-	char text[RRTYPE_TEXT];
-
-	put_fmt(out, "%s", rrtype__text(event->query->qtype, text));
-}
-
-static void put_name(struct out *out, const struct querylog_event *event)
-{
-	struct dns_name lower = event->query->qname;
-	char text[NAME_TEXT];
-	int n;
-
-	dns_name__lower(&lower);
-	n = dns_name__to_text(&lower, text, sizeof(text));
-	if (n > 0)
-		put(out, text, (size_t)n);
-}
-
-static void put_class(struct out *out, const struct querylog_event *event)
-{
-	switch (event->query->qclass) {
-	case 1:
-		put(out, "IN", 2);
-		break;
-	case 3:
-		put(out, "CH", 2);
-		break;
-	case 4:
-		put(out, "HS", 2);
-		break;
-	case 254:
-		put(out, "NONE", 4);
-		break;
-	case 255:
-		put(out, "ANY", 3);
-		break;
-	default:
-		put_fmt(out, "CLASS%u", event->query->qclass);
-	}
-}
-
-static void put_proto(struct out *out, const struct querylog_event *event)
-{
-	put(out, event->tcp ? "tcp" : "udp", 3);
-}
-
-static void put_remote(struct out *out, const struct querylog_event *event)
-{
-	put_ip(out, event->peer);
-}
-
-static void put_port(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%u", sockaddr__port(event->peer));
-}
-
-static void put_local(struct out *out, const struct querylog_event *event)
-{
-	put_ip(out, event->local);
-}
-
-static void put_size(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%zu", event->request_size);
-}
-
-static void put_rcode(struct out *out, const struct querylog_event *event)
-{
-	char text[RRTYPE_TEXT];
-
-	put_fmt(out, "%s",
-		event->rcode == DNS_BADVERS ? "BADVERS" : rcode__text(event->rcode, text));
-}
-
-static void put_rsize(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%zu", event->reply ? event->reply_size : 0);
-}
-
-/* Seconds with as few digits as say it: 0.00125s, 2s. */
-static void put_duration(struct out *out, const struct querylog_event *event)
-{
-	char text[40];
-	int n = snprintf(text, sizeof(text), "%llu.%09llu",
-			 (unsigned long long)(event->duration_ns / 1000000000),
-			 (unsigned long long)(event->duration_ns % 1000000000));
-
-	while (text[n - 1] == '0')
-		n--;
-	if (text[n - 1] == '.')
-		n--;
-	put_fmt(out, "%.*ss", n, text);
-}
-
-static void put_id(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%u", event->query->id);
-}
-
-static void put_opcode(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%u", (event->query->flags & DNS_OPCODE) >> 11);
-}
-
-static void put_do(struct out *out, const struct querylog_event *event)
-{
-	put_fmt(out, "%s", event->query->edns_do ? "true" : "false");
-}
-
-/* What the client takes: without EDNS 512, over TCP anything. */
-static void put_bufsize(struct out *out, const struct querylog_event *event)
-{
-	unsigned int size = event->query->edns_size;
-
-	if (event->tcp)
-		size = DNS_MAX_MSG;
-	put_fmt(out, "%u", size > 512 ? size : 512);
-}
-
-static void put_rflags(struct out *out, const struct querylog_event *event)
-{
-	static const struct {
-		uint16_t bit;
-		const char *text;
-	} flags[] = { { DNS_QR, "qr" }, { DNS_AA, "aa" }, { DNS_TC, "tc" }, { DNS_RD, "rd" },
-		      { DNS_RA, "ra" }, { 0x0040, "z" },  { DNS_AD, "ad" }, { DNS_CD, "cd" } };
-	const char *comma = "";
-	uint16_t bits;
-
-	if (!event->reply || event->reply_size < DNS_HEADER) {
-		put(out, "-", 1);
-		return;
-	}
-	bits = (uint16_t)(event->reply[2] << 8 | event->reply[3]);
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		if (!(bits & flags[i].bit))
-			continue;
-		put_fmt(out, "%s%s", comma, flags[i].text);
-		comma = ",";
-	}
-}
-
-static void put_or_dash(struct out *out, const char *text)
-{
-	put(out, text && *text ? text : "-", text && *text ? strlen(text) : 1);
-}
-
-static void put_pod_namespace(struct out *out, const struct querylog_event *event)
-{
-	put_or_dash(out, event->pod_namespace);
-}
-
-static void put_pod_name(struct out *out, const struct querylog_event *event)
-{
-	put_or_dash(out, event->pod_name);
-}
-
-typedef void (*put_one)(struct out *out, const struct querylog_event *event);
-
-static const struct {
-	const char *name;
-	put_one put;
-} placeholders[] = {
-	{ "{type}", put_type },
-	{ "{name}", put_name },
-	{ "{class}", put_class },
-	{ "{proto}", put_proto },
-	{ "{remote}", put_remote },
-	{ "{port}", put_port },
-	{ "{local}", put_local },
-	{ "{size}", put_size },
-	{ "{rcode}", put_rcode },
-	{ "{rsize}", put_rsize },
-	{ "{duration}", put_duration },
-	{ "{>id}", put_id },
-	{ "{>opcode}", put_opcode },
-	{ "{>do}", put_do },
-	{ "{>bufsize}", put_bufsize },
-	{ "{>rflags}", put_rflags },
-	/* metadata of CoreDNS' kubernetes plugin */
-	{ "{/kubernetes/client-namespace}", put_pod_namespace },
-	{ "{/kubernetes/client-pod-name}", put_pod_name },
-};
 
 /* ---- formats ---- */
 
 /* A text, then a placeholder (NULL at the end). */
 struct segment {
 	size_t at, len; /* in rule.text */
-	put_one put;
+	const struct querylog_placeholder *placeholder;
 };
 
 struct rule {
@@ -290,30 +59,6 @@ static char *expand(const char *format)
 	return text;
 }
 
-static void put_nothing(struct out *out, const struct querylog_event *event)
-{
-	(void)event;
-	put(out, "-", 1);
-}
-
-/* The placeholder at @text and its length; NULL: there is none. Other metadata has no values here.
- */
-static put_one placeholder_at(const char *text, size_t *len)
-{
-	const char *end;
-
-	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
-		*len = strlen(placeholders[i].name);
-		if (!strncmp(text, placeholders[i].name, *len))
-			return placeholders[i].put;
-	}
-	end = strchr(text, '}');
-	if (!end || strncmp(text, "{/", 2) != 0)
-		return NULL;
-	*len = (size_t)(end - text) + 1;
-	return put_nothing;
-}
-
 static int compile(struct rule *rule)
 {
 	size_t braces = 1, start = 0, at = 0, len;
@@ -324,10 +69,10 @@ static int compile(struct rule *rule)
 	if (!rule->segments)
 		return -ENOMEM;
 	while (rule->text[at]) {
-		put_one found = NULL;
+		const struct querylog_placeholder *found = NULL;
 
 		if (rule->text[at] == '{')
-			found = placeholder_at(rule->text + at, &len);
+			found = querylog_placeholder_at(rule->text + at, &len);
 		if (!found) {
 			at++;
 			continue;
@@ -348,8 +93,9 @@ static int compile(struct rule *rule)
 static bool names_pods(const struct rule *rule)
 {
 	for (size_t i = 0; i < rule->segments_len; i++) {
-		if (rule->segments[i].put == put_pod_name ||
-		    rule->segments[i].put == put_pod_namespace)
+		const struct querylog_placeholder *placeholder = rule->segments[i].placeholder;
+
+		if (placeholder && placeholder->of_pod)
 			return true;
 	}
 	return false;
@@ -446,31 +192,38 @@ static bool names_match(const struct rule *rule, const struct dns_name *lower)
 	return !rule->names_len;
 }
 
-size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
-		      size_t size)
+/* The line that is for @event; NULL: nothing is to be logged. */
+static const struct rule *rule_for(const struct querylog *log, const struct querylog_event *event)
 {
-	struct out out = { buf, size, 0 };
-	const struct rule *rule = NULL;
 	struct dns_name lower = event->query->qname;
+	const struct rule *rule = NULL;
 
-	if (!log || !size)
-		return 0;
 	dns_name__lower(&lower);
-	for (size_t i = 0; i < log->len && !rule; i++) {
+	for (size_t i = 0; log && i < log->len && !rule; i++) {
 		if (names_match(&log->rules[i], &lower))
 			rule = &log->rules[i];
 	}
-	if (!rule)
-		return 0;
-	if (rule->classes != COREFILE_LOG_ALL &&
-	    !(rule->classes & querylog__class(event->reply, event->reply_size, event->rcode)))
+	if (!rule || rule->classes == COREFILE_LOG_ALL)
+		return rule;
+	return rule->classes & querylog__class(event->reply, event->reply_size, event->rcode)
+		       ? rule
+		       : NULL;
+}
+
+size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
+		      size_t size)
+{
+	const struct rule *rule = rule_for(log, event);
+	struct querylog_out out = { buf, size, 0 };
+
+	if (!rule || !size)
 		return 0;
 	for (size_t i = 0; i < rule->segments_len; i++) {
 		const struct segment *segment = &rule->segments[i];
 
-		put(&out, rule->text + segment->at, segment->len);
-		if (segment->put)
-			segment->put(&out, event);
+		querylog_put(&out, rule->text + segment->at, segment->len);
+		if (segment->placeholder)
+			segment->placeholder->put(&out, event);
 	}
 	buf[out.len] = '\0';
 	return out.len;
