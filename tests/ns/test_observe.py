@@ -2,6 +2,7 @@
 """Metrics and the log and errors plugins: numbers are held against what tests and dnsperf sent. In listen mode, with
 upstreams that misbehave on demand (tests/fake-upstream)."""
 import contextlib
+import json
 import os
 import random
 import re
@@ -267,6 +268,19 @@ def test_a_log_that_nobody_reads(full_corefile, lab, nodens, cli, upstreams, pip
     assert [line for line in lines if not re.search(r"^\[(INFO|WARNING)\] .*(s|enough)$", line)] == [], "torn lines"
     assert nodens.stat("agent.log_dropped") >= 1
     assert "lines of this log were dropped" in pipe.text
+
+
+def test_json_that_nobody_reads(full_corefile, lab, nodens, cli, upstreams, pipe):
+    """What is left are whole objects, and one says how many are not."""
+    nodens.corefile.write_text(uncached(full_corefile))
+    nodens.spawn("run", "-conf", nodens.corefile, "-mode", "listen", "-log-format", "json", printed=pipe.write_end)
+    nodens.wait_said("upstreams of all zones answer", 10)
+    assert dnsperf(lab, cli, many(6000), "-q", 20, "-t", 8)["Queries completed"] == 6000
+    pipe.read()
+    cli.ask("last.example.org")
+    lines = [json.loads(line) for line in pipe.read().splitlines()]
+    assert sum(line["source"] == "log" and line["rcode"] == "NOERROR" for line in lines if "rcode" in line) >= 500
+    assert [line["level"] for line in lines if "lines of this log were dropped" in line["msg"]] == ["warn"]
 
 
 def test_nobody_reads_the_agent(full_corefile, lab, nodens, cli, upstreams, pipe):

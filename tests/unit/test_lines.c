@@ -33,7 +33,7 @@ static int setup(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(pipe(w->fd), 0);
 	assert_int_equal(fcntl(w->fd[0], F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(lines__open(w->fd[1], &w->lines), 0);
+	assert_int_equal(lines__open(w->fd[1], LOG_FORMAT_TEXT, &w->lines), 0);
 	*state = w;
 	return 0;
 }
@@ -58,12 +58,21 @@ static void drain(struct pipe_world *w)
 	w->got[w->len] = '\0';
 }
 
+static void add_text(struct pipe_world *w, const char *text, size_t len)
+{
+	struct log_record record = {
+		.level = LOG_LEVEL_INFO, .plugin = "log", .text = text, .len = len
+	};
+
+	lines__add(w->lines, &record);
+}
+
 static void add(struct pipe_world *w, unsigned int number)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text), "line %06u with some text behind it", number);
 
-	lines__add(w->lines, "[INFO] ", text, (size_t)len);
+	add_text(w, text, (size_t)len);
 }
 
 static void test_whole_and_in_order(void **state)
@@ -131,8 +140,8 @@ static void test_long_lines_are_cut(void **state)
 	char text[3 * LINES_ENOUGH];
 
 	memset(text, 'x', sizeof(text));
-	lines__add(w->lines, "[INFO] ", text, sizeof(text));
-	lines__add(w->lines, "[INFO] ", "next", 4);
+	add_text(w, text, sizeof(text));
+	add_text(w, "next", 4);
 	lines__flush(w->lines);
 	drain(w);
 	assert_int_equal(w->len, LINES_ENOUGH + strlen("[INFO] next\n"));

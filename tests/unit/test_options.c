@@ -51,6 +51,23 @@ static void test_defaults(void **state)
 	assert_null(opts.pretend_kernel);
 }
 
+/* What is wrong with the others is said in it. */
+static void test_log_format(void **state)
+{
+	char *argv[] = { (char *)"run", (char *)"-log-format", (char *)"json",
+			 (char *)"-nonsense" };
+	struct run_options opts;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(PARSE(&opts, &err, "-log-format", "journal"), 0);
+	assert_int_equal(opts.log_format, LOG_FORMAT_JOURNAL);
+	assert_int_equal(PARSE(&opts, &err, "-log-level", "debug"), 0);
+	assert_int_equal(opts.log_format, LOG_FORMAT_AUTO);
+	assert_int_equal(run_options__parse(&opts, 4, argv, &err), -EINVAL);
+	assert_int_equal(run_options__log_format(4, argv), LOG_FORMAT_JSON);
+}
+
 static void test_one_and_two_dashes(void **state)
 {
 	static const char *const forms[][3] = {
@@ -191,6 +208,7 @@ static void test_refused(void **state)
 		{ { "--pretend-kernel=5.4.1" }, "5.4" },
 		{ { "--pretend-kernel=x" }, "5.4" },
 		{ { "--log-level=loud" }, "debug" },
+		{ { "--log-format=xml" }, "auto, text, json, journal" },
 	};
 	struct run_options opts, before;
 	struct error err;
@@ -447,6 +465,7 @@ static void test_printed(void **state)
 		"-dns.port=54",
 		"-ignore-unsupported=true",
 		"-log-level=debug",
+		"-log-format=json",
 	};
 	const size_t n = sizeof(given) / sizeof(given[0]);
 	char *argv[sizeof(given) / sizeof(given[0]) + 1] = { (char *)"run" };
@@ -485,6 +504,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_log_format),
 		cmocka_unit_test(test_one_and_two_dashes),
 		cmocka_unit_test(test_localip),
 		cmocka_unit_test(test_too_many_addresses),

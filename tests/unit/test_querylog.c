@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "observe/querylog.h"
 #include "wire.h"
@@ -285,6 +286,69 @@ static void test_pods(void **state)
 	assert_false(querylog__names_pods(NULL));
 }
 
+/* The caller lets go of them. */
+static json_t *fields_of(const char *text, const struct querylog_event *event)
+{
+	struct corefile_log line = plain;
+	struct querylog *log = NULL;
+	json_t *fields;
+
+	line.format = text;
+	assert_int_equal(querylog__open(&line, 1, &log), 0);
+	fields = querylog__fields(log, event);
+	querylog__close(log);
+	assert_non_null(fields);
+	return fields;
+}
+
+static void test_fields(void **state)
+{
+	struct sample s;
+	json_t *fields, *want;
+
+	(void)state;
+	make_sample(&s, "example.org.", 0x81a0, "example.org. 60 IN A 192.0.2.1\n", NULL);
+	s.event.reply_size = 68;
+	s.event.pod_name = "cart-7d9f";
+	fields = fields_of("{common} {/kubernetes/client-pod-name}"
+			   " {/kubernetes/client-namespace} {/x} {>opcode} {local}",
+			   &s.event);
+	want = json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:i, s:b, s:i, s:s, s:s, s:i, s:f,"
+			 " s:s, s:n, s:i, s:s}",
+			 "remote", "[::1]", "port", 50759, "id", 29008, "type", "A", "class", "IN",
+			 "name", "example.org.", "proto", "udp", "size", 41, "do", 0, "bufsize",
+			 4096, "rcode", "NOERROR", "rflags", "qr,rd,ra,ad", "rsize", 68,
+			 "duration_s", 0.037990251, "client_pod_name", "cart-7d9f",
+			 "client_namespace", "opcode", 0, "local", "[fd00::a]");
+	assert_non_null(want);
+	if (!json_equal(fields, want))
+		fail_msg("%s", json_dumps(fields, 0));
+	json_decref(fields);
+	json_decref(want);
+
+	s.event.reply = NULL;
+	fields = fields_of("{>rflags}", &s.event);
+	assert_true(json_is_null(json_object_get(fields, "rflags")));
+	json_decref(fields);
+}
+
+/* 250 octets of a name, none of them a letter, take a thousand in text and more in JSON. */
+static void test_fields_of_any_name(void **state)
+{
+	char name[1024], *at = name;
+	struct sample s;
+	json_t *fields;
+
+	(void)state;
+	for (unsigned int i = 0; i < 248; i++)
+		at += sprintf(at, i % 62 == 61 ? "\\%03u." : "\\%03u", (i + 128) % 256);
+	make_sample(&s, name, 0x8180, NULL, NULL);
+	fields = fields_of("{name}", &s.event);
+	assert_string_equal(json_string_value(json_object_get(fields, "name")),
+			    format("{name}", &s.event));
+	json_decref(fields);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_values), cmocka_unit_test(test_one_line),
 		cmocka_unit_test(test_names),  cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_cut),    cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_fields), cmocka_unit_test(test_fields_of_any_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -453,6 +453,19 @@ static int turn(struct agent *agent)
 	return devices_error(agent->devices);
 }
 
+/* So that libevent's own word comes in the log's format as well. */
+static void on_libevent(int severity, const char *text)
+{
+	static const enum log_level levels[] = {
+		[EVENT_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+		[EVENT_LOG_MSG] = LOG_LEVEL_INFO,
+		[EVENT_LOG_WARN] = LOG_LEVEL_WARN,
+		[EVENT_LOG_ERR] = LOG_LEVEL_ERROR,
+	};
+
+	log__write(levels[severity & 3], "libevent: %s", text);
+}
+
 int agent__run(const struct run_options *opts, struct conf *conf)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -467,6 +480,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	agent->opts = opts;
 	agent->lock_fd = -1;
 	counters_map_init(&agent->counters);
+	event_set_log_callback(on_libevent);
 	ret = loop__open(&agent->loop);
 	if (ret)
 		log_error("cannot make an event loop");

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/util.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,6 @@
 #include "base/line_writer.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
-
-static const char *const prefixes[] = {
-	[LOG_LEVEL_ERROR] = "[ERROR] ",
-	[LOG_LEVEL_WARN] = "[WARNING] ",
-	[LOG_LEVEL_INFO] = "[INFO] ",
-	[LOG_LEVEL_DEBUG] = "[DEBUG] ",
-};
 
 struct observe {
 	struct observe_config config;
@@ -33,8 +27,12 @@ struct observe {
 
 void observe_error_line(struct observe *observe, enum log_level level, const char *text)
 {
+	struct log_record record = {
+		.level = level, .plugin = "errors", .text = text, .len = strlen(text)
+	};
+
 	if (level != LOG_LEVEL_DEBUG || observe->debug)
-		lines__add(observe->lines, prefixes[level], text, strlen(text));
+		lines__add(observe->lines, &record);
 }
 
 static void log_query(struct observe *observe, const struct querylog *log,
@@ -52,17 +50,21 @@ static void log_query(struct observe *observe, const struct querylog *log,
 		.duration_ns = event->duration_ns,
 	};
 	char text[QUERYLOG_LINE];
+	struct log_record record = { .level = LOG_LEVEL_INFO, .plugin = "log", .text = text };
 	struct pod_name pod;
-	size_t len;
 
 	if (querylog__names_pods(log) &&
 	    observe->config.pod(observe->config.ctx, event->client, &pod)) {
 		query.pod_namespace = pod.ns;
 		query.pod_name = pod.name;
 	}
-	len = querylog__line(log, &query, text, sizeof(text));
-	if (len)
-		lines__add(observe->lines, prefixes[LOG_LEVEL_INFO], text, len);
+	record.len = querylog__line(log, &query, text, sizeof(text));
+	if (!record.len)
+		return;
+	if (log__format() == LOG_FORMAT_JSON)
+		record.fields = querylog__fields(log, &query);
+	lines__add(observe->lines, &record);
+	json_decref(record.fields);
 }
 
 void observe_replied(struct observe *observe, const struct generation *gen,
@@ -199,7 +201,7 @@ int observe_open(const struct observe_config *config, struct observe **out)
 	if (!observe)
 		return -ENOMEM;
 	observe->config = *config;
-	ret = lines__open(STDOUT_FILENO, &observe->lines);
+	ret = lines__open(STDOUT_FILENO, log__format(), &observe->lines);
 	if (!ret)
 		ret = endpoints__open(&endpoints, &observe->endpoints);
 	if (ret)

@@ -8,7 +8,6 @@
 #include "base/line_writer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,23 +17,23 @@
 
 #define ROOM (256 * 1024)
 
-_Static_assert(LINES_ENOUGH <= PIPE_BUF, "one write of a pipe");
-
 struct lines {
 	int fd;
+	enum log_format format;
 	unsigned long long dropped; /* since it was said */
 	unsigned long long total_dropped;
 	size_t len;
 	char text[ROOM];
 };
 
-int lines__open(int fd, struct lines **out)
+int lines__open(int fd, enum log_format format, struct lines **out)
 {
 	struct lines *lines = malloc(sizeof(*lines));
 
 	if (!lines)
 		return -ENOMEM;
 	lines->fd = fd;
+	lines->format = format;
 	lines->dropped = lines->total_dropped = 0;
 	lines->len = 0;
 	*out = lines;
@@ -49,17 +48,15 @@ void lines__close(struct lines *lines)
 	free(lines);
 }
 
-static bool append(struct lines *lines, const char *prefix, const char *text, size_t len)
+static bool append(struct lines *lines, const struct log_record *record)
 {
-	size_t prefix_len = strlen(prefix);
+	char line[LOG_LINE];
+	size_t len = log_line__make(lines->format, record, line);
 
-	if (prefix_len + len >= LINES_ENOUGH)
-		len = LINES_ENOUGH - 1 - prefix_len;
-	if (lines->len + prefix_len + len + 1 > ROOM)
+	if (!len || lines->len + len + 1 > ROOM)
 		return false;
-	memcpy(lines->text + lines->len, prefix, prefix_len);
-	memcpy(lines->text + lines->len + prefix_len, text, len);
-	lines->len += prefix_len + len + 1;
+	memcpy(lines->text + lines->len, line, len);
+	lines->len += len + 1;
 	lines->text[lines->len - 1] = '\n';
 	return true;
 }
@@ -107,23 +104,29 @@ static void drop(struct lines *lines)
 	lines->total_dropped++;
 }
 
-void lines__add(struct lines *lines, const char *prefix, const char *text, size_t len)
+/* False: there is no room yet to say it. */
+static bool say_dropped(struct lines *lines, const char *plugin)
 {
-	char lost[96];
-	int n;
+	char text[96];
+	struct log_record record = { .level = LOG_LEVEL_WARN, .plugin = plugin, .text = text };
 
-	if (lines->dropped) {
-		n = snprintf(lost, sizeof(lost),
-			     "%llu lines of this log were dropped: it is not "
-			     "read fast enough",
-			     lines->dropped);
-		if (lines->len > ROOM / 2 || !append(lines, "[WARNING] ", lost, (size_t)n)) {
-			drop(lines);
-			return;
-		}
-		lines->dropped = 0;
+	record.len = (size_t)snprintf(text, sizeof(text),
+				      "%llu lines of this log were dropped: it is not "
+				      "read fast enough",
+				      lines->dropped);
+	if (lines->len > ROOM / 2 || !append(lines, &record))
+		return false;
+	lines->dropped = 0;
+	return true;
+}
+
+void lines__add(struct lines *lines, const struct log_record *record)
+{
+	if (lines->dropped && !say_dropped(lines, record->plugin)) {
+		drop(lines);
+		return;
 	}
-	if (!append(lines, prefix, text, len))
+	if (!append(lines, record))
 		drop(lines);
 	if (lines->len >= LINES_ENOUGH)
 		lines__flush(lines);

@@ -9,19 +9,19 @@
 #ifndef NODENS_LINES_H
 #define NODENS_LINES_H
 
-#include <stddef.h>
+#include "base/log_line.h"
 
-#define LINES_ENOUGH 4096 /* octets: as much as a pipe takes at once (PIPE_BUF) */
+#define LINES_ENOUGH LOG_LINE
 
 struct lines;
 
-/* @fd stays the caller's. 0 or -ENOMEM. */
-int lines__open(int fd, struct lines **out);
+/* @fd stays the caller's. @format: as log__format() has it. 0 or -ENOMEM. */
+int lines__open(int fd, enum log_format format, struct lines **out);
 /* What can be written at once still is. */
 void lines__close(struct lines *lines);
 
-/* One line of @prefix and @text, which hold no newline; cut at LINES_ENOUGH. */
-void lines__add(struct lines *lines, const char *prefix, const char *text, size_t len);
+/* One line, of a text without a newline, in the format that it was opened with. */
+void lines__add(struct lines *lines, const struct log_record *record);
 /* Lines dropped since it was opened. */
 unsigned long long lines__dropped(const struct lines *lines);
 /* Call ten times a second. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The agent's log: one line a message on stderr, its level first.
+ * The agent's log: one line a message on stderr, in text its level first.
  *
  * Contract: for cmd/ and agent/; modules below them
  * return errors instead. Control characters never reach the terminal. Nobody waits for who reads
@@ -9,11 +9,16 @@
 #ifndef NODENS_LOG_H
 #define NODENS_LOG_H
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+#include "base/log_line.h"
 
 void log__set_level(enum log_level level);
-/* "error", "warn", "info", "debug" */
-extern const char *const log_level_names[LOG_LEVEL_DEBUG + 1];
+/*
+ * LOG_FORMAT_AUTO: that of the journal where it reads stderr (JOURNAL_STREAM, systemd.exec(5)),
+ * else text. Before the first call: text.
+ */
+void log__set_format(enum log_format format);
+/* Never LOG_FORMAT_AUTO. */
+enum log_format log__format(void);
 
 void log__write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

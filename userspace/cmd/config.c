@@ -32,6 +32,7 @@ int cmd_config__load(int argc, char **argv, const char *command, struct run_opti
 		run_options__help(stdout);
 		return EXIT_SUCCESS;
 	}
+	log__set_format(ret ? run_options__log_format(argc, argv) : opts->log_format);
 	if (ret) {
 		log_error("%s", err.text);
 		return EXIT_USAGE;

@@ -135,12 +135,15 @@ struct run_options {
 	const char *ignored[8]; /* flags that were given and that nodens has no need of, and why */
 	unsigned int n_ignored;
 	enum log_level log_level;
+	enum log_format log_format;
 	enum { SHOW_NOTHING, SHOW_VERSION, SHOW_PLUGINS } show; /* and end */
 };
 
 void run_options__defaults(struct run_options *opts);
 /* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct error *err);
+/* What -log-format says before the first flag that is wrong, which is then said in it. */
+enum log_format run_options__log_format(int argc, char **argv);
 void run_options__help(FILE *out);
 /*
  * What they say, defaults too, as comments of a Corefile: "# -NAME=VALUE" for each that is not

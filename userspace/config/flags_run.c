@@ -315,6 +315,11 @@ static const struct option_row run_rows[] = {
 	{ "log-level", "LEVEL", "error, warn, info or debug (info)", .kind = &option_choice,
 	  AT(log_level), "is none of error, warn, info, debug", .max = LOG_LEVEL_DEBUG,
 	  .choices = log_level_names },
+	{ "log-format", "FORMAT",
+	  "text, json (an object a line) or journal (priorities, no words for levels); auto:"
+	  " journal where systemd's journal reads standard error, else text (auto)",
+	  .kind = &option_choice, AT(log_format), "is none of auto, text, json, journal",
+	  .max = LOG_FORMAT_JOURNAL, .choices = log_format_names },
 };
 
 #define N_RUN_ROWS (sizeof(run_rows) / sizeof(run_rows[0]))
@@ -391,6 +396,16 @@ int run_options__parse(struct run_options *opts, int argc, char **argv, struct e
 		parsed.setupinterface = NO; /* the addresses are another's */
 	*opts = parsed;
 	return 0;
+}
+
+enum log_format run_options__log_format(int argc, char **argv)
+{
+	struct run_options parsed = { .log_format = LOG_FORMAT_AUTO };
+	struct error err;
+	int first;
+
+	options__parse(run_rows, N_RUN_ROWS, &parsed, argc, argv, &first, &err);
+	return parsed.log_format;
 }
 
 void run_options__help(FILE *out)

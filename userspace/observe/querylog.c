@@ -5,6 +5,7 @@
 #include "querylog_priv.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,4 +228,44 @@ size_t querylog__line(const struct querylog *log, const struct querylog_event *e
 	}
 	buf[out.len] = '\0';
 	return out.len;
+}
+
+/* As it stands in a line; "-" is what is not known. */
+static json_t *value_of(const struct querylog_placeholder *placeholder,
+			const struct querylog_event *event)
+{
+	char text[2048];
+	struct querylog_out out = { text, sizeof(text), 0 };
+
+	placeholder->put(&out, event);
+	text[out.len] = '\0';
+	if (!strcmp(text, "-"))
+		return json_null();
+	switch (placeholder->kind) {
+	case QUERYLOG_NUMBER:
+		return json_integer(strtoll(text, NULL, 10));
+	case QUERYLOG_BOOL:
+		return json_boolean(!strcmp(text, "true"));
+	case QUERYLOG_SECONDS:
+		return json_real(strtod(text, NULL));
+	default:
+		return json_string(text);
+	}
+}
+
+struct json_t *querylog__fields(const struct querylog *log, const struct querylog_event *event)
+{
+	const struct rule *rule = rule_for(log, event);
+	json_t *fields = json_object();
+
+	for (size_t i = 0; rule && i < rule->segments_len; i++) {
+		const struct querylog_placeholder *placeholder = rule->segments[i].placeholder;
+
+		if (placeholder && placeholder->field &&
+		    json_object_set_new(fields, placeholder->field, value_of(placeholder, event))) {
+			json_decref(fields);
+			return NULL;
+		}
+	}
+	return fields;
 }

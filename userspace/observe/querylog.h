@@ -34,6 +34,7 @@ struct querylog_event {
 };
 
 struct querylog;
+struct json_t;
 
 /*
  * The log lines of a block, compiled; nothing of @logs is kept. 0, -ENOMEM. *out is NULL for none.
@@ -47,6 +48,13 @@ void querylog__close(struct querylog *log);
  */
 size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
 		      size_t size);
+
+/*
+ * What the placeholders of that line stand for, an object with a member for each, whose value is
+ * null where it is not known; durations are in seconds. The caller lets go of it. NULL: out of
+ * memory.
+ */
+struct json_t *querylog__fields(const struct querylog *log, const struct querylog_event *event);
 
 /* Whether a format has a placeholder for pod_namespace or pod_name. @log NULL: no. */
 bool querylog__names_pods(const struct querylog *log);

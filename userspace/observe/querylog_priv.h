@@ -13,8 +13,12 @@ struct querylog_out {
 	size_t size, len;
 };
 
+enum querylog_kind { QUERYLOG_TEXT, QUERYLOG_NUMBER, QUERYLOG_BOOL, QUERYLOG_SECONDS };
+
 struct querylog_placeholder {
 	const char *text;
+	const char *field; /* of a JSON object; NULL: none */
+	enum querylog_kind kind;
 	bool of_pod; /* pod_namespace or pod_name */
 	void (*put)(struct querylog_out *out, const struct querylog_event *event);
 };

@@ -192,6 +192,8 @@ type: {{ . }}
 {{- end }}
 - -log-level
 - {{ .Values.logLevel }}
+- -log-format
+- {{ .Values.logFormat }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
