@@ -5,6 +5,8 @@
  */
 #include "corefile_fixture.h"
 
+#include <openssl/evp.h>
+
 static struct corefile *parse(const char *text)
 {
 	struct error err = { "" };
@@ -408,6 +410,28 @@ static void test_ports(void **state)
 	assert_round_trip(cf);
 }
 
+/* Held against OpenSSL's. */
+static void test_digest(void **state)
+{
+	char hex[COREFILE_DIGEST], again[COREFILE_DIGEST], want[COREFILE_DIGEST];
+	struct corefile *cf = parse(". {\ncache\n" FORWARD "}\n");
+	char *text = print(cf);
+	uint8_t digest[64];
+
+	(void)state;
+	assert_int_equal(corefile__digest(cf, hex), 0);
+	assert_true(EVP_Digest(text, strlen(text), digest, NULL, EVP_sha512(), NULL));
+	for (size_t i = 0; i < sizeof(digest); i++)
+		sprintf(want + 2 * i, "%02x", digest[i]);
+	assert_string_equal(hex, want);
+	free(text);
+	corefile__free(cf);
+	cf = parse(". {\ncache 30\n" FORWARD "}\n");
+	assert_int_equal(corefile__digest(cf, again), 0);
+	assert_string_not_equal(hex, again);
+	corefile__free(cf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_details),	   cmocka_unit_test(test_lookup),
 		cmocka_unit_test(test_scopes),	   cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_digest),
 	};
 
 	return cmocka_run_group_tests_name("corefile", tests, NULL, NULL);
