@@ -63,20 +63,22 @@ static void measure(const struct bpf_program *prog, const char *variant)
 
 static void measure_tc(struct env *env, enum datapath_prog which, bool steer, const char *variant)
 {
+	struct nodens_bpf *skel;
 	struct error err;
 
-	if (datapath__tc_prog_fd(env->datapath, which, steer, &err) < 0) {
+	if (progs_load_tc(env->datapath, which, steer, &skel, &err)) {
 		verdict(false, "%s", err.text);
 		return;
 	}
 	if (which == DATAPATH_TC_RETURN) {
-		measure(env->datapath->tc[which][steer]->progs.tc_return, variant);
-		return;
+		measure(skel->progs.tc_return, variant);
+	} else {
+		measure(skel->progs.tc_nodens, variant);
+		measure(skel->progs.tc_dns, variant);
+		if (steer)
+			measure(skel->progs.tc_steer, variant);
 	}
-	measure(env->datapath->tc[which][steer]->progs.tc_nodens, variant);
-	measure(env->datapath->tc[which][steer]->progs.tc_dns, variant);
-	if (steer)
-		measure(env->datapath->tc[which][steer]->progs.tc_steer, variant);
+	nodens_bpf__destroy(skel);
 }
 
 static void measure_xdp(struct env *env, bool generic, const char *variant)

@@ -9,8 +9,6 @@
 #include <stdatomic.h>
 
 #include "cases.h"
-#include "datapath/datapath_priv.h"
-#include "nodens.skel.h"
 
 static void tcp_segment(struct frame *in, uint8_t flags, uint16_t port, bool ip6)
 {
@@ -246,14 +244,37 @@ static void test_claims_raced(uint32_t one_device, uint32_t other_device)
 	give_back(home, &key);
 }
 
+/* The program array that the program calls by. */
+static int tail_of(int prog)
+{
+	uint32_t ids[32], len = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = 32 };
+	struct bpf_map_info map;
+
+	if (bpf_obj_get_info_by_fd(prog, &info, &len))
+		die("no program");
+	for (uint32_t i = 0; i < info.nr_map_ids; i++) {
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		len = sizeof(map);
+		memset(&map, 0, sizeof(map));
+		if (!bpf_obj_get_info_by_fd(fd, &map, &len) && map.type == BPF_MAP_TYPE_PROG_ARRAY)
+			return fd;
+		close(fd);
+	}
+	die("no program array");
+	return -1;
+}
+
 /* tc_steer is gone from behind tc_dns: the last that is asked, since nothing puts it back. */
 static void test_no_steering_program(void)
 {
-	struct nodens_bpf *skel = env.datapath->tc[DATAPATH_TC_POD][true];
+	int tail = tail_of(env.fd[TEST_TC]);
 	uint32_t steer = NODENS_TAIL_STEER;
 
-	if (bpf_map_delete_elem(bpf_map__fd(skel->maps.nodens_tail), &steer))
+	if (bpf_map_delete_elem(tail, &steer))
 		die("no steering program");
+	close(tail);
 	steer_query(W("no steering program: goes on", MISS, STEER_ERROR, false), false, 0, 0);
 	steer_tcp(W("no steering program: SYN goes on", TCP, STEER_ERROR, false), 2, 1000, false);
 }

@@ -29,6 +29,7 @@ static struct datapath *datapath_new(const char *pin_dir, struct error *err)
 	dp->lock_fd = dp->grace_fd = dp->grace_inner_fd = dp->return_link_fd = -1;
 	for (i = 0; i < MAP_COUNT; i++)
 		dp->map_fd[i] = -1;
+	progs_init(dp);
 	pin_dir = pin_dir ? pin_dir : NODENS_PIN_DIR;
 	len = strlen(pin_dir);
 	while (len > 1 && pin_dir[len - 1] == '/')

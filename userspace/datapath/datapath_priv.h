@@ -51,14 +51,15 @@ struct datapath {
 	bool adopted;
 	bool ctl_mapped;
 	struct nodens_ctl *ctl;
-	bool xdp_single;		    /* libxdp's dispatcher was tried and is refused here */
-	struct bpf_object *xdp_alone[2][2]; /* by steer, generic: loaded once, for many devices */
-	int return_link_fd;		    /* nd0's tcx link; dies with nd0 */
+	bool xdp_single; /* libxdp's dispatcher was tried and is refused here */
+	/* Loaded once, for many devices; -1: not yet. */
+	int tc_fd[DATAPATH_TC_PROGS][2]; /* [which][steer] */
+	int xdp_alone_fd[2][2];		 /* [steer][generic] */
+	int return_link_fd;		 /* nd0's tcx link; dies with nd0 */
 	struct {
 		uint32_t prio, handle, prog_id;
-	} return_filter;			     /* without tcx */
-	struct nodens_bpf *tc[DATAPATH_TC_PROGS][2]; /* [which][steer] */
-	struct nl rtnl; /* of attach.c, opened when it is first needed */
+	} return_filter; /* without tcx */
+	struct nl rtnl;	 /* of attach.c, opened when it is first needed */
 };
 
 /* bpf_log.c */
@@ -96,6 +97,13 @@ void pins_remove_empty(struct datapath *dp); /* directories that hold nothing */
 void pins_sweep(const char *pin_dir);
 
 /* progs.c */
+void progs_init(struct datapath *dp);
+/*
+ * An instance, loaded and joined; the caller destroys it. Of what is kept, a descriptor is enough:
+ * an object costs the agent 0.2 MB.
+ */
+int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
+		  struct nodens_bpf **out, struct error *err);
 int progs_xdp_alone_fd(struct datapath *dp, bool steer, bool generic, struct error *err);
 void progs_close(struct datapath *dp);
 int progs_map_defs(struct map_def defs[MAP_COUNT]); /* as the object states them */

@@ -7,6 +7,7 @@
  * and then a killed agent would take the answers with it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,8 +172,8 @@ static int fill_tail(struct datapath *dp, struct nodens_bpf *skel, const char *n
 	return bpf_obj_pin(tail, path) ? -errno : 0;
 }
 
-static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
-		   struct nodens_bpf **out, struct error *err)
+int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
+		  struct nodens_bpf **out, struct error *err)
 {
 	const struct settings set = {
 		.steer = steer,
@@ -212,19 +213,29 @@ static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 	return ret;
 }
 
+/* A descriptor of @prog's that outlives its object. */
+static int keep_fd(const struct bpf_program *prog, int *fd, struct error *err)
+{
+	*fd = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
+	return *fd < 0 ? error__set(err, -errno, "cannot keep a program: %s", strerror(errno))
+		       : *fd;
+}
+
 int datapath__tc_prog_fd(struct datapath *dp, enum datapath_prog which, bool steer,
 			 struct error *err)
 {
-	struct nodens_bpf **skel = &dp->tc[which][steer];
-	int ret;
+	int *fd = &dp->tc_fd[which][steer], ret;
+	struct nodens_bpf *skel;
 
-	if (!*skel) {
-		ret = load_tc(dp, which, steer, skel, err);
-		if (ret)
-			return ret;
-	}
-	return bpf_program__fd(which == DATAPATH_TC_RETURN ? (*skel)->progs.tc_return
-							   : (*skel)->progs.tc_nodens);
+	if (*fd >= 0)
+		return *fd;
+	ret = progs_load_tc(dp, which, steer, &skel, err);
+	if (ret)
+		return ret;
+	ret = keep_fd(which == DATAPATH_TC_RETURN ? skel->progs.tc_return : skel->progs.tc_nodens,
+		      fd, err);
+	nodens_bpf__destroy(skel);
+	return ret;
 }
 
 int datapath__xdp_object(struct datapath *dp, bool steer, bool generic, struct bpf_object **out,
@@ -250,39 +261,44 @@ int datapath__xdp_object(struct datapath *dp, bool steer, bool generic, struct b
 /* XDP without libxdp's dispatcher: one loaded program serves every device. */
 int progs_xdp_alone_fd(struct datapath *dp, bool steer, bool generic, struct error *err)
 {
-	struct bpf_object **obj = &dp->xdp_alone[steer][generic];
-	struct bpf_program *prog;
-	int ret;
+	int *fd = &dp->xdp_alone_fd[steer][generic], ret;
+	struct bpf_object *obj;
 
-	if (!*obj) {
-		ret = datapath__xdp_object(dp, steer, generic, obj, err);
-		if (ret)
-			return ret;
-		bpf_log_clear();
-		ret = bpf_object__load(*obj);
-		if (ret) {
-			bpf_object__close(*obj);
-			*obj = NULL;
-			return error__set(err, ret, "this kernel refuses the XDP program: %s: %s",
-					  strerror(-ret), bpf_log_last());
-		}
-	}
-	prog = bpf_object__find_program_by_name(*obj, "xdp_nodens");
-	return prog ? bpf_program__fd(prog) : -ENOENT;
+	if (*fd >= 0)
+		return *fd;
+	ret = datapath__xdp_object(dp, steer, generic, &obj, err);
+	if (ret)
+		return ret;
+	bpf_log_clear();
+	ret = bpf_object__load(obj);
+	if (ret)
+		error__set(err, ret, "this kernel refuses the XDP program: %s: %s", strerror(-ret),
+			   bpf_log_last());
+	else
+		ret = keep_fd(bpf_object__find_program_by_name(obj, "xdp_nodens"), fd, err);
+	bpf_object__close(obj);
+	return ret;
+}
+
+void progs_init(struct datapath *dp)
+{
+	memset(dp->tc_fd, -1, sizeof(dp->tc_fd));
+	memset(dp->xdp_alone_fd, -1, sizeof(dp->xdp_alone_fd));
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 void progs_close(struct datapath *dp)
 {
-	int i, j;
-
-	for (i = 0; i < DATAPATH_TC_PROGS; i++)
-		for (j = 0; j < 2; j++) {
-			nodens_bpf__destroy(dp->tc[i][j]);
-			dp->tc[i][j] = NULL;
-		}
-	for (i = 0; i < 2; i++)
-		for (j = 0; j < 2; j++) {
-			bpf_object__close(dp->xdp_alone[i][j]);
-			dp->xdp_alone[i][j] = NULL;
-		}
+	for (int i = 0; i < 2; i++) {
+		for (int which = 0; which < DATAPATH_TC_PROGS; which++)
+			close_fd(dp->tc_fd[which][i]);
+		for (int j = 0; j < 2; j++)
+			close_fd(dp->xdp_alone_fd[i][j]);
+	}
+	progs_init(dp);
 }
