@@ -82,6 +82,7 @@ struct {
 /* Writer: the programs, one atomic addition a claim and for one given up; the agent deletes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, NODENS_DEVICES);
 	__type(key, __u32);
 	__type(value, __u32);
