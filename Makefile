@@ -3,6 +3,7 @@
 
 CLANG    ?= clang
 CC       ?= gcc
+LLVM_STRIP ?= llvm-strip
 BPFTOOL  ?= bpftool
 PREFIX   ?= /usr/local
 V        ?= 0
@@ -55,6 +56,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h headers/*.h) vmlinux.h
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@ # DWARF goes; BTF, which the kernel takes, stays
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
