@@ -10,10 +10,8 @@ import time
 import urllib.error
 import urllib.request
 
-import pytest
-
 import series
-from lab import BUILD, DNS4, DNS6, UP4, output, run, wait_until
+from lab import BUILD, DNS4, DNS6, UP4, Failed, output, run, wait_until
 from query import SILENCE, unique
 
 NODENS = os.environ.get("NODENS", str(BUILD / "nodens"))
@@ -154,7 +152,7 @@ class Nodens:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.kill()
-                pytest.fail("nodens did not end within 15 s of SIGTERM")
+                raise Failed("nodens did not end within 15 s of SIGTERM")
         self.check_clean()
 
     def check_clean(self):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """A node with pods, in namespaces.
 
-Contract: command() runs a program inside network, mount and process namespaces of its own. That network namespace IS
-the node (iptables, conntrack, /sys and bpffs are the node's own, and plain commands run on it); pods are namespaces
-beside it. Whatever ends the program (its exit, Ctrl-C, kill -9) ends the process namespace, and with it every process,
-namespace, mount and rule of the lab: there is no clean-up that could be forgotten. Two labs never see each other.
+Contract: command(), and main() for scripts, run a program inside network, mount and process namespaces of its own. That
+network namespace IS the node (iptables, conntrack, /sys and bpffs are the node's own, and plain commands run on it);
+pods are namespaces beside it. Whatever ends the program (its exit, Ctrl-C, kill -9) ends the process namespace, and
+with it every process, namespace, mount and rule of the lab: there is no clean-up that could be forgotten. Two labs
+never see each other.
 """
 import contextlib
 import ctypes
@@ -15,12 +16,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-
-import pytest
 
 import query
 
@@ -43,6 +43,10 @@ def note(text):
     notes.append((os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0], text))
 
 
+class Failed(AssertionError):
+    """Something is not as it must be; the message says what."""
+
+
 # ---- running things --------------------------------------------------------------------------------------
 
 
@@ -53,7 +57,7 @@ def run(*cmd, check=True, timeout=60, **options):
         del options["stdin"]
     done = subprocess.run([str(x) for x in cmd], text=True, timeout=timeout, **options)
     if check and done.returncode:
-        pytest.fail(f"{' '.join(map(str, cmd))}: exit status {done.returncode}: {done.stdout}{done.stderr}")
+        raise Failed(f"{' '.join(map(str, cmd))}: exit status {done.returncode}: {done.stdout}{done.stderr}")
     return done
 
 
@@ -97,7 +101,7 @@ def wait_until(seconds, condition, otherwise="", step=0.02):
         except query.SILENCE:
             pass
         if time.monotonic() >= end:
-            pytest.fail(f"not within {seconds} s: {otherwise() if callable(otherwise) else otherwise}")
+            raise Failed(f"not within {seconds} s: {otherwise() if callable(otherwise) else otherwise}")
         time.sleep(step)
 
 
@@ -117,6 +121,20 @@ def ms_since_boot():
 
 def inside():
     return "NODENS_LAB_DIR" in os.environ and os.getpid() == 1
+
+
+def main(function):
+    """function() on the node of a lab, where the script that calls this is run anew; ends it, with 1 if something failed."""
+    if not inside():
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+        with command([PYTHON, "-B", *sys.argv]) as process:
+            sys.exit(process.wait())
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of a first process: nothing; it ends with the one outside
+    try:
+        sys.exit(function())
+    except AssertionError as e:
+        sys.exit(f"lab: {e}")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ NAMES = 100
 
 
 def figures(text):
-    """The numbers of dnsclient's line: {"sent": N, "lost": N, "wrong": N, "refused": N, "senderr": N, "p50": N...}"""
-    return {key: int(n) for key, n in re.findall(r"(\w+)=(\d+)", text)}
+    """The numbers of a tool's line: dnsclient's are {"sent": N, "lost": N, "wrong": N, "refused": N, "p50": µs, "p99.9": µs...}"""
+    return {key: float(n) if "." in n else int(n) for key, n in re.findall(r"([\w.]+)=([\d.]+)", text)}
 
 
 def dnsperf(lab, cli, queries, *options, server=None):
