@@ -28,6 +28,7 @@ const modules = {
 	'v1 ConfigMap': 'kubernetes-models/v1/ConfigMap',
 	'apps/v1 DaemonSet': 'kubernetes-models/apps/v1/DaemonSet',
 	'batch/v1 Job': 'kubernetes-models/batch/v1/Job',
+	'rbac.authorization.k8s.io/v1 ClusterRole': 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole',
 	'rbac.authorization.k8s.io/v1 Role': 'kubernetes-models/rbac.authorization.k8s.io/v1/Role',
 	'rbac.authorization.k8s.io/v1 RoleBinding': 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding',
 	'monitoring.coreos.com/v1 PodMonitor': operator + 'PodMonitor',
