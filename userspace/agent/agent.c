@@ -4,7 +4,6 @@
  */
 #include "agent/agent.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "agent_priv.h"
 #include "base/log.h"
 #include "datapath/attach.h"
-#include "link/notrack.h"
 
 /* What a run has besides its parts. */
 struct run {
@@ -92,21 +90,6 @@ static void on_tick(void *arg, uint64_t now)
 		store__tick(agent->store, now);
 }
 
-static void log_features(const struct datapath_features *features)
-{
-	char *text = NULL, *line, *save;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return;
-	datapath_features__print(features, out);
-	fclose(out);
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		log_debug("%s", line);
-	free(text);
-}
-
 /* Meanwhile others see that this agent starts. */
 static int load_programs(struct run *run, struct error *err)
 {
@@ -138,7 +121,7 @@ static int open_datapath(struct run *run)
 	ret = userspace_only_or_datapath(agent->opts, &config, run->conf->plan, &agent->datapath,
 					 &err);
 	if (!ret && agent->datapath) {
-		log_features(datapath__features(agent->datapath));
+		agent_log_features(agent);
 		run->had_pins = datapath__adopted(agent->datapath);
 	} else if (!ret) {
 		agent->no_path = err;
@@ -393,52 +376,6 @@ static void close_run(struct run *run, bool detach, bool unpins)
 	free(run);
 }
 
-static void on_notrack(void *ctx, const char *tool, const struct served_addr *addr, int n)
-{
-	char text[INET6_ADDRSTRLEN] = "?";
-
-	(void)ctx;
-	served_addr__text(addr, text, sizeof(text));
-	log_warn("%d NOTRACK rules for %s in table raw, left by a node-cache that was killed: they "
-		 "break every query that nodens passes on to the cluster's DNS, and all queries "
-		 "once nodens ends. Remove them: %s-save -t raw | sed -n '/%s[ "
-		 "/].*\\(NOTRACK\\|--notrack\\)/"
-		 "s/^-A/%s -t raw -D/p' | sh",
-		 n, text, tool, text, tool);
-}
-
-static void log_notes(const struct agent *agent, const struct conf *conf)
-{
-	for (unsigned int i = 0; i < agent->opts->n_ignored; i++)
-		log_info("%s", agent->opts->ignored[i]);
-	/* In front of another cache the rules for its address are its own. */
-	if (agent->opts->mode != MODE_FRONT)
-		notrack__find(agent->gen->plan.served, agent->gen->plan.n_served, on_notrack, NULL);
-	for (size_t i = 0; i < conf->notes.len; i++)
-		log_warn("%s", conf->notes.text[i]);
-	if (conf->plan->warning[0])
-		log_warn("%s", conf->plan->warning);
-	if (conf->plan->why_mode && agent->datapath)
-		log_info("mode: %s, because %s",
-			 conf->plan->mode == MODE_STEER ? "steer" : "listen", conf->plan->why_mode);
-}
-
-static void log_ready(const struct agent *agent, const struct conf *conf)
-{
-	const struct corefile *cf = agent->gen->cf;
-
-	/* Not before: a start that fails says why in one line. */
-	for (size_t i = 0; i < cf->warnings_len; i++)
-		log_warn("%s", cf->warnings[i]);
-	log_notes(agent, conf);
-	log_info("ready: addresses served: %d, devices attached to: %llu%s",
-		 agent->gen->plan.n_served,
-		 (unsigned long long)agent->counters.stats->v[AGENT_STAT_DEVICES],
-		 agent->steering    ? "; steering begins when an upstream answers"
-		 : !agent->datapath ? "; without the kernel path"
-				    : "");
-}
-
 /* Until a signal, or what the agent cannot go on with. */
 static int turn(struct agent *agent)
 {
@@ -451,19 +388,6 @@ static int turn(struct agent *agent)
 	if (agent->fatal || !agent->devices)
 		return agent->fatal;
 	return devices_error(agent->devices);
-}
-
-/* So that libevent's own word comes in the log's format as well. */
-static void on_libevent(int severity, const char *text)
-{
-	static const enum log_level levels[] = {
-		[EVENT_LOG_DEBUG] = LOG_LEVEL_DEBUG,
-		[EVENT_LOG_MSG] = LOG_LEVEL_INFO,
-		[EVENT_LOG_WARN] = LOG_LEVEL_WARN,
-		[EVENT_LOG_ERR] = LOG_LEVEL_ERROR,
-	};
-
-	log__write(levels[severity & 3], "libevent: %s", text);
 }
 
 int agent__run(const struct run_options *opts, struct conf *conf)
@@ -480,7 +404,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 	agent->opts = opts;
 	agent->lock_fd = -1;
 	counters_map_init(&agent->counters);
-	event_set_log_callback(on_libevent);
+	agent_log_libevent();
 	ret = loop__open(&agent->loop);
 	if (ret)
 		log_error("cannot make an event loop");
@@ -492,7 +416,7 @@ int agent__run(const struct run_options *opts, struct conf *conf)
 		close_run(run, true, !run->had_pins);
 		return ret == -ECANCELED ? 0 : ret;
 	}
-	log_ready(agent, conf);
+	agent_log_ready(agent, conf);
 	notify__state("READY=1");
 	if (conf->notes.len)
 		metrics__setup_error(metrics_source_metrics(agent->metrics),

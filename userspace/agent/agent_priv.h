@@ -82,6 +82,12 @@ int agent_open_devices(struct agent *agent);
 /* wiring_lifecycle.c */
 int agent_open_lifecycle(struct agent *agent);
 
+/* start_log.c */
+void agent_log_features(const struct agent *agent); /* of the kernel, at debug */
+void agent_log_ready(const struct agent *agent, const struct conf *conf);
+/* What libevent has to say comes in the log's format as well. */
+void agent_log_libevent(void);
+
 /* For several parts; ctx is the agent. */
 bool agent_ready(void *ctx, char *why); /* as in struct endpoints_config */
 /* What is in the way of that; @why as there: of NOT_READY_UPSTREAMS it is the zones. */
