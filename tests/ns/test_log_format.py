@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""-log-format: every line of a run with queries, errors, a refused and a good reload, on stdout and stderr, in each format."""
+"""-log-format: every line of a run with queries, errors, a refused and a good reload, on stdout and stderr, in each format;
+and the first line of a start."""
 import datetime
 import json
+import os
 import re
 import subprocess
 
 import pytest
 
-from agent import NODENS, block
-from lab import POD_SIDE4
+from agent import NODENS, block, cluster_corefile, command
+from lab import DNS4, DNS6, POD_SIDE4, output, wait_until
 
 FORMAT = '{common} \\"{>opcode}\\" {local} {/kubernetes/client-pod-name}'
 ODD_NAME = r"\255\"\\\000\009a.example.org"  # any octets, a quote and a backslash among them
@@ -51,7 +53,7 @@ def test_json(nodens, cli, upstreams):
     assert {line["source"] for line in said} == {"agent"}
     assert {line["source"] for line in printed} == {"log", "errors"}
     assert {"error", "info", "debug"} <= {line["level"] for line in said}
-    assert not [line for line in said if set(line) - {"time", "level", "source", "msg"}]
+    assert [line["version"] for line in said if set(line) - {"time", "level", "source", "msg"}], "the first line alone"
     assert any("forwrad" in line["msg"] and line["level"] == "error" for line in said)
     [www] = of_plugin(printed, "log", "www.example.org.")
     want = {"remote": cli.ip4, "port": 40001, "id": 4242, "type": "A", "class": "IN", "name": "www.example.org.",
@@ -113,6 +115,48 @@ def test_text(nodens, cli, upstreams, flags, stream):
     [www] = [line for line in printed if " 4242 " in line]
     assert re.fullmatch(rf'\[INFO\] {re.escape(cli.ip4)}:40001 - 4242 "A IN www.example.org. udp 33 false 512" NOERROR '
                         rf'qr,[a-z,]+ 49 0\.[0-9]+s "0" {re.escape(POD_SIDE4)} -', www), www
+
+
+def status_now():
+    return json.loads(command("status", "--json")[0])
+
+
+def first_lines(nodens):
+    return [json.loads(line) for line in nodens.log_text().splitlines()]
+
+
+def check_start(line, served, mode, path):
+    """The line against what commands say of the same agent."""
+    wait_until(5, lambda: status_now()["cache"]["capacity"], "nothing is shown of the store")
+    status = status_now()
+    stats = json.loads(output(NODENS, "stats", "--json"))
+    assert list(line)[:4] == ["time", "level", "source", "msg"] and line["level"] == "info"
+    version = re.fullmatch(r"nodens (\S+) \((\S+)\)", output(NODENS, "version").strip())
+    assert (line["version"], line["revision"], line["kernel"]) == (*version.groups(), os.uname().release)
+    assert (line["mode"], line["served"], line["kernel_path"]) == (mode, served, path)
+    assert line["config_hash"] == status["config"]["hash"]
+    assert line["capacity"] == status["cache"]["capacity"]
+    assert stats["cache"]["bytes"] / 2 < line["map_bytes"] <= stats["cache"]["bytes"]
+    for part in (f"nodens {line['version']} ({line['revision']}), Linux {line['kernel']}: mode {mode}, ",
+                 f" {line['map_bytes'] / 1e6:.1f} MB of maps, configuration {line['config_hash']}, serves {', '.join(served)}"):
+        assert part in line["msg"], line["msg"]
+
+
+def test_first_line_listen(nodens, cli, upstreams):
+    nodens.listen(block(".:53", f"bind {POD_SIDE4}", "cache", "forward . 10.50.0.1"), "-log-format", "json", split=True)
+    check_start(first_lines(nodens)[0], [POD_SIDE4], "listen", True)
+    nodens.stop()
+
+
+def test_first_line_steer(nodens, p1):
+    nodens.start("-log-format", "json", "-capacity", 6400, corefile=cluster_corefile(), probe=p1)
+    lines = first_lines(nodens)
+    check_start(lines[0], [DNS4, DNS6], "steer", True)
+    assert not [line for line in lines if re.match("veth.*: ", line["msg"])], "devices are lines at debug"
+    nodens.stop()
+    nodens.start("-log-level", "debug", corefile=cluster_corefile(), probe=p1)
+    assert nodens.said(f"^debug: {p1.veth}: attached, ")
+    nodens.stop()
 
 
 @pytest.mark.parametrize("args, status", [(["-nonsense"], 2), (["-conf", "/nowhere"], 1)])

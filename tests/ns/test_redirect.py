@@ -80,7 +80,7 @@ def start(lab, nodens, dns, p1):
         base = lab.dir / "Corefile.base"
         base.write_text(corefile(bind))
         nodens.spawn("-localip", f"169.254.20.10,{DNS4}", "-basecorefile", base, "-upstreamsvc", "kube-dns-upstream",
-                     "-skipteardown=true", "-setupinterface=false", "-setupiptables=false", *flags, prefix=dns.prefix(),
+                     "-skipteardown=true", "-setupinterface=false", "-setupiptables=false", "-log-level", "debug", *flags, prefix=dns.prefix(),
                      env={"KUBE_DNS_UPSTREAM_SERVICE_HOST": UP4})
         nodens.wait(lambda: p1.says("10.96.0.1", f"kubernetes.{D}", server=server, timeout=1))
         assert nodens.said("mode: listen, because -setupinterface=false")

@@ -66,6 +66,7 @@ static void test_old_kernel(void **state)
 	struct datapath *dp = NULL;
 	struct error err = { .text = "" };
 	char log[2048];
+	bool rights;
 
 	(void)state;
 	if (geteuid()) {
@@ -78,11 +79,12 @@ static void test_old_kernel(void **state)
 	assert_non_null(strstr(err.text, "loops"));
 	assert_null(strstr(err.text, "5.4"));
 
-	catch_stderr(NULL, 0);
-	assert_int_equal(userspace_only_or_datapath(&opts, &config, &plan, &dp, &err), 0);
-	catch_stderr(log, sizeof(log));
+	assert_int_equal(userspace_only_or_datapath(&opts, &config, &plan, &dp, &rights, &err), 0);
 	old_kernel = false;
 	assert_null(dp);
+	catch_stderr(NULL, 0);
+	userspace_only_log(err.text, &plan, rights);
+	catch_stderr(log, sizeof(log));
 	assert_non_null(strstr(log, "loops"));
 	assert_null(strstr(log, "capabilities"));
 	assert_null(strstr(log, "/nowhere"));

@@ -99,6 +99,7 @@ static int load_programs(struct run *run, struct error *err)
 	if (ret || agent->datapath)
 		return ret;
 	agent_close_publish(agent, true);
+	userspace_only_log(err->text, run->conf->plan, false);
 	agent->no_path = *err;
 	return agent_open_publish(agent, err);
 }
@@ -112,6 +113,7 @@ static int open_datapath(struct run *run)
 		.adopt = true,
 	};
 	struct error err = { .text = "" };
+	bool rights;
 	int ret;
 
 	agent->plan = run->conf->plan;
@@ -119,11 +121,14 @@ static int open_datapath(struct run *run)
 	memcpy(config.capacity, agent->capacity, sizeof(config.capacity));
 	config.series = plan__series(run->conf->cf);
 	ret = userspace_only_or_datapath(agent->opts, &config, run->conf->plan, &agent->datapath,
-					 &err);
+					 &rights, &err);
+	if (!ret)
+		agent_log_start(agent, run->conf);
 	if (!ret && agent->datapath) {
 		agent_log_features(agent);
 		run->had_pins = datapath__adopted(agent->datapath);
 	} else if (!ret) {
+		userspace_only_log(err.text, run->conf->plan, rights);
 		agent->no_path = err;
 	}
 	if (!ret)

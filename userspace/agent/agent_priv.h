@@ -83,6 +83,8 @@ int agent_open_devices(struct agent *agent);
 int agent_open_lifecycle(struct agent *agent);
 
 /* start_log.c */
+/* Who starts, as what: one line, once the maps are there. */
+void agent_log_start(const struct agent *agent, const struct conf *conf);
 void agent_log_features(const struct agent *agent); /* of the kernel, at debug */
 void agent_log_ready(const struct agent *agent, const struct conf *conf);
 /* What libevent has to say comes in the log's format as well. */

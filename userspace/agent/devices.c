@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/device_board.h"
+#include "agent/device_sum.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "datapath/attach.h"
@@ -21,6 +22,7 @@ struct device {
 	struct netdev info;
 	struct attachment *attachment; /* NULL: failed, see the log */
 	uint64_t lost_ns;	       /* when it was last logged that its program was gone */
+	bool warned;		       /* of what is odd about it */
 };
 
 /* There at start and attached to by the best way, before there are too many for that. */
@@ -28,9 +30,6 @@ struct device {
 /* Looked at in a second, besides those that were touched: 500 devices take 8 s. */
 #define REVIEW_MAX 64
 #define BUCKETS	   256
-
-/* Devices that came or went, one line each, in a second; the others are summed up. */
-#define LINES_MAX 20
 
 /* Who takes programs off again and again is named once in this time. */
 #define LOST_LOG_NS (60 * NSEC_PER_SEC)
@@ -41,7 +40,7 @@ struct devices {
 	struct event *readable; /* NULL: the first list is coming in */
 	struct list list;	/* those to be looked at first come first */
 	struct list by_ifindex[BUCKETS];
-	unsigned int lines;	 /* since the last look, said or not */
+	struct device_sum sum;	 /* of those that came and went since it was said */
 	unsigned int n, touched; /* devices; of them at the head of the list */
 	uint32_t *gone;		 /* whose clients are still to be forgotten */
 	size_t n_gone, cap_gone;
@@ -104,22 +103,21 @@ static struct device *find(struct devices *devices, int ifindex)
 	return NULL;
 }
 
-static bool may_say(struct devices *devices)
+static void count_came(struct devices *devices, const struct device *device)
 {
-	return devices->lines++ < LINES_MAX;
+	if (device->attachment)
+		device_sum_came(&devices->sum, device->info.name,
+				attachment__ahead(device->attachment),
+				loop__now(devices->config.loop));
 }
 
-static void sum_up(struct devices *devices)
+static void count_left(struct devices *devices)
 {
-	if (devices->lines > LINES_MAX)
-		log_info("%u more devices were attached to or left; attached to now: %llu",
-			 devices->lines - LINES_MAX,
-			 (unsigned long long)devices->config.stats->v[AGENT_STAT_DEVICES]);
-	devices->lines = 0;
+	device_sum_left(&devices->sum, loop__now(devices->config.loop));
 }
 
-/* @first: a failure is logged. @logs: a success. */
-static void device_attach(struct devices *devices, struct device *device, bool first, bool logs)
+/* @first: a failure is logged. */
+static void device_attach(struct devices *devices, struct device *device, bool first)
 {
 	struct attach_request request = {
 		.ifindex = device->info.ifindex,
@@ -143,15 +141,13 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 		devices->config.stats->v[AGENT_STAT_DEVICES]++;
 		device_board_attached(devices->config.board, &device->info, device->attachment,
 				      now);
-		if (!logs)
-			return;
-		if (may_say(devices))
-			log_info("%s: attached, %s%s%s", device->info.name,
-				 attachment__how(device->attachment), note[0] ? ": " : "", note);
-		if (!strcmp(device->info.kind, "bridge"))
+		log_debug("%s: attached, %s%s%s", device->info.name,
+			  attachment__how(device->attachment), note[0] ? ": " : "", note);
+		if (!device->warned && !strcmp(device->info.kind, "bridge"))
 			log_warn("%s: a bridge: addresses that netfilter rewrites at its ports are "
 				 "not those that pods asked; attach to the ports",
 				 device->info.name);
+		device->warned = true;
 		return;
 	}
 	if (ret != -ENODEV)
@@ -217,8 +213,9 @@ static void device_leave(struct devices *devices, struct device *device, const c
 {
 	uint32_t ifindex = device->info.ifindex;
 
-	if (may_say(devices))
-		log_info("%s: %s", device->info.name, why);
+	if (device->attachment)
+		count_left(devices);
+	log_debug("%s: %s", device->info.name, why);
 	device_free(devices, device, detach);
 	forget_clients_of(devices, ifindex);
 }
@@ -231,10 +228,12 @@ static void device_leave(struct devices *devices, struct device *device, const c
 static void leave_behind(struct devices *devices, const struct netdev *info)
 {
 	if (strcmp(info->name, "nd0") &&
-	    attach__leave(devices->config.datapath, info->ifindex, info->name) > 0)
-		log_info("%s: detached: an earlier agent was attached to it, and this one's flags "
-			 "leave it out",
-			 info->name);
+	    attach__leave(devices->config.datapath, info->ifindex, info->name) > 0) {
+		log_debug("%s: detached: an earlier agent was attached to it, and this one's flags "
+			  "leave it out",
+			  info->name);
+		count_left(devices);
+	}
 }
 
 static void on_netdev(void *ctx, const struct netdev *info, bool gone)
@@ -265,7 +264,7 @@ static void on_netdev(void *ctx, const struct netdev *info, bool gone)
 		/* answers go another way to a peer in another namespace */
 		if (moved && device->attachment) {
 			device_unattach(devices, device, false);
-			device_attach(devices, device, true, true);
+			device_attach(devices, device, true);
 		}
 		return;
 	}
@@ -277,7 +276,8 @@ static void on_netdev(void *ctx, const struct netdev *info, bool gone)
 	list__append(&devices->by_ifindex[(uint32_t)info->ifindex % BUCKETS], &device->same);
 	devices->n++;
 	devices->config.stats->v[AGENT_STAT_DEVICES_WANTED]++;
-	device_attach(devices, device, true, true);
+	device_attach(devices, device, true);
+	count_came(devices, device);
 }
 
 /* It is looked at within the second. */
@@ -348,7 +348,7 @@ static void put_back(struct devices *devices, struct device *device, bool behind
 			 behind ? "came before nodens' by tcx" : "removed nodens' program");
 	}
 	device_unattach(devices, device, false);
-	device_attach(devices, device, logs, logs);
+	device_attach(devices, device, logs);
 }
 
 bool devices_have_path(const struct devices *devices)
@@ -400,7 +400,7 @@ int devices_open(const struct devices_config *config, struct devices **out)
 		list__init(&devices->by_ifindex[i]);
 	*out = devices;
 	ret = watch(devices);
-	sum_up(devices);
+	device_sum_say_first(&devices->sum);
 	if (!ret && !devices->error)
 		warn_missing(devices);
 	return ret ? ret : devices->error;
@@ -419,7 +419,8 @@ static void review(struct devices *devices, struct device *device, uint64_t now)
 		return;
 	}
 	if (!device->attachment) {
-		device_attach(devices, device, false, true);
+		device_attach(devices, device, false);
+		count_came(devices, device);
 		return;
 	}
 	state = attachment__state(device->attachment);
@@ -442,7 +443,7 @@ void devices_review(struct devices *devices)
 	    !devices->config.opts->interfaces)
 		monitor__dump(devices->monitor);
 	forget_clients(devices);
-	sum_up(devices);
+	device_sum_say(&devices->sum, devices->config.stats->v[AGENT_STAT_DEVICES], now);
 }
 
 void devices_close(struct devices *devices, bool detach)

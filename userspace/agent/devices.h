@@ -3,7 +3,8 @@
  * Network devices as they come and go: attached to, left, forgotten.
  *
  * Contract: one device that cannot be attached to is one line in the log, once;
- * it is tried again each second, or where there are more than 64 devices in its turn.
+ * it is tried again each second, or where there are more than 64 devices in its turn. Those that
+ * come and go are lines at debug, and summed up at info (device_sum.h).
  */
 #ifndef NODENS_DEVICES_H
 #define NODENS_DEVICES_H

@@ -15,6 +15,7 @@ struct local_link {
 	struct local_link_config config;
 	struct dummy *dummy;
 	bool broken; /* and that was logged */
+	char note[512];
 };
 
 int local_link_open(const struct local_link_config *config, struct local_link **out)
@@ -23,7 +24,6 @@ int local_link_open(const struct local_link_config *config, struct local_link **
 	struct error err = { .text = "out of memory" };
 	struct local_link *link;
 	int ret = -ENOMEM;
-	char note[512];
 
 	*out = NULL;
 	if (opts->setupinterface != YES || !opts->n_localip)
@@ -31,14 +31,12 @@ int local_link_open(const struct local_link_config *config, struct local_link **
 	link = calloc(1, sizeof(*link));
 	if (link)
 		ret = dummy__open(opts->interfacename, opts->localip, opts->n_localip, &link->dummy,
-				  note, sizeof(note), &err);
+				  link->note, sizeof(link->note), &err);
 	if (ret) {
 		log_error("-setupinterface: %s", err.text);
 		free(link);
 		return ret;
 	}
-	log_info("%s: the local addresses are there for the node's own processes%s%s",
-		 opts->interfacename, note[0] ? ": " : "", note);
 	link->config = *config;
 	*out = link;
 	return 0;
@@ -51,6 +49,9 @@ int local_link_keep(struct local_link *link)
 
 	if (ret)
 		log_error("-setupinterface: %s", err.text);
+	else
+		log_info("%s: the local addresses are there for the node's own processes%s%s",
+			 link->config.opts->interfacename, link->note[0] ? ": " : "", link->note);
 	return ret;
 }
 

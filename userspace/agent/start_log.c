@@ -3,13 +3,79 @@
  * What the log says of a start. Contract: agent_priv.h.
  */
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "agent_priv.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "link/notrack.h"
+
+#define HASH_DIGITS 16 /* of the configuration's hash, as `nodens status --json` has it */
+
+/* As much of the addresses as @text takes. */
+static const char *served_text(const struct plan *plan, char *text, size_t size)
+{
+	char addr[INET6_ADDRSTRLEN];
+	size_t len = 0;
+
+	if (plan->wildcard)
+		return "all addresses";
+	snprintf(text, size, "no address");
+	for (int i = 0; i < plan->n_served && len + 2 + sizeof(addr) < size; i++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", i ? ", " : "",
+					served_addr__text(&plan->served[i], addr, sizeof(addr)));
+	return text;
+}
+
+/* The caller lets go of it; NULL: out of memory. */
+static json_t *served_list(const struct plan *plan)
+{
+	json_t *list = json_array();
+	char addr[INET6_ADDRSTRLEN];
+
+	for (int i = 0; i < plan->n_served; i++)
+		json_array_append_new(
+			list, json_string(served_addr__text(&plan->served[i], addr, sizeof(addr))));
+	return list;
+}
+
+static const char *mode_text(const struct agent *agent, const struct plan *plan)
+{
+	if (agent->opts->mode == MODE_FRONT)
+		return "front";
+	return plan->mode == MODE_STEER ? "steer" : "listen";
+}
+
+void agent_log_start(const struct agent *agent, const struct conf *conf)
+{
+	const char *mode = mode_text(agent, conf->plan);
+	unsigned long long bytes = agent->datapath ? datapath__bytes(agent->datapath) : 0;
+	unsigned int capacity = agent->capacity[0] + agent->capacity[1];
+	char hash[COREFILE_DIGEST] = "", served[768];
+	struct utsname os = { .release = "?" };
+	json_t *fields;
+
+	uname(&os);
+	corefile__digest(conf->cf, hash);
+	hash[HASH_DIGITS] = '\0';
+	fields = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:I, s:I, s:s}", "version",
+			   version__number, "revision", version__revision, "kernel", os.release,
+			   "mode", mode, "kernel_path", agent->datapath != NULL, "served",
+			   served_list(conf->plan), "capacity", (json_int_t)capacity, "map_bytes",
+			   (json_int_t)bytes, "config_hash", hash);
+	log__write_fields(LOG_LEVEL_INFO, fields,
+			  "nodens %s (%s), Linux %s: mode %s%s, capacity %u answers, %.1f MB of "
+			  "maps, configuration %s, serves %s",
+			  version__number, version__revision, os.release, mode,
+			  agent->datapath ? "" : " without the kernel path", capacity,
+			  (double)bytes / 1e6, hash,
+			  served_text(conf->plan, served, sizeof(served)));
+	json_decref(fields);
+}
 
 void agent_log_features(const struct agent *agent)
 {

@@ -77,11 +77,10 @@ static bool look(const char *pin_dir, const struct plan *plan, struct missing *m
 	return true;
 }
 
-/* @rights: what is missing can be given; else it is the kernel. */
-static void log_missing(const struct missing *missing, const struct plan *plan, bool rights)
+void userspace_only_log(const char *missing, const struct plan *plan, bool rights)
 {
 	if (!rights) {
-		log_error("no kernel path: %s. %s", missing->text,
+		log_error("no kernel path: %s. %s", missing,
 			  plan->n_listen ? "DNS is answered without it, on sockets of this node"
 					 : "Nothing is answered here: pods have the cluster's DNS, "
 					   "as without nodens");
@@ -91,7 +90,7 @@ static void log_missing(const struct missing *missing, const struct plan *plan, 
 		  "have it, "
 		  "give the container what %s, the node's /sys/fs/bpf as a volume, and no AppArmor "
 		  "profile that denies writing there",
-		  missing->text,
+		  missing,
 		  plan->mode == MODE_STEER ? "deploy/manifests/image-swap/patch.yaml adds: the "
 					     "capabilities SYS_ADMIN and NET_ADMIN"
 					   : "deploy/manifests/cilium/cilium-lrp.yaml has: the "
@@ -103,19 +102,10 @@ static void log_verifier(const char *line)
 	log_warn("verifier: %s", line);
 }
 
-/* What is missing, for the log and for @err. */
-static void go_without(const struct missing *missing, const struct plan *plan, bool rights,
-		       struct error *err)
-{
-	log_missing(missing, plan, rights);
-	error__set(err, 0, "%s", missing->text);
-}
-
 int userspace_only_or_programs(const struct run_options *opts, const struct plan *plan,
 			       struct datapath **datapath, struct error *err)
 {
 	struct datapath *dp = *datapath;
-	struct missing missing = { .text = "" };
 	int ret = attach__load(dp, opts->hook, plan->mode == MODE_STEER, err);
 
 	if (!ret)
@@ -127,22 +117,21 @@ int userspace_only_or_programs(const struct run_options *opts, const struct plan
 	*datapath = NULL;
 	if (!opts->nodecache || ret == -ENOMEM)
 		return ret;
-	add(&missing, "%s", err->text);
-	go_without(&missing, plan, false, err);
 	return 0;
 }
 
 int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
-			       const struct plan *plan, struct datapath **out, struct error *err)
+			       const struct plan *plan, struct datapath **out, bool *rights,
+			       struct error *err)
 {
 	/* without sockets of the node's own nobody would be answered */
 	bool may_do_without = opts->nodecache && plan->n_listen;
 	struct missing missing = { .text = "" };
-	bool rights = true;
 	int ret;
 
+	*rights = true;
 	if (may_do_without)
-		rights = look(opts->bpffs, plan, &missing);
+		*rights = look(opts->bpffs, plan, &missing);
 	if (!missing.text[0]) {
 		ret = datapath__open(config, out, err);
 		if (!ret || !may_do_without || !is_want(ret))
@@ -150,7 +139,7 @@ int userspace_only_or_datapath(const struct run_options *opts, const struct data
 		add(&missing, "%s", err->text);
 	}
 	*out = NULL;
-	go_without(&missing, plan, rights, err);
+	error__set(err, 0, "%s", missing.text);
 	return 0;
 }
 

@@ -16,17 +16,23 @@
 #include "datapath/datapath.h"
 
 /*
- * The datapath, without its programs; or *out NULL where this agent goes without: what is missing
- * has been logged, and is in @err. -errno: neither; @err is for the log.
+ * The datapath, without its programs; or *out NULL where this agent goes without: @err has what is
+ * missing, and *rights says whether it is what can be given, not the kernel itself. -errno:
+ * neither;
+ * @err is for the log.
  */
 int userspace_only_or_datapath(const struct run_options *opts, const struct datapath_config *config,
-			       const struct plan *plan, struct datapath **out, struct error *err);
+			       const struct plan *plan, struct datapath **out, bool *rights,
+			       struct error *err);
 /*
  * Loads the programs, once, which takes the verifier seconds; a refusal holds for every device, now
- * and later. Then *datapath is closed, NULL, and this agent goes without it, as above; or -errno.
+ * and later. Then *datapath is closed, NULL, and this agent goes without it: @err has what is
+ * missing, which no right would help; or -errno. The verifier's own lines have been logged.
  */
 int userspace_only_or_programs(const struct run_options *opts, const struct plan *plan,
 			       struct datapath **datapath, struct error *err);
+/* That there is no kernel path, what is missing, and what can be done about it. */
+void userspace_only_log(const char *missing, const struct plan *plan, bool rights);
 
 /* For the store of an agent without a datapath. */
 int userspace_only_publisher(const uint32_t capacity[2], struct publisher **out);

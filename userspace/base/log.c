@@ -75,13 +75,14 @@ static const char *stamp(char *text, size_t size)
 }
 
 /* One write a line, so that lines of several processes do not mix. */
-static void write_line(enum log_level level, const char *text)
+static void write_line(enum log_level level, struct json_t *fields, const char *text)
 {
 	char line[LOG_LINE], time[16];
 	struct log_record record = { .level = level,
 				     .stamp = stamp(time, sizeof(time)),
 				     .text = text,
-				     .len = strlen(text) };
+				     .len = strlen(text),
+				     .fields = fields };
 	size_t len = log_line__make(current_format, &record, line);
 	ssize_t n;
 
@@ -92,12 +93,12 @@ static void write_line(enum log_level level, const char *text)
 	(void)n; /* there is nobody to be told */
 }
 
-void log__write(enum log_level level, const char *fmt, ...)
+static __attribute__((format(printf, 3, 0))) void
+write_fmt(enum log_level level, struct json_t *fields, const char *fmt, va_list ap)
 {
 	static unsigned long long dropped;
 	char text[1024 + 64];
 	size_t len;
-	va_list ap;
 	int n;
 
 	if (level > current)
@@ -108,9 +109,7 @@ void log__write(enum log_level level, const char *fmt, ...)
 		total_dropped++;
 		return;
 	}
-	va_start(ap, fmt);
 	n = vsnprintf(text, 1024, fmt, ap);
-	va_end(ap);
 	if (n < 0)
 		return;
 	/* Names of devices and files come from others: no escape sequences. */
@@ -123,5 +122,23 @@ void log__write(enum log_level level, const char *fmt, ...)
 		snprintf(text + len, sizeof(text) - len, " (%llu lines before this were dropped)",
 			 dropped);
 	dropped = 0;
-	write_line(level, text);
+	write_line(level, fields, text);
+}
+
+void log__write(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_fmt(level, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void log__write_fields(enum log_level level, struct json_t *fields, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_fmt(level, fields, fmt, ap);
+	va_end(ap);
 }

@@ -22,6 +22,10 @@ enum log_format log__format(void);
 
 void log__write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* With members of the JSON object besides; @fields is borrowed, NULL: none. */
+void log__write_fields(enum log_level level, struct json_t *fields, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Lines dropped so far: whoever was to read them had stopped. */
 unsigned long long log__dropped(void);
 
