@@ -88,7 +88,33 @@ struct {
 	__type(value, __u32);
 } nodens_claims SEC(".maps");
 
-/* tc_nodens -> tc_dns -> tc_steer. Writer: the agent, once, before tc_nodens is attached. */
+/* Writer: viewers, each its own entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NODENS_SESSIONS);
+	__type(key, __u32);
+	__type(value, struct nodens_session);
+} nodens_sessions SEC(".maps");
+
+/* Writer: the programs, each CPU its own; a viewer, before its session begins. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NODENS_SESSIONS);
+	__type(key, __u32);
+	__type(value, struct nodens_seen);
+} nodens_seen SEC(".maps");
+
+/* The ring buffers of sessions. Writer: viewers. Not there without ring buffers (before 5.8). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, NODENS_SESSIONS);
+	__uint(key_size, 4);
+	__uint(value_size, 4);
+} nodens_rings SEC(".maps");
+
+/* tc_nodens -> tc_dns -> tc_steer -> tc_observe. Writer: the agent, once, before tc_nodens is
+ * attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, NODENS_TAIL_COUNT);

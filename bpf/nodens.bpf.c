@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * nodens' programs: xdp_nodens; tc_nodens and, behind tail calls, tc_dns and tc_steer;
- * tc_return on nd0.
+ * nodens' programs: xdp_nodens; tc_nodens and, behind tail calls, tc_dns, tc_steer and tc_observe;
+ * tc_return on nd0; tc_note, which the agent runs.
  *
  * Contract: a packet is answered, steered to the agent, or passed on unchanged
  * (but on nd0, see steer_return(); and dropped where half a reply is in it). Follow one from
  * packet(): pkt.bpf.h (is it DNS for us?), dns.bpf.h (what does it ask?), store.bpf.h and
- * nx_below.bpf.h (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h.
+ * nx_below.bpf.h (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h;
+ * observe.bpf.h shows it to whoever looks on.
  */
 #include "vmlinux.h"
 
@@ -22,25 +23,7 @@
 #include "reply.bpf.h"
 #include "series.bpf.h"
 #include "steer.bpf.h"
-
-/* The two kinds of context; @xdp is a constant wherever these are called. */
-static __always_inline void *ctx_data(void *ctx, bool xdp)
-{
-	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data
-		   : (void *)(long)((struct __sk_buff *)ctx)->data;
-}
-
-static __always_inline void *ctx_end(void *ctx, bool xdp)
-{
-	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data_end
-		   : (void *)(long)((struct __sk_buff *)ctx)->data_end;
-}
-
-static __always_inline __u64 ctx_len(void *ctx, bool xdp)
-{
-	return xdp ? (__u64)(ctx_end(ctx, xdp) - ctx_data(ctx, xdp))
-		   : ((struct __sk_buff *)ctx)->len;
-}
+#include "observe.bpf.h"
 
 /*
  * On an skb the packet comes back linear, ours to write, and with no
@@ -189,6 +172,8 @@ struct work {
 	struct reply_sums sums;
 	__u64 outcome;
 	__u64 measured_from; /* ns; 0: this packet is not measured */
+	__u64 hit_flags;     /* NODENS_EVENT_*, of a hit */
+	__s64 action;	     /* of the hook: what tc_observe is to return */
 };
 
 _Static_assert(sizeof(struct work) <= 8 * NODENS_SCRATCH_WORDS, "what a packet needs");
@@ -266,6 +251,9 @@ static __always_inline long question_answer(void *ctx, bool xdp, struct nodens_p
 		return NODENS_CTR_BROKEN;
 	slot_mark(&f, now, pc);
 	hit_count(pc, &w->p, &w->q, &f, &w->r);
+	w->hit_flags = (!w->r.ttl * NODENS_EVENT_STALE) |
+		       (f.slot->key_flags & NODENS_KEY_NX_BELOW) /
+			       (NODENS_KEY_NX_BELOW / NODENS_EVENT_NX_BELOW);
 	return w->r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 
@@ -364,24 +352,78 @@ static __always_inline long packet(void *ctx, bool xdp, struct nodens_percpu *pc
 	(1ull << NODENS_CTR_MISS | 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | \
 	 1ull << NODENS_CTR_TCP)
 
+/* Does anybody look on? */
+static __always_inline bool looked_on(void)
+{
+	struct nodens_ctl *ctl = ctl_get();
+
+	return ctl && *(__u64 *)ctl->observe;
+}
+
+/* What there is to be said of the packet at hand, whose place in the work's p stands. */
+static __always_inline void observed_set(struct nodens_percpu *pc, enum nodens_event_kind kind,
+					 __u64 outcome, __u64 ifindex, bool xdp)
+{
+	struct observed *v = &watched(pc, 0)->observed;
+	const struct work *w = work_of(pc);
+
+	v->kind = kind;
+	v->outcome = outcome;
+	v->l3 = w->p.l3;
+	v->l4 = w->p.l4;
+	v->ifindex = ifindex;
+	v->flags =
+		xdp * NODENS_EVENT_XDP | w->p.tcp * NODENS_EVENT_TCP | w->p.ip6 * NODENS_EVENT_IP6;
+	if (kind == NODENS_EVENT_ANSWERED)
+		v->flags |= w->hit_flags;
+}
+
+/* VERIFIER: a function that it walks once; inline it would be walked for each way there. */
+__noinline int xdp_observe(struct xdp_md *ctx)
+{
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_ctl *ctl = ctl_get();
+
+	if (pc && ctl)
+		observe(ctx, true, pc, ctl, 0);
+	return 0;
+}
+
 SEC("xdp")
 int xdp_nodens(struct xdp_md *ctx)
 {
 	struct nodens_percpu *pc = percpu_get();
+	enum nodens_event_kind kind = NODENS_EVENT_PASSED;
+	int action = XDP_PASS;
 	long outcome;
 
 	if (!pc)
-		return XDP_PASS;
+		return action;
+	work_of(pc)->p.l4 = 0;
 	outcome = outcome_of(pc, packet(ctx, true, pc));
 	count(pc, outcome);
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
-		return XDP_TX;
+		action = XDP_TX;
+		kind = NODENS_EVENT_ANSWERED;
+		break;
 	case NODENS_CTR_BROKEN:
-		return XDP_DROP;
+		action = XDP_DROP;
+		kind = NODENS_EVENT_DROPPED;
+		break;
 	}
-	return XDP_PASS;
+	if (TO_AGENT >> (outcome & 63) & 1) {
+		if (cfg_steer) /* tc sees it next, and says what became of it */
+			return action;
+		kind = NODENS_EVENT_TO_AGENT;
+	}
+	/* of others than DNS there are only counts */
+	if (work_of(pc)->p.l4 && looked_on()) {
+		observed_set(pc, kind, outcome, ctx->ingress_ifindex, true);
+		xdp_observe(ctx);
+	}
+	return action;
 }
 
 /*
@@ -426,29 +468,55 @@ static __always_inline int tc_reply(struct __sk_buff *skb)
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+/* The last step of a program on tc: @action, which whoever looks on does not change. */
+static __always_inline int tc_end(struct __sk_buff *skb, struct nodens_percpu *pc,
+				  enum nodens_event_kind kind, __u64 outcome, __u64 ifindex,
+				  int action)
+{
+	if (looked_on()) {
+		observed_set(pc, kind, outcome, ifindex, false);
+		work_of(pc)->action = action;
+		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_OBSERVE);
+	}
+	return action;
+}
+
 SEC("tc")
 int tc_dns(struct __sk_buff *skb)
 {
 	struct nodens_percpu *pc = percpu_get();
+	enum nodens_event_kind kind = NODENS_EVENT_PASSED;
+	int action = TC_ACT_UNSPEC;
 	long outcome;
 
 	if (!pc)
-		return TC_ACT_UNSPEC;
+		return action;
 	outcome = outcome_of(pc, packet(skb, false, pc));
 	if (!cfg_behind_xdp)
 		count(pc, outcome);
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
-		return tc_reply(skb);
+		action = tc_reply(skb);
+		kind = NODENS_EVENT_ANSWERED;
+		break;
 	case NODENS_CTR_BROKEN:
-		return TC_ACT_SHOT;
+		action = TC_ACT_SHOT;
+		kind = NODENS_EVENT_DROPPED;
+		break;
 	}
-	if (cfg_steer && (TO_AGENT >> (outcome & 63) & 1)) {
-		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_STEER);
-		count(pc, NODENS_CTR_STEER_ERROR);
+	if (TO_AGENT >> (outcome & 63) & 1) {
+		kind = NODENS_EVENT_TO_AGENT;
+		if (cfg_steer) {
+			bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_STEER);
+			count(pc, NODENS_CTR_STEER_ERROR);
+			kind = NODENS_EVENT_PASSED;
+			outcome = NODENS_CTR_STEER_ERROR;
+		}
+	} else if (cfg_behind_xdp) {
+		return action;
 	}
-	return TC_ACT_UNSPEC;
+	return tc_end(skb, pc, kind, outcome, skb->ifindex, action);
 }
 
 /*
@@ -460,14 +528,79 @@ int tc_steer(struct __sk_buff *skb)
 {
 	struct nodens_percpu *pc = percpu_get();
 	struct nodens_ctl *ctl = ctl_get();
+	long reason;
 
-	return pc && ctl ? steer_miss(skb, &work_of(pc)->p, ctl, pc) : TC_ACT_UNSPEC;
+	if (!pc || !ctl)
+		return TC_ACT_UNSPEC;
+	reason = steer_miss(skb, &work_of(pc)->p, ctl);
+	count(pc, reason);
+	if (reason != NODENS_CTR_STEERED)
+		return tc_end(skb, pc, NODENS_EVENT_PASSED, reason, skb->ifindex, TC_ACT_UNSPEC);
+	return tc_end(skb, pc, NODENS_EVENT_TO_AGENT, work_of(pc)->outcome, skb->ifindex,
+		      bpf_redirect(ctl->nd0_ifindex, 0));
 }
 
 SEC("tc")
 int tc_return(struct __sk_buff *skb)
 {
-	return steer_return(skb);
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_client *client;
+
+	if (!pc)
+		return TC_ACT_SHOT;
+	client = return_find(skb, &work_of(pc)->p, pc);
+	if (!client)
+		return TC_ACT_SHOT;
+	return tc_end(skb, pc, NODENS_EVENT_RETURNED, NODENS_CTR_RETURNED, client->ifindex,
+		      client->peer ? bpf_redirect_peer(client->ifindex, 0)
+				   : bpf_redirect(client->ifindex, 0));
+}
+
+/* What a session may want to see of a packet that is not linear yet. */
+#define OBSERVE_LINEAR (MAX_HEADERS + DNS_MAX_NAME + 4)
+
+SEC("tc")
+int tc_observe(struct __sk_buff *skb)
+{
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_ctl *ctl = ctl_get();
+
+	if (!pc || !ctl)
+		return TC_ACT_UNSPEC;
+	if (skb->data_end - skb->data < OBSERVE_LINEAR && skb->data_end - skb->data < skb->len)
+		bpf_skb_pull_data(skb, skb->len < OBSERVE_LINEAR ? skb->len : OBSERVE_LINEAR);
+	observe(skb, false, pc, ctl, 0);
+	return work_of(pc)->action;
+}
+
+/*
+ * Run by the agent, on a packet that it made of a reply: struct nodens_agent_note is in the control
+ * block. Not attached anywhere. It leaves the work of this CPU alone, for it is no softirq.
+ */
+SEC("tc")
+int tc_note(struct __sk_buff *skb)
+{
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_ctl *ctl = ctl_get();
+	struct watched *w;
+	__u32 word;
+
+	if (!pc || !ctl)
+		return 0;
+	w = watched(pc, 1);
+	w->observed.kind = NODENS_EVENT_AGENT;
+	w->observed.ifindex = skb->cb[0];
+	w->head.took_us = skb->cb[1];
+	word = skb->cb[2];
+	w->head.upstream = word;
+	w->head.tries = word >> 16;
+	w->observed.flags = word >> 24;
+	word = skb->cb[3];
+	w->observed.l3 = word & 0xff;
+	w->observed.l4 = word >> 8 & 0xff;
+	w->observed.outcome = skb->cb[4];
+	observe(skb, false, pc, ctl, 1);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -16,6 +16,25 @@
 #define DNS_MAX_QUERY  512 /* RFC 1035, 2.3.4; no query needs more */
 #define MAX_HEADERS    (14 + 8 + 40 + 8 + DNS_HEADER_LEN)
 
+/* The two kinds of context; @xdp is a constant wherever these are called. */
+static __always_inline void *ctx_data(void *ctx, bool xdp)
+{
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data
+		   : (void *)(long)((struct __sk_buff *)ctx)->data;
+}
+
+static __always_inline void *ctx_end(void *ctx, bool xdp)
+{
+	return xdp ? (void *)(long)((struct xdp_md *)ctx)->data_end
+		   : (void *)(long)((struct __sk_buff *)ctx)->data_end;
+}
+
+static __always_inline __u64 ctx_len(void *ctx, bool xdp)
+{
+	return xdp ? (__u64)(ctx_end(ctx, xdp) - ctx_data(ctx, xdp))
+		   : ((struct __sk_buff *)ctx)->len;
+}
+
 /*
  * Offsets from the start of the frame.
  * VERIFIER(5.15): all that lives long has 64 bits. Of less that is spilled, the verifier never

@@ -288,9 +288,9 @@ static __always_inline long client_note(struct __sk_buff *skb, const struct pkt 
 	return old && old->ifindex == now.ifindex ? NODENS_CTR_STEERED : NODENS_CTR_STEER_ERROR;
 }
 
-/* Redirect to nd0, or TC_ACT_UNSPEC with the packet as it came. */
-static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *found,
-				      const struct nodens_ctl *ctl, struct nodens_percpu *pc)
+/* STEERED: the packet is ready for nd0. Else the reason why not, and it is as it came. */
+static __always_inline long steer_miss(struct __sk_buff *skb, const struct pkt *found,
+				       const struct nodens_ctl *ctl)
 {
 	/* VERIFIER: read once, so that what one branch found out the next one knows */
 	const struct pkt here = *found, *p = &here;
@@ -300,24 +300,22 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *f
 	__be16 *ports = at(data, p->l4);
 	long ready;
 
-	if (p->l3 != sizeof(*eth) || skb->vlan_present) {
-		count(pc, NODENS_CTR_STEER_VLAN);
-		return TC_ACT_UNSPEC;
-	}
+	if (p->l3 != sizeof(*eth) || skb->vlan_present)
+		return NODENS_CTR_STEER_VLAN;
 	if ((void *)(eth + 1) > end || (void *)ports + 14 > end)
-		goto error;
+		return NODENS_CTR_STEER_ERROR;
 	if (p->ip6) {
 		struct ipv6hdr *ip = at(data, p->l3);
 
 		if ((void *)(ip + 1) > end)
-			goto error;
+			return NODENS_CTR_STEER_ERROR;
 		key_ip6(flow.client, &ip->saddr);
 		key_ip6(flow.served, &ip->daddr);
 	} else {
 		struct iphdr *ip = at(data, p->l3);
 
 		if ((void *)(ip + 1) > end)
-			goto error;
+			return NODENS_CTR_STEER_ERROR;
 		key_ip4(flow.client, ip->saddr);
 		key_ip4(flow.served, ip->daddr);
 	}
@@ -327,58 +325,58 @@ static __always_inline int steer_miss(struct __sk_buff *skb, const struct pkt *f
 		ready = tcp_ready(skb, p, &flow, ctl, *((__u8 *)ports + 13), ready);
 	if (ready == NODENS_CTR_STEERED)
 		ready = client_note(skb, p, eth, &flow);
-	count(pc, ready);
-	if (ready != NODENS_CTR_STEERED)
-		return TC_ACT_UNSPEC;
-	__builtin_memcpy(eth->h_dest, ctl->nd1_mac, 6);
-	return bpf_redirect(ctl->nd0_ifindex, 0);
-error:
-	count(pc, NODENS_CTR_STEER_ERROR);
-	return TC_ACT_UNSPEC;
+	if (ready == NODENS_CTR_STEERED)
+		__builtin_memcpy(eth->h_dest, ctl->nd1_mac, 6);
+	return ready;
 }
 
 /*
- * On nd0: what the agent's namespace sends goes to the client's device. One of two
- * places that drop: nothing but the agent's packets comes here, and what the
- * node's stack made of one without a client would be conntrack entries for
- * addresses that a pod chose.
+ * On nd0: whose is what the agent's namespace sends? The packet is ready for the client's device,
+ * and *p says where its headers are; NULL: it is to be dropped. One of two places that drop:
+ * nothing but the agent's packets comes here, and what the node's stack made of one without a
+ * client would be conntrack entries for addresses that a pod chose.
  */
-static __always_inline int steer_return(struct __sk_buff *skb)
+static __always_inline struct nodens_client *return_find(struct __sk_buff *skb, struct pkt *p,
+							 struct nodens_percpu *pc)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = data;
 	struct address_key key;
 	struct nodens_client *client;
-	struct nodens_percpu *pc = percpu_get();
 
-	if (!pc || (void *)(eth + 1) > end)
-		return TC_ACT_SHOT;
+	if ((void *)(eth + 1) > end)
+		return NULL;
+	p->l3 = sizeof(*eth);
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = (void *)(eth + 1);
 
 		if ((void *)(ip + 1) > end)
-			return TC_ACT_SHOT;
+			return NULL;
 		key_ip4(key.word, ip->daddr);
+		p->ip6 = 0;
+		p->l4 = p->l3 + sizeof(*ip);
+		p->tcp = ip->protocol == IPPROTO_TCP;
 	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = (void *)(eth + 1);
 
 		if ((void *)(ip + 1) > end)
-			return TC_ACT_SHOT;
+			return NULL;
 		key_ip6(key.word, &ip->daddr);
+		p->ip6 = 1;
+		p->l4 = p->l3 + sizeof(*ip);
+		p->tcp = ip->nexthdr == IPPROTO_TCP;
 	} else {
-		return TC_ACT_SHOT;
+		return NULL;
 	}
 	client = bpf_map_lookup_elem(&nodens_clients, &key);
 	if (!client) {
 		count(pc, NODENS_CTR_RETURN_UNKNOWN);
-		return TC_ACT_SHOT;
+		return NULL;
 	}
 	count(pc, NODENS_CTR_RETURNED);
 	__builtin_memcpy(eth->h_dest, client->client_mac, 6);
 	__builtin_memcpy(eth->h_source, client->gateway_mac, 6);
-	if (client->peer)
-		return bpf_redirect_peer(client->ifindex, 0);
-	return bpf_redirect(client->ifindex, 0);
+	return client;
 }
 
 #endif /* NODENS_STEER_BPF_H */

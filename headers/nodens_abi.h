@@ -13,10 +13,11 @@
 #include <linux/types.h>
 
 #include "nodens_counters.h"
+#include "nodens_sessions.h"
 #include "nodens_series.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  8
+#define NODENS_LAYOUT  9
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -270,17 +271,19 @@ struct nodens_ctl {
 	__be32 served4[NODENS_MAX_SERVED];
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
-	__u32 capacity[2];     /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
+	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
+	__u8 observe[NODENS_SESSIONS] __attribute__((aligned(8))); /* 1: a session is open. Writers:
+			viewers; the programs, once it has ended. Read at once as 64 bits */
 	__u64 nx_below_depths; /* bit n: some NXDOMAIN-below has n labels, 1..NODENS_NX_BELOW_DEPTHS
 				*/
 };
 
 _Static_assert(sizeof(struct nodens_ctl) ==
-		       64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 16,
+		       64 + 20 * NODENS_MAX_SERVED + 8 * NODENS_HASH_WORDS + 24,
 	       "control block");
 
 /* nodens_tail: the programs behind tc_nodens. */
-enum { NODENS_TAIL_DNS, NODENS_TAIL_STEER, NODENS_TAIL_COUNT };
+enum { NODENS_TAIL_DNS, NODENS_TAIL_STEER, NODENS_TAIL_OBSERVE, NODENS_TAIL_COUNT };
 
 /*
  * How hits of a slot are counted: its cache line is shared by all CPUs, so not each of a hot one is
@@ -295,6 +298,7 @@ enum { NODENS_TAIL_DNS, NODENS_TAIL_STEER, NODENS_TAIL_COUNT };
  * `nodens stats`, which add the CPUs up.
  */
 #define NODENS_SCRATCH_WORDS 48
+#define NODENS_WATCHED_WORDS 16
 
 struct nodens_percpu {
 	__u64 counters[NODENS_CTR_COUNT];
@@ -303,6 +307,7 @@ struct nodens_percpu {
 	struct nodens_times times;
 	/* What the programs know of the packet at hand (bpf/nodens.bpf.c); nothing of it lasts. */
 	__u64 scratch[NODENS_SCRATCH_WORDS];
+	__u64 watched[2][NODENS_WATCHED_WORDS]; /* for sessions: a packet's, the agent's */
 };
 
 /*

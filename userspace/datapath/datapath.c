@@ -162,6 +162,16 @@ struct nodens_ctl *datapath__ctl(struct datapath *dp)
 	return dp->ctl;
 }
 
+void datapath__sessions(const struct datapath *dp, struct datapath_sessions *out)
+{
+	*out = (struct datapath_sessions){
+		.sessions_fd = dp->map_fd[MAP_SESSIONS],
+		.seen_fd = dp->map_fd[MAP_SEEN],
+		.rings_fd = dp->ctl_mapped ? dp->map_fd[MAP_RINGS] : -1,
+		.ctl = dp->ctl,
+	};
+}
+
 int datapath__ctl_commit(struct datapath *dp)
 {
 	uint32_t zero = 0;
@@ -289,6 +299,6 @@ uint64_t datapath__bytes(const struct datapath *dp)
 	int i;
 
 	for (i = 0; i < MAP_COUNT; i++)
-		sum += map_bytes(dp->map_fd[i]);
+		sum += dp->map_fd[i] < 0 ? 0 : map_bytes(dp->map_fd[i]);
 	return sum + steps_bytes(dp);
 }

@@ -26,6 +26,7 @@ struct datapath_features {
 	bool mmapable;	     /* 5.5: BPF_F_MMAPABLE arrays */
 	bool coarse_clock;   /* 5.11: bpf_ktime_get_coarse_ns */
 	bool xdp_grow;	     /* 5.8: bpf_xdp_adjust_tail grows */
+	bool ringbuf;	     /* 5.8: BPF_MAP_TYPE_RINGBUF, without which nobody can look on */
 	bool redirect_peer;  /* 5.10 */
 	bool tcx;	     /* 6.6 */
 	bool memcg;	     /* 5.11: maps are not charged to RLIMIT_MEMLOCK */
@@ -129,6 +130,8 @@ enum datapath_prog {
 	DATAPATH_TC_POD_BEHIND_XDP, /* tc beside XDP on one device: steers misses only */
 	DATAPATH_TC_NIC_BEHIND_XDP,
 	DATAPATH_TC_RETURN, /* tc ingress of nd0: back to the client */
+	DATAPATH_TC_NOTE,   /* not attached: what the agent has done, to the sessions;
+			     -EOPNOTSUPP without ring buffers */
 	DATAPATH_TC_PROGS,
 };
 /* @steer: misses go to the agent's namespace; else they go on up the stack (listen mode). */
@@ -142,5 +145,14 @@ struct bpf_object;
  */
 int datapath__xdp_object(struct datapath *dp, bool steer, bool generic, struct bpf_object **out,
 			 struct error *err);
+
+/* Maps of sessions (headers/nodens_sessions.h); rings_fd -1: the kernel has no ring buffers. */
+struct datapath_sessions {
+	int sessions_fd, seen_fd, rings_fd;
+	struct nodens_ctl *ctl;
+};
+void datapath__sessions(const struct datapath *dp, struct datapath_sessions *out);
+/* A ring buffer that fits into rings_fd: its fd, the caller's, or -errno. */
+int datapath__ring(void);
 
 #endif /* NODENS_DATAPATH_H */

@@ -26,6 +26,9 @@ enum datapath_map {
 	MAP_CLAIMS,
 	MAP_SERIES,
 	MAP_ZONES,
+	MAP_SESSIONS,
+	MAP_SEEN,
+	MAP_RINGS, /* where the kernel has ring buffers */
 	MAP_COUNT,
 };
 
@@ -82,6 +85,8 @@ int maps_adopt(
 int maps_create(struct datapath *dp, struct error *err);
 int maps_open(struct datapath *dp, struct error *err);
 void maps_close(struct datapath *dp);
+/* Without it the kernel lacks what the map holds, and it is not there. */
+bool maps_has(const struct datapath *dp, enum datapath_map map);
 int maps_create_grace(struct datapath *dp, struct error *err);
 
 /* pins.c */

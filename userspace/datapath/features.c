@@ -97,6 +97,17 @@ static bool probe_xdp_grow(void)
 	return grew;
 }
 
+static bool probe_ringbuf(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "nodens_probe", 0, 0, sysconf(_SC_PAGESIZE),
+				NULL);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 static bool probe_redirect_peer(void)
 {
 	const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_1, 1), MOV_IMM(BPF_REG_2, 0),
@@ -172,6 +183,8 @@ static const struct feature_row {
 	ROW(mmapable, VERSION(5, 5), "slots are written through mmap",
 	    "slots are written by bpf()"),
 	ROW(xdp_grow, VERSION(5, 8), "XDP answers in place", "tc in place of XDP"),
+	ROW(ringbuf, VERSION(5, 8), "single packets can be looked at",
+	    "no `nodens trace`, and tc in place of XDP"),
 	ROW(redirect_peer, VERSION(5, 10), "answers go straight into the pod",
 	    "answers leave through the device"),
 	ROW(xdp_dispatcher, VERSION(5, 10), "XDP programs share a device",
@@ -333,6 +346,8 @@ int datapath_features__probe(struct datapath_features *features, const char *pre
 		return ret;
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		*field_of(&found, &rows[i]) = rows[i].since <= version && rows[i].probe();
+	/* xdp_nodens has the writing into a ring in it */
+	found.xdp_grow &= found.ringbuf;
 	*features = found;
 	return 0;
 }

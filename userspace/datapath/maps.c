@@ -17,10 +17,12 @@
 #include "store/index.h"
 
 const char *const map_names[MAP_COUNT] = {
-	[MAP_INDEX] = "nodens_index",	  [MAP_SLABS] = "nodens_slabs",
-	[MAP_CTL] = "nodens_ctl",	  [MAP_PERCPU] = "nodens_percpu",
-	[MAP_CLIENTS] = "nodens_clients", [MAP_CLAIMS] = "nodens_claims",
-	[MAP_SERIES] = "nodens_series",	  [MAP_ZONES] = "nodens_zones",
+	[MAP_INDEX] = "nodens_index",	    [MAP_SLABS] = "nodens_slabs",
+	[MAP_CTL] = "nodens_ctl",	    [MAP_PERCPU] = "nodens_percpu",
+	[MAP_CLIENTS] = "nodens_clients",   [MAP_CLAIMS] = "nodens_claims",
+	[MAP_SERIES] = "nodens_series",	    [MAP_ZONES] = "nodens_zones",
+	[MAP_SESSIONS] = "nodens_sessions", [MAP_SEEN] = "nodens_seen",
+	[MAP_RINGS] = "nodens_rings",
 };
 
 /* Programs of an agent before this one may still add to a map while it is emptied. */
@@ -43,6 +45,11 @@ static uint32_t series_entries(uint32_t wanted)
 	return n;
 }
 
+bool maps_has(const struct datapath *dp, enum datapath_map map)
+{
+	return map != MAP_RINGS || dp->features.ringbuf;
+}
+
 int maps_define(struct datapath *dp, const struct datapath_config *config, struct error *err)
 {
 	const uint32_t *capacity = config->capacity;
@@ -60,6 +67,9 @@ int maps_define(struct datapath *dp, const struct datapath_config *config, struc
 	if (!dp->features.mmapable)
 		for (i = 0; i < MAP_COUNT; i++)
 			def[i].flags &= ~BPF_F_MMAPABLE;
+	for (i = 0; i < MAP_COUNT; i++)
+		if (!maps_has(dp, i))
+			def[i] = (struct map_def){};
 	return 0;
 }
 
@@ -128,6 +138,9 @@ static int open_pins(struct datapath *dp, struct map_def found[MAP_COUNT])
 	for (i = 0; i < MAP_COUNT; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
 		dp->map_fd[i] = bpf_obj_get(path);
+		found[i] = (struct map_def){};
+		if (i == MAP_RINGS && dp->map_fd[i] < 0 && errno == ENOENT)
+			continue;
 		if (dp->map_fd[i] < 0)
 			return -errno;
 		ret = info_of(dp->map_fd[i], &info);
@@ -224,6 +237,8 @@ int maps_open(struct datapath *dp, struct error *err)
 		ret = -ESTALE;
 	if (!ret && dp->map_def[MAP_SERIES].value_size != sizeof(struct nodens_series))
 		ret = -ESTALE;
+	if (!ret && dp->map_def[MAP_SESSIONS].value_size != sizeof(struct nodens_session))
+		ret = -ESTALE;
 	if (!ret)
 		ret = open_ctl(dp);
 	if (!ret && dp->ctl->layout != NODENS_LAYOUT)
@@ -241,6 +256,29 @@ int maps_open(struct datapath *dp, struct error *err)
 			  strerror(-ret), features_refusal(ret));
 }
 
+int datapath__ring(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "nodens_ring", 0, 0, NODENS_RING_BYTES, NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The kernel takes the shape of all rings from one (before 5.10 their size as well). */
+static int create_rings(uint32_t max)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = datapath__ring());
+	int fd;
+
+	if ((int)opts.inner_map_fd < 0)
+		return opts.inner_map_fd;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, map_names[MAP_RINGS], sizeof(uint32_t),
+			    sizeof(uint32_t), max, &opts);
+	if (fd < 0)
+		fd = -errno;
+	close(opts.inner_map_fd);
+	return fd;
+}
+
 static int create_map(struct datapath *dp, enum datapath_map i, struct error *err)
 {
 	const struct map_def *def = &dp->map_def[i];
@@ -249,6 +287,8 @@ static int create_map(struct datapath *dp, enum datapath_map i, struct error *er
 
 	if (i == MAP_SLABS) {
 		fd = steps__create(def->max_entries, dp->features.mmapable);
+	} else if (i == MAP_RINGS) {
+		fd = create_rings(def->max_entries);
 	} else {
 		fd = bpf_map_create(def->type, map_names[i], def->key_size, def->value_size,
 				    def->max_entries, &opts);
@@ -278,7 +318,7 @@ int maps_create(struct datapath *dp, struct error *err)
 	int i, ret;
 
 	for (i = 0; i < MAP_COUNT; i++) {
-		ret = create_map(dp, i, err);
+		ret = maps_has(dp, i) ? create_map(dp, i, err) : 0;
 		if (ret)
 			goto out;
 	}

@@ -229,7 +229,7 @@ int pins_pin_maps(struct datapath *dp, struct error *err)
 	for (i = 0; i < MAP_COUNT; i++) {
 		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
 		unlink(temp);
-		if (bpf_obj_pin(dp->map_fd[i], temp)) {
+		if (maps_has(dp, i) && bpf_obj_pin(dp->map_fd[i], temp)) {
 			ret = -errno;
 			break;
 		}
@@ -240,7 +240,9 @@ int pins_pin_maps(struct datapath *dp, struct error *err)
 	for (i = 0; i < MAP_COUNT; i++) {
 		snprintf(temp, sizeof(temp), "%s/new-%s", dp->dir, map_names[i]);
 		snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[i]);
-		if (!ret && rename(temp, path))
+		if (!maps_has(dp, i))
+			unlink(path);
+		else if (!ret && rename(temp, path))
 			ret = -errno;
 		if (ret)
 			unlink(temp);

@@ -2,8 +2,8 @@
 /*
  * The programs: one instance of the object per variant, over the shared maps.
  *
- * Contract: an instance is loaded whole or not at all. The program array from tc_nodens to tc_dns
- * and tc_steer is pinned before its fd can be had: the kernel empties one that only programs hold,
+ * Contract: an instance is loaded whole or not at all. The program array from tc_nodens to those
+ * behind it is pinned before its fd can be had: the kernel empties one that only programs hold,
  * and then a killed agent would take the answers with it.
  */
 #include <errno.h>
@@ -23,6 +23,7 @@ static const char *const prog_names[DATAPATH_TC_PROGS] = {
 	[DATAPATH_TC_POD_BEHIND_XDP] = "pod-behind",
 	[DATAPATH_TC_NIC_BEHIND_XDP] = "nic-behind",
 	[DATAPATH_TC_RETURN] = "return",
+	[DATAPATH_TC_NOTE] = "note",
 };
 
 /*
@@ -103,7 +104,12 @@ static int share_maps(const struct datapath *dp, struct bpf_object *obj)
 
 	for (i = 0; i < MAP_COUNT; i++) {
 		map = bpf_object__find_map_by_name(obj, map_names[i]);
-		ret = map ? bpf_map__reuse_fd(map, dp->map_fd[i]) : -ENOENT;
+		if (!map)
+			return -ENOENT;
+		if (dp->map_fd[i] < 0)
+			ret = bpf_map__set_autocreate(map, false);
+		else
+			ret = bpf_map__reuse_fd(map, dp->map_fd[i]);
 		if (ret)
 			return ret;
 	}
@@ -154,6 +160,7 @@ static int fill_tail(struct datapath *dp, struct nodens_bpf *skel, const char *n
 	const struct bpf_program *behind[NODENS_TAIL_COUNT] = {
 		[NODENS_TAIL_DNS] = skel->progs.tc_dns,
 		[NODENS_TAIL_STEER] = skel->progs.tc_steer,
+		[NODENS_TAIL_OBSERVE] = skel->progs.tc_observe,
 	};
 	int tail = bpf_map__fd(skel->maps.nodens_tail), prog;
 	struct bpf_map_info info = {};
@@ -184,26 +191,34 @@ int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 			which == DATAPATH_TC_POD_BEHIND_XDP || which == DATAPATH_TC_NIC_BEHIND_XDP,
 	};
 	struct nodens_bpf *skel;
-	int ret = open_instance(dp, &set, &skel, err);
+	int ret;
 
+	if (which == DATAPATH_TC_NOTE && !dp->features.ringbuf)
+		return error__set(err, -EOPNOTSUPP,
+				  "this kernel has no BPF ring buffers (Linux 5.8)");
+	ret = open_instance(dp, &set, &skel, err);
 	if (ret)
 		return ret;
-	if (which == DATAPATH_TC_RETURN) {
-		bpf_program__set_autoload(skel->progs.tc_return, true);
+	if (which == DATAPATH_TC_NOTE) {
+		bpf_program__set_autoload(skel->progs.tc_note, true);
 		bpf_map__set_autocreate(skel->maps.nodens_tail, false);
+	} else if (which == DATAPATH_TC_RETURN) {
+		bpf_program__set_autoload(skel->progs.tc_return, true);
 	} else {
 		bpf_program__set_autoload(skel->progs.tc_nodens, true);
 		bpf_program__set_autoload(skel->progs.tc_dns, true);
 		bpf_program__set_autoload(skel->progs.tc_steer, steer);
 	}
+	bpf_program__set_autoload(skel->progs.tc_observe,
+				  dp->features.ringbuf && which != DATAPATH_TC_NOTE);
 	ret = nodens_bpf__load(skel);
 	if (ret) {
 		error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
 			   prog_names[which], strerror(-ret), bpf_log_last());
-	} else if (which != DATAPATH_TC_RETURN) {
+	} else if (which != DATAPATH_TC_NOTE) {
 		ret = fill_tail(dp, skel, prog_names[which], steer);
 		if (ret)
-			error__set(err, ret, "cannot join tc_nodens to tc_dns (%s): %s",
+			error__set(err, ret, "cannot join the tc programs (%s): %s",
 				   prog_names[which], strerror(-ret));
 	}
 	if (ret)
@@ -221,6 +236,18 @@ static int keep_fd(const struct bpf_program *prog, int *fd, struct error *err)
 		       : *fd;
 }
 
+static const struct bpf_program *entry_of(const struct nodens_bpf *skel, enum datapath_prog which)
+{
+	switch (which) {
+	case DATAPATH_TC_RETURN:
+		return skel->progs.tc_return;
+	case DATAPATH_TC_NOTE:
+		return skel->progs.tc_note;
+	default:
+		return skel->progs.tc_nodens;
+	}
+}
+
 int datapath__tc_prog_fd(struct datapath *dp, enum datapath_prog which, bool steer,
 			 struct error *err)
 {
@@ -232,8 +259,7 @@ int datapath__tc_prog_fd(struct datapath *dp, enum datapath_prog which, bool ste
 	ret = progs_load_tc(dp, which, steer, &skel, err);
 	if (ret)
 		return ret;
-	ret = keep_fd(which == DATAPATH_TC_RETURN ? skel->progs.tc_return : skel->progs.tc_nodens,
-		      fd, err);
+	ret = keep_fd(entry_of(skel, which), fd, err);
 	nodens_bpf__destroy(skel);
 	return ret;
 }

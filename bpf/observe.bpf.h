@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A packet, and what became of it, to the sessions that want it (headers/nodens_sessions.h).
+ *
+ * Contract: runs after the outcome and changes nothing of it, nor of the packet. Behind a tail call
+ * on tc, a function of its own on XDP: while no session is open nothing of this is run.
+ */
+#ifndef NODENS_OBSERVE_BPF_H
+#define NODENS_OBSERVE_BPF_H
+
+/* What the programs know when it is over; of a packet that they parsed. */
+struct observed {
+	__u64 kind;    /* enum nodens_event_kind */
+	__u64 outcome; /* enum nodens_counter */
+	__u64 flags;   /* NODENS_EVENT_* */
+	__u64 l3, l4;
+	__u64 ifindex;
+};
+
+/* What filters look at. */
+struct asked {
+	__be32 client[4];
+	__u64 name_end; /* offset of what follows its root label; 0: no question was found */
+	__u64 qtype;	/* in wire order */
+	__u64 rcode;	/* all ones: no reply */
+};
+
+#define NO_RCODE (~0ull)
+
+/*
+ * Of one packet, in the per-CPU block: programs at a packet have the one place, tc_note, which they
+ * may interrupt, the other.
+ */
+struct watched {
+	struct observed observed;
+	struct asked asked;
+	struct nodens_event head; /* what is known besides of the agent's; else zero */
+};
+
+_Static_assert(sizeof(struct watched) <= 8 * NODENS_WATCHED_WORDS, "what observe() needs");
+
+static __always_inline struct watched *watched(struct nodens_percpu *pc, __u32 at_note)
+{
+	return (struct watched *)pc->watched[at_note & 1];
+}
+
+static __always_inline bool is_reply(const struct observed *v)
+{
+	return v->kind == NODENS_EVENT_ANSWERED || v->kind == NODENS_EVENT_RETURNED ||
+	       v->kind == NODENS_EVENT_AGENT;
+}
+
+/* Where the name at @off ends, or 0. */
+static __always_inline __u64 name_end(void *data, void *end, __u64 off)
+{
+#pragma clang loop unroll(disable)
+	for (__u64 i = 0; i < DNS_MAX_NAME / 2 + 1; i++) {
+		__u8 *label = at(data, off);
+		__u64 len;
+
+		if (off >= FRAME_MAX || !ROOM(label, 1, end))
+			return 0;
+		len = *label;
+		if (!len)
+			return off + 1;
+		if (len > 63)
+			return 0;
+		off += 1 + len;
+	}
+	return 0;
+}
+
+static __always_inline void who_asked(void *data, void *end, const struct observed *v,
+				      struct asked *a)
+{
+	bool reply = is_reply(v);
+
+	a->client[0] = a->client[1] = a->client[2] = a->client[3] = 0;
+	if (v->flags & NODENS_EVENT_IP6) {
+		struct ipv6hdr *ip = at(data, v->l3);
+
+		if ((void *)(ip + 1) <= end)
+			key_ip6(a->client, reply ? &ip->daddr : &ip->saddr);
+	} else {
+		struct iphdr *ip = at(data, v->l3);
+
+		if ((void *)(ip + 1) <= end)
+			key_ip4(a->client, reply ? ip->daddr : ip->saddr);
+	}
+}
+
+static __always_inline void what_asked(void *data, void *end, const struct observed *v,
+				       struct asked *a)
+{
+	__u64 dns = v->l4 + sizeof(struct udphdr);
+	struct dns_hdr *hdr = at(data, dns);
+	__be16 *type;
+	__u64 until;
+
+	a->name_end = 0;
+	a->qtype = 0;
+	a->rcode = NO_RCODE;
+	if (v->flags & NODENS_EVENT_TCP && v->kind != NODENS_EVENT_AGENT)
+		return;
+	if ((void *)(hdr + 1) > end)
+		return;
+	if (hdr->flags & bpf_htons(DNS_F_QR))
+		a->rcode = bpf_ntohs(hdr->flags) & 15;
+	until = name_end(data, end, dns + DNS_HEADER_LEN);
+	type = at(data, until);
+	if (!until || until >= FRAME_MAX || !ROOM(type, 2, end))
+		return;
+	a->name_end = until;
+	a->qtype = *type;
+}
+
+/* Does the name end like this? More may: that a label begins there its viewer looks at. */
+static __always_inline bool suffix_matches(void *data, void *end, const struct nodens_filter *f,
+					   __u64 until)
+{
+	__u64 len = f->suffix_len, off;
+
+	if (!until || len > until || len > NODENS_SUFFIX_MAX)
+		return false;
+	off = until - len;
+#pragma clang loop unroll(disable)
+	for (__u64 i = 0; i < NODENS_SUFFIX_MAX; i++) {
+		__u8 *c = at(data, off + i);
+		__u8 lower;
+
+		if (i >= len)
+			break;
+		if (!ROOM(c, 1, end))
+			return false;
+		lower = *c;
+		if (lower >= 'A' && lower <= 'Z')
+			lower += 'a' - 'A';
+		if (lower != f->suffix[i])
+			return false;
+	}
+	return true;
+}
+
+static __always_inline bool filter_matches(void *data, void *end, const struct nodens_filter *f,
+					   const struct observed *v, const struct asked *a)
+{
+	if (!(f->kinds >> (v->kind & 31) & 1) || !(f->outcomes >> (v->outcome & 63) & 1))
+		return false;
+	if (f->ifindex && f->ifindex != v->ifindex)
+		return false;
+	if (f->rcodes != NODENS_ALL_RCODES &&
+	    (a->rcode == NO_RCODE || !(f->rcodes >> (a->rcode & 15) & 1)))
+		return false;
+	if (f->qtype && f->qtype != a->qtype)
+		return false;
+	for (__u64 i = 0; i < 4; i++) {
+		if ((a->client[i] & f->client_mask[i]) != f->client[i])
+			return false;
+	}
+	return !f->suffix_len || suffix_matches(data, end, f, a->name_end);
+}
+
+/*
+ * The first @len bytes of an XDP packet, @room at most (bpf_xdp_load_bytes came with 5.18); what is
+ * behind the last word may be copied as well, where it is there.
+ */
+static __always_inline void xdp_copy(void *data, void *end, __u8 *to, __u64 len, const __u64 room)
+{
+	void *from = data;
+	__u64 word;
+
+#pragma clang loop unroll(disable)
+	for (__u64 i = 0; i < room / 8; i++, from += 8) {
+		if (i * 8 >= len)
+			return;
+		if (!ROOM(from, 8, end))
+			break;
+		*(__u64 *)(to + i * 8) = *(__u64 *)from;
+	}
+	/* the last word overlaps the one before */
+	from = at(data, len - 8);
+	if (len - 8 > room - 8 || !ROOM(from, 8, end))
+		return;
+	word = *(__u64 *)from;
+	len = forget(len, word);
+	if (len - 8 <= room - 8)
+		*(__u64 *)(to + len - 8) = word;
+}
+
+/* A record of @size bytes, a constant; false where the ring is full. */
+static __always_inline bool event_write(void *ctx, bool xdp, void *ring, const __u64 size,
+					const struct nodens_event *head)
+{
+	const __u64 room = size - sizeof(*head);
+	struct nodens_event *e = bpf_ringbuf_reserve(ring, size, 0);
+	__u64 len = head->captured;
+
+	if (!e)
+		return false;
+	*e = *head;
+	if (xdp) {
+		xdp_copy(ctx_data(ctx, true), ctx_end(ctx, true), e->packet, len, room);
+	} else {
+		asm volatile("" : "+r"(len));
+		if (len - 1 >= room || bpf_skb_load_bytes(ctx, 0, e->packet, len))
+			e->captured = 0;
+	}
+	bpf_ringbuf_submit(e, 0);
+	return true;
+}
+
+static __always_inline bool event_send(void *ctx, bool xdp, void *ring, struct nodens_event *head,
+				       __u64 snap)
+{
+	if (snap > head->packet_len)
+		snap = head->packet_len;
+	if (snap > NODENS_MAX_SNAP)
+		snap = NODENS_MAX_SNAP;
+	head->captured = snap;
+	if (snap <= NODENS_EVENT_SMALL - sizeof(*head))
+		return event_write(ctx, xdp, ring, NODENS_EVENT_SMALL, head);
+	if (snap <= NODENS_EVENT_MIDDLE - sizeof(*head))
+		return event_write(ctx, xdp, ring, NODENS_EVENT_MIDDLE, head);
+	return event_write(ctx, xdp, ring, NODENS_EVENT_LARGE, head);
+}
+
+/*
+ * Session @i, of what is in the per-CPU block at @watched. VERIFIER: a function that it walks once,
+ * by itself; inline it would walk it for each session anew (global functions: 5.6).
+ */
+static __always_inline int session_look(void *ctx, bool xdp, __u32 i, __u32 at_note)
+{
+	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+	struct nodens_percpu *pc = percpu_get();
+	struct nodens_ctl *ctl = ctl_get();
+	struct nodens_session *session = bpf_map_lookup_elem(&nodens_sessions, &i);
+	struct nodens_seen *seen = bpf_map_lookup_elem(&nodens_seen, &i);
+	struct watched *w;
+	void *ring;
+
+	if (!pc || !ctl || !session || !seen || i >= NODENS_SESSIONS)
+		return 0;
+	w = watched(pc, at_note);
+	if ((__s64)(w->head.time_ns - session->until_ns) > 0) {
+		ctl->observe[i] = 0;
+		return 0;
+	}
+	if (!filter_matches(data, end, &session->filter, &w->observed, &w->asked)) {
+		seen->filtered++;
+		return 0;
+	}
+	if ((draw(pc) >> 32) * session->filter.one_in >> 32) {
+		seen->skipped++;
+		return 0;
+	}
+	ring = bpf_map_lookup_elem(&nodens_rings, &i);
+	if (ring && event_send(ctx, xdp, ring, &w->head, session->filter.snap))
+		seen->sent++;
+	else
+		seen->lost++;
+	return 0;
+}
+
+__noinline int session_look_xdp(struct xdp_md *ctx, __u32 i)
+{
+	return session_look(ctx, true, i, 0);
+}
+
+__noinline int session_look_tc(struct __sk_buff *ctx, __u32 i, __u32 at_note)
+{
+	return session_look(ctx, false, i, at_note);
+}
+
+/* To all sessions that are open; what was observed in watched(@pc, @at_note) stands. */
+static __always_inline void observe(void *ctx, bool xdp, struct nodens_percpu *pc,
+				    struct nodens_ctl *ctl, __u32 at_note)
+{
+	struct watched *w = watched(pc, at_note);
+	void *data = ctx_data(ctx, xdp), *end = ctx_end(ctx, xdp);
+
+	w->head.time_ns = bpf_ktime_get_ns();
+	w->head.ifindex = w->observed.ifindex;
+	w->head.packet_len = ctx_len(ctx, xdp);
+	w->head.kind = w->observed.kind;
+	w->head.outcome = w->observed.outcome;
+	w->head.flags = w->observed.flags;
+	w->head.l3 = w->observed.l3;
+	w->head.l4 = w->observed.l4;
+	who_asked(data, end, &w->observed, &w->asked);
+	what_asked(data, end, &w->observed, &w->asked);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < NODENS_SESSIONS; i++) {
+		if (!ctl->observe[i])
+			continue;
+		if (xdp)
+			session_look_xdp(ctx, i);
+		else
+			session_look_tc(ctx, i, at_note);
+	}
+}
+
+#endif /* NODENS_OBSERVE_BPF_H */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A viewer's session: single packets out of the programs, as headers/nodens_sessions.h has it.
+ *
+ * Contract: not for threads; at most NODENS_SESSIONS at once on a node, of whatever processes.
+ * While it is open session__renew() is to be called, from a signal handler if need be, at least
+ * every SESSION_RENEW_MS: a session whose viewer was killed or stopped ends by itself within
+ * SESSION_LEASE_MS. Without ring buffers (before Linux 5.8) there are none.
+ */
+#ifndef NODENS_SESSION_H
+#define NODENS_SESSION_H
+
+#include "base/error.h"
+#include "datapath/datapath.h"
+
+#define SESSION_RENEW_MS 250
+#define SESSION_LEASE_MS 2000
+
+/* All packets, whole enough for their first record. */
+#define SESSION_SNAP 384
+
+struct session;
+
+/* What lets everything through: all kinds, outcomes, rcodes and names, each packet. */
+struct nodens_filter session__any(void);
+
+/*
+ * @event: of each record, valid during the call. -EOPNOTSUPP: no ring buffers; -EUSERS: all
+ * sessions are taken; -ENOMEM; ...
+ */
+int session__open(const struct datapath *dp, const struct nodens_filter *filter,
+		  void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
+		  struct session **out, struct error *err);
+void session__close(struct session *session); /* NULL: nothing */
+
+/*
+ * Async-signal-safe. False: the session had run out and is somebody else's by now, or the maps are
+ * no longer those of the programs' agent.
+ */
+bool session__renew(struct session *session);
+
+/* Readable when there are records; for poll() or a loop. */
+int session__fd(const struct session *session);
+/* All records that are there, at most @max (0: no limit). How many, or -errno. */
+int session__read(struct session *session, unsigned int max);
+
+/* What it had so far, all CPUs. 0 or -errno. */
+int session__seen(const struct session *session, struct nodens_seen *seen);
+
+/* Frees the rings of viewers that ended without session__close(). */
+void session__sweep(const struct datapath *dp);
+
+/* How many sessions are open on this node. */
+unsigned int session__count(const struct datapath *dp);
+
+#endif /* NODENS_SESSION_H */
