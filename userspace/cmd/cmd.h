@@ -18,4 +18,7 @@ int cmd_clients(int argc, char **argv);
 int cmd_flush(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 
+/* From now on SIGTERM comes to this process at the end of standard input. 0, or -errno, said. */
+int until_eof(void);
+
 #endif /* NODENS_CMD_H */

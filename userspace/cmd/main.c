@@ -39,7 +39,7 @@ static void usage(FILE *out)
 {
 	fprintf(out,
 		"nodens %s: the node's name server, answering in the kernel\n"
-		"\nusage: nodens COMMAND [ARGUMENT...]\n\n",
+		"\nusage: nodens [--until-eof] COMMAND [ARGUMENT...]\n\n",
 		version__number);
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		char left[64];
@@ -47,7 +47,9 @@ static void usage(FILE *out)
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].args);
 		fprintf(out, "  %-26s %s\n", left, commands[i].help);
 	}
-	fprintf(out, "\nnodens help COMMAND: its flags; nodens help corefile: the directives of a "
+	fprintf(out, "\n--until-eof: COMMAND is ended (SIGTERM) when standard input ends, as with "
+		     "kubectl exec -i\n");
+	fprintf(out, "nodens help COMMAND: its flags; nodens help corefile: the directives of a "
 		     "Corefile\n"
 		     "\nFlags of run and check:\n");
 	run_options__help(out);
@@ -86,6 +88,12 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (argc > 2 && is_flag(argv[1], "until-eof")) {
+		if (until_eof())
+			return EXIT_FAILURE;
+		argc--;
+		argv++;
+	}
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
