@@ -2,9 +2,9 @@
 """As much of a Kubernetes API server as `kubectl get pods` and `kubectl exec` need, for kubectl itself to talk to.
 
 Contract: pods are what a test put there; who may do what is read from deploy/kubectl/rbac.yaml. exec is the WebSocket
-subprotocol v5.channel.k8s.io (k8s.io/apimachinery, pkg/util/remotecommand): the first octet of a message is its channel. As with
-a container runtime the process on the node outlives its client, and sees no more of its going than the end of stdin. What cannot
-be understood is an assertion, and with it a failure of the request.
+subprotocol v5.channel.k8s.io (k8s.io/apimachinery, pkg/util/remotecommand): the first octet of a message is its
+channel. As with a container runtime the process on the node outlives its client, and sees no more of its going than
+the end of stdin. What cannot be understood is an assertion, and with it a failure of the request.
 """
 import base64
 import contextlib
@@ -35,7 +35,8 @@ def rules_of(path=ROOT / "deploy/kubectl/rbac.yaml"):
             for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-def pod(name, node, namespace="kube-system", labels=None, containers=("node-cache",), ready=True, waiting=None, ip="10.244.0.1"):
+def pod(name, node, namespace="kube-system", labels=None, containers=("node-cache",), ready=True, waiting=None,
+        ip="10.244.0.1"):
     """As the API shows it. waiting: why its container does not run."""
     state = {"waiting": {"reason": waiting}} if waiting else {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     return {
@@ -53,13 +54,19 @@ class Node:
     def __init__(self, path, argv=()):
         self.path, self.argv, self.processes = str(path), list(argv), []
 
-    def start(self, command, stdin):
-        """None where the container has no such program."""
+    def start(self, command, stdin, tty):
+        """None where the container has no such program. With tty its stdin and stdout are the other side of a terminal."""
         program = os.path.join(self.path, command[0])
         if not os.path.exists(program):
             return None
-        process = subprocess.Popen([*self.argv, program, *command[1:]], stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        argv, pipe = [*self.argv, program, *command[1:]], subprocess.PIPE
+        if tty:
+            ours, its = os.openpty()
+            process = subprocess.Popen(["setsid", "--ctty", "--wait", *argv], stdin=its, stdout=its, stderr=its)
+            os.close(its)
+            process.stdin, process.stdout = open(ours, "wb", 0), open(os.dup(ours), "rb", 0)
+        else:
+            process = subprocess.Popen(argv, stdin=pipe if stdin else subprocess.DEVNULL, stdout=pipe, stderr=pipe)
         self.processes.append(process)
         return process
 
@@ -89,7 +96,8 @@ class Api:
         return json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "lab",
             "clusters": [{"name": "lab", "cluster": {"server": f"http://127.0.0.1:{self.server.server_port}"}}],
-            "users": [{"name": "sre", "user": {}}], "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "sre"}}]})
+            "users": [{"name": "sre", "user": {}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "sre"}}]})
 
     def find(self, namespace, name):
         return next((x for x in self.pods if (x["metadata"]["namespace"], x["metadata"]["name"]) == (namespace, name)), None)
@@ -192,7 +200,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def listed(self, namespace):
         labels, fields = (self.query.get(key, [""])[0] for key in ("labelSelector", "fieldSelector"))
         return [x for x in self.api.pods if namespace in (None, x["metadata"]["namespace"])
-                and (not labels or matches_labels(x["metadata"]["labels"], labels)) and (not fields or matches_fields(x, fields))]
+                and (not labels or matches_labels(x["metadata"]["labels"], labels))
+                and (not fields or matches_fields(x, fields))]
 
     # ---- exec
 
@@ -214,12 +223,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 socket.take(None)
             self.api.end.wait(1)
             return
-        process = self.api.nodes[where].start(self.query["command"], self.query.get("stdin") == ["true"])
+        stdin, tty = (self.query.get(key) == ["true"] for key in ("stdin", "tty"))
+        process = self.api.nodes[where].start(self.query["command"], stdin, tty)
         if process:
             socket.join(process)
         else:
-            socket.fail("InternalError", f'Internal error occurred: failed to exec in container: exec: "{self.query["command"][0]}": '
-                        "executable file not found in $PATH: unknown")
+            socket.fail("InternalError", "Internal error occurred: failed to exec in container: exec: "
+                        f'"{self.query["command"][0]}": executable file not found in $PATH: unknown')
 
 
 class WebSocket:
@@ -267,9 +277,10 @@ class WebSocket:
 
     def pump(self, channel, pipe):
         """What the process prints; it is read on when nobody takes it any more, as a container's shim does."""
-        while data := os.read(pipe.fileno(), 30000):
-            with contextlib.suppress(OSError):
-                self.send(OP_BINARY, bytes([channel]) + data)
+        with contextlib.suppress(OSError):  # of a terminal that nobody has any more
+            while data := os.read(pipe.fileno(), 30000):
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.send(OP_BINARY, bytes([channel]) + data)
 
     def listen(self, stdin):
         with contextlib.suppress(EOFError, OSError, ValueError):
@@ -281,12 +292,13 @@ class WebSocket:
     def join(self, process):
         threading.Thread(target=self.listen, args=[process.stdin], daemon=True).start()
         pumps = [threading.Thread(target=self.pump, args=args, daemon=True)
-                 for args in ((STDOUT, process.stdout), (STDERR, process.stderr))]
+                 for args in ((STDOUT, process.stdout), (STDERR, process.stderr)) if args[1]]
         for thread in pumps:
             thread.start()
         for thread in pumps:
             thread.join()
         code = process.wait()
+        code = 128 - code if code < 0 else code
         if code:
             self.fail("NonZeroExitCode", f"command terminated with non-zero exit code: {code}",
                       details={"causes": [{"reason": "ExitCode", "message": str(code)}]})
