@@ -356,6 +356,12 @@ def conntrack_count():
     return int(output("conntrack", "-C"))
 
 
+def conntrack_clashes():
+    """Entries that conntrack could not add as they were, since boot: two packets at once, and DNAT to different servers."""
+    text = output("conntrack", "-S")
+    return sum(int(n) for name in ("clash_resolve", "insert_failed") for n in re.findall(rf"\b{name}=(\d+)", text))
+
+
 def conntrack_flush():
     run("conntrack", "-F", check=False)
 

@@ -2,20 +2,14 @@
 """A and AAAA at one instant from one socket: conntrack's race with DNAT to two servers, and none with nodens."""
 import os
 import random
-import re
 
 import pytest
 
 from agent import cluster_corefile
-from lab import DNS4, conntrack_count, conntrack_flush, note, output
+from lab import DNS4, conntrack_clashes, conntrack_count, conntrack_flush, note
 from load import figures
 
 PAIRS = int(os.environ.get("PAIRS", 20000))
-
-
-def clashes():
-    text = output("conntrack", "-S")
-    return sum(int(n) for name in ("clash_resolve", "insert_failed") for n in re.findall(rf"\b{name}=(\d+)", text))
 
 
 CACHED = "www.example.org"
@@ -31,14 +25,14 @@ def send_pairs(lab, p1, *names):
     if os.cpu_count() < 2:
         pytest.skip("the race needs two CPUs")
     conntrack_flush()
-    complete, before = 0, clashes()
+    complete, before = 0, conntrack_clashes()
     for name in names:
         seen = figures(p1.output(lab.tool("pairs"), DNS4, name, PAIRS // len(names), timeout=120))
         assert seen["wrong"] == 0
         complete += seen["complete"]
         # The names before have taken its place in the cache.
         ask_both(p1)
-    return complete, clashes() - before
+    return complete, conntrack_clashes() - before
 
 
 def send_new_and_cached(lab, p1):
