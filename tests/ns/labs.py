@@ -4,9 +4,9 @@
 Files of MEASURING, and what is run once more, wait until nobody holds the lock of the file $NODENS_AFTER: tests/run holds it
 as long as guests are emulated, each of which takes a CPU.
 
-Contract: called by conftest.py for a pytest outside of any lab. The last line is "N passed, N failed, N skipped"; what
+Contract: called by harness.py for a pytest outside of any lab. The last line is "N passed, N failed, N skipped"; what
 failed beside others and passed alone is named as flaky above it, and counts as failed where CI is set in the environment.
-Results are also in build/junit/ns-FILE.xml, those of the second run in build/junit/ns-FILE-again.xml.
+Results are also in build/junit/FOLDER-FILE.xml, those of the second run in build/junit/FOLDER-FILE-again.xml.
 """
 import concurrent.futures
 import fcntl
@@ -20,7 +20,6 @@ import xml.etree.ElementTree
 
 import lab
 
-HERE = pathlib.Path(__file__).parent
 JUNIT = lab.BUILD / "junit"
 AT_A_TIME = 2
 # In the order in which they begin; the others come before them, LONG ones first.
@@ -53,10 +52,10 @@ class Result:
 
 def run_file(path, arguments, suffix="", quiet=True):
     """(what it printed, Result) of the tests of one file."""
-    junit = JUNIT / f"ns-{path.stem}{suffix}.xml"
+    junit = JUNIT / f"{path.parent.name}-{path.stem}{suffix}.xml"
     junit.unlink(missing_ok=True)
     cmd = [lab.PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short", "--no-header",
-           f"--rootdir={HERE}", f"--junitxml={junit}", "-o", "junit_family=xunit2", *arguments]
+           f"--rootdir={path.parent}", f"--junitxml={junit}", "-o", "junit_family=xunit2", *arguments]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if quiet else {}
     with lab.command(cmd, stdin=subprocess.DEVNULL, **pipe) as process:
         timer = threading.Timer(LIMIT_S, process.kill)

@@ -35,7 +35,7 @@ def outcome(tmp_path):
             path.write_text(textwrap.dedent(SAMPLE))
         clean = {key: value for key, value in os.environ.items()
                  if key not in ("CI", "NODENS_STRICT", "NODENS_SKIPS", "NODENS_LAB_DIR", "NODENS_AFTER")}
-        done = lab_module.run(lab_module.PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "conftest", *paths,
+        done = lab_module.run(lab_module.PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "harness", *paths,
                               "-k", expression, check=False, cwd=tmp_path, timeout=120,
                               env=clean | {"PYTHONPATH": os.path.dirname(__file__), "NODENS_BUILD": str(tmp_path)} | env)
         return done.stdout, done.returncode
