@@ -58,7 +58,7 @@ static const struct nodens_event *event_of(const struct wire_message *m, bool ip
 	return made;
 }
 
-static void assert_client(const struct event *e, bool ip6)
+static void assert_client(const struct watch_event *e, bool ip6)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -71,7 +71,7 @@ static void assert_client(const struct event *e, bool ip6)
 	assert_int_equal(e->server_port, 53);
 }
 
-static void assert_question(const struct event *e, const char *qname, uint16_t qtype)
+static void assert_question(const struct watch_event *e, const char *qname, uint16_t qtype)
 {
 	char text[DNS_NAME_TEXT];
 
@@ -92,7 +92,7 @@ static const struct wire_message reply = {
 
 static void test_queries(void **state)
 {
-	struct event e;
+	struct watch_event e;
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -110,7 +110,7 @@ static void test_replies(void **state)
 {
 	static const uint8_t kinds[] = { NODENS_EVENT_ANSWERED, NODENS_EVENT_RETURNED,
 					 NODENS_EVENT_AGENT };
-	struct event e;
+	struct watch_event e;
 
 	(void)state;
 	for (int i = 0; i < 6; i++) {
@@ -128,7 +128,7 @@ static void test_replies(void **state)
 static void test_unanswered(void **state)
 {
 	struct nodens_event *raw;
-	struct event e;
+	struct watch_event e;
 
 	(void)state;
 	raw = (struct nodens_event *)event_of(&query, false, 0, NODENS_EVENT_AGENT, true);
@@ -151,7 +151,7 @@ static void test_rcodes(void **state)
 {
 	struct wire_message m = { 7, DNS_QR | DNS_NXDOMAIN, "no.example.org.", 1, { NULL } };
 	struct nodens_event *raw;
-	struct event e;
+	struct watch_event e;
 
 	(void)state;
 	m.section[1] = "example.org. 30 IN SOA ns.example.org. h.example.org. 1 2 3 4 30";
@@ -176,7 +176,7 @@ static void test_rcodes(void **state)
 static void test_segments(void **state)
 {
 	struct nodens_event *raw;
-	struct event e;
+	struct watch_event e;
 
 	(void)state;
 	raw = (struct nodens_event *)event_of(&query, true, 0, NODENS_EVENT_TO_AGENT, false);
@@ -187,10 +187,10 @@ static void test_segments(void **state)
 }
 
 /* Cut at @len, in memory of its own: what is still there is as in the whole. */
-static void check_cut(const struct nodens_event *raw, size_t len, const struct event *whole)
+static void check_cut(const struct nodens_event *raw, size_t len, const struct watch_event *whole)
 {
 	struct nodens_event *cut = malloc(sizeof(*cut) + len);
-	struct event e;
+	struct watch_event e;
 
 	assert_non_null(cut);
 	memcpy(cut, raw, sizeof(*cut) + len);
@@ -212,7 +212,7 @@ static void check_cut(const struct nodens_event *raw, size_t len, const struct e
 
 static void test_cut(void **state)
 {
-	struct event whole;
+	struct watch_event whole;
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -226,7 +226,7 @@ static void test_cut(void **state)
 	}
 }
 
-static void assert_sound(const struct event *e)
+static void assert_sound(const struct watch_event *e)
 {
 	size_t at = 0;
 
@@ -248,7 +248,7 @@ static void test_random(void **state)
 			event_of(i & 1 ? &reply : &query, i & 2, 0, rand() % 8, i & 1);
 		size_t len = i % 3 ? sound->captured : rand() % 300;
 		struct nodens_event *raw = malloc(sizeof(*raw) + len);
-		struct event e;
+		struct watch_event e;
 
 		assert_non_null(raw);
 		if (i % 3) {

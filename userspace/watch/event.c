@@ -50,7 +50,7 @@ static bool decode_ip(const struct nodens_event *raw, struct served_addr *from,
 	return true;
 }
 
-static void decode_client(const struct nodens_event *raw, struct event *out)
+static void decode_client(const struct nodens_event *raw, struct watch_event *out)
 {
 	const uint8_t *ports = bytes(raw, raw->l4, 4);
 	struct served_addr from, to;
@@ -84,7 +84,7 @@ static uint16_t upper_rcode(struct dns_cursor *cur, unsigned int records)
 }
 
 static void decode_reply(struct dns_cursor *cur, uint16_t authority, uint16_t additional,
-			 struct event *out)
+			 struct watch_event *out)
 {
 	struct dns_rr rr;
 
@@ -100,7 +100,7 @@ static void decode_reply(struct dns_cursor *cur, uint16_t authority, uint16_t ad
 	out->ttl_s = cur->error ? 0 : rr.ttl_s;
 }
 
-static void decode_message(const uint8_t *msg, size_t len, struct event *out)
+static void decode_message(const uint8_t *msg, size_t len, struct watch_event *out)
 {
 	struct dns_cursor cur;
 	struct dns_name qname;
@@ -134,12 +134,12 @@ static void decode_message(const uint8_t *msg, size_t len, struct event *out)
 		decode_reply(&cur, authority, additional, out);
 }
 
-void event__decode(const struct nodens_event *raw, struct event *out)
+void event__decode(const struct nodens_event *raw, struct watch_event *out)
 {
 	size_t dns = raw->l4 + sizeof(struct udphdr);
 	bool segment = raw->flags & NODENS_EVENT_TCP && raw->kind != NODENS_EVENT_AGENT;
 
-	*out = (struct event){
+	*out = (struct watch_event){
 		.time_ns = raw->time_ns,
 		.ifindex = raw->ifindex,
 		.kind = raw->kind,

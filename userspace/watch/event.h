@@ -11,7 +11,8 @@
 #include "base/sockaddr.h"
 #include "dns/name.h"
 
-struct event {
+/* Not struct event, which is libevent's. */
+struct watch_event {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t ifindex;
 	uint8_t kind;	 /* enum nodens_event_kind */
@@ -43,6 +44,6 @@ struct event {
 };
 
 /* @raw: a record, with the @captured bytes that it says it has. All of *out is set. */
-void event__decode(const struct nodens_event *raw, struct event *out);
+void event__decode(const struct nodens_event *raw, struct watch_event *out);
 
 #endif /* NODENS_WATCH_EVENT_H */
