@@ -3,15 +3,12 @@
  * What is counted as it happens. Contract: metrics.h.
  */
 #include <errno.h>
-#include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "metrics_priv.h"
 
-#define PAGE_FRESH_NS	 (100 * NSEC_PER_MS)
-#define PAGE_FRESH_TIMES 20
 #define HEALTH_BUCKET_NS 250000 /* 0.00025 s */
 
 static void size_add(struct metrics_size *sizes, size_t size)
@@ -111,25 +108,15 @@ void metrics__close(struct metrics *m)
 	if (!m)
 		return;
 	metrics_unconfigure(m);
-	metrics_page__put(m->page);
+	page_cache__clear(&m->cache);
 	free(m->numbers);
 	free(m);
 }
 
-static void page_sent(const void *data, size_t len, void *page)
+static int render(void *ctx, struct metrics_page *page)
 {
-	(void)data;
-	(void)len;
-	metrics_page__put(page);
-}
+	struct metrics *m = ctx;
 
-static int render(struct metrics *m)
-{
-	uint64_t began = loop__now(m->config.loop);
-	struct metrics_page *page = metrics_page__new();
-
-	if (!page)
-		return -ENOMEM;
 	if (m->config.before_page)
 		m->config.before_page(m->config.ctx);
 	metrics__settle(m);
@@ -137,31 +124,10 @@ static int render(struct metrics *m)
 	metrics_render_own(m, page);
 	metrics_render_upstreams(m, page);
 	metrics_render_probes(m, page);
-	if (page->failed) {
-		metrics_page__put(page);
-		return -ENOMEM;
-	}
-	metrics_page__put(m->page);
-	m->page = page;
-	m->page_ns = began;
-	m->page_took_ns = loop__now(m->config.loop) - began;
 	return 0;
 }
 
 int metrics__scrape(struct metrics *m, struct evbuffer *out)
 {
-	uint64_t fresh = PAGE_FRESH_TIMES * m->page_took_ns;
-	int ret = 0;
-
-	if (fresh < PAGE_FRESH_NS)
-		fresh = PAGE_FRESH_NS;
-	if (!m->page || loop__now(m->config.loop) - m->page_ns >= fresh)
-		ret = render(m);
-	if (ret)
-		return ret;
-	m->page->refs++;
-	if (!evbuffer_add_reference(out, m->page->text, m->page->len, page_sent, m->page))
-		return 0;
-	m->page->refs--;
-	return -ENOMEM;
+	return page_cache__get(&m->cache, m->config.loop, render, m, out);
 }

@@ -210,10 +210,7 @@ struct evbuffer;
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/*
- * Appends the page. It is rendered again when the last one is older than 100 ms and than twenty
- * times what it took: whoever asks all the time costs a twentieth of a CPU at most. 0 or -ENOMEM.
- */
+/* Appends the page, which page_cache.h keeps for a while. 0 or -ENOMEM. */
 int metrics__scrape(struct metrics *m, struct evbuffer *out);
 
 #endif /* NODENS_METRICS_H */

@@ -10,6 +10,7 @@
 
 #include "observe/metrics.h"
 #include "observe/metrics_page.h"
+#include "observe/page_cache.h"
 
 /* CoreDNS' size buckets; the last is for all above. */
 #define METRICS_SIZE_BOUNDS                                                                    \
@@ -113,8 +114,7 @@ struct metrics {
 	uint64_t health[METRICS_HEALTH_BUCKETS + 1], health_ns, health_failed;
 	char config_hash[129];
 
-	struct metrics_page *page; /* the last one rendered */
-	uint64_t page_ns, page_took_ns;
+	struct page_cache cache;
 };
 
 /* metrics_counters.c: the series of these numbers; always one. */
