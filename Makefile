@@ -67,6 +67,9 @@ $(BUILD)/userspace/%.o: userspace/%.c Makefile | $(SKEL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) -c $< -o $@
 
+# The page that the agent serves is taken in as it is (.incbin).
+$(BUILD)/userspace/observe/page.o: userspace/observe/page.html
+
 # What the binary says that it is; packagers say it themselves. Written only when it changes.
 VERSION  ?= 0.4.0
 REVISION ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null)

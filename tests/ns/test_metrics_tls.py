@@ -69,6 +69,7 @@ def test_page(start, files, certificates):
     status, page = curl(certificates)
     assert status == 0 and "coredns_build_info" in page and page.endswith("\n")
     assert curl(certificates, path="elsewhere") == (0, "404 Not Found\n")
+    assert "<title>nodens</title>" in curl(certificates, path="")[1] and '"schema":1' in curl(certificates, path="status.json")[1]
     assert http(f"http://{METRICS}/metrics")[0] == 0, "nothing in the clear"
     assert http(f"http://{HEALTH}/health") == (200, "OK"), "probes as before"
     assert curl(certificates, "--tlsv1.2", "--tls-max", "1.2")[0] == 0
@@ -104,7 +105,8 @@ def test_clients(start, files, certificates, kind, nobody, stranger):
     ca = ["-client-ca-file", certificates.pem("ca")] if "Verify" in kind else []
     start(*files.flags, "-client-auth-type", kind, *ca)
     assert curl(certificates, *as_client(certificates, "client"))[0] == 0
-    assert (curl(certificates)[0] == 0) == nobody
+    for path in "metrics", "", "status.json":
+        assert (curl(certificates, path=path)[0] == 0) == nobody
     assert (curl(certificates, *as_client(certificates, "stranger"))[0] == 0) == stranger
 
 

@@ -66,6 +66,7 @@ static void on_second(void *arg, uint64_t now)
 	observe_tick(agent->observe);
 	generation_tick(agent->gen, now);
 	publish_second(agent->publish, now);
+	figures_second(agent->figures, agent->publish);
 	if (lifecycle_stopping(agent->lifecycle))
 		return;
 	lifecycle_tick(agent->lifecycle, now);

@@ -13,6 +13,7 @@
 #include "agent/counters_map.h"
 #include "agent/device_board.h"
 #include "agent/devices.h"
+#include "agent/figures.h"
 #include "agent/generation.h"
 #include "agent/lifecycle.h"
 #include "agent/local_link.h"
@@ -43,6 +44,7 @@ struct agent {
 	struct store *store;
 	struct pods *pods;
 	struct metrics_source *metrics;
+	struct figures *figures; /* of the page */
 	struct observe *observe;
 	struct generation *gen; /* the configuration at work; older ones drain */
 	struct steering *steering;
@@ -57,7 +59,7 @@ struct agent {
 /* wiring.c: what answers, and what is shown of it */
 int agent_open_store(struct agent *agent);
 int agent_open_pods(struct agent *agent);
-int agent_open_observe(struct agent *agent); /* metrics, too */
+int agent_open_observe(struct agent *agent); /* metrics and figures, too */
 void agent_close_observe(struct agent *agent);
 /* Takes @cf over, on failure as well; at work from now on. */
 int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan);
@@ -72,6 +74,9 @@ int agent_open_publish(struct agent *agent, struct error *err);
 /* Standing by there is nothing but that. */
 void agent_open_publish_standby(struct agent *agent);
 void agent_close_publish(struct agent *agent, bool remove);
+
+/* wiring_figures.c: what the page shows of it. -ENOMEM. */
+int agent_open_figures(struct agent *agent);
 
 /* wiring_ways_in.c: by which queries come */
 int agent_open_steering(struct agent *agent, const struct plan *plan);

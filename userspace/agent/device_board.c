@@ -168,6 +168,12 @@ void device_board_excluded(struct device_board *board, const struct netdev *devi
 	put(board, row);
 }
 
+const struct publish_device *device_board_rows(const struct device_board *board, uint32_t *n)
+{
+	*n = board ? board->n : 0;
+	return board ? board->rows : NULL;
+}
+
 void device_board_remove(struct device_board *board, uint32_t ifindex)
 {
 	struct publish_device *row = board ? find(board, ifindex) : NULL;

@@ -32,6 +32,8 @@ void device_board_ahead(struct device_board *board, const struct netdev *device,
 /* It would be attached to, but for -exclude. */
 void device_board_excluded(struct device_board *board, const struct netdev *device,
 			   uint64_t now_ns);
+/* @n rows, of which some are PUBLISH_NO_DEVICE; until the next change. @board may be NULL. */
+const struct publish_device *device_board_rows(const struct device_board *board, uint32_t *n);
 void device_board_remove(struct device_board *board, uint32_t ifindex);
 
 #endif /* NODENS_DEVICE_BOARD_H */

@@ -177,7 +177,7 @@ int observe_configure(struct observe *observe, const struct corefile *cf)
 		return n;
 	if (!endpoints__configure(observe->endpoints, cf, addrs, n))
 		return 0;
-	log_error("out of memory: some of /health, /ready and /metrics may be missing");
+	log_error("out of memory: some of /health, /ready, /metrics and the page may be missing");
 	return -ENOMEM;
 }
 
@@ -189,6 +189,7 @@ int observe_open(const struct observe_config *config, struct observe **out)
 		.loop = config->loop,
 		.metrics = config->metrics,
 		.ready = config->ready,
+		.figures = config->figures,
 		.bound = on_bound,
 		.tls = &config->opts->metrics_tls,
 		.tls_loaded = on_tls_loaded,

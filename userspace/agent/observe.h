@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What is logged and shown of the agent at work: /health, /ready and /metrics, the lines of the log
- * and errors plugins.
+ * What is logged and shown of the agent at work: /health, /ready, /metrics and the page, the lines
+ * of the log and errors plugins.
  *
  * Contract: those lines go to stdout as CoreDNS words them, so that what reads its log reads this
  * one.
@@ -18,7 +18,8 @@ struct observe_config {
 	const struct run_options *opts;
 	struct agent_stats *stats;
 	struct metrics *metrics;
-	bool (*ready)(void *ctx, char *why); /* as in struct endpoints_config */
+	bool (*ready)(void *ctx, char *why);		 /* as in struct endpoints_config */
+	int (*figures)(void *ctx, struct evbuffer *out); /* the same */
 	/* The pod that @client is; false: not known. */
 	bool (*pod)(void *ctx, const struct client *client, struct pod_name *out);
 	void *ctx;

@@ -113,14 +113,15 @@ static bool grow(struct publish *publish)
 	uint32_t cap = publish->cap_upstreams ? 2 * publish->cap_upstreams : FIRST_UPSTREAMS;
 	struct upstream_entry *more = realloc(publish->upstreams, cap * sizeof(*more));
 	struct table table = { .fd = -1 };
-	int ret;
+	int ret = 0;
 
 	if (!more)
 		return false;
 	publish->upstreams = more;
 	publish->cap_upstreams = cap;
-	ret = table__create(&table, publish->config.dir, PUBLISH_UPSTREAMS,
-			    sizeof(struct publish_upstream), cap, publish->config.mmapable);
+	if (publish->config.dir[0])
+		ret = table__create(&table, publish->config.dir, PUBLISH_UPSTREAMS,
+				    sizeof(struct publish_upstream), cap, publish->config.mmapable);
 	if (ret)
 		log_debug("the table of upstreams: %s", strerror(-ret));
 	table__close(&publish->upstream_table);
@@ -265,6 +266,23 @@ void publish_second(struct publish *publish, uint64_t now)
 		publish_upstreams(publish);
 }
 
+const struct publish_info *publish_info(const struct publish *publish)
+{
+	return &publish->info;
+}
+
+const struct publish_base *publish_reading(const struct publish *publish, unsigned int back)
+{
+	if (!publish || back >= READINGS || back >= publish->n_readings)
+		return NULL;
+	return &publish->reading[(publish->n_readings - 1 - back) % READINGS];
+}
+
+const struct publish_upstream *publish_upstream(const struct publish *publish, uint32_t index)
+{
+	return index < publish->n_upstreams ? &publish->upstreams[index].row : NULL;
+}
+
 void publish_missed(struct publish *publish, uint64_t now, uint64_t duration_ns)
 {
 	if (publish)
@@ -274,23 +292,24 @@ void publish_missed(struct publish *publish, uint64_t now, uint64_t duration_ns)
 int publish_open(const struct publish_config *config, uint64_t now, struct publish **out)
 {
 	struct publish *publish = calloc(1, sizeof(*publish));
-	int ret = publish ? 0 : -ENOMEM;
+	int ret = 0;
 
 	*out = NULL;
-	if (!ret) {
+	if (publish) {
 		publish->config = *config;
 		publish->info_table.fd = publish->upstream_table.fd = -1;
+	}
+	if (!publish || (config->upstream && !grow(publish))) {
+		log_warn("nodens status will know little of this agent: out of memory");
+		publish_close(publish, false);
+		return -ENOMEM;
+	}
+	if (config->dir[0])
 		ret = table__create(&publish->info_table, config->dir, config->info_table,
 				    sizeof(publish->info), 1, config->mmapable);
-	}
-	if (!ret && config->upstream && !grow(publish))
-		ret = -ENOMEM;
-	if (ret) {
+	if (ret)
 		log_warn("nodens status will know little of this agent: %s/%s: %s", config->dir,
 			 config->info_table, strerror(-ret));
-		publish_close(publish, false);
-		return ret;
-	}
 	publish->info.pid = getpid();
 	publish->info.started_ns = now;
 	gethostname(publish->info.node, sizeof(publish->info.node) - 1);

@@ -3,7 +3,8 @@
  * What the agent says of itself, each second: the tables of publish/records.h but that of devices.
  *
  * Contract: nothing waits for who reads, and a table that cannot be made is a line in the log, no
- * more. Nothing of it is on the way of an answer from the kernel.
+ * more: what is in it is known to the agent itself all the same. Nothing of it is on the way of an
+ * answer from the kernel.
  */
 #ifndef NODENS_AGENT_PUBLISH_H
 #define NODENS_AGENT_PUBLISH_H
@@ -13,7 +14,7 @@
 #include "upstream/upstream.h"
 
 struct publish_config {
-	const char *dir; /* where the tables are */
+	const char *dir; /* where the tables are; "": nowhere */
 	bool mmapable;
 	const char *info_table;
 	const struct agent_stats *stats;
@@ -29,11 +30,17 @@ struct publish_config {
 
 struct publish;
 
-/* -errno: it has been logged, and *out is NULL, which all of these take. */
+/* -ENOMEM: it has been logged, and *out is NULL, which all of these take. */
 int publish_open(const struct publish_config *config, uint64_t now_ns, struct publish **out);
 /* @remove: nobody is to read it any more. */
 void publish_close(struct publish *publish, bool remove);
 void publish_second(struct publish *publish, uint64_t now_ns);
+/* As it was said last. */
+const struct publish_info *publish_info(const struct publish *publish);
+/* The @back-th reading of the counters before the newest (0), ten at most; NULL: there is none. */
+const struct publish_base *publish_reading(const struct publish *publish, unsigned int back);
+/* NULL: there are no more. */
+const struct publish_upstream *publish_upstream(const struct publish *publish, uint32_t index);
 /* The agent has answered after it asked an upstream. */
 void publish_missed(struct publish *publish, uint64_t now_ns, uint64_t duration_ns);
 

@@ -177,6 +177,11 @@ static bool pod_of(void *ctx, const struct client *client, struct pod_name *out)
 	       pods__find(agent->pods, &addr, agent_device_of(agent, &client->peer.sa), out);
 }
 
+static int read_figures(void *ctx, struct evbuffer *out)
+{
+	return figures_get(((struct agent *)ctx)->figures, out);
+}
+
 int agent_open_observe(struct agent *agent)
 {
 	struct metrics_source_config metrics = {
@@ -195,11 +200,14 @@ int agent_open_observe(struct agent *agent)
 		.opts = agent->opts,
 		.stats = agent->counters.stats,
 		.ready = agent_ready,
+		.figures = read_figures,
 		.pod = pod_of,
 		.ctx = agent,
 	};
 	int ret = metrics_source_open(&metrics, &agent->metrics);
 
+	if (!ret)
+		ret = agent_open_figures(agent);
 	if (!ret) {
 		observe.metrics = metrics_source_metrics(agent->metrics);
 		ret = observe_open(&observe, &agent->observe);
@@ -212,8 +220,10 @@ int agent_open_observe(struct agent *agent)
 void agent_close_observe(struct agent *agent)
 {
 	observe_close(agent->observe);
+	figures_close(agent->figures);
 	metrics_source_close(agent->metrics);
 	agent->observe = NULL;
+	agent->figures = NULL;
 	agent->metrics = NULL;
 }
 

@@ -164,7 +164,7 @@ int agent_open_publish(struct agent *agent, struct error *err)
 	else
 		set_run_dir(agent);
 	ret = open_counters(agent, config.mmapable, err);
-	if (ret || !agent->publish_dir[0])
+	if (ret)
 		return ret;
 	config.stats = agent->counters.stats;
 	publish_open(&config, loop__now(&agent->loop), &agent->publish);
@@ -193,8 +193,6 @@ void agent_open_publish_standby(struct agent *agent)
 	};
 
 	set_run_dir(agent);
-	if (!agent->publish_dir[0])
-		return;
 	publish_open(&config, loop__now(&agent->loop), &agent->publish);
 	publish_second(agent->publish, loop__now(&agent->loop));
 }

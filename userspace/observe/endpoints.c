@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * /health, /ready, /metrics. Contract: endpoints.h.
+ * /health, /ready, /metrics, the page. Contract: endpoints.h.
  */
 #include "observe/endpoints.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/page.h"
 #include "observe/tls_server.h"
 
 #define CHECK_TIMEOUT_S 3
@@ -50,6 +51,27 @@ static void on_metrics(void *ctx, struct http_reply *reply)
 	reply->type = METRICS_CONTENT_TYPE;
 	if (metrics__scrape(ep->config.metrics, reply->body))
 		reply->status = 500;
+}
+
+static void on_page(void *ctx, struct http_reply *reply)
+{
+	(void)ctx;
+	page__reply(reply);
+}
+
+static void on_figures(void *ctx, struct http_reply *reply)
+{
+	struct endpoints *ep = ctx;
+	int ret = ep->config.figures(ep->config.ctx, reply->body);
+
+	reply->headers = PAGE_HEADERS;
+	if (!ret) {
+		reply->type = "application/json";
+		return;
+	}
+	reply->status = ret == -EAGAIN ? 503 : 500;
+	if (ret == -EAGAIN)
+		evbuffer_add_printf(reply->body, "standing by: another agent runs on this node\n");
 }
 
 /* ---- the check of our own /health ---- */
@@ -172,6 +194,10 @@ static int serve_metrics(struct endpoints *ep, const struct corefile *cf,
 		return 0;
 	}
 	ret = http__serve(ep->http, addr, "/metrics", on_metrics, ep);
+	if (!ret && ep->config.figures)
+		ret = http__serve(ep->http, addr, "/", on_page, ep);
+	if (!ret && ep->config.figures)
+		ret = http__serve(ep->http, addr, "/status.json", on_figures, ep);
 	if (!ret && ep->config.tls->enabled)
 		http__secure(ep->http, addr);
 	return ret;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * What the Corefile's health, ready and prometheus directives ask for: /health, /ready and /metrics
- * at their addresses, and a check of /health each second, as CoreDNS has it.
+ * at their addresses, and a check of /health each second, as CoreDNS has it. Where /metrics is,
+ * there are the page at / (page.html) and its figures, /status.json.
  *
  * Contract: single-threaded, of an event loop; no logging. An address that cannot be bound is told
  * once and tried again each second (endpoints__tick); DNS does not depend on it.
@@ -26,6 +27,11 @@ struct endpoints_config {
 	 * missing, as zones: "cluster.local.,in-addr.arpa.". False while the agent is leaving.
 	 */
 	bool (*ready)(void *ctx, char *why);
+	/*
+	 * Appends /status.json. 0, -ENOMEM, or -EAGAIN: nothing is at work, 503. NULL: there is
+	 * neither that nor the page.
+	 */
+	int (*figures)(void *ctx, struct evbuffer *out);
 	/* As in struct http_config. */
 	void (*bound)(void *ctx, const char *addr, int error);
 	/* How /metrics is served; outlives the endpoints. */

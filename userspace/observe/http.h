@@ -32,10 +32,11 @@
 struct http;
 struct tls_server;
 
-/* Filled in by a handler; preset: 200, "text/plain; charset=utf-8", an empty body. */
+/* Filled in by a handler; preset: 200, "text/plain; charset=utf-8", no headers, an empty body. */
 struct http_reply {
 	unsigned int status;
-	const char *type; /* a string that lives for ever */
+	/* Strings that live for ever. @headers: more of them, each with its CRLF. */
+	const char *type, *headers;
 	struct evbuffer *body;
 };
 typedef void (*http_handler)(void *ctx, struct http_reply *reply);

@@ -70,10 +70,10 @@ static void send_reply(struct http_conn *conn, const struct http_reply *reply, b
 
 	evbuffer_add_printf(out,
 			    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-			    "%sConnection: close\r\n\r\n",
+			    "%s%sConnection: close\r\n\r\n",
 			    reply->status, reason(reply->status), reply->type,
 			    evbuffer_get_length(reply->body),
-			    reply->status == 405 ? "Allow: GET, HEAD\r\n" : "");
+			    reply->status == 405 ? "Allow: GET, HEAD\r\n" : "", reply->headers);
 	if (!head)
 		evbuffer_add_buffer(out, reply->body);
 	conn->replied = true;
@@ -106,7 +106,7 @@ static unsigned int parse_line(char *line, bool *head, const char **path)
 /* @line NULL: the request is not one, and @status says why. */
 static void answer(struct http_conn *conn, char *line, unsigned int status)
 {
-	struct http_reply reply = { status, "text/plain; charset=utf-8", evbuffer_new() };
+	struct http_reply reply = { status, "text/plain; charset=utf-8", "", evbuffer_new() };
 	const struct http_route *route = NULL;
 	const char *path = NULL;
 	bool head = false;

@@ -113,6 +113,20 @@ void metrics__close(struct metrics *m)
 	free(m);
 }
 
+void metrics__rcodes(struct metrics *m, uint64_t n[RCODE_COUNT])
+{
+	const struct registry *zones = &m->registry[SERIES_ZONE];
+
+	metrics__settle(m);
+	memset(n, 0, RCODE_COUNT * sizeof(*n));
+	for (size_t i = 0; i < zones->len; i++) {
+		const struct zone_counters *zone = zones->list[i]->zone;
+
+		for (int k = 0; zone && k < PLUGIN_COUNT * RCODE_COUNT; k++)
+			n[k % RCODE_COUNT] += zone->responses[k / RCODE_COUNT][k % RCODE_COUNT];
+	}
+}
+
 static int render(void *ctx, struct metrics_page *page)
 {
 	struct metrics *m = ctx;

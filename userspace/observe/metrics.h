@@ -204,6 +204,9 @@ uint32_t metrics__series_lacking(const struct metrics *m);
 /* Takes in what the programs have counted. Rendering does it. */
 void metrics__settle(struct metrics *m);
 
+/* All answers so far by rcode: the sums of coredns_dns_responses_total, kernel's included. */
+void metrics__rcodes(struct metrics *m, uint64_t n[RCODE_COUNT]);
+
 /* ---- the page ---- */
 
 struct evbuffer;

@@ -50,7 +50,7 @@ static bool reserve(struct metrics_page *page, size_t more)
 	return true;
 }
 
-static void add(struct metrics_page *page, const char *text, size_t len)
+void metrics_page__add(struct metrics_page *page, const char *text, size_t len)
 {
 	if (!reserve(page, len))
 		return;
@@ -60,7 +60,7 @@ static void add(struct metrics_page *page, const char *text, size_t len)
 
 static void add_text(struct metrics_page *page, const char *text)
 {
-	add(page, text, strlen(text));
+	metrics_page__add(page, text, strlen(text));
 }
 
 void metrics_page__head(struct metrics_page *page, const char *name, const char *type,
@@ -115,7 +115,7 @@ void metrics_page__u64(struct metrics_page *page, const char *name, const char *
 
 	text[n++] = '\n';
 	add_name(page, name, suffix, labels, extra);
-	add(page, text, n);
+	metrics_page__add(page, text, n);
 }
 
 void metrics_page__real(struct metrics_page *page, const char *name, const char *suffix,
@@ -125,7 +125,7 @@ void metrics_page__real(struct metrics_page *page, const char *name, const char 
 	int n = snprintf(text, sizeof(text), "%.17g\n", value);
 
 	add_name(page, name, suffix, labels, extra);
-	add(page, text, (size_t)n);
+	metrics_page__add(page, text, (size_t)n);
 }
 
 void metrics_page__ns(struct metrics_page *page, const char *name, const char *suffix,
@@ -139,7 +139,7 @@ void metrics_page__ns(struct metrics_page *page, const char *name, const char *s
 		text[n++] = (char)('0' + ns / unit % 10);
 	text[n++] = '\n';
 	add_name(page, name, suffix, labels, extra);
-	add(page, text, n);
+	metrics_page__add(page, text, n);
 }
 
 void metrics_page__escape(const char *text, char *out, size_t size)

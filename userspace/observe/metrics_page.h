@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A page of Prometheus' text format in one growing piece of memory.
+ * A page in one growing piece of memory, most of all of Prometheus' text format.
  *
  * Contract: appends stick: out of memory is seen at the end, in `failed`. Pages are counted
  * references, so several clients can be sent the same one.
@@ -22,6 +22,7 @@ struct metrics_page {
 struct metrics_page *metrics_page__new(void); /* one reference; NULL: out of memory */
 void metrics_page__put(struct metrics_page *page);
 
+void metrics_page__add(struct metrics_page *page, const char *text, size_t len);
 /* "# HELP" and "# TYPE"; @type: "counter", "gauge", "histogram". */
 void metrics_page__head(struct metrics_page *page, const char *name, const char *type,
 			const char *help);

@@ -4,8 +4,7 @@
  */
 #include "status/status.h"
 
-/* What the programs handed to the cluster's DNS. */
-static uint64_t passed_on(const uint64_t kernel[NODENS_CTR_COUNT])
+uint64_t status__passed_on(const struct publish_base *at)
 {
 	static const enum nodens_counter counters[] = {
 		NODENS_CTR_STEER_OFF,	   NODENS_CTR_STEER_DEAD,  NODENS_CTR_STEER_HUNG,
@@ -15,13 +14,13 @@ static uint64_t passed_on(const uint64_t kernel[NODENS_CTR_COUNT])
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		sum += kernel[counters[i]];
+		sum += at->kernel[counters[i]];
 	return sum;
 }
 
-static uint64_t hits(const uint64_t kernel[NODENS_CTR_COUNT])
+uint64_t status__hits(const struct publish_base *at)
 {
-	return kernel[NODENS_CTR_HIT] + kernel[NODENS_CTR_HIT_TC];
+	return at->kernel[NODENS_CTR_HIT] + at->kernel[NODENS_CTR_HIT_TC];
 }
 
 static double per_second(uint64_t now, uint64_t before, double seconds)
@@ -37,8 +36,8 @@ void status__rates_between(struct status_rates *rates, const struct publish_base
 	if (after->at_ns <= before->at_ns)
 		return;
 	rates->seconds = s;
-	rates->kernel = per_second(hits(after->kernel), hits(before->kernel), s);
-	rates->passed = per_second(passed_on(after->kernel), passed_on(before->kernel), s);
+	rates->kernel = per_second(status__hits(after), status__hits(before), s);
+	rates->passed = per_second(status__passed_on(after), status__passed_on(before), s);
 	rates->agent =
 		per_second(after->agent[AGENT_STAT_QUERIES], before->agent[AGENT_STAT_QUERIES], s);
 	rates->servfail = per_second(after->agent[AGENT_STAT_SERVFAIL],

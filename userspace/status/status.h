@@ -55,6 +55,9 @@ struct status {
 /* What others do and left here: has_standby and standby_pid; notrack, of an info that is known. */
 void status__find_standby(struct status *status);
 void status__find_notrack(struct status *status);
+/* What the programs answered, and what they handed on: to the cluster's DNS, most often. */
+uint64_t status__hits(const struct publish_base *at);
+uint64_t status__passed_on(const struct publish_base *at);
 /* All but from_agent; nothing where no time lies between. */
 void status__rates_between(struct status_rates *rates, const struct publish_base *before,
 			   const struct publish_base *after);
