@@ -219,14 +219,18 @@ def test_one_of_three_hangs(kubectl, agent_a, shell):
     kubectl.use(shell)
     kubectl.api.hanging = {"node-c"}
     begun = time.monotonic()
-    done = kubectl("status", "--timeout", "3")
-    assert 3 <= time.monotonic() - begun < 15 and done.returncode == 5
+    done = kubectl("status", "--timeout", "8")
+    assert 8 <= time.monotonic() - begun < 30 and done.returncode == 5
     lines = done.stdout.splitlines()
-    assert lines[3].startswith("node-c") and lines[3].endswith("no answer within 3 s")
+    assert lines[3].startswith("node-c") and lines[3].endswith("no answer within 8 s")
     assert lines[4].split()[:3] == ["total", "2/3", "1/3"] and lines[4].endswith("1 without an answer")
-    done = kubectl("stats", "--all", "--json", env={"NODENS_TIMEOUT": "3"})
+
+
+def test_one_of_three_hangs_in_json(kubectl, agent_a):
+    kubectl.api.hanging = {"node-c"}
+    done = kubectl("stats", "--all", "--json", env={"NODENS_TIMEOUT": "8"})
     assert [json.loads(line)["node"] for line in done.stdout.splitlines()] == ["node-a", "node-b"]
-    assert done.returncode == 5 and done.stderr.strip().endswith("node-c: no answer within 3 s")
+    assert done.returncode == 5 and done.stderr.strip().endswith("node-c: no answer within 8 s")
 
 
 def test_what_watches_hangs(kubectl):
