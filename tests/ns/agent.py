@@ -121,7 +121,7 @@ class Nodens:
         before = self.stat(counter, missing=None)
         if before is None or not probe.says("192.0.2.99", unique("wild.example.org"), server=server, timeout=1):
             return False
-        return self.stat(counter) > before
+        return self.stat(counter, missing=0) > before
 
     @property
     def pid(self):
