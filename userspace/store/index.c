@@ -150,6 +150,12 @@ static int probe_begin(const struct index *index, uint64_t hash, struct probe *p
 	return probe_read(index, p);
 }
 
+void index__expect(const struct index *index, uint64_t hash)
+{
+	if (index->mem)
+		__builtin_prefetch(&index->mem[hash >> index->shift]);
+}
+
 /* 1: there is another bucket, now read; 0: that was the last. */
 static int probe_next(const struct index *index, struct probe *p)
 {

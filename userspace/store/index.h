@@ -31,6 +31,8 @@ uint32_t index__buckets(uint64_t entries);
 int index__open(int fd, bool mapped, struct index **out);
 void index__close(struct index *index);
 
+/* It will be asked for soon: a hint to the processor. */
+void index__expect(const struct index *index, uint64_t hash);
 /*
  * @hash names @slot from now on, whatever it named before. -ENOSPC: all places that it may have are
  * taken (NODENS_INDEX_STEPS); at the load that index__buckets() allows that is so for about 4 of a

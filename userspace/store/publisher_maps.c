@@ -98,6 +98,11 @@ static void sample_shadow(struct publisher *publisher, uint32_t number,
 
 /* ---- the index ---- */
 
+static void expect(struct publisher *publisher, uint64_t hash)
+{
+	index__expect(maps_of(publisher)->index, hash);
+}
+
 static int publish(struct publisher *publisher, uint64_t hash, uint32_t number)
 {
 	return index__set(maps_of(publisher)->index, hash, number);
@@ -175,6 +180,7 @@ static const struct publisher_ops shared = {
 	.write = write_shared,
 	.load = load_shared,
 	.sample = slot_sample_in_place,
+	.expect = expect,
 	.publish = publish,
 	.withdraw = withdraw,
 	.names = names,
@@ -193,6 +199,7 @@ static const struct publisher_ops shadowed = {
 	.write = write_shadow,
 	.load = load_shadow,
 	.sample = sample_shadow,
+	.expect = expect,
 	.publish = publish,
 	.withdraw = withdraw,
 	.names = names,

@@ -41,6 +41,12 @@ static int load_none(struct publisher *publisher, uint32_t number, struct nodens
 	return 0;
 }
 
+static void expect_none(struct publisher *publisher, uint64_t hash)
+{
+	(void)publisher;
+	(void)hash;
+}
+
 static int publish_none(struct publisher *publisher, uint64_t hash, uint32_t number)
 {
 	(void)publisher;
@@ -109,6 +115,7 @@ static const struct publisher_ops none = {
 	.write = write_none,
 	.load = load_none,
 	.sample = slot_sample_in_place,
+	.expect = expect_none,
 	.publish = publish_none,
 	.withdraw = withdraw_none,
 	.names = names_none,

@@ -217,6 +217,8 @@ struct publisher_ops {
 	/* Hits and the time of the last. */
 	void (*sample)(struct publisher *publisher, uint32_t slot, const struct nodens_slot *at,
 		       uint32_t *hits, uint32_t *last_use);
+	/* @hash will be published or asked for soon: a hint. */
+	void (*expect)(struct publisher *publisher, uint64_t hash);
 	int (*publish)(struct publisher *publisher, uint64_t hash, uint32_t slot);
 	int (*withdraw)(struct publisher *publisher, uint64_t hash);		  /* not there: 0 */
 	bool (*names)(struct publisher *publisher, uint64_t hash, uint32_t slot); /* still? */
@@ -287,6 +289,11 @@ static inline void slot_sample(const struct store *store, uint32_t slot, uint32_
 				      last_use);
 }
 
+static inline void index_expect(const struct store *store, uint64_t hash)
+{
+	store->publisher->ops->expect(store->publisher, hash);
+}
+
 static inline int index_publish(const struct store *store, uint64_t hash, uint32_t slot)
 {
 	return store->publisher->ops->publish(store->publisher, hash, slot);
@@ -320,6 +327,8 @@ static inline enum part_queue slot_queue(uint32_t slot)
 /* table.c: hash -> slot */
 int table_open(struct table *table, uint32_t n_max);
 void table_close(struct table *table);
+/* It will be asked for soon: a hint to the processor. */
+void table_expect(const struct store *store, uint64_t hash);
 uint32_t table_find(const struct store *store, uint64_t hash); /* STORE_NONE */
 void table_set(struct store *store, uint64_t hash, uint32_t slot);
 void table_remove(struct store *store, uint64_t hash);

@@ -52,6 +52,11 @@ static uint32_t position(const struct store *store, uint64_t hash)
 	return at;
 }
 
+void table_expect(const struct store *store, uint64_t hash)
+{
+	__builtin_prefetch(&store->table.slots[home(&store->table, hash)]);
+}
+
 uint32_t table_find(const struct store *store, uint64_t hash)
 {
 	return ~store->table.slots[position(store, hash)];
