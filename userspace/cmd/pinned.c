@@ -145,7 +145,7 @@ static bool read_slot(struct pinned *pinned, struct pinned_entry *entry)
  * By now the entry may be in another slot, and this one another question's: the
  * hash tells, and the index says where it is.
  */
-static bool find_slot(struct pinned *pinned, struct pinned_entry *entry)
+bool pinned__read(struct pinned *pinned, struct pinned_entry *entry)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t before = entry->number;
@@ -192,7 +192,7 @@ int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 		fprintf(stderr, "nodens %s: cannot read the index: %s\n", pinned->command,
 			strerror(-ret));
 	if (ret > 0)
-		*sound = find_slot(pinned, entry);
+		*sound = pinned__read(pinned, entry);
 	return ret;
 }
 

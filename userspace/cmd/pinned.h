@@ -62,6 +62,9 @@ void pinned__close(struct pinned *pinned);
  */
 int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound);
 
+/* entry->at and entry->number are from the index: the rest of it. False: it is none by now. */
+bool pinned__read(struct pinned *pinned, struct pinned_entry *entry);
+
 /* The sound slot for this question, expired or not; @name in lower case. */
 bool pinned__find(struct pinned *pinned, const struct dns_name *name, uint16_t qtype,
 		  uint8_t key_flags, struct pinned_entry *entry);

@@ -8,6 +8,7 @@
 #ifndef NODENS_CMD_STATUS_H
 #define NODENS_CMD_STATUS_H
 
+#include "datapath/datapath.h"
 #include "status/status.h"
 
 #define EXIT_DEGRADED	   1
@@ -19,6 +20,10 @@
  */
 int status__read(const char *bpffs, struct status *status);
 void status__free(struct status *status);
+
+/* The counters of the programs (@dp NULL: there are none) and the agent, as they are; no evictions.
+ */
+void status__counters(struct datapath *dp, const char *dir, struct publish_base *out);
 
 /* 0, EXIT_DEGRADED or EXIT_NOT_RUNNING; notices count for nothing. */
 int status__exit(const struct status *status, const struct problems *problems);

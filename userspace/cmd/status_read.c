@@ -125,13 +125,19 @@ static void read_agent_counters(const char *dir, uint64_t v[AGENT_FIRST_GAUGE])
 	table__close(&table);
 }
 
-static void read_counters(const struct status *status, struct datapath *dp, const char *dir,
-			  struct publish_base *out)
+void status__counters(struct datapath *dp, const char *dir, struct publish_base *out)
 {
-	*out = (struct publish_base){ .at_ns = monotonic_ns(), .evicted = status->info.evicted };
+	*out = (struct publish_base){ .at_ns = monotonic_ns() };
 	if (dp)
 		datapath__counters(dp, out->kernel);
 	read_agent_counters(dir, out->agent);
+}
+
+static void read_counters(const struct status *status, struct datapath *dp, const char *dir,
+			  struct publish_base *out)
+{
+	status__counters(dp, dir, out);
+	out->evicted = status->info.evicted;
 }
 
 /* The agent's reading of some ten seconds ago and one now; else two, a second apart. */

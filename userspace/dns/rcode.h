@@ -30,6 +30,12 @@ enum rcode {
 	RCODE_COUNT
 };
 
+/* Room for any of them: the lowest of the bits that say what a slot's reply is (nodens_slot.reply).
+ */
+#define RCODE_BITS 4
+
+_Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcodes");
+
 enum rcode rcode__of(uint16_t rcode);
 
 extern const char *const rcode_text[RCODE_COUNT]; /* "NOERROR", ..., "other" */

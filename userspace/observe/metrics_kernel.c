@@ -22,9 +22,6 @@ _Static_assert(NODENS_TIME_BUCKETS == HISTOGRAM_BUCKETS + 1, "durations are thos
 /* Who made the reply, and of cached ones which kind it is; below it the rcode. */
 enum made { MADE_CACHE_POSITIVE, MADE_CACHE_NEGATIVE, MADE_HOSTS, MADE_TEMPLATE, MADE_COUNT };
 
-#define RCODE_BITS 4
-
-_Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcodes");
 _Static_assert(MADE_COUNT << RCODE_BITS <= NODENS_SERIES_REPLIES, "replies");
 
 static enum made made_by(const struct metrics_kernel_entry *entry)

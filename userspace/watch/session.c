@@ -224,6 +224,12 @@ bool session__renew(struct session *session)
 	return true;
 }
 
+void session__set_one_in(struct session *session, uint32_t one_in)
+{
+	if (is_mine(session))
+		__atomic_store_n(&session->mine->filter.one_in, one_in, __ATOMIC_RELEASE);
+}
+
 int session__fd(const struct session *session)
 {
 	return ring_buffer__epoll_fd(session->ring);

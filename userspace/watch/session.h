@@ -39,6 +39,9 @@ void session__close(struct session *session); /* NULL: nothing */
  */
 bool session__renew(struct session *session);
 
+/* Of what its filter lets through, one in so many is drawn from here on; 1: each. */
+void session__set_one_in(struct session *session, uint32_t one_in);
+
 /* Readable when there are records; for poll() or a loop. */
 int session__fd(const struct session *session);
 /* All records that are there, at most @max (0: no limit). How many, or -errno. */
