@@ -14,7 +14,7 @@ endif
 
 BUILD    := build
 MULTI    := $(shell $(CC) -print-multiarch 2>/dev/null)
-LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -levent_openssl -lssl -lcrypto -lpcre2-8 -lldns -ljansson -lpthread
+LIBS     := -lbpf -lxdp -lmnl -levent_core -levent_extra -levent_openssl -lssl -lcrypto -lpcre2-8 -lldns -ljansson -lpthread -lm
 CFLAGS   ?= -O2 -g
 # Apart from CFLAGS, so that whoever sets those keeps it; tests/hardened looks at what comes out.
 HARDENING ?= -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2

@@ -26,6 +26,8 @@ static const struct command {
 	  "say how it goes on this node, and what is wrong" },
 	{ "explain", cmd_explain, "NAME [TYPE]",
 	  "say who answers a question on this node, and why" },
+	{ "top", cmd_top, "[--once] [--json]",
+	  "show what is asked most, by whom, and what takes long" },
 	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
 	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
 	{ "clients", cmd_clients, "[--json]", "print who asked, and which pods they are" },

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""nodens top: names, clients and rcodes against what dnsperf sent, at rates at which all is seen and at which samples are;
+beside a flood of a million names; driven in tmux, where the screen is looked at."""
+import collections
+import json
+import random
+import re
+import signal
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+from agent import NODENS, block, cluster_corefile
+from cluster import D
+from cni import Network
+from lab import POD_SIDE4, note, run, wait_until
+from load import dnsperf
+from test_status import schema
+
+SERVED = f"bind {POD_SIDE4}"
+COREFILE = block(".:53", SERVED, "cache 3600", "forward . 10.50.0.1")
+NAMES = 100
+
+
+def zipf_load(n, seed):
+    """So many queries for 100 names by Zipf's law, every fourth of which does not exist: [(name, type)]"""
+    names = [f"{'nx.' if i % 4 == 3 else ''}z{i}.example.org." for i in range(NAMES)]
+    return [(name, "A") for name in random.Random(seed).choices(names, [1 / (i + 1) for i in range(NAMES)], k=n)]
+
+
+class Top:
+    """`nodens top --json` beside what a test does; its objects."""
+    count = 0
+
+    def __init__(self, lab, *flags):
+        Top.count += 1
+        self.log, self.err = lab.dir / f"top{Top.count}.json", lab.dir / f"top{Top.count}.err"
+        with open(self.log, "wb") as log, open(self.err, "wb") as err:
+            self.process = subprocess.Popen([NODENS, "top", "--json", *map(str, flags)], stdout=log, stderr=err,
+                                            stdin=subprocess.DEVNULL)
+
+    def pages(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines(True) if line.endswith("\n")]
+
+    def wait(self, n):
+        wait_until(60, lambda: len(self.pages()) >= n, self.err.read_text)
+        return self.pages()
+
+    def rss(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(10) == 0, self.err.read_text()
+        validator = jsonschema.Draft7Validator(schema("top"))
+        pages = self.pages()
+        for page in pages:
+            validator.validate(page)
+        return pages
+
+
+@pytest.fixture
+def top(lab):
+    tops = []
+
+    def start(*flags):
+        tops.append(Top(lab, *flags))
+        return tops[-1]
+    yield start
+    for one in tops:
+        one.process.kill()
+        one.process.wait()
+
+
+def summed(pages, what, key="name", value="qps"):
+    """Over all intervals, in queries: {name: n}"""
+    sums = collections.Counter()
+    for page in pages:
+        for row in page[what]:
+            sums[row[key]] += row[value] * page["seconds"]
+    return sums
+
+
+def deviations(pages, what):
+    """Of the same sums, two standard deviations: {name: queries}"""
+    squares = collections.Counter()
+    for page in pages:
+        for row in page[what]:
+            squares[row["name"]] += (row["error"] * page["seconds"]) ** 2
+    return {name: square ** 0.5 for name, square in squares.items()}
+
+
+def ask(lab, cli, queries, rate):
+    sent = dnsperf(lab, cli, queries, "-q", 100, "-Q", rate)
+    assert (sent["Queries sent"], sent["Queries completed"]) == (len(queries), len(queries))
+
+
+def hot_and_flood(n_flood):
+    """Of six queries five are for names below one that does not exist, each of them once: [(name, type)]"""
+    hot = random.Random(7).choices([f"hot{i}.example.org." for i in range(10)], [1 / (i + 1) for i in range(10)], k=n_flood // 5)
+    for i, name in enumerate(hot):
+        yield from ((f"x{i}-{k}.flood.test.", "A") for k in range(5))
+        yield name, "A"
+
+
+def test_flood_of_a_million_names(serve, lab, cli, top):
+    """Memory stays what it is, and the ten that are asked all the time are on top, in order."""
+    serve(block("flood.test:53", SERVED, "template ANY ANY {\n    rcode NXDOMAIN\n}") + COREFILE)
+    watched = top("-n", 1000)
+    ask(lab, cli, list(hot_and_flood(100000)), 20000)
+    small = watched.rss()
+    load = list(hot_and_flood(1000000))
+    ask(lab, cli, load, 50000)
+    large = watched.rss()
+    watched.wait(len(watched.pages()) + 1)
+    pages = watched.end()
+    note(f"RSS {small} kB after 100,000 names, {large} after a million more; {len(pages)} intervals,"
+         f" {sum(page['sample']['lost'] for page in pages)} events lost")
+    assert large - small < 2048 and large < 32 << 10
+    busy = [page for page in pages if page["rates"]["queries"] > 40000 and page["sample"]["one_in"] > 1]
+    assert len(busy) >= 5
+    for page in busy:
+        assert page["names"][0]["name"] == "hot0.example.org."
+        assert {row["name"] for row in page["names"][:10]} == {f"hot{i}.example.org." for i in range(10)}
+    sent, seen = collections.Counter(name for name, _ in load), summed(busy, "names")
+    assert [name for name, _ in seen.most_common(10)] == [name for name, _ in sent.most_common(10)]
+
+
+@pytest.mark.parametrize("rate", (500, 5000, 50000))
+def test_the_ten_hottest(serve, lab, cli, top, rate):
+    """In their order, each within three times the error that is stated; up to 10,000 q/s there is none."""
+    serve(COREFILE)
+    ask(lab, cli, [(f"{'nx.' if i % 4 == 3 else ''}z{i}.example.org.", "A") for i in range(NAMES)], 500)
+    watched = top("-n", 1000)
+    watched.wait(1)
+    load = zipf_load(10 * rate if rate > 10000 else 3 * rate, rate)
+    ask(lab, cli, load, rate)
+    watched.wait(len(watched.pages()) + 2)
+    pages = watched.end()
+    assert not any(page["sample"]["lost"] for page in pages)
+    sent = collections.Counter(name for name, _ in load)
+    seen, stated = summed(pages, "names"), deviations(pages, "names")
+    hottest = [name for name, _ in seen.most_common(10)]
+    assert [sent[name] for name in hottest] == [n for _, n in sent.most_common(10)]
+    for name in hottest:
+        assert abs(seen[name] - sent[name]) <= 1.5 * stated[name] + 0.01, name
+    exact = rate <= 10000
+    assert exact == all(page["sample"]["one_in"] == 1 for page in pages)
+    if exact:
+        assert {name: round(n) for name, n in seen.items()} == sent
+    worst = max(abs(seen[name] / sent[name] - 1) for name in hottest)
+    note(f"{rate}/s: {len(pages)} intervals, one in {max(p['sample']['one_in'] for p in pages)},"
+         f" the ten hottest off by {100 * worst:.2f} % at most, stated for the tenth"
+         f" {100 * stated[hottest[9]] / sent[hottest[9]]:.1f} %")
+    heads_add_up(pages, load)
+
+
+def heads_add_up(pages, load):
+    """Shares and rcodes are exact at any rate."""
+    asked = sum(page["rates"]["queries"] * page["seconds"] for page in pages)
+    assert abs(asked - len(load)) < 1
+    for page in pages:
+        rates = page["rates"]
+        assert abs(rates["kernel"] + rates["agent"] + rates["passed"] - rates["queries"]) < 1e-3 * (1 + rates["queries"])
+    nx = sum(page["rcodes"]["NXDOMAIN"] * page["seconds"] for page in pages)
+    # a query in 65,536 has a checksum from which the programs cannot tell what the reply's must be: the agent answers
+    assert abs(nx - sum(name.startswith("nx.") for name, _ in load)) < 1 + len(load) / 20000
+    assert abs(sum(summed(pages, "clients", "client").values()) - len(load)) <= 0.1 * len(load)
+
+
+def test_pods(lab, nodens, cluster, p1, top):
+    """Clients are pods by name, with the share of a name's queries that they have; -p is one pod's alone."""
+    network = Network(lab, "bridge", "10.247.0.0/24")
+    cart, pay = network.pod("shop", "cart-7d9f"), network.pod("shop", "pay-0")
+    nodens.ensure("-cni-results", network.results, probe=p1, corefile=cluster_corefile())
+    everyone, one = top("-cni-results", network.results), top("-cni-results", network.results, "-p", cart.text)
+    narrow = top("-f", f"n7.{D}")
+    everyone.wait(1), one.wait(1), narrow.wait(1)
+    for i in range(40):
+        cart.ask(f"n7.{D}")
+        if not i % 4:
+            pay.ask(f"n7.{D}")
+            pay.ask(f"none.{D}")
+    pages, ones, narrows = [(x.wait(len(x.pages()) + 2), x.end())[1] for x in (everyone, one, narrow)]
+    clients = summed(pages, "clients", "client")
+    assert round(clients[cart.text]) == 40 and round(clients[pay.text]) == 20
+    names = summed(pages, "names")
+    assert round(names[f"n7.{D}."]) == 50 and round(names[f"none.{D}."]) == 10
+    # the agent's own answer to the first may not be told
+    assert 9 <= round(summed(pages, "nx")[f"none.{D}."]) <= 10
+    row = max((row for page in pages for row in page["names"] if row["name"] == f"n7.{D}."), key=lambda row: row["qps"])
+    assert row["top_client"] == cart.text and 0.6 < row["top_client_share"] <= 1
+    assert {row["client"] for page in ones for row in page["clients"]} == {cart.text}
+    assert {row["name"] for page in narrows for row in page["names"]} == {f"n7.{D}."}
+    cart.delete(), pay.delete()
+
+
+def test_upstreams(serve, cli, top):
+    """What is asked of each, as many as the agent asked."""
+    serve(COREFILE)
+    watched = top()
+    watched.wait(1)
+    for i in range(30):
+        cli.ask(f"up{i}.example.org")
+    watched.wait(len(watched.pages()) + 3)
+    pages = watched.end()
+    assert {(row["to"], row["proto"]) for row in pages[-1]["upstreams"]} == {("10.50.0.1:53", "udp")}
+    assert 29 <= sum(row["qps"] * page["seconds"] for page in pages for row in page["upstreams"]) <= 35
+
+
+def test_table(serve, cli):
+    """Without a terminal it is a table; --once is one."""
+    serve(COREFILE)
+    with subprocess.Popen([NODENS, "top", "--once", "-d", "2"], stdout=subprocess.PIPE, text=True) as process:
+        time.sleep(0.5)
+        for _ in range(20):
+            cli.ask("z0.example.org")
+        text = process.communicate(timeout=20)[0]
+    lines = text.splitlines()
+    assert process.returncode == 0
+    assert re.match(r"\S+  1[0-9] q/s  kernel .*% \| NOERROR .* \| all seen$", lines[0]), lines
+    assert lines[1].split() == ["Q/S", "+-%", "NXDOMAIN%", "KERNEL%", "TTL", "NAME", "TYPE", "TOP", "CLIENT"]
+    assert re.match(rf" +10.0    0 +0 +9[05] +\S+  z0[.]example[.]org[.] +A +{cli.ip4}@{cli.veth} \(100%\)$", lines[2]), lines
+    assert len(lines) == 3
+
+
+def test_without_ring_buffers(serve, lab, cli, top):
+    """As before Linux 5.8: cached names by their slots, counters, and why there is no more."""
+    serve(COREFILE, "--pretend-kernel", "5.4")
+    ask(lab, cli, [(f"z{i}.example.org.", "A") for i in range(4)], 500)
+    watched = top("-d", 2)
+    watched.wait(1)
+    load = [(f"z{i}.example.org.", "A") for i in range(4) for _ in range(500 * 2 ** i)]
+    random.Random(1).shuffle(load)
+    ask(lab, cli, load, 2000)
+    watched.wait(len(watched.pages()) + 2)
+    pages = watched.end()
+    assert {page["sample"]["one_in"] for page in pages} == {0} and not any(page["clients"] for page in pages)
+    seen, stated = summed(pages, "names"), deviations(pages, "names")
+    assert [name for name, _ in seen.most_common()] == [f"z{i}.example.org." for i in (3, 2, 1, 0)]
+    for i in range(4):
+        assert abs(seen[f"z{i}.example.org."] - 500 * 2 ** i) <= 1.5 * stated[f"z{i}.example.org."]
+    assert abs(sum(page["rates"]["kernel"] * page["seconds"] for page in pages) - len(load)) < 2
+    text = run(NODENS, "top", "--once", "-s", "clients").stdout
+    assert "cached names alone" in text and "no BPF ring buffers" in text
+
+
+def test_refusals(serve):
+    serve(COREFILE)
+    for flags, why in (["-s", "all"], "is none of names"), (["-n", "0"], "from 1"), (["-f", "a..b"], "no name"), (["x"], "x"):
+        done = run(NODENS, "top", *flags, check=False)
+        assert done.returncode == 2 and why in done.stderr, done.stderr
+    done = run(NODENS, "top", "--once", "--bpffs", "/sys/fs/bpf/none", check=False)
+    assert done.returncode == 1 and "no maps" in done.stderr
+
+
+# ---- the screen --------------------------------------------------------------------------------------------
+
+
+class Screen:
+    """nodens top in a tmux of its own."""
+
+    def __init__(self, lab, *flags, term="screen-256color"):
+        self.socket = lab.dir / "tmux"
+        shell = f"TERM={term} {NODENS} top {' '.join(flags)}; echo ended $?; stty -a; exec sleep 1000"
+        self.tmux("new-session", "-d", "-x", "150", "-y", "20", shell)
+
+    def tmux(self, *args):
+        return run("tmux", "-f", "/dev/null", "-S", self.socket, *args).stdout
+
+    def lines(self, *flags):
+        return self.tmux("capture-pane", "-p", *flags).rstrip("\n").splitlines()
+
+    def shows(self, regex, seconds=10):
+        wait_until(seconds, lambda: re.search(regex, "\n".join(self.lines()), re.M), lambda: "\n".join(self.lines()))
+        return self.lines()
+
+    def key(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def value(self, variable):
+        return self.tmux("display-message", "-p", f"#{{{variable}}}").strip()
+
+    def gave_back(self):
+        """The terminal is as it was: lines, echo, cursor, the screen before."""
+        text = "\n".join(self.shows("^ended 0"))
+        assert re.search(r"(?<!-)\bicanon\b", text) and re.search(r"(?<!-)\becho\b", text)
+        assert (self.value("alternate_on"), self.value("cursor_flag")) == ("0", "1")
+
+    def end(self):
+        self.tmux("kill-server")
+
+
+@pytest.fixture
+def screen(lab):
+    screens = []
+
+    def start(*flags, **options):
+        screens.append(Screen(lab, *flags, **options))
+        return screens[-1]
+    yield start
+    for one in screens:
+        one.end()
+
+
+def test_screen(serve, lab, cli, screen):
+    """Keys, a filter, another size, a name with escape sequences; q gives the terminal back."""
+    serve(COREFILE)
+    shown = screen("-d", "2")
+    shown.shows(r"^      Q/S  \+-% NXDOMAIN% KERNEL%    TTL  NAME")
+    assert shown.value("alternate_on") == "1"
+    evil = r"\027[31mred\027]0;title\007.example.org"
+
+    def load():
+        for name in "z0.example.org", "z0.example.org", "nx.a.example.org", "b.two.test", evil:
+            cli.ask(name)
+    shown_with(shown, load, re.escape(r"\027[31mred\027]0\;title\007.example.org."))
+    assert not any("\033[31m" in line for line in shown.lines("-e")) and "title" not in shown.value("pane_title")
+    lines = shown_with(shown, load, r"^ +\S+ +0 .* z0[.]example[.]org[.] +A ")
+    assert re.match(r"\S+  [0-9]+ q/s  kernel", lines[0]) and "[1]names" in lines[1]
+    note("the screen:\n" + "\n".join(lines))
+    for key, heading in ("2", "nx[.]a[.]"), ("3", f"CLIENT\n.*{cli.ip4}@"), ("4", "10[.]50[.]0[.]1:53 udp +up"), \
+            ("5", "MISSES/S"), ("6", "TIMEOUT/S"), ("s", "^UPSTREAM"), ("s", "Q/S .* TTL  NAME"):
+        shown.key(key)
+        shown_with(shown, load, heading)
+    shown.key("r")
+    shown.shows("r interval")
+    shown.key("/")
+    shown.key("two.test", "Enter")
+    lines = shown_with(shown, load, r"b[.]two[.]test[.]")
+    assert not any("example.org" in line for line in lines) and "/ filter: two.test" in lines[1]
+    shown.tmux("resize-window", "-x", "70", "-y", "6")
+    lines = shown.shows(r"Q/S ")
+    wait_until(5, lambda: len(shown.lines()) <= 6 and all(len(line) <= 70 for line in shown.lines()))
+    shown.tmux("resize-window", "-x", "150", "-y", "40")
+    shown.key("q")
+    shown.gave_back()
+
+
+def shown_with(shown, load, regex):
+    """The screen, once the regex is there; asks until then."""
+    def there():
+        load()
+        return re.search(regex, "\n".join(shown.lines()), re.M)
+    wait_until(15, there, lambda: "\n".join(shown.lines()), step=0.2)
+    return shown.lines()
+
+
+@pytest.mark.parametrize("number", ("TERM", "INT", "HUP"))
+def test_signals_give_the_terminal_back(serve, lab, screen, number):
+    serve(COREFILE)
+    shown = screen()
+    shown.shows("NXDOMAIN%")
+    run("pkill", f"-{number}", "-P", shown.value("pane_pid"), "-x", "nodens")
+    shown.gave_back()
+
+
+def test_unknown_terminals(serve, screen):
+    """Tables, one an interval, without any control sequence."""
+    serve(COREFILE)
+    shown = screen("-d", "1", term="dumb")
+    shown.shows(r"(?s)NXDOMAIN%.*q/s.*NXDOMAIN%")
+    assert shown.value("alternate_on") == "0"

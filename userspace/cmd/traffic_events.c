@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Single queries, by two sessions: all that come, or one in so many; and what the agent has done.
+ * Contract: traffic.h.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "dns/msg.h"
+#include "traffic_priv.h"
+#include "watch/event.h"
+
+/* All headers, the longest name, its type and class: larger packets are cut there. */
+#define SNAP (14 + 8 + 40 + 8 + DNS_HEADER + DNS_MAX_NAME + 4)
+
+/* Those that are queries, and for the programs or the agent to answer. */
+#define QUERIES                                                                         \
+	(1ull << NODENS_CTR_HIT | 1ull << NODENS_CTR_HIT_TC | 1ull << NODENS_CTR_MISS | \
+	 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | STEER_REFUSALS)
+#define STEER_REFUSALS                                                   \
+	(1ull << NODENS_CTR_STEER_OFF | 1ull << NODENS_CTR_STEER_DEAD |  \
+	 1ull << NODENS_CTR_STEER_HUNG | 1ull << NODENS_CTR_STEER_SHED | \
+	 1ull << NODENS_CTR_STEER_FULL | 1ull << NODENS_CTR_STEER_VLAN | \
+	 1ull << NODENS_CTR_STEER_CONFLICT | 1ull << NODENS_CTR_STEER_ERROR)
+
+void traffic_key__set(struct traffic_key *key, const struct dns_name *name, uint16_t qtype)
+{
+	struct dns_name lower = *name;
+
+	dns_name__lower(&lower);
+	key->octets[0] = qtype >> 8;
+	key->octets[1] = qtype & 0xff;
+	memcpy(key->octets + 2, lower.wire, lower.len);
+	key->len = 2 + lower.len;
+}
+
+bool traffic_wants(const struct traffic_work *work, const struct dns_name *name)
+{
+	return dns_name__within(name, &work->suffix);
+}
+
+static void client_set(struct traffic_client *client, const struct watch_event *event)
+{
+	memset(client, 0, sizeof(*client));
+	client->ifindex = event->ifindex;
+	if (event->client.family == AF_INET6) {
+		memcpy(client->addr, &event->client.v6, sizeof(client->addr));
+	} else {
+		client->addr[10] = client->addr[11] = 0xff;
+		memcpy(client->addr + 12, &event->client.v4, 4);
+	}
+}
+
+/* Space-Saving again, of four. */
+static void add_who(struct traffic_name *name, const struct traffic_client *client, uint64_t n)
+{
+	struct traffic_who *least = &name->who[0];
+
+	name->asked += n;
+	for (int i = 0; i < TRAFFIC_WHO; i++) {
+		struct traffic_who *who = &name->who[i];
+
+		if (who->n && !memcmp(&who->client, client, sizeof(*client))) {
+			who->n += n;
+			return;
+		}
+		if (who->n < least->n)
+			least = who;
+	}
+	*least = (struct traffic_who){ .client = *client, .n = least->n + n, .error = least->n };
+}
+
+static void note_answer(struct traffic_name *name, const struct watch_event *event, uint64_t n)
+{
+	name->nx += event->is_reply && event->rcode == DNS_NXDOMAIN ? n : 0;
+	name->kernel += event->kind == NODENS_EVENT_ANSWERED ? n : 0;
+	if (event->has_ttl) {
+		name->has_ttl = true;
+		name->ttl_s = event->ttl_s;
+	}
+}
+
+/* ---- queries ---- */
+
+/* @n stands for the query, @by_slot of which the slots count anyway. */
+static void count_query(struct tally *tally, const struct watch_event *event,
+			const struct traffic_key *key, const struct traffic_client *client,
+			uint64_t n, bool by_slot)
+{
+	struct heavy **lists = tally->lists;
+	bool nx = event->is_reply && event->rcode == DNS_NXDOMAIN;
+	struct traffic_name *name =
+		heavy__add(lists[TRAFFIC_NAMES], key->octets, key->len, by_slot ? 0 : n);
+	struct traffic_use *use = heavy__add(lists[TRAFFIC_CLIENTS], client, sizeof(*client), n);
+
+	if (!by_slot)
+		note_answer(name, event, n);
+	add_who(name, client, n);
+	use->kernel += event->kind == NODENS_EVENT_ANSWERED ? n : 0;
+	use->nx += nx ? n : 0;
+	if (!nx)
+		return;
+	name = heavy__add(lists[TRAFFIC_NX], key->octets, key->len, by_slot ? 0 : n);
+	if (!by_slot)
+		note_answer(name, event, n);
+	add_who(name, client, n);
+}
+
+static bool is_of_pod(struct traffic_work *work, const struct traffic_client *client)
+{
+	char text[DNS_NAME_TEXT];
+
+	if (!work->opts->pod)
+		return true;
+	return !strcmp(traffic__client_text(&work->traffic, client, text), work->opts->pod);
+}
+
+/* False where it is not what is asked for. */
+static bool take_apart(struct traffic_work *work, const struct nodens_event *raw,
+		       struct watch_event *event, struct traffic_key *key,
+		       struct traffic_client *client)
+{
+	event__decode(raw, event);
+	if (!event->has_question || !event->has_client || !traffic_wants(work, &event->qname))
+		return false;
+	client_set(client, event);
+	traffic_key__set(key, &event->qname, event->qtype);
+	return is_of_pod(work, client);
+}
+
+static void on_query(void *ctx, const struct nodens_event *raw)
+{
+	struct traffic_work *work = ctx;
+	struct traffic_client client;
+	struct traffic_key key;
+	struct watch_event event;
+	bool by_slot;
+
+	if (!take_apart(work, raw, &event, &key, &client))
+		return;
+	/* of names that were drawn, those the agent tells of are counted there, whole */
+	if (work->one_in > 1 && event.kind == NODENS_EVENT_TO_AGENT && work->agent_tells)
+		return;
+	by_slot = work->one_in > 1 && !work->opts->pod && event.kind == NODENS_EVENT_ANSWERED &&
+		  !(event.flags & NODENS_EVENT_NX_BELOW);
+	count_query(&work->current, &event, &key, &client, work->one_in, by_slot);
+	count_query(&work->traffic.all, &event, &key, &client, work->one_in, by_slot);
+}
+
+/* ---- what the agent has done ---- */
+
+static void count_ended(struct heavy *list, const struct watch_event *event,
+			const struct traffic_key *key, const struct traffic_client *client,
+			uint64_t weight)
+{
+	struct traffic_name *name = heavy__add(list, key->octets, key->len, weight);
+
+	name->ended++;
+	name->took_us += event->took_us;
+	name->tries += event->tries;
+	name->upstream = event->upstream;
+	if (event->took_us > name->slowest_us)
+		name->slowest_us = event->took_us;
+	note_answer(name, event, 1);
+	add_who(name, client, 1);
+}
+
+static void count_agents(struct traffic_work *work, struct tally *tally,
+			 const struct watch_event *event, const struct traffic_key *key,
+			 const struct traffic_client *client)
+{
+	bool nx = event->is_reply && event->rcode == DNS_NXDOMAIN;
+	struct traffic_name *name;
+	struct traffic_use *use;
+
+	if (work->one_in == 1 && !(event->flags & NODENS_EVENT_TCP)) {
+		/* it was seen on its way to the agent; now its reply is known */
+		name = heavy__find(tally->lists[TRAFFIC_NAMES], key->octets, key->len);
+		if (name)
+			note_answer(name, event, 1);
+		use = heavy__find(tally->lists[TRAFFIC_CLIENTS], client, sizeof(*client));
+		if (use && nx)
+			use->nx++;
+		if (nx) {
+			name = heavy__add(tally->lists[TRAFFIC_NX], key->octets, key->len, 1);
+			note_answer(name, event, 1);
+			add_who(name, client, 1);
+		}
+	} else {
+		count_query(tally, event, key, client, 1, false);
+	}
+	if (event->flags & NODENS_EVENT_TIMEOUT)
+		count_ended(tally->lists[TRAFFIC_TIMEOUTS], event, key, client, 1);
+	if (!(event->flags & (NODENS_EVENT_CACHED | NODENS_EVENT_LOCAL)))
+		count_ended(tally->lists[TRAFFIC_SLOW], event, key, client, event->took_us);
+}
+
+static void on_agent(void *ctx, const struct nodens_event *raw)
+{
+	struct traffic_work *work = ctx;
+	struct traffic_client client;
+	struct traffic_key key;
+	struct watch_event event;
+	bool wanted = take_apart(work, raw, &event, &key, &client);
+
+	work->agent_tells = true;
+	if (event.is_reply)
+		work->agent_replies[rcode__of(event.rcode)]++;
+	if (!wanted)
+		return;
+	count_agents(work, &work->current, &event, &key, &client);
+	count_agents(work, &work->traffic.all, &event, &key, &client);
+}
+
+/* ---- sessions ---- */
+
+int traffic_sessions_open(struct traffic_work *work)
+{
+	struct nodens_filter filter = session__any();
+	struct datapath *dp = work->pinned.datapath;
+	struct error err = { .text = "" };
+	int ret;
+
+	filter.snap = SNAP;
+	filter.one_in = work->one_in;
+	filter.kinds = 1u << NODENS_EVENT_ANSWERED | 1u << NODENS_EVENT_TO_AGENT |
+		       1u << NODENS_EVENT_PASSED;
+	filter.outcomes = QUERIES;
+	ret = session__open(dp, &filter, on_query, work, &work->queries, &err);
+	filter.one_in = 1;
+	filter.kinds = 1u << NODENS_EVENT_AGENT;
+	filter.outcomes = UINT64_MAX;
+	if (!ret)
+		ret = session__open(dp, &filter, on_agent, work, &work->agent, &err);
+	if (!ret)
+		return 0;
+	session__close(work->queries);
+	work->queries = NULL;
+	work->one_in = 0;
+	work->traffic.no_session = strdup(err.text);
+	return ret;
+}
+
+void traffic_sessions_renew(struct traffic_work *work)
+{
+	if (work->queries)
+		session__renew(work->queries);
+	if (work->agent)
+		session__renew(work->agent);
+}
+
+void traffic_sessions_read(struct traffic_work *work)
+{
+	traffic_sessions_renew(work);
+	if (work->queries)
+		session__read(work->queries, 0);
+	if (work->agent)
+		session__read(work->agent, 0);
+}
+
+uint64_t traffic_sessions_lost(const struct traffic_work *work)
+{
+	struct nodens_seen queries = {}, agent = {};
+
+	if (work->queries)
+		session__seen(work->queries, &queries);
+	if (work->agent)
+		session__seen(work->agent, &agent);
+	return queries.lost + agent.lost;
+}
