@@ -72,6 +72,8 @@ const char *rcode__text(uint16_t rcode, char text[RRTYPE_TEXT])
 {
 	if (rcode < ARRAY_SIZE(rcodes))
 		return rcodes[rcode];
+	if (rcode == 16) /* RFC 6891, 9 */
+		return "BADVERS";
 	snprintf(text, RRTYPE_TEXT, "RCODE%u", rcode);
 	return text;
 }
