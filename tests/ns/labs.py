@@ -26,7 +26,7 @@ AT_A_TIME = 2
 MEASURING = ("test_path", "test_node", "test_floods", "test_front", "test_attach", "test_steady", "test_takeover", "test_shares",
              "test_kill", "test_upgrade", "test_race")
 LONG = ("test_nodelocal", "test_nodelocal_link", "test_reload", "test_kubectl", "test_kubectl_io", "test_cache", "test_agent",
-        "test_observe", "test_splits")
+        "test_observe", "test_splits", "test_trace")
 LIMIT_S = 600  # of a file
 NO_TESTS = 5  # pytest's exit status
 

@@ -24,6 +24,7 @@ static const struct command {
 	  "check flags and Corefile, print the effective configuration" },
 	{ "status", cmd_status, "[--json] [--watch]",
 	  "say how it goes on this node, and what is wrong" },
+	{ "trace", cmd_trace, "[WORD...]", "show queries as they come, and what became of each" },
 	{ "explain", cmd_explain, "NAME [TYPE]",
 	  "say who answers a question on this node, and why" },
 	{ "top", cmd_top, "[--once] [--json]",

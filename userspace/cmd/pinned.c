@@ -64,7 +64,7 @@ bool pinned__has_maps(const char *pin_dir)
 	return !lstat(layout, &st) || errno == EACCES;
 }
 
-static void say_no_maps(const char *pin_dir)
+void pinned__say_no_maps(const char *pin_dir)
 {
 	if (node_lock__held())
 		fprintf(stderr,
@@ -83,7 +83,7 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 	*pinned = (struct pinned){ .command = command };
 	ret = datapath__open_pinned(pin_dir, &pinned->datapath, &err);
 	if (ret == -ENOENT) {
-		say_no_maps(pin_dir);
+		pinned__say_no_maps(pin_dir);
 		return EXIT_FAILURE;
 	}
 	if (ret) {

@@ -35,6 +35,8 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 
 /* Whether maps of this layout are pinned there, or may be: -EACCES is no answer. */
 bool pinned__has_maps(const char *pin_dir);
+/* One line on stderr: that there are none, or where they may be. */
+void pinned__say_no_maps(const char *pin_dir);
 
 struct pinned {
 	const char *command;

@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * `nodens trace`: single queries as they come, with what became of each; as text, as JSON or as
+ * packets for a file or Wireshark.
+ *
+ * Contract: reads only, and takes one session (watch/session.h) for as long as it runs. Each query
+ * is shown once: what the programs answered, passed on or dropped by their word, what went to the
+ * agent by the agent's; where the agent says nothing of a query it is shown as "to the agent".
+ */
+#include "cmd/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/config.h"
+#include "cmd/pinned.h"
+#include "cmd/status.h"
+#include "watch/pcap.h"
+#include "watch/pending.h"
+#include "watch/session.h"
+
+#define MAX_WORDS 32
+/* Output is flushed at least so often, and after so many events. */
+#define TURN_MS	    100
+#define TURN_EVENTS 512
+/* What may still be in the ring at the end. */
+#define LAST_EVENTS (NODENS_RING_BYTES / NODENS_EVENT_SMALL)
+
+#define KIND(id) (1u << NODENS_EVENT_##id)
+#define SHOWN	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(AGENT))
+#define PACKETS	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(TO_AGENT) | KIND(RETURNED))
+
+struct trace_options {
+	bool json;
+	const char *bpffs, *cni_results, *pcap;
+	uint32_t count, seconds, sample;
+};
+
+struct trace {
+	struct trace_options opts;
+	struct words words;
+	struct datapath *dp;
+	ino_t maps; /* of the pin, while the maps are those that the agent has */
+	struct session *session;
+	struct nodens_seen seen; /* of this session */
+	struct trace_losses all; /* the rest */
+	uint64_t lost_said, second_ns;
+	struct pending *pending;
+	struct trace_who who;
+	struct trace_out out;
+	struct trace_print print;
+	bool over; /* as many as were asked for */
+};
+
+/* ---- signals ---- */
+
+static struct {
+	struct session *volatile session; /* NULL: there is none to renew */
+	volatile sig_atomic_t stop, expired;
+	uint64_t until_ns; /* UINT64_MAX: not by itself */
+	volatile uint64_t renewed_ns, gap_ns;
+} signals;
+
+static void on_stop(int number)
+{
+	(void)number;
+	signals.stop = 1;
+}
+
+/* By a signal, so that who waits for the reader of a pipe keeps its session and its losses. */
+static void on_alarm(int number)
+{
+	int saved = errno;
+	uint64_t now = clock_now();
+
+	(void)number;
+	if (signals.session) {
+		if (!session__renew(signals.session))
+			signals.expired = 1;
+		if (now - signals.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
+			signals.gap_ns += now - signals.renewed_ns;
+		signals.renewed_ns = now;
+	}
+	if (now >= signals.until_ns)
+		signals.stop = 1;
+	errno = saved;
+}
+
+/* No SA_RESTART: a write that waits looks whether to stop. */
+static void catch_signals(uint32_t seconds)
+{
+	struct sigaction stop = { .sa_handler = on_stop }, alarm = { .sa_handler = on_alarm };
+	struct itimerval each = { { 0, SESSION_RENEW_MS * 1000 }, { 0, SESSION_RENEW_MS * 1000 } };
+
+	signals.until_ns = seconds ? clock_now() + seconds * NSEC_PER_SEC : UINT64_MAX;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGALRM, &alarm, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	setitimer(ITIMER_REAL, &each, NULL);
+}
+
+/* ---- events ---- */
+
+static bool wanted(struct trace *trace, const struct watch_event *event,
+		   struct trace_client *client)
+{
+	char pod[POD_TEXT];
+	struct words_client known = { 0 };
+
+	if (trace->words.pod || trace->words.dev) {
+		trace_who__client(&trace->who, event, client);
+		snprintf(pod, sizeof(pod), "%s/%s", client->pod.ns, client->pod.name);
+		known.pod = client->pod.name[0] ? pod : NULL;
+		known.dev = client->dev[0] ? client->dev : NULL;
+	}
+	if (!words__match(&trace->words, event, &known)) {
+		trace->all.unmatched++;
+		return false;
+	}
+	trace->all.shown++;
+	trace->over = trace->all.shown == trace->opts.count;
+	return true;
+}
+
+static void show(void *ctx, const struct watch_event *event)
+{
+	struct trace *trace = ctx;
+	struct trace_client client;
+
+	if (trace->over || !wanted(trace, event, &client))
+		return;
+	if (!trace->words.pod && !trace->words.dev)
+		trace_who__client(&trace->who, event, &client);
+	if (trace->opts.json)
+		trace_json__event(&trace->print, event, &client);
+	else
+		trace_text__event(&trace->print, event, &client);
+}
+
+/* Might it be one to show, should the agent say nothing of it? */
+static void to_agent(struct trace *trace, const struct watch_event *event)
+{
+	struct words alike = trace->words;
+
+	alike.pod = alike.dev = NULL;
+	if (words__match(&alike, event, &(struct words_client){ 0 }))
+		pending__add(trace->pending, event);
+}
+
+static void on_query(struct trace *trace, const struct watch_event *event)
+{
+	/* a TCP segment is no query; the agent says what came by TCP */
+	if (event->flags & NODENS_EVENT_TCP && event->kind != NODENS_EVENT_AGENT)
+		return;
+	if (event->kind == NODENS_EVENT_TO_AGENT)
+		to_agent(trace, event);
+	else if (event->kind != NODENS_EVENT_AGENT || pending__end(trace->pending, event))
+		show(trace, event);
+}
+
+static void on_packet(struct trace *trace, const struct nodens_event *raw,
+		      const struct watch_event *event)
+{
+	struct pcap_packet head = pcap__packet(raw, trace->print.epoch_ns);
+	struct trace_client client;
+
+	/* of the agent's only replies are packets */
+	if (event->kind == NODENS_EVENT_AGENT && !event->is_reply)
+		return;
+	if (!wanted(trace, event, &client))
+		return;
+	trace_out__write(&trace->out, &head, sizeof(head));
+	trace_out__write(&trace->out, raw->packet, raw->captured);
+}
+
+static void on_event(void *ctx, const struct nodens_event *raw)
+{
+	struct trace *trace = ctx;
+	struct watch_event event;
+
+	if (trace->over || trace->out.failed || raw->kind >= NODENS_EVENT_KINDS)
+		return;
+	event__decode(raw, &event);
+	if (trace->opts.pcap)
+		on_packet(trace, raw, &event);
+	else
+		on_query(trace, &event);
+}
+
+/* ---- the session ---- */
+
+static ino_t maps_pin(const struct trace *trace)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/nodens_sessions", datapath__dir(trace->dp));
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* In mode listen replies leave by no program: the agent's own account of them stands for them. */
+static bool listens(const struct trace *trace)
+{
+	struct table table = { .fd = -1 };
+	struct publish_info info;
+	bool yes;
+
+	if (table__open(&table, datapath__dir(trace->dp), PUBLISH_INFO, sizeof(info)))
+		return false;
+	yes = !table__get(&table, 0, &info) && info.mode == PUBLISH_LISTEN;
+	table__close(&table);
+	return yes;
+}
+
+static struct nodens_filter make_filter(const struct trace *trace)
+{
+	struct nodens_filter filter = session__any();
+
+	filter.one_in = trace->opts.sample;
+	if (trace->opts.pcap) {
+		filter.snap = NODENS_MAX_SNAP;
+		filter.kinds = PACKETS | (listens(trace) ? KIND(AGENT) : 0);
+	} else {
+		/* of samples, one of a query and one of its end are hardly the same query's */
+		filter.kinds = SHOWN | (trace->opts.sample == 1 ? KIND(TO_AGENT) : 0);
+	}
+	words__filter(&trace->words, &filter);
+	return filter;
+}
+
+/* 0, or an exit status, and it has been said why. */
+static int open_session(struct trace *trace)
+{
+	const char *bpffs = trace->opts.bpffs;
+	struct nodens_filter filter;
+	struct error err = { .text = "" };
+	int ret = datapath__open_pinned(bpffs, &trace->dp, &err);
+
+	if (ret == -ENOENT) {
+		pinned__say_no_maps(bpffs);
+		return EXIT_NOT_RUNNING;
+	}
+	if (ret == -EPERM || ret == -EACCES) {
+		fprintf(stderr, "nodens trace: %s: no permission: run as root\n", bpffs);
+		return EXIT_NO_PERMISSION;
+	}
+	if (!ret) {
+		filter = make_filter(trace);
+		trace->maps = maps_pin(trace);
+		ret = session__open(trace->dp, &filter, on_event, trace, &trace->session, &err);
+	}
+	if (ret) {
+		fprintf(stderr, "nodens trace: %s\n", err.text);
+		return EXIT_FAILURE;
+	}
+	signals.expired = 0;
+	signals.renewed_ns = clock_now();
+	signals.session = trace->session;
+	return 0;
+}
+
+/* What is @counted only while the session is still this one's. */
+static void close_session(struct trace *trace)
+{
+	signals.session = NULL;
+	session__close(trace->session);
+	datapath__close(trace->dp);
+	trace->session = NULL;
+	trace->dp = NULL;
+	trace->all.lost += trace->seen.lost;
+	trace->all.left_out += trace->seen.skipped;
+	if (trace->words.any)
+		trace->all.unmatched += trace->seen.filtered;
+	trace->seen = (struct nodens_seen){};
+}
+
+static void count_losses(struct trace *trace)
+{
+	struct nodens_seen seen;
+
+	if (!signals.expired && !session__seen(trace->session, &seen))
+		trace->seen = seen;
+}
+
+/* At most once a second, so that losses do not make more losses. */
+static void say_losses(struct trace *trace)
+{
+	uint64_t lost;
+
+	count_losses(trace);
+	lost = trace->all.lost + trace->seen.lost - trace->lost_said;
+	if (!lost)
+		return;
+	trace->lost_said += lost;
+	if (trace->opts.pcap)
+		fprintf(stderr, "-- %llu lost in the ring\n", (unsigned long long)lost);
+	else if (trace->opts.json)
+		trace_json__lost(&trace->print, lost);
+	else
+		trace_out__print(&trace->out, "-- %llu lost in the ring\n",
+				 (unsigned long long)lost);
+}
+
+/* Whatever cannot be seen again is said. 0 or an exit status. */
+static int each_second(struct trace *trace)
+{
+	uint64_t gap_ns = signals.gap_ns;
+	ino_t maps = maps_pin(trace);
+
+	say_losses(trace);
+	if (gap_ns) {
+		signals.gap_ns -= gap_ns;
+		fprintf(stderr, "nodens trace: stopped for %.1f s, of which it has seen nothing\n",
+			(double)gap_ns / 1e9);
+	}
+	if (!signals.expired && maps == trace->maps)
+		return 0;
+	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n",
+		signals.expired ? "its session ran out and is another's by now"
+				: "the agent has other maps");
+	close_session(trace);
+	return open_session(trace);
+}
+
+/* ---- begin, look on, end ---- */
+
+static int look_on(struct trace *trace)
+{
+	int ret = 0;
+
+	while (!ret && !signals.stop && !trace->over && !trace->out.failed) {
+		struct pollfd ring = { .fd = session__fd(trace->session), .events = POLLIN };
+		uint64_t now;
+
+		poll(&ring, 1, TURN_MS);
+		session__read(trace->session, TURN_EVENTS);
+		now = clock_now();
+		if (trace->pending)
+			pending__tick(trace->pending, now);
+		if (now >= trace->second_ns) {
+			trace->second_ns = now + NSEC_PER_SEC;
+			ret = each_second(trace);
+		}
+		trace_out__flush(&trace->out);
+	}
+	return ret;
+}
+
+static int open_output(struct trace *trace)
+{
+	const char *path = trace->opts.pcap;
+	struct pcap_header head = pcap__header();
+
+	trace->out = (struct trace_out){ .fd = STDOUT_FILENO, .stop = &signals.stop };
+	if (path && strcmp(path, "-"))
+		trace->out.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (trace->out.fd < 0) {
+		fprintf(stderr, "nodens trace: cannot write %s: %s\n", path, strerror(errno));
+		return EXIT_FAILURE;
+	}
+	if (path)
+		trace_out__write(&trace->out, &head, sizeof(head));
+	else if (!trace->opts.json)
+		trace_text__head(&trace->print);
+	trace_out__flush(&trace->out);
+	return 0;
+}
+
+static int begin(struct trace *trace)
+{
+	struct timespec now;
+	int ret = open_session(trace);
+
+	if (ret)
+		return ret;
+	clock_gettime(CLOCK_REALTIME, &now);
+	trace->print = (struct trace_print){
+		.out = &trace->out,
+		.who = &trace->who,
+		.epoch_ns = (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now()),
+		.sample = trace->opts.sample,
+	};
+	ret = trace_who__open(&trace->who, trace->opts.cni_results, datapath__dir(trace->dp));
+	if (!ret && !trace->opts.pcap)
+		ret = pending__open(show, trace, &trace->pending);
+	if (ret) {
+		fprintf(stderr, "nodens trace: %s\n", strerror(-ret));
+		return EXIT_FAILURE;
+	}
+	return open_output(trace);
+}
+
+/* On stdout, but for packets, and where nobody reads that. */
+static void say_summary(struct trace *trace)
+{
+	char line[160];
+
+	trace_text__summary(&trace->print, &trace->all, line, sizeof(line));
+	if (!trace->opts.pcap && trace->opts.json)
+		trace_json__summary(&trace->print, &trace->all);
+	else if (!trace->opts.pcap)
+		trace_out__print(&trace->out, "%s\n", line);
+	trace_out__flush(&trace->out);
+	if (trace->opts.pcap || trace->out.failed)
+		fprintf(stderr, "%s\n", line);
+}
+
+/* What is in the ring by now is shown as well. */
+static void end(struct trace *trace)
+{
+	if (trace->session) {
+		session__read(trace->session, LAST_EVENTS);
+		count_losses(trace);
+	}
+	if (trace->pending && !trace->out.failed)
+		pending__tick(trace->pending, UINT64_MAX);
+	close_session(trace);
+	say_summary(trace);
+}
+
+static int run(struct trace *trace)
+{
+	int ret = begin(trace), error;
+
+	if (!ret) {
+		catch_signals(trace->opts.seconds);
+		ret = look_on(trace);
+		end(trace);
+		error = trace->out.error;
+		/* who does not want to read on, or not now, has made no error */
+		if (error && error != EPIPE && error != EINTR) {
+			fprintf(stderr, "nodens trace: cannot write: %s\n", strerror(error));
+			ret = EXIT_FAILURE;
+		}
+	} else {
+		close_session(trace);
+	}
+	pending__close(trace->pending);
+	trace_who__close(&trace->who);
+	return ret;
+}
+
+/* ---- the command line ---- */
+
+static const char about[] =
+	"Shows queries of this node's pods as they come: who asked what, what was answered, by\n"
+	"whom, and how long it took. Words say which; all of them must hold:\n";
+
+static const struct option_row rows[] = {
+	{ "c", "N", "end after so many queries, or packets", .kind = &option_u32,
+	  offsetof(struct trace_options, count), "is not a number from 1 to 1000000000", 1,
+	  1000000000 },
+	{ "t", "SEC", "end after so many seconds", .kind = &option_u32,
+	  offsetof(struct trace_options, seconds), "is not a number from 1 to 1000000", 1,
+	  1000000 },
+	{ "sample", "N", "of those that match, one in so many, drawn at random",
+	  .kind = &option_u32, offsetof(struct trace_options, sample),
+	  "is not a number from 1 to 1000000", 1, 1000000 },
+	{ "json", NULL, "a JSON object a line: docs/schema/trace.json", .kind = &option_switch,
+	  offsetof(struct trace_options, json) },
+	{ "w", "FILE", "packets, as pcap with nanoseconds; -: to stdout, for a pipe",
+	  .kind = &option_text, offsetof(struct trace_options, pcap), "is no file's name" },
+	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
+	  offsetof(struct trace_options, bpffs), "is not an absolute path" },
+	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
+	  .kind = &option_text, offsetof(struct trace_options, cni_results),
+	  "is no directory's name" },
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static int usage(const char *text)
+{
+	fprintf(stderr, "nodens trace: %s\n", text);
+	return EXIT_USAGE;
+}
+
+/* Flags may stand before the words and behind them. -1, or an exit status. */
+static int parse_flags(struct trace *trace, int argc, char **argv, char **words, int *n_words)
+{
+	char help[sizeof(about) + 1024];
+	int at = 0, first, ret;
+
+	strcpy(help, about);
+	words__help(help + strlen(help), sizeof(help) - strlen(help));
+	while (at < argc) {
+		char *before = argv[at];
+
+		argv[at] = argv[0];
+		ret = pinned__parse(argv[0], rows, N_ROWS, &trace->opts, argc - at, argv + at,
+				    " [WORD...]", help, &first);
+		argv[at] = before;
+		if (ret >= 0)
+			return ret;
+		at += first;
+		/* what the parser took for no flag is a word, whatever it looks like */
+		for (bool is_first = true; at < argc && (is_first || argv[at][0] != '-'); at++) {
+			if (*n_words == MAX_WORDS)
+				return usage("too many words");
+			words[(*n_words)++] = argv[at];
+			is_first = false;
+		}
+		if (at == argc)
+			break;
+		at--; /* the parser begins behind what it takes for the command's name */
+	}
+	return -1;
+}
+
+static int check_flags(const struct trace *trace)
+{
+	if (trace->opts.pcap && trace->opts.json)
+		return usage("-w writes packets, -json text: one of the two");
+	if (trace->opts.pcap && (trace->words.has_slower || trace->words.unanswered))
+		return usage("slower and unanswered are no property of a single packet, which is "
+			     "what -w writes");
+	return -1;
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	static struct trace trace;
+	char *words[MAX_WORDS];
+	struct error err;
+	int n_words = 0, ret;
+
+	trace.opts = (struct trace_options){ .bpffs = NODENS_PIN_DIR,
+					     .cni_results = NODENS_CNI_RESULTS,
+					     .sample = 1 };
+	ret = parse_flags(&trace, argc, argv, words, &n_words);
+	if (ret >= 0)
+		return ret;
+	if (words__parse(n_words, words, &trace.words, &err))
+		return usage(err.text);
+	ret = check_flags(&trace);
+	return ret >= 0 ? ret : run(&trace);
+}

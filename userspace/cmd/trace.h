@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the files of `nodens trace` share: its output, and how a query is printed.
+ *
+ * Contract: nothing that a pod chose reaches the output as it is: names are in master-file form
+ * (RFC 1035, 5.1), devices' names printable.
+ */
+#ifndef NODENS_CMD_TRACE_H
+#define NODENS_CMD_TRACE_H
+
+#include <net/if.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "link/pods.h"
+#include "publish/records.h"
+#include "publish/table.h"
+#include "watch/event.h"
+#include "watch/words.h"
+
+/* ---- output: trace_out.c ---- */
+
+struct trace_out {
+	int fd;
+	bool failed; /* nobody reads any more, or there is no room: error says which */
+	int error;
+	const volatile sig_atomic_t *stop; /* set: who does not read is not waited for */
+	size_t n;
+	char buffer[65536];
+};
+
+void trace_out__write(struct trace_out *out, const void *data, size_t len);
+void trace_out__print(struct trace_out *out, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void trace_out__flush(struct trace_out *out);
+
+/* ---- who and where: trace_who.c ---- */
+
+struct trace_who {
+	const char *cni_results;
+	struct pods *pods;
+	uint64_t pods_ns; /* when they were read last */
+	struct table upstreams;
+	char maps_dir[PATH_MAX];
+	uint64_t upstreams_ns;
+};
+
+/* What the words need, and what is printed of a client. */
+struct trace_client {
+	char text[POD_TEXT];   /* "namespace/pod", "address@device" or "address" */
+	struct pod_name pod;   /* name "": not known */
+	char dev[IF_NAMESIZE]; /* as it is; "": not known */
+};
+
+int trace_who__open(struct trace_who *who, const char *cni_results, const char *maps_dir);
+void trace_who__close(struct trace_who *who);
+void trace_who__client(struct trace_who *who, const struct watch_event *event,
+		       struct trace_client *client);
+/* Row @number less 1 of the agent's table. False: it is not there. */
+bool trace_who__upstream(struct trace_who *who, uint16_t number, struct publish_upstream *up);
+
+/* ---- a query: trace_text.c, trace_json.c ---- */
+
+struct trace_losses {
+	uint64_t shown, lost, unmatched, left_out;
+};
+
+struct trace_print {
+	struct trace_out *out;
+	struct trace_who *who;
+	int64_t epoch_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+	uint32_t sample;
+};
+
+void trace_text__head(const struct trace_print *print);
+void trace_text__event(const struct trace_print *print, const struct watch_event *event,
+		       const struct trace_client *client);
+/* The closing line, into @text. */
+void trace_text__summary(const struct trace_print *print, const struct trace_losses *all,
+			 char *text, size_t size);
+void trace_json__event(const struct trace_print *print, const struct watch_event *event,
+		       const struct trace_client *client);
+void trace_json__lost(const struct trace_print *print, uint64_t lost);
+void trace_json__summary(const struct trace_print *print, const struct trace_losses *all);
+
+/* "steer_dead", "not_served": why it was passed on or dropped. */
+const char *trace__reason(const struct watch_event *event);
+
+#endif /* NODENS_CMD_TRACE_H */
