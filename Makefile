@@ -35,7 +35,7 @@ BPF_TEST := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/t
 TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c)) \
 	    $(patsubst bench/%.c,$(BUILD)/bench/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 SCENARIO := $(BUILD)/tests/scenario/scenario
-NS_TOOLS := $(BUILD)/tests/ns/attach_tool $(BUILD)/tests/ns/count.bpf.o
+NS_TOOLS := $(BUILD)/tests/ns/attach_tool $(BUILD)/tests/ns/watch_tool $(BUILD)/tests/ns/count.bpf.o
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 .DELETE_ON_ERROR:
@@ -124,7 +124,7 @@ $(BUILD)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BUILD)/libnodens
 	$(Q)$(CC) $(CPPFLAGS) -Itests/bpf -Itests/unit -I$(BUILD)/tests/bpf $(C_FLAGS) -Wno-missing-field-initializers $< $(BUILD)/libnodens.a $(LDFLAGS) \
 		$(LIBS) -lldns -lm -o $@
 
-$(BUILD)/tests/ns/attach_tool: tests/ns/attach_tool.c $(BUILD)/libnodens.a
+$(BUILD)/tests/ns/%_tool: tests/ns/%_tool.c $(BUILD)/libnodens.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(C_FLAGS) $< $(BUILD)/libnodens.a $(LDFLAGS) $(LIBS) -o $@

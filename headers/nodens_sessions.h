@@ -47,7 +47,7 @@ struct nodens_agent_note {
 	__u32 took_us;	/* from its query to the reply */
 	__u16 upstream; /* row of nodens_upstrms plus 1, of who answered or was asked last; 0: none
 			 */
-	__u8 tries;	/* how many were asked for it */
+	__u8 tries;	/* queries sent to upstreams for it */
 	__u8 flags;	/* NODENS_EVENT_* */
 	__u8 l3, l4;	/* offsets in the packet */
 	__u16 unused;	/* 0 */

@@ -42,11 +42,13 @@ static void on_reply(void *ctx, const struct client *client, const uint8_t *msg,
 	server__reply(scene->server, client, msg, len);
 }
 
-static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t size)
+static void on_refused(void *ctx, const struct client *client, uint16_t rcode, const uint8_t *reply,
+		       size_t size)
 {
 	struct scene *scene = ctx;
 
 	(void)rcode;
+	(void)reply;
 	(void)size;
 	scene->sent_to_clients += !client->tcp;
 }

@@ -67,6 +67,7 @@ static void on_second(void *arg, uint64_t now)
 	generation_tick(agent->gen, now);
 	publish_second(agent->publish, now);
 	figures_second(agent->figures, agent->publish);
+	events_second(agent->events);
 	if (lifecycle_stopping(agent->lifecycle))
 		return;
 	lifecycle_tick(agent->lifecycle, now);
@@ -281,6 +282,8 @@ static int open_parts(struct run *run)
 		ret = agent_open_pods(agent);
 	if (!ret)
 		ret = agent_open_observe(agent);
+	if (!ret)
+		ret = agent_open_events(agent);
 	if (ret)
 		return ret;
 	plan = run->conf->plan;
@@ -352,6 +355,8 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 		generation_close(agent->gen);
 		agent->gen = older;
 	}
+	events_close(agent->events);
+	agent->events = NULL;
 	agent_close_observe(agent);
 	pods__close(agent->pods);
 	sockets_close(agent->sockets);

@@ -13,6 +13,7 @@
 #include "agent/counters_map.h"
 #include "agent/device_board.h"
 #include "agent/devices.h"
+#include "agent/events.h"
 #include "agent/figures.h"
 #include "agent/generation.h"
 #include "agent/lifecycle.h"
@@ -46,6 +47,7 @@ struct agent {
 	struct metrics_source *metrics;
 	struct figures *figures; /* of the page */
 	struct observe *observe;
+	struct events *events;	/* NULL: nobody can look on */
 	struct generation *gen; /* the configuration at work; older ones drain */
 	struct steering *steering;
 	struct devices *devices;
@@ -61,6 +63,7 @@ int agent_open_store(struct agent *agent);
 int agent_open_pods(struct agent *agent);
 int agent_open_observe(struct agent *agent); /* metrics and figures, too */
 void agent_close_observe(struct agent *agent);
+int agent_open_events(struct agent *agent);
 /* Takes @cf over, on failure as well; at work from now on. */
 int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan);
 /* Takes @watch over, on failure as well. */

@@ -68,6 +68,7 @@ static int open_resolver(const struct generation_config *from, struct generation
 		.reply = from->reply,
 		.overload = from->overload,
 		.replied = from->replied,
+		.dropped = from->query_dropped,
 		.looped = from->looped,
 		.ctx = from->ctx,
 	};

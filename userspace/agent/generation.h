@@ -31,6 +31,7 @@ struct generation_config {
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 	void (*overload)(void *ctx, bool overloaded);
 	void (*replied)(void *ctx, const struct resolver_event *event);
+	void (*query_dropped)(void *ctx, const struct resolver_event *event);
 	void (*looped)(void *ctx, const struct client *client, const char *zone,
 		       const struct dns_name *probe);
 	void (*probe_problem)(void *ctx, const char *text); /* resolver/prober.h */

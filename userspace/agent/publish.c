@@ -103,9 +103,33 @@ static void take_reading(struct publish *publish, uint64_t now)
 
 /* ---- upstreams ---- */
 
-static enum publish_proto proto_of(const struct upstream_view *view)
+static enum publish_proto proto_of(bool tls, bool tcp)
 {
-	return view->tls ? PUBLISH_TLS : view->tcp ? PUBLISH_TCP : PUBLISH_UDP;
+	return tls ? PUBLISH_TLS : tcp ? PUBLISH_TCP : PUBLISH_UDP;
+}
+
+/* n_upstreams: there is none. */
+static uint32_t find(const struct publish *publish, const char *to, enum publish_proto proto)
+{
+	uint32_t i = 0;
+
+	while (i < publish->n_upstreams && (strcmp(publish->upstreams[i].row.to, to) != 0 ||
+					    publish->upstreams[i].row.proto != proto))
+		i++;
+	return i;
+}
+
+int publish_upstream_row(const struct publish *publish, const struct upstream *upstream)
+{
+	char to[SOCKADDR_TEXT];
+	bool tls, tcp;
+	uint32_t i;
+
+	if (!publish)
+		return -1;
+	sockaddr__text(upstream__addr(upstream, &tls, &tcp), to, sizeof(to));
+	i = find(publish, to, proto_of(tls, tcp));
+	return i < publish->n_upstreams ? (int)i : -1;
 }
 
 static bool grow(struct publish *publish)
@@ -132,21 +156,21 @@ static bool grow(struct publish *publish)
 /* Forwards that name one address are one row. */
 static struct upstream_entry *entry_of(struct publish *publish, const struct upstream_view *view)
 {
+	enum publish_proto proto = proto_of(view->tls, view->tcp);
 	struct upstream_entry *entry;
 	char to[SOCKADDR_TEXT];
+	uint32_t i;
 
 	sockaddr__text(view->addr, to, sizeof(to));
-	for (uint32_t i = 0; i < publish->n_upstreams; i++) {
-		entry = &publish->upstreams[i];
-		if (!strcmp(entry->row.to, to) && entry->row.proto == proto_of(view))
-			return entry;
-	}
+	i = find(publish, to, proto);
+	if (i < publish->n_upstreams)
+		return &publish->upstreams[i];
 	if (publish->n_upstreams == publish->cap_upstreams && !grow(publish))
 		return NULL;
 	entry = &publish->upstreams[publish->n_upstreams++];
 	memset(entry, 0, sizeof(*entry));
 	memcpy(entry->row.to, to, sizeof(to));
-	entry->row.proto = proto_of(view);
+	entry->row.proto = proto;
 	for (int i = 0; i < READINGS; i++)
 		entry->reading[i] =
 			(struct upstream_reading){ view->queries, view->timeouts, view->errors };

@@ -41,6 +41,8 @@ const struct publish_info *publish_info(const struct publish *publish);
 const struct publish_base *publish_reading(const struct publish *publish, unsigned int back);
 /* NULL: there are no more. */
 const struct publish_upstream *publish_upstream(const struct publish *publish, uint32_t index);
+/* The row of nodens_upstrms that this upstream has, or -1. */
+int publish_upstream_row(const struct publish *publish, const struct upstream *upstream);
 /* The agent has answered after it asked an upstream. */
 void publish_missed(struct publish *publish, uint64_t now_ns, uint64_t duration_ns);
 

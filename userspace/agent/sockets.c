@@ -44,11 +44,12 @@ static uint32_t on_device(void *ctx, const struct sockaddr *peer)
 	return sockets->config.device(sockets->config.ctx, peer);
 }
 
-static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+static void on_refused(void *ctx, const struct client *client, uint16_t rcode, const uint8_t *reply,
+		       size_t size)
 {
 	const struct sockets *sockets = ctx;
 
-	sockets->config.refused(sockets->config.ctx, client, rcode, reply_size);
+	sockets->config.refused(sockets->config.ctx, client, rcode, reply, size);
 }
 
 /* A connection is of no block yet: the first one that says something of its

@@ -21,7 +21,8 @@ struct sockets_config {
 	/* Of these, contracts are in server/server.h. */
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
 		      uint64_t now_ns);
-	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
+	void (*refused)(void *ctx, const struct client *client, uint16_t rcode,
+			const uint8_t *reply, size_t size);
 	uint32_t (*device)(void *ctx, const struct sockaddr *peer);
 	/* NODENS_SHED_*: not to be steered from now on, or steered again. */
 	void (*shed)(void *ctx, uint32_t what, bool on);

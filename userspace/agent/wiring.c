@@ -227,6 +227,25 @@ void agent_close_observe(struct agent *agent)
 	agent->metrics = NULL;
 }
 
+static int row_of(void *ctx, const struct upstream *upstream)
+{
+	return publish_upstream_row(((struct agent *)ctx)->publish, upstream);
+}
+
+int agent_open_events(struct agent *agent)
+{
+	struct events_config config = {
+		.datapath = agent->datapath,
+		.device = agent_device_of,
+		.row = row_of,
+		.ctx = agent,
+	};
+
+	if (!agent->datapath || !datapath__features(agent->datapath)->ringbuf)
+		return 0;
+	return events_open(&config, &agent->events);
+}
+
 /* ---- the configuration at work ---- */
 
 static void on_upstream(void *ctx, const union sockaddr_any *addr, bool up, const char *reason)
@@ -276,6 +295,12 @@ static void on_replied(void *ctx, const struct resolver_event *event)
 		publish_missed(agent->publish, loop__now(&agent->loop), event->duration_ns);
 	if (gen)
 		observe_replied(agent->observe, gen, event);
+	events_replied(agent->events, event);
+}
+
+static void on_query_dropped(void *ctx, const struct resolver_event *event)
+{
+	events_replied(((struct agent *)ctx)->events, event);
 }
 
 /* As CoreDNS: one of the upstreams is this very agent. */
@@ -319,6 +344,7 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 		.reply = on_reply,
 		.overload = on_overload,
 		.replied = on_replied,
+		.query_dropped = on_query_dropped,
 		.looped = on_loop,
 		.probe_problem = on_probe_problem,
 		.error_line = on_error_line,

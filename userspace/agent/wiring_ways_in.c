@@ -53,9 +53,13 @@ static void on_query(void *ctx, const struct client *client, const struct dns_qu
 	resolver__query(((struct agent *)ctx)->gen->resolver, client, query, now);
 }
 
-static void on_refused(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size)
+static void on_refused(void *ctx, const struct client *client, uint16_t rcode, const uint8_t *reply,
+		       size_t size)
 {
-	metrics_source_refused(((struct agent *)ctx)->metrics, client, rcode, reply_size);
+	struct agent *agent = ctx;
+
+	metrics_source_refused(agent->metrics, client, rcode, size);
+	events_refused(agent->events, client, reply, size);
 }
 
 static void on_shed(void *ctx, uint32_t what, bool on)

@@ -28,7 +28,7 @@ static void notify(struct resolver *resolver, struct resolver_event *event, cons
 {
 	struct resolver_asker *asker = event->client->probe ? event->client->owner : NULL;
 
-	if ((!asker && !resolver->config.replied) || len < DNS_HEADER)
+	if (!asker && !resolver->config.replied)
 		return;
 	event->reply = msg;
 	event->size = len;
@@ -52,6 +52,16 @@ void resolver_send(struct resolver *resolver, const struct client *client, const
 		asker->dropped(asker);
 }
 
+void resolver_drop(struct resolver *resolver, struct resolver_event *event, uint64_t since_ns)
+{
+	const struct resolver_config *config = &resolver->config;
+
+	resolver_send(resolver, event->client, NULL, 0);
+	event->duration_ns = resolver_now(resolver) - since_ns;
+	if (!event->client->probe && config->dropped)
+		config->dropped(config->ctx, event);
+}
+
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns)
 {
@@ -65,7 +75,10 @@ void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 	};
 	int len = reply__build(resolver->msg, sizeof(resolver->msg), event->query, answer, &opts);
 
-	len = len > 0 ? len : 0;
+	if (len < DNS_HEADER) {
+		resolver_drop(resolver, event, since_ns);
+		return;
+	}
 	resolver_send(resolver, client, resolver->msg, len);
 	notify(resolver, event, resolver->msg, len, since_ns);
 }
@@ -81,7 +94,7 @@ void resolver_reply_rcode(struct resolver *resolver, struct resolver_event *even
 	if (answer)
 		resolver_reply(resolver, event, answer, 0, since_ns);
 	else
-		resolver_send(resolver, event->client, NULL, 0);
+		resolver_drop(resolver, event, since_ns);
 	answer__free(answer);
 }
 
@@ -127,6 +140,7 @@ struct resolver_event reply_event(const struct inflight *flight, const struct wa
 		.zone = flight->zone,
 		.plugin = plugin,
 		.ede = flight->way.passage.ede,
+		.asked = &flight->way.exchange.asked,
 	};
 }
 

@@ -35,7 +35,7 @@ static bool admit(struct resolver *resolver, struct resolver_event *event, const
 	event->ede = reply.ede;
 	if (reply.drop) {
 		resolver_count_client(resolver, client, AGENT_STAT_QUERIES_DROPPED);
-		resolver_send(resolver, client, NULL, 0);
+		resolver_drop(resolver, event, now);
 	} else if (!reply.answer) {
 		resolver_reply_rcode(resolver, event, DNS_SERVFAIL, now);
 	} else {

@@ -38,6 +38,7 @@ struct resolver_event {
 	bool stale;
 	const char *error; /* NULL, or why it is SERVFAIL */
 	const struct ede *ede;
+	const struct upstream_asked *asked; /* NULL, or who else was asked for it */
 };
 
 /*
@@ -66,6 +67,8 @@ struct resolver_config {
 	void (*reply)(void *ctx, const struct client *client, const uint8_t *msg, size_t len);
 	void (*overload)(void *ctx, bool overloaded);			/* may be NULL */
 	void (*replied)(void *ctx, const struct resolver_event *event); /* may be NULL */
+	/* The query is over, and nothing is said to the client: there is no reply. May be NULL. */
+	void (*dropped)(void *ctx, const struct resolver_event *event);
 	/*
 	 * Our own probes came back, the last one as @client's query: @zone is forwarded to
 	 * ourselves. May be NULL.

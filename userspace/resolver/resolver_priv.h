@@ -157,6 +157,8 @@ static inline void resolver_count_client(struct resolver *resolver, const struct
 /* To the client; @len 0: nothing. */
 void resolver_send(struct resolver *resolver, const struct client *client, const uint8_t *msg,
 		   size_t len);
+/* There is no reply to what *event says. */
+void resolver_drop(struct resolver *resolver, struct resolver_event *event, uint64_t since_ns);
 /* Send @answer, of which *event says the rest. */
 void resolver_reply(struct resolver *resolver, struct resolver_event *event,
 		    const struct answer *answer, uint32_t ttl_s, uint64_t since_ns);

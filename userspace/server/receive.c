@@ -25,7 +25,8 @@ int server_receive(struct server *server, const struct client *client, const uin
 		if (refusal_len <= 0)
 			return 0;
 		if (server->config.refused)
-			server->config.refused(server->config.ctx, client, rcode, refusal_len);
+			server->config.refused(server->config.ctx, client, rcode, refusal,
+					       refusal_len);
 		return refusal_len;
 	default:
 		server_count(server, AGENT_STAT_SILENT);

@@ -43,8 +43,9 @@ struct server_config {
 	void (*full)(void *ctx, bool full);
 	/* Queries over UDP come faster than they are read, or no longer. May be NULL. */
 	void (*crowded)(void *ctx, bool crowded);
-	/* A query was refused unread, with a reply of so many bytes. May be NULL. */
-	void (*refused)(void *ctx, const struct client *client, uint16_t rcode, size_t reply_size);
+	/* A query was refused unread, with this reply. May be NULL. */
+	void (*refused)(void *ctx, const struct client *client, uint16_t rcode,
+			const uint8_t *reply, size_t size);
 	void (*query)(void *ctx, const struct client *client, const struct dns_query *query,
 		      uint64_t now_ns);
 	void *ctx;

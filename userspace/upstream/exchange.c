@@ -89,6 +89,8 @@ static int attempt_send(struct exchange *ex, struct upstream *upstream, struct a
 		return ret;
 	}
 	ex->n_open++;
+	ex->asked.upstream = upstream;
+	ex->asked.tries += ex->asked.tries < UINT8_MAX;
 	if (!ex->probe)
 		upstream->numbers->v.requests++;
 	list__append(&ex->group->read->by_end, &attempt->by_end);
@@ -309,6 +311,7 @@ static void attempt_timed_out(struct attempt *attempt, uint64_t now)
 	bool watch = ex->watch;
 
 	attempt_count_timeout(attempt);
+	ex->asked.timed_out = true;
 	attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 	attempt_release(attempt, false);
 	ex->n_timed_out += !ex->use_tcp && !upstream->tls;
@@ -332,6 +335,7 @@ static void exchange_timed_out(struct exchange *ex)
 		if (!attempt->upstream)
 			continue;
 		attempt_count_timeout(attempt);
+		ex->asked.timed_out = true;
 		silent = attempt->upstream;
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, false);
@@ -428,6 +432,7 @@ void exchanges_abandon(struct upstream *upstream, uint64_t now)
 		struct exchange *ex = attempt->exchange;
 
 		attempt_count_timeout(attempt);
+		ex->asked.timed_out = true;
 		attempt_reason(attempt, attempt->refused ? attempt->refused : -ETIMEDOUT);
 		attempt_release(attempt, true);
 		go_on(ex, now);

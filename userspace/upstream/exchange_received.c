@@ -177,6 +177,8 @@ static void received_answer(struct attempt *attempt, struct answer *answer, enum
 		return;
 	}
 	silent = ex->n_open > 1 ? overtaken(ex, attempt) : 0;
+	ex->asked.upstream = upstream;
+	ex->asked.timed_out |= silent != 0;
 
 	exchange_finish(ex, answer, verdict);
 	count_silent(group, silent);

@@ -91,6 +91,13 @@ bool upstreams__metrics(const struct upstreams *ups, size_t index, struct upstre
 	return true;
 }
 
+const union sockaddr_any *upstream__addr(const struct upstream *upstream, bool *tls, bool *tcp)
+{
+	*tls = upstream->tls;
+	*tcp = upstream->group->forward->force_tcp;
+	return upstream->addr;
+}
+
 bool upstreams__view(struct upstreams *ups, size_t index, struct upstream_view *out)
 {
 	struct upstream_group *group = ups->groups;

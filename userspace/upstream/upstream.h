@@ -65,6 +65,13 @@ struct attempt {
 	uint16_t edns_refused; /* the rcode for which it has no OPT; 0: none */
 };
 
+/* Who was asked, for people; of several exchanges one after another, all together. */
+struct upstream_asked {
+	const struct upstream *upstream; /* who answered, or was asked last; NULL: nobody */
+	uint8_t tries;			 /* queries sent, 255 where there were more */
+	bool timed_out;			 /* one was not answered in time, or after another one */
+};
+
 /* One question on its way. The first part is the caller's, the second upstream's own. */
 struct exchange {
 	struct dns_name qname; /* lower case */
@@ -80,6 +87,7 @@ struct exchange {
 	void (*done)(struct exchange *exchange, struct answer *answer, enum verdict verdict);
 	char error[EXCHANGE_ERROR_MAX]; /* set by exchange__start() and later */
 	bool silent; /* nothing was found or said to be wrong: without an answer, a timeout */
+	struct upstream_asked asked; /* is added to: all zero before the first one */
 
 	struct upstream_group *group;
 	struct list by_deadline, by_resend;
@@ -152,6 +160,9 @@ void upstreams__inherit(struct upstreams *upstreams, struct upstreams *before);
 struct upstream_stats;
 bool upstreams__metrics(const struct upstreams *upstreams, size_t index,
 			struct upstream_stats *out);
+
+/* Its address, valid as long as its group; over TLS; else over TCP alone. */
+const union sockaddr_any *upstream__addr(const struct upstream *upstream, bool *tls, bool *tcp);
 
 /* One upstream of one forward, as it is now. */
 struct upstream_view {

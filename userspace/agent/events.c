@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Queries that the agent is done with, for those who look on. Contract: events.h.
+ */
+#include "agent/events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "watch/note.h"
+#include "watch/session.h"
+
+struct events {
+	struct events_config config;
+	struct note *note;
+};
+
+int events_open(const struct events_config *config, struct events **out)
+{
+	struct events *events = calloc(1, sizeof(*events));
+	struct error err = { .text = "out of memory" };
+	int ret = -ENOMEM;
+
+	if (events) {
+		events->config = *config;
+		ret = note__open(config->datapath, &events->note, &err);
+	}
+	if (ret) {
+		log_error("%s", err.text);
+		events_close(events);
+		return ret;
+	}
+	*out = events;
+	return 0;
+}
+
+void events_close(struct events *events)
+{
+	if (!events)
+		return;
+	note__close(events->note);
+	free(events);
+}
+
+void events_second(struct events *events)
+{
+	if (events)
+		session__sweep(events->config.datapath);
+}
+
+static void send_note(struct events *events, const struct client *client, struct note_event *event)
+{
+	event->client = &client->peer;
+	event->served = &client->local;
+	event->about.ifindex = events->config.device(events->config.ctx, &client->peer.sa);
+	event->about.outcome = client->tcp ? NODENS_CTR_TCP : NODENS_CTR_MISS;
+	if (client->tcp)
+		event->about.flags |= NODENS_EVENT_TCP;
+	/* what a full ring has lost is counted there */
+	note__send(events->note, event);
+}
+
+/* Whose answer it is. */
+static uint8_t flags_of(const struct resolver_event *event)
+{
+	uint8_t flags = 0;
+
+	if (event->stale)
+		flags |= NODENS_EVENT_STALE;
+	if (event->plugin == PLUGIN_CACHE)
+		flags |= NODENS_EVENT_CACHED;
+	else if (event->plugin != PLUGIN_NONE && (!event->asked || !event->asked->upstream))
+		flags |= NODENS_EVENT_LOCAL;
+	if (event->asked && event->asked->timed_out)
+		flags |= NODENS_EVENT_TIMEOUT;
+	return flags;
+}
+
+/* As far as the parsed one tells: its options are gone. */
+static size_t build_query(const struct dns_query *query, uint8_t msg[DNS_MIN_UDP])
+{
+	int len = dns_query__build(msg, DNS_MIN_UDP, query->id, &query->qname, query->qtype,
+				   query->key_flags, query->edns_size);
+
+	if (len < 0)
+		return 0;
+	msg[2] = query->flags >> 8;
+	msg[3] = query->flags & 0xff;
+	return len;
+}
+
+void events_replied(struct events *events, const struct resolver_event *event)
+{
+	struct note_event note = { .msg = event->reply, .len = event->size };
+	uint8_t query[DNS_MIN_UDP];
+	int row = -1;
+
+	if (!events || !note__wanted(events->note))
+		return;
+	if (!note.msg) {
+		note.len = build_query(event->query, query);
+		note.msg = query;
+	}
+	note.about.took_us = event->duration_ns / 1000;
+	note.about.flags = flags_of(event);
+	if (event->asked && event->asked->upstream) {
+		row = events->config.row(events->config.ctx, event->asked->upstream);
+		note.about.tries = event->asked->tries;
+	}
+	note.about.upstream = row + 1;
+	send_note(events, event->client, &note);
+}
+
+void events_refused(struct events *events, const struct client *client, const uint8_t *reply,
+		    size_t size)
+{
+	struct note_event note = { .msg = reply, .len = size };
+
+	if (events && note__wanted(events->note))
+		send_note(events, client, &note);
+}
