@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/secret_hash.h"
 #include "dns/msg.h"
 #include "traffic_priv.h"
 #include "watch/event.h"
@@ -50,6 +51,21 @@ static void client_set(struct traffic_client *client, const struct watch_event *
 		client->addr[10] = client->addr[11] = 0xff;
 		memcpy(client->addr + 12, &event->client.v4, 4);
 	}
+}
+
+/*
+ * The agent does not always know at which device a query came in; the programs did. One place for
+ * each hash: of two that fall together the later one stays.
+ */
+static void know_device(struct traffic_work *work, struct traffic_client *client)
+{
+	struct traffic_client *known =
+		&work->devices[secret_hash(client->addr, sizeof(client->addr)) % TRAFFIC_DEVICES];
+
+	if (client->ifindex)
+		*known = *client;
+	else if (!memcmp(known->addr, client->addr, sizeof(client->addr)))
+		client->ifindex = known->ifindex;
 }
 
 /* Space-Saving again, of four. */
@@ -125,6 +141,7 @@ static bool take_apart(struct traffic_work *work, const struct nodens_event *raw
 	if (!event->has_question || !event->has_client || !traffic_wants(work, &event->qname))
 		return false;
 	client_set(client, event);
+	know_device(work, client);
 	traffic_key__set(key, &event->qname, event->qtype);
 	return is_of_pod(work, client);
 }

@@ -13,6 +13,8 @@
 
 struct pods;
 
+#define TRAFFIC_DEVICES 4096
+
 #define TRAFFIC_KEY_MAX (2 + DNS_MAX_NAME)
 
 /* A name, and which of it are under way. */
@@ -44,7 +46,8 @@ struct traffic_work {
 	uint32_t one_in; /* of queries; 0: no session */
 	uint64_t lost;	 /* by both, so far */
 	bool agent_tells;
-	uint64_t agent_replies[RCODE_COUNT]; /* so far */
+	struct traffic_client devices[TRAFFIC_DEVICES]; /* where addresses' queries come in */
+	uint64_t agent_replies[RCODE_COUNT];		/* so far */
 	/* at the begin of the interval */
 	struct publish_base base;
 	uint64_t replies[RCODE_COUNT];
