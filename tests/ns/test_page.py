@@ -5,6 +5,7 @@ against /metrics and `nodens status`; what a peer can put into a name or an erro
 What it looked like is in build/page/*.png."""
 import http.client
 import json
+import os
 import re
 import time
 
@@ -14,8 +15,10 @@ import pytest
 from agent import Metrics, block, cluster_corefile, command, directive, http as get
 from browser import Browser
 from cluster import D
-from lab import BUILD, DNS4, DNS6, ROOT, UP4, note, run, wait_until
+from lab import BUILD, DNS4, DNS6, ROOT, UP4, note, run, spawn, wait_until
+from nodecache import ARGS
 from query import unique
+from test_status import bare  # noqa: F401  a fixture
 
 PAGE, FIGURES = "http://127.0.0.1:9253/", "http://127.0.0.1:9253/status.json"
 SHOTS = BUILD / "page"
@@ -56,6 +59,11 @@ def watched(nodens, p1):
         nodens.ensure(corefile=(corefile or cluster_corefile()) + WATCHED, probe=p1, **options)
         wait_until(5, lambda: get(FIGURES)[0] == 200, nodens.log_tail)
     return start
+
+
+def wait_down():
+    """The upstream that never answers is seen to be down."""
+    wait_until(10, lambda: any(x["code"] == "upstream_down" for x in read()["status"]["problems"]), "the dead one is not seen")
 
 
 def number(text):
@@ -122,7 +130,7 @@ def test_look(watched, browser, p1, width, scheme):
         p1.ask(f"n{i % 40}.{D}")
         if i % 10 == 0:
             p1.ask(unique(D))
-    wait_until(10, lambda: any(x["code"] == "upstream_down" for x in read()["status"]["problems"]), "the dead one is not seen")
+    wait_down()
     browser.show(PAGE, width=width, scheme=scheme)
     browser.eval("document.getElementById('devicecard').open = true")
     wait_until(10, lambda: browser.eval("document.querySelectorAll('svg .area').length > 0 && "
@@ -146,7 +154,7 @@ def test_look(watched, browser, p1, width, scheme):
 def test_a_problem_comes_and_goes(watched, browser, nodens):
     """Each problem with its severity and code; a healthy node says so."""
     watched()
-    wait_until(10, lambda: read()["status"]["problems"], "no problem")
+    wait_down()
     browser.show(PAGE)
     assert re.fullmatch(rf"error\s+upstream {DEAD}:53 for watched.example. down for .*\s+upstream_down", browser.text("#problems"))
     assert browser.eval("document.title").startswith("! ")
@@ -234,7 +242,7 @@ def test_rates_are_those_of_the_load(watched, browser, p1):
 def test_status_is_the_command_s(watched):
     """The same problems, in the same words but for the seconds in them; the same devices, addresses, configuration."""
     watched()
-    wait_until(10, lambda: read()["status"]["problems"], "no problem")
+    wait_down()
     page, own = read()["status"], json.loads(command("status", "--json")[0])
     assert page.keys() == own.keys()
     assert [(x["code"], x["severity"]) for x in page["problems"]] == [(x["code"], x["severity"]) for x in own["problems"]]
@@ -258,6 +266,7 @@ def test_schema_can_say_no(watched):
 def test_probes_and_upstreams(watched, browser):
     watched()
     wait_until(10, lambda: len(read()["probes"]) == 3 and all(sum(x["outcomes"].values()) for x in read()["probes"]), "not probed")
+    wait_down()
     browser.show(PAGE)
     said = {row[2].split(",")[0]: row for row in rows(browser, "probes")}
     assert set(said) == {"node", f"{UP4}:53", f"{DEAD}:53"} and {row[0] for row in said.values()} == {"www.watched.example."}
@@ -291,6 +300,26 @@ def test_agent_that_is_gone(watched, nodens, browser, p1):
     assert browser.eval("document.body.className") == "stale"
     watched()
     wait_until(8, lambda: browser.text("#asof") == "live", lambda: browser.text("#asof"), step=0.3)
+
+
+def test_without_the_kernel_path_and_standing_by(bare, browser):
+    """Where nobody but the agent has what it says of itself; and a second one, which has nothing to say."""
+    wait_until(8, lambda: [x["code"] for x in read()["status"]["problems"]] == ["no_kernel_path"], bare.log_tail)
+    second = spawn(*bare.image(*ARGS, "-metrics-listen-address", "127.0.0.1:9363"), log=bare.lab.dir / "second.log",
+                   env=os.environ | {"KUBE_DNS_UPSTREAM_SERVICE_HOST": UP4})
+    try:
+        wait_until(8, lambda: get("http://127.0.0.1:9363/status.json") == (503, "standing by: another agent runs on this node\n"),
+                   (bare.lab.dir / "second.log").read_text)
+        browser.show("http://127.0.0.1:9363/", until="document.getElementById('asof').textContent.startsWith('standing by')")
+        browser.show(PAGE)
+        wait_until(5, lambda: re.search(r"warning.*\n*.*no_kernel_path[^!]*notice.*\n*.*standby", browser.text("#problems"), re.S),
+                   lambda: browser.text("#problems"), step=0.3)
+        assert facts(browser)["devices"] == "none: there is no kernel path"
+        assert browser.eval("document.getElementById('devicecard').hidden")
+    finally:
+        second.terminate()
+        second.wait(10)
+        bare.stop()
 
 
 # ---- what a hostile peer does ----------------------------------------------------------------------------
@@ -403,14 +432,22 @@ def test_no_name_and_no_client(watched, p1, nodens):
     assert p1.ip4 not in text and p1.ip6 not in text
 
 
-def test_costs_nothing_worth_saying(watched, nodens, browser):
-    """What the page adds to the agent: measured, so that docs can say it."""
-    watched()
-    before = nodens.rss()
+def anonymous(pid):
+    """Kilobytes of the process' own: code and what else lies in files is not counted."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return int(re.search(r"^Anonymous: +(\d+) kB", file.read(), re.M).group(1))
+
+
+def test_costs_little(nodens, p1, browser):
+    """What the page takes of a fresh agent's memory once it is looked at."""
     browser.show("about:blank", until="true")
-    for _ in range(30):
-        assert get(PAGE)[0] == 200
-        read()
+    nodens.start(corefile=cluster_corefile() + WATCHED, probe=p1)
+    wait_down()  # with the figures read
+    time.sleep(2)
+    took = [anonymous(nodens.pid)]
+    for _ in range(100):
+        assert get(PAGE)[0] == 200 and get(FIGURES)[0] == 200
         time.sleep(0.11)
-    note(f"{nodens.rss() - before} KB more after 30 pages")
-    assert nodens.rss() - before < 1024
+        took.append(anonymous(nodens.pid))
+    note(f"anonymous memory after the first figures {took[0]} KB, after 100 pages {took[-1]}")
+    assert took[-1] - took[0] < 256
