@@ -8,7 +8,11 @@
  * half of what it costs more around a program that only grows it by as much. So
  * the growth of the packet stays in the figure, the cut does not.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "harness.h"
+#include "watch/session.h"
 #include "wire.h"
 #include "wrap.skel.h"
 
@@ -204,7 +208,8 @@ static const struct row {
 	uint16_t qtype;
 	bool ip6, edns, hit;
 	void (*mutate)(struct frame *f);
-	uint32_t names; /* one of so many at random */
+	uint32_t names;	 /* one of so many at random */
+	uint32_t one_in; /* a viewer takes one in so many; 0: nobody looks on */
 } * row;
 
 static void to_tcp(struct frame *f)
@@ -233,6 +238,10 @@ static const struct row rows[] = {
 	{ "miss", "not-there.payments-prod.example.com.", 1, 0, 0, 0, NULL },
 	{ "TCP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_tcp },
 	{ "UDP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_other_port },
+	{ "one A, a viewer takes 1 in 64", "api.payments-production.example.com.", 1, 0, 0, 1, NULL,
+	  0, 64 },
+	{ "one A, a viewer takes each", "api.payments-production.example.com.", 1, 0, 0, 1, NULL, 0,
+	  1 },
 };
 
 static const struct row random_rows[] = {
@@ -241,6 +250,50 @@ static const struct row random_rows[] = {
 	{ "one A of 1,048,576 at random", "aaaaa.payments-productions.example.com.", 1, 0, 0, 1,
 	  NULL, MANY_NAMES },
 };
+
+static atomic_bool viewing;
+
+static void on_event(void *ctx, const struct nodens_event *event)
+{
+	(void)ctx, (void)event;
+}
+
+/* Reads as fast as it can, so that the ring has room. */
+static void *view(void *session)
+{
+	for (unsigned int n = 0; viewing; n++) {
+		session__read(session, 0);
+		if (!(n & 1023))
+			session__renew(session);
+	}
+	return NULL;
+}
+
+static struct session *begin_view(uint32_t one_in, pthread_t *thread)
+{
+	struct nodens_filter filter = session__any();
+	struct session *session;
+	struct error err;
+
+	filter.one_in = one_in;
+	if (session__open(env.datapath, &filter, on_event, NULL, &session, &err))
+		die(err.text);
+	viewing = true;
+	if (pthread_create(thread, NULL, view, session))
+		die("thread");
+	return session;
+}
+
+static void end_view(struct session *session, pthread_t thread)
+{
+	struct nodens_seen seen;
+
+	viewing = false;
+	pthread_join(thread, NULL);
+	if (!session__seen(session, &seen))
+		printf("  (lost %.1f %%)", 100.0 * seen.lost / (seen.sent + seen.lost));
+	session__close(session);
+}
 
 /* The rows whose text has @part. */
 static void measure(const struct row *from, size_t n, const char *part)
@@ -257,7 +310,9 @@ static void measure(const struct row *from, size_t n, const char *part)
 		struct {
 			uint32_t at, mask;
 		} random = { 0, row->names ? row->names - 1 : 0 };
+		struct session *session = NULL;
 		double median, least;
+		pthread_t thread;
 
 		if (!strstr(row->what, part))
 			continue;
@@ -267,6 +322,8 @@ static void measure(const struct row *from, size_t n, const char *part)
 		random.at = in.dns + 12 + 1;
 		bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_random), &zero, &random, 0);
 		printf("%-34s", row->what);
+		if (row->one_in)
+			session = begin_view(row->one_in, &thread);
 		for (int hook = 0; hook < TEST_HOOKS; hook++) {
 			if (env.fd[hook] < 0) {
 				printf(" %16s", "-");
@@ -277,6 +334,8 @@ static void measure(const struct row *from, size_t n, const char *part)
 			printf(" %8.1f %7.1f", median, least);
 			fflush(stdout);
 		}
+		if (session)
+			end_view(session, thread);
 		printf("\n");
 	}
 }
