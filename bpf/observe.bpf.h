@@ -182,9 +182,10 @@ static __always_inline void xdp_copy(void *data, void *end, __u8 *to, __u64 len,
 	if (len - 8 > room - 8 || !ROOM(from, 8, end))
 		return;
 	word = *(__u64 *)from;
-	len = forget(len, word);
-	if (len - 8 <= room - 8)
-		*(__u64 *)(to + len - 8) = word;
+	len -= 8;
+	asm volatile("" : "+r"(len));
+	if (len <= room - 8)
+		*(__u64 *)(to + len) = word;
 }
 
 /* A record of @size bytes, a constant; false where the ring is full. */
@@ -201,9 +202,16 @@ static __always_inline bool event_write(void *ctx, bool xdp, void *ring, const _
 	if (xdp) {
 		xdp_copy(ctx_data(ctx, true), ctx_end(ctx, true), e->packet, len, room);
 	} else {
+		/* VERIFIER(5.10): the register that was compared is the one that is used */
+		len--;
 		asm volatile("" : "+r"(len));
-		if (len - 1 >= room || bpf_skb_load_bytes(ctx, 0, e->packet, len))
+		if (len < room) {
+			asm volatile("%0 += 1" : "+r"(len));
+			if (bpf_skb_load_bytes(ctx, 0, e->packet, len))
+				e->captured = 0;
+		} else {
 			e->captured = 0;
+		}
 	}
 	bpf_ringbuf_submit(e, 0);
 	return true;

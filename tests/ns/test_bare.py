@@ -246,6 +246,17 @@ def test_refused_by_the_verifier(installed, p1, refuse, names, flags, program):
     serves_without_programs(installed, p1, program)
 
 
+def test_refused_who_look_on(installed, layout, refuse):
+    """Then nobody can look at single packets; the answers still come out of the kernel."""
+    with_ready(installed)
+    start(installed, prefix=[refuse, "tc_observe"])
+    assert installed.errors() == []
+    assert installed.said("single packets cannot be looked at")
+    wait_until(10, lambda: metric("nodens_kernel_path") == 1, "the kernel path")
+    assert os.path.exists(f"/sys/fs/bpf/nodens/{layout}/nodens_seen")
+    assert not os.path.exists(f"/sys/fs/bpf/nodens/{layout}/nodens_rings")
+
+
 def test_refused_by_the_verifier_debug(installed, refuse):
     """All that libbpf and the verifier say, for who asks for it."""
     start(installed, "-log-level", "debug", prefix=[refuse, "tc_dns"])

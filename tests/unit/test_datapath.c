@@ -324,7 +324,7 @@ static void load_all(const char *pretend)
 	for (which = 0; which < DATAPATH_TC_PROGS; which++)
 		for (steer = 0; steer < 2; steer++) {
 			fd = datapath__tc_prog_fd(dp, which, steer, &err);
-			if (which == DATAPATH_TC_NOTE && !datapath__features(dp)->ringbuf) {
+			if (which == DATAPATH_TC_NOTE && !datapath__features(dp)->sessions) {
 				assert_int_equal(fd, -EOPNOTSUPP);
 				continue;
 			}
@@ -377,7 +377,7 @@ static void test_pinned_only(void **state)
 	dp = open_kern(NULL);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 1);
 	assert_int_equal(pid, getpid());
-	ring_buffers = datapath__features(dp)->ringbuf;
+	ring_buffers = datapath__features(dp)->sessions;
 	datapath__close(dp);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
 	/* somebody else looks at the same time */

@@ -106,11 +106,17 @@ int userspace_only_or_programs(const struct run_options *opts, const struct plan
 			       struct datapath **datapath, struct error *err)
 {
 	struct datapath *dp = *datapath;
+	bool sessions = datapath__features(dp)->sessions;
 	int ret = attach__load(dp, opts->hook, plan->mode == MODE_STEER, err);
 
-	if (!ret)
+	if (!ret && sessions == datapath__features(dp)->sessions)
 		return 0;
 	datapath__verifier_lines(log_verifier);
+	if (!ret) {
+		log_warn("single packets cannot be looked at (nodens trace): this kernel refuses "
+			 "the program for it");
+		return 0;
+	}
 	if (!datapath__adopted(dp))
 		datapath__unpin(opts->bpffs);
 	datapath__close(dp);

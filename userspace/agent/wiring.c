@@ -241,7 +241,7 @@ int agent_open_events(struct agent *agent)
 		.ctx = agent,
 	};
 
-	if (!agent->datapath || !datapath__features(agent->datapath)->ringbuf)
+	if (!agent->datapath || !datapath__features(agent->datapath)->sessions)
 		return 0;
 	return events_open(&config, &agent->events);
 }

@@ -26,7 +26,7 @@ struct datapath_features {
 	bool mmapable;	     /* 5.5: BPF_F_MMAPABLE arrays */
 	bool coarse_clock;   /* 5.11: bpf_ktime_get_coarse_ns */
 	bool xdp_grow;	     /* 5.8: bpf_xdp_adjust_tail grows */
-	bool ringbuf;	     /* 5.8: BPF_MAP_TYPE_RINGBUF, without which nobody can look on */
+	bool sessions;	     /* 5.8: single packets can be looked at: ring buffers, BTF */
 	bool redirect_peer;  /* 5.10 */
 	bool tcx;	     /* 6.6 */
 	bool memcg;	     /* 5.11: maps are not charged to RLIMIT_MEMLOCK */

@@ -85,7 +85,9 @@ int maps_adopt(
 int maps_create(struct datapath *dp, struct error *err);
 int maps_open(struct datapath *dp, struct error *err);
 void maps_close(struct datapath *dp);
-/* Without it the kernel lacks what the map holds, and it is not there. */
+/* Nobody can open a session: nodens_rings goes, with its pin. */
+void maps_no_sessions(struct datapath *dp);
+/* False: the kernel lacks what the map holds, and it is not there. */
 bool maps_has(const struct datapath *dp, enum datapath_map map);
 int maps_create_grace(struct datapath *dp, struct error *err);
 

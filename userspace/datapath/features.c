@@ -97,7 +97,16 @@ static bool probe_xdp_grow(void)
 	return grew;
 }
 
-static bool probe_ringbuf(void)
+static bool probe_btf(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", R_OK);
+}
+
+/*
+ * A ring buffer for each; and the kernel's own BTF, by which it sees that the functions in those
+ * programs, which it walks by themselves, are given a program's context.
+ */
+static bool probe_sessions(void)
 {
 	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "nodens_probe", 0, 0, sysconf(_SC_PAGESIZE),
 				NULL);
@@ -105,7 +114,7 @@ static bool probe_ringbuf(void)
 	if (fd < 0)
 		return false;
 	close(fd);
-	return true;
+	return probe_btf();
 }
 
 static bool probe_redirect_peer(void)
@@ -149,11 +158,6 @@ static bool probe_memcg(void)
 	return fd >= 0;
 }
 
-static bool probe_btf(void)
-{
-	return !access("/sys/kernel/btf/vmlinux", R_OK);
-}
-
 /* Looking anything up by its id takes CAP_SYS_ADMIN; libxdp does so to take a program off. */
 static bool probe_prog_ids(void)
 {
@@ -183,7 +187,7 @@ static const struct feature_row {
 	ROW(mmapable, VERSION(5, 5), "slots are written through mmap",
 	    "slots are written by bpf()"),
 	ROW(xdp_grow, VERSION(5, 8), "XDP answers in place", "tc in place of XDP"),
-	ROW(ringbuf, VERSION(5, 8), "single packets can be looked at",
+	ROW(sessions, VERSION(5, 8), "single packets can be looked at",
 	    "no `nodens trace`, and tc in place of XDP"),
 	ROW(redirect_peer, VERSION(5, 10), "answers go straight into the pod",
 	    "answers leave through the device"),
@@ -194,7 +198,7 @@ static const struct feature_row {
 	    "memory is limited by RLIMIT_MEMLOCK"),
 	ROW(tcx, VERSION(6, 6), "tcx links", "clsact filters"),
 	ROW(btf, VERSION(5, 4), "/sys/kernel/btf/vmlinux is there",
-	    "not needed, but for the XDP dispatcher"),
+	    "no sessions, tc in place of XDP"),
 	ROW(prog_ids, VERSION(5, 4), "XDP programs are taken off again",
 	    "tc in place of XDP: without CAP_SYS_ADMIN none could be taken off"),
 #undef ROW
@@ -346,8 +350,8 @@ int datapath_features__probe(struct datapath_features *features, const char *pre
 		return ret;
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		*field_of(&found, &rows[i]) = rows[i].since <= version && rows[i].probe();
-	/* xdp_nodens has the writing into a ring in it */
-	found.xdp_grow &= found.ringbuf;
+	/* xdp_nodens has them in it */
+	found.xdp_grow &= found.sessions;
 	*features = found;
 	return 0;
 }

@@ -47,7 +47,18 @@ static uint32_t series_entries(uint32_t wanted)
 
 bool maps_has(const struct datapath *dp, enum datapath_map map)
 {
-	return map != MAP_RINGS || dp->features.ringbuf;
+	return map != MAP_RINGS || dp->features.sessions;
+}
+
+void maps_no_sessions(struct datapath *dp)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[MAP_RINGS]);
+	unlink(path);
+	if (dp->map_fd[MAP_RINGS] >= 0)
+		close(dp->map_fd[MAP_RINGS]);
+	dp->map_fd[MAP_RINGS] = -1;
 }
 
 int maps_define(struct datapath *dp, const struct datapath_config *config, struct error *err)

@@ -179,8 +179,8 @@ static int fill_tail(struct datapath *dp, struct nodens_bpf *skel, const char *n
 	return bpf_obj_pin(tail, path) ? -errno : 0;
 }
 
-int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
-		  struct nodens_bpf **out, struct error *err)
+static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
+		   struct nodens_bpf **out, struct error *err)
 {
 	const struct settings set = {
 		.steer = steer,
@@ -193,9 +193,9 @@ int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 	struct nodens_bpf *skel;
 	int ret;
 
-	if (which == DATAPATH_TC_NOTE && !dp->features.ringbuf)
+	if (which == DATAPATH_TC_NOTE && !dp->features.sessions)
 		return error__set(err, -EOPNOTSUPP,
-				  "this kernel has no BPF ring buffers (Linux 5.8)");
+				  "this kernel has no BPF ring buffers (Linux 5.8), or no BTF");
 	ret = open_instance(dp, &set, &skel, err);
 	if (ret)
 		return ret;
@@ -210,7 +210,7 @@ int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 		bpf_program__set_autoload(skel->progs.tc_steer, steer);
 	}
 	bpf_program__set_autoload(skel->progs.tc_observe,
-				  dp->features.ringbuf && which != DATAPATH_TC_NOTE);
+				  dp->features.sessions && which != DATAPATH_TC_NOTE);
 	ret = nodens_bpf__load(skel);
 	if (ret) {
 		error__set(err, ret, "this kernel refuses the tc program (%s): %s: %s",
@@ -225,6 +225,23 @@ int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 		nodens_bpf__destroy(skel);
 	else
 		*out = skel;
+	return ret;
+}
+
+/* A kernel that refuses those who look on is to answer all the same. */
+int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
+		  struct nodens_bpf **out, struct error *err)
+{
+	bool with_sessions = dp->features.sessions && which != DATAPATH_TC_NOTE;
+	int ret = load_tc(dp, which, steer, out, err);
+
+	if (!ret || !with_sessions)
+		return ret;
+	dp->features.sessions = false;
+	ret = load_tc(dp, which, steer, out, err);
+	dp->features.sessions = !!ret;
+	if (!ret)
+		maps_no_sessions(dp);
 	return ret;
 }
 
