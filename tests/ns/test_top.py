@@ -189,13 +189,42 @@ def test_pods(lab, nodens, cluster, p1, top):
     assert round(clients[cart.text]) == 40 and round(clients[pay.text]) == 20
     names = summed(pages, "names")
     assert round(names[f"n7.{D}."]) == 50 and round(names[f"none.{D}."]) == 10
-    # the agent's own answer to the first may not be told
-    assert 9 <= round(summed(pages, "nx")[f"none.{D}."]) <= 10
+    assert round(summed(pages, "nx")[f"none.{D}."]) == 10
     row = max((row for page in pages for row in page["names"] if row["name"] == f"n7.{D}."), key=lambda row: row["qps"])
     assert row["top_client"] == cart.text and 0.6 < row["top_client_share"] <= 1
     assert {row["client"] for page in ones for row in page["clients"]} == {cart.text}
     assert {row["name"] for page in narrows for row in page["names"]} == {f"n7.{D}."}
     cart.delete(), pay.delete()
+
+
+def test_what_the_agent_did(serve, cli, top):
+    """Misses are counted once, with the reply that they had; what waited, for whom and how long; what met a timeout."""
+    serve(COREFILE)
+    watched = top("-d", 2, "-n", 1000)
+    watched.wait(1)
+    for i in range(20):
+        assert cli.ask(f"cold{i}.example.org").status == "NOERROR"
+        assert cli.ask(f"nx.cold{i}.example.org").status == "NXDOMAIN"
+    for i in range(3):
+        assert cli.ask(f"a{i}.slow-300.example.org", timeout=5).status == "NOERROR"
+    assert cli.ask("dead.example.org", timeout=15).status == "SERVFAIL"
+    watched.wait(len(watched.pages()) + 2)
+    pages = watched.end()
+    names, missing = summed(pages, "names"), summed(pages, "nx")
+    assert {round(names[f"{nx}cold{i}.example.org."]) for i in range(20) for nx in ("", "nx.")} == {1}
+    assert {name: round(n) for name, n in missing.items()} == {f"nx.cold{i}.example.org.": 1 for i in range(20)}
+    rcodes = {rcode: round(sum(page["rcodes"][rcode] * page["seconds"] for page in pages))
+              for rcode in ("NOERROR", "NXDOMAIN", "SERVFAIL")}
+    assert rcodes == {"NOERROR": 23, "NXDOMAIN": 20, "SERVFAIL": 1}
+    assert round(sum(summed(pages, "clients", "client", "nxdomain").values())) == 20
+    slow = {row["name"]: row for page in pages for row in page["slow"]}
+    for i in range(3):
+        row = slow[f"a{i}.slow-300.example.org."]
+        assert 300000 <= row["mean_us"] <= 600000 and row["upstream"] == "10.50.0.1:53" and row["tries"] >= 1
+    assert slow["cold1.example.org."]["mean_us"] < 100000
+    timeouts = summed(pages, "timeouts")
+    assert round(timeouts["dead.example.org."]) == 1 and not any("cold" in name for name in timeouts)
+    assert slow["dead.example.org."]["max_us"] > 1000000
 
 
 def test_upstreams(serve, cli, top):
