@@ -25,7 +25,7 @@ from agent import NODENS, block, directive
 from cluster import D
 from lab import BPFFS, DNS4, ROOT, UP4, output, run, wait_until
 from load import dnsperf
-from query import unique
+from query import framed, read_message, unique
 from test_status import NOBODY, schema
 
 SUMMARY = r"^-- (\d+) events, (\d+) lost in the ring, (\d+) did not match"
@@ -166,6 +166,19 @@ class Burst:
             assert key in self.sent and key not in self.replies
             self.replies[key] = flags & 15, ttl
 
+    def tcp(self, names, connections=4):
+        """In parts, each over one connection, all of a part sent at once."""
+        for i in range(connections):
+            with self.pod.tcp() as sock:
+                for name in names[i::connections]:
+                    key = sock.getsockname()[1], len(self.sent)
+                    self.sent[key] = name, "tcp"
+                    sock.sendall(framed(wire_of(name, key[1])))
+                stream = sock.makefile("rb")
+                for _ in names[i::connections]:
+                    qid, flags = struct.unpack("!2H", read_message(stream)[:4])
+                    self.replies[sock.getsockname()[1], qid] = flags & 15, None
+
 
 BENCH = [f"bench-{i:04d}.{D}" for i in range(1000)]
 
@@ -189,7 +202,7 @@ def test_burst(lab, steered, cluster, p1):
     """10,000 queries: what the client sent and what it got is what is shown, each once."""
     stale = warm(steered, p1)
     elsewhere = cluster.servers[0].pod.ip4
-    asked = [(random.choice(BENCH), DNS4, "hit") for _ in range(4000)]
+    asked = [(random.choice(BENCH), DNS4, "hit") for _ in range(3500)]
     asked += [(f"m{i}.{unique('wild.example.org')}", DNS4, "miss") for i in range(2000)]
     asked += [(unique("example.believe", D), DNS4, "cut") for _ in range(2000)]
     asked += [(name, DNS4, "stale") for name in stale]
@@ -200,6 +213,7 @@ def test_burst(lab, steered, cluster, p1):
         p1.ask(unique("example.believe", D))  # an NXDOMAIN-below that has run out is learnt anew
         with steered.counting() as gains:
             burst.run(asked)
+            burst.tcp(random.sample(BENCH, 500))
         assert len(burst.sent) == 10000
         wait_until(10, lambda: len(viewer.text().splitlines()) >= 10000 or None, lambda: str(len(viewer.events())))
         shown, lost, unmatched = viewer.end()
@@ -215,7 +229,7 @@ def test_burst(lab, steered, cluster, p1):
         fits = event["name"] == name + "." and event["type"] == "A" and event["device"] == p1.veth
         if kind == "passed":
             fits = fits and event["reason"] == "not_served" and event["server"] == elsewhere
-        elif event["kind"] != "to_agent":
+        else:
             fits = fits and event["reply"]["rcode"] == {0: "NOERROR", 3: "NXDOMAIN"}[rcode]
         # a client knows what is stale by its TTL; NXDOMAIN-below ends now and then, and is learnt anew by a miss
         expected = {"stale": {"stale"} if ttl == 0 else {"hit", "miss"}, "cut": {"cut", "miss", "hit"}}.get(kind, {kind})
@@ -223,7 +237,7 @@ def test_burst(lab, steered, cluster, p1):
             wrong.append((kind, ttl, event))
     assert not wrong, wrong[:5]
     outcomes = collections.Counter(event["outcome"] for event in events)
-    assert outcomes["passed"] == 1000 and outcomes["cut"] > 1500 and outcomes["stale"] > 900
+    assert outcomes["passed"] == 1000 and outcomes["tcp"] == 500 and outcomes["cut"] > 1500 and outcomes["stale"] > 900
     by_kernel = collections.Counter(event["outcome"] for event in events if event["kind"] == "kernel")
     assert by_kernel["hit"] + by_kernel["stale"] + by_kernel["cut"] == gains["kernel.hits"] + gains["kernel.hits_truncated"]
     assert by_kernel["cut"] == gains["kernel.hits_cut"] and by_kernel["stale"] == gains["kernel.hits_stale"]
@@ -350,6 +364,31 @@ def test_session_taken(lab, steered, p1):
             wait_until(8, lambda: name in first.text() and name in second.text(), lambda: first.text() + second.text())
 
 
+# ---- the agent's word ------------------------------------------------------------------------------------
+
+
+def test_upstreams(lab, cached, cache_fake, p1):
+    """Who answered, how long that took, and who did not."""
+    cached("success 9984 30")
+    cache_fake.say_a("new.test", 30, "192.0.2.1")
+    with (tracing(lab, "--json") as viewer, tracing(lab, "slower", "1s") as slow, tracing(lab, "unanswered") as dead):
+        p1.ask("new.test", payload=None)
+        cache_fake.freeze()
+        assert p1.ask("silent.test", payload=None, timeout=9).status == "SERVFAIL"
+        time.sleep(0.3)
+        for each in viewer, slow, dead:
+            each.end()
+    new, silent = (next(x for x in viewer.events() if x.get("name") == f"{name}.test.") for name in ("new", "silent"))
+    assert (new["kind"], new["outcome"], new["upstream"], new["proto"]) == ("agent", "miss", "10.50.0.1:53", "udp")
+    assert new["reply"] == {"rcode": "NOERROR", "answers": 1, "truncated": False, "ttl_s": 30}
+    assert 0 < new["took_us"] < 1_000_000 and not new["timeout"]
+    assert silent["timeout"] and silent["took_us"] > 4_000_000 and silent["upstream"] == "10.50.0.1:53"
+    for each in slow, dead:
+        (line,) = each.text().splitlines()[1:-1]
+        assert re.search(r"A silent\.test\. +SERVFAIL 0 +10\.50\.0\.1( x\d)? +[4-9]\d{6}$", line), line
+    cache_fake.thaw()
+
+
 # ---- packets ---------------------------------------------------------------------------------------------
 
 
@@ -415,6 +454,27 @@ def test_pcap_tcp(lab, steered, p1):
         viewer.end()
     assert answer.value == "10.100.0.7"
     assert ["10.100.0.7"] in [list(x) for x in tshark(ours, "dns.a")], "tshark puts the stream together"
+
+
+def test_pcap_in_mode_listen(lab, nodens, cluster, cli):
+    """There replies leave by no program: the agent's account of each stands for them, with sums that are right."""
+    nodens.listen(block(".:53", f"bind {cli.server}", "cache 30", f"forward . {UP4}"))
+    ours = lab.dir / "listen.pcap"
+    names = [unique("wild.example.org") for _ in range(50)]
+    with tracing(lab, "name", "*.wild.example.org", "-w", ours) as viewer:
+        cli.ask_all(names)
+        cli.ask_all(names)
+        time.sleep(0.5)
+        viewer.end()
+    packets = tshark(ours, *DNS_FIELDS)
+    replies = collections.Counter(x[6] for x in packets if x[5] in ("1", "True"))
+    queries = collections.Counter(x[6] for x in packets if x[5] in ("0", "False"))
+    assert replies == collections.Counter({name: 2 for name in names}), "of the agent, then of the kernel"
+    assert queries == collections.Counter({name: 1 for name in names})
+    bad = output("tshark", "-n", "-r", ours, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y",
+                 "eth.src == 00:00:00:00:00:00 && (udp.checksum.status == 0 || ip.checksum.status == 0)", timeout=120)
+    made = output("tshark", "-n", "-r", ours, "-Y", "eth.src == 00:00:00:00:00:00", timeout=120).splitlines()
+    assert len(made) == 50 and not bad and not tshark_problems(ours)
 
 
 # ---- hostile names ---------------------------------------------------------------------------------------
