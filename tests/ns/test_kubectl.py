@@ -66,6 +66,21 @@ def test_explain_for_a_pod(kubectl, agent_a, p1):
     assert f"question       n1.{D}. AAAA" in done.stdout and f"device         {p1.veth}: attached" in done.stdout
 
 
+def test_top_of_all(kubectl, agent_a):
+    only(kubectl, "node-a", "node-b")
+    done = kubectl("top", "--once", "--json", "--all")
+    assert done.returncode == 0, done.stderr
+    pages = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(page["node"] for page in pages) == ["node-a", "node-b"]
+    for page in pages:
+        jsonschema.validate(page, schema("top"), cls=jsonschema.Draft7Validator)
+
+
+def test_top_of_a_pod(kubectl):
+    assert kubectl("top", "-s", "nx", "-n", "shop", "mail").returncode == 0
+    assert kubectl.calls("node-c") == [["version"], ["top", "-s", "nx", "-p", "shop/mail"]]
+
+
 def test_text_of_all(kubectl, agent_a):
     only(kubectl, "node-a", "node-b")
     lines = kubectl("stats", "--all").stdout.splitlines()
