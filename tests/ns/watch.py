@@ -11,7 +11,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 
-from lab import BUILD, ROOT
+from lab import BUILD, ROOT, output
 
 TOOL = BUILD / "tests/ns/watch_tool"
 HEADER = (ROOT / "headers/nodens_sessions.h").read_text()
@@ -63,3 +63,8 @@ def session():
         finally:
             out = process.communicate("", timeout=20)[0]
     events += [Event(line) for line in out.splitlines()]
+
+
+def sessions():
+    """How many are open on the node."""
+    return int(output(TOOL, "count"))

@@ -40,6 +40,7 @@ static void on_beat(void *arg, uint64_t now)
 	control_beat(&agent->control, now);
 	counters_map_sync(&agent->counters);
 	observe_beat(agent->observe);
+	hit_log_beat(agent->hit_log);
 	lifecycle_beat(agent->lifecycle, now);
 	notify__beat(now);
 }
@@ -68,6 +69,7 @@ static void on_second(void *arg, uint64_t now)
 	publish_second(agent->publish, now);
 	figures_second(agent->figures, agent->publish);
 	events_second(agent->events);
+	hit_log_second(agent->hit_log, now);
 	if (lifecycle_stopping(agent->lifecycle))
 		return;
 	lifecycle_tick(agent->lifecycle, now);
@@ -310,6 +312,7 @@ static int begin(struct run *run)
 		      agent->steering ? steering_netns(agent->steering) : NULL,
 		      loop__now(&agent->loop));
 	ret = observe_configure(agent->observe, agent->gen->cf);
+	hit_log_configure(agent->hit_log, agent->gen->cf);
 	if (!ret)
 		ret = agent_open_devices(agent);
 	if (!ret)
@@ -349,6 +352,7 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 		steering_set(agent->steering, false);
 	devices_close(agent->devices, detach);
 	agent->devices = NULL;
+	hit_log_close(agent->hit_log);
 	while (agent->gen) {
 		struct generation *older = agent->gen->older;
 

@@ -16,6 +16,7 @@
 #include "agent/events.h"
 #include "agent/figures.h"
 #include "agent/generation.h"
+#include "agent/hit_log.h"
 #include "agent/lifecycle.h"
 #include "agent/local_link.h"
 #include "agent/metrics_source.h"
@@ -47,8 +48,9 @@ struct agent {
 	struct metrics_source *metrics;
 	struct figures *figures; /* of the page */
 	struct observe *observe;
-	struct events *events;	/* NULL: nobody can look on */
-	struct generation *gen; /* the configuration at work; older ones drain */
+	struct events *events;	 /* NULL: nobody can look on */
+	struct hit_log *hit_log; /* NULL: without the kernel path */
+	struct generation *gen;	 /* the configuration at work; older ones drain */
 	struct steering *steering;
 	struct devices *devices;
 	struct reload *reload;

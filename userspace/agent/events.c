@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "watch/note.h"
-#include "watch/session.h"
 
 struct events {
 	struct events_config config;
@@ -42,6 +41,12 @@ void events_close(struct events *events)
 		return;
 	note__close(events->note);
 	free(events);
+}
+
+void events_ignore(struct events *events, const struct session *own)
+{
+	if (events)
+		note__ignore(events->note, own);
 }
 
 void events_second(struct events *events)

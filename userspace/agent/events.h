@@ -11,6 +11,7 @@
 
 #include "datapath/datapath.h"
 #include "resolver/resolver.h"
+#include "watch/session.h"
 
 struct events_config {
 	struct datapath *datapath;
@@ -29,6 +30,8 @@ void events_replied(struct events *events, const struct resolver_event *event);
 /* A query was refused unread, with this reply. */
 void events_refused(struct events *events, const struct client *client, const uint8_t *reply,
 		    size_t size);
+/* The agent's own session wants none of them; NULL: it has none. */
+void events_ignore(struct events *events, const struct session *own);
 void events_second(struct events *events); /* each second */
 
 #endif /* NODENS_EVENTS_H */

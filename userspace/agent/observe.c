@@ -36,25 +36,18 @@ void observe_error_line(struct observe *observe, enum log_level level, const cha
 }
 
 static void log_query(struct observe *observe, const struct querylog *log,
-		      const struct resolver_event *event)
+		      const struct client *client, uint32_t ifindex, struct querylog_event query)
 {
-	struct querylog_event query = {
-		.query = event->query,
-		.peer = &event->client->peer.sa,
-		.local = &event->client->local.sa,
-		.tcp = event->client->tcp,
-		.request_size = event->client->query_size,
-		.reply = event->reply,
-		.reply_size = event->size,
-		.rcode = event->rcode,
-		.duration_ns = event->duration_ns,
-	};
 	char text[QUERYLOG_LINE];
 	struct log_record record = { .level = LOG_LEVEL_INFO, .plugin = "log", .text = text };
 	struct pod_name pod;
 
+	query.peer = &client->peer.sa;
+	query.local = &client->local.sa;
+	query.tcp = client->tcp;
+	query.request_size = client->query_size;
 	if (querylog__names_pods(log) &&
-	    observe->config.pod(observe->config.ctx, event->client, &pod)) {
+	    observe->config.pod(observe->config.ctx, client, ifindex, &pod)) {
 		query.pod_namespace = pod.ns;
 		query.pod_name = pod.name;
 	}
@@ -71,12 +64,38 @@ void observe_replied(struct observe *observe, const struct generation *gen,
 		     const struct resolver_event *event)
 {
 	size_t block = event->sb->config - gen->cf->blocks;
+	struct querylog_event query = {
+		.query = event->query,
+		.reply = event->reply,
+		.reply_size = event->size,
+		.rcode = event->rcode,
+		.duration_ns = event->duration_ns,
+	};
 
 	if (event->error)
 		errlog__event(gen->errlog, block, event->rcode, &event->query->qname,
 			      event->query->qtype, event->error, loop__now(observe->config.loop));
 	if (gen->querylogs[block])
-		log_query(observe, gen->querylogs[block], event);
+		log_query(observe, gen->querylogs[block], event->client, 0, query);
+}
+
+void observe_hit(struct observe *observe, const struct generation *gen, const struct hit *hit)
+{
+	struct querylog_event query = {
+		.query = &hit->query,
+		.hit = true,
+		.reply = hit->reply,
+		.reply_size = hit->size,
+		.rcode = hit->query.flags & DNS_RCODE,
+	};
+	struct dns_name lower = hit->query.qname;
+	const struct corefile_block *block;
+
+	dns_name__lower(&lower);
+	block = corefile__block_at(gen->cf, &lower, &hit->client.local);
+	if (block && gen->querylogs[block - gen->cf->blocks])
+		log_query(observe, gen->querylogs[block - gen->cf->blocks], &hit->client,
+			  hit->ifindex, query);
 }
 
 /* ---- HTTP ---- */

@@ -10,6 +10,7 @@
 #define NODENS_OBSERVE_H
 
 #include "agent/generation.h"
+#include "agent/hit_log.h"
 #include "link/cni_result.h"
 #include "observe/endpoints.h"
 
@@ -20,8 +21,9 @@ struct observe_config {
 	struct metrics *metrics;
 	bool (*ready)(void *ctx, char *why);		 /* as in struct endpoints_config */
 	int (*figures)(void *ctx, struct evbuffer *out); /* the same */
-	/* The pod that @client is; false: not known. */
-	bool (*pod)(void *ctx, const struct client *client, struct pod_name *out);
+	/* The pod that @client is, at the device @ifindex (0: to be looked up); false: not known.
+	 */
+	bool (*pod)(void *ctx, const struct client *client, uint32_t ifindex, struct pod_name *out);
 	void *ctx;
 };
 
@@ -40,6 +42,8 @@ void observe_error_line(struct observe *observe, enum log_level level, const cha
 /* @gen: the configuration that answered. */
 void observe_replied(struct observe *observe, const struct generation *gen,
 		     const struct resolver_event *event);
+/* The kernel has answered, under the configuration at work. */
+void observe_hit(struct observe *observe, const struct generation *gen, const struct hit *hit);
 void observe_beat(struct observe *observe); /* ten times a second */
 void observe_tick(struct observe *observe); /* each second */
 

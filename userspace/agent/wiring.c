@@ -168,13 +168,14 @@ int agent_open_pods(struct agent *agent)
 	return ret;
 }
 
-static bool pod_of(void *ctx, const struct client *client, struct pod_name *out)
+static bool pod_of(void *ctx, const struct client *client, uint32_t ifindex, struct pod_name *out)
 {
 	struct agent *agent = ctx;
 	struct served_addr addr = served_addr__of(&client->peer);
 
-	return agent->pods &&
-	       pods__find(agent->pods, &addr, agent_device_of(agent, &client->peer.sa), out);
+	if (!ifindex)
+		ifindex = agent_device_of(agent, &client->peer.sa);
+	return agent->pods && pods__find(agent->pods, &addr, ifindex, out);
 }
 
 static int read_figures(void *ctx, struct evbuffer *out)
@@ -232,18 +233,46 @@ static int row_of(void *ctx, const struct upstream *upstream)
 	return publish_upstream_row(((struct agent *)ctx)->publish, upstream);
 }
 
+static void on_hit(void *ctx, const struct hit *hit)
+{
+	struct agent *agent = ctx;
+
+	observe_hit(agent->observe, agent->gen, hit);
+}
+
+static void on_own_session(void *ctx, const struct session *session)
+{
+	events_ignore(((struct agent *)ctx)->events, session);
+}
+
 int agent_open_events(struct agent *agent)
 {
-	struct events_config config = {
+	struct events_config events = {
 		.datapath = agent->datapath,
 		.device = agent_device_of,
 		.row = row_of,
 		.ctx = agent,
 	};
+	struct hit_log_config hits = {
+		.loop = &agent->loop,
+		.datapath = agent->datapath,
+		.stats = agent->counters.stats,
+		.hit = on_hit,
+		.session = on_own_session,
+		.ctx = agent,
+	};
+	int ret = 0;
 
-	if (!agent->datapath || !datapath__features(agent->datapath)->sessions)
+	if (!agent->datapath)
 		return 0;
-	return events_open(&config, &agent->events);
+	if (datapath__features(agent->datapath)->sessions)
+		ret = events_open(&events, &agent->events);
+	if (!ret) {
+		ret = hit_log_open(&hits, &agent->hit_log);
+		if (ret)
+			log_error("out of memory");
+	}
+	return ret;
 }
 
 /* ---- the configuration at work ---- */
@@ -371,6 +400,7 @@ static int take(void *ctx, struct corefile *cf, const struct plan *plan)
 	if (ret)
 		return ret;
 	observe_configure(agent->observe, agent->gen->cf);
+	hit_log_configure(agent->hit_log, agent->gen->cf);
 	upstreams__probe(agent->gen->upstreams);
 	resolver__watch_loops(agent->gen->resolver, loop__now(&agent->loop));
 	return 0;

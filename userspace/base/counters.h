@@ -65,6 +65,8 @@
 	  "replies dropped: the socket or the client did not take them")                       \
 	X(RECEIVE_DROPS, "receive_drops", "UDP packets dropped: receive queue full, checksum") \
 	X(LOG_DROPPED, "log_dropped", "log lines dropped: nobody read them in time")           \
+	X(LOG_HITS_LOST, "log_hits_lost",                                                      \
+	  "answers from the kernel that are not in the query log: they came too fast")         \
 	X(DEVICES_LOST, "devices_lost",                                                        \
 	  "programs that somebody took off a device, or came before; attached again")          \
 	X(TCP_CONNECTIONS, "tcp_connections", "TCP connections accepted")                      \

@@ -3,8 +3,7 @@
  * The log plugin: a line for a query and its reply, in the format of the Corefile.
  *
  * Contract: pure but for querylog__open(); a line is made without an allocation and is one line
- * whatever the name holds: everything but printable ASCII is \DDD. What the kernel answered never
- * comes here: only queries that reached the agent are logged.
+ * whatever the name holds: everything but printable ASCII is \DDD.
  */
 #ifndef NODENS_QUERYLOG_H
 #define NODENS_QUERYLOG_H
@@ -22,6 +21,11 @@
 
 struct querylog_event {
 	const struct dns_query *query;
+	/*
+	 * The kernel answered, and the query is known by its reply: of one with EDNS neither its
+	 * size nor what its client takes, and how long it took of none.
+	 */
+	bool hit;
 	const struct sockaddr *peer, *local;
 	bool tcp;
 	size_t request_size;

@@ -108,9 +108,18 @@ static void put_local(struct querylog_out *out, const struct querylog_event *eve
 	put_ip(out, event->local);
 }
 
+/* Of a query that is known by its reply alone. */
+static bool edns_unknown(const struct querylog_event *event)
+{
+	return event->hit && event->query->edns;
+}
+
 static void put_size(struct querylog_out *out, const struct querylog_event *event)
 {
-	put_fmt(out, "%zu", event->request_size);
+	if (edns_unknown(event))
+		querylog_put(out, "-", 1);
+	else
+		put_fmt(out, "%zu", event->request_size);
 }
 
 static void put_rcode(struct querylog_out *out, const struct querylog_event *event)
@@ -161,6 +170,10 @@ static void put_bufsize(struct querylog_out *out, const struct querylog_event *e
 {
 	unsigned int size = event->query->edns_size;
 
+	if (edns_unknown(event)) {
+		querylog_put(out, "-", 1);
+		return;
+	}
 	if (event->tcp)
 		size = DNS_MAX_MSG;
 	put_fmt(out, "%u", size > 512 ? size : 512);

@@ -110,7 +110,8 @@ size_t note__packet(struct note_event *event, uint8_t packet[NOTE_PACKET_MAX])
 
 struct note {
 	const struct nodens_ctl *ctl;
-	int prog; /* the datapath's */
+	int prog;	/* the datapath's */
+	uint64_t whose; /* bytes of ctl->observe that count */
 	uint8_t packet[NOTE_PACKET_MAX];
 };
 
@@ -126,6 +127,7 @@ int note__open(struct datapath *dp, struct note **out, struct error *err)
 		return error__set(err, -ENOMEM, "out of memory");
 	note->ctl = datapath__ctl(dp);
 	note->prog = prog;
+	note__ignore(note, NULL);
 	*out = note;
 	return 0;
 }
@@ -135,9 +137,20 @@ void note__close(struct note *note)
 	free(note);
 }
 
+void note__ignore(struct note *note, const struct session *own)
+{
+	uint8_t whose[NODENS_SESSIONS];
+
+	memset(whose, 0xff, sizeof(whose));
+	if (own)
+		whose[session__number(own)] = 0;
+	memcpy(&note->whose, whose, sizeof(whose));
+}
+
 bool note__wanted(const struct note *note)
 {
-	return note && __atomic_load_n((const uint64_t *)note->ctl->observe, __ATOMIC_RELAXED);
+	return note && __atomic_load_n((const uint64_t *)note->ctl->observe, __ATOMIC_RELAXED) &
+			       note->whose;
 }
 
 int note__send(struct note *note, struct note_event *event)

@@ -13,6 +13,7 @@
 #include "base/sockaddr.h"
 #include "datapath/datapath.h"
 #include "nodens_sessions.h"
+#include "watch/session.h"
 
 #define NOTE_HEADERS_MAX (14 + 40 + 8) /* Ethernet, IPv6, UDP */
 #define NOTE_PACKET_MAX	 (NOTE_HEADERS_MAX + NODENS_MAX_SNAP)
@@ -37,6 +38,8 @@ struct note;
 int note__open(struct datapath *dp, struct note **out, struct error *err);
 void note__close(struct note *note); /* NULL: nothing */
 
+/* @own: the agent's own session, which wants none of these; NULL: it has none. */
+void note__ignore(struct note *note, const struct session *own);
 /* Does anybody look on? @note NULL: no. */
 bool note__wanted(const struct note *note);
 /* To all who do. 0 or -errno. */

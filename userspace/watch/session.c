@@ -244,6 +244,11 @@ int session__read(struct session *session, unsigned int max)
 	return ret == -ECANCELED ? (int)max : ret;
 }
 
+unsigned int session__number(const struct session *session)
+{
+	return session->number;
+}
+
 int session__seen(const struct session *session, struct nodens_seen *seen)
 {
 	int cpus = libbpf_num_possible_cpus(), ret = -ENOMEM;

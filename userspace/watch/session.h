@@ -47,6 +47,8 @@ int session__fd(const struct session *session);
 /* All records that are there, at most @max (0: no limit). How many, or -errno. */
 int session__read(struct session *session, unsigned int max);
 
+/* Its place in nodens_sessions, below NODENS_SESSIONS. */
+unsigned int session__number(const struct session *session);
 /* What it had so far, all CPUs. 0 or -errno. */
 int session__seen(const struct session *session, struct nodens_seen *seen);
 
