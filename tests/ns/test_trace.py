@@ -359,6 +359,7 @@ def test_session_taken(lab, steered, p1):
             p1.ask(f"n1.{D}")
             first.process.send_signal(signal.SIGCONT)
             wait_until(5, lambda: "looks on in a new session" in first.err.read_text(), first.err.read_text, step=0.1)
+            wait_open(first.process)
             name = unique("wild.example.org")
             p1.ask(name)
             wait_until(8, lambda: name in first.text() and name in second.text(), lambda: first.text() + second.text())
