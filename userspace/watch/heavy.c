@@ -228,6 +228,8 @@ size_t heavy__top(const struct heavy *heavy, struct heavy_item *items, size_t ma
 {
 	const struct counter *sorted[HEAVY_COUNTERS];
 
+	if (!heavy->used)
+		return 0;
 	for (size_t i = 0; i < heavy->used; i++)
 		sorted[i] = &heavy->counters[i];
 	qsort(sorted, heavy->used, sizeof(*sorted), heavier_first);

@@ -34,8 +34,8 @@ int session__open(const struct datapath *dp, const struct nodens_filter *filter,
 void session__close(struct session *session); /* NULL: nothing */
 
 /*
- * Async-signal-safe. False: the session had run out and is somebody else's by now, or the maps are
- * no longer those of the programs' agent.
+ * Async-signal-safe. False: the session had run out and is somebody else's by now. Whether the maps
+ * are still those of the programs it does not find out.
  */
 bool session__renew(struct session *session);
 
