@@ -330,6 +330,17 @@ def refused(regex, *cmd):
     assert leftovers() == []
 
 
+def test_a_kernel_that_refuses_the_programs(lab, nodens, p1):
+    nodens.stop()
+    nodens.corefile.write_text(cluster_corefile())
+    done = run(lab.tool("refuse_progs"), "tc_dns", NODENS, "run", "-conf", nodens.corefile, "-localip", DNS4,
+               check=False, timeout=20)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("warn: ", "info: nodens "))]
+    assert done.returncode == 1, done
+    assert len(lines) == 1 and "this kernel refuses the tc program" in lines[0], lines
+    assert leftovers() == []
+
+
 @pytest.mark.parametrize("regex, flags", [
     ("conf|no-such-file", ["-conf", "/no-such-file", "-localip", DNS4]),
     ("localip", ["-conf", "COREFILE", "-localip", "10.96.0"]),

@@ -100,9 +100,12 @@ static int load_programs(struct run *run, struct error *err)
 	struct agent *agent = &run->agent;
 	int ret = userspace_only_or_programs(agent->opts, run->conf->plan, &agent->datapath, err);
 
-	if (ret || agent->datapath)
+	if (agent->datapath)
 		return ret;
+	/* which reads the datapath */
 	agent_close_publish(agent, true);
+	if (ret)
+		return ret;
 	userspace_only_log(err->text, run->conf->plan, false);
 	agent->no_path = *err;
 	return agent_open_publish(agent, err);
