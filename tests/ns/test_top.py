@@ -172,19 +172,20 @@ def heads_add_up(pages, load):
 
 
 def test_pods(lab, nodens, cluster, p1, top):
-    """Clients are pods by name, with the share of a name's queries that they have; -p is one pod's alone."""
+    """Clients are pods by name, with the share of a name's queries that they have; -p is one pod's alone, by its
+    name or its address."""
     network = Network(lab, "bridge", "10.247.0.0/24")
     cart, pay = network.pod("shop", "cart-7d9f"), network.pod("shop", "pay-0")
     nodens.ensure("-cni-results", network.results, probe=p1, corefile=cluster_corefile())
     everyone, one = top("-cni-results", network.results), top("-cni-results", network.results, "-p", cart.text)
-    narrow = top("-f", f"n7.{D}")
-    everyone.wait(1), one.wait(1), narrow.wait(1)
+    narrow, other = top("-f", f"n7.{D}"), top("-p", pay.ip4)
+    everyone.wait(1), one.wait(1), narrow.wait(1), other.wait(1)
     for i in range(40):
         cart.ask(f"n7.{D}")
         if not i % 4:
             pay.ask(f"n7.{D}")
             pay.ask(f"none.{D}")
-    pages, ones, narrows = [(x.wait(len(x.pages()) + 2), x.end())[1] for x in (everyone, one, narrow)]
+    pages, ones, narrows, others = [(x.wait(len(x.pages()) + 2), x.end())[1] for x in (everyone, one, narrow, other)]
     clients = summed(pages, "clients", "client")
     assert round(clients[cart.text]) == 40 and round(clients[pay.text]) == 20
     names = summed(pages, "names")
@@ -194,6 +195,7 @@ def test_pods(lab, nodens, cluster, p1, top):
     assert row["top_client"] == cart.text and 0.6 < row["top_client_share"] <= 1
     assert {row["client"] for page in ones for row in page["clients"]} == {cart.text}
     assert {row["name"] for page in narrows for row in page["names"]} == {f"n7.{D}."}
+    assert round(sum(summed(others, "clients", "client").values())) == 20
     cart.delete(), pay.delete()
 
 

@@ -125,11 +125,7 @@ static void count_query(struct tally *tally, const struct watch_event *event,
 
 static bool is_of_pod(struct traffic_work *work, const struct traffic_client *client)
 {
-	char text[DNS_NAME_TEXT];
-
-	if (!work->opts->pod)
-		return true;
-	return !strcmp(traffic__client_text(&work->traffic, client, text), work->opts->pod);
+	return !work->opts->pod || traffic_is_client(&work->traffic, client, work->opts->pod);
 }
 
 /* False where it is not what is asked for. */

@@ -73,6 +73,9 @@ int traffic_sessions_open(struct traffic_work *work);
 void traffic_sessions_read(struct traffic_work *work);
 void traffic_sessions_renew(struct traffic_work *work);
 uint64_t traffic_sessions_lost(const struct traffic_work *work);
+/* Is @text the client's address, or what traffic__client_text() calls it? */
+bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,
+		       const char *text);
 bool traffic_wants(const struct traffic_work *work, const struct dns_name *name);
 
 /* traffic_slots.c: adds to the names what was hit since the last reading. -errno, said. */

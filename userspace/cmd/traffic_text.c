@@ -19,8 +19,7 @@ uint16_t traffic__name_text(const struct heavy_item *item, char text[DNS_NAME_TE
 	return item->key[0] << 8 | item->key[1];
 }
 
-const char *traffic__client_text(struct traffic *traffic, const struct traffic_client *client,
-				 char text[DNS_NAME_TEXT])
+static struct served_addr address_of(const struct traffic_client *client)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct served_addr addr = { .family = AF_INET6 };
@@ -31,9 +30,27 @@ const char *traffic__client_text(struct traffic *traffic, const struct traffic_c
 	} else {
 		memcpy(&addr.v6, client->addr, sizeof(addr.v6));
 	}
+	return addr;
+}
+
+const char *traffic__client_text(struct traffic *traffic, const struct traffic_client *client,
+				 char text[DNS_NAME_TEXT])
+{
+	struct served_addr addr = address_of(client);
+
 	if (!work_of(traffic)->pods)
 		return served_addr__text(&addr, text, INET6_ADDRSTRLEN);
 	return pods__text(work_of(traffic)->pods, &addr, (int)client->ifindex, text, DNS_NAME_TEXT);
+}
+
+bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,
+		       const char *text)
+{
+	struct served_addr addr = address_of(client);
+	char own[DNS_NAME_TEXT];
+
+	return !strcmp(served_addr__text(&addr, own, INET6_ADDRSTRLEN), text) ||
+	       !strcmp(traffic__client_text(traffic, client, own), text);
 }
 
 const struct traffic_who *traffic__top_client(const struct traffic_name *name, double *share)
