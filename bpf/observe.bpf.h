@@ -288,7 +288,7 @@ static __always_inline void observe(void *ctx, bool xdp, struct nodens_percpu *p
 
 	w->head.time_ns = bpf_ktime_get_ns();
 	w->head.ifindex = w->observed.ifindex;
-	w->head.packet_len = ctx_len(ctx, xdp);
+	w->head.packet_len = lesser(ctx_len(ctx, xdp), 0xffff);
 	w->head.kind = w->observed.kind;
 	w->head.outcome = w->observed.outcome;
 	w->head.flags = w->observed.flags;

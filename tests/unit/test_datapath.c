@@ -340,6 +340,36 @@ static void load_all(const char *pretend)
 	datapath__close(dp);
 }
 
+/* Rings hold nothing that lasts: those who had none leave a cache all the same, as do those who
+ * had. */
+static void test_rings_come_and_go(void **state)
+{
+	struct datapath *dp;
+	uint64_t key;
+
+	(void)state;
+	begin();
+	dp = open_kern(NULL);
+	if (!datapath__features(dp)->sessions) {
+		datapath__close(dp);
+		skip();
+	}
+	key = datapath__ctl(dp)->hash_key[0];
+	datapath__close(dp);
+	assert_int_equal(unlink(LAYOUT "/nodens_rings"), 0);
+	dp = open_kern(NULL);
+	assert_true(datapath__adopted(dp));
+	assert_int_equal(datapath__ctl(dp)->hash_key[0], key);
+	assert_int_equal(access(LAYOUT "/nodens_rings", F_OK), 0);
+	assert_true(datapath__tc_prog_fd(dp, DATAPATH_TC_NOTE, true, &err) >= 0);
+	datapath__close(dp);
+	/* mmap came with 5.5: the other maps are as they were */
+	dp = open_kern("5.7");
+	assert_true(datapath__adopted(dp));
+	assert_int_equal(access(LAYOUT "/nodens_rings", F_OK), -1);
+	datapath__close(dp);
+}
+
 static void test_may(void **state)
 {
 	(void)state;
@@ -467,13 +497,21 @@ static void test_bad_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pretend),	    cmocka_unit_test(test_probe_leaves_limits),
-		cmocka_unit_test(test_adopt),	    cmocka_unit_test(test_adopt_series),
-		cmocka_unit_test(test_new_key),	    cmocka_unit_test(test_not_adopted),
-		cmocka_unit_test(test_maps),	    cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_may),	    cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_pinned_only), cmocka_unit_test(test_foreign_pin_stays),
-		cmocka_unit_test(test_half_way),    cmocka_unit_test(test_bad_config),
+		cmocka_unit_test(test_pretend),
+		cmocka_unit_test(test_probe_leaves_limits),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_adopt_series),
+		cmocka_unit_test(test_new_key),
+		cmocka_unit_test(test_not_adopted),
+		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_may),
+		cmocka_unit_test(test_rings_come_and_go),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_pinned_only),
+		cmocka_unit_test(test_foreign_pin_stays),
+		cmocka_unit_test(test_half_way),
+		cmocka_unit_test(test_bad_config),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

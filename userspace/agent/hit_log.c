@@ -140,7 +140,8 @@ static void end(struct hit_log *log)
 	if (!log->session)
 		return;
 	loop_timer__stop(&log->timer);
-	session__read(log->session, 0);
+	/* what its ring can hold: those who ask go on, and this is the loop of all of them */
+	session__read(log->session, NODENS_RING_BYTES / NODENS_EVENT_SMALL);
 	count_lost(log);
 	session__close(log->session);
 	log->session = NULL;

@@ -59,6 +59,8 @@ void maps_no_sessions(struct datapath *dp)
 	if (dp->map_fd[MAP_RINGS] >= 0)
 		close(dp->map_fd[MAP_RINGS]);
 	dp->map_fd[MAP_RINGS] = -1;
+	/* xdp_nodens has them in it */
+	dp->features.xdp_grow = false;
 }
 
 int maps_define(struct datapath *dp, const struct datapath_config *config, struct error *err)
@@ -213,6 +215,45 @@ static void take_series(struct datapath *dp, const struct map_def found[MAP_COUN
 		dp->map_def[MAP_SERIES].max_entries = dp->map_def[MAP_ZONES].max_entries = n;
 }
 
+int datapath__ring(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "nodens_ring", 0, 0, NODENS_RING_BYTES, NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The kernel takes the shape of all rings from one (before 5.10 their size as well). */
+static int create_rings(uint32_t max)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = datapath__ring());
+	int fd;
+
+	if ((int)opts.inner_map_fd < 0)
+		return opts.inner_map_fd;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, map_names[MAP_RINGS], sizeof(uint32_t),
+			    sizeof(uint32_t), max, &opts);
+	if (fd < 0)
+		fd = -errno;
+	close(opts.inner_map_fd);
+	return fd;
+}
+
+/* The agent before this one may have had no rings, or this one can have none. */
+static int adopt_rings(struct datapath *dp)
+{
+	char path[PATH_MAX];
+
+	if (!dp->features.sessions)
+		maps_no_sessions(dp);
+	if (!dp->features.sessions || dp->map_fd[MAP_RINGS] >= 0)
+		return 0;
+	dp->map_fd[MAP_RINGS] = create_rings(dp->map_def[MAP_RINGS].max_entries);
+	if (dp->map_fd[MAP_RINGS] < 0)
+		return dp->map_fd[MAP_RINGS];
+	snprintf(path, sizeof(path), "%s/%s", dp->dir, map_names[MAP_RINGS]);
+	return bpf_obj_pin(dp->map_fd[MAP_RINGS], path) ? -errno : 0;
+}
+
 int maps_adopt(struct datapath *dp, const struct datapath_config *config)
 {
 	struct map_def found[MAP_COUNT];
@@ -220,6 +261,8 @@ int maps_adopt(struct datapath *dp, const struct datapath_config *config)
 
 	if (!ret)
 		take_series(dp, found, config->series);
+	/* holds nothing that lasts: with it or without, the others are taken */
+	found[MAP_RINGS] = dp->map_def[MAP_RINGS];
 	if (!ret && memcmp(found, dp->map_def, sizeof(found)))
 		ret = -ESTALE;
 	if (!ret)
@@ -228,6 +271,8 @@ int maps_adopt(struct datapath *dp, const struct datapath_config *config)
 		ret = open_ctl(dp);
 	if (!ret && dp->ctl->layout != NODENS_LAYOUT)
 		ret = -ESTALE;
+	if (!ret)
+		ret = adopt_rings(dp);
 	if (ret) {
 		maps_close(dp);
 		return ret;
@@ -265,29 +310,6 @@ int maps_open(struct datapath *dp, struct error *err)
 				  dp->pin_dir);
 	return error__set(err, ret, "cannot open the maps below %s: %s: %s", dp->pin_dir,
 			  strerror(-ret), features_refusal(ret));
-}
-
-int datapath__ring(void)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "nodens_ring", 0, 0, NODENS_RING_BYTES, NULL);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* The kernel takes the shape of all rings from one (before 5.10 their size as well). */
-static int create_rings(uint32_t max)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .inner_map_fd = datapath__ring());
-	int fd;
-
-	if ((int)opts.inner_map_fd < 0)
-		return opts.inner_map_fd;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, map_names[MAP_RINGS], sizeof(uint32_t),
-			    sizeof(uint32_t), max, &opts);
-	if (fd < 0)
-		fd = -errno;
-	close(opts.inner_map_fd);
-	return fd;
 }
 
 static int create_map(struct datapath *dp, enum datapath_map i, struct error *err)

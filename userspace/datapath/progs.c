@@ -235,12 +235,14 @@ int progs_load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 	bool with_sessions = dp->features.sessions && which != DATAPATH_TC_NOTE;
 	int ret = load_tc(dp, which, steer, out, err);
 
-	if (!ret || !with_sessions)
+	/* the verifier's refusals; of anything else another try may not have them */
+	if (!with_sessions || (ret != -EACCES && ret != -EINVAL && ret != -E2BIG))
 		return ret;
 	dp->features.sessions = false;
 	ret = load_tc(dp, which, steer, out, err);
-	dp->features.sessions = !!ret;
-	if (!ret)
+	if (ret)
+		dp->features.sessions = true;
+	else
 		maps_no_sessions(dp);
 	return ret;
 }
