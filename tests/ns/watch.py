@@ -6,12 +6,13 @@ import json
 import re
 import struct
 import subprocess
+import tempfile
 
 import dns.flags
 import dns.message
 import dns.rcode
 
-from lab import BUILD, ROOT, output
+from lab import BUILD, ROOT, output, wait_for_line
 
 TOOL = BUILD / "tests/ns/watch_tool"
 HEADER = (ROOT / "headers/nodens_sessions.h").read_text()
@@ -56,13 +57,15 @@ class Event:
 def session():
     """All events while the block runs, in a list that is filled at its end."""
     events = []
-    with subprocess.Popen([TOOL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "ready\n"
+    # into a file: a pipe that is full would stop the viewer, and its session would end
+    with tempfile.NamedTemporaryFile("r") as out, open(out.name, "w") as to, \
+            subprocess.Popen([TOOL], stdin=subprocess.PIPE, stdout=to) as process:
+        wait_for_line(process, out.name, "^ready$")
         try:
             yield events
         finally:
-            out = process.communicate("", timeout=20)[0]
-    events += [Event(line) for line in out.splitlines()]
+            process.communicate(timeout=20)
+        events += [Event(line) for line in out.read().splitlines()[1:]]
 
 
 def sessions():
