@@ -2,7 +2,9 @@
 """nodens top: names, clients and rcodes against what dnsperf sent, at rates at which all is seen and at which samples are;
 beside a flood of a million names; driven in tmux, where the screen is looked at."""
 import collections
+import fcntl
 import json
+import os
 import random
 import re
 import signal
@@ -277,6 +279,53 @@ def test_without_ring_buffers(serve, lab, cli, top):
     assert abs(sum(page["rates"]["kernel"] * page["seconds"] for page in pages) - len(load)) < 2
     text = run(NODENS, "top", "--once", "-s", "clients").stdout
     assert "cached names alone" in text and "no BPF ring buffers" in text
+
+
+def asked_until_named(cli, watched, name):
+    """Asks for it until a page has it."""
+    def there():
+        cli.ask(name)
+        return any(row["name"] == f"{name}." for page in watched.pages() for row in page["names"])
+    wait_until(15, there, watched.err.read_text, step=0.3)
+
+
+def test_stopped(serve, cli, top):
+    """Its sessions ran out and are another's when it goes on: it opens new ones, and says for how long it saw nothing."""
+    serve(COREFILE)
+    watched = top()
+    asked_until_named(cli, watched, "z0.example.org")
+    watched.process.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    other = top()
+    other.wait(1)
+    watched.process.send_signal(signal.SIGCONT)
+    asked_until_named(cli, watched, "z1.example.org")
+    asked_until_named(cli, other, "z2.example.org")
+    watched.wait(len(watched.pages()) + 1)
+    pages = watched.end()
+    gaps = [page["sample"]["gap_s"] for page in pages if page["sample"]["gap_s"]]
+    assert len(gaps) == 1 and 5 < gaps[0] < 12
+    assert not any(page["sample"]["lost"] for page in pages)
+    assert not any(page["sample"]["gap_s"] for page in other.end())
+
+
+def test_nobody_reads(serve, cli, top):
+    """Who waits for the reader of its pipe keeps its sessions."""
+    serve(COREFILE)
+    out, into = os.pipe()
+    full = b" " * fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(into, full)
+    with subprocess.Popen([NODENS, "top", "--json"], stdout=into, stdin=subprocess.DEVNULL) as process, \
+            os.fdopen(out, encoding="ascii") as text:
+        os.close(into)
+        time.sleep(7)
+        other = top()
+        other.wait(1)
+        cli.ask("z0.example.org")
+        pages = [json.loads(text.readline()) for _ in range(3)]
+        process.terminate()
+    assert "z0.example.org." in {row["name"] for page in pages for row in page["names"]}
+    assert not any(page["sample"]["gap_s"] for page in pages)
 
 
 def test_refusals(serve):

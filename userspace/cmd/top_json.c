@@ -121,13 +121,13 @@ json_t *top__json(const struct top *top)
 	const struct tally *tally = top->tally;
 	const struct status_rates *rates = &tally->rates;
 	char node[64];
-	json_t *json =
-		json_pack("{si ss sf s{sf sf sf sf} so s{sI sI sb}}", "schema", 1, "node",
-			  text__printable(node, sizeof(node), top->traffic->node), "seconds",
-			  rates->seconds, "rates", "queries", rates->queries, "kernel",
-			  rates->kernel, "agent", rates->agent, "passed", rates->passed, "rcodes",
-			  rcodes_json(top), "sample", "one_in", (json_int_t)tally->one_in, "lost",
-			  (json_int_t)tally->lost, "slots", tally->by_slots);
+	json_t *json = json_pack("{si ss sf s{sf sf sf sf} so s{sI sI sf sb}}", "schema", 1, "node",
+				 text__printable(node, sizeof(node), top->traffic->node), "seconds",
+				 rates->seconds, "rates", "queries", rates->queries, "kernel",
+				 rates->kernel, "agent", rates->agent, "passed", rates->passed,
+				 "rcodes", rcodes_json(top), "sample", "one_in",
+				 (json_int_t)tally->one_in, "lost", (json_int_t)tally->lost,
+				 "gap_s", (double)tally->gap_ns / 1e9, "slots", tally->by_slots);
 
 	json_object_set_new(json, "bound",
 			    json_real(rate(top, heavy__bound(tally->lists[TRAFFIC_NAMES]))));

@@ -96,6 +96,9 @@ void top__head(const struct top *top, top_line *print, void *ctx)
 	add_sampling(top, line, sizeof(line));
 	print_cut(top, line, print, ctx);
 	line[0] = '\0';
+	if (top->tally->gap_ns)
+		append(line, "Stopped for %.1f s, of which rows have nothing.  ",
+		       (double)top->tally->gap_ns / 1e9);
 	if (top->tally->lost)
 		append(line, "%llu events were lost: rows are too low.  ",
 		       (unsigned long long)top->tally->lost);

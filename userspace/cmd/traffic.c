@@ -46,6 +46,7 @@ static void tally_clear(struct tally *tally)
 		heavy__clear(tally->lists[i]);
 	tally->one_in = 0;
 	tally->lost = 0;
+	tally->gap_ns = 0;
 	tally->by_slots = false;
 }
 
@@ -244,8 +245,7 @@ void traffic__close(struct traffic *traffic)
 	if (!traffic)
 		return;
 	work = work_of(traffic);
-	session__close(work->queries);
-	session__close(work->agent);
+	traffic_sessions_close(work);
 	pinned__close(&work->pinned);
 	pods__close(work->pods);
 	tally_close(&work->current);
@@ -286,9 +286,11 @@ static void close_tallies(struct traffic_work *work)
 
 	read_counters(work, &now);
 	read_replies(work, replies);
-	work->current.lost = lost - work->lost;
+	work->current.lost = lost > work->lost ? lost - work->lost : 0;
 	traffic->all.lost += work->current.lost;
 	work->lost = lost;
+	work->current.gap_ns = traffic_sessions_gap();
+	traffic->all.gap_ns += work->current.gap_ns;
 	work->current.by_slots = work->one_in != 1;
 	traffic->all.by_slots |= work->current.by_slots;
 	if (work->current.one_in > traffic->all.one_in)

@@ -67,6 +67,7 @@ struct tally {
 	double rcodes[RCODE_COUNT]; /* replies a second; the agent's where it tells of them */
 	uint32_t one_in;	    /* the most of the span; 0: there is no session */
 	uint64_t lost;		    /* events */
+	uint64_t gap_ns;	    /* of the span, when there were no sessions: top stood still */
 	bool by_slots;
 };
 

@@ -5,8 +5,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 
+#include "base/clock.h"
 #include "base/secret_hash.h"
 #include "dns/msg.h"
 #include "traffic_priv.h"
@@ -228,6 +231,43 @@ static void on_agent(void *ctx, const struct nodens_event *raw)
 
 /* ---- sessions ---- */
 
+/* What a turn reads of each at most: a flood must not hold it there. */
+#define TURN_EVENTS (NODENS_RING_BYTES / NODENS_EVENT_SMALL)
+
+static struct {
+	struct session *volatile queries, *volatile agent; /* NULL: there is none to renew */
+	volatile sig_atomic_t expired;
+	volatile uint64_t renewed_ns, gap_ns;
+} alarms;
+
+/* By a signal, so that who waits for the reader of a pipe keeps its sessions and its losses. */
+static void on_alarm(int number)
+{
+	uint64_t now = clock_now();
+
+	(void)number;
+	if (!alarms.queries || !alarms.agent)
+		return;
+	if (!session__renew(alarms.queries) || !session__renew(alarms.agent))
+		alarms.expired = 1;
+	if (now - alarms.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
+		alarms.gap_ns += now - alarms.renewed_ns;
+	alarms.renewed_ns = now;
+}
+
+static void start_alarms(struct traffic_work *work)
+{
+	struct sigaction alarm = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval each = { { 0, SESSION_RENEW_MS * 1000 }, { 0, SESSION_RENEW_MS * 1000 } };
+
+	alarms.expired = 0;
+	alarms.renewed_ns = clock_now();
+	alarms.queries = work->queries;
+	alarms.agent = work->agent;
+	sigaction(SIGALRM, &alarm, NULL);
+	setitimer(ITIMER_REAL, &each, NULL);
+}
+
 int traffic_sessions_open(struct traffic_work *work)
 {
 	struct nodens_filter filter = session__any();
@@ -246,30 +286,44 @@ int traffic_sessions_open(struct traffic_work *work)
 	filter.outcomes = UINT64_MAX;
 	if (!ret)
 		ret = session__open(dp, &filter, on_agent, work, &work->agent, &err);
-	if (!ret)
+	if (!ret) {
+		start_alarms(work);
 		return 0;
-	session__close(work->queries);
-	work->queries = NULL;
+	}
+	traffic_sessions_close(work);
 	work->one_in = 0;
 	work->traffic.no_session = strdup(err.text);
 	return ret;
 }
 
-void traffic_sessions_renew(struct traffic_work *work)
+void traffic_sessions_close(struct traffic_work *work)
 {
-	if (work->queries)
-		session__renew(work->queries);
-	if (work->agent)
-		session__renew(work->agent);
+	alarms.queries = alarms.agent = NULL;
+	session__close(work->queries);
+	session__close(work->agent);
+	work->queries = work->agent = NULL;
+	work->lost = 0;
 }
 
 void traffic_sessions_read(struct traffic_work *work)
 {
-	traffic_sessions_renew(work);
 	if (work->queries)
-		session__read(work->queries, 0);
+		session__read(work->queries, TURN_EVENTS);
 	if (work->agent)
-		session__read(work->agent, 0);
+		session__read(work->agent, TURN_EVENTS);
+	if (!alarms.expired || !work->queries)
+		return;
+	traffic_sessions_close(work);
+	traffic_sessions_open(work);
+}
+
+uint64_t traffic_sessions_gap(void)
+{
+	uint64_t gap_ns = alarms.gap_ns;
+
+	if (gap_ns)
+		alarms.gap_ns -= gap_ns;
+	return gap_ns;
 }
 
 uint64_t traffic_sessions_lost(const struct traffic_work *work)

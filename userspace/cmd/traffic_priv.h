@@ -70,8 +70,11 @@ static inline struct traffic_work *work_of(struct traffic *traffic)
 
 /* traffic_events.c */
 int traffic_sessions_open(struct traffic_work *work);
+void traffic_sessions_close(struct traffic_work *work);
+/* Where they ran out while this process stood still they are opened anew. */
 void traffic_sessions_read(struct traffic_work *work);
-void traffic_sessions_renew(struct traffic_work *work);
+/* For how long there were none since the last call, in nanoseconds. */
+uint64_t traffic_sessions_gap(void);
 uint64_t traffic_sessions_lost(const struct traffic_work *work);
 /* Is @text the client's address, or what traffic__client_text() calls it? */
 bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,

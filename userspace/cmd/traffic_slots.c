@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "traffic_priv.h"
 
-#define RENEW_EVERY 4096 /* entries: a session ends without */
-
 static size_t place_of(const struct index_place *at)
 {
 	return (size_t)at->bucket * NODENS_BUCKET_ENTRIES + at->place;
@@ -90,7 +88,7 @@ int traffic_slots_read(struct traffic_work *work)
 {
 	struct pinned *pinned = &work->pinned;
 	struct index_place at = {};
-	size_t next = 0, seen = 0;
+	size_t next = 0;
 	uint32_t number;
 	int ret;
 
@@ -105,8 +103,6 @@ int traffic_slots_read(struct traffic_work *work)
 		/* those between have gone */
 		memset(work->hits + next, 0, (place - next) * sizeof(*work->hits));
 		next = place + 1;
-		if (!(++seen % RENEW_EVERY))
-			traffic_sessions_renew(work);
 		if (steps__read(pinned->steps, number, &head, sizeof(head)) == -ENOENT)
 			steps__refresh(pinned->steps);
 		if (steps__read(pinned->steps, number, &head, sizeof(head)))
