@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "dns/msg.h"
 #include "nodens_abi.h"
@@ -337,12 +338,92 @@ static void test_pending_full(void **state)
 	pending__close(pending);
 }
 
+/* A reply without a question, as FORMERR, is of the query with its ID and port, and gets its name.
+ */
+static void test_pending_no_question(void **state)
+{
+	struct pending *pending;
+	struct watch_event a = ask(1, S), b = ask(2, S), said = ask(2, S), other = ask(1, S);
+
+	(void)state;
+	n_shown = 0;
+	assert_int_equal(pending__open(on_shown, NULL, &pending), 0);
+	pending__add(pending, &a);
+	pending__add(pending, &b);
+	said.has_question = other.has_question = false;
+	said.qtype = other.qtype = 0;
+	other.client_port++;
+	assert_true(pending__end(pending, &said));
+	assert_true(said.has_question && said.qtype == 1);
+	assert_true(dns_name__equal(&said.qname, &b.qname));
+	assert_true(pending__end(pending, &other));
+	assert_false(other.has_question);
+	pending__tick(pending, UINT64_MAX);
+	assert_true(n_shown == 1 && last_id == 1);
+	pending__close(pending);
+}
+
+/* One packet again and again: each is found at once, those that were answered are not looked at. */
+static void test_pending_repeated(void **state)
+{
+	struct pending *pending;
+	struct watch_event e = ask(1, S);
+	clock_t before = clock();
+
+	(void)state;
+	n_shown = 0;
+	assert_int_equal(pending__open(on_shown, NULL, &pending), 0);
+	for (unsigned int i = 0; i < 2 * PENDING_MAX; i++)
+		pending__add(pending, &e);
+	assert_int_equal(n_shown, PENDING_MAX);
+	for (unsigned int i = 0; i < PENDING_MAX; i++)
+		assert_true(pending__end(pending, &e));
+	for (unsigned int i = 0; i < 8 * PENDING_MAX; i++) {
+		pending__add(pending, &e);
+		assert_true(pending__end(pending, &e));
+	}
+	pending__tick(pending, UINT64_MAX);
+	assert_int_equal(n_shown, PENDING_MAX);
+	/* of some 400,000 calls; a walk of all that are alike takes minutes */
+	assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+	pending__close(pending);
+}
+
+/* What was answered makes room: one that waits from before is not pushed out by it. */
+static void test_pending_answered_go_first(void **state)
+{
+	struct pending *pending;
+	struct watch_event first = ask(1, S);
+
+	(void)state;
+	n_shown = 0;
+	assert_int_equal(pending__open(on_shown, NULL, &pending), 0);
+	pending__add(pending, &first);
+	for (unsigned int i = 2; i < 2 * PENDING_MAX; i++) {
+		struct watch_event e = ask(i, S);
+
+		pending__add(pending, &e);
+		assert_true(pending__end(pending, &e));
+	}
+	assert_int_equal(n_shown, 0);
+	assert_true(pending__end(pending, &first));
+	pending__tick(pending, UINT64_MAX);
+	assert_int_equal(n_shown, 0);
+	pending__close(pending);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	cmocka_unit_test(test_long_name),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_help),
-		cmocka_unit_test(test_pending), cmocka_unit_test(test_pending_full),
+		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_long_name),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_pending_full),
+		cmocka_unit_test(test_pending_no_question),
+		cmocka_unit_test(test_pending_repeated),
+		cmocka_unit_test(test_pending_answered_go_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

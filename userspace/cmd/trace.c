@@ -5,7 +5,8 @@
  *
  * Contract: reads only, and takes one session (watch/session.h) for as long as it runs. Each query
  * is shown once: what the programs answered, passed on or dropped by their word, what went to the
- * agent by the agent's; where the agent says nothing of a query it is shown as "to the agent".
+ * agent by the agent's; where the agent says nothing of a query it is shown as "to the agent". Where
+ * more wait for the agent than there is room for (watch/pending.h), one may be shown as both.
  */
 #include "cmd/trace.h"
 
@@ -157,7 +158,7 @@ static void to_agent(struct trace *trace, const struct watch_event *event)
 		pending__add(trace->pending, event);
 }
 
-static void on_query(struct trace *trace, const struct watch_event *event)
+static void on_query(struct trace *trace, struct watch_event *event)
 {
 	/* a TCP segment is no query; the agent says what came by TCP */
 	if (event->flags & NODENS_EVENT_TCP && event->kind != NODENS_EVENT_AGENT)

@@ -5,7 +5,9 @@
  *
  * Contract: single-threaded. Time is that of the events. A query that nothing is said of for
  * PENDING_WAIT_NS is handed out, and what is said of it within PENDING_KEEP_NS is known to be said
- * too late. There are PENDING_MAX at most: for one more the oldest does not wait any longer.
+ * too late. There are PENDING_MAX at most: for one more the oldest does not wait any longer, and
+ * what is said of it later is taken for another query's. Adding and ending take the same time
+ * whatever clients send: what is alike is found in order of its coming.
  */
 #ifndef NODENS_WATCH_PENDING_H
 #define NODENS_WATCH_PENDING_H
@@ -26,10 +28,10 @@ void pending__close(struct pending *pending); /* NULL: nothing; shows none */
 /* A query to the agent. */
 void pending__add(struct pending *pending, const struct watch_event *query);
 /*
- * The agent says of a query what became of it. False: that query has been shown already; nothing
- * is to be shown of it any more.
+ * The agent says of a query what became of it; a reply that has no question, as FORMERR, is given
+ * the query's. False: that query has been shown already; nothing is to be shown of it any more.
  */
-bool pending__end(struct pending *pending, const struct watch_event *said);
+bool pending__end(struct pending *pending, struct watch_event *said);
 /* The time is @now_ns; UINT64_MAX: the end, all that still wait are shown. */
 void pending__tick(struct pending *pending, uint64_t now_ns);
 
