@@ -339,11 +339,15 @@ def test_killed(lab, steered, p1):
 def test_stopped(lab, steered, p1):
     """A viewer that is stopped says that it saw nothing, and goes on."""
     with tracing(lab) as viewer:
+        before = time.monotonic()
         viewer.process.send_signal(signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(3.5)
         p1.ask(f"n1.{D}")
         viewer.process.send_signal(signal.SIGCONT)
-        wait_until(5, lambda: "stopped for" in viewer.err.read_text(), "it says nothing", step=0.1)
+        wait_until(5, lambda: "of which" in viewer.err.read_text(), "it says nothing", step=0.1)
+        said = float(re.search(r"stopped for ([\d.]+) s", viewer.err.read_text())[1])
+        # the programs went on for 2 s after it had said last, at most 0.25 s before, that it is there
+        assert 1.4 <= said <= time.monotonic() - before - 2 + 0.3, said
         name = unique("wild.example.org")
         p1.ask(name)
         wait_until(8, lambda: name in viewer.text(), viewer.text)
@@ -354,6 +358,8 @@ def test_session_taken(lab, steered, p1):
     """One that slept until its place was another's opens a new one."""
     with tracing(lab) as first:
         first.process.send_signal(signal.SIGSTOP)
+        kept = [unique("kept.wild.example.org") for _ in range(700)]
+        p1.ask_all(kept)
         time.sleep(4.5)
         with tracing(lab, "-t", 60) as second:
             p1.ask(f"n1.{D}")
@@ -363,6 +369,26 @@ def test_session_taken(lab, steered, p1):
             name = unique("wild.example.org")
             p1.ask(name)
             wait_until(8, lambda: name in first.text() and name in second.text(), lambda: first.text() + second.text())
+            # of the time before that: more than it reads in one go
+            assert not [each for each in kept if each not in first.text()]
+
+
+def test_fifo_nobody_reads_yet(lab, steered):
+    """It waits for a reader with no session open; and what is in a file is kept where there is no session."""
+    fifo = lab.dir / "late.fifo"
+    os.mkfifo(fifo)
+    viewer = subprocess.Popen([NODENS, "trace", "-w", fifo], stderr=subprocess.PIPE)
+    try:
+        time.sleep(1)
+        assert observed() == 0 and viewer.poll() is None
+        with open(fifo, "rb") as reader:
+            wait_open(viewer)
+            assert len(reader.read(24)) == 24
+            viewer.send_signal(signal.SIGINT)
+            assert viewer.wait(5) == 0
+    finally:
+        viewer.kill()
+        viewer.wait()
 
 
 # ---- the agent's word ------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@
  *
  * Contract: reads only, and takes one session (watch/session.h) for as long as it runs. Each query
  * is shown once: what the programs answered, passed on or dropped by their word, what went to the
- * agent by the agent's; where the agent says nothing of a query it is shown as "to the agent". Where
- * more wait for the agent than there is room for (watch/pending.h), one may be shown as both.
+ * agent by the agent's; where the agent says nothing of a query it is shown as "to the agent".
+ * Where more wait for the agent than there is room for (watch/pending.h), one may be shown as both.
  */
 #include "cmd/trace.h"
 
@@ -34,6 +34,8 @@
 #define TURN_EVENTS 512
 /* What may still be in the ring at the end. */
 #define LAST_EVENTS (NODENS_RING_BYTES / NODENS_EVENT_SMALL)
+/* So long the programs go on when it does not renew its session. */
+#define LEASE_NS (SESSION_LEASE_MS * NSEC_PER_MS)
 
 #define KIND(id) (1u << NODENS_EVENT_##id)
 #define SHOWN	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(AGENT))
@@ -86,8 +88,8 @@ static void on_alarm(int number)
 	if (signals.session) {
 		if (!session__renew(signals.session))
 			signals.expired = 1;
-		if (now - signals.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
-			signals.gap_ns += now - signals.renewed_ns;
+		if (now - signals.renewed_ns > LEASE_NS)
+			signals.gap_ns += now - signals.renewed_ns - LEASE_NS;
 		signals.renewed_ns = now;
 	}
 	if (now >= signals.until_ns)
@@ -293,6 +295,13 @@ static void count_losses(struct trace *trace)
 		trace->seen = seen;
 }
 
+/* What is still in its ring, before the session is closed. */
+static void read_rest(struct trace *trace)
+{
+	session__read(trace->session, LAST_EVENTS);
+	count_losses(trace);
+}
+
 /* At most once a second, so that losses do not make more losses. */
 static void say_losses(struct trace *trace)
 {
@@ -312,12 +321,22 @@ static void say_losses(struct trace *trace)
 				 (unsigned long long)lost);
 }
 
+/* Of the wall clock, which may be set; and the other one stands while the machine sleeps. */
+static int64_t epoch_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now());
+}
+
 /* Whatever cannot be seen again is said. 0 or an exit status. */
 static int each_second(struct trace *trace)
 {
 	uint64_t gap_ns = signals.gap_ns;
 	ino_t maps = maps_pin(trace);
 
+	trace->print.epoch_ns = epoch_ns();
 	say_losses(trace);
 	if (gap_ns) {
 		signals.gap_ns -= gap_ns;
@@ -329,6 +348,7 @@ static int each_second(struct trace *trace)
 	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n",
 		signals.expired ? "its session ran out and is another's by now"
 				: "the agent has other maps");
+	read_rest(trace);
 	close_session(trace);
 	return open_session(trace);
 }
@@ -357,48 +377,62 @@ static int look_on(struct trace *trace)
 	return ret;
 }
 
+/* What is in the file goes once there is a session. */
 static int open_output(struct trace *trace)
 {
 	const char *path = trace->opts.pcap;
-	struct pcap_header head = pcap__header();
 
 	trace->out = (struct trace_out){ .fd = STDOUT_FILENO, .stop = &signals.stop };
 	if (path && strcmp(path, "-"))
-		trace->out.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (trace->out.fd < 0) {
-		fprintf(stderr, "nodens trace: cannot write %s: %s\n", path, strerror(errno));
-		return EXIT_FAILURE;
+		trace->out.fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (trace->out.fd >= 0)
+		return 0;
+	fprintf(stderr, "nodens trace: cannot write %s: %s\n", path, strerror(errno));
+	return EXIT_FAILURE;
+}
+
+static int begin_output(struct trace *trace)
+{
+	struct pcap_header head = pcap__header();
+	struct stat st;
+
+	if (!trace->opts.pcap) {
+		if (!trace->opts.json)
+			trace_text__head(&trace->print);
+		return 0;
 	}
-	if (path)
-		trace_out__write(&trace->out, &head, sizeof(head));
-	else if (!trace->opts.json)
-		trace_text__head(&trace->print);
-	trace_out__flush(&trace->out);
+	if (strcmp(trace->opts.pcap, "-") && !fstat(trace->out.fd, &st) && S_ISREG(st.st_mode) &&
+	    ftruncate(trace->out.fd, 0))
+		return -errno;
+	trace_out__write(&trace->out, &head, sizeof(head));
 	return 0;
 }
 
+/* The output first: a FIFO that nobody reads yet is waited for, and a session runs out meanwhile.
+ */
 static int begin(struct trace *trace)
 {
-	struct timespec now;
-	int ret = open_session(trace);
+	int ret = open_output(trace);
 
+	if (!ret)
+		ret = open_session(trace);
 	if (ret)
 		return ret;
-	clock_gettime(CLOCK_REALTIME, &now);
 	trace->print = (struct trace_print){
 		.out = &trace->out,
 		.who = &trace->who,
-		.epoch_ns = (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now()),
+		.epoch_ns = epoch_ns(),
 		.sample = trace->opts.sample,
 	};
 	ret = trace_who__open(&trace->who, trace->opts.cni_results, datapath__dir(trace->dp));
 	if (!ret && !trace->opts.pcap)
 		ret = pending__open(show, trace, &trace->pending);
-	if (ret) {
-		fprintf(stderr, "nodens trace: %s\n", strerror(-ret));
-		return EXIT_FAILURE;
-	}
-	return open_output(trace);
+	if (!ret)
+		ret = begin_output(trace);
+	if (!ret)
+		return 0;
+	fprintf(stderr, "nodens trace: %s\n", strerror(-ret));
+	return EXIT_FAILURE;
 }
 
 /* On stdout, but for packets, and where nobody reads that. */
@@ -419,10 +453,8 @@ static void say_summary(struct trace *trace)
 /* What is in the ring by now is shown as well. */
 static void end(struct trace *trace)
 {
-	if (trace->session) {
-		session__read(trace->session, LAST_EVENTS);
-		count_losses(trace);
-	}
+	if (trace->session)
+		read_rest(trace);
 	if (trace->pending && !trace->out.failed)
 		pending__tick(trace->pending, UINT64_MAX);
 	close_session(trace);
