@@ -24,7 +24,7 @@ JUNIT = lab.BUILD / "junit"
 AT_A_TIME = 2
 # In the order in which they begin; the others come before them, LONG ones first.
 MEASURING = ("test_path", "test_node", "test_floods", "test_front", "test_attach", "test_steady", "test_takeover", "test_shares",
-             "test_kill", "test_upgrade", "test_race", "test_top")
+             "test_kill", "test_upgrade", "test_race", "test_top", "test_report")
 LONG = ("test_nodelocal", "test_nodelocal_link", "test_reload", "test_kubectl", "test_kubectl_io", "test_cache", "test_agent",
         "test_observe", "test_splits", "test_page", "test_trace")
 LIMIT_S = 600  # of a file

@@ -39,7 +39,7 @@ def test_prints_what_it_says(nodens, p1, name):
     for i in range(5):
         p1.ask(f"n{i}.{D}")
         p1.ask(f"none{i}.{D}", dnssec=True)
-    arguments = {"explain": [f"n1.{D}"], "top": ["--once"], "trace": ["-t", 1, "name", "n1.none"]}.get(name, [])
+    arguments = {"explain": [f"n1.{D}"], "top": ["--once"], "report": ["--for", "1s"], "trace": ["-t", 1, "name", "n1.none"]}.get(name, [])
     page = json.loads(output(NODENS, name, "--json", *arguments))
     validator = jsonschema.Draft7Validator(schema(name))
     validator.validate(page)

@@ -29,6 +29,8 @@ static const struct command {
 	  "say who answers a question on this node, and why" },
 	{ "top", cmd_top, "[--once] [--json]",
 	  "show what is asked most, by whom, and what takes long" },
+	{ "report", cmd_report, "[--for 60s]",
+	  "watch for a while, then say what to change, and why" },
 	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
 	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
 	{ "clients", cmd_clients, "[--json]", "print who asked, and which pods they are" },

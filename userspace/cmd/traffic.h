@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What is asked on this node, by name and by client: for `nodens top`.
+ * What is asked on this node, by name and by client: for `nodens top` and `report`.
  *
  * Contract: reads only, but for its sessions (watch/session.h). Memory is constant but for eight
  * bytes a place of the index; lists are watch/heavy.h's. While fewer than TRAFFIC_EXACT queries a
@@ -43,6 +43,8 @@ struct traffic_name {
 	uint32_t slowest_us, ttl_s;
 	uint16_t upstream; /* as struct watch_event has it */
 	bool has_ttl;
+	uint64_t truncated, tcp; /* replies with TC=1; queries by TCP */
+	uint16_t records;	 /* the most that a reply had */
 	struct traffic_who who[TRAFFIC_WHO];
 };
 

@@ -100,6 +100,19 @@ static void note_answer(struct traffic_name *name, const struct watch_event *eve
 	}
 }
 
+/* Beside its name, which the slots do not know: how large the reply was. */
+static void note_size(struct traffic_name *name, const struct watch_event *event, uint64_t n)
+{
+	bool by_agent = event->kind == NODENS_EVENT_AGENT;
+
+	if (!event->is_reply)
+		return;
+	name->truncated += event->truncated ? n : 0;
+	name->tcp += by_agent && event->flags & NODENS_EVENT_TCP ? n : 0;
+	if (event->answers > name->records)
+		name->records = event->answers;
+}
+
 /* ---- queries ---- */
 
 /* @n stands for the query, @by_slot of which the slots count anyway. */
@@ -115,6 +128,7 @@ static void count_query(struct tally *tally, const struct watch_event *event,
 
 	if (!by_slot)
 		note_answer(name, event, n);
+	note_size(name, event, n);
 	add_who(name, client, n);
 	use->kernel += event->kind == NODENS_EVENT_ANSWERED ? n : 0;
 	use->nx += nx ? n : 0;
@@ -193,8 +207,10 @@ static void count_agents(struct traffic_work *work, struct tally *tally,
 	if (work->one_in == 1 && !(event->flags & NODENS_EVENT_TCP)) {
 		/* it was seen on its way to the agent; now its reply is known */
 		name = heavy__find(tally->lists[TRAFFIC_NAMES], key->octets, key->len);
-		if (name)
+		if (name) {
 			note_answer(name, event, 1);
+			note_size(name, event, 1);
+		}
 		use = heavy__find(tally->lists[TRAFFIC_CLIENTS], client, sizeof(*client));
 		if (use && nx)
 			use->nx++;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * `nodens report`: watches for a while, and says what to change.
+ *
+ * Contract: reads only, but for sessions of its own. Exit status 0 nothing to report, 1 something,
+ * 2 usage, 3 not running, 4 no permission.
+ */
+#include "cmd/report.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "cmd/config.h"
+
+#define TURN_MS	  50 /* a ring holds some 9,000 small events */
+#define FOR_MAX_S 3600
+
+struct report_options {
+	bool json;
+	const char *span;
+	struct traffic_options traffic;
+};
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+	(void)number;
+	ended = 1;
+}
+
+static const char about[] =
+	"Watches this node's queries for a while, then says what to change, the worst first, each\n"
+	"with a number: search paths, short TTLs, truncated answers, upstreams, the cache's size, "
+	"a\n"
+	"pod that floods. What was seen is reported also where it is interrupted.\n"
+	"\n"
+	"Exit status: 0 nothing to report, 1 something, 2 wrong usage, 3 not running,\n"
+	"4 no permission.";
+
+static const struct option_row rows[] = {
+	{ "for", "TIME", "how long it watches: 5s, 2m (60s)", .kind = &option_text,
+	  offsetof(struct report_options, span), "is no time" },
+	{ "json", NULL, "one JSON object: docs/schema/report.json", .kind = &option_switch,
+	  offsetof(struct report_options, json) },
+	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
+	  offsetof(struct report_options, traffic.bpffs), "is not an absolute path" },
+	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
+	  .kind = &option_text, offsetof(struct report_options, traffic.cni_results),
+	  "is no directory's name" },
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* Seconds, or 0: it is none from 1 s to an hour. */
+static unsigned int seconds_of(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || n > FOR_MAX_S)
+		return 0;
+	if (!strcmp(end, "m"))
+		n *= 60;
+	else if (strcmp(end, "s") != 0 && *end)
+		return 0;
+	return n <= FOR_MAX_S ? n : 0;
+}
+
+/* @traffic NULL: for the agent's own figures. An exit status, said, or -1. */
+static int watch(struct traffic *traffic, unsigned int seconds)
+{
+	uint64_t end_ns = clock_now() + seconds * NSEC_PER_SEC;
+	uint64_t interval_ns = clock_now() + NSEC_PER_SEC;
+	int ret = -1;
+
+	while (!ended && clock_now() < end_ns && ret < 0) {
+		poll(NULL, 0, TURN_MS);
+		if (!traffic)
+			continue;
+		traffic__turn(traffic);
+		if (clock_now() < interval_ns)
+			continue;
+		ret = traffic__interval(traffic);
+		interval_ns = clock_now() + NSEC_PER_SEC;
+	}
+	return ret < 0 && traffic ? traffic__interval(traffic) : ret;
+}
+
+static void print_json(const struct report *report, const struct traffic *traffic,
+		       const struct status *status, const char *not_seen)
+{
+	json_t *findings = json_array();
+	char node[64];
+
+	for (size_t i = 0; i < report->n; i++) {
+		const struct finding *finding = &report->list[i];
+
+		json_array_append_new(findings,
+				      json_pack("{ss ss ss ss sO}", "code", finding->code,
+						"subject", finding->subject, "text", finding->text,
+						"fix", finding->fix, "figures", finding->figures));
+	}
+	print_json_value(json_pack("{si ss sf sf sI ss? so}", "schema", 1, "node",
+				   text__printable(node, sizeof(node), status->info.node),
+				   "seconds", traffic ? traffic->all.rates.seconds : 0.0, "queries",
+				   traffic ? traffic->all.rates.queries : 0.0, "lost",
+				   (json_int_t)(traffic ? traffic->all.lost : 0), "not_seen",
+				   not_seen, "findings", findings),
+			 JSON_INDENT(1) | JSON_REAL_PRECISION(8));
+	putchar('\n');
+}
+
+static void print_text(const struct report *report, const struct traffic *traffic,
+		       const char *not_seen)
+{
+	for (size_t i = 0; i < report->n; i++) {
+		const struct finding *finding = &report->list[i];
+
+		printf("%zu %s%s%s %s\n", i + 1, finding->subject, finding->subject[0] ? ": " : "",
+		       finding->text, finding->fix);
+	}
+	if (!report->n)
+		puts("nothing to report");
+	if (not_seen)
+		printf("Names and pods were not seen: %s\n", not_seen);
+	if (traffic && traffic->all.lost)
+		printf("%llu events were lost: numbers of names and pods are too low.\n",
+		       (unsigned long long)traffic->all.lost);
+}
+
+static int look(const struct report_options *opts, unsigned int seconds, struct status *before,
+		struct status *after)
+{
+	struct traffic *traffic = NULL;
+	const char *not_seen = NULL;
+	static struct report report;
+	int ret = before->has_maps ? traffic__open(&opts->traffic, "report", &traffic) : -1;
+
+	if (ret < 0)
+		ret = watch(traffic, seconds);
+	if (ret < 0)
+		ret = status__read(opts->traffic.bpffs, after);
+	if (ret < 0) {
+		if (!traffic)
+			not_seen = "the agent has no kernel path";
+		else
+			not_seen = traffic->no_session;
+		report__find(&report, traffic, before, after);
+		if (opts->json)
+			print_json(&report, traffic, after, not_seen);
+		else
+			print_text(&report, traffic, not_seen);
+		ret = report.n ? EXIT_DEGRADED : 0;
+		report__free(&report);
+	}
+	traffic__close(traffic);
+	return ret;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct report_options opts = {
+		.span = "60s",
+		.traffic = { .bpffs = NODENS_PIN_DIR, .cni_results = NODENS_CNI_RESULTS },
+	};
+	struct sigaction action = { .sa_handler = on_signal };
+	struct status before = {}, after = {};
+	unsigned int seconds;
+	int ret = pinned__parse(argv[0], rows, N_ROWS, &opts, argc, argv, "", about, NULL);
+
+	if (ret >= 0)
+		return ret;
+	seconds = seconds_of(opts.span);
+	if (!seconds || dns_name__from_text(&opts.traffic.suffix, ".")) {
+		fprintf(stderr, "nodens report: --for: \"%s\" is not from 1s to 60m\n", opts.span);
+		return EXIT_USAGE;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	ret = status__read(opts.traffic.bpffs, &before);
+	if (ret < 0 && before.agent == STATUS_DEAD) {
+		fprintf(stderr, "nodens is not running here: `nodens status` says more\n");
+		ret = EXIT_NOT_RUNNING;
+	}
+	if (ret < 0)
+		ret = look(&opts, seconds, &before, &after);
+	status__free(&before);
+	status__free(&after);
+	return pinned__finish(argv[0]) ? EXIT_DEGRADED : ret;
+}
