@@ -26,6 +26,7 @@ typedef __u64 u64;
 #define BPF_F_NO_PREALLOC (1U << 0)
 #define BPF_NOEXIST	 1
 #define BPF_EXIST	 2
+#define BPF_RB_NO_WAKEUP 1
 
 struct __sk_buff {
 	__u32 len;

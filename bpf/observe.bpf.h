@@ -213,7 +213,8 @@ static __always_inline bool event_write(void *ctx, bool xdp, void *ring, const _
 			e->captured = 0;
 		}
 	}
-	bpf_ringbuf_submit(e, 0);
+	/* viewers look by time: to wake one that keeps up costs more than all the rest of a hit */
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return true;
 }
 

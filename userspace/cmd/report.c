@@ -16,8 +16,8 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
+#include "watch/session.h"
 
-#define TURN_MS	  50 /* a ring holds some 9,000 small events */
 #define FOR_MAX_S 3600
 
 struct report_options {
@@ -80,7 +80,7 @@ static int watch(struct traffic *traffic, unsigned int seconds)
 	int ret = -1;
 
 	while (!ended && clock_now() < end_ns && ret < 0) {
-		poll(NULL, 0, TURN_MS);
+		poll(NULL, 0, SESSION_READ_MS);
 		if (!traffic)
 			continue;
 		traffic__turn(traffic);

@@ -16,8 +16,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
-
-#define TURN_MS 50 /* a ring holds some 9,000 small events */
+#include "watch/session.h"
 
 static volatile sig_atomic_t ended;
 
@@ -67,8 +66,8 @@ static bool wait_interval(struct top *top, uint64_t until_ns, bool screen)
 		int left_ms = (int)((until_ns - now_ns) / NSEC_PER_MS) + 1;
 		bool changed = false;
 
-		if (left_ms > TURN_MS)
-			left_ms = TURN_MS;
+		if (left_ms > SESSION_READ_MS)
+			left_ms = SESSION_READ_MS;
 		if (!screen)
 			poll(NULL, 0, left_ms);
 		else if (!top_screen__wait(top, left_ms, &changed))

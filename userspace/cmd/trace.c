@@ -29,8 +29,7 @@
 #include "watch/session.h"
 
 #define MAX_WORDS 32
-/* Output is flushed at least so often, and after so many events. */
-#define TURN_MS	    100
+/* Output is flushed after so many events at the latest. */
 #define TURN_EVENTS 512
 /* What may still be in the ring at the end. */
 #define LAST_EVENTS (NODENS_RING_BYTES / NODENS_EVENT_SMALL)
@@ -360,11 +359,11 @@ static int look_on(struct trace *trace)
 	int ret = 0;
 
 	while (!ret && !signals.stop && !trace->over && !trace->out.failed) {
-		struct pollfd ring = { .fd = session__fd(trace->session), .events = POLLIN };
 		uint64_t now;
 
-		poll(&ring, 1, TURN_MS);
-		session__read(trace->session, TURN_EVENTS);
+		/* as many as a turn has: there are more */
+		if (session__read(trace->session, TURN_EVENTS) < TURN_EVENTS)
+			poll(NULL, 0, SESSION_READ_MS);
 		now = clock_now();
 		if (trace->pending)
 			pending__tick(trace->pending, now);

@@ -230,11 +230,6 @@ void session__set_one_in(struct session *session, uint32_t one_in)
 		__atomic_store_n(&session->mine->filter.one_in, one_in, __ATOMIC_RELEASE);
 }
 
-int session__fd(const struct session *session)
-{
-	return ring_buffer__epoll_fd(session->ring);
-}
-
 int session__read(struct session *session, unsigned int max)
 {
 	int ret;

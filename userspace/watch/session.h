@@ -16,6 +16,12 @@
 #define SESSION_RENEW_MS 250
 #define SESSION_LEASE_MS 2000
 
+/*
+ * Nobody is told of an event: its viewer looks that often. A ring holds some 9,000 small ones,
+ * which come within 20 ms at 450,000 a second.
+ */
+#define SESSION_READ_MS 20
+
 /* All packets, whole enough for their first record. */
 #define SESSION_SNAP 384
 
@@ -42,8 +48,6 @@ bool session__renew(struct session *session);
 /* Of what its filter lets through, one in so many is drawn from here on; 1: each. */
 void session__set_one_in(struct session *session, uint32_t one_in);
 
-/* Readable when there are records; for poll() or a loop. */
-int session__fd(const struct session *session);
 /* All records that are there, at most @max (0: no limit). How many, or -errno. */
 int session__read(struct session *session, unsigned int max);
 
