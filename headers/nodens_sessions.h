@@ -3,13 +3,14 @@
  * Sessions: how a viewer (`nodens trace`, `nodens top`, the agent itself) sees single packets, with
  * what the programs made of them.
  *
- * Contract: while no session is open a packet costs one load and one branch more. A session is its
- * viewer's alone: a filter, a ring buffer (Linux 5.8) and counts. The filter lets nothing be
- * missed: it may let through more than what was asked for, never less. A ring that is full loses
- * events and counts them; the packet never waits.
+ * Contract: while no session is open a packet costs a load, a branch and a store or two more. A
+ * session is its viewer's alone: a filter, a ring buffer (Linux 5.8) and counts. The filter lets
+ * nothing be missed: it may let through more than what was asked for, never less. A ring that is
+ * full loses events and counts them; the packet never waits.
  *
  * A session lasts while its viewer says so, by until_ns: of one that was killed the first packet
- * after that switches it off, so no agent and no daemon is needed for it.
+ * after that switches it off, so no agent is needed for it; its ring goes with the agent's next
+ * second, or with the next viewer.
  */
 #ifndef NODENS_SESSIONS_H
 #define NODENS_SESSIONS_H

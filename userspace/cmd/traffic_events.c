@@ -260,6 +260,7 @@ static struct {
 static void on_alarm(int number)
 {
 	uint64_t now = clock_now();
+	int saved = errno;
 
 	(void)number;
 	if (!alarms.queries || !alarms.agent)
@@ -269,6 +270,7 @@ static void on_alarm(int number)
 	if (now - alarms.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
 		alarms.gap_ns += now - alarms.renewed_ns;
 	alarms.renewed_ns = now;
+	errno = saved;
 }
 
 static void start_alarms(struct traffic_work *work)

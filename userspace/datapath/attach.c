@@ -115,8 +115,8 @@ static int choose(struct datapath *dp, const struct attach_request *request, enu
 			*why = NO_IDS;
 		if (!grow)
 			return error__set(err, -EOPNOTSUPP,
-					  "%s: XDP cannot grow packets on this"
-					  " kernel (Linux 5.8 can): use --hook tc",
+					  "%s: XDP cannot grow packets on this kernel, or it"
+					  " has no BTF (Linux 5.8 with BTF will do): use --hook tc",
 					  request->ifname);
 		if (request->hook != HOOK_XDP_GENERIC)
 			order[n++] = HOOK_XDP_NATIVE;
@@ -132,7 +132,7 @@ static int choose(struct datapath *dp, const struct attach_request *request, enu
 	}
 	device_kind(&dp->rtnl, request->ifindex, &kind);
 	if (!grow) {
-		*why = "XDP cannot grow packets on this kernel";
+		*why = "XDP cannot grow packets on this kernel, or it has no BTF";
 	} else if (!dp->features.prog_ids) {
 		*why = NO_IDS;
 	} else if (kind.loopback) {

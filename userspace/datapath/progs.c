@@ -195,7 +195,8 @@ static int load_tc(struct datapath *dp, enum datapath_prog which, bool steer,
 
 	if (which == DATAPATH_TC_NOTE && !dp->features.sessions)
 		return error__set(err, -EOPNOTSUPP,
-				  "this kernel has no BPF ring buffers (Linux 5.8), or no BTF");
+				  "this kernel has no BPF ring buffers (Linux 5.8) or no BTF, or "
+				  "refuses the program for it");
 	ret = open_instance(dp, &set, &skel, err);
 	if (ret)
 		return ret;

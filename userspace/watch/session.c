@@ -149,7 +149,8 @@ static int begin(struct session *session, const struct nodens_filter *filter)
 static const char *refusal(int error)
 {
 	if (error == -EOPNOTSUPP)
-		return "this kernel has no BPF ring buffers (Linux 5.8), or no BTF";
+		return "this kernel has no BPF ring buffers (Linux 5.8) or no BTF, or refuses the "
+		       "program for it";
 	if (error == -EUSERS)
 		return "all sessions are in use: end another `nodens trace` or `nodens top`";
 	return strerror(-error);
