@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from agent import NODENS, block
+from agent import NODENS, block, http
 from cni import Network
 from lab import DNS4, UP4, ip, output, run, wait_until
 from query import unique
+from test_status import screen, status
 
 LOG = 'log . "{remote} {/kubernetes/client-namespace}/{/kubernetes/client-pod-name} {name}"'
 
@@ -40,7 +41,7 @@ def pay(ptp):
 def steered(lab, nodens, cluster, p1, cart, pay):
     """An agent that knows both pods by now: the directory is read within a second."""
     nodens.ensure("-cni-results", lab.dir / "cni/results", probe=p1,
-                  corefile=block(".:53", "cache 30", f"bind {DNS4}", LOG, f"forward . {UP4}"))
+                  corefile=block(".:53", "cache 30", f"bind {DNS4}", LOG, "prometheus 127.0.0.1:9253", f"forward . {UP4}"))
     wait_until(5, lambda: logged(nodens, cart) == cart.text and logged(nodens, pay) == pay.text, nodens.log_tail)
 
 
@@ -88,6 +89,66 @@ def test_clients(steered, nodens, lab, cart, pay, p1):
     assert by_address[cart.ip4]["last_s"] <= 5
     assert "pod" not in by_address[p1.ip4]
     assert clients("-cni-results", "/nonexistent")[cart.ip4] == f"{cart.ip4}@{cart.veth}"
+
+
+def devices(lab):
+    """{device: its pod as `nodens status` names it}"""
+    return {x["name"]: x["pod"] for x in status("-cni-results", lab.dir / "cni/results")[0]["devices"]}
+
+
+def test_status(steered, nodens, lab, cart, pay, p1):
+    """Each device with its pod; of one that a tool wired nothing is known. Also without an agent."""
+    named = devices(lab)
+    assert (named[cart.veth], named[pay.veth], named[p1.veth]) == ("shop/cart-7d9f", "shop/pay-0", None)
+    assert set(x["pod"] for x in status("-cni-results", "/nonexistent")[0]["devices"]) == {None}
+    nodens.kill()
+    assert devices(lab) == named
+
+
+def test_status_of_a_result_without_devices(steered, lab, ptp):
+    """The routes say by which device its address is reached."""
+    pod = ptp.pod("shop", "old-result")
+    data = json.loads(pod.file.read_text())
+    del data["result"]["interfaces"]
+    pod.file.write_text(json.dumps(data))
+    wait_until(5, lambda: devices(lab).get(pod.veth) == "shop/old-result", lambda: devices(lab), step=0.2)
+    kept = pod.file.read_text()
+    pod.delete()
+    pod.file.write_text(kept)
+    assert "shop/old-result" not in devices(lab).values()
+    pod.file.unlink()
+
+
+def test_problems_name_pods(steered, nodens, lab, cart, p1):
+    """A program that runs before nodens, on a device with a pod and on one without."""
+    ours = f"{cart.veth} of shop/cart-7d9f (u32)"
+    nodens.stop()
+    other = lab.pod("behind")
+    for veth in cart.veth, other.veth:
+        run("tc", "qdisc", "add", "dev", veth, "clsact")
+        run("tc", "filter", "add", "dev", veth, "ingress", "pref", 1, "protocol", "all", "u32", "match", "u32", 0, 0, "flowid", "1:1")
+    try:
+        nodens.start("--pretend-kernel", "5.4", "-cni-results", lab.dir / "cni/results", probe=p1,
+                     corefile=block(".:53", "cache 30", f"bind {DNS4}", "prometheus 127.0.0.1:9253", f"forward . {UP4}"))
+
+        def text():
+            return next((x["text"] for x in status("-cni-results", lab.dir / "cni/results")[0]["problems"] if x["code"] == "program_ahead"), "")
+        wait_until(5, lambda: ours in text() and f"{other.veth} (u32)" in text(), text, step=0.2)
+        assert ours in " ".join(screen(100, "-cni-results", lab.dir / "cni/results").split())
+        page = http("http://127.0.0.1:9253/status.json")[1]
+        assert f"{cart.veth} (u32)" in page and "shop" not in page and "cart-7d9f" not in page
+    finally:
+        run("tc", "qdisc", "del", "dev", cart.veth, "clsact")
+        other.delete()
+
+
+def test_page_names_no_pod(steered, nodens, cart):
+    """Though the agent knows it, and whoever asks."""
+    assert logged(nodens, cart) == "shop/cart-7d9f"
+    code, text = http("http://127.0.0.1:9253/status.json")
+    shown = json.loads(text)["status"]["devices"]
+    assert code == 200 and cart.veth in [x["name"] for x in shown] and set(x["pod"] for x in shown) == {None}
+    assert "cart-7d9f" not in text
 
 
 def test_clients_without_an_agent(steered, nodens, lab, cart):

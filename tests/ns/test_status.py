@@ -26,9 +26,9 @@ def schema(name):
     return json.loads((ROOT / f"docs/schema/{name}.json").read_text())
 
 
-def status(prefix=(), **options):
+def status(*flags, prefix=(), **options):
     """(the object, exit status); what does not fit the schema fails."""
-    done = subprocess.run([*prefix, NODENS, "status", "--json"], capture_output=True, text=True, timeout=20, **options)
+    done = subprocess.run([*prefix, NODENS, "status", "--json", *flags], capture_output=True, text=True, timeout=20, **options)
     assert not done.stderr, done.stderr
     page = json.loads(done.stdout)
     jsonschema.validate(page, schema("status"), cls=jsonschema.Draft7Validator)
@@ -47,8 +47,8 @@ def problem(code):
     return next(x for x in status()[0]["problems"] if x["code"] == code)
 
 
-def screen(columns):
-    done = subprocess.run([NODENS, "status"], capture_output=True, text=True, timeout=20,
+def screen(columns, *flags):
+    done = subprocess.run([NODENS, "status", *flags], capture_output=True, text=True, timeout=20,
                           env=os.environ | {"COLUMNS": str(columns)})
     assert all(len(line) <= columns for line in done.stdout.splitlines()), done.stdout
     return done.stdout

@@ -563,6 +563,50 @@ static void test_nothing_raw(void **state)
 	json_decref(json);
 }
 
+static const char *text_of(const struct problems *problems, const char *code)
+{
+	for (size_t i = 0; i < problems->n; i++) {
+		if (!strcmp(problems->list[i].code, code))
+			return problems->list[i].text;
+	}
+	return "";
+}
+
+/* Behind one device nobody knows who is; behind the other whoever has the longest name. */
+static void test_pods(void **state)
+{
+	struct pod_behind pods[ARRAY_SIZE(devices)] = { { .ifindex = 1 }, { .ifindex = 2 } };
+	struct status s = healthy();
+	struct problems problems;
+	json_t *json, *list;
+
+	(void)state;
+	devices[0].state = devices[1].state = PUBLISH_NOT_ATTACHED;
+	strcpy(devices[1].error, "held");
+	strcpy(pods[1].pod.ns, "shop");
+	strcpy(pods[1].pod.name, "cart-7d9f");
+	s.pods = pods;
+	status__problems(&s, &problems);
+	assert_non_null(strstr(text_of(&problems, "device_not_attached"),
+			       ": veth0, veth1 of shop/cart-7d9f (held)"));
+	json = status__json(&s, &problems);
+	list = json_object_get(json, "devices");
+	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "pod")));
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "pod")),
+			    "shop/cart-7d9f");
+	json_decref(json);
+
+	memset(pods[0].pod.ns, 'n', sizeof(pods[0].pod.ns) - 1);
+	memset(pods[0].pod.name, 'p', sizeof(pods[0].pod.name) - 1);
+	pods[1] = pods[0];
+	status__problems(&s, &problems);
+	assert_non_null(strstr(text_of(&problems, "device_not_attached"), ": veth0 of nnn"));
+
+	s.pods = NULL; /* as the page has it */
+	status__problems(&s, &problems);
+	assert_non_null(strstr(text_of(&problems, "device_not_attached"), ": veth0, veth1 (held)"));
+}
+
 static void test_spans(void **state)
 {
 	static const struct {
@@ -592,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_each_code_is_explained),
 		cmocka_unit_test(test_lines_fit),
 		cmocka_unit_test(test_nothing_raw),
+		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_spans),
 	};
 

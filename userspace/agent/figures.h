@@ -3,8 +3,9 @@
  * The figures of the page at /, as JSON: /status.json.
  *
  * Contract: docs/schema/page.json is its shape, and its "status" is the object of `nodens status
- * --json`, with the same problems. No query's name and no client's address is in it. Made at most
- * ten times a second and for a twentieth of a CPU (observe/page_cache.h).
+ * --json`, with the same problems, but for pods' names. Whoever reaches the port has it, so no
+ * query's name, no client's address and no pod's name is in it. Made at most ten times a second and
+ * for a twentieth of a CPU (observe/page_cache.h).
  */
 #ifndef NODENS_FIGURES_H
 #define NODENS_FIGURES_H

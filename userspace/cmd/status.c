@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 
 struct status_options {
 	bool json, watch;
-	const char *bpffs;
+	const char *bpffs, *cni_results;
 };
 
 static const char about[] =
@@ -36,6 +37,9 @@ static const struct option_row rows[] = {
 	  offsetof(struct status_options, watch) },
 	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
 	  offsetof(struct status_options, bpffs), "is not an absolute path" },
+	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
+	  .kind = &option_text, offsetof(struct status_options, cni_results),
+	  "is no directory's name" },
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -47,6 +51,15 @@ int status__exit(const struct status *status, const struct problems *problems)
 	return problems->n && problems->list[0].severity != SEVERITY_NOTICE ? EXIT_DEGRADED : 0;
 }
 
+/* Without names the rest is as true. */
+static void name_pods(const struct status_options *opts, struct status *status)
+{
+	int ret = status__name_pods(status, opts->cni_results);
+
+	if (ret)
+		fprintf(stderr, "nodens status: cannot find out pods' names: %s\n", strerror(-ret));
+}
+
 static int show(const struct status_options *opts)
 {
 	struct problems problems;
@@ -54,6 +67,7 @@ static int show(const struct status_options *opts)
 	int ret = status__read(opts->bpffs, &status);
 
 	if (ret < 0) {
+		name_pods(opts, &status);
 		status__problems(&status, &problems);
 		ret = status__exit(&status, &problems);
 		if (opts->json) {
@@ -88,7 +102,7 @@ static int watch(const struct status_options *opts)
 
 int cmd_status(int argc, char **argv)
 {
-	struct status_options opts = { .bpffs = NODENS_PIN_DIR };
+	struct status_options opts = { .bpffs = NODENS_PIN_DIR, .cni_results = NODENS_CNI_RESULTS };
 	int ret = pinned__parse(argv[0], rows, N_ROWS, &opts, argc, argv, "", about, NULL);
 
 	if (ret >= 0)

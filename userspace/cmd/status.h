@@ -19,6 +19,8 @@
  * -1: read; else an exit status, and it has been said why on stderr. status__free() in any case.
  */
 int status__read(const char *bpffs, struct status *status);
+/* Which pods are behind its devices, from that directory: -errno of pods__open(). */
+int status__name_pods(struct status *status, const char *cni_results);
 void status__free(struct status *status);
 
 /* The counters of the programs (@dp NULL: there are none) and the agent, as they are; no evictions.

@@ -292,10 +292,30 @@ int status__read(const char *bpffs, struct status *status)
 	return -1;
 }
 
+int status__name_pods(struct status *status, const char *cni_results)
+{
+	struct pod_behind *behind = calloc(status->n_devices + 1, sizeof(*behind));
+	struct pods *pods;
+	int ret = behind ? pods__open(NULL, cni_results, &pods) : -ENOMEM;
+
+	if (ret) {
+		free(behind);
+		return ret;
+	}
+	for (size_t i = 0; i < status->n_devices; i++)
+		behind[i].ifindex = (int)status->devices[i].ifindex;
+	pods__behind(pods, behind, status->n_devices);
+	pods__close(pods);
+	status->pods = behind;
+	return 0;
+}
+
 void status__free(struct status *status)
 {
 	free(status->devices);
+	free(status->pods);
 	free(status->upstreams);
 	status->devices = NULL;
+	status->pods = NULL;
 	status->upstreams = NULL;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_name(const char *text, size_t len)
@@ -30,6 +31,12 @@ int pod_name__set(struct pod_name *pod, const char *ns, size_t ns_len, const cha
 	memcpy(pod->ns, ns, ns_len);
 	memcpy(pod->name, name, name_len);
 	return 0;
+}
+
+const char *pod_name__text(const struct pod_name *pod, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s", pod->ns, *pod->ns ? "/" : "", pod->name);
+	return text;
 }
 
 /* The value of a [KEY, VALUE] of cniArgs; NULL: there is none. */

@@ -36,5 +36,8 @@ int cni_result__parse(const char *text, size_t len, struct cni_result *out);
 /* The same rule for names from elsewhere; -EBADMSG: not of a pod. @ns may be empty. */
 int pod_name__set(struct pod_name *pod, const char *ns, size_t ns_len, const char *name,
 		  size_t name_len);
+/* "namespace/name"; @size: POD_TEXT holds it whole. */
+#define POD_TEXT sizeof(struct pod_name)
+const char *pod_name__text(const struct pod_name *pod, char *text, size_t size);
 
 #endif /* NODENS_CNI_RESULT_H */

@@ -27,10 +27,8 @@ const char *pods__text(struct pods *pods, const struct served_addr *addr, int if
 	struct pod_name pod;
 	struct netdev info;
 
-	if (pods__find(pods, addr, ifindex, &pod)) {
-		snprintf(text, size, "%s%s%s", pod.ns, *pod.ns ? "/" : "", pod.name);
-		return text;
-	}
+	if (pods__find(pods, addr, ifindex, &pod))
+		return pod_name__text(&pod, text, size);
 	served_addr__text(addr, ip, sizeof(ip));
 	if (!ifindex || netdev_get(&pods->nl, NULL, ifindex, &info))
 		snprintf(text, size, "%s", ip);

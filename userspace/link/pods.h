@@ -34,8 +34,16 @@ void pods__close(struct pods *pods);
 bool pods__find(struct pods *pods, const struct served_addr *addr, int ifindex,
 		struct pod_name *out);
 
+/* Of a device of the node's: which pod is behind it; an empty name: it is not known. */
+struct pod_behind {
+	int ifindex;
+	struct pod_name pod;
+};
+
+/* Fills in the pod of each of @n. */
+void pods__behind(struct pods *pods, struct pod_behind *devices, size_t n);
+
 /* "namespace/pod", "address@device" or "address": printable whatever the device's name is. */
-#define POD_TEXT sizeof(struct pod_name)
 const char *pods__text(struct pods *pods, const struct served_addr *addr, int ifindex, char *text,
 		       size_t size);
 

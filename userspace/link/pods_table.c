@@ -239,3 +239,39 @@ bool pods__find(struct pods *pods, const struct served_addr *addr, int ifindex,
 	*out = pod->result.pod;
 	return true;
 }
+
+/* The device that the routes lead to @addr by, if it is one of @devices without a name. */
+static void name_behind_route(struct pods *pods, const struct served_addr *addr,
+			      struct pod_behind *devices, size_t n)
+{
+	const struct pod *pod;
+	int by = 0;
+
+	if (!is_reachable(pods, addr, &by) || !by)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (devices[i].ifindex != by || devices[i].pod.name[0])
+			continue;
+		pod = at_addr(pods, addr, by);
+		if (pod)
+			devices[i].pod = pod->result.pod;
+	}
+}
+
+void pods__behind(struct pods *pods, struct pod_behind *devices, size_t n)
+{
+	static const struct pod_name unknown = { .name = "" };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct pod *pod = at_device(pods, devices[i].ifindex);
+
+		devices[i].pod = pod ? pod->result.pod : unknown;
+	}
+	/* results that name no device */
+	for (struct list *at = pods->all.next; at != &pods->all; at = at->next) {
+		const struct pod *pod = list_entry(at, struct pod, all);
+
+		for (unsigned int i = 0; !pod->ifindex && i < pod->result.n_addrs; i++)
+			name_behind_route(pods, &pod->result.addrs[i], devices, n);
+	}
+}

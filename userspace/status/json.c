@@ -63,15 +63,16 @@ static json_t *devices_json(const struct status *status)
 	for (size_t i = 0; i < status->n_devices; i++) {
 		const struct publish_device *device = &status->devices[i];
 		bool attached = device->state == PUBLISH_ATTACHED;
+		char pod[POD_TEXT];
 
 		if (device->state > PUBLISH_EXCLUDED)
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{so si so ss so so so so si so}", "name", text(device->name),
-				  "ifindex", (int)device->ifindex, "pod", json_null(), "state",
-				  states[device->state], "hook",
-				  attached ? text(device->hook) : json_null(), "ahead",
+			json_pack("{so si ss? ss so so so so si so}", "name", text(device->name),
+				  "ifindex", (int)device->ifindex, "pod",
+				  status__pod(status, i, pod), "state", states[device->state],
+				  "hook", attached ? text(device->hook) : json_null(), "ahead",
 				  device->ahead[0] ? text(device->ahead) : json_null(), "error",
 				  device->error[0] ? text(device->error) : json_null(), "for_s",
 				  age(status, device->since_ns), "lost", (int)device->lost,

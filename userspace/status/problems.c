@@ -162,21 +162,27 @@ static void find_path(const struct status *status, struct problems *problems)
 
 /* ---- devices ---- */
 
+/* Pods' names are of 40 octets or so, and of 317 at most. */
 struct names {
-	char text[256];
+	char text[480];
 	unsigned int n;
 	uint64_t since_ns; /* the earliest */
 };
 
-static void add_name(struct names *names, const char *name, const char *why, uint64_t since_ns)
+/* "veth1 of shop/cart (why)": the @i-th device. */
+static void add_name(struct names *names, const struct status *status, size_t i, const char *why,
+		     uint64_t since_ns)
 {
 	size_t len = strlen(names->text);
+	char pod_text[POD_TEXT];
+	const char *pod = status__pod(status, i, pod_text);
 
 	if (!names->n || since_ns < names->since_ns)
 		names->since_ns = since_ns;
 	if (names->n++ < NAMED_MAX)
-		snprintf(names->text + len, sizeof(names->text) - len, "%s%s%s%s%s",
-			 len ? ", " : "", name, why[0] ? " (" : "", why, why[0] ? ")" : "");
+		snprintf(names->text + len, sizeof(names->text) - len, "%s%s%s%s%s%s%s",
+			 len ? ", " : "", status->devices[i].name, pod ? " of " : "",
+			 pod ? pod : "", why[0] ? " (" : "", why, why[0] ? ")" : "");
 	else if (names->n == NAMED_MAX + 1)
 		snprintf(names->text + len, sizeof(names->text) - len, "...");
 }
@@ -193,11 +199,11 @@ static void find_devices(const struct status *status, struct problems *problems)
 			continue;
 		wanted++;
 		if (device->state == PUBLISH_NOT_ATTACHED)
-			add_name(&missing, device->name, device->error, device->since_ns);
+			add_name(&missing, status, i, device->error, device->since_ns);
 		else if (device->lost_ns && status->now_ns - device->lost_ns < LOST_NS)
-			add_name(&lost, device->name, "", device->lost_ns);
+			add_name(&lost, status, i, "", device->lost_ns);
 		if (device->state == PUBLISH_ATTACHED && device->ahead[0])
-			add_name(&ahead, device->name, device->ahead, 0);
+			add_name(&ahead, status, i, device->ahead, 0);
 	}
 	if (missing.n)
 		add(problems, "device_not_attached", SEVERITY_ERROR, missing.since_ns,

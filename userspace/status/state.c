@@ -40,3 +40,10 @@ uint64_t status__lease_left_ns(const struct status *status)
 
 	return status->beat_ns && status->lease_ns > age ? status->lease_ns - age : 0;
 }
+
+const char *status__pod(const struct status *status, size_t device, char *text)
+{
+	if (!status->pods || !status->pods[device].pod.name[0])
+		return NULL;
+	return pod_name__text(&status->pods[device].pod, text, POD_TEXT);
+}

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "link/pods.h"
 #include "publish/records.h"
 
 /* Without a control block the row that the agent writes each second is its beat. */
@@ -39,6 +40,7 @@ struct status {
 	struct publish_info info;
 	struct publish_device *devices; /* excluded ones too */
 	size_t n_devices;
+	struct pod_behind *pods; /* of the devices, in their order; NULL: no pod is to be named */
 	struct publish_upstream *upstreams;
 	size_t n_upstreams;
 	bool has_maps; /* the kernel's side, with these: */
@@ -58,6 +60,8 @@ void status__find_notrack(struct status *status);
 /* What the programs answered, and what they handed on: to the cluster's DNS, most often. */
 uint64_t status__hits(const struct publish_base *at);
 uint64_t status__passed_on(const struct publish_base *at);
+/* What pod is behind a device, as text, POD_TEXT bytes; NULL: not known, or not to be named. */
+const char *status__pod(const struct status *status, size_t device, char *text);
 /* All but from_agent; nothing where no time lies between. */
 void status__rates_between(struct status_rates *rates, const struct publish_base *before,
 			   const struct publish_base *after);
