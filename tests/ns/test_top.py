@@ -310,6 +310,64 @@ def test_stopped(serve, cli, top):
     assert not any(page["sample"]["gap_s"] for page in other.end())
 
 
+def test_new_agent(serve, nodens, cli, top):
+    """An agent that is started anew has other maps: top goes on there, its head too, and says for how long it saw nothing."""
+    serve(COREFILE)
+    watched = top("-d", 3600), top()
+    asked_until_named(cli, watched[1], "z0.example.org")
+    begun = time.monotonic()
+    nodens.stop()
+    time.sleep(2)
+    serve(COREFILE)
+    asked_until_named(cli, watched[1], "z1.example.org")
+    away = time.monotonic() - begun
+    for _ in range(20):
+        cli.ask("z2.example.org")
+    watched[1].wait(len(watched[1].pages()) + 2)
+    pages = watched[1].end()
+    gap = sum(page["sample"]["gap_s"] for page in pages)
+    note(f"the agent was away for at most {away:.1f} s, the gap is {gap:.1f} s")
+    assert 2 < gap < away + 0.5
+    assert pages[0]["sample"]["gap_s"] == 0 and pages[-1]["sample"]["gap_s"] == 0
+    after = pages[-3:]
+    assert round(summed(after, "names")["z2.example.org."]) == 20 and round(sum(summed(after, "clients", "client").values())) >= 20
+    heads_are_sound(pages)
+    assert watched[0].process.poll() is None, watched[0].err.read_text()
+
+
+def heads_are_sound(pages):
+    """No counter that began at 0 again is taken for a rate."""
+    assert all(0 <= page["rates"][key] < 1000 for page in pages for key in page["rates"])
+
+
+def test_sessions_taken(serve, lab, cli, top):
+    """All eight are others': it says so and shows what it can; once two are free it sees clients."""
+    serve(COREFILE)
+    others = [subprocess.Popen([NODENS, "trace", "name", "none.test"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True) for _ in range(8)]
+    try:
+        for other in others:
+            assert "TIME" in other.stdout.readline()
+        watched = top()
+        watched.wait(3)
+        cli.ask("z0.example.org")
+        text = run(NODENS, "top", "--once", "-s", "clients").stdout
+        assert "all sessions are in use" in text and "single queries were not seen" in text
+        for other in others[:2]:
+            other.terminate()
+            assert other.wait(10) == 0
+        asked_until_named(cli, watched, "z1.example.org")
+        watched.wait(len(watched.pages()) + 2)
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
+    pages = watched.end()
+    assert pages[0]["sample"]["one_in"] == 0 and 0.9 < pages[0]["sample"]["gap_s"] / pages[0]["seconds"] <= 1.1
+    assert pages[-1]["sample"]["one_in"] == 1 and pages[-1]["sample"]["gap_s"] == 0
+    assert any(page["clients"] for page in pages) and not pages[0]["clients"]
+
+
 def test_nobody_reads(serve, cli, top):
     """Who waits for the reader of its pipe keeps its sessions."""
     serve(COREFILE)

@@ -64,6 +64,16 @@ bool pinned__has_maps(const char *pin_dir)
 	return !lstat(layout, &st) || errno == EACCES;
 }
 
+ino_t pinned__maps(const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/nodens_ctl", dir) >= (int)sizeof(path))
+		return 0;
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
 void pinned__say_no_maps(const char *pin_dir)
 {
 	if (node_lock__held())
@@ -75,30 +85,36 @@ void pinned__say_no_maps(const char *pin_dir)
 		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
 }
 
-int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir)
+int pinned__try(struct pinned *pinned, const char *command, const char *pin_dir, struct error *err)
 {
-	struct error err = { .text = "" };
 	int ret;
 
 	*pinned = (struct pinned){ .command = command };
-	ret = datapath__open_pinned(pin_dir, &pinned->datapath, &err);
-	if (ret == -ENOENT) {
-		pinned__say_no_maps(pin_dir);
-		return EXIT_FAILURE;
-	}
-	if (ret) {
-		fprintf(stderr, "nodens %s: %s\n", command, err.text);
-		return EXIT_FAILURE;
-	}
+	ret = datapath__open_pinned(pin_dir, &pinned->datapath, err);
+	if (ret)
+		return ret;
 	datapath__store_maps(pinned->datapath, &pinned->maps);
 	pinned->hash_key = (const uint64_t *)datapath__ctl(pinned->datapath)->hash_key;
 	ret = index__open(pinned->maps.index_fd, pinned->maps.slabs.mmapable, &pinned->index);
 	if (!ret)
 		ret = steps__open(&pinned->maps.slabs, false, &pinned->steps);
 	if (!ret)
-		return -1;
-	fprintf(stderr, "nodens %s: cannot read the cache: %s\n", command, strerror(-ret));
+		return 0;
 	pinned__close(pinned);
+	return error__set(err, ret, "cannot read the cache: %s", strerror(-ret));
+}
+
+int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir)
+{
+	struct error err = { .text = "" };
+	int ret = pinned__try(pinned, command, pin_dir, &err);
+
+	if (!ret)
+		return -1;
+	if (ret == -ENOENT)
+		pinned__say_no_maps(pin_dir);
+	else
+		fprintf(stderr, "nodens %s: %s\n", command, err.text);
 	return EXIT_FAILURE;
 }
 

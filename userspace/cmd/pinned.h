@@ -11,6 +11,7 @@
 #define NODENS_PINNED_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "config/flags.h"
 #include "store/index.h"
@@ -35,6 +36,11 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 
 /* Whether maps of this layout are pinned there, or may be: -EACCES is no answer. */
 bool pinned__has_maps(const char *pin_dir);
+/*
+ * Which maps are pinned in @dir (datapath__dir()): another number once they are others; 0: there
+ * are none.
+ */
+ino_t pinned__maps(const char *dir);
 /* One line on stderr: that there are none, or where they may be. */
 void pinned__say_no_maps(const char *pin_dir);
 
@@ -57,6 +63,8 @@ struct pinned_entry {
 
 /* -1: open; else an exit status, and it has been said why. */
 int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir);
+/* The same without a word: 0, or -errno, with err->text. */
+int pinned__try(struct pinned *pinned, const char *command, const char *pin_dir, struct error *err);
 void pinned__close(struct pinned *pinned);
 /*
  * The next entry: 1 with *sound telling whether the slot is one; 0 at the end;

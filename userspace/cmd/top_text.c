@@ -97,7 +97,7 @@ void top__head(const struct top *top, top_line *print, void *ctx)
 	print_cut(top, line, print, ctx);
 	line[0] = '\0';
 	if (top->tally->gap_ns)
-		append(line, "Stopped for %.1f s, of which rows have nothing.  ",
+		append(line, "For %.1f s single queries were not seen: rows are too low.  ",
 		       (double)top->tally->gap_ns / 1e9);
 	if (top->tally->lost)
 		append(line, "%llu events were lost: rows are too low.  ",

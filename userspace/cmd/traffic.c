@@ -16,6 +16,7 @@
 
 #define PODS_EVERY_NS (10 * NSEC_PER_SEC)
 #define MEASURE_US    100000 /* for the first guess of how much there is */
+#define LOOK_EVERY_NS (250 * NSEC_PER_MS)
 
 /* ---- lists ---- */
 
@@ -70,17 +71,50 @@ static void read_replies(struct traffic_work *work, uint64_t replies[RCODE_COUNT
 	}
 }
 
-static void set_counters(struct tally *tally, const struct publish_base *before,
-			 const struct publish_base *now, const uint64_t before_replies[RCODE_COUNT],
-			 const uint64_t replies[RCODE_COUNT])
+static void read_counts(struct traffic_work *work, struct traffic_counts *counts)
 {
+	status__counters(work->pinned.datapath, datapath__dir(work->pinned.datapath),
+			 &counts->base);
+	read_replies(work, counts->replies);
+}
+
+/* An agent that was started anew may count from 0. */
+static void add_growth(uint64_t *sums, const uint64_t *before, const uint64_t *now, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sums[i] += now[i] >= before[i] ? now[i] - before[i] : now[i];
+}
+
+static void add_counts(struct traffic_counts *sum, const struct traffic_counts *before,
+		       const struct traffic_counts *now)
+{
+	sum->base.at_ns += now->base.at_ns - before->base.at_ns;
+	add_growth(sum->base.kernel, before->base.kernel, now->base.kernel, NODENS_CTR_COUNT);
+	add_growth(sum->base.agent, before->base.agent, now->base.agent, AGENT_FIRST_GAUGE);
+	add_growth(sum->replies, before->replies, now->replies, RCODE_COUNT);
+}
+
+/* Up to now. */
+static void count(struct traffic_work *work)
+{
+	struct traffic_counts now;
+
+	read_counts(work, &now);
+	add_counts(&work->since, &work->at, &now);
+	add_counts(&work->all, &work->at, &now);
+	work->at = now;
+}
+
+static void set_counters(struct tally *tally, const struct traffic_counts *counts)
+{
+	static const struct publish_base none;
+
 	tally->rates = (struct status_rates){};
-	status__rates_between(&tally->rates, before, now);
+	status__rates_between(&tally->rates, &none, &counts->base);
 	for (int i = 0; i < RCODE_COUNT; i++)
-		tally->rcodes[i] =
-			tally->rates.seconds > 0
-				? (double)(replies[i] - before_replies[i]) / tally->rates.seconds
-				: 0;
+		tally->rcodes[i] = tally->rates.seconds > 0
+					   ? (double)counts->replies[i] / tally->rates.seconds
+					   : 0;
 }
 
 /* ---- upstreams ---- */
@@ -122,11 +156,6 @@ static void read_upstreams(struct traffic_work *work)
 }
 
 /* ---- life ---- */
-
-static void read_counters(struct traffic_work *work, struct publish_base *base)
-{
-	status__counters(work->pinned.datapath, datapath__dir(work->pinned.datapath), base);
-}
 
 static void read_node(struct traffic_work *work)
 {
@@ -178,27 +207,32 @@ static int set_one_in(struct traffic_work *work, uint32_t one_in)
 	return work->hits_known ? 0 : traffic_slots_read(work);
 }
 
+/* Whether there is nothing of single queries that it might see and does not. */
+static bool sees(const struct traffic_work *work, ino_t maps)
+{
+	return maps == work->maps && (work->queries || work->refused == -EOPNOTSUPP);
+}
+
 static int start(struct traffic_work *work)
 {
-	struct publish_base before, after;
+	struct traffic_counts before, after;
 	struct status_rates rates = {};
 	int ret;
 
-	read_counters(work, &before);
+	work->maps = pinned__maps(datapath__dir(work->pinned.datapath));
+	read_counts(work, &before);
 	usleep(MEASURE_US);
-	read_counters(work, &after);
-	status__rates_between(&rates, &before, &after);
-	work->one_in = one_in_for(rates.queries);
-	traffic_sessions_open(work);
+	read_counts(work, &after);
+	status__rates_between(&rates, &before.base, &after.base);
+	traffic_sessions_open(work, one_in_for(rates.queries));
 	ret = set_one_in(work, work->one_in);
 	if (ret < 0)
 		return ret;
 	read_upstreams(work);
 	work->current.one_in = work->one_in;
-	read_counters(work, &work->base);
-	read_replies(work, work->replies);
-	work->first_base = work->base;
-	memcpy(work->first_replies, work->replies, sizeof(work->replies));
+	work->looked_ns = clock_now();
+	work->saw = sees(work, work->maps);
+	read_counts(work, &work->at);
 	return 0;
 }
 
@@ -270,35 +304,72 @@ void traffic__set_suffix(struct traffic *traffic, const struct dns_name *suffix)
 
 /* ---- time goes on ---- */
 
+/* Others are pinned, an agent's that was started anew. False: they are not all there yet. */
+static bool open_new_maps(struct traffic_work *work, ino_t maps)
+{
+	struct pinned pinned;
+	struct traffic_counts none = { .replies = {} };
+
+	if (pinned__try(&pinned, work->command, work->opts->bpffs, NULL))
+		return false;
+	traffic_sessions_read(work);
+	traffic_sessions_count_lost(work);
+	traffic_sessions_close(work);
+	count(work);
+	pinned__close(&work->pinned);
+	work->pinned = pinned;
+	work->maps = maps;
+	work->hits_known = false;
+	read_node(work);
+	/* theirs began at 0 */
+	none.base.at_ns = work->at.base.at_ns;
+	memcpy(none.replies, work->agent_replies, sizeof(none.replies));
+	work->at = none;
+	return true;
+}
+
+/*
+ * Opens maps and sessions again where they are not those of now, and notes for how long single
+ * queries were not seen: from when it looked before.
+ */
+static void look_after(struct traffic_work *work)
+{
+	ino_t maps = pinned__maps(datapath__dir(work->pinned.datapath));
+	uint64_t now_ns = clock_now(), gap_ns = traffic_sessions_gap();
+
+	if (!sees(work, maps) && maps && (maps == work->maps || open_new_maps(work, maps)))
+		traffic_sessions_open(work, one_in_for(work->traffic.last.rates.queries));
+	if (!work->saw || !sees(work, maps))
+		gap_ns = now_ns - work->looked_ns;
+	work->current.gap_ns += gap_ns;
+	work->traffic.all.gap_ns += gap_ns;
+	work->saw = sees(work, maps);
+	work->looked_ns = now_ns;
+}
+
 void traffic__turn(struct traffic *traffic)
 {
 	struct traffic_work *work = work_of(traffic);
 
 	traffic_sessions_read(work);
+	if (clock_now() >= work->looked_ns + LOOK_EVERY_NS)
+		look_after(work);
 	read_pods(work);
 }
 
 static void close_tallies(struct traffic_work *work)
 {
 	struct traffic *traffic = &work->traffic;
-	struct publish_base now;
-	uint64_t replies[RCODE_COUNT], lost = traffic_sessions_lost(work);
 
-	read_counters(work, &now);
-	read_replies(work, replies);
-	work->current.lost = lost > work->lost ? lost - work->lost : 0;
-	traffic->all.lost += work->current.lost;
-	work->lost = lost;
-	work->current.gap_ns = traffic_sessions_gap();
-	traffic->all.gap_ns += work->current.gap_ns;
+	traffic_sessions_count_lost(work);
+	count(work);
 	work->current.by_slots = work->one_in != 1;
 	traffic->all.by_slots |= work->current.by_slots;
 	if (work->current.one_in > traffic->all.one_in)
 		traffic->all.one_in = work->current.one_in;
-	set_counters(&work->current, &work->base, &now, work->replies, replies);
-	set_counters(&traffic->all, &work->first_base, &now, work->first_replies, replies);
-	work->base = now;
-	memcpy(work->replies, replies, sizeof(replies));
+	set_counters(&work->current, &work->since);
+	set_counters(&traffic->all, &work->all);
+	work->since = (struct traffic_counts){};
 }
 
 int traffic__interval(struct traffic *traffic)
@@ -309,6 +380,7 @@ int traffic__interval(struct traffic *traffic)
 	int ret = 0;
 
 	traffic_sessions_read(work);
+	look_after(work);
 	if (work->one_in != 1 && !work->opts->pod)
 		ret = traffic_slots_read(work);
 	if (ret < 0) {

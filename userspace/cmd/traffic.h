@@ -69,7 +69,8 @@ struct tally {
 	double rcodes[RCODE_COUNT]; /* replies a second; the agent's where it tells of them */
 	uint32_t one_in;	    /* the most of the span; 0: there is no session */
 	uint64_t lost;		    /* events */
-	uint64_t gap_ns;	    /* of the span, when there were no sessions: top stood still */
+	uint64_t gap_ns;	    /* of the span, when there were no sessions: it stood still, */
+				    /* others had them all, the agent was started anew */
 	bool by_slots;
 };
 

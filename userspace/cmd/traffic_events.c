@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -286,15 +287,18 @@ static void start_alarms(struct traffic_work *work)
 	setitimer(ITIMER_REAL, &each, NULL);
 }
 
-int traffic_sessions_open(struct traffic_work *work)
+void traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
 {
 	struct nodens_filter filter = session__any();
 	struct datapath *dp = work->pinned.datapath;
 	struct error err = { .text = "" };
 	int ret;
 
+	free((char *)work->traffic.no_session);
+	work->traffic.no_session = NULL;
+	work->one_in = one_in;
 	filter.snap = SNAP;
-	filter.one_in = work->one_in;
+	filter.one_in = one_in;
 	filter.kinds = 1u << NODENS_EVENT_ANSWERED | 1u << NODENS_EVENT_TO_AGENT |
 		       1u << NODENS_EVENT_PASSED;
 	filter.outcomes = QUERIES;
@@ -304,14 +308,14 @@ int traffic_sessions_open(struct traffic_work *work)
 	filter.outcomes = UINT64_MAX;
 	if (!ret)
 		ret = session__open(dp, &filter, on_agent, work, &work->agent, &err);
+	work->refused = ret;
 	if (!ret) {
 		start_alarms(work);
-		return 0;
+		return;
 	}
 	traffic_sessions_close(work);
 	work->one_in = 0;
 	work->traffic.no_session = strdup(err.text);
-	return ret;
 }
 
 void traffic_sessions_close(struct traffic_work *work)
@@ -332,7 +336,7 @@ void traffic_sessions_read(struct traffic_work *work)
 	if (!alarms.expired || !work->queries)
 		return;
 	traffic_sessions_close(work);
-	traffic_sessions_open(work);
+	traffic_sessions_open(work, work->one_in);
 }
 
 uint64_t traffic_sessions_gap(void)
@@ -344,13 +348,19 @@ uint64_t traffic_sessions_gap(void)
 	return gap_ns;
 }
 
-uint64_t traffic_sessions_lost(const struct traffic_work *work)
+void traffic_sessions_count_lost(struct traffic_work *work)
 {
 	struct nodens_seen queries = {}, agent = {};
+	uint64_t lost;
 
 	if (work->queries)
 		session__seen(work->queries, &queries);
 	if (work->agent)
 		session__seen(work->agent, &agent);
-	return queries.lost + agent.lost;
+	lost = queries.lost + agent.lost;
+	if (lost > work->lost) {
+		work->current.lost += lost - work->lost;
+		work->traffic.all.lost += lost - work->lost;
+	}
+	work->lost = lost;
 }

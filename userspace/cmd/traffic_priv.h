@@ -31,32 +31,38 @@ struct slot_hits {
 	uint32_t hits;
 };
 
+/* What was counted in a span of time: programs' and agent's counters, replies by rcode. */
+struct traffic_counts {
+	struct publish_base base;
+	uint64_t replies[RCODE_COUNT];
+};
+
 struct traffic_work {
 	struct traffic traffic; /* what others see */
 	const struct traffic_options *opts;
 	const char *command;
 	struct dns_name suffix;
 	struct pinned pinned;
-	bool pinned_open;
+	ino_t maps;	      /* that it has open */
 	struct tally current; /* the interval that is under way */
 	struct pods *pods;
 	uint64_t pods_read_ns;
 	/* sessions: queries, and what the agent has done */
 	struct session *queries, *agent;
-	uint32_t one_in; /* of queries; 0: no session */
-	uint64_t lost;	 /* by both, so far */
+	int refused;	    /* what session__open() said */
+	uint32_t one_in;    /* of queries; 0: no session */
+	uint64_t lost;	    /* by both, so far */
+	uint64_t looked_ns; /* when it last looked whether they are still those of the agent's maps
+			     */
+	bool saw;	    /* and then they were */
 	bool agent_tells;
 	struct traffic_client devices[TRAFFIC_DEVICES]; /* where addresses' queries come in */
 	uint64_t agent_replies[RCODE_COUNT];		/* so far */
-	/* at the begin of the interval */
-	struct publish_base base;
-	uint64_t replies[RCODE_COUNT];
+	struct traffic_counts at;			/* as they were read last */
+	struct traffic_counts since, all;		/* the interval began; the start */
 	struct publish_upstream *upstreams;
 	uint32_t n_upstreams;
 	uint64_t upstreams_ns;
-	/* at the start */
-	struct publish_base first_base;
-	uint64_t first_replies[RCODE_COUNT];
 	/* slots */
 	struct slot_hits *hits;
 	size_t n_hits;
@@ -69,13 +75,15 @@ static inline struct traffic_work *work_of(struct traffic *traffic)
 }
 
 /* traffic_events.c */
-int traffic_sessions_open(struct traffic_work *work);
+/* With one in so many queries. Else traffic->no_session says why there are none. */
+void traffic_sessions_open(struct traffic_work *work, uint32_t one_in);
 void traffic_sessions_close(struct traffic_work *work);
 /* Where they ran out while this process stood still they are opened anew. */
 void traffic_sessions_read(struct traffic_work *work);
-/* For how long there were none since the last call, in nanoseconds. */
+/* For how long this process stood still since the last call, in nanoseconds. */
 uint64_t traffic_sessions_gap(void);
-uint64_t traffic_sessions_lost(const struct traffic_work *work);
+/* Adds to the tallies what they lost since the last call. */
+void traffic_sessions_count_lost(struct traffic_work *work);
 /* Is @text the client's address, or what traffic__client_text() calls it? */
 bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,
 		       const char *text);
