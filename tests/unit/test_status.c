@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/cmd.h"
 #include "cmd/status.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -8,6 +8,12 @@
 #ifndef NODENS_CMD_H
 #define NODENS_CMD_H
 
+/* Exit statuses; 0 and 1 mean what the subcommand says. */
+#define EXIT_DEGRADED	   1
+#define EXIT_USAGE	   2
+#define EXIT_NOT_RUNNING   3
+#define EXIT_NO_PERMISSION 4
+
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -2,6 +2,7 @@
 /*
  * Flags, Corefile and plan, checked. Contract: config.h.
  */
+#include "cmd/cmd.h"
 #include "cmd/config.h"
 
 #include <errno.h>

@@ -9,8 +9,6 @@
 
 #include "config/nodecache.h"
 
-#define EXIT_USAGE 2
-
 /* -1: all is well, *conf is filled in; else an exit status, and it has been said why. */
 int cmd_config__load(int argc, char **argv, const char *command, struct run_options *opts,
 		     struct conf *conf);

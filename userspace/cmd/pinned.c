@@ -15,7 +15,7 @@
 
 #include <bpf/bpf.h>
 
-#include "cmd/config.h"
+#include "cmd/cmd.h"
 #include "link/node_lock.h"
 #include "cmd/pinned.h"
 

@@ -11,10 +11,6 @@
 #include "datapath/datapath.h"
 #include "status/status.h"
 
-#define EXIT_DEGRADED	   1
-#define EXIT_NOT_RUNNING   3
-#define EXIT_NO_PERMISSION 4
-
 /*
  * -1: read; else an exit status, and it has been said why on stderr. status__free() in any case.
  */

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cmd/config.h"
+#include "cmd/cmd.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
 #include "link/node_lock.h"
