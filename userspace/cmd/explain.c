@@ -112,27 +112,6 @@ static json_t *to_json(const struct explain *ex, const char *name, const char *t
 			 verdicts[ex->by], "asked", asked);
 }
 
-/* Flags may stand before, between and behind NAME and TYPE. -1: go on; else an exit status. */
-static int parse(int argc, char **argv, struct explain_options *opts, const char *words[2])
-{
-	int n = 0, first, ret;
-
-	for (int at = 0; at < argc; at += first) {
-		ret = pinned__parse("explain", rows, N_ROWS, opts, argc - at, argv + at,
-				    " NAME [TYPE]", about, &first);
-		if (ret >= 0)
-			return ret;
-		if (at + first < argc && n == 2) {
-			fprintf(stderr, "nodens explain: \"%s\": a name and a type, no more\n",
-				argv[at + first]);
-			return EXIT_USAGE;
-		}
-		if (at + first < argc)
-			words[n++] = argv[at + first];
-	}
-	return -1;
-}
-
 static int take_question(struct explain *ex, const char *const words[2])
 {
 	if (!words[0]) {
@@ -186,9 +165,10 @@ int cmd_explain(int argc, char **argv)
 {
 	struct explain_options opts = { .bpffs = NODENS_PIN_DIR,
 					.cni_results = NODENS_CNI_RESULTS };
-	const char *words[2] = { NULL, NULL };
+	const char *words[2];
 	struct explain *ex;
-	int ret = parse(argc, argv, &opts, words);
+	int ret = pinned__words(argv[0], rows, N_ROWS, &opts, argc, argv, " NAME [TYPE]", about,
+				words, 2);
 
 	if (ret >= 0)
 		return ret;

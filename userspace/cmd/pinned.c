@@ -39,6 +39,30 @@ int pinned__parse(const char *command, const struct option_row *rows, size_t n_r
 	return -1;
 }
 
+int pinned__words(const char *command, const struct option_row *rows, size_t n_rows, void *target,
+		  int argc, char **argv, const char *arguments, const char *about,
+		  const char **words, int max)
+{
+	int n = 0, first, ret;
+
+	for (int i = 0; i < max; i++)
+		words[i] = NULL;
+	for (int at = 0; at < argc; at += first) {
+		ret = pinned__parse(command, rows, n_rows, target, argc - at, argv + at, arguments,
+				    about, &first);
+		if (ret >= 0)
+			return ret;
+		if (at + first < argc && n == max) {
+			fprintf(stderr, "nodens %s: \"%s\": takes%s, no more\n", command,
+				argv[at + first], arguments);
+			return EXIT_USAGE;
+		}
+		if (at + first < argc)
+			words[n++] = argv[at + first];
+	}
+	return -1;
+}
+
 int pinned__options(int argc, char **argv, const char *arguments, const char *about,
 		    const char *json_help, struct pinned_options *opts, int *first)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What stats, dump and flush share: their flags, and the pinned maps as anybody
+ * What the commands share that read the pinned maps: their flags, and the pinned maps as anybody
  * may read them, with an agent at work or without.
  *
  * Contract: the maps change while they are read; what pinned__next() hands out
@@ -30,7 +30,13 @@ struct pinned_options {
  */
 int pinned__parse(const char *command, const struct option_row *rows, size_t n_rows, void *target,
 		  int argc, char **argv, const char *arguments, const char *about, int *first);
-/* The same with the flags that all have; json_help: what -json prints, or NULL for one without. */
+/* The same where flags stand before, between and behind the arguments, of which there are @max at
+ * most: those into @words, NULL for one that is not there. */
+int pinned__words(const char *command, const struct option_row *rows, size_t n_rows, void *target,
+		  int argc, char **argv, const char *arguments, const char *about,
+		  const char **words, int max);
+/* pinned__parse() with the flags that all have; json_help: what -json prints, or NULL for one
+ * without. */
 int pinned__options(int argc, char **argv, const char *arguments, const char *about,
 		    const char *json_help, struct pinned_options *opts, int *first);
 
