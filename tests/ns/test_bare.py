@@ -70,8 +70,10 @@ def test_it_touches_nothing(bare):
     assert leftovers() == []
     assert rules() == bare.rules_before
     assert json.loads(command("stats", "--json")[0])["agent"]["running"] == 1
-    text, _ = command("dump")
-    assert re.search("no maps under /sys/fs/bpf/nodens, though an agent runs .*: without the kernel path", text)
+    for name in "dump", "flush":
+        text, status = command(name)
+        assert re.search("no maps under /sys/fs/bpf/nodens, though an agent runs .*: without the kernel path .*its own memory", text)
+        assert status == 1, "it does run"
 
 
 def test_pod_by_local_ip(bare, p1):

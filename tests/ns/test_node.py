@@ -301,7 +301,7 @@ def test_words_of_flush(tc, p1):
 
 def test_stats_as_nobody(tc):
     done = run("setpriv", "--reuid", 65534, "--clear-groups", NODENS, "stats", check=False)
-    assert done.returncode and "Permission denied: run as root" in done.stderr
+    assert done.returncode == 4 and "Permission denied: run as root" in done.stderr
 
 
 def test_stats_of_a_killed_agent(tc, nodens):
@@ -381,9 +381,10 @@ def test_no_bpffs(stopped, lab, nodens):
     refused("bpf", NODENS, "run", "-conf", nodens.corefile, "-localip", DNS4, "--bpffs", lab.dir / "not-bpffs")
 
 
-@pytest.mark.parametrize("name", ["stats", "dump", "flush"])
+@pytest.mark.parametrize("name", ["stats", "dump", "flush", "clients", "top"])
 def test_commands_without_nodens(stopped, name):
-    refused(".", NODENS, name)
+    refused("not running here", NODENS, name)
+    assert command(name)[1] == 3
 
 
 def test_listen_address_in_use(stopped, lab, nodens):

@@ -183,15 +183,15 @@ static void fill(struct world *w)
 static void test_nothing_there(void **state)
 {
 	(void)state;
-	assert_int_equal(run("stats -bpffs DIR"), 1);
+	assert_int_equal(run("stats -bpffs DIR"), 3);
 	assert_non_null(strstr(err, "nodens is not running here: no maps under /tmp/"));
 	assert_int_equal(lines(err), 1);
 	assert_string_equal(out, "");
-	assert_int_equal(run("stats --json --bpffs=/nowhere/at/all"), 1);
+	assert_int_equal(run("stats --json --bpffs=/nowhere/at/all"), 3);
 	assert_string_equal(err, "nodens is not running here: no maps under /nowhere/at/all\n");
-	assert_int_equal(run("dump --bpffs DIR"), 1);
+	assert_int_equal(run("dump --bpffs DIR"), 3);
 	assert_int_equal(lines(err), 1);
-	assert_int_equal(run("flush --bpffs DIR"), 1);
+	assert_int_equal(run("flush --bpffs DIR"), 3);
 	assert_int_equal(lines(err), 1);
 }
 

@@ -98,15 +98,18 @@ ino_t pinned__maps(const char *dir)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-void pinned__say_no_maps(const char *pin_dir)
+int pinned__say_no_maps(const char *pin_dir)
 {
-	if (node_lock__held())
-		fprintf(stderr,
-			"no maps under %s, though an agent runs in this network namespace: without "
-			"the kernel path (its log says why), or with another --bpffs\n",
-			pin_dir);
-	else
+	if (!node_lock__held()) {
 		fprintf(stderr, "nodens is not running here: no maps under %s\n", pin_dir);
+		return EXIT_NOT_RUNNING;
+	}
+	fprintf(stderr,
+		"no maps under %s, though an agent runs in this network namespace: without "
+		"the kernel path (its log says why; then what it has cached is in its own memory), "
+		"or with another --bpffs\n",
+		pin_dir);
+	return EXIT_FAILURE;
 }
 
 int pinned__try(struct pinned *pinned, const char *command, const char *pin_dir, struct error *err)
@@ -136,10 +139,9 @@ int pinned__open(struct pinned *pinned, const char *command, const char *pin_dir
 	if (!ret)
 		return -1;
 	if (ret == -ENOENT)
-		pinned__say_no_maps(pin_dir);
-	else
-		fprintf(stderr, "nodens %s: %s\n", command, err.text);
-	return EXIT_FAILURE;
+		return pinned__say_no_maps(pin_dir);
+	fprintf(stderr, "nodens %s: %s\n", command, err.text);
+	return ret == -EPERM || ret == -EACCES ? EXIT_NO_PERMISSION : EXIT_FAILURE;
 }
 
 void pinned__close(struct pinned *pinned)

@@ -47,8 +47,8 @@ bool pinned__has_maps(const char *pin_dir);
  * are none.
  */
 ino_t pinned__maps(const char *dir);
-/* One line on stderr: that there are none, or where they may be. */
-void pinned__say_no_maps(const char *pin_dir);
+/* One line on stderr, and the exit status: that there are none, or where they may be. */
+int pinned__say_no_maps(const char *pin_dir);
 
 struct pinned {
 	const char *command;
