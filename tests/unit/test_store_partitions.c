@@ -117,11 +117,43 @@ static void test_reload(void **state)
 	assert_int_equal(store__set_partitions(w->store, large, 0, NULL, NULL, w->now), -EINVAL);
 }
 
+static bool stale_for_an_hour(void *ctx, const struct store_question *question,
+			      const struct nodens_slot *slot, struct store_put *put)
+{
+	unsigned int *asked = ctx;
+
+	(void)question;
+	(void)slot;
+	++*asked;
+	put->stale_s = put->keep_s = 3600;
+	return true;
+}
+
+/* What somebody flushed does not come back because a reload writes something into each slot. */
+static void test_flushed_before_a_reload(void **state)
+{
+	static const uint32_t all[][2] = { { 40, 40 } };
+	unsigned int asked = 0;
+	struct world *w = *state;
+
+	open_partitions(w, all, 1);
+	flood(w, 0, NODENS_POSITIVE, 2);
+	fixture_unpublish(w->maps.index_fd, hash_of(w, "k0-o0-0."));
+	assert_int_equal(store__set_partitions(w->store, all, 1, stale_for_an_hour, &asked, w->now),
+			 0);
+	assert_int_equal(asked, 1);
+	assert_null(get(w, "k0-o0-0."));
+	assert_non_null(get(w, "k0-o0-1."));
+	assert_int_equal(index_count(&w->maps), 1);
+	assert_int_equal(of(w, 0, NODENS_POSITIVE).entries, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		both(test_full),
 		both(test_reload),
+		both(test_flushed_before_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

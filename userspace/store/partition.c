@@ -222,6 +222,9 @@ static bool decide(struct store *store, uint32_t slot, uint32_t n, store_partiti
 	struct store_put put;
 	uint32_t stale_s;
 
+	/* flushed: a copy of it in another slot would be an answer again */
+	if (!entry_published(store, slot))
+		return false;
 	describe(store, slot, &put);
 	stale_s = put.stale_s;
 	entry_question(store, slot, &question);
