@@ -2,11 +2,12 @@
 """Search-path look-ups: what a pod's ndots:5 makes of an external name ends in the kernel, by NXDOMAIN-below, and what
 exists is never denied. The cluster's DNS is Knot; the world outside is tests/fake-upstream, which has an address for
 every name."""
+import re
 import time
 
 import pytest
 
-from agent import block, detach, directive
+from agent import block, command, detach, directive
 from cluster import D, FakeUpstream
 from lab import DNS4, DNS6, GATEWAY4, PYTHON, UP4, note, wait_until
 from query import unique
@@ -272,6 +273,16 @@ def test_other_zones_are_left_alone(believing):
 
 
 # ---- when they go -----------------------------------------------------------------------------------------
+
+
+def test_flush_of_a_name_that_is_covered(believing, zone, p1):
+    """It would be denied by the entry above it until that ends."""
+    believing.wait_below(f"late.{D}")
+    zone(f"www.late.{D}", "30 A 10.9.9.7")
+    assert believing.denied(f"www.late.{D}")[1]
+    text, status = command("flush", f"www.late.{D}", "A")
+    assert re.fullmatch(r"flushed [1-9]\n", text) and status == 0
+    assert p1.value(f"www.late.{D}") == "10.9.9.7"
 
 
 def test_goes_when_the_agent_sees_it(nx_below, zone, p1):

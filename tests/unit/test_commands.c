@@ -213,6 +213,9 @@ static void test_bad_arguments(void **state)
 		"flush a TYPE1x",
 		"flush a\\999.b",
 		"flush --json",
+		"flush --tree",
+		"flush --tree a A b",
+		"flush *.",
 		"flush aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
 	};
 
@@ -294,6 +297,73 @@ static void test_flush(void **state)
 	assert_string_equal(out, "flushed 0\n");
 	fill(w);
 	assert_true(has(w, "big.example.", DNS_TYPE_A, 0));
+}
+
+/* Names of a zone, and what says that names do not exist. */
+static void fill_zone(struct world *w)
+{
+	fill(w);
+	put(w, "x.z.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "z.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "xz.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "no.z.example.", DNS_TYPE_AAAA, 0, DNS_NXDOMAIN, 0);
+	put(w, "gone.example.", 0, NODENS_KEY_NX_BELOW, DNS_NXDOMAIN, 0);
+}
+
+static void flushed(const char *line, int status, unsigned int n)
+{
+	char want[32];
+
+	assert_int_equal(run(line), status);
+	snprintf(want, sizeof(want), "flushed %u\n", n);
+	assert_string_equal(out, want);
+	assert_string_equal(err, "");
+}
+
+static void test_flush_tree(void **state)
+{
+	struct world *w = *state;
+
+	fill_zone(w);
+	flushed("flush --tree --bpffs DIR nosuch.example", 1, 0);
+	flushed("flush Z.Example AAAA --tree --bpffs DIR", 0, 1);
+	flushed("flush Z.Example --tree --bpffs DIR", 0, 2);
+	assert_false(has(w, "z.example.", DNS_TYPE_A, 0));
+	assert_false(has(w, "x.z.example.", DNS_TYPE_A, 0));
+	assert_true(has(w, "xz.example.", DNS_TYPE_A, 0));
+	fill_zone(w);
+	flushed("flush --bpffs DIR *.z.example", 0, 2);
+	assert_true(has(w, "z.example.", DNS_TYPE_A, 0));
+	flushed("flush --tree --bpffs DIR .", 0, 11);
+	assert_int_equal(index_count(&w->maps), 0);
+}
+
+static void test_flush_nx(void **state)
+{
+	struct world *w = *state;
+
+	fill_zone(w);
+	flushed("flush --nx --bpffs DIR a.example", 1, 0);
+	flushed("flush --nx --tree z.example --bpffs DIR", 0, 1);
+	flushed("flush --nx --bpffs DIR", 0, 2);
+	assert_int_equal(index_count(&w->maps), 10);
+	flushed("flush --nx --bpffs DIR", 0, 0);
+}
+
+/* What covers a name goes with it: else the kernel would go on denying it. */
+static void test_flush_what_covers(void **state)
+{
+	struct world *w = *state;
+
+	fill_zone(w);
+	flushed("flush --bpffs DIR one.example", 1, 0);
+	flushed("flush --bpffs DIR x.y.gone.example A", 0, 1);
+	fill_zone(w);
+	flushed("flush --bpffs DIR *.gone.example", 0, 1);
+	fill_zone(w);
+	flushed("flush --bpffs DIR gone.example", 0, 1);
+	fill_zone(w);
+	flushed("flush --bpffs DIR --tree y.gone.example", 0, 1);
 }
 
 static void test_stats(void **state)
@@ -405,6 +475,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dump, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dump_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush_nx, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush_what_covers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_agent_stats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_agent, setup, teardown),

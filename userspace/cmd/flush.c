@@ -3,60 +3,20 @@
  * `nodens flush`: answers out of the cache, with an agent or without.
  *
  * Contract: deletes from the kernel's index, which the agent asks before it
- * answers from its own memory; so what is flushed is gone for both.
+ * answers from its own memory, renews an answer or answers with what has expired;
+ * so what is flushed is gone for both. Exit status 1 where a name was given and nothing
+ * answered for it; 2 for wrong usage, 3 not running, 4 no permission.
  */
-#include <endian.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "cmd/config.h"
-#include "dns/rrtype.h"
-#include "cmd/pinned.h"
+#include "cmd/selection.h"
 
-struct selection {
-	bool by_name, by_type;
-	struct dns_name name;
-	uint16_t type;
+struct flush_options {
+	bool tree, nx;
+	const char *bpffs;
 };
-
-static int parse(int argc, char **argv, struct selection *sel)
-{
-	if (argc > 2) {
-		fprintf(stderr, "nodens flush: \"%s\": at most a name and a type\n", argv[2]);
-		return -EINVAL;
-	}
-	if (argc > 0) {
-		if (dns_name__from_text(&sel->name, argv[0])) {
-			fprintf(stderr, "nodens flush: \"%s\" is not a domain name\n", argv[0]);
-			return -EINVAL;
-		}
-		dns_name__lower(&sel->name);
-		sel->by_name = true;
-	}
-	if (argc > 1) {
-		if (rrtype__parse(argv[1], &sel->type)) {
-			fprintf(stderr,
-				"nodens flush: \"%s\" is not a record type: A, AAAA... or"
-				" TYPE1\n",
-				argv[1]);
-			return -EINVAL;
-		}
-		sel->by_type = true;
-	}
-	return 0;
-}
-
-/* Without a name, what is no sound slot goes too. */
-static bool selected(const struct selection *sel, const struct pinned_entry *entry, bool sound)
-{
-	if (!sel->by_name)
-		return true;
-	if (!sound || !dns_name__equal(&entry->name, &sel->name))
-		return false;
-	return !sel->by_type || be16toh(entry->copy.slot.qtype) == sel->type;
-}
 
 /* Returns how many went, or -errno. */
 static long flush(struct pinned *pinned, const struct selection *sel)
@@ -67,7 +27,7 @@ static long flush(struct pinned *pinned, const struct selection *sel)
 	int ret;
 
 	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
-		if (!selected(sel, &entry, sound))
+		if (!selection__has(sel, &entry, sound))
 			continue;
 		ret = index__remove_at(pinned->index, &entry.at);
 		if (ret && ret != -ENOENT) {
@@ -81,23 +41,42 @@ static long flush(struct pinned *pinned, const struct selection *sel)
 }
 
 static const char about[] =
-	"Removes the answers for NAME (of TYPE, or of all types, NXDOMAIN-below included), or all\n"
-	"answers, from the kernel's cache and the agent's, and prints how many there were. Ends\n"
-	"with 1 where there was none for NAME.";
+	"Removes what answers for NAME (for TYPE, or all types), an NXDOMAIN of a name above that\n"
+	"covers it included; for *.ZONE, what answers for names below ZONE; without a name, all.\n"
+	"It is gone from the kernel's cache and the agent's, and how many there were is printed.\n"
+	"What an upstream is asked at that moment is cached when its answer comes, and what the\n"
+	"Corefile itself says of a name (hosts, template) comes back.\n"
+	"\n"
+	"Exit status: 0, 1 there was none for NAME, 2 wrong usage, 3 not running,\n"
+	"4 no permission.";
+
+#define AT(member) offsetof(struct flush_options, member)
+static const struct option_row rows[] = {
+	{ "tree", NULL, "NAME and all names below it", .kind = &option_switch, AT(tree) },
+	{ "nx", NULL, "of these, what says that a name does not exist", .kind = &option_switch,
+	  AT(nx) },
+	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
+	  AT(bpffs), "is not an absolute path" },
+};
+#undef AT
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 int cmd_flush(int argc, char **argv)
 {
+	struct flush_options opts = { .bpffs = NODENS_PIN_DIR };
 	struct selection sel = {};
-	struct pinned_options opts;
+	const char *words[2];
 	struct pinned pinned;
-	int first, ret;
+	int ret = pinned__words(argv[0], rows, N_ROWS, &opts, argc, argv, " [NAME [TYPE]]", about,
+				words, 2);
 	long n;
 
-	ret = pinned__options(argc, argv, " [NAME [TYPE]]", about, NULL, &opts, &first);
+	if (ret < 0)
+		ret = selection__take(&sel, argv[0], words[0], words[1], opts.tree);
 	if (ret >= 0)
 		return ret;
-	if (parse(argc - first, argv + first, &sel))
-		return EXIT_USAGE;
+	sel.nx = opts.nx;
 	ret = pinned__open(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;
@@ -107,5 +86,5 @@ int cmd_flush(int argc, char **argv)
 		return EXIT_FAILURE;
 	printf("flushed %ld\n", n);
 	ret = pinned__finish(argv[0]);
-	return sel.by_name && !n ? EXIT_FAILURE : ret;
+	return sel.names != SELECT_ALL && !n ? EXIT_FAILURE : ret;
 }
