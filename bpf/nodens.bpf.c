@@ -24,6 +24,7 @@
 #include "checksum.bpf.h"
 #include "series.bpf.h"
 #include "steer.bpf.h"
+#include "event.bpf.h"
 #include "observe.bpf.h"
 
 /*
