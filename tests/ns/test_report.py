@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """nodens report: each planted culprit is found, alone and with the numbers of what was sent; a healthy node has none."""
+import contextlib
 import json
+import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -8,8 +12,9 @@ import jsonschema
 import pytest
 
 from agent import NODENS, block
-from lab import POD_SIDE4, note, run
+from lab import POD_SIDE4, ip, note, run
 from load import dnsperf
+from query import make_query
 from test_status import schema
 
 SERVED = f"bind {POD_SIDE4}"
@@ -22,19 +27,31 @@ def corefile(*cache, forward="10.50.0.1"):
 
 
 class Report:
-    """`nodens report` beside what a test does: (the object, its exit status)."""
+    """`nodens report` beside what a test does."""
 
-    def __init__(self, *flags):
-        self.process = subprocess.Popen([NODENS, "report", "--json", "--for", f"{FOR_S}s", *flags], stdout=subprocess.PIPE,
+    def __init__(self, seconds=FOR_S, flags=("--json",)):
+        self.process = subprocess.Popen([NODENS, "report", "--for", f"{seconds}s", *flags], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         time.sleep(0.5)
 
-    def end(self):
-        out, err = self.process.communicate(timeout=FOR_S + 20)
+    def text(self, status):
+        """What it printed, with this exit status: (stdout, stderr)"""
+        out, err = self.process.communicate(timeout=FOR_S + 30)
+        note(out)
+        assert self.process.returncode == status, err
+        return out, err
+
+    def page(self):
+        out, err = self.process.communicate(timeout=FOR_S + 30)
         assert not err, err
         page = json.loads(out)
         jsonschema.validate(page, schema("report"), cls=jsonschema.Draft7Validator)
         assert self.process.returncode == bool(page["findings"]) and page["lost"] == 0 and page["not_seen"] is None
+        return page
+
+    def end(self):
+        page = self.page()
+        assert (page["gap_s"], page["restarted"], page["bound"]) == (0, False, {"names": 0, "clients": 0})
         for finding in page["findings"]:
             note(f"{finding['subject']}: {finding['text']} {finding['fix']}")
         return page
@@ -43,6 +60,7 @@ class Report:
         """Its findings all have this code: the first, and the seconds that it watched."""
         page = self.end()
         assert page["findings"] and {finding["code"] for finding in page["findings"]} == {code}, page["findings"]
+        assert page["left_out"] == {}
         return page["findings"][0], page["seconds"]
 
 
@@ -71,9 +89,12 @@ def test_nothing_in_words(serve):
     assert done.stdout == "nothing to report\n"
 
 
+NOTHING_IN_TEST = block("test:53", SERVED, "cache 3600", "template ANY ANY {\n    rcode NXDOMAIN\n}")
+
+
 def test_search_path(serve, lab, cli):
     """Of each name three NXDOMAINs before the answer; names of one dot are not saved by ndots:2."""
-    serve(block("test:53", SERVED, "cache 3600", "template ANY ANY {\n    rcode NXDOMAIN\n}") + corefile())
+    serve(NOTHING_IN_TEST + corefile())
     names = ["www.s0.example.org", "www.s1.example.org", "example.org"]
     report = Report()
     load = [f"{name}{suffix}." for name in names for suffix in (*(f".{x}" for x in SEARCH), "")] * 40
@@ -85,6 +106,149 @@ def test_search_path(serve, lab, cli):
     near(figures["nxdomain_qps"] * seconds, 360)
     near(figures["saved_qps"] * seconds, 240)
     near(figures["share"], 0.75)
+
+
+@contextlib.contextmanager
+def many_clients(cli, n):
+    """As many addresses behind the pod's device: a socket of each."""
+    addresses = [f"10.244.9.{i + 1}" for i in range(n)]
+    ip("\n".join(f"addr add {x}/32 dev eth0" for x in addresses), cli.name)
+    ip("\n".join(f"route add {x} dev {cli.veth}" for x in addresses))
+    try:
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(cli.udp(source=(x, 0))) for x in addresses]
+    finally:
+        ip("\n".join(f"route del {x}" for x in addresses))
+        ip("\n".join(f"addr del {x}/32 dev eth0" for x in addresses), cli.name)
+
+
+def search(sockets, name, rounds):
+    """Each round: all ask for the name with the first suffix, then all with the second, ...: NXDOMAINs."""
+    queries = [make_query(f"{name}{suffix}", payload=None).to_wire() for suffix in (*(f".{x}." for x in SEARCH), ".")]
+    for wire in queries * rounds:
+        for sock in sockets:
+            sock.send(wire)
+            assert len(sock.recv(2048)) >= len(wire)
+    return len(sockets) * len(SEARCH) * rounds
+
+
+def test_search_path_of_many(serve, cli):
+    """60 pods share it evenly, each below what one must have, beside one that has more: all of it is found. What came
+    before anybody had asked for the name itself is known of four of them for each suffix."""
+    serve(NOTHING_IN_TEST + corefile())
+    with many_clients(cli, 61) as sockets:
+        report = Report()
+        nx = search(sockets[:60], "www.s0.example.org", 15)
+        loud = search(sockets[60:], "www.s1.example.org", 60)
+        page = report.end()
+    assert page["left_out"] == {}
+    many, one = page["findings"]
+    assert (many["code"], one["code"]) == ("search_path_pods", "search_path")
+    assert many["subject"] == "" and many["text"].startswith("60 other pods together: ") and one["subject"].startswith("10.244.9.61@")
+    figures, seconds = many["figures"], page["seconds"]
+    assert figures["pods"] == 60 and figures["nxdomain_qps"] / 60 < 10
+    assert nx - 56 * len(SEARCH) - 0.5 <= figures["nxdomain_qps"] * seconds <= nx + 0.5
+    near(figures["qps"] * seconds, nx * 4 / 3)
+    near(figures["saved_qps"], figures["nxdomain_qps"])
+    near(one["figures"]["nxdomain_qps"] * seconds, loud)
+
+
+def test_more_than_five(serve, lab, cli):
+    """Of a kind of finding the worst five, and how many more there are."""
+    serve(corefile("cache {\n    success 9984 3600 0\n}"))
+    page, text = Report(), Report(flags=())
+    ask(lab, cli, [f"l{i}.ttl-1.example.org." for i in range(7)] * 90, 140)
+    page = page.end()
+    assert [finding["code"] for finding in page["findings"]] == ["short_ttl"] * 5 and page["left_out"] == {"short_ttl": 2}
+    out, _ = text.text(1)
+    assert out.count("MINTTL") == 5 and out.splitlines()[-1] == "Of short_ttl there are 2 more; the 5 worst are listed."
+
+
+MB_AT_MOST = 8
+
+
+def anonymous_mb(process):
+    with open(f"/proc/{process.pid}/status") as file:
+        return int(re.search(r"RssAnon:\s+(\d+)", file.read()).group(1)) / 1024
+
+
+def test_more_names_than_are_counted(serve, lab, cli):
+    """What one that is not counted has at most is said; all that it needs memory for is there."""
+    serve(block(".:53", SERVED, "template ANY ANY {\n    rcode NXDOMAIN\n}"))
+    report = Report()
+    ask(lab, cli, [f"n{i}.example.org." for i in range(3000)], 3000)
+    time.sleep(1)
+    memory = anonymous_mb(report.process)
+    note(f"{memory:.1f} MB of its own")
+    assert memory < MB_AT_MOST
+    page = report.page()
+    assert page["bound"]["clients"] == 0 and 1 <= page["bound"]["names"] * page["seconds"] <= 3000 / 1024
+
+
+def test_agent_anew(serve, nodens, cli):
+    """What was seen before it and after it is in the report, and for how long nothing was."""
+    serve(NOTHING_IN_TEST + corefile())
+    with many_clients(cli, 1) as sockets:
+        page, text = Report(15), Report(15, ())
+        before = search(sockets, "www.s0.example.org", 50)
+        begun = time.monotonic()
+        nodens.stop()
+        time.sleep(1)
+        serve(NOTHING_IN_TEST + corefile())
+        away = time.monotonic() - begun
+        time.sleep(0.5)
+        after = search(sockets, "www.s0.example.org", 50)
+        page, (out, _) = page.page(), text.text(1)
+    assert 1 < page["gap_s"] < away + 0.8 and page["restarted"]
+    (finding,) = page["findings"]
+    near(finding["figures"]["nxdomain_qps"] * page["seconds"], before + after)
+    lines = out.splitlines()
+    assert lines[0].startswith("1 10.244.9.1@") and "s names and pods were not seen for" in lines[1]
+    assert lines[2] == "The agent was started anew meanwhile: evictions were not counted." and len(lines) == 3
+
+
+def test_agent_gone(serve, nodens, cli):
+    """It reports what it saw of names and pods; the exit status is that there is no agent."""
+    serve(NOTHING_IN_TEST + corefile())
+    with many_clients(cli, 1) as sockets:
+        report = Report(flags=())
+        search(sockets, "www.s0.example.org", 50)
+        nodens.stop()
+        out, err = report.text(3)
+    assert out.startswith("1 10.244.9.1@") and "were not seen for" in out and "not running" in err
+
+
+def test_interrupted(serve, cli):
+    """Ctrl-C: a report of the time until then, with its usual exit status."""
+    serve(NOTHING_IN_TEST + corefile())
+    with many_clients(cli, 1) as sockets:
+        found, nothing = Report(3600, ()), Report(3600)
+        nothing.process.send_signal(signal.SIGINT)
+        page = nothing.page()
+        assert page["findings"] == [] and page["seconds"] < 5
+        search(sockets, "www.s0.example.org", 50)
+        time.sleep(0.2)
+        found.process.send_signal(signal.SIGINT)
+        out, err = found.text(1)
+    assert out.startswith("1 10.244.9.1@") and "75 % are search-path NXDOMAINs. dnsConfig ndots:2 saves" in out and not err
+
+
+def test_kernel_without_sessions(serve, cli):
+    """It says that it sees neither names nor pods, and that this is no clean bill: exit status 1."""
+    serve(corefile(), "--pretend-kernel", "5.4")
+    out, err = Report(1, ()).text(1)
+    first, second = out.splitlines()
+    assert first == "nothing to report of upstreams and the cache's size" and not err
+    assert second.startswith("Names and pods were not seen: ") and "no BPF ring buffers (Linux 5.8)" in second
+
+
+def test_as_nobody(serve, lab):
+    serve(corefile())
+    program = lab.dir / "nodens"
+    shutil.copy(NODENS, program)
+    program.chmod(0o755)
+    done = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "report", "--for", "1s", check=False)
+    assert (done.returncode, done.stdout) == (4, "") and "no permission: run as root" in done.stderr
 
 
 def test_short_ttl(serve, lab, cli, upstreams):

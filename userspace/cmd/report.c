@@ -3,7 +3,7 @@
  * `nodens report`: watches for a while, and says what to change.
  *
  * Contract: reads only, but for sessions of its own. Exit status 0 nothing to report, 1 something,
- * 2 usage, 3 not running, 4 no permission.
+ * or names and pods were not seen, 2 usage, 3 not running, 4 no permission.
  */
 #include "cmd/report.h"
 
@@ -40,8 +40,8 @@ static const char about[] =
 	"a\n"
 	"pod that floods. What was seen is reported also where it is interrupted.\n"
 	"\n"
-	"Exit status: 0 nothing to report, 1 something, 2 wrong usage, 3 not running,\n"
-	"4 no permission.";
+	"Exit status: 0 nothing to report, 1 something, or names and pods could not be seen,\n"
+	"2 wrong usage, 3 not running, 4 no permission.";
 
 static const struct option_row rows[] = {
 	{ "for", "TIME", "how long it watches: 5s, 2m (60s)", .kind = &option_text,
@@ -92,9 +92,38 @@ static int watch(struct traffic *traffic, unsigned int seconds)
 	return ret < 0 && traffic ? traffic__interval(traffic) : ret;
 }
 
-static void print_json(const struct report *report, const struct traffic *traffic,
-		       const struct status *status, const char *not_seen)
+/* What was watched, and how well. */
+struct watched {
+	struct traffic *traffic; /* NULL: there is no kernel path */
+	const struct status *before;
+	const char *not_seen; /* why, or NULL */
+	bool restarted;	      /* the agent */
+};
+
+/* What an item that has no counter may have been, at most, a second. */
+static double bound(const struct watched *watched, enum traffic_list list)
 {
+	const struct traffic *traffic = watched->traffic;
+
+	if (!traffic || traffic->all.rates.seconds <= 0)
+		return 0;
+	return (double)heavy__bound(traffic->all.lists[list]) / traffic->all.rates.seconds;
+}
+
+static json_t *left_out_json(const struct report *report)
+{
+	json_t *left_out = json_object();
+
+	for (size_t i = 0; i < REPORT_CODES && report->left_out[i].n; i++)
+		json_object_set_new(left_out, report->left_out[i].code,
+				    json_integer((json_int_t)report->left_out[i].n));
+	return left_out;
+}
+
+static void print_json(const struct report *report, const struct watched *watched)
+{
+	static const struct tally nothing;
+	const struct tally *all = watched->traffic ? &watched->traffic->all : &nothing;
 	json_t *findings = json_array();
 	char node[64];
 
@@ -106,18 +135,49 @@ static void print_json(const struct report *report, const struct traffic *traffi
 						"subject", finding->subject, "text", finding->text,
 						"fix", finding->fix, "figures", finding->figures));
 	}
-	print_json_value(json_pack("{si ss sf sf sI ss? so}", "schema", 1, "node",
-				   text__printable(node, sizeof(node), status->info.node),
-				   "seconds", traffic ? traffic->all.rates.seconds : 0.0, "queries",
-				   traffic ? traffic->all.rates.queries : 0.0, "lost",
-				   (json_int_t)(traffic ? traffic->all.lost : 0), "not_seen",
-				   not_seen, "findings", findings),
-			 JSON_INDENT(1) | JSON_REAL_PRECISION(8));
+	print_json_value(
+		json_pack("{si ss sf sf sf sb sI ss? s{sf sf} so so}", "schema", 1, "node",
+			  text__printable(node, sizeof(node), watched->before->info.node),
+			  "seconds", all->rates.seconds, "gap_s", (double)all->gap_ns / 1e9,
+			  "queries", all->rates.queries, "restarted", watched->restarted, "lost",
+			  (json_int_t)all->lost, "not_seen", watched->not_seen, "bound", "names",
+			  bound(watched, TRAFFIC_NAMES), "clients", bound(watched, TRAFFIC_CLIENTS),
+			  "left_out", left_out_json(report), "findings", findings),
+		JSON_INDENT(1) | JSON_REAL_PRECISION(8));
 	putchar('\n');
 }
 
-static void print_text(const struct report *report, const struct traffic *traffic,
-		       const char *not_seen)
+/* What the numbers lack. */
+static void print_limits(const struct report *report, const struct watched *watched)
+{
+	const struct traffic *traffic = watched->traffic;
+	double names = bound(watched, TRAFFIC_NAMES), clients = bound(watched, TRAFFIC_CLIENTS);
+
+	for (size_t i = 0; i < REPORT_CODES && report->left_out[i].n; i++)
+		printf("Of %s there are %zu more; the %d worst are listed.\n",
+		       report->left_out[i].code, report->left_out[i].n, REPORT_PER_CODE);
+	if (watched->not_seen)
+		printf("Names and pods were not seen: %s\n", watched->not_seen);
+	if (traffic && traffic->all.gap_ns)
+		printf("Of %.1f s names and pods were not seen for %.1f s: their numbers are too "
+		       "low.\n",
+		       traffic->all.rates.seconds, (double)traffic->all.gap_ns / 1e9);
+	if (watched->restarted)
+		puts("The agent was started anew meanwhile: evictions were not counted.");
+	if (traffic && traffic->all.lost)
+		printf("%llu events were lost: numbers of names and pods are too low.\n",
+		       (unsigned long long)traffic->all.lost);
+	if (names > 0)
+		printf("More than %d names were asked for: one that is not counted has at most "
+		       "%.1f q/s.\n",
+		       HEAVY_COUNTERS, names);
+	if (clients > 0)
+		printf("More than %d clients have asked: one that is not counted has at most %.1f "
+		       "q/s.\n",
+		       HEAVY_COUNTERS, clients);
+}
+
+static void print_text(const struct report *report, const struct watched *watched)
 {
 	for (size_t i = 0; i < report->n; i++) {
 		const struct finding *finding = &report->list[i];
@@ -126,38 +186,61 @@ static void print_text(const struct report *report, const struct traffic *traffi
 		       finding->text, finding->fix);
 	}
 	if (!report->n)
-		puts("nothing to report");
-	if (not_seen)
-		printf("Names and pods were not seen: %s\n", not_seen);
-	if (traffic && traffic->all.lost)
-		printf("%llu events were lost: numbers of names and pods are too low.\n",
-		       (unsigned long long)traffic->all.lost);
+		puts(watched->not_seen ? "nothing to report of upstreams and the cache's size"
+				       : "nothing to report");
+	print_limits(report, watched);
 }
 
+static const char *why_not_seen(const struct traffic *traffic)
+{
+	return traffic ? traffic->no_session : "the agent has no kernel path";
+}
+
+/* What there is to say of the time that is over; the exit status. */
+static int say(const struct report_options *opts, struct traffic *traffic,
+	       const struct status *before, const struct status *after)
+{
+	struct watched watched = {
+		.traffic = traffic,
+		.before = before,
+		.not_seen = why_not_seen(traffic),
+		.restarted = after && after->info.started_ns &&
+			     after->info.started_ns != before->info.started_ns,
+	};
+	static struct report report;
+	int ret;
+
+	report__find(&report, traffic, before, after);
+	if (opts->json)
+		print_json(&report, &watched);
+	else
+		print_text(&report, &watched);
+	ret = report.n || watched.not_seen ? EXIT_DEGRADED : 0;
+	report__free(&report);
+	return ret;
+}
+
+static int not_running(void)
+{
+	fprintf(stderr, "nodens is not running here: `nodens status` says more\n");
+	return EXIT_NOT_RUNNING;
+}
+
+/* Where there is no agent at the end, what was seen of names and pods is reported all the same. */
 static int look(const struct report_options *opts, unsigned int seconds, struct status *before,
 		struct status *after)
 {
 	struct traffic *traffic = NULL;
-	const char *not_seen = NULL;
-	static struct report report;
-	int ret = before->has_maps ? traffic__open(&opts->traffic, "report", &traffic) : -1;
+	int ret = before->has_maps ? traffic__open(&opts->traffic, "report", &traffic) : -1, said;
 
 	if (ret < 0)
 		ret = watch(traffic, seconds);
-	if (ret < 0)
-		ret = status__read(opts->traffic.bpffs, after);
 	if (ret < 0) {
-		if (!traffic)
-			not_seen = "the agent has no kernel path";
-		else
-			not_seen = traffic->no_session;
-		report__find(&report, traffic, before, after);
-		if (opts->json)
-			print_json(&report, traffic, after, not_seen);
-		else
-			print_text(&report, traffic, not_seen);
-		ret = report.n ? EXIT_DEGRADED : 0;
-		report__free(&report);
+		ret = status__read(opts->traffic.bpffs, after);
+		if (ret < 0 && after->agent == STATUS_DEAD)
+			ret = not_running();
+		said = say(opts, traffic, before, ret < 0 ? after : NULL);
+		ret = ret < 0 ? said : ret;
 	}
 	traffic__close(traffic);
 	return ret;
@@ -167,7 +250,9 @@ int cmd_report(int argc, char **argv)
 {
 	struct report_options opts = {
 		.span = "60s",
-		.traffic = { .bpffs = NODENS_PIN_DIR, .cni_results = NODENS_CNI_RESULTS },
+		.traffic = { .search_paths = true,
+			     .bpffs = NODENS_PIN_DIR,
+			     .cni_results = NODENS_CNI_RESULTS },
 	};
 	struct sigaction action = { .sa_handler = on_signal };
 	struct status before = {}, after = {};
@@ -184,10 +269,8 @@ int cmd_report(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	ret = status__read(opts.traffic.bpffs, &before);
-	if (ret < 0 && before.agent == STATUS_DEAD) {
-		fprintf(stderr, "nodens is not running here: `nodens status` says more\n");
-		ret = EXIT_NOT_RUNNING;
-	}
+	if (ret < 0 && before.agent == STATUS_DEAD)
+		ret = not_running();
 	if (ret < 0)
 		ret = look(&opts, seconds, &before, &after);
 	status__free(&before);

@@ -22,13 +22,20 @@ struct finding {
 	json_t *figures;
 };
 
-#define REPORT_FINDINGS 32
+#define REPORT_CODES	9
+#define REPORT_PER_CODE 5 /* the worst */
 struct report {
-	struct finding list[REPORT_FINDINGS];
+	struct finding list[REPORT_CODES * REPORT_PER_CODE];
 	size_t n;
+	struct {
+		const char *code;
+		size_t n;
+	} left_out[REPORT_CODES]; /* until n is 0: findings beyond those */
 };
 
-/* @traffic NULL: nothing is known of it. Between the two readings lies the time that was watched.
+/*
+ * @traffic NULL: nothing is known of it. Between the two readings lies the time that was watched;
+ * @after NULL: there was none at its end.
  */
 void report__find(struct report *report, struct traffic *traffic, const struct status *before,
 		  const struct status *after);

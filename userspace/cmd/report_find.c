@@ -23,10 +23,7 @@
 #define HEAVY_QPS	  500.0
 #define HEAVY_SHARE	  0.5
 
-#define MINTTL_S    5 /* CoreDNS' default */
-#define NDOTS	    2
-#define PER_CODE    5
-#define CLIENTS_MAX 64
+#define MINTTL_S 5 /* CoreDNS' default */
 
 /* Above all rates: queries that get no answer, or a late one. */
 #define HURTS_NOW  1e12
@@ -36,21 +33,51 @@ static struct finding *add(struct report *report, const char *code, double weigh
 			   const char *subject, json_t *figures, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 
-/* Takes @figures. NULL: there are enough of them. */
+static void leave_out(struct report *report, const char *code)
+{
+	size_t i = 0;
+
+	while (report->left_out[i].n && strcmp(report->left_out[i].code, code) != 0)
+		i++;
+	report->left_out[i].code = code;
+	report->left_out[i].n++;
+}
+
+/* Where it goes: of REPORT_PER_CODE findings of a code the lightest makes room, or NULL. */
+static struct finding *place_for(struct report *report, const char *code, double weight)
+{
+	struct finding *lightest = NULL;
+	size_t same = 0;
+
+	for (size_t i = 0; i < report->n; i++) {
+		struct finding *finding = &report->list[i];
+
+		if (strcmp(finding->code, code) != 0)
+			continue;
+		same++;
+		if (!lightest || finding->weight <= lightest->weight)
+			lightest = finding;
+	}
+	if (same < REPORT_PER_CODE)
+		return &report->list[report->n++];
+	leave_out(report, code);
+	if (weight <= lightest->weight)
+		return NULL;
+	json_decref(lightest->figures);
+	return lightest;
+}
+
+/* Takes @figures. NULL: there are heavier ones, and enough of them. */
 static struct finding *add(struct report *report, const char *code, double weight,
 			   const char *subject, json_t *figures, const char *fmt, ...)
 {
-	struct finding *finding = &report->list[report->n];
-	size_t same = 0;
+	struct finding *finding = place_for(report, code, weight);
 	va_list ap;
 
-	for (size_t i = 0; i < report->n; i++)
-		same += !strcmp(report->list[i].code, code);
-	if (report->n == REPORT_FINDINGS || same == PER_CODE) {
+	if (!finding) {
 		json_decref(figures);
 		return NULL;
 	}
-	report->n++;
 	finding->code = code;
 	finding->weight = weight;
 	finding->figures = figures;
@@ -82,108 +109,104 @@ static void question(const struct heavy_item *item, char text[DNS_NAME_TEXT + RR
 	snprintf(text, DNS_NAME_TEXT + RRTYPE_TEXT, "%s %s", name, rrtype__text(rrtype, type));
 }
 
-/* ---- search_path ---- */
+/* ---- search_path, search_path_pods ---- */
 
 struct searcher {
-	struct traffic_client client;
+	const struct heavy_item *client;
 	double qps;   /* NXDOMAINs */
-	double saved; /* of them, with NDOTS */
+	double saved; /* of them, with TRAFFIC_NDOTS */
 };
 
-/*
- * A resolver that appends suffixes asks for the name itself, too, at the end: where the first
- * labels of @item, two at least, were asked as a name of their own, the rest is such a suffix. The
- * dots between those labels, or 0.
- */
-static unsigned int dots_before_suffix(struct heavy *names, const struct heavy_item *item)
+static int by_searches(const void *a, const void *b)
 {
-	uint8_t key[2 + DNS_MAX_NAME];
-	unsigned int labels = 0;
+	double x = ((const struct searcher *)a)->qps, y = ((const struct searcher *)b)->qps;
 
-	memcpy(key, item->key, item->len);
-	for (size_t at = 2; at < item->len && item->key[at];) {
-		at += 1 + item->key[at];
-		labels++;
-		if (labels < 2 || at >= item->len || !item->key[at])
-			continue;
-		key[at] = 0;
-		if (heavy__find(names, key, at + 1))
-			return labels - 1;
-		key[at] = item->key[at];
-	}
-	return 0;
+	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static struct searcher *find_searcher(struct searcher *searchers, size_t *n,
-				      const struct traffic_client *client)
+/* Those of whose queries enough are of a search path, the worst first. */
+static size_t find_searchers(struct traffic *traffic, const struct heavy_item *clients,
+			     size_t n_clients, struct searcher searchers[HEAVY_COUNTERS])
 {
-	for (size_t i = 0; i < *n; i++) {
-		if (!memcmp(&searchers[i].client, client, sizeof(*client)))
-			return &searchers[i];
+	double seconds = traffic->all.rates.seconds;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_clients; i++) {
+		const struct traffic_use *use = clients[i].extra;
+		struct searcher searcher = { &clients[i], (double)use->search / seconds,
+					     (double)use->saved / seconds };
+
+		if (use->search && searcher.qps >= asked(traffic, &clients[i]) * SEARCH_PATH_SHARE)
+			searchers[n++] = searcher;
 	}
-	if (*n == CLIENTS_MAX)
-		return NULL;
-	searchers[*n] = (struct searcher){ .client = *client };
-	return &searchers[(*n)++];
-}
-
-static size_t find_searchers(struct traffic *traffic, struct searcher searchers[CLIENTS_MAX])
-{
-	struct heavy_item items[HEAVY_COUNTERS];
-	size_t n_items = heavy__top(traffic->all.lists[TRAFFIC_NX], items, HEAVY_COUNTERS), n = 0;
-
-	for (size_t i = 0; i < n_items; i++) {
-		const struct traffic_name *name = items[i].extra;
-		unsigned int dots =
-			dots_before_suffix(traffic->all.lists[TRAFFIC_NAMES], &items[i]);
-
-		for (int k = 0; dots && k < TRAFFIC_WHO; k++) {
-			const struct traffic_who *who = &name->who[k];
-			double qps = (double)(who->n - who->error) / traffic->all.rates.seconds;
-			struct searcher *searcher =
-				who->n ? find_searcher(searchers, &n, &who->client) : NULL;
-
-			if (!searcher)
-				continue;
-			searcher->qps += qps;
-			searcher->saved += dots >= NDOTS ? qps : 0;
-		}
-	}
+	qsort(searchers, n, sizeof(*searchers), by_searches);
 	return n;
+}
+
+static void set_search_fix(struct finding *finding, double qps, double saved)
+{
+	if (saved > 0)
+		set_fix(finding,
+			"dnsConfig ndots:%d saves %.0f q/s; a dot at the end of the names %.0f "
+			"q/s.",
+			TRAFFIC_NDOTS, saved, qps);
+	else
+		set_fix(finding, "A dot at the end of the names saves %.0f q/s.", qps);
+}
+
+static const char *searcher_text(struct traffic *traffic, const struct searcher *searcher,
+				 char text[DNS_NAME_TEXT])
+{
+	struct traffic_client client;
+
+	memcpy(&client, searcher->client->key, sizeof(client));
+	return traffic__client_text(traffic, &client, text);
+}
+
+/* Those that have no finding of their own, all together. */
+static void find_many_searchers(struct report *report, struct traffic *traffic,
+				const struct searcher *searchers, size_t n, bool others)
+{
+	double asked_qps = 0, qps = 0, saved = 0;
+	struct finding *finding;
+	char pod[DNS_NAME_TEXT];
+
+	for (size_t i = 0; i < n; i++) {
+		asked_qps += asked(traffic, searchers[i].client);
+		qps += searchers[i].qps;
+		saved += searchers[i].saved;
+	}
+	if (qps < SEARCH_PATH_QPS)
+		return;
+	finding = add(report, "search_path_pods", qps, "",
+		      json_pack("{si sf sf sf sf}", "pods", (int)n, "qps", asked_qps,
+				"nxdomain_qps", qps, "share", qps / asked_qps, "saved_qps", saved),
+		      "%zu %spod%s together: %.0f q/s, %.0f %% are search-path NXDOMAINs, the most "
+		      "of %s.",
+		      n, others ? "other " : "", n == 1 ? "" : "s", asked_qps,
+		      100 * qps / asked_qps, searcher_text(traffic, searchers, pod));
+	set_search_fix(finding, qps, saved);
 }
 
 static void find_search_paths(struct report *report, struct traffic *traffic,
 			      const struct heavy_item *clients, size_t n_clients)
 {
-	struct searcher searchers[CLIENTS_MAX];
-	size_t n = find_searchers(traffic, searchers);
+	struct searcher searchers[HEAVY_COUNTERS];
+	size_t n = find_searchers(traffic, clients, n_clients, searchers), own = 0;
 
-	for (size_t i = 0; i < n_clients; i++) {
-		const struct searcher *by = NULL;
+	for (; own < n && own < REPORT_PER_CODE && searchers[own].qps >= SEARCH_PATH_QPS; own++) {
+		const struct searcher *by = &searchers[own];
+		double qps = asked(traffic, by->client);
 		char pod[DNS_NAME_TEXT];
-		struct finding *finding;
-		double qps = asked(traffic, &clients[i]);
 
-		for (size_t k = 0; k < n && !by; k++) {
-			if (!memcmp(&searchers[k].client, clients[i].key, sizeof(by->client)))
-				by = &searchers[k];
-		}
-		if (!by || by->qps < SEARCH_PATH_QPS || by->qps < qps * SEARCH_PATH_SHARE)
-			continue;
-		finding = add(report, "search_path", by->qps,
-			      traffic__client_text(traffic, &by->client, pod),
-			      json_pack("{sf sf sf sf}", "qps", qps, "nxdomain_qps", by->qps,
-					"share", by->qps / qps, "saved_qps", by->saved),
-			      "%.0f q/s, %.0f %% are search-path NXDOMAINs.", qps,
-			      100 * by->qps / qps);
-		if (by->saved > 0)
-			set_fix(finding,
-				"dnsConfig ndots:%d saves %.0f q/s; a dot at the end of the names "
-				"%.0f q/s.",
-				NDOTS, by->saved, by->qps);
-		else
-			set_fix(finding, "A dot at the end of the names saves %.0f q/s.", by->qps);
+		set_search_fix(add(report, "search_path", by->qps, searcher_text(traffic, by, pod),
+				   json_pack("{sf sf sf sf}", "qps", qps, "nxdomain_qps", by->qps,
+					     "share", by->qps / qps, "saved_qps", by->saved),
+				   "%.0f q/s, %.0f %% are search-path NXDOMAINs.", qps,
+				   100 * by->qps / qps),
+			       by->qps, by->saved);
 	}
+	find_many_searchers(report, traffic, searchers + own, n - own, own > 0);
 }
 
 /* ---- heavy_client ---- */
@@ -346,9 +369,11 @@ static int by_weight(const void *a, const void *b)
 void report__find(struct report *report, struct traffic *traffic, const struct status *before,
 		  const struct status *after)
 {
-	report->n = 0;
-	find_upstreams(report, after);
-	find_evictions(report, traffic, before, after);
+	*report = (struct report){ .n = 0 };
+	if (after) {
+		find_upstreams(report, after);
+		find_evictions(report, traffic, before, after);
+	}
 	if (traffic && traffic->all.rates.seconds > 0)
 		find_traffic(report, traffic);
 	qsort(report->list, report->n, sizeof(report->list[0]), by_weight);

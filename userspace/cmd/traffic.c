@@ -369,6 +369,8 @@ static void close_tallies(struct traffic_work *work)
 		traffic->all.one_in = work->current.one_in;
 	set_counters(&work->current, &work->since);
 	set_counters(&traffic->all, &work->all);
+	if (work->opts->search_paths)
+		traffic_search_all(&traffic->all);
 	work->since = (struct traffic_counts){};
 }
 

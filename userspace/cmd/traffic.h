@@ -2,11 +2,12 @@
 /*
  * What is asked on this node, by name and by client: for `nodens top` and `report`.
  *
- * Contract: reads only, but for its sessions (watch/session.h). Memory is constant but for eight
- * bytes a place of the index; lists are watch/heavy.h's. While fewer than TRAFFIC_EXACT queries a
- * second come every query is seen. Above that one in so many is, drawn at random, and names that
- * the programs answer are counted by their slots instead, which costs a hit nothing. What the
- * agent does is always seen whole. Before Linux 5.8 there are slots alone.
+ * Contract: reads only, but for its sessions (watch/session.h). Memory is constant, some 7 MB, but
+ * for eight bytes a place of the index; lists are watch/heavy.h's, TRAFFIC_LISTS for each of three
+ * spans. While fewer than TRAFFIC_EXACT queries a second come every query is seen. Above that one
+ * in so many is, drawn at random, and names that the programs answer are counted by their slots
+ * instead, which costs a hit nothing. What the agent does is always seen whole. Before Linux 5.8
+ * there are slots alone.
  */
 #ifndef NODENS_TRAFFIC_H
 #define NODENS_TRAFFIC_H
@@ -45,12 +46,19 @@ struct traffic_name {
 	bool has_ttl;
 	uint64_t truncated, tcp; /* replies with TC=1; queries by TCP */
 	uint16_t records;	 /* the most that a reply had */
+	uint16_t search_dots; /* of the name that a search path made it of; 0: that is not known */
 	struct traffic_who who[TRAFFIC_WHO];
 };
+
+/* With this many ndots, names of as many dots or more are not searched for. */
+#define TRAFFIC_NDOTS 2
 
 /* Beside a client. */
 struct traffic_use {
 	uint64_t nx, kernel;
+	/* with traffic_options.search_paths, since the start: NXDOMAINs of names that a search path
+	   made; of them, what TRAFFIC_NDOTS saves */
+	uint64_t search, saved;
 };
 
 enum traffic_list {
@@ -83,6 +91,7 @@ struct traffic_options {
 	const char *bpffs, *cni_results;
 	const char *pod;	/* NAMESPACE/NAME or address: of its queries alone; NULL: all */
 	struct dns_name suffix; /* below it alone; the root: all */
+	bool search_paths;	/* to be found out, which costs each NXDOMAIN some look-ups */
 };
 
 struct traffic {

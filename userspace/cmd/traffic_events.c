@@ -116,10 +116,25 @@ static void note_size(struct traffic_name *name, const struct watch_event *event
 
 /* ---- queries ---- */
 
+/* Its reply was NXDOMAIN. */
+static void count_nx(struct traffic_work *work, struct tally *tally,
+		     const struct watch_event *event, const struct traffic_key *key,
+		     const struct traffic_client *client, uint64_t n, bool by_slot)
+{
+	struct traffic_name *name =
+		heavy__add(tally->lists[TRAFFIC_NX], key->octets, key->len, by_slot ? 0 : n);
+
+	if (!by_slot)
+		note_answer(name, event, n);
+	if (work->opts->search_paths && tally == &work->traffic.all)
+		traffic_search_note(tally, name, key, client, n);
+	add_who(name, client, n);
+}
+
 /* @n stands for the query, @by_slot of which the slots count anyway. */
-static void count_query(struct tally *tally, const struct watch_event *event,
-			const struct traffic_key *key, const struct traffic_client *client,
-			uint64_t n, bool by_slot)
+static void count_query(struct traffic_work *work, struct tally *tally,
+			const struct watch_event *event, const struct traffic_key *key,
+			const struct traffic_client *client, uint64_t n, bool by_slot)
 {
 	struct heavy **lists = tally->lists;
 	bool nx = event->is_reply && event->rcode == DNS_NXDOMAIN;
@@ -133,12 +148,8 @@ static void count_query(struct tally *tally, const struct watch_event *event,
 	add_who(name, client, n);
 	use->kernel += event->kind == NODENS_EVENT_ANSWERED ? n : 0;
 	use->nx += nx ? n : 0;
-	if (!nx)
-		return;
-	name = heavy__add(lists[TRAFFIC_NX], key->octets, key->len, by_slot ? 0 : n);
-	if (!by_slot)
-		note_answer(name, event, n);
-	add_who(name, client, n);
+	if (nx)
+		count_nx(work, tally, event, key, client, n, by_slot);
 }
 
 static bool is_of_pod(struct traffic_work *work, const struct traffic_client *client)
@@ -175,8 +186,8 @@ static void on_query(void *ctx, const struct nodens_event *raw)
 		return;
 	by_slot = work->one_in > 1 && !work->opts->pod && event.kind == NODENS_EVENT_ANSWERED &&
 		  !(event.flags & NODENS_EVENT_NX_BELOW);
-	count_query(&work->current, &event, &key, &client, work->one_in, by_slot);
-	count_query(&work->traffic.all, &event, &key, &client, work->one_in, by_slot);
+	count_query(work, &work->current, &event, &key, &client, work->one_in, by_slot);
+	count_query(work, &work->traffic.all, &event, &key, &client, work->one_in, by_slot);
 }
 
 /* ---- what the agent has done ---- */
@@ -215,13 +226,10 @@ static void count_agents(struct traffic_work *work, struct tally *tally,
 		use = heavy__find(tally->lists[TRAFFIC_CLIENTS], client, sizeof(*client));
 		if (use && nx)
 			use->nx++;
-		if (nx) {
-			name = heavy__add(tally->lists[TRAFFIC_NX], key->octets, key->len, 1);
-			note_answer(name, event, 1);
-			add_who(name, client, 1);
-		}
+		if (nx)
+			count_nx(work, tally, event, key, client, 1, false);
 	} else {
-		count_query(tally, event, key, client, 1, false);
+		count_query(work, tally, event, key, client, 1, false);
 	}
 	if (event->flags & NODENS_EVENT_TIMEOUT)
 		count_ended(tally->lists[TRAFFIC_TIMEOUTS], event, key, client, 1);

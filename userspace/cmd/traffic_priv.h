@@ -89,6 +89,13 @@ bool traffic_is_client(struct traffic *traffic, const struct traffic_client *cli
 		       const char *text);
 bool traffic_wants(const struct traffic_work *work, const struct dns_name *name);
 
+/* traffic_search.c: @name, of TRAFFIC_NX, had @n NXDOMAINs for @client, not yet in its who. */
+void traffic_search_note(struct tally *tally, struct traffic_name *name,
+			 const struct traffic_key *key, const struct traffic_client *client,
+			 uint64_t n);
+/* Of names that were asked for themselves only later. */
+void traffic_search_all(struct tally *tally);
+
 /* traffic_slots.c: adds to the names what was hit since the last reading. -errno, said. */
 int traffic_slots_read(struct traffic_work *work);
 
