@@ -11,7 +11,7 @@ from agent import cluster_corefile, detach
 from cluster import D
 from deploy import CILIUM, KUBE_PROXY, read, unit, with_rights
 from lab import DNS4, DNS6, UP4, leftovers, note, output, programs, run, wait_until
-from load import NAME, Load
+from load import Load, warm
 
 STEER, LISTEN = read(KUBE_PROXY).capabilities, read(CILIUM).capabilities
 UNIT = [name.removeprefix("CAP_").lower() for name in unit("CapabilityBoundingSet").split()]
@@ -232,7 +232,7 @@ def test_rolling_upgrade(steer, lab, nodens, p1):
     assert "-persist" in read(KUBE_PROXY).args
     assert steer.start(STEER, "-persist")
     client = lab.tool("dnsclient")
-    p1.run(client, "-s", DNS4, "-n", NAME, "-u", "-i", f"0-{WARM - 1}", "-d", 0.3)
+    warm(p1, client, WARM)
     wait_until(5, lambda: nodens.stat("cache.entries") >= WARM)
     load = Load(client, [p1], 6, 1000, 100)
     nodens.stop()
