@@ -262,14 +262,6 @@ static __always_inline long packet(void *ctx, bool xdp, struct nodens_percpu *pc
 	(1ull << NODENS_CTR_MISS | 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | \
 	 1ull << NODENS_CTR_TCP)
 
-/* Does anybody look on? */
-static __always_inline bool looked_on(void)
-{
-	struct nodens_ctl *ctl = ctl_get();
-
-	return ctl && *(__u64 *)ctl->observe;
-}
-
 /* What there is to be said of the packet at hand, whose place in the work's p stands. */
 static __always_inline void observed_set(struct nodens_percpu *pc, enum nodens_event_kind kind,
 					 __u64 outcome, __u64 ifindex, bool xdp)
@@ -329,7 +321,7 @@ int xdp_nodens(struct xdp_md *ctx)
 		kind = NODENS_EVENT_TO_AGENT;
 	}
 	/* of others than DNS there are only counts */
-	if (work_of(pc)->p.l4 && looked_on()) {
+	if (work_of(pc)->p.l4 && looked_on(pc)) {
 		observed_set(pc, kind, outcome, ctx->ingress_ifindex, true);
 		xdp_observe(ctx);
 	}
@@ -383,7 +375,7 @@ static __always_inline int tc_end(struct __sk_buff *skb, struct nodens_percpu *p
 				  enum nodens_event_kind kind, __u64 outcome, __u64 ifindex,
 				  int action)
 {
-	if (looked_on()) {
+	if (looked_on(pc)) {
 		observed_set(pc, kind, outcome, ifindex, false);
 		work_of(pc)->action = action;
 		bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_OBSERVE);
@@ -509,6 +501,7 @@ int tc_note(struct __sk_buff *skb)
 	w->observed.l3 = word & 0xff;
 	w->observed.l4 = word >> 8 & 0xff;
 	w->observed.outcome = skb->cb[4];
+	w->observed.drawn = 0;
 	observe(skb, false, pc, ctl, 1);
 	return 0;
 }

@@ -15,6 +15,7 @@ struct observed {
 	__u64 flags;   /* NODENS_EVENT_* */
 	__u64 l3, l4;
 	__u64 ifindex;
+	__u64 drawn; /* 1: one packet in NODENS_FEW gets here, 0: each */
 };
 
 /* What filters look at. */
@@ -42,6 +43,30 @@ _Static_assert(sizeof(struct watched) <= 8 * NODENS_WATCHED_WORDS, "what observe
 static __always_inline struct watched *watched(struct nodens_percpu *pc, __u32 at_note)
 {
 	return (struct watched *)pc->watched[at_note & 1];
+}
+
+/* The bits of @what in the bytes of all sessions. */
+#define BY_ALL(what) ((what)*0x0101010101010101ull)
+
+/*
+ * Does anybody look on at this packet? Of those that few are to be seen of most go no further than
+ * this, which is all that they cost.
+ */
+static __always_inline bool looked_on(struct nodens_percpu *pc)
+{
+	struct nodens_ctl *ctl = ctl_get();
+	__u64 sessions = ctl ? *(__u64 *)ctl->observe : 0;
+
+	if (!(sessions & BY_ALL(NODENS_OBSERVE_FEW | NODENS_OBSERVE_MORE)))
+		return false;
+	if (sessions & BY_ALL(NODENS_OBSERVE_MORE)) {
+		watched(pc, 0)->observed.drawn = 0;
+		return true;
+	}
+	if ((draw(pc) >> 32) * NODENS_FEW >> 32)
+		return false;
+	watched(pc, 0)->observed.drawn = 1;
+	return true;
 }
 
 static __always_inline bool is_reply(const struct observed *v)
@@ -172,6 +197,7 @@ static __always_inline int session_look(void *ctx, bool xdp, __u32 i, __u32 at_n
 	struct nodens_session *session = bpf_map_lookup_elem(&nodens_sessions, &i);
 	struct nodens_seen *seen = bpf_map_lookup_elem(&nodens_seen, &i);
 	struct watched *w;
+	__u64 drawn;
 	void *ring;
 
 	if (!pc || !ctl || !session || !seen || i >= NODENS_SESSIONS)
@@ -181,12 +207,11 @@ static __always_inline int session_look(void *ctx, bool xdp, __u32 i, __u32 at_n
 		ctl->observe[i] = 0;
 		return 0;
 	}
+	drawn = w->observed.drawn ? NODENS_FEW : 1;
+	if ((draw(pc) >> 32) * session->filter.one_in >= drawn << 32)
+		return 0;
 	if (!filter_matches(data, end, &session->filter, &w->observed, &w->asked)) {
 		seen->filtered++;
-		return 0;
-	}
-	if ((draw(pc) >> 32) * session->filter.one_in >> 32) {
-		seen->skipped++;
 		return 0;
 	}
 	ring = bpf_map_lookup_elem(&nodens_rings, &i);

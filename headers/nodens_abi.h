@@ -17,7 +17,7 @@
 #include "nodens_series.h"
 
 #define NODENS_PIN_DIR "/sys/fs/bpf/nodens" /* default of --bpffs; holds layout-N/ */
-#define NODENS_LAYOUT  9
+#define NODENS_LAYOUT  10
 
 /* RFC 1035, 2.3.4: a name has at most 255 octets, its root label included. */
 #define DNS_MAX_NAME   255
@@ -272,8 +272,9 @@ struct nodens_ctl {
 	__be32 served6[NODENS_MAX_SERVED][4];
 	__u64 hash_key[NODENS_HASH_WORDS];
 	__u32 capacity[2]; /* NODENS_POSITIVE, NODENS_NEGATIVE: entries */
-	__u8 observe[NODENS_SESSIONS] __attribute__((aligned(8))); /* 1: a session is open. Writers:
-			viewers; the programs, once it has ended. Read at once as 64 bits */
+	__u8 observe[NODENS_SESSIONS] __attribute__((aligned(8))); /* NODENS_OBSERVE_*: a session is
+			open. Writers: viewers; the programs, once it has ended. Read at once as 64
+			bits */
 	__u64 nx_below_depths; /* bit n: some NXDOMAIN-below has n labels, 1..NODENS_NX_BELOW_DEPTHS
 				*/
 };

@@ -9,8 +9,8 @@
  * full loses events and counts them; the packet never waits.
  *
  * A session lasts while its viewer says so, by until_ns: of one that was killed the first packet
- * after that switches it off, so no agent is needed for it; its ring goes with the agent's next
- * second, or with the next viewer.
+ * that is looked at after that switches it off, so no agent is needed for it; its ring goes with
+ * the agent's next second, or with the next viewer.
  */
 #ifndef NODENS_SESSIONS_H
 #define NODENS_SESSIONS_H
@@ -19,6 +19,12 @@
 
 #define NODENS_SESSIONS	  8 /* at most; one byte each of nodens_ctl.observe */
 #define NODENS_RING_BYTES (1u << 21)
+
+/* What a session looks at, in its byte of nodens_ctl.observe: nothing else costs a packet time. */
+#define NODENS_OBSERVE_AGENT 0x01 /* none but NODENS_EVENT_AGENT */
+#define NODENS_OBSERVE_FEW   0x02 /* one packet in NODENS_FEW, or fewer */
+#define NODENS_OBSERVE_MORE  0x04
+#define NODENS_FEW	     64
 
 /* Of an event: what happened, and what its packet is. */
 enum nodens_event_kind {
@@ -92,7 +98,7 @@ struct nodens_filter {
 	__u32 kinds;	  /* bits of enum nodens_event_kind */
 	__u32 rcodes;	  /* bits 0 to 15; all: queries that have no reply yet as well */
 	__u32 ifindex;	  /* 0: any */
-	__u32 one_in;	  /* of those, one in so many, drawn at random; 1: all */
+	__u32 one_in;	  /* one packet in so many is looked at, drawn at random; 1: each */
 	__u32 snap;	  /* bytes of a packet, up to NODENS_MAX_SNAP */
 	__be16 qtype;	  /* 0: any */
 	__u8 suffix_len;  /* 0: any name; at most NODENS_SUFFIX_MAX */
@@ -118,8 +124,7 @@ _Static_assert(sizeof(struct nodens_session) == 24 + 64 + NODENS_SUFFIX_MAX, "se
 struct nodens_seen {
 	__u64 sent;
 	__u64 lost;	/* the ring was full */
-	__u64 filtered; /* did not match */
-	__u64 skipped;	/* by one_in */
+	__u64 filtered; /* drawn, and did not match */
 };
 
 #endif /* NODENS_SESSIONS_H */

@@ -258,13 +258,12 @@ static void on_event(void *ctx, const struct nodens_event *event)
 	(void)ctx, (void)event;
 }
 
-/* Reads as fast as it can, so that the ring has room. */
+/* Reads so often that the ring has room, and sleeps meanwhile as a viewer does. */
 static void *view(void *session)
 {
-	for (unsigned int n = 0; viewing; n++) {
+	for (; viewing; usleep(1000)) {
 		session__read(session, 0);
-		if (!(n & 1023))
-			session__renew(session);
+		session__renew(session);
 	}
 	return NULL;
 }

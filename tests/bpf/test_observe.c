@@ -5,6 +5,8 @@
  * Usage: test_observe [KERNEL]: with KERNEL ("5.4") there are no ring buffers, and no session
  * opens.
  */
+#include <math.h>
+
 #include "cases.h"
 #include "watch/session.h"
 
@@ -16,7 +18,7 @@ static struct got {
 		struct nodens_event head;
 		uint8_t packet[NODENS_MAX_SNAP];
 	} event[EVENTS];
-} got;
+} got, others;
 
 static void on_event(void *ctx, const struct nodens_event *event)
 {
@@ -283,7 +285,6 @@ static void test_full(enum test_hook hook)
 	struct nodens_filter f = session__any(), nx = f;
 	struct session *session, *other;
 	struct nodens_seen seen;
-	static struct got others;
 	unsigned int n = NODENS_RING_BYTES / NODENS_EVENT_LARGE * 2;
 
 	f.snap = NODENS_MAX_SNAP;
@@ -310,19 +311,76 @@ static void test_full(enum test_hook hook)
 	session__close(other);
 }
 
+/* Of @n packets @session has seen one in @one_in: binomial, six deviations. */
+static void is_one_in(enum test_hook hook, const char *what, struct session *session,
+		      unsigned int n, unsigned int one_in)
+{
+	double mean = (double)n / one_in, deviation = sqrt(mean * (1 - 1.0 / one_in));
+	struct nodens_seen seen = seen_by(session);
+
+	verdict(fabs(seen.sent + seen.lost - mean) <= 6 * deviation && !seen.filtered,
+		"%s: %s: one in %u: %lu of %u", hook_name[hook], what, one_in,
+		(unsigned long)(seen.sent + seen.lost), n);
+}
+
+/* Few packets, and many, of others that look on as well. */
 static void test_one_in(enum test_hook hook)
+{
+	struct nodens_filter f = session__any();
+	struct session *eighth, *few, *each;
+	struct nodens_seen seen;
+
+	f.one_in = 8;
+	eighth = open_session(&f, &got);
+	ask_often(hook, 6400, eighth, NULL);
+	is_one_in(hook, "alone", eighth, 6400, 8);
+	session__close(eighth);
+
+	f.one_in = 2 * NODENS_FEW;
+	few = open_session(&f, &got);
+	ask_often(hook, 64000, few, NULL);
+	is_one_in(hook, "alone", few, 64000, 2 * NODENS_FEW);
+	session__close(few);
+
+	few = open_session(&f, &got);
+	f.one_in = NODENS_FEW;
+	each = open_session(&f, &others);
+	ask_often(hook, 64000, few, each);
+	is_one_in(hook, "two", few, 64000, 2 * NODENS_FEW);
+	is_one_in(hook, "two", each, 64000, NODENS_FEW);
+	session__close(each);
+	session__close(few);
+
+	f.one_in = 2 * NODENS_FEW;
+	few = open_session(&f, &got);
+	f.one_in = 1;
+	each = open_session(&f, &others);
+	ask_often(hook, 64000, few, each);
+	is_one_in(hook, "beside each", few, 64000, 2 * NODENS_FEW);
+	is_one_in(hook, "beside few", each, 64000, 1);
+	session__set_one_in(each, NODENS_FEW);
+	seen = seen_by(each);
+	ask_often(hook, 64000, few, each);
+	seen.sent = seen_by(each).sent + seen_by(each).lost - seen.sent - seen.lost;
+	verdict(seen.sent > 800 && seen.sent < 1200, "%s: each, then one in %u: %lu of 64000",
+		hook_name[hook], NODENS_FEW, (unsigned long)seen.sent);
+	session__close(each);
+	session__close(few);
+}
+
+/* Who wants but the agent's events looks at no packet. */
+static void test_agent_alone(enum test_hook hook)
 {
 	struct nodens_filter f = session__any();
 	struct session *session;
 	struct nodens_seen seen;
 
-	f.one_in = 8;
+	f.kinds = 1u << NODENS_EVENT_AGENT;
 	session = open_session(&f, &got);
-	ask_often(hook, 6400, session, NULL);
+	ask_often(hook, 100, session, NULL);
 	seen = seen_by(session);
-	/* binomial: 800, six deviations of 26.5 */
-	verdict(seen.sent + seen.skipped == 6400 && seen.sent > 640 && seen.sent < 960,
-		"%s: one in 8: %lu of 6400", hook_name[hook], (unsigned long)seen.sent);
+	verdict(!seen.sent && !seen.filtered, "%s: the agent's alone: %lu packets looked at",
+		hook_name[hook], (unsigned long)seen.filtered);
 	session__close(session);
 }
 
@@ -354,8 +412,7 @@ static void test_killed(enum test_hook hook)
 	entry.until_ns = mono_ns() - 10000000000ull;
 	if (bpf_map_update_elem(maps.sessions_fd, &number, &entry, BPF_ANY))
 		die("nodens_sessions");
-	verdict(env.ctl->observe[0] == 1 && !full, "%s: killed: the others are off",
-		hook_name[hook]);
+	verdict(env.ctl->observe[0] && !full, "%s: killed: the others are off", hook_name[hook]);
 	ask_often(hook, 1, NULL, NULL);
 	verdict(env.ctl->observe[0] == 0, "%s: killed: off by the first packet", hook_name[hook]);
 	verdict(!bpf_map_lookup_elem(maps.rings_fd, &number, &id), "%s: killed: its ring is there",
@@ -368,7 +425,7 @@ static void test_killed(enum test_hook hook)
 	session__close(session);
 	ask_often(hook, 3, NULL, NULL);
 	session__read(more, 0);
-	verdict(got.n == 3 && env.ctl->observe[0] == 1,
+	verdict(got.n == 3 && env.ctl->observe[0],
 		"%s: killed: its place is another's, and stays when it ends late (%u)",
 		hook_name[hook], got.n);
 	session__close(more);
@@ -484,6 +541,7 @@ int main(int argc, char **argv)
 		test_snap(hook);
 		test_full(hook);
 		test_one_in(hook);
+		test_agent_alone(hook);
 		test_killed(hook);
 	}
 	test_note();

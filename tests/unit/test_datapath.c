@@ -29,12 +29,12 @@
 
 #define MOUNT	"/tmp"
 #define PIN_DIR MOUNT "/nodens"
-#define LAYOUT	PIN_DIR "/layout-9"
+#define LAYOUT	PIN_DIR "/layout-10"
 
 static bool ready;
 static struct error err;
 
-_Static_assert(NODENS_LAYOUT == 9, "LAYOUT above");
+_Static_assert(NODENS_LAYOUT == 10, "LAYOUT above");
 
 static int setup(void **state)
 {

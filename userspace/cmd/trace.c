@@ -280,7 +280,6 @@ static void close_session(struct trace *trace)
 	trace->session = NULL;
 	trace->dp = NULL;
 	trace->all.lost += trace->seen.lost;
-	trace->all.left_out += trace->seen.skipped;
 	if (trace->words.any)
 		trace->all.unmatched += trace->seen.filtered;
 	trace->seen = (struct nodens_seen){};
@@ -495,9 +494,8 @@ static const struct option_row rows[] = {
 	{ "t", "SEC", "end after so many seconds", .kind = &option_u32,
 	  offsetof(struct trace_options, seconds), "is not a number from 1 to 1000000", 1,
 	  1000000 },
-	{ "sample", "N", "of those that match, one in so many, drawn at random",
-	  .kind = &option_u32, offsetof(struct trace_options, sample),
-	  "is not a number from 1 to 1000000", 1, 1000000 },
+	{ "sample", "N", "look at one packet in so many, drawn at random", .kind = &option_u32,
+	  offsetof(struct trace_options, sample), "is not a number from 1 to 1000000", 1, 1000000 },
 	{ "json", NULL, "a JSON object a line: docs/schema/trace.json", .kind = &option_switch,
 	  offsetof(struct trace_options, json) },
 	{ "w", "FILE", "packets, as pcap with nanoseconds; -: to stdout, for a pipe",

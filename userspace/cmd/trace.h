@@ -63,7 +63,7 @@ bool trace_who__upstream(struct trace_who *who, uint16_t number, struct publish_
 /* ---- a query: trace_text.c, trace_json.c ---- */
 
 struct trace_losses {
-	uint64_t shown, lost, unmatched, left_out;
+	uint64_t shown, lost, unmatched;
 };
 
 struct trace_print {

@@ -135,7 +135,7 @@ void trace_json__summary(const struct trace_print *print, const struct trace_los
 {
 	json_t *json = json_pack("{si s{sI sI sI sI}}", "schema", 1, "summary", "events",
 				 (json_int_t)all->shown, "lost", (json_int_t)all->lost, "unmatched",
-				 (json_int_t)all->unmatched, "left_out", (json_int_t)all->left_out);
+				 (json_int_t)all->unmatched, "one_in", (json_int_t)print->sample);
 
 	set_time(print, json, clock_now());
 	put(print, json);

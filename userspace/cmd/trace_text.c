@@ -145,6 +145,5 @@ void trace_text__summary(const struct trace_print *print, const struct trace_los
 			   (unsigned long long)all->unmatched);
 
 	if (print->sample > 1 && len > 0 && (size_t)len < size)
-		snprintf(text + len, size - len, ", %llu left out by 1 in %u",
-			 (unsigned long long)all->left_out, print->sample);
+		snprintf(text + len, size - len, ", of 1 packet in %u", print->sample);
 }

@@ -27,6 +27,7 @@ struct session {
 	struct nodens_session *mine;
 	uint32_t number;
 	uint64_t owner;
+	uint8_t observe; /* NODENS_OBSERVE_*, of its filter */
 	int ring_fd;
 	struct ring_buffer *ring;
 	void (*event)(void *ctx, const struct nodens_event *event);
@@ -127,6 +128,13 @@ static int open_ring(struct session *session)
 	return 0;
 }
 
+static uint8_t observe_byte(const struct nodens_filter *filter)
+{
+	if (!(filter->kinds & ~(1u << NODENS_EVENT_AGENT)))
+		return NODENS_OBSERVE_AGENT;
+	return filter->one_in < NODENS_FEW ? NODENS_OBSERVE_MORE : NODENS_OBSERVE_FEW;
+}
+
 static int begin(struct session *session, const struct nodens_filter *filter)
 {
 	int ret;
@@ -138,6 +146,7 @@ static int begin(struct session *session, const struct nodens_filter *filter)
 	__atomic_store_n(&session->maps.ctl->observe[session->number], 0, __ATOMIC_RELEASE);
 	session->mine->pid = getpid();
 	session->mine->filter = *filter;
+	session->observe = observe_byte(filter);
 	ret = clear_seen(session);
 	if (!ret)
 		ret = open_ring(session);
@@ -221,14 +230,18 @@ bool session__renew(struct session *session)
 	if (!is_mine(session))
 		return false;
 	__atomic_store_n(&session->mine->until_ns, clock_now() + LEASE_NS, __ATOMIC_RELEASE);
-	__atomic_store_n(&session->maps.ctl->observe[session->number], 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&session->maps.ctl->observe[session->number], session->observe,
+			 __ATOMIC_RELEASE);
 	return true;
 }
 
 void session__set_one_in(struct session *session, uint32_t one_in)
 {
-	if (is_mine(session))
-		__atomic_store_n(&session->mine->filter.one_in, one_in, __ATOMIC_RELEASE);
+	if (!is_mine(session))
+		return;
+	__atomic_store_n(&session->mine->filter.one_in, one_in, __ATOMIC_RELEASE);
+	session->observe = observe_byte(&session->mine->filter);
+	session__renew(session);
 }
 
 int session__read(struct session *session, unsigned int max)
@@ -258,7 +271,6 @@ int session__seen(const struct session *session, struct nodens_seen *seen)
 		seen->sent += each[i].sent;
 		seen->lost += each[i].lost;
 		seen->filtered += each[i].filtered;
-		seen->skipped += each[i].skipped;
 	}
 	free(each);
 	return ret;

@@ -45,7 +45,7 @@ void session__close(struct session *session); /* NULL: nothing */
  */
 bool session__renew(struct session *session);
 
-/* Of what its filter lets through, one in so many is drawn from here on; 1: each. */
+/* From here on one packet in so many is looked at; 1: each. */
 void session__set_one_in(struct session *session, uint32_t one_in);
 
 /* All records that are there, at most @max (0: no limit). How many, or -errno. */
