@@ -64,9 +64,9 @@ def cache_fake(lab, cluster):
 @pytest.fixture
 def cached(nodens, cache_fake, p1):
     """cached(LINE...): nodens for pods, with a block whose cache has these lines; nothing is cached, nothing else asks."""
-    def start(*lines):
+    def start(*lines, flags=()):
         cache_fake.thaw()
-        nodens.start("--hook", "tc", serve=[lab_module.DNS4], probe=p1,
+        nodens.start("--hook", "tc", *flags, serve=[lab_module.DNS4], probe=p1,
                      corefile=block(".:53", "errors", f"bind {lab_module.DNS4}", "forward . 10.50.0.1",
                                     directive("cache", *lines)))
     return start

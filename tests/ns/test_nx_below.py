@@ -280,6 +280,9 @@ def test_flush_of_a_name_that_is_covered(believing, zone, p1):
     believing.wait_below(f"late.{D}")
     zone(f"www.late.{D}", "30 A 10.9.9.7")
     assert believing.denied(f"www.late.{D}")[1]
+    text, status = command("dump", "--answers", f"www.late.{D}")
+    assert status == 0
+    assert re.search(rf"^; late\.{D}\. +cut +NXDOMAIN .*\n;; AUTHORITY SECTION:\ncluster\.local\.\t\d+\tIN\tSOA\t", text, re.M)
     text, status = command("flush", f"www.late.{D}", "A")
     assert re.fullmatch(r"flushed [1-9]\n", text) and status == 0
     assert p1.value(f"www.late.{D}") == "10.9.9.7"

@@ -180,6 +180,17 @@ static void fill(struct world *w)
 	put(w, ".", 2, 0, 0, 1);
 }
 
+/* Names of a zone, and what says that names do not exist. */
+static void fill_zone(struct world *w)
+{
+	fill(w);
+	put(w, "x.z.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "z.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "xz.example.", DNS_TYPE_A, 0, 0, 1);
+	put(w, "no.z.example.", DNS_TYPE_AAAA, 0, DNS_NXDOMAIN, 0);
+	put(w, "gone.example.", 0, NODENS_KEY_NX_BELOW, DNS_NXDOMAIN, 0);
+}
+
 static void test_nothing_there(void **state)
 {
 	(void)state;
@@ -203,8 +214,11 @@ static void test_bad_arguments(void **state)
 		"stats --json=maybe",
 		"stats --bpffs",
 		"stats --bpffs relative/dir",
-		"dump x",
+		"dump x y",
+		"dump a..b",
 		"dump --no",
+		"dump --sort size",
+		"dump --sort",
 		"flush a b c",
 		"flush a..b",
 		"flush a NOTYPE",
@@ -269,6 +283,133 @@ static void test_dump_empty(void **state)
 	assert_int_equal(lines(out), 1);
 }
 
+/* In which lines of the output the words stand, in that order and no other lines but a heading. */
+static void in_order(const char *const *words, unsigned int n)
+{
+	char copy[sizeof(out)], *save = NULL, *line;
+
+	snprintf(copy, sizeof(copy), "%s", out);
+	line = strtok_r(copy, "\n", &save);
+	assert_non_null(strstr(line, "NAME"));
+	for (unsigned int i = 0; i < n; i++) {
+		line = strtok_r(NULL, "\n", &save);
+		assert_non_null(line);
+		if (strncmp(line, words[i], strlen(words[i])))
+			fail_msg("\"%s\" does not begin with %s", line, words[i]);
+	}
+	assert_null(strtok_r(NULL, "\n", &save));
+}
+
+static void test_dump_names(void **state)
+{
+	static const char *const all[] = {
+		". ",
+		"a.example. ",
+		"a.example. ",
+		"a.example. ",
+		"a.example. ",
+		"big.example. ",
+		"gone.example. ",
+		"nx.example. ",
+		"we",
+		"xz.example. ",
+		"z.example. ",
+		"no.z.example. ",
+		"x.z.example. ",
+	};
+	static const char *const below[] = { "no.z.example. ", "x.z.example. " };
+	static const char *const nx[] = { "gone.example. ", "nx.example. ", "no.z.example. " };
+	static const char *const covers[] = { "gone.example. " };
+	struct world *w = *state;
+
+	fill_zone(w);
+	assert_int_equal(run("dump --sort name --bpffs DIR"), 0);
+	in_order(all, ARRAY_SIZE(all));
+	assert_int_equal(run("dump *.Z.example --sort name --bpffs DIR"), 0);
+	in_order(below, ARRAY_SIZE(below));
+	assert_int_equal(run("dump --nx --sort name --bpffs DIR"), 0);
+	in_order(nx, ARRAY_SIZE(nx));
+	assert_int_equal(run("dump x.gone.example --bpffs DIR"), 0);
+	in_order(covers, ARRAY_SIZE(covers));
+	assert_int_equal(run("dump nosuch.example --bpffs DIR"), 1);
+	in_order(NULL, 0);
+	assert_int_equal(run("dump --stale --bpffs DIR"), 0);
+	in_order(NULL, 0);
+	assert_int_equal(run("dump --nx a.example --json --bpffs DIR"), 1);
+	assert_string_equal(out, "{\"schema\":1,\"answers\":[\n]}\n");
+}
+
+/* As a program's sample. */
+static void hit(struct world *w, const char *text, uint32_t hits)
+{
+	struct dns_name name = fixture_name(text);
+	const uint64_t *key = (const uint64_t *)datapath__ctl(w->datapath)->hash_key;
+	uint32_t number;
+
+	assert_true(
+		fixture_find(w->maps.index_fd, question__hash(key, &name, DNS_TYPE_A, 0), &number));
+	kernel_mark(&w->maps, number, hits, 1);
+}
+
+static void test_dump_orders(void **state)
+{
+	static const char *const by_hits[] = { "b.", "a.", "c." }, *const by_ttl[] = { "c.", "a.",
+										       "b." };
+	static const struct {
+		const char *name;
+		uint32_t hits, ttl_s;
+	} entries[] = { { "a.", 7, 20 }, { "b.", 4000000000u, 30 }, { "c.", 0, 10 } };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		assert_int_equal(store__put(w->store, fixture_answer(entries[i].name, 1, 1),
+					    &(struct store_put){ .ttl_s = entries[i].ttl_s },
+					    fixture_now()),
+				 0);
+		hit(w, entries[i].name, entries[i].hits);
+	}
+	assert_int_equal(run("dump --sort hits --bpffs DIR"), 0);
+	in_order(by_hits, 3);
+	assert_non_null(strstr(out, " 4000000000 "));
+	assert_int_equal(run("dump --sort ttl --bpffs DIR"), 0);
+	in_order(by_ttl, 3);
+}
+
+static void test_dump_stale(void **state)
+{
+	struct store_put ended = { .ttl_s = 1, .stale_s = 3600, .keep_s = 3600 },
+			 gone = { .ttl_s = 1 };
+	struct world *w = *state;
+	uint64_t then = fixture_now() - 5000000000ull;
+
+	fill(w);
+	assert_int_equal(store__put(w->store, fixture_answer("old.", 1, 1), &ended, then), 0);
+	assert_int_equal(store__put(w->store, fixture_answer("gone.", 1, 1), &gone, then), 0);
+	assert_int_equal(run("dump --stale --answers --bpffs DIR"), 0);
+	assert_int_equal(lines(out), 5);
+	assert_non_null(strstr(out, "\n; old. "));
+	assert_non_null(strstr(out, " STALE\n;; ANSWER SECTION:\nold.\t0\tIN\tA\t10.0.0.1\n\n"));
+	assert_int_equal(run("dump --bpffs DIR gone"), 1);
+}
+
+static void test_dump_answers(void **state)
+{
+	struct world *w = *state;
+
+	fill(w);
+	assert_int_equal(run("dump --answers a.example --sort ttl --bpffs DIR"), 0);
+	assert_non_null(strstr(out, ";; ANSWER SECTION:\na.example.\t100\tIN\tA\t10.0.0.1\n"
+				    "a.example.\t100\tIN\tA\t10.0.0.1\n\n"));
+	assert_int_equal(run("dump --answers --json nx.example --bpffs DIR"), 0);
+	assert_non_null(strstr(out, "\"agent\":false,\"records\":[]}"));
+	assert_int_equal(run("dump --answers --json --sort name . --bpffs DIR"), 0);
+	assert_non_null(strstr(out, "\"records\":[{\"section\":\"answer\",\"name\":\".\","
+				    "\"type\":\"A\",\"ttl\":100,\"data\":\"10.0.0.1\"}]}"));
+	/* what of a large one is in the slot */
+	assert_int_equal(run("dump --answers big.example --bpffs DIR"), 0);
+	assert_true(lines(out) > 60 && lines(out) < 100);
+}
+
 static void test_flush(void **state)
 {
 	struct world *w = *state;
@@ -297,17 +438,6 @@ static void test_flush(void **state)
 	assert_string_equal(out, "flushed 0\n");
 	fill(w);
 	assert_true(has(w, "big.example.", DNS_TYPE_A, 0));
-}
-
-/* Names of a zone, and what says that names do not exist. */
-static void fill_zone(struct world *w)
-{
-	fill(w);
-	put(w, "x.z.example.", DNS_TYPE_A, 0, 0, 1);
-	put(w, "z.example.", DNS_TYPE_A, 0, 0, 1);
-	put(w, "xz.example.", DNS_TYPE_A, 0, 0, 1);
-	put(w, "no.z.example.", DNS_TYPE_AAAA, 0, DNS_NXDOMAIN, 0);
-	put(w, "gone.example.", 0, NODENS_KEY_NX_BELOW, DNS_NXDOMAIN, 0);
 }
 
 static void flushed(const char *line, int status, unsigned int n)
@@ -474,6 +604,10 @@ int main(void)
 		cmocka_unit_test(test_bad_arguments),
 		cmocka_unit_test_setup_teardown(test_dump, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dump_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump_orders, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_nx, setup, teardown),

@@ -471,14 +471,38 @@ static void test_query_build(void **state)
 	}
 }
 
+/* The example of RFC 4034, 6.1, and what compares octets only. */
+static void test_order(void **state)
+{
+	static const char *const names[] = {
+		".",	       "example",	  "a.example", "yljkjljk.a.example",
+		"z.a.example", "zabc.a.example",  "z.example", "\\001.z.example",
+		"*.z.example", "\\200.z.example",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		for (size_t k = 0; k < COUNT(names); k++) {
+			struct dns_name a, b;
+			int order;
+
+			assert_int_equal(dns_name__from_text(&a, names[i]), 0);
+			assert_int_equal(dns_name__from_text(&b, names[k]), 0);
+			order = dns_wire__order(a.wire, b.wire);
+			assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name_text),      cmocka_unit_test(test_name_limits),
-		cmocka_unit_test(test_name_compare),   cmocka_unit_test(test_cursor_names),
-		cmocka_unit_test(test_cursor_records), cmocka_unit_test(test_cursor_name_bounds),
-		cmocka_unit_test(test_cursor_rr),      cmocka_unit_test(test_query_verdicts),
-		cmocka_unit_test(test_query_fields),   cmocka_unit_test(test_query_build),
+		cmocka_unit_test(test_name_text),	   cmocka_unit_test(test_name_limits),
+		cmocka_unit_test(test_name_compare),	   cmocka_unit_test(test_order),
+		cmocka_unit_test(test_cursor_names),	   cmocka_unit_test(test_cursor_records),
+		cmocka_unit_test(test_cursor_name_bounds), cmocka_unit_test(test_cursor_rr),
+		cmocka_unit_test(test_query_verdicts),	   cmocka_unit_test(test_query_fields),
+		cmocka_unit_test(test_query_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

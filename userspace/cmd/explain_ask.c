@@ -10,11 +10,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <ldns/ldns.h>
-
 #include "base/clock.h"
 #include "base/text.h"
 #include "cmd/explain.h"
+#include "cmd/record.h"
 
 #define ANSWER_S   2
 #define ANSWER_MAX 4096
@@ -27,18 +26,12 @@ static int compare(const void *a, const void *b)
 /* "A 192.0.2.1": type and data of a record, malloc'd. */
 static char *record_text(const ldns_rr *rr)
 {
-	char *type = ldns_rr_type2str(ldns_rr_get_type(rr)), *text = NULL;
-	ldns_buffer *data = ldns_buffer_new(256);
+	char *type = ldns_rr_type2str(ldns_rr_get_type(rr)), *data = record__data(rr);
+	char *text = NULL;
 
-	for (size_t i = 0; data && i < ldns_rr_rd_count(rr); i++) {
-		ldns_buffer_printf(data, " ");
-		ldns_rdf2buffer_str(data, ldns_rr_rdf(rr, i));
-	}
-	if (type && data &&
-	    asprintf(&text, "%s%.*s", type, (int)ldns_buffer_position(data),
-		     (char *)ldns_buffer_begin(data)) < 0)
+	if (type && data && asprintf(&text, "%s %s", type, data) < 0)
 		text = NULL;
-	ldns_buffer_free(data);
+	free(data);
 	free(type);
 	return text;
 }

@@ -32,7 +32,7 @@ static const struct command {
 	{ "report", cmd_report, "[--for 60s]",
 	  "watch for a while, then say what to change, and why" },
 	{ "stats", cmd_stats, "[--json]", "print the counters of programs, agent and cache" },
-	{ "dump", cmd_dump, "[--json]", "print the answers in the cache" },
+	{ "dump", cmd_dump, "[NAME|*.ZONE]", "print the answers in the cache" },
 	{ "clients", cmd_clients, "[--json]", "print who asked, and which pods they are" },
 	{ "flush", cmd_flush, "[NAME [TYPE]]", "remove answers from the cache" },
 	{ "detach", cmd_detach, "", "remove every trace of nodens from this node" },

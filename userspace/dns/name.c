@@ -74,6 +74,31 @@ bool dns_name__within(const struct dns_name *a, const struct dns_name *b)
 	return dns_wire__within(a->wire, a->len, b->wire, b->len);
 }
 
+/* Where each label begins, the root's not counted. */
+static unsigned int find_labels(const uint8_t *wire, uint8_t at[DNS_MAX_NAME / 2])
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; wire[i]; i += wire[i] + 1)
+		at[n++] = i;
+	return n;
+}
+
+int dns_wire__order(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t at_a[DNS_MAX_NAME / 2], at_b[DNS_MAX_NAME / 2];
+	unsigned int n_a = find_labels(a, at_a), n_b = find_labels(b, at_b);
+
+	while (n_a && n_b) {
+		const uint8_t *x = a + at_a[--n_a], *y = b + at_b[--n_b];
+		int diff = memcmp(x + 1, y + 1, *x < *y ? *x : *y);
+
+		if (diff || *x != *y)
+			return diff ? diff : *x - *y;
+	}
+	return (int)n_a - (int)n_b;
+}
+
 /* Octets that read the same everywhere: hostnames, underscore labels, a wildcard's asterisk. */
 static bool is_plain(uint8_t c)
 {

@@ -48,6 +48,8 @@ void dns_name__lower(struct dns_name *name); /* ASCII A-Z only, RFC 4343 */
 /* @a is @b or below it (label boundaries, case-insensitive). */
 bool dns_name__within(const struct dns_name *a, const struct dns_name *b);
 bool dns_wire__within(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+/* Below, at or above 0 as the order of zones has it: RFC 4034, 6.1. Both in lower case. */
+int dns_wire__order(const uint8_t *a, const uint8_t *b);
 /*
  * Presentation form with RFC 1035 5.1 escapes and a trailing dot; DNS_NAME_TEXT octets hold any
  * name. Returns the text's length, or -ENOSPC.
