@@ -83,19 +83,6 @@ static uint8_t flags_of(const struct resolver_event *event)
 	return flags;
 }
 
-/* As far as the parsed one tells: its options are gone. */
-static size_t build_query(const struct dns_query *query, uint8_t msg[DNS_MIN_UDP])
-{
-	int len = dns_query__build(msg, DNS_MIN_UDP, query->id, &query->qname, query->qtype,
-				   query->key_flags, query->edns_size);
-
-	if (len < 0)
-		return 0;
-	msg[2] = query->flags >> 8;
-	msg[3] = query->flags & 0xff;
-	return len;
-}
-
 void events_replied(struct events *events, const struct resolver_event *event)
 {
 	struct note_event note = { .msg = event->reply, .len = event->size };
@@ -105,7 +92,7 @@ void events_replied(struct events *events, const struct resolver_event *event)
 	if (!events || !note__wanted(events->note))
 		return;
 	if (!note.msg) {
-		note.len = build_query(event->query, query);
+		note.len = dns_query__rebuild(event->query, query);
 		note.msg = query;
 	}
 	note.about.took_us = event->duration_ns / 1000;

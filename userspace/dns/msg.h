@@ -105,6 +105,12 @@ enum dns_verdict dns_query__parse(const uint8_t *msg, size_t len, struct dns_que
 int dns_query__build(uint8_t *msg, size_t size, uint16_t id, const struct dns_name *qname,
 		     uint16_t qtype, uint8_t key_flags, uint16_t edns_size);
 
+/*
+ * The query that a client sent, into @msg, of DNS_MIN_UDP octets, as far as the parsed one tells:
+ * ID, flags, question, and OPT where edns_size is known, without its options. Its length.
+ */
+size_t dns_query__rebuild(const struct dns_query *query, uint8_t *msg);
+
 #define DNS_MAX_OPTIONS 512 /* octets: what we put on an upstream's query besides */
 
 /* Options (OPT's rdata) for a query just built, if it has OPT. Returns the new length, -ENOSPC. */

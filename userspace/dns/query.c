@@ -141,6 +141,16 @@ int dns_query__build(uint8_t *msg, size_t size, uint16_t id, const struct dns_na
 	return p - msg;
 }
 
+size_t dns_query__rebuild(const struct dns_query *query, uint8_t *msg)
+{
+	/* 12 octets, 255 of a name, 4 and 11 always fit */
+	int len = dns_query__build(msg, DNS_MIN_UDP, query->id, &query->qname, query->qtype,
+				   query->key_flags, query->edns_size);
+
+	put_u16(msg + 2, query->flags);
+	return len;
+}
+
 int dns_query__add_options(uint8_t *msg, size_t size, size_t len, const uint8_t *options,
 			   size_t options_len)
 {
