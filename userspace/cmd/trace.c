@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * `nodens trace`: single queries as they come, with what became of each; as text, as JSON or as
- * packets for a file or Wireshark.
+ * `nodens trace`: single queries as they come, with what became of each; as text, as JSON, as
+ * packets for a file or Wireshark, or as messages for a reader of dnstap.
  *
  * Contract: reads only, and takes one session (watch/session.h) for as long as it runs. Each query
  * is shown once: what the programs answered, passed on or dropped by their word, what went to the
@@ -24,6 +24,7 @@
 #include "cmd/config.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
+#include "dnstap/endpoint.h"
 #include "watch/pcap.h"
 #include "watch/pending.h"
 #include "watch/session.h"
@@ -39,10 +40,11 @@
 #define KIND(id) (1u << NODENS_EVENT_##id)
 #define SHOWN	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(AGENT))
 #define PACKETS	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(TO_AGENT) | KIND(RETURNED))
+#define MESSAGES (KIND(ANSWERED) | KIND(PASSED) | KIND(TO_AGENT) | KIND(AGENT))
 
 struct trace_options {
 	bool json;
-	const char *bpffs, *cni_results, *pcap;
+	const char *bpffs, *cni_results, *pcap, *dnstap;
 	uint32_t count, seconds, sample;
 };
 
@@ -55,12 +57,19 @@ struct trace {
 	struct nodens_seen seen; /* of this session */
 	struct trace_losses all; /* the rest */
 	uint64_t lost_said, second_ns;
-	struct pending *pending;
+	struct pending *pending; /* NULL where packets or messages are written, not queries */
+	struct trace_tap *tap;
 	struct trace_who who;
 	struct trace_out out;
 	struct trace_print print;
 	bool over; /* as many as were asked for */
 };
+
+/* For a machine: packets or messages, not queries for people. */
+static bool writes(const struct trace *trace)
+{
+	return trace->opts.pcap || trace->opts.dnstap;
+}
 
 /* ---- signals ---- */
 
@@ -185,6 +194,18 @@ static void on_packet(struct trace *trace, const struct nodens_event *raw,
 	trace_out__write(&trace->out, raw->packet, raw->captured);
 }
 
+static void on_message(struct trace *trace, const struct nodens_event *raw,
+		       const struct watch_event *event)
+{
+	struct trace_client client;
+
+	/* a TCP segment is no message; the agent says what came by TCP */
+	if (event->flags & NODENS_EVENT_TCP && event->kind != NODENS_EVENT_AGENT)
+		return;
+	if (wanted(trace, event, &client))
+		trace_tap__event(trace->tap, raw, event, trace->print.epoch_ns);
+}
+
 static void on_event(void *ctx, const struct nodens_event *raw)
 {
 	struct trace *trace = ctx;
@@ -195,6 +216,8 @@ static void on_event(void *ctx, const struct nodens_event *raw)
 	event__decode(raw, &event);
 	if (trace->opts.pcap)
 		on_packet(trace, raw, &event);
+	else if (trace->tap)
+		on_message(trace, raw, &event);
 	else
 		on_query(trace, &event);
 }
@@ -229,8 +252,11 @@ static struct nodens_filter make_filter(const struct trace *trace)
 	struct nodens_filter filter = session__any();
 
 	filter.one_in = trace->opts.sample;
-	if (trace->opts.pcap) {
+	if (writes(trace))
 		filter.snap = NODENS_MAX_SNAP;
+	if (trace->opts.dnstap) {
+		filter.kinds = MESSAGES;
+	} else if (trace->opts.pcap) {
 		filter.kinds = PACKETS | (listens(trace) ? KIND(AGENT) : 0);
 	} else {
 		/* of samples, one of a query and one of its end are hardly the same query's */
@@ -310,7 +336,7 @@ static void say_losses(struct trace *trace)
 	if (!lost)
 		return;
 	trace->lost_said += lost;
-	if (trace->opts.pcap)
+	if (writes(trace))
 		fprintf(stderr, "-- %llu lost in the ring\n", (unsigned long long)lost);
 	else if (trace->opts.json)
 		trace_json__lost(&trace->print, lost);
@@ -371,6 +397,8 @@ static int look_on(struct trace *trace)
 			ret = each_second(trace);
 		}
 		trace_out__flush(&trace->out);
+		if (trace->tap)
+			trace_tap__turn(trace->tap);
 	}
 	return ret;
 }
@@ -381,6 +409,8 @@ static int open_output(struct trace *trace)
 	const char *path = trace->opts.pcap;
 
 	trace->out = (struct trace_out){ .fd = STDOUT_FILENO, .stop = &signals.stop };
+	if (trace->opts.dnstap)
+		return trace_tap__open(trace->opts.dnstap, &trace->tap);
 	if (path && strcmp(path, "-"))
 		trace->out.fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (trace->out.fd >= 0)
@@ -394,11 +424,10 @@ static int begin_output(struct trace *trace)
 	struct pcap_header head = pcap__header();
 	struct stat st;
 
-	if (!trace->opts.pcap) {
-		if (!trace->opts.json)
-			trace_text__head(&trace->print);
+	if (!writes(trace) && !trace->opts.json)
+		trace_text__head(&trace->print);
+	if (!trace->opts.pcap)
 		return 0;
-	}
 	if (strcmp(trace->opts.pcap, "-") && !fstat(trace->out.fd, &st) && S_ISREG(st.st_mode) &&
 	    ftruncate(trace->out.fd, 0))
 		return -errno;
@@ -423,7 +452,7 @@ static int begin(struct trace *trace)
 		.sample = trace->opts.sample,
 	};
 	ret = trace_who__open(&trace->who, trace->opts.cni_results, datapath__dir(trace->dp));
-	if (!ret && !trace->opts.pcap)
+	if (!ret && !writes(trace))
 		ret = pending__open(show, trace, &trace->pending);
 	if (!ret)
 		ret = begin_output(trace);
@@ -433,18 +462,18 @@ static int begin(struct trace *trace)
 	return EXIT_FAILURE;
 }
 
-/* On stdout, but for packets, and where nobody reads that. */
+/* On stdout, but for what a machine reads, and where nobody reads that. */
 static void say_summary(struct trace *trace)
 {
 	char line[160];
 
 	trace_text__summary(&trace->print, &trace->all, line, sizeof(line));
-	if (!trace->opts.pcap && trace->opts.json)
+	if (!writes(trace) && trace->opts.json)
 		trace_json__summary(&trace->print, &trace->all);
-	else if (!trace->opts.pcap)
+	else if (!writes(trace))
 		trace_out__print(&trace->out, "%s\n", line);
 	trace_out__flush(&trace->out);
-	if (trace->opts.pcap || trace->out.failed)
+	if (writes(trace) || trace->out.failed)
 		fprintf(stderr, "%s\n", line);
 }
 
@@ -476,6 +505,7 @@ static int run(struct trace *trace)
 	} else {
 		close_session(trace);
 	}
+	trace_tap__close(trace->tap);
 	pending__close(trace->pending);
 	trace_who__close(&trace->who);
 	return ret;
@@ -500,6 +530,8 @@ static const struct option_row rows[] = {
 	  offsetof(struct trace_options, json) },
 	{ "w", "FILE", "packets, as pcap with nanoseconds; -: to stdout, for a pipe",
 	  .kind = &option_text, offsetof(struct trace_options, pcap), "is no file's name" },
+	{ "dnstap", "SOCKET", "messages to a reader of dnstap: unix:PATH or tcp://IP:PORT",
+	  .kind = &option_text, offsetof(struct trace_options, dnstap), "is no socket's name" },
 	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
 	  offsetof(struct trace_options, bpffs), "is not an absolute path" },
 	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
@@ -549,12 +581,20 @@ static int parse_flags(struct trace *trace, int argc, char **argv, char **words,
 
 static int check_flags(const struct trace *trace)
 {
-	if (trace->opts.pcap && trace->opts.json)
-		return usage("-w writes packets, -json text: one of the two");
-	if (trace->opts.pcap && (trace->words.has_slower || trace->words.unanswered))
-		return usage("slower and unanswered are no property of a single packet, which is "
-			     "what -w writes");
-	return -1;
+	struct tap_endpoint to;
+	char text[512];
+	const char *why;
+
+	if ((trace->opts.pcap != NULL) + (trace->opts.dnstap != NULL) + trace->opts.json > 1)
+		return usage("-w writes packets, -dnstap messages, -json text: one of the three");
+	if (writes(trace) && (trace->words.has_slower || trace->words.unanswered))
+		return usage("slower and unanswered are no property of a single packet or message, "
+			     "which is what -w and -dnstap write");
+	why = trace->opts.dnstap ? tap_endpoint__parse(trace->opts.dnstap, &to) : NULL;
+	if (!why)
+		return -1;
+	snprintf(text, sizeof(text), "-dnstap %s %s", trace->opts.dnstap, why);
+	return usage(text);
 }
 
 int cmd_trace(int argc, char **argv)

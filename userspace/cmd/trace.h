@@ -84,6 +84,20 @@ void trace_json__event(const struct trace_print *print, const struct watch_event
 void trace_json__lost(const struct trace_print *print, uint64_t lost);
 void trace_json__summary(const struct trace_print *print, const struct trace_losses *all);
 
+/* ---- messages for a reader of dnstap: trace_dnstap.c ---- */
+
+struct trace_tap;
+struct nodens_event;
+
+/* @to: as tap_endpoint__parse() takes it. Waits for its reader. 0, or an exit status: it was said.
+ */
+int trace_tap__open(const char *to, struct trace_tap **out);
+void trace_tap__close(struct trace_tap *tap); /* NULL: nothing; what waits goes to the reader */
+void trace_tap__event(struct trace_tap *tap, const struct nodens_event *raw,
+		      const struct watch_event *event, int64_t epoch_ns);
+/* To be called often: what there is goes to the reader, as far as it takes it. */
+void trace_tap__turn(struct trace_tap *tap);
+
 /* "steer_dead", "not_served": why it was passed on or dropped. */
 const char *trace__reason(const struct watch_event *event);
 

@@ -134,10 +134,33 @@ static void decode_message(const uint8_t *msg, size_t len, struct watch_event *o
 		decode_reply(&cur, authority, additional, out);
 }
 
+/* A TCP segment is no message. */
+static bool is_segment(const struct nodens_event *raw)
+{
+	return raw->flags & NODENS_EVENT_TCP && raw->kind != NODENS_EVENT_AGENT;
+}
+
+const uint8_t *event__message(const struct nodens_event *raw, size_t *len, size_t *captured)
+{
+	const uint8_t *udp = bytes(raw, raw->l4, sizeof(struct udphdr) + DNS_HEADER);
+	size_t room, size;
+
+	if (!udp || raw->l4 <= raw->l3 || is_segment(raw))
+		return NULL;
+	size = udp[4] << 8 | udp[5];
+	if (size < sizeof(struct udphdr) + DNS_HEADER)
+		return NULL;
+	size -= sizeof(struct udphdr);
+	room = raw->captured < NODENS_MAX_SNAP ? raw->captured : NODENS_MAX_SNAP;
+	room -= raw->l4 + sizeof(struct udphdr);
+	*len = size;
+	*captured = size < room ? size : room;
+	return udp + sizeof(struct udphdr);
+}
+
 void event__decode(const struct nodens_event *raw, struct watch_event *out)
 {
 	size_t dns = raw->l4 + sizeof(struct udphdr);
-	bool segment = raw->flags & NODENS_EVENT_TCP && raw->kind != NODENS_EVENT_AGENT;
 
 	*out = (struct watch_event){
 		.time_ns = raw->time_ns,
@@ -150,6 +173,6 @@ void event__decode(const struct nodens_event *raw, struct watch_event *out)
 		.tries = raw->tries,
 	};
 	decode_client(raw, out);
-	if (!segment && out->has_client && bytes(raw, dns, DNS_HEADER))
+	if (!is_segment(raw) && out->has_client && bytes(raw, dns, DNS_HEADER))
 		decode_message(raw->packet + dns, raw->captured - dns, out);
 }

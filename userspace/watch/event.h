@@ -46,4 +46,10 @@ struct watch_event {
 /* @raw: a record, with the @captured bytes that it says it has. All of *out is set. */
 void event__decode(const struct nodens_event *raw, struct watch_event *out);
 
+/*
+ * Its DNS message, as long as UDP's header says: *len; the first *captured octets of it are there.
+ * NULL: it has none, or less than a header of it was captured.
+ */
+const uint8_t *event__message(const struct nodens_event *raw, size_t *len, size_t *captured);
+
 #endif /* NODENS_WATCH_EVENT_H */
