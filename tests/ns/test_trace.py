@@ -504,6 +504,25 @@ def test_pcap_in_mode_listen(lab, nodens, cluster, cli):
     assert len(made) == 50 and not bad and not tshark_problems(ours)
 
 
+def test_device_in_mode_listen(lab, nodens, cluster, cli):
+    """The agent does not know there where a query came in: the packet of the query says it."""
+    nodens.listen(block(".:53", f"bind {cli.server}", "cache 30", f"forward . {UP4}"))
+    name = unique("wild.example.org")
+    with tracing(lab, "--json") as every:
+        cli.ask(name)
+        wait_until(3, lambda: every.events(), every.text)
+        device = next(x["device"] for x in every.events() if x.get("name") == f"{name}.")
+        every.end()
+    name = unique("wild.example.org")
+    with tracing(lab, "--json", "dev", device) as same, tracing(lab, "--json", "dev", "lo") as other:
+        cli.ask(name)
+        wait_until(3, lambda: same.events(), same.text)
+        other.end()
+        same.end()
+    (event,) = [x for x in same.events() if x.get("name") == f"{name}."]
+    assert (event["kind"], event["device"]) == ("agent", device) and not other.events()
+
+
 # ---- hostile names ---------------------------------------------------------------------------------------
 
 HOSTILE = [b"\x1b[31mred\x1b[0m", b"\x1b]0;title\x07", b"a\r\nb", b"\x00\xff\x80", b'"quoted\\"', b"dot.in.label", b"%s%n", b" "]

@@ -348,13 +348,14 @@ static void test_pending_no_question(void **state)
 	(void)state;
 	n_shown = 0;
 	assert_int_equal(pending__open(on_shown, NULL, &pending), 0);
+	b.ifindex = 12;
 	pending__add(pending, &a);
 	pending__add(pending, &b);
 	said.has_question = other.has_question = false;
 	said.qtype = other.qtype = 0;
 	other.client_port++;
 	assert_true(pending__end(pending, &said));
-	assert_true(said.has_question && said.qtype == 1);
+	assert_true(said.has_question && said.qtype == 1 && said.ifindex == 12);
 	assert_true(dns_name__equal(&said.qname, &b.qname));
 	assert_true(pending__end(pending, &other));
 	assert_false(other.has_question);

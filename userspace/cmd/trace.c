@@ -263,6 +263,9 @@ static struct nodens_filter make_filter(const struct trace *trace)
 		filter.kinds = SHOWN | (trace->opts.sample == 1 ? KIND(TO_AGENT) : 0);
 	}
 	words__filter(&trace->words, &filter);
+	/* there the agent does not know the device: the query says which it is (on_query) */
+	if (listens(trace))
+		filter.ifindex = 0;
 	return filter;
 }
 

@@ -203,6 +203,8 @@ bool pending__end(struct pending *pending, struct watch_event *said)
 	if (at == NONE)
 		return true;
 	entry = &pending->entries[at];
+	if (!said->ifindex)
+		said->ifindex = entry->query.ifindex;
 	if (!said->has_question) {
 		said->has_question = entry->query.has_question;
 		said->qname = entry->query.qname;

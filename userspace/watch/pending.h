@@ -28,8 +28,9 @@ void pending__close(struct pending *pending); /* NULL: nothing; shows none */
 /* A query to the agent. */
 void pending__add(struct pending *pending, const struct watch_event *query);
 /*
- * The agent says of a query what became of it; a reply that has no question, as FORMERR, is given
- * the query's. False: that query has been shown already; nothing is to be shown of it any more.
+ * The agent says of a query what became of it. The query's device is given to what has none, as in
+ * mode listen, and its question to a reply that has none, as FORMERR. False: that query has been
+ * shown already; nothing is to be shown of it any more.
  */
 bool pending__end(struct pending *pending, struct watch_event *said);
 /* The time is @now_ns; UINT64_MAX: the end, all that still wait are shown. */
