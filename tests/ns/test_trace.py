@@ -101,7 +101,8 @@ def sessions():
 
 
 def observed():
-    return sum(sessions())
+    """How many look on."""
+    return sum(map(bool, sessions()))
 
 
 def wait_open(process):
