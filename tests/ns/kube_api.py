@@ -8,6 +8,7 @@ the end of stdin. What cannot be understood is an assertion, and with it a failu
 """
 import base64
 import contextlib
+import fcntl
 import hashlib
 import http.server
 import json
@@ -15,6 +16,7 @@ import os
 import re
 import struct
 import subprocess
+import termios
 import threading
 import time
 import urllib.parse
@@ -23,7 +25,7 @@ import yaml
 
 from lab import ROOT
 
-STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
+STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 PROTOCOL = "v5.channel.k8s.io"
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 OP_BINARY, OP_CLOSE, OP_PING, OP_PONG = 2, 8, 9, 10
@@ -272,6 +274,9 @@ class WebSocket:
             elif op == OP_BINARY and data[0] == STDIN and stdin:
                 stdin.write(data[1:])
                 stdin.flush()
+            elif op == OP_BINARY and data[0] == RESIZE:
+                size = json.loads(data[1:])
+                fcntl.ioctl(stdin, termios.TIOCSWINSZ, struct.pack("4H", size["Height"], size["Width"], 0, 0))
             elif op == OP_BINARY and data[0] == CLOSE and data[1] == STDIN and stdin:
                 stdin.close()
 

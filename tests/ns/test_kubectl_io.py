@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """kubectl nodens: words, bytes and exit statuses arrive as they are, and what watches ends with whoever looks on."""
 import contextlib
+import fcntl
 import json
 import os
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
+import termios
+import time
 
 import pytest
 
 import kube_api
-from kube_cluster import NAMED, SHELLS, STAND_IN, agent_a, kubectl, kubectls, second_node, whole_cluster  # noqa: F401
+from kube_cluster import NAMED, SHELLS, STAND_IN, agent_a, kubectl, kubectls, only, second_node, whole_cluster  # noqa: F401
 from lab import run, wait_until
 
 
@@ -155,20 +161,74 @@ def test_killed(kubectl, agent_a, killed):
     shutil.rmtree(kubectl.temporary())  # nobody is left to do it where the plugin was killed
 
 
+class Terminal:
+    """`kubectl nodens ARGS` on a terminal: what is on its screen, and keys."""
+
+    def __init__(self, kubectl, *args):
+        self.ours, its = os.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 20, 150, 0, 0))
+        self.process = subprocess.Popen(["setsid", "--ctty", "--wait", "kubectl", "nodens", *args], stdin=its, stdout=its,
+                                        stderr=its, env=kubectl.environment(TERM="xterm"))
+        os.close(its)
+        self.text = b""
+
+    def read(self, seconds):
+        """Whether there was something before the terminal's end."""
+        if not select.select([self.ours], [], [], seconds)[0]:
+            return True
+        with contextlib.suppress(OSError):  # nobody has the other side any more
+            data = os.read(self.ours, 4096)
+            self.text += data
+            return bool(data)
+        return False
+
+    def frame(self):
+        """What was drawn last as a whole, from the upper left corner on, without control sequences."""
+        whole = [x for x in self.text.split(b"\x1b[H") if x.endswith(b"\x1b[J")]
+        return re.sub("\x1b\\[[0-9]*[a-zA-Z]|\r", "", whole[-1].decode()) if whole else ""
+
+    def shows(self, regex, seconds=15):
+        end = time.monotonic() + seconds
+        while not re.search(regex, self.frame(), re.M):
+            assert self.read(0.2) and time.monotonic() < end, f"{regex} is not in\n{self.frame()}"
+
+    def key(self, keys):
+        os.write(self.ours, keys)
+
+    def end(self):
+        """Its exit status, once all that it printed was read."""
+        while self.read(10):
+            pass
+        os.close(self.ours)
+        return self.process.wait(10)
+
+
 def test_screen(kubectl, agent_a):
     """On a terminal what draws a screen has one, and Ctrl-C ends it there."""
-    ours, its = os.openpty()
-    process = subprocess.Popen(["setsid", "--ctty", "--wait", "kubectl", "nodens", "status", "--watch", "-n", "shop", "cart"],
-                               stdin=its, stdout=its, stderr=its, env=kubectl.environment(TERM="xterm"))
-    os.close(its)
-    text = b""
-    while text.count(b"\x1b[H\x1b[2J") < 2:
-        text += os.read(ours, 4096)
-    assert b"nodens " in text
-    os.write(ours, b"\x03")
+    terminal = Terminal(kubectl, "status", "--watch", "-n", "shop", "cart")
+    while terminal.text.count(b"\x1b[H\x1b[2J") < 2:
+        assert terminal.read(10)
+    assert b"nodens " in terminal.text
+    terminal.key(b"\x03")
     assert wait_gone(kubectl, "node-a") in (-signal.SIGINT, 128 + signal.SIGINT)
-    with contextlib.suppress(OSError):
-        while os.read(ours, 4096):
-            pass
-    assert process.wait(10) == 130
+    assert terminal.end() == 130
     assert not list(kubectl.temporary().iterdir())
+
+
+def test_keys(kubectl, agent_a, p1):
+    """Those of `top` arrive, one by one and a word; q ends it on the node, with the exit status of a command that is done."""
+    only(kubectl, "node-a")
+    terminal = Terminal(kubectl, "top")
+    terminal.shows(r"^      Q/S .* NXDOMAIN% .* NAME")
+    for key, heading in (b"3", "CLIENT"), (b"4", "UPSTREAM"), (b"s", "Q/S .* NAME"), (b"r", "r interval"):
+        terminal.key(key)
+        terminal.shows(heading)
+    terminal.key(b"/")
+    terminal.shows("names below: _")
+    terminal.key(b"two.tesx\x7ft\r")
+    terminal.shows("filter: two.test ")
+    terminal.key(b"q")
+    assert wait_gone(kubectl, "node-a") == 0
+    assert terminal.end() == 0
+    assert terminal.text.rstrip().endswith(b"\x1b[?1049l")
+    assert not kubectls() and not list(kubectl.temporary().iterdir())
