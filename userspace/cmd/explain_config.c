@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cmd/explain.h"
 #include "dns/rrtype.h"
 #include "plugin/acl.h"
@@ -164,7 +165,7 @@ static void see_failure(struct block_walk *walk, const struct corefile_forward *
 
 	if (cache->enabled && cache->serve_stale_s)
 		snprintf(stale, sizeof(stale), "what expired up to %s ago is answered, else ",
-			 status__span(cache->serve_stale_s * 1000000000ull, span));
+			 status__span(cache->serve_stale_s * NSEC_PER_SEC, span));
 	explain_step(walk->ex, "on failure", EXPLAIN_OPEN,
 		     "%s after 0.4 s of silence, until 5 s are over; then %sSERVFAIL%s",
 		     forward->upstreams_len > 1 ? "the next upstream is asked"

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "link/node_lock.h"
 #include "cmd/pinned.h"
@@ -241,13 +241,10 @@ int pinned__next(struct pinned *pinned, struct pinned_entry *entry, bool *sound)
 int pinned__count(struct pinned *pinned, struct pinned_cache *cache)
 {
 	struct pinned_entry entry;
-	struct timespec t;
-	uint64_t now_ns;
+	uint64_t now_ns = clock_now();
 	bool sound;
 	int ret;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now_ns = t.tv_sec * 1000000000ull + t.tv_nsec;
 	*cache = (struct pinned_cache){ .entries = { 0 } };
 	/* written by the agent beside its settings: positive, negative */
 	memcpy(cache->capacity, datapath__ctl(pinned->datapath)->capacity, sizeof(cache->capacity));

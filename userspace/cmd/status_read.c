@@ -10,26 +10,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
 #include "link/node_lock.h"
 #include "publish/table.h"
 
-#define NSEC 1000000000ull
-
 /* Programs are loaded meanwhile, by a verifier that may take its time. */
-#define STARTING_NS (60 * NSEC)
+#define STARTING_NS (60 * NSEC_PER_SEC)
 /* What an agent that hangs left as a base is no longer near now. */
-#define BASE_MAX_NS (15 * NSEC)
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NSEC + t.tv_nsec;
-}
+#define BASE_MAX_NS (15 * NSEC_PER_SEC)
 
 /* ---- the tables ---- */
 
@@ -127,7 +118,7 @@ static void read_agent_counters(const char *dir, uint64_t v[AGENT_FIRST_GAUGE])
 
 void status__counters(struct datapath *dp, const char *dir, struct publish_base *out)
 {
-	*out = (struct publish_base){ .at_ns = monotonic_ns() };
+	*out = (struct publish_base){ .at_ns = clock_now() };
 	if (dp)
 		datapath__counters(dp, out->kernel);
 	read_agent_counters(dir, out->agent);
@@ -223,7 +214,7 @@ static int read_with_maps(const char *bpffs, struct status *status)
 		datapath__close(dp);
 		return other_version(runs);
 	}
-	status->now_ns = monotonic_ns();
+	status->now_ns = clock_now();
 	judge_agent(status, runs);
 	status->pid = ctl->agent_pid;
 	read_rates(status, dp, datapath__dir(dp));
@@ -262,7 +253,7 @@ static int read_without_maps(const char *bpffs, struct status *status)
 		ret = read_info(status, dir, &writer);
 	if (ret)
 		return not_running(bpffs, ret);
-	status->now_ns = monotonic_ns();
+	status->now_ns = clock_now();
 	status->pid = status->info.pid;
 	judge_agent(status, writer);
 	read_rates(status, NULL, dir);

@@ -12,8 +12,6 @@
 #include "base/text.h"
 #include "cmd/status.h"
 
-#define NSEC 1000000000ull
-
 #define COLUMNS_MIN 60
 #define COLUMNS_MAX 250
 #define LABEL_WIDTH 10

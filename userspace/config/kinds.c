@@ -7,10 +7,10 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "config/template_text.h"
 #include "dns/msg.h"
 
-#define NSEC	      1000000000ull
 #define TIMEOUT_MAX_S 86400
 
 static int set_u32(struct corefile_parse *p, const struct row *row, uint32_t *out,
@@ -29,13 +29,13 @@ static int set_timeout(struct corefile_parse *p, uint64_t *out, const struct cor
 
 	if (number) {
 		err = corefile_value_u32(p, arg, 1, TIMEOUT_MAX_S, "number of seconds", &seconds);
-		ns = seconds * NSEC;
+		ns = seconds * NSEC_PER_SEC;
 	} else {
 		err = corefile_value_duration(p, arg, &ns);
 	}
 	if (err)
 		return err;
-	if (ns < NSEC || ns > TIMEOUT_MAX_S * NSEC)
+	if (ns < NSEC_PER_SEC || ns > TIMEOUT_MAX_S * NSEC_PER_SEC)
 		return corefile_fail(p, arg, "'%s' is out of range; write 1s to 24h",
 				     corefile_show(p, arg->text));
 	*out = ns;

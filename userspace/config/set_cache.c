@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC 1000000000ull
+#include "base/clock.h"
+
 /* A TTL has 31 bits (RFC 2181, 8), and a capacity above that is a slip. */
 #define COUNT_MAX      INT32_MAX
 #define TTL_MAX	       INT32_MAX
@@ -76,7 +77,7 @@ int corefile_set_denial(struct corefile_parse *p, const struct corefile_statemen
 
 int corefile_set_prefetch(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	struct corefile_prefetch prefetch = { .duration_ns = 60 * NSEC, .percent = 10 };
+	struct corefile_prefetch prefetch = { .duration_ns = 60 * NSEC_PER_SEC, .percent = 10 };
 	int err = corefile_value_u32(p, &stmt->args[0], 0, COUNT_MAX, "number of hits",
 				     &prefetch.amount);
 
@@ -109,17 +110,17 @@ static int set_stale_reply(struct corefile_parse *p, const struct corefile_token
 	uint64_t ns = 0;
 	int err = n ? corefile_value_duration(p, &args[0], &ns) : 0;
 
-	if (!err && (ns % NSEC || ns / NSEC > TTL_MAX))
+	if (!err && (ns % NSEC_PER_SEC || ns / NSEC_PER_SEC > TTL_MAX))
 		return corefile_fail(p, &args[0],
 				     "'%s' is not a TTL in whole seconds of at most 68 years",
 				     corefile_show(p, args[0].text));
 	if (err)
 		return err;
-	cache->stale_ttl_s = ns / NSEC;
+	cache->stale_ttl_s = ns / NSEC_PER_SEC;
 	ns = 0;
 	if (n > 1)
 		err = corefile_value_duration(p, &args[1], &ns);
-	if (!err && ns > RECHECK_MAX_S * NSEC)
+	if (!err && ns > RECHECK_MAX_S * NSEC_PER_SEC)
 		return corefile_fail(p, &args[1], "'%s' is longer than 5m; write 0 to 5m",
 				     corefile_show(p, args[1].text));
 	if (!err)
@@ -132,16 +133,16 @@ int corefile_set_serve_stale(struct corefile_parse *p, const struct corefile_sta
 	struct corefile_cache *cache = &p->block->cache;
 	const struct corefile_token *args = stmt->args;
 	size_t n = stmt->args_len, i = 0, most = 1;
-	uint64_t ns = 3600 * NSEC;
+	uint64_t ns = 3600 * NSEC_PER_SEC;
 	int err = 0;
 
 	if (n && strchr("0123456789.+-", args[0].text[0]))
 		err = corefile_value_duration(p, &args[i++], &ns);
-	if (!err && ns / NSEC > TTL_MAX)
+	if (!err && ns / NSEC_PER_SEC > TTL_MAX)
 		return corefile_fail(p, &args[0], "it is longer than 68 years; write less");
 	if (err)
 		return err;
-	cache->serve_stale_s = ns / NSEC;
+	cache->serve_stale_s = ns / NSEC_PER_SEC;
 	if (i == n)
 		return 0;
 	if (strcasecmp(args[i].text, "verify") && strcasecmp(args[i].text, "immediate"))
@@ -184,11 +185,11 @@ int corefile_set_servfail(struct corefile_parse *p, const struct corefile_statem
 	uint64_t ns;
 	int err = corefile_value_duration(p, &stmt->args[0], &ns);
 
-	if (!err && ns > SERVFAIL_MAX_S * NSEC)
+	if (!err && ns > SERVFAIL_MAX_S * NSEC_PER_SEC)
 		return corefile_fail(p, &stmt->args[0], "'%s' is longer than 5m; write 0 to 5m",
 				     corefile_show(p, stmt->args[0].text));
 	if (!err)
-		p->block->cache.servfail_s = ns / NSEC;
+		p->block->cache.servfail_s = ns / NSEC_PER_SEC;
 	return err;
 }
 

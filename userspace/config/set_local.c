@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC 1000000000ull
+#include "base/clock.h"
 
 /* ---- hosts ---- */
 
@@ -22,7 +22,7 @@ int corefile_set_hosts(struct corefile_parse *p, const struct corefile_statement
 	*hosts = (struct corefile_hosts){
 		.path = "/etc/hosts",
 		.ttl_s = 3600,
-		.reload_ns = 5 * NSEC,
+		.reload_ns = 5 * NSEC_PER_SEC,
 	};
 	if (!stmt->args_len)
 		return 0;

@@ -7,11 +7,12 @@
 
 #include <string.h>
 
-#define SECOND		  1000000000ull
-#define LEAST_INTERVAL_NS SECOND
-#define MOST_INTERVAL_NS  (86400 * SECOND)
-#define LEAST_TIMEOUT_NS  (SECOND / 100)
-#define MOST_TIMEOUT_NS	  (5 * SECOND) /* an exchange's time */
+#include "base/clock.h"
+
+#define LEAST_INTERVAL_NS NSEC_PER_SEC
+#define MOST_INTERVAL_NS  (86400 * NSEC_PER_SEC)
+#define LEAST_TIMEOUT_NS  (NSEC_PER_SEC / 100)
+#define MOST_TIMEOUT_NS	  (5 * NSEC_PER_SEC) /* an exchange's time */
 
 static bool is_file(const char *text)
 {
@@ -35,8 +36,8 @@ int corefile_set_probe(struct corefile_parse *p, const struct corefile_statement
 
 	p->block->has_probe = true;
 	*probe = (struct corefile_probe){
-		.interval_ns = 30 * SECOND,
-		.timeout_ns = 2 * SECOND,
+		.interval_ns = 30 * NSEC_PER_SEC,
+		.timeout_ns = 2 * NSEC_PER_SEC,
 	};
 	if (stmt->args_len == 1 && is_file(stmt->args[0].text))
 		return corefile_value_text(p, &stmt->args[0], &probe->file);

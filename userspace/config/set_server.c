@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC 1000000000ull
+#include "base/clock.h"
 
 /* ---- bind ---- */
 
@@ -183,17 +183,17 @@ int corefile_set_nxdomain_cut(struct corefile_parse *p, const struct corefile_st
 
 int corefile_set_reload(struct corefile_parse *p, const struct corefile_statement *stmt)
 {
-	struct corefile_reload reload = { true, 30 * NSEC, 15 * NSEC };
+	struct corefile_reload reload = { true, 30 * NSEC_PER_SEC, 15 * NSEC_PER_SEC };
 	int err = 0;
 
 	if (stmt->args_len)
 		err = corefile_value_duration(p, &stmt->args[0], &reload.interval_ns);
-	if (!err && reload.interval_ns && reload.interval_ns < 2 * NSEC)
+	if (!err && reload.interval_ns && reload.interval_ns < 2 * NSEC_PER_SEC)
 		return corefile_fail(p, &stmt->args[0],
 				     "the interval is below 2s; write 2s or more, or 0 for none");
 	if (!err && stmt->args_len > 1)
 		err = corefile_value_duration(p, &stmt->args[1], &reload.jitter_ns);
-	if (!err && stmt->args_len > 1 && reload.jitter_ns && reload.jitter_ns < NSEC)
+	if (!err && stmt->args_len > 1 && reload.jitter_ns && reload.jitter_ns < NSEC_PER_SEC)
 		return corefile_fail(p, &stmt->args[1],
 				     "the jitter is below 1s; write 1s or more, or 0 for none");
 	if (reload.jitter_ns > reload.interval_ns / 2)

@@ -7,15 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "status/status.h"
-
-#define NSEC 1000000000ull
 
 /* Of devices that lost their program, or upstreams, so many are named; the others are counted. */
 #define NAMED_MAX 3
 /* For so long a program that was lost and is back is worth a word. */
-#define LOST_NS (600 * NSEC)
+#define LOST_NS (600 * NSEC_PER_SEC)
 /* The least at which single timeouts are more than the net's own. */
 #define TIMEOUTS_MIN	 3
 #define TIMEOUTS_PERCENT 1
@@ -123,7 +122,7 @@ static void find_agent(const struct status *status, struct problems *problems)
 static void find_config(const struct status *status, struct problems *problems)
 {
 	const struct publish_info *info = &status->info;
-	uint64_t age_ns = (uint64_t)(status->now_s - info->refused_s) * NSEC;
+	uint64_t age_ns = (uint64_t)(status->now_s - info->refused_s) * NSEC_PER_SEC;
 	char read[STATUS_SPAN];
 
 	if (!info->refused_s)

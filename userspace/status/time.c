@@ -5,16 +5,15 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "status/status.h"
-
-#define NSEC 1000000000ull
 
 const char *status__span(uint64_t ns, char *text)
 {
-	unsigned long long s = ns / NSEC;
+	unsigned long long s = ns / NSEC_PER_SEC;
 
 	if (s < 10)
-		snprintf(text, STATUS_SPAN, "%.*f s", ns < NSEC ? 2 : 1, (double)ns / 1e9);
+		snprintf(text, STATUS_SPAN, "%.*f s", ns < NSEC_PER_SEC ? 2 : 1, (double)ns / 1e9);
 	else if (s < 120)
 		snprintf(text, STATUS_SPAN, "%llu s", s);
 	else if (s < 7200)
@@ -42,6 +41,6 @@ const char *status__clock(const struct status *status, int64_t at_s, char *text)
 
 const char *status__when(const struct status *status, uint64_t at_ns, char *text)
 {
-	return status__clock(status, status->now_s - (int64_t)((status->now_ns - at_ns) / NSEC),
-			     text);
+	return status__clock(
+		status, status->now_s - (int64_t)((status->now_ns - at_ns) / NSEC_PER_SEC), text);
 }
