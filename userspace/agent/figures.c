@@ -60,12 +60,6 @@ static void take_rcodes(struct figures *figures, const struct rcodes *now)
 
 static json_t *rcodes_json(struct figures *figures)
 {
-	static const char *const names[RCODE_COUNT] = {
-#define X(number, text) [RCODE_##number] = text,
-		RCODES(X)
-#undef X
-			[RCODE_OTHER] = "other",
-	};
 	struct rcodes now = { .at_ns = loop__now(figures->config.loop) };
 	json_t *list = json_array();
 	double s;
@@ -79,7 +73,7 @@ static json_t *rcodes_json(struct figures *figures)
 
 		if (now.n[i])
 			json_array_append_new(
-				list, json_pack("{ss sI so}", "rcode", names[i], "total",
+				list, json_pack("{ss sI so}", "rcode", rcode_names[i], "total",
 						(json_int_t)now.n[i], "per_s",
 						s > 0 ? json_real((double)n / s) : json_null()));
 	}

@@ -11,7 +11,6 @@
 
 enum top_view { TOP_NAMES, TOP_NX, TOP_CLIENTS, TOP_SLOW, TOP_TIMEOUTS, TOP_UPSTREAMS, TOP_VIEWS };
 extern const char *const top_views[TOP_VIEWS];
-extern const char *const top_rcodes[RCODE_COUNT];
 
 struct top_options {
 	uint32_t rows, interval_s;

@@ -110,7 +110,7 @@ static json_t *rcodes_json(const struct top *top)
 
 	for (int i = 0; i < RCODE_COUNT; i++) {
 		if (i == RCODE_0 || i == RCODE_2 || i == RCODE_3 || top->tally->rcodes[i] > 0)
-			json_object_set_new(rcodes, top_rcodes[i],
+			json_object_set_new(rcodes, rcode_names[i],
 					    json_real(top->tally->rcodes[i]));
 	}
 	return rcodes;

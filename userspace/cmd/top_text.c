@@ -19,13 +19,6 @@ const char *const top_views[TOP_VIEWS] = {
 	"names", "nx", "clients", "slow", "timeouts", "upstreams"
 };
 
-const char *const top_rcodes[RCODE_COUNT] = {
-#define X(number, text) [RCODE_##number] = text,
-	RCODES(X)
-#undef X
-		[RCODE_OTHER] = "other",
-};
-
 static const enum traffic_list list_of[] = {
 	[TOP_NAMES] = TRAFFIC_NAMES,	   [TOP_NX] = TRAFFIC_NX,
 	[TOP_CLIENTS] = TRAFFIC_CLIENTS,   [TOP_SLOW] = TRAFFIC_SLOW,
@@ -65,7 +58,7 @@ static void add_rcodes(const struct top *top, char *line, size_t size)
 
 		if (always || top->tally->rcodes[i] > 0)
 			snprintf(line + strlen(line), size - strlen(line), " %s %.1f%%",
-				 top_rcodes[i], per_cent(top->tally->rcodes[i], sum));
+				 rcode_names[i], per_cent(top->tally->rcodes[i], sum));
 	}
 }
 

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #include "dns/rcode.h"
 
-const char *const rcode_text[RCODE_COUNT] = {
+const char *const rcode_names[RCODE_COUNT] = {
+#define X(number, text) [RCODE_##number] = text,
+	RCODES(X)
+#undef X
+		[RCODE_OTHER] = "other",
+};
+
+const char *const rcode_labels[RCODE_COUNT] = {
 #define X(number, text) [RCODE_##number] = "rcode=\"" text "\"",
 	RCODES(X)
 #undef X

@@ -38,6 +38,7 @@ _Static_assert(RCODE_COUNT <= 1 << RCODE_BITS, "rcodes");
 
 enum rcode rcode__of(uint16_t rcode);
 
-extern const char *const rcode_text[RCODE_COUNT]; /* "NOERROR", ..., "other" */
+extern const char *const rcode_names[RCODE_COUNT];  /* "NOERROR", ..., "other" */
+extern const char *const rcode_labels[RCODE_COUNT]; /* of metrics: rcode="NOERROR" */
 
 #endif /* NODENS_RCODE_H */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dns/rcode.h"
 #include "dns/rrtype.h"
 
 static const struct {
@@ -29,11 +30,6 @@ static const struct {
 	{ 65, "HTTPS" },      { 99, "SPF" },   { 108, "EUI48" },     { 109, "EUI64" },
 	{ 249, "TKEY" },      { 250, "TSIG" }, { 251, "IXFR" },	     { 252, "AXFR" },
 	{ 255, "ANY" },	      { 256, "URI" },  { 257, "CAA" },	     { 32769, "DLV" },
-};
-
-static const char *const rcodes[] = {
-	"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",  "REFUSED",
-	"YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE",
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -70,10 +66,8 @@ int rrtype__parse(const char *text, uint16_t *type)
 
 const char *rcode__text(uint16_t rcode, char text[RRTYPE_TEXT])
 {
-	if (rcode < ARRAY_SIZE(rcodes))
-		return rcodes[rcode];
-	if (rcode == 16) /* RFC 6891, 9 */
-		return "BADVERS";
+	if (rcode__of(rcode) != RCODE_OTHER)
+		return rcode_names[rcode__of(rcode)];
 	snprintf(text, RRTYPE_TEXT, "RCODE%u", rcode);
 	return text;
 }

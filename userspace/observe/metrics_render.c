@@ -109,7 +109,7 @@ static void render_responses(struct metrics_page *page, const struct series *ser
 
 			if (!n)
 				continue;
-			snprintf(extra, sizeof(extra), "%s%s", rcode_text[rcode],
+			snprintf(extra, sizeof(extra), "%s%s", rcode_labels[rcode],
 				 plugin_text[plugin]);
 			metrics_page__u64(page, "coredns_dns_responses_total", "", series->labels,
 					  extra, n);

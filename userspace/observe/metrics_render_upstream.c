@@ -50,7 +50,7 @@ static void one_responses(struct metrics_page *page, const char *name, const cha
 		uint64_t n = time_count(&up->answered[rcode]);
 
 		if (n)
-			metrics_page__u64(page, name, "", labels, rcode_text[rcode], n);
+			metrics_page__u64(page, name, "", labels, rcode_labels[rcode], n);
 	}
 }
 
@@ -60,7 +60,7 @@ static void one_duration(struct metrics_page *page, const char *name, const char
 	char with_rcode[LABELS_MAX + 64];
 
 	for (int rcode = 0; rcode < RCODE_COUNT; rcode++) {
-		snprintf(with_rcode, sizeof(with_rcode), "%s,%s", labels, rcode_text[rcode]);
+		snprintf(with_rcode, sizeof(with_rcode), "%s,%s", labels, rcode_labels[rcode]);
 		metrics_render_time(page, name, with_rcode, &up->answered[rcode]);
 	}
 }
