@@ -244,14 +244,12 @@ static void print_rates(const struct status *status, unsigned int columns)
 
 /* ---- upstreams ---- */
 
-static const char *const protos[] = { "udp", "tcp", "tls" };
-
 static int upstream_name(const struct publish_upstream *up, char *text, size_t size)
 {
 	char to[sizeof(up->to)];
 
 	return snprintf(text, size, "%s %s", text__printable(to, sizeof(to), up->to),
-			protos[up->proto <= PUBLISH_TLS ? up->proto : 0]);
+			publish__proto(up));
 }
 
 static void upstream_state(const struct status *status, const struct publish_upstream *up,

@@ -82,8 +82,6 @@ static json_t *list_json(const struct top *top, enum traffic_list list)
 
 static json_t *upstreams_json(const struct top *top)
 {
-	static const char *const states[] = { "", "unheard", "up", "down" };
-	static const char *const protos[] = { "udp", "tcp", "tls" };
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < top->traffic->n_upstreams; i++) {
@@ -93,13 +91,13 @@ static json_t *upstreams_json(const struct top *top)
 		if (!up || up->row.state > PUBLISH_DOWN || up->row.proto > PUBLISH_TLS)
 			continue;
 		json_array_append_new(
-			rows,
-			json_pack("{ss ss ss sf sf sf sI sI}", "to",
-				  text__printable(to, sizeof(to), up->row.to), "proto",
-				  protos[up->row.proto], "state", states[up->row.state], "qps",
-				  up->queries, "timeouts", up->timeouts, "failures", up->failures,
-				  "rtt_p50_us", (json_int_t)(up->row.rtt_p50_ns / 1000),
-				  "rtt_p99_us", (json_int_t)(up->row.rtt_p99_ns / 1000)));
+			rows, json_pack("{ss ss ss sf sf sf sI sI}", "to",
+					text__printable(to, sizeof(to), up->row.to), "proto",
+					publish__proto(&up->row), "state",
+					publish_upstream_states[up->row.state], "qps", up->queries,
+					"timeouts", up->timeouts, "failures", up->failures,
+					"rtt_p50_us", (json_int_t)(up->row.rtt_p50_ns / 1000),
+					"rtt_p99_us", (json_int_t)(up->row.rtt_p99_ns / 1000)));
 	}
 	return rows;
 }

@@ -125,12 +125,11 @@ static void top_client(const struct top *top, const struct traffic_name *name, c
 
 static const char *upstream_text(const struct top *top, uint16_t number, char *out, size_t size)
 {
-	static const char *const protos[] = { "udp", "tcp", "tls" };
 	const struct traffic_upstream *up = traffic__upstream(top->traffic, number);
 	char to[sizeof(up->row.to)];
 
 	snprintf(out, size, "%s%s%s", up ? text__printable(to, sizeof(to), up->row.to) : "-",
-		 up ? " " : "", up && up->row.proto <= PUBLISH_TLS ? protos[up->row.proto] : "");
+		 up ? " " : "", up ? publish__proto(&up->row) : "");
 	return out;
 }
 
@@ -261,20 +260,21 @@ static void ms(uint64_t ns, char text[16])
 
 static void print_upstreams(const struct top *top, top_line *print, void *ctx)
 {
-	static const char *const states[] = { "", "unheard", "up", "DOWN" };
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < top->traffic->n_upstreams && n < top->rows; i++) {
 		const struct traffic_upstream *up = traffic__upstream(top->traffic, i + 1);
 		char line[LINE_MAX_OCTETS], name[96], p50[16], p99[16], zones[256];
+		bool down = up && up->row.state == PUBLISH_DOWN;
 
 		if (!up || up->row.state > PUBLISH_DOWN)
 			continue;
 		ms(up->row.rtt_p50_ns, p50);
 		ms(up->row.rtt_p99_ns, p99);
 		snprintf(line, sizeof(line), "%-28s %-8s %8.1f %8s %8s %9.1f %8.1f  %s",
-			 upstream_text(top, i + 1, name, sizeof(name)), states[up->row.state],
-			 up->queries, p50, p99, up->timeouts, up->failures,
+			 upstream_text(top, i + 1, name, sizeof(name)),
+			 down ? "DOWN" : publish_upstream_states[up->row.state], up->queries, p50,
+			 p99, up->timeouts, up->failures,
 			 text__printable(zones, sizeof(zones), up->row.zones));
 		print_cut(top, line, print, ctx);
 		n++;

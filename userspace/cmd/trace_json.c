@@ -89,7 +89,6 @@ static void set_message(json_t *json, const struct watch_event *event)
 static void set_agent(const struct trace_print *print, json_t *json,
 		      const struct watch_event *event)
 {
-	static const char *const protos[] = { "udp", "tcp", "tls" };
 	struct publish_upstream up;
 	char to[sizeof(up.to)];
 
@@ -100,8 +99,7 @@ static void set_agent(const struct trace_print *print, json_t *json,
 	if (!trace_who__upstream(print->who, event->upstream, &up))
 		return;
 	json_object_set_new(json, "upstream", json_string(text__printable(to, sizeof(to), up.to)));
-	json_object_set_new(json, "proto",
-			    json_string(protos[up.proto <= PUBLISH_TLS ? up.proto : 0]));
+	json_object_set_new(json, "proto", json_string(publish__proto(&up)));
 }
 
 void trace_json__event(const struct trace_print *print, const struct watch_event *event,

@@ -123,6 +123,11 @@ struct publish_upstream {
 	uint64_t base_ns, base_queries, base_timeouts, base_failures; /* some ten seconds ago */
 };
 
+/* By enum publish_upstream_state. */
+extern const char *const publish_upstream_states[PUBLISH_DOWN + 1];
+/* "udp", "tcp", "tls". */
+const char *publish__proto(const struct publish_upstream *up);
+
 _Static_assert(sizeof(struct publish_info) % 8 == 0, "rows are of words");
 _Static_assert(sizeof(struct publish_device) % 8 == 0, "rows are of words");
 _Static_assert(sizeof(struct publish_upstream) % 8 == 0, "rows are of words");

@@ -99,8 +99,6 @@ static json_t *rtt_json(uint64_t ns)
 
 static json_t *upstreams_json(const struct status *status)
 {
-	static const char *const states[] = { "", "unheard", "up", "down" };
-	static const char *const protos[] = { "udp", "tcp", "tls" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < status->n_upstreams; i++) {
@@ -112,11 +110,12 @@ static json_t *upstreams_json(const struct status *status)
 		json_array_append_new(
 			list,
 			json_pack("{so ss so ss so so s{so so} sf sI sI sI}", "to", text(up->to),
-				  "proto", protos[up->proto], "zones", zones_json(up->zones),
-				  "state", states[up->state], "for_s", age(status, up->since_ns),
-				  "reason", up->reason[0] ? text(up->reason) : json_null(),
-				  "rtt_us", "p50", rtt_json(up->rtt_p50_ns), "p99",
-				  rtt_json(up->rtt_p99_ns), "queries_per_s",
+				  "proto", publish__proto(up), "zones", zones_json(up->zones),
+				  "state", publish_upstream_states[up->state], "for_s",
+				  age(status, up->since_ns), "reason",
+				  up->reason[0] ? text(up->reason) : json_null(), "rtt_us", "p50",
+				  rtt_json(up->rtt_p50_ns), "p99", rtt_json(up->rtt_p99_ns),
+				  "queries_per_s",
 				  s > 0 ? (double)(up->queries - up->base_queries) / s : 0.0,
 				  "queries", (json_int_t)up->queries, "timeouts",
 				  (json_int_t)up->timeouts, "failures", (json_int_t)up->failures));

@@ -237,7 +237,6 @@ static bool times_out(const struct publish_upstream *upstream)
 
 static void find_upstreams(const struct status *status, struct problems *problems)
 {
-	static const char *const protos[] = { "udp", "tcp", "tls" };
 	char span[STATUS_SPAN];
 
 	for (size_t i = 0; i < status->n_upstreams; i++) {
@@ -258,8 +257,7 @@ static void find_upstreams(const struct status *status, struct problems *problem
 			    "time (%s)",
 			    up->to, (unsigned long long)(up->timeouts - up->base_timeouts),
 			    (unsigned long long)(up->queries - up->base_queries),
-			    status__span(status->now_ns - up->base_ns, span),
-			    protos[up->proto <= PUBLISH_TLS ? up->proto : 0]);
+			    status__span(status->now_ns - up->base_ns, span), publish__proto(up));
 	}
 }
 
