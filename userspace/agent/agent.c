@@ -362,8 +362,7 @@ static void close_parts(struct agent *agent, bool detach, bool unpins)
 		generation_close(agent->gen);
 		agent->gen = older;
 	}
-	events_close(agent->events);
-	agent->events = NULL;
+	agent_close_events(agent);
 	agent_close_observe(agent);
 	pods__close(agent->pods);
 	sockets_close(agent->sockets);

@@ -38,6 +38,7 @@ struct agent {
 	struct datapath *datapath;  /* NULL: userspace only */
 	struct error no_path;	    /* why there is no datapath */
 	char publish_dir[PATH_MAX]; /* where others read of this agent; "": nowhere */
+	char watch_dir[PATH_MAX];   /* where its socket for who looks on lies; "": there is none */
 	struct counters_map counters;
 	struct publish *publish;
 	struct device_board *board;
@@ -66,6 +67,7 @@ int agent_open_pods(struct agent *agent);
 int agent_open_observe(struct agent *agent); /* metrics and figures, too */
 void agent_close_observe(struct agent *agent);
 int agent_open_events(struct agent *agent);
+void agent_close_events(struct agent *agent);
 /* Takes @cf over, on failure as well; at work from now on. */
 int agent_open_generation(struct agent *agent, struct corefile *cf, const struct plan *plan);
 /* Takes @watch over, on failure as well. */

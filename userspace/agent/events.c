@@ -10,11 +10,24 @@
 
 #include "base/log.h"
 #include "watch/note.h"
+#include "watch/viewers.h"
 
 struct events {
 	struct events_config config;
-	struct note *note;
+	struct note *note; /* one of the two, the other NULL */
+	struct viewers *viewers;
 };
+
+static int open_viewers(struct events *events, struct error *err)
+{
+	const char *path = events->config.socket;
+	int ret = viewers__open(events->config.loop, path, &events->viewers);
+
+	return ret ? error__set(err, ret,
+				"nobody can look at single queries (nodens trace): %s: %s", path,
+				strerror(-ret))
+		   : 0;
+}
 
 int events_open(const struct events_config *config, struct events **out)
 {
@@ -24,13 +37,15 @@ int events_open(const struct events_config *config, struct events **out)
 
 	if (events) {
 		events->config = *config;
-		ret = note__open(config->datapath, &events->note, &err);
+		ret = config->datapath ? note__open(config->datapath, &events->note, &err)
+				       : open_viewers(events, &err);
 	}
 	if (ret) {
 		log_error("%s", err.text);
 		events_close(events);
 		return ret;
 	}
+	events->config.socket = NULL; /* the caller's */
 	*out = events;
 	return 0;
 }
@@ -40,19 +55,25 @@ void events_close(struct events *events)
 	if (!events)
 		return;
 	note__close(events->note);
+	viewers__close(events->viewers);
 	free(events);
 }
 
 void events_ignore(struct events *events, const struct session *own)
 {
-	if (events)
+	if (events && events->note)
 		note__ignore(events->note, own);
 }
 
 void events_second(struct events *events)
 {
-	if (events)
+	if (events && events->note)
 		session__sweep(events->config.datapath);
+}
+
+static bool wanted(const struct events *events)
+{
+	return events && (note__wanted(events->note) || viewers__wanted(events->viewers));
 }
 
 static void send_note(struct events *events, const struct client *client, struct note_event *event)
@@ -63,8 +84,11 @@ static void send_note(struct events *events, const struct client *client, struct
 	event->about.outcome = client->tcp ? NODENS_CTR_TCP : NODENS_CTR_MISS;
 	if (client->tcp)
 		event->about.flags |= NODENS_EVENT_TCP;
-	/* what a full ring has lost is counted there */
-	note__send(events->note, event);
+	/* what a full ring or socket has lost is counted there */
+	if (events->note)
+		note__send(events->note, event);
+	else
+		viewers__send(events->viewers, event);
 }
 
 /* Whose answer it is. */
@@ -74,6 +98,8 @@ static uint8_t flags_of(const struct resolver_event *event)
 
 	if (event->stale)
 		flags |= NODENS_EVENT_STALE;
+	if (event->nx_below)
+		flags |= NODENS_EVENT_NX_BELOW;
 	if (event->plugin == PLUGIN_CACHE)
 		flags |= NODENS_EVENT_CACHED;
 	else if (event->plugin != PLUGIN_NONE && (!event->asked || !event->asked->upstream))
@@ -89,7 +115,7 @@ void events_replied(struct events *events, const struct resolver_event *event)
 	uint8_t query[DNS_MIN_UDP];
 	int row = -1;
 
-	if (!events || !note__wanted(events->note))
+	if (!wanted(events))
 		return;
 	if (!note.msg) {
 		note.len = dns_query__rebuild(event->query, query);
@@ -110,6 +136,6 @@ void events_refused(struct events *events, const struct client *client, const ui
 {
 	struct note_event note = { .msg = reply, .len = size };
 
-	if (events && note__wanted(events->note))
+	if (wanted(events))
 		send_note(events, client, &note);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What the agent does with queries, for those who look on with a session (watch/note.h).
+ * What the agent does with queries, for those who look on with a session: into the programs' rings
+ * (watch/note.h), or by a socket of its own where there are none (watch/viewers.h).
  *
  * Contract: each client's query that reached the agent is one event when it is over. Its own
  * queries, probes and refreshes among them, are none. Without a session a query costs one load.
@@ -9,12 +10,15 @@
 #ifndef NODENS_EVENTS_H
 #define NODENS_EVENTS_H
 
+#include "base/loop.h"
 #include "datapath/datapath.h"
 #include "resolver/resolver.h"
 #include "watch/session.h"
 
 struct events_config {
-	struct datapath *datapath;
+	struct loop *loop;
+	struct datapath *datapath;				    /* NULL: there are no rings */
+	const char *socket;					    /* then, where it is to lie */
 	uint32_t (*device)(void *ctx, const struct sockaddr *peer); /* 0: not known */
 	int (*row)(void *ctx, const struct upstream *upstream);	    /* as publish_upstream_row() */
 	void *ctx;

@@ -4,7 +4,10 @@
  * agent_priv.h.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/userspace_only.h"
 #include "agent_priv.h"
@@ -245,15 +248,26 @@ static void on_own_session(void *ctx, const struct session *session)
 	events_ignore(((struct agent *)ctx)->events, session);
 }
 
-int agent_open_events(struct agent *agent)
+/* Where the programs' rings are not to be had. What goes wrong is logged, and no reason to end. */
+static int open_viewers(struct agent *agent, struct events_config *config)
 {
-	struct events_config events = {
-		.datapath = agent->datapath,
-		.device = agent_device_of,
-		.row = row_of,
-		.ctx = agent,
-	};
-	struct hit_log_config hits = {
+	char path[PATH_MAX + sizeof(PUBLISH_WATCH) + 1];
+	int ret = publish__run_dir(agent->watch_dir, true);
+
+	if (ret) {
+		log_warn("nobody can look at single queries (nodens trace): %s: %s",
+			 agent->watch_dir, strerror(-ret));
+		agent->watch_dir[0] = '\0';
+		return 0;
+	}
+	snprintf(path, sizeof(path), "%s/" PUBLISH_WATCH, agent->watch_dir);
+	config->socket = path;
+	return events_open(config, &agent->events);
+}
+
+static int open_hit_log(struct agent *agent)
+{
+	const struct hit_log_config config = {
 		.loop = &agent->loop,
 		.datapath = agent->datapath,
 		.stats = agent->counters.stats,
@@ -261,20 +275,41 @@ int agent_open_events(struct agent *agent)
 		.session = on_own_session,
 		.ctx = agent,
 	};
-	int ret = 0;
+	int ret = agent->datapath ? hit_log_open(&config, &agent->hit_log) : 0;
 
-	if (!agent->datapath)
-		return 0;
-	if (datapath__features(agent->datapath)->sessions)
-		ret = events_open(&events, &agent->events);
-	/* a kernel that refuses its program: what the agent does nobody sees, the rest is as ever
-	 */
-	if (ret != -ENOMEM) {
-		ret = hit_log_open(&hits, &agent->hit_log);
-		if (ret)
-			log_error("out of memory");
-	}
+	if (ret)
+		log_error("out of memory");
 	return ret;
+}
+
+int agent_open_events(struct agent *agent)
+{
+	struct events_config config = {
+		.loop = &agent->loop,
+		.device = agent_device_of,
+		.row = row_of,
+		.ctx = agent,
+	};
+	int ret;
+
+	if (agent->datapath && datapath__features(agent->datapath)->sessions) {
+		config.datapath = agent->datapath;
+		ret = events_open(&config, &agent->events);
+	} else {
+		ret = open_viewers(agent, &config);
+	}
+	/* what the agent does nobody sees then, the rest is as ever */
+	return ret == -ENOMEM ? ret : open_hit_log(agent);
+}
+
+void agent_close_events(struct agent *agent)
+{
+	events_close(agent->events);
+	agent->events = NULL;
+	/* stays where there are tables in it */
+	if (agent->watch_dir[0])
+		rmdir(agent->watch_dir);
+	agent->watch_dir[0] = '\0';
 }
 
 /* ---- the configuration at work ---- */

@@ -23,6 +23,8 @@
 #define PUBLISH_DEVICES	  "nodens_devices" /* as many as there are, and some that are empty */
 #define PUBLISH_UPSTREAMS "nodens_upstrms" /* the same */
 #define PUBLISH_STANDBY	  "nodens_standby" /* in the run directory: one info row */
+/* In the run directory, where the kernel has no rings: the agent's socket for who looks on. */
+#define PUBLISH_WATCH "watch"
 
 /* ---- the agent ---- */
 
@@ -139,7 +141,7 @@ _Static_assert(sizeof(struct publish_upstream) % 8 == 0, "rows are of words");
  * and of the agent's mount namespace. @make: it is made, for root alone. -errno.
  */
 int publish__run_dir(char dir[PATH_MAX], bool make);
-/* What an agent that was killed left there. Returns how many tables, or -errno. */
+/* What an agent that was killed left there. Returns how many tables and sockets, or -errno. */
 int publish__remove_stale(void);
 
 #endif /* NODENS_RECORDS_H */

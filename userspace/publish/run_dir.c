@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "publish/records.h"
@@ -56,6 +59,24 @@ int publish__run_dir(char dir[PATH_MAX], bool make)
 	return first;
 }
 
+/* A socket that nobody listens at. */
+static bool is_stale_socket(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	bool stale;
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return false;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	stale = fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+		errno == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return stale;
+}
+
 int publish__remove_stale(void)
 {
 	static const char *const names[] = { PUBLISH_INFO, PUBLISH_DEVICES, PUBLISH_UPSTREAMS,
@@ -73,6 +94,9 @@ int publish__remove_stale(void)
 			n += !unlink(path);
 		table__close(&table);
 	}
+	if (!ret && snprintf(path, sizeof(path), "%s/" PUBLISH_WATCH, dir) < (int)sizeof(path) &&
+	    is_stale_socket(path))
+		n += !unlink(path);
 	if (!ret)
 		rmdir(dir);
 	return ret == -ENOENT ? 0 : ret ? ret : n;

@@ -59,8 +59,10 @@ static bool reply_cached(struct resolver *resolver, struct resolver_event *event
 	if (!store || sb->config->apart)
 		return false;
 	answer = store__get(store, &q->qname, q->qtype, q->key_flags, now, &ttl_s);
-	if (!answer && !(q->key_flags & NODENS_KEY_AGENT))
+	if (!answer && !(q->key_flags & NODENS_KEY_AGENT)) {
 		answer = store__get_nx_below(store, &q->qname, q->key_flags, now, &ttl_s);
+		event->nx_below = answer;
+	}
 	if (!answer) {
 		answer = stale_find(resolver, sb, q, now);
 		event->stale = answer;

@@ -36,6 +36,7 @@ struct resolver_event {
 	bool hit;
 	int kind; /* NODENS_POSITIVE, NODENS_NEGATIVE: of a hit */
 	bool stale;
+	bool nx_below;	   /* a hit: NXDOMAIN by an entry for a name above (RFC 8020) */
 	const char *error; /* NULL, or why it is SERVFAIL */
 	const struct ede *ede;
 	const struct upstream_asked *asked; /* NULL, or who else was asked for it */

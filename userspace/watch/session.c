@@ -18,10 +18,12 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "session_priv.h"
 
 #define LEASE_NS (SESSION_LEASE_MS * 1000000ull)
 
 struct session {
+	struct session_socket *socket; /* or else: */
 	struct datapath_sessions maps;
 	struct nodens_session *all; /* mapped */
 	struct nodens_session *mine;
@@ -201,6 +203,42 @@ out:
 	return error__set(err, ret, "cannot look at single packets: %s", refusal(ret));
 }
 
+static const char *agent_refusal(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return "the agent that would tell of them is not there";
+	case -ETIMEDOUT:
+		return "the agent, which would tell of them, does not answer";
+	case -EPROTO:
+		return "the agent is of another version: ask the nodens of that version, in its "
+		       "container";
+	case -EPERM:
+	case -EACCES:
+		return "no permission: run as root";
+	}
+	return refusal(error);
+}
+
+int session__connect(const char *path, const struct nodens_filter *filter,
+		     void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
+		     struct session **out, struct error *err)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int ret = -ENOMEM;
+
+	if (session)
+		ret = session_socket_open(path, filter, event, ctx, &session->socket);
+	if (!ret) {
+		session->ring_fd = -1;
+		*out = session;
+		return 0;
+	}
+	free(session);
+	return error__set(err, ret, "cannot look at single packets: %s", agent_refusal(ret));
+}
+
 static bool is_mine(const struct session *session)
 {
 	return session->mine &&
@@ -217,6 +255,7 @@ void session__close(struct session *session)
 		session->mine->owner = 0;
 		__atomic_store_n(&session->mine->until_ns, 0, __ATOMIC_RELEASE);
 	}
+	session_socket_close(session->socket);
 	ring_buffer__free(session->ring);
 	if (session->ring_fd >= 0)
 		close(session->ring_fd);
@@ -227,6 +266,8 @@ void session__close(struct session *session)
 
 bool session__renew(struct session *session)
 {
+	if (session->socket)
+		return session_socket_open_still(session->socket);
 	if (!is_mine(session))
 		return false;
 	__atomic_store_n(&session->mine->until_ns, clock_now() + LEASE_NS, __ATOMIC_RELEASE);
@@ -237,6 +278,8 @@ bool session__renew(struct session *session)
 
 void session__set_one_in(struct session *session, uint32_t one_in)
 {
+	if (session->socket)
+		session_socket_set_one_in(session->socket, one_in);
 	if (!is_mine(session))
 		return;
 	__atomic_store_n(&session->mine->filter.one_in, one_in, __ATOMIC_RELEASE);
@@ -248,6 +291,8 @@ int session__read(struct session *session, unsigned int max)
 {
 	int ret;
 
+	if (session->socket)
+		return session_socket_read(session->socket, max);
 	session->left = max;
 	ret = ring_buffer__consume(session->ring);
 	return ret == -ECANCELED ? (int)max : ret;
@@ -261,8 +306,13 @@ unsigned int session__number(const struct session *session)
 int session__seen(const struct session *session, struct nodens_seen *seen)
 {
 	int cpus = libbpf_num_possible_cpus(), ret = -ENOMEM;
-	struct nodens_seen *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
+	struct nodens_seen *each;
 
+	if (session->socket) {
+		session_socket_seen(session->socket, seen);
+		return 0;
+	}
+	each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
 	if (!each)
 		return ret;
 	*seen = (struct nodens_seen){};

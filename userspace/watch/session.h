@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A viewer's session: single packets out of the programs, as headers/nodens_sessions.h has it.
+ * A viewer's session: single packets out of the programs, as headers/nodens_sessions.h has it; or
+ * without those (before Linux 5.8, or without the kernel path) what the agent says of the queries
+ * that it had (viewers.h), which are events of the same form.
  *
  * Contract: not for threads; at most NODENS_SESSIONS at once on a node, of whatever processes.
  * While it is open session__renew() is to be called, from a signal handler if need be, at least
- * every SESSION_RENEW_MS: a session whose viewer was killed or stopped ends by itself within
- * SESSION_LEASE_MS. Without ring buffers (before Linux 5.8) there are none.
+ * every SESSION_RENEW_MS: one of the programs' whose viewer was killed or stopped ends by itself
+ * within SESSION_LEASE_MS. One of the agent's lasts as long as its viewer and the agent do.
  */
 #ifndef NODENS_SESSION_H
 #define NODENS_SESSION_H
@@ -37,11 +39,18 @@ struct nodens_filter session__any(void);
 int session__open(const struct datapath *dp, const struct nodens_filter *filter,
 		  void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
 		  struct session **out, struct error *err);
+/*
+ * Of the agent that has its socket at @path: NODENS_EVENT_AGENT alone. -ENOENT, -ECONNREFUSED:
+ * there is no agent; -ETIMEDOUT: it does not answer; -EUSERS; -EPERM; ...
+ */
+int session__connect(const char *path, const struct nodens_filter *filter,
+		     void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
+		     struct session **out, struct error *err);
 void session__close(struct session *session); /* NULL: nothing */
 
 /*
- * Async-signal-safe. False: the session had run out and is somebody else's by now. Whether the maps
- * are still those of the programs it does not find out.
+ * Async-signal-safe. False: the session had run out and is somebody else's by now, or its agent has
+ * ended. Whether the maps are still those of the programs it does not find out.
  */
 bool session__renew(struct session *session);
 
@@ -51,7 +60,7 @@ void session__set_one_in(struct session *session, uint32_t one_in);
 /* All records that are there, at most @max (0: no limit). How many, or -errno. */
 int session__read(struct session *session, unsigned int max);
 
-/* Its place in nodens_sessions, below NODENS_SESSIONS. */
+/* Its place in nodens_sessions, below NODENS_SESSIONS; of the programs' alone. */
 unsigned int session__number(const struct session *session);
 /* What it had so far, all CPUs. 0 or -errno. */
 int session__seen(const struct session *session, struct nodens_seen *seen);
