@@ -72,7 +72,7 @@ static unsigned int seconds_of(const char *text)
 	return n <= FOR_MAX_S ? n : 0;
 }
 
-/* @traffic NULL: for the agent's own figures. An exit status, said, or -1. */
+/* An exit status, said, or -1. */
 static int watch(struct traffic *traffic, unsigned int seconds)
 {
 	uint64_t end_ns = clock_now() + seconds * NSEC_PER_SEC;
@@ -81,20 +81,18 @@ static int watch(struct traffic *traffic, unsigned int seconds)
 
 	while (!ended && clock_now() < end_ns && ret < 0) {
 		poll(NULL, 0, SESSION_READ_MS);
-		if (!traffic)
-			continue;
 		traffic__turn(traffic);
 		if (clock_now() < interval_ns)
 			continue;
 		ret = traffic__interval(traffic);
 		interval_ns = clock_now() + NSEC_PER_SEC;
 	}
-	return ret < 0 && traffic ? traffic__interval(traffic) : ret;
+	return ret < 0 ? traffic__interval(traffic) : ret;
 }
 
 /* What was watched, and how well. */
 struct watched {
-	struct traffic *traffic; /* NULL: there is no kernel path */
+	struct traffic *traffic;
 	const struct status *before;
 	const char *not_seen; /* why, or NULL */
 	bool restarted;	      /* the agent */
@@ -105,7 +103,7 @@ static double bound(const struct watched *watched, enum traffic_list list)
 {
 	const struct traffic *traffic = watched->traffic;
 
-	if (!traffic || traffic->all.rates.seconds <= 0)
+	if (traffic->all.rates.seconds <= 0)
 		return 0;
 	return (double)heavy__bound(traffic->all.lists[list]) / traffic->all.rates.seconds;
 }
@@ -122,8 +120,7 @@ static json_t *left_out_json(const struct report *report)
 
 static void print_json(const struct report *report, const struct watched *watched)
 {
-	static const struct tally nothing;
-	const struct tally *all = watched->traffic ? &watched->traffic->all : &nothing;
+	const struct tally *all = &watched->traffic->all;
 	json_t *findings = json_array();
 	char node[64];
 
@@ -157,14 +154,14 @@ static void print_limits(const struct report *report, const struct watched *watc
 		printf("Of %s there are %zu more; the %d worst are listed.\n",
 		       report->left_out[i].code, report->left_out[i].n, REPORT_PER_CODE);
 	if (watched->not_seen)
-		printf("Names and pods were not seen: %s\n", watched->not_seen);
-	if (traffic && traffic->all.gap_ns)
+		printf("Not all names and pods were seen: %s\n", watched->not_seen);
+	if (traffic->all.gap_ns)
 		printf("Of %.1f s names and pods were not seen for %.1f s: their numbers are too "
 		       "low.\n",
 		       traffic->all.rates.seconds, (double)traffic->all.gap_ns / 1e9);
 	if (watched->restarted)
 		puts("The agent was started anew meanwhile: evictions were not counted.");
-	if (traffic && traffic->all.lost)
+	if (traffic->all.lost)
 		printf("%llu events were lost: numbers of names and pods are too low.\n",
 		       (unsigned long long)traffic->all.lost);
 	if (names > 0)
@@ -186,14 +183,9 @@ static void print_text(const struct report *report, const struct watched *watche
 		       finding->text, finding->fix);
 	}
 	if (!report->n)
-		puts(watched->not_seen ? "nothing to report of upstreams and the cache's size"
+		puts(watched->not_seen ? "nothing to report of what was seen"
 				       : "nothing to report");
 	print_limits(report, watched);
-}
-
-static const char *why_not_seen(const struct traffic *traffic)
-{
-	return traffic ? traffic->no_session : "the agent has no kernel path";
 }
 
 /* What there is to say of the time that is over; the exit status. */
@@ -203,7 +195,7 @@ static int say(const struct report_options *opts, struct traffic *traffic,
 	struct watched watched = {
 		.traffic = traffic,
 		.before = before,
-		.not_seen = why_not_seen(traffic),
+		.not_seen = traffic->no_session,
 		.restarted = after && after->info.started_ns &&
 			     after->info.started_ns != before->info.started_ns,
 	};
@@ -231,7 +223,7 @@ static int look(const struct report_options *opts, unsigned int seconds, struct 
 		struct status *after)
 {
 	struct traffic *traffic = NULL;
-	int ret = before->has_maps ? traffic__open(&opts->traffic, "report", &traffic) : -1, said;
+	int ret = traffic__open(&opts->traffic, "report", &traffic), said;
 
 	if (ret < 0)
 		ret = watch(traffic, seconds);

@@ -34,8 +34,7 @@ struct report {
 };
 
 /*
- * @traffic NULL: nothing is known of it. Between the two readings lies the time that was watched;
- * @after NULL: there was none at its end.
+ * Between the two readings lies the time that was watched; @after NULL: there was none at its end.
  */
 void report__find(struct report *report, struct traffic *traffic, const struct status *before,
 		  const struct status *after);

@@ -312,7 +312,7 @@ static double wanted_capacity(const struct traffic *traffic, double capacity, do
 	struct heavy_item items[HEAVY_COUNTERS];
 	double wanted = capacity + evicted;
 
-	if (traffic && !traffic->no_session && !heavy__bound(traffic->all.lists[TRAFFIC_NAMES]))
+	if (!traffic->no_session && !heavy__bound(traffic->all.lists[TRAFFIC_NAMES]))
 		wanted = (double)heavy__top(traffic->all.lists[TRAFFIC_NAMES], items,
 					    HEAVY_COUNTERS);
 	return ceil(fmax(wanted, 2 * capacity) / 100) * 100;
@@ -374,7 +374,7 @@ void report__find(struct report *report, struct traffic *traffic, const struct s
 		find_upstreams(report, after);
 		find_evictions(report, traffic, before, after);
 	}
-	if (traffic && traffic->all.rates.seconds > 0)
+	if (traffic->all.rates.seconds > 0)
 		find_traffic(report, traffic);
 	qsort(report->list, report->n, sizeof(report->list[0]), by_weight);
 }

@@ -69,7 +69,7 @@ static void add_sampling(const struct top *top, char *line, size_t size)
 
 	size -= strlen(line);
 	if (top->traffic->no_session)
-		snprintf(at, size, " | cached names alone, +-%% by row");
+		snprintf(at, size, " | %s", top->traffic->in_short);
 	else if (tally->one_in > 1)
 		snprintf(at, size, " | 1 in %u, +-%% by row", tally->one_in);
 	else

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
+#include "cmd/look.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
 #include "dnstap/endpoint.h"
@@ -51,8 +52,8 @@ struct trace_options {
 struct trace {
 	struct trace_options opts;
 	struct words words;
-	struct datapath *dp;
-	ino_t maps; /* of the pin, while the maps are those that the agent has */
+	struct look look;
+	uint64_t which; /* look__which() at its start */
 	struct session *session;
 	struct nodens_seen seen; /* of this session */
 	struct trace_losses all; /* the rest */
@@ -76,6 +77,7 @@ static bool writes(const struct trace *trace)
 static struct {
 	struct session *volatile session; /* NULL: there is none to renew */
 	volatile sig_atomic_t stop, expired;
+	bool lapses;	   /* a session that is not renewed in time sees nothing */
 	uint64_t until_ns; /* UINT64_MAX: not by itself */
 	volatile uint64_t renewed_ns, gap_ns;
 } signals;
@@ -96,7 +98,7 @@ static void on_alarm(int number)
 	if (signals.session) {
 		if (!session__renew(signals.session))
 			signals.expired = 1;
-		if (now - signals.renewed_ns > LEASE_NS)
+		if (signals.lapses && now - signals.renewed_ns > LEASE_NS)
 			signals.gap_ns += now - signals.renewed_ns - LEASE_NS;
 		signals.renewed_ns = now;
 	}
@@ -224,23 +226,16 @@ static void on_event(void *ctx, const struct nodens_event *raw)
 
 /* ---- the session ---- */
 
-static ino_t maps_pin(const struct trace *trace)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/nodens_sessions", datapath__dir(trace->dp));
-	return stat(path, &st) ? 0 : st.st_ino;
-}
-
-/* In mode listen replies leave by no program: the agent's own account of them stands for them. */
-static bool listens(const struct trace *trace)
+/* By no program, as in mode listen: the agent's own account of replies stands for them. */
+static bool replies_by_agent(const struct trace *trace)
 {
 	struct table table = { .fd = -1 };
 	struct publish_info info;
 	bool yes;
 
-	if (table__open(&table, datapath__dir(trace->dp), PUBLISH_INFO, sizeof(info)))
+	if (look__at_agent(&trace->look))
+		return true;
+	if (table__open(&table, trace->look.dir, PUBLISH_INFO, sizeof(info)))
 		return false;
 	yes = !table__get(&table, 0, &info) && info.mode == PUBLISH_LISTEN;
 	table__close(&table);
@@ -257,14 +252,14 @@ static struct nodens_filter make_filter(const struct trace *trace)
 	if (trace->opts.dnstap) {
 		filter.kinds = MESSAGES;
 	} else if (trace->opts.pcap) {
-		filter.kinds = PACKETS | (listens(trace) ? KIND(AGENT) : 0);
+		filter.kinds = PACKETS | (replies_by_agent(trace) ? KIND(AGENT) : 0);
 	} else {
 		/* of samples, one of a query and one of its end are hardly the same query's */
 		filter.kinds = SHOWN | (trace->opts.sample == 1 ? KIND(TO_AGENT) : 0);
 	}
 	words__filter(&trace->words, &filter);
 	/* there the agent does not know the device: the query says which it is (on_query) */
-	if (listens(trace))
+	if (replies_by_agent(trace))
 		filter.ifindex = 0;
 	return filter;
 }
@@ -272,28 +267,19 @@ static struct nodens_filter make_filter(const struct trace *trace)
 /* 0, or an exit status, and it has been said why. */
 static int open_session(struct trace *trace)
 {
-	const char *bpffs = trace->opts.bpffs;
 	struct nodens_filter filter;
 	struct error err = { .text = "" };
-	int ret = datapath__open_pinned(bpffs, &trace->dp, &err);
+	int ret = look__open(&trace->look, "trace", trace->opts.bpffs);
 
-	if (ret == -ENOENT) {
-		pinned__say_no_maps(bpffs);
-		return EXIT_NOT_RUNNING;
-	}
-	if (ret == -EPERM || ret == -EACCES) {
-		fprintf(stderr, "nodens trace: %s: no permission: run as root\n", bpffs);
-		return EXIT_NO_PERMISSION;
-	}
-	if (!ret) {
-		filter = make_filter(trace);
-		trace->maps = maps_pin(trace);
-		ret = session__open(trace->dp, &filter, on_event, trace, &trace->session, &err);
-	}
-	if (ret) {
+	if (ret)
+		return ret;
+	filter = make_filter(trace);
+	trace->which = look__which(&trace->look);
+	if (look__session(&trace->look, &filter, on_event, trace, &trace->session, &err)) {
 		fprintf(stderr, "nodens trace: %s\n", err.text);
 		return EXIT_FAILURE;
 	}
+	signals.lapses = !look__at_agent(&trace->look);
 	signals.expired = 0;
 	signals.renewed_ns = clock_now();
 	signals.session = trace->session;
@@ -305,9 +291,8 @@ static void close_session(struct trace *trace)
 {
 	signals.session = NULL;
 	session__close(trace->session);
-	datapath__close(trace->dp);
+	look__close(&trace->look);
 	trace->session = NULL;
-	trace->dp = NULL;
 	trace->all.lost += trace->seen.lost;
 	if (trace->words.any)
 		trace->all.unmatched += trace->seen.filtered;
@@ -357,11 +342,29 @@ static int64_t epoch_ns(void)
 	return (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now());
 }
 
+static const char *why_anew(const struct trace *trace)
+{
+	if (look__at_agent(&trace->look))
+		return "the agent has ended";
+	return signals.expired ? "its session ran out and is another's by now"
+			       : "the agent has other maps";
+}
+
+/* The next one takes over in less. */
+static void wait_for_agent(const struct trace *trace)
+{
+	uint64_t until_ns = clock_now() + 5 * NSEC_PER_SEC;
+
+	while (look__at_agent(&trace->look) && !look__which(&trace->look) && !signals.stop &&
+	       clock_now() < until_ns)
+		poll(NULL, 0, SESSION_READ_MS);
+}
+
 /* Whatever cannot be seen again is said. 0 or an exit status. */
 static int each_second(struct trace *trace)
 {
 	uint64_t gap_ns = signals.gap_ns;
-	ino_t maps = maps_pin(trace);
+	uint64_t which = look__which(&trace->look);
 
 	trace->print.epoch_ns = epoch_ns();
 	say_losses(trace);
@@ -370,13 +373,12 @@ static int each_second(struct trace *trace)
 		fprintf(stderr, "nodens trace: stopped for %.1f s, of which it has seen nothing\n",
 			(double)gap_ns / 1e9);
 	}
-	if (!signals.expired && maps == trace->maps)
+	if (!signals.expired && which == trace->which)
 		return 0;
-	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n",
-		signals.expired ? "its session ran out and is another's by now"
-				: "the agent has other maps");
+	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n", why_anew(trace));
 	read_rest(trace);
 	close_session(trace);
+	wait_for_agent(trace);
 	return open_session(trace);
 }
 
@@ -454,7 +456,9 @@ static int begin(struct trace *trace)
 		.epoch_ns = epoch_ns(),
 		.sample = trace->opts.sample,
 	};
-	ret = trace_who__open(&trace->who, trace->opts.cni_results, datapath__dir(trace->dp));
+	if (look__not_seen(&trace->look))
+		fprintf(stderr, "nodens trace: %s\n", look__not_seen(&trace->look));
+	ret = trace_who__open(&trace->who, trace->opts.cni_results, trace->look.dir);
 	if (!ret && !writes(trace))
 		ret = pending__open(show, trace, &trace->pending);
 	if (!ret)

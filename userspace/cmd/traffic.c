@@ -56,11 +56,11 @@ static void tally_clear(struct tally *tally)
 /* The programs' replies so far, by rcode, and those that the agent told of. */
 static void read_replies(struct traffic_work *work, uint64_t replies[RCODE_COUNT])
 {
-	struct datapath *dp = work->pinned.datapath;
+	struct datapath *dp = work->look.datapath;
 	struct nodens_series series;
 
 	memcpy(replies, work->agent_replies, sizeof(work->agent_replies));
-	for (uint32_t i = 0; i < datapath__series_count(dp); i++) {
+	for (uint32_t i = 0; dp && i < datapath__series_count(dp); i++) {
 		if (datapath__series(dp, i, &series))
 			continue;
 		for (unsigned int k = 0; k < NODENS_SERIES_REPLIES; k++) {
@@ -73,8 +73,7 @@ static void read_replies(struct traffic_work *work, uint64_t replies[RCODE_COUNT
 
 static void read_counts(struct traffic_work *work, struct traffic_counts *counts)
 {
-	status__counters(work->pinned.datapath, datapath__dir(work->pinned.datapath),
-			 &counts->base);
+	status__counters(work->look.datapath, work->look.dir, &counts->base);
 	read_replies(work, counts->replies);
 }
 
@@ -126,8 +125,7 @@ static void read_upstreams(struct traffic_work *work)
 	uint64_t now_ns = clock_now();
 	double s = (double)(now_ns - work->upstreams_ns) / NSEC_PER_SEC;
 
-	if (table__open(&table, datapath__dir(work->pinned.datapath), PUBLISH_UPSTREAMS,
-			sizeof(struct publish_upstream)))
+	if (table__open(&table, work->look.dir, PUBLISH_UPSTREAMS, sizeof(struct publish_upstream)))
 		return;
 	free(traffic->upstreams);
 	traffic->upstreams = calloc(table.n + 1, sizeof(*traffic->upstreams));
@@ -162,7 +160,7 @@ static void read_node(struct traffic_work *work)
 	struct publish_info info;
 	struct table table = { .fd = -1 };
 
-	if (table__open(&table, datapath__dir(work->pinned.datapath), PUBLISH_INFO, sizeof(info)))
+	if (table__open(&table, work->look.dir, PUBLISH_INFO, sizeof(info)))
 		return;
 	if (!table__get(&table, 0, &info))
 		memcpy(work->traffic.node, info.node, sizeof(work->traffic.node));
@@ -200,7 +198,7 @@ static int set_one_in(struct traffic_work *work, uint32_t one_in)
 		session__set_one_in(work->queries, one_in);
 	if (work->queries)
 		work->one_in = one_in;
-	if (work->one_in == 1) {
+	if (work->one_in == 1 || !work->look.datapath) {
 		work->hits_known = false;
 		return 0;
 	}
@@ -208,9 +206,9 @@ static int set_one_in(struct traffic_work *work, uint32_t one_in)
 }
 
 /* Whether there is nothing of single queries that it might see and does not. */
-static bool sees(const struct traffic_work *work, ino_t maps)
+static bool sees(const struct traffic_work *work, uint64_t which)
 {
-	return maps == work->maps && (work->queries || work->refused == -EOPNOTSUPP);
+	return which == work->which && work->agent;
 }
 
 static int start(struct traffic_work *work)
@@ -219,7 +217,7 @@ static int start(struct traffic_work *work)
 	struct status_rates rates = {};
 	int ret;
 
-	work->maps = pinned__maps(datapath__dir(work->pinned.datapath));
+	work->which = look__which(&work->look);
 	read_counts(work, &before);
 	usleep(MEASURE_US);
 	read_counts(work, &after);
@@ -231,7 +229,7 @@ static int start(struct traffic_work *work)
 	read_upstreams(work);
 	work->current.one_in = work->one_in;
 	work->looked_ns = clock_now();
-	work->saw = sees(work, work->maps);
+	work->saw = sees(work, work->which);
 	read_counts(work, &work->at);
 	return 0;
 }
@@ -248,8 +246,11 @@ int traffic__open(const struct traffic_options *opts, const char *command, struc
 	work->opts = opts;
 	work->command = command;
 	work->suffix = opts->suffix;
-	ret = pinned__open(&work->pinned, command, opts->bpffs);
-	if (ret >= 0) {
+	ret = look__open(&work->look, command, opts->bpffs);
+	if (!ret && work->look.datapath && pinned__open(&work->pinned, command, opts->bpffs) >= 0)
+		ret = EXIT_FAILURE;
+	if (ret) {
+		look__close(&work->look);
 		free(work);
 		return ret;
 	}
@@ -281,6 +282,7 @@ void traffic__close(struct traffic *traffic)
 	work = work_of(traffic);
 	traffic_sessions_close(work);
 	pinned__close(&work->pinned);
+	look__close(&work->look);
 	pods__close(work->pods);
 	tally_close(&work->current);
 	tally_close(&traffic->last);
@@ -304,21 +306,28 @@ void traffic__set_suffix(struct traffic *traffic, const struct dns_name *suffix)
 
 /* ---- time goes on ---- */
 
-/* Others are pinned, an agent's that was started anew. False: they are not all there yet. */
-static bool open_new_maps(struct traffic_work *work, ino_t maps)
+/* An agent's that was started anew. False: there is none, or not all of what it makes. */
+static bool open_anew(struct traffic_work *work)
 {
-	struct pinned pinned;
+	struct pinned pinned = { .datapath = NULL };
 	struct traffic_counts none = { .replies = {} };
+	struct look look;
 
-	if (pinned__try(&pinned, work->command, work->opts->bpffs, NULL))
+	if (look__try(&look, work->opts->bpffs, NULL))
 		return false;
+	if (look.datapath && pinned__try(&pinned, work->command, work->opts->bpffs, NULL)) {
+		look__close(&look);
+		return false;
+	}
 	traffic_sessions_read(work);
 	traffic_sessions_count_lost(work);
 	traffic_sessions_close(work);
 	count(work);
 	pinned__close(&work->pinned);
+	look__close(&work->look);
 	work->pinned = pinned;
-	work->maps = maps;
+	work->look = look;
+	work->which = look__which(&look);
 	work->hits_known = false;
 	read_node(work);
 	/* theirs began at 0 */
@@ -334,16 +343,18 @@ static bool open_new_maps(struct traffic_work *work, ino_t maps)
  */
 static void look_after(struct traffic_work *work)
 {
-	ino_t maps = pinned__maps(datapath__dir(work->pinned.datapath));
+	uint64_t which = look__which(&work->look);
 	uint64_t now_ns = clock_now(), gap_ns = traffic_sessions_gap();
 
-	if (!sees(work, maps) && maps && (maps == work->maps || open_new_maps(work, maps)))
+	if (!sees(work, which) && (which == work->which || open_anew(work))) {
 		traffic_sessions_open(work, one_in_for(work->traffic.last.rates.queries));
-	if (!work->saw || !sees(work, maps))
+		which = work->which;
+	}
+	if (!work->saw || !sees(work, which))
 		gap_ns = now_ns - work->looked_ns;
 	work->current.gap_ns += gap_ns;
 	work->traffic.all.gap_ns += gap_ns;
-	work->saw = sees(work, maps);
+	work->saw = sees(work, which);
 	work->looked_ns = now_ns;
 }
 
@@ -383,7 +394,7 @@ int traffic__interval(struct traffic *traffic)
 
 	traffic_sessions_read(work);
 	look_after(work);
-	if (work->one_in != 1 && !work->opts->pod)
+	if (work->one_in != 1 && !work->opts->pod && work->look.datapath)
 		ret = traffic_slots_read(work);
 	if (ret < 0) {
 		fprintf(stderr, "nodens %s: cannot read the cache: %s\n", work->command,

@@ -6,8 +6,9 @@
  * for eight bytes a place of the index; lists are watch/heavy.h's, TRAFFIC_LISTS for each of three
  * spans. While fewer than TRAFFIC_EXACT queries a second come every query is seen. Above that one
  * in so many is, drawn at random, and names that the programs answer are counted by their slots
- * instead, which costs a hit nothing. What the agent does is always seen whole. Before Linux 5.8
- * there are slots alone.
+ * instead, which costs a hit nothing. What the agent does is always seen whole. Where the kernel
+ * has no rings (before Linux 5.8, or without BTF) there are the slots and what the agent does;
+ * without the kernel path that is all that there is.
  */
 #ifndef NODENS_TRAFFIC_H
 #define NODENS_TRAFFIC_H
@@ -99,7 +100,8 @@ struct traffic {
 	struct traffic_upstream *upstreams;
 	size_t n_upstreams;
 	char node[64];
-	const char *no_session; /* why there is none, or NULL */
+	const char *no_session; /* why not all is seen, or NULL */
+	const char *in_short;	/* then, what is */
 };
 
 /* -1, or an exit status, and it has been said why. */

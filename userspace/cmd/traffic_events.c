@@ -216,7 +216,7 @@ static void count_agents(struct traffic_work *work, struct tally *tally,
 	struct traffic_name *name;
 	struct traffic_use *use;
 
-	if (work->one_in == 1 && !(event->flags & NODENS_EVENT_TCP)) {
+	if (work->queries && work->one_in == 1 && !(event->flags & NODENS_EVENT_TCP)) {
 		/* it was seen on its way to the agent; now its reply is known */
 		name = heavy__find(tally->lists[TRAFFIC_NAMES], key->octets, key->len);
 		if (name) {
@@ -272,11 +272,11 @@ static void on_alarm(int number)
 	int saved = errno;
 
 	(void)number;
-	if (!alarms.queries || !alarms.agent)
+	if (!alarms.agent)
 		return;
-	if (!session__renew(alarms.queries) || !session__renew(alarms.agent))
+	if ((alarms.queries && !session__renew(alarms.queries)) || !session__renew(alarms.agent))
 		alarms.expired = 1;
-	if (now - alarms.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
+	if (alarms.queries && now - alarms.renewed_ns > SESSION_LEASE_MS * NSEC_PER_MS)
 		alarms.gap_ns += now - alarms.renewed_ns;
 	alarms.renewed_ns = now;
 	errno = saved;
@@ -295,35 +295,62 @@ static void start_alarms(struct traffic_work *work)
 	setitimer(ITIMER_REAL, &each, NULL);
 }
 
-void traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
+static int open_queries(struct traffic_work *work, uint32_t one_in, struct error *err)
 {
 	struct nodens_filter filter = session__any();
-	struct datapath *dp = work->pinned.datapath;
-	struct error err = { .text = "" };
-	int ret;
 
-	free((char *)work->traffic.no_session);
-	work->traffic.no_session = NULL;
-	work->one_in = one_in;
+	/* it tells of all that there is to see */
+	if (look__at_agent(&work->look))
+		return 0;
 	filter.snap = SNAP;
 	filter.one_in = one_in;
 	filter.kinds = 1u << NODENS_EVENT_ANSWERED | 1u << NODENS_EVENT_TO_AGENT |
 		       1u << NODENS_EVENT_PASSED;
 	filter.outcomes = QUERIES;
-	ret = session__open(dp, &filter, on_query, work, &work->queries, &err);
-	filter.one_in = 1;
+	return look__session(&work->look, &filter, on_query, work, &work->queries, err);
+}
+
+static int open_agent(struct traffic_work *work, struct error *err)
+{
+	struct nodens_filter filter = session__any();
+
+	filter.snap = SNAP;
 	filter.kinds = 1u << NODENS_EVENT_AGENT;
-	filter.outcomes = UINT64_MAX;
+	return look__session(&work->look, &filter, on_agent, work, &work->agent, err);
+}
+
+/* What is not seen, and why. */
+static void set_seen(struct traffic_work *work, const char *refused)
+{
+	struct traffic *traffic = &work->traffic;
+	const char *why = refused[0] ? refused : look__not_seen(&work->look);
+
+	free((char *)traffic->no_session);
+	traffic->no_session = why ? strdup(why) : NULL;
+	if (!work->look.datapath)
+		traffic->in_short = "nothing seen";
+	else if (work->agent)
+		traffic->in_short = "cached names by slots, +-% by row";
+	else
+		traffic->in_short = "cached names alone, +-% by row";
+}
+
+void traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
+{
+	struct error err = { .text = "" };
+	int ret = open_queries(work, one_in, &err);
+
 	if (!ret)
-		ret = session__open(dp, &filter, on_agent, work, &work->agent, &err);
-	work->refused = ret;
-	if (!ret) {
+		ret = open_agent(work, &err);
+	if (ret)
+		traffic_sessions_close(work);
+	else
 		start_alarms(work);
-		return;
-	}
-	traffic_sessions_close(work);
-	work->one_in = 0;
-	work->traffic.no_session = strdup(err.text);
+	if (!ret && !look__at_agent(&work->look))
+		work->one_in = one_in;
+	else
+		work->one_in = !ret && !work->look.datapath;
+	set_seen(work, err.text);
 }
 
 void traffic_sessions_close(struct traffic_work *work)
@@ -341,7 +368,7 @@ void traffic_sessions_read(struct traffic_work *work)
 		session__read(work->queries, TURN_EVENTS);
 	if (work->agent)
 		session__read(work->agent, TURN_EVENTS);
-	if (!alarms.expired || !work->queries)
+	if (!alarms.expired || !work->agent)
 		return;
 	traffic_sessions_close(work);
 	traffic_sessions_open(work, work->one_in);

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "cmd/look.h"
 #include "cmd/traffic.h"
 
 #include "watch/session.h"
@@ -42,15 +43,16 @@ struct traffic_work {
 	const struct traffic_options *opts;
 	const char *command;
 	struct dns_name suffix;
-	struct pinned pinned;
-	ino_t maps;	      /* that it has open */
+	struct look look;
+	struct pinned pinned; /* all NULL without the kernel path */
+	uint64_t which;	      /* look__which(), of what it has open */
 	struct tally current; /* the interval that is under way */
 	struct pods *pods;
 	uint64_t pods_read_ns;
-	/* sessions: queries, and what the agent has done */
+	/* sessions: queries, and what the agent has done; both NULL: none. The first is NULL as
+	   well where nobody but the agent tells of queries */
 	struct session *queries, *agent;
-	int refused;	    /* what session__open() said */
-	uint32_t one_in;    /* of queries; 0: no session */
+	uint32_t one_in;    /* of queries; 0: hits are counted by slots alone */
 	uint64_t lost;	    /* by both, so far */
 	uint64_t looked_ns; /* when it last looked whether they are still those of the agent's maps
 			     */
