@@ -11,8 +11,8 @@ import dns.rdatatype
 import pytest
 
 import watch
-from agent import block, directive
-from lab import POD_SIDE4, POD_SIDE6, note, wait_until
+from agent import NODENS, block, directive
+from lab import POD_SIDE4, POD_SIDE6, note, run, wait_until
 from load import dnsperf
 from query import make_query
 
@@ -149,6 +149,8 @@ def test_what_is_lost_is_counted(serve, nodens, cli):
         wait_until(5, lambda: len(lines(nodens)) - 2 + nodens.stat("agent.log_hits_lost") >= 14000, "lines")
     assert gains["kernel.hits"] == 14000
     assert gains["agent.log_hits_lost"] > 1000
+    problems = lambda: [x["code"] for x in json.loads(run(NODENS, "status", "--json", check=False).stdout)["problems"]]  # noqa: E731
+    wait_until(5, lambda: "log_hits_lost" in problems(), problems)
     assert len(lines(nodens)) - 2 + gains["agent.log_hits_lost"] == 14000
     assert nodens.times_said("are not in the log") == 1
     note(f"{gains['agent.log_hits_lost']} of 14000 lost")

@@ -312,6 +312,7 @@ static void drops(struct status *s)
 	episode(s, PUBLISH_RECEIVE_DROP, 59);
 	episode(s, PUBLISH_REPLY_DROP, 59);
 	episode(s, PUBLISH_LOG_DROP, 59);
+	episode(s, PUBLISH_LOG_HIT_LOST, 59);
 }
 
 static void long_ago(struct status *s)
@@ -373,7 +374,7 @@ static const struct {
 	{ refused, "config_refused", EXIT_DEGRADED },
 	{ shed, "shedding shedding_now", EXIT_DEGRADED },
 	{ shares, "client_over_share address_conflicts", EXIT_DEGRADED },
-	{ drops, "receive_drops reply_drops log_lines_lost", EXIT_DEGRADED },
+	{ drops, "receive_drops reply_drops log_lines_lost log_hits_lost", EXIT_DEGRADED },
 	{ long_ago, "", 0 },
 	{ evictions, "cache_too_small", EXIT_DEGRADED },
 	{ notrack, "notrack_rules", EXIT_DEGRADED },

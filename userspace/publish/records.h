@@ -38,7 +38,8 @@ enum publish_event {
 	PUBLISH_CLIENT_FULL,  /* queries of a client that had its share */
 	PUBLISH_RECEIVE_DROP, /* UDP packets, by the sockets' queues */
 	PUBLISH_REPLY_DROP,
-	PUBLISH_LOG_DROP, /* lines */
+	PUBLISH_LOG_DROP,     /* lines */
+	PUBLISH_LOG_HIT_LOST, /* answers from the kernel, for the query log */
 	PUBLISH_CONFLICT, /* queries from an address that is another device's, or from too many */
 	PUBLISH_EVENTS,
 };

@@ -287,6 +287,10 @@ static void find_events(const struct status *status, struct problems *problems)
 		[PUBLISH_LOG_DROP] = { "log_lines_lost",
 				       "lines of the log were lost: whoever reads it is too slow",
 				       SEVERITY_WARNING },
+		[PUBLISH_LOG_HIT_LOST] = { "log_hits_lost",
+					   "answers from the kernel are not in the query log: they "
+					   "came faster than the agent writes lines",
+					   SEVERITY_WARNING },
 		[PUBLISH_CONFLICT] = { "address_conflicts",
 				       "queries were not steered to the agent: their sender's "
 				       "address is another device's, or its device claims too many",
