@@ -7,6 +7,7 @@
  */
 #include "store_fixture.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -113,11 +114,15 @@ struct world {
 	struct store *store;
 };
 
-static int setup(void **state)
+static int setup_as(void **state, const char *pretend, uint32_t positive, uint32_t negative)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct datapath_config config = { .pin_dir = pin_dir, .capacity = { 1000, 500 } };
-	struct store_config store = { .capacity = { 1000, 500 }, .bufsize = 1232 };
+	struct datapath_config config = {
+		.pin_dir = pin_dir,
+		.capacity = { positive, negative },
+		.pretend = pretend,
+	};
+	struct store_config store = { .capacity = { positive, negative }, .bufsize = 1232 };
 	struct error error = { .text = "" };
 	struct publisher *publisher;
 
@@ -131,6 +136,17 @@ static int setup(void **state)
 	if (datapath__publisher(w->datapath, &publisher))
 		return -1;
 	return store__open(publisher, &store, clock_now(), &w->store);
+}
+
+static int setup(void **state)
+{
+	return setup_as(state, NULL, 1000, 500);
+}
+
+/* A few buckets, which are read and written back. */
+static int setup_not_mapped(void **state)
+{
+	return setup_as(state, "5.4", 30, 2);
 }
 
 static int teardown(void **state)
@@ -496,6 +512,77 @@ static void test_flush_what_covers(void **state)
 	flushed("flush --bpffs DIR --tree y.gone.example", 0, 1);
 }
 
+#define VICTIMS 10
+
+struct writer {
+	int index_fd;
+	uint32_t slot;
+	bool stop, pause, paused;
+};
+
+/* Entries in each bucket that change all the time. */
+static void *write_on(void *arg)
+{
+	struct writer *writer = arg;
+	struct index *index;
+
+	assert_int_equal(index__open(writer->index_fd, false, &index), 0);
+	for (uint64_t i = 0; !__atomic_load_n(&writer->stop, __ATOMIC_SEQ_CST); i++) {
+		bool pause = __atomic_load_n(&writer->pause, __ATOMIC_SEQ_CST);
+
+		__atomic_store_n(&writer->paused, pause, __ATOMIC_SEQ_CST);
+		if (!pause)
+			assert_int_equal(index__set(index, i << 61 | 1, writer->slot + (i & 8)), 0);
+	}
+	index__close(index);
+	return NULL;
+}
+
+/* It spins, and so is at work as soon as it may be. */
+static void let(struct writer *writer, bool write)
+{
+	__atomic_store_n(&writer->pause, !write, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&writer->paused, __ATOMIC_SEQ_CST) == write)
+		sched_yield();
+}
+
+/* The agent writes buckets back that it read a moment before, with what was flushed meanwhile. */
+static void test_flush_beside_a_writer(void **state)
+{
+	struct world *w = *state;
+	const uint64_t *key = (const uint64_t *)datapath__ctl(w->datapath)->hash_key;
+	struct writer writer = { .index_fd = w->maps.index_fd };
+	uint64_t hash[VICTIMS];
+	uint32_t number[VICTIMS];
+	unsigned int left = 0;
+	pthread_t thread;
+
+	for (int i = 0; i < VICTIMS; i++) {
+		char text[16];
+		struct dns_name name;
+
+		snprintf(text, sizeof(text), "v%d.v.", i);
+		put(w, text, DNS_TYPE_A, 0, 0, 1);
+		name = fixture_name(text);
+		hash[i] = question__hash(key, &name, DNS_TYPE_A, 0);
+		assert_true(fixture_find(w->maps.index_fd, hash[i], &number[i]));
+	}
+	writer.slot = number[0];
+	assert_int_equal(pthread_create(&thread, NULL, write_on, &writer), 0);
+	for (int round = 0; round < 60; round++) {
+		let(&writer, false); /* two do not fill places */
+		for (int i = 0; i < VICTIMS; i++)
+			fixture_publish(w->maps.index_fd, hash[i], number[i]);
+		let(&writer, true);
+		run("flush --tree v --bpffs DIR");
+		assert_string_equal(err, "");
+		left += run("dump *.v --bpffs DIR") != 1;
+	}
+	__atomic_store_n(&writer.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	assert_int_equal(left, 0);
+}
+
 static void test_stats(void **state)
 {
 	struct world *w = *state;
@@ -612,6 +699,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_flush_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_nx, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_what_covers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush_beside_a_writer, setup_not_mapped,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_agent_stats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_agent, setup, teardown),

@@ -10,24 +10,29 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/selection.h"
+
+#define PASSES_MAX 50
 
 struct flush_options {
 	bool tree, nx;
 	const char *bpffs;
 };
 
-/* Returns how many went, or -errno. */
-static long flush(struct pinned *pinned, const struct selection *sel)
+/* Of what was stored before @before_ns. Returns how many went, or -errno. */
+static long flush_once(struct pinned *pinned, const struct selection *sel, uint64_t before_ns)
 {
 	struct pinned_entry entry;
 	long n = 0;
 	bool sound;
 	int ret;
 
+	pinned->at = (struct index_place){ 0 };
 	while ((ret = pinned__next(pinned, &entry, &sound)) > 0) {
-		if (!selection__has(sel, &entry, sound))
+		if (!selection__has(sel, &entry, sound) ||
+		    (sound && entry.copy.slot.stored_ns >= before_ns))
 			continue;
 		ret = index__remove_at(pinned->index, &entry.at);
 		if (ret && ret != -ENOENT) {
@@ -38,6 +43,24 @@ static long flush(struct pinned *pinned, const struct selection *sel)
 		n += !ret;
 	}
 	return ret ? ret : n;
+}
+
+/*
+ * Without a mapping (before Linux 5.5) the agent writes back whole buckets, and so may undo a
+ * removal of the same instant (store/index.h). What was there before is looked for again until none
+ * is left.
+ */
+static long flush(struct pinned *pinned, const struct selection *sel)
+{
+	const struct timespec pause = { .tv_nsec = 10 * NSEC_PER_MS };
+	uint64_t began_ns = clock_now();
+	long n = flush_once(pinned, sel, UINT64_MAX), again = n;
+
+	for (int i = 0; i < PASSES_MAX && again > 0 && !pinned->maps.slabs.mmapable; i++) {
+		nanosleep(&pause, NULL);
+		again = flush_once(pinned, sel, began_ns);
+	}
+	return again < 0 ? again : n;
 }
 
 static const char about[] =
