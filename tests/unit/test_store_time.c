@@ -444,6 +444,50 @@ static void test_many_owners(void **state)
 	assert_int_equal(stats(w).entries[NODENS_POSITIVE], MANY);
 }
 
+static void flush_behind_its_back(struct world *w, unsigned int from, unsigned int to)
+{
+	char name[16];
+
+	for (unsigned int i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "f%u.", i);
+		fixture_unpublish(w->maps.index_fd, hash_of(w, name));
+	}
+}
+
+static void tick_until(struct world *w, double from, double to)
+{
+	for (double s = from; s < to; s += 0.25) {
+		at(w, s);
+		store__tick(w->store, w->now);
+	}
+}
+
+/* What somebody took out of the index, and nobody asks for, is counted no longer than two rounds.
+ */
+static void test_flushed_is_noticed(void **state)
+{
+	struct store_put how = { .ttl_s = 3000 };
+	struct world *w = *state;
+	char name[16];
+
+	open_refreshing(w, 5000);
+	for (unsigned int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "f%u.", i);
+		put_as(w, name, &how);
+	}
+	tick_until(w, 0, 30);
+	assert_int_equal(stats(w).entries[NODENS_POSITIVE], 5000);
+	flush_behind_its_back(w, 0, 4500);
+	tick_until(w, 30, 57);
+	assert_int_equal(stats(w).entries[NODENS_POSITIVE], 500);
+	assert_int_equal(index_count(&w->maps), 500);
+	/* of a few each is looked for in each round */
+	flush_behind_its_back(w, 4999, 5000);
+	tick_until(w, 57, 71);
+	assert_int_equal(stats(w).entries[NODENS_POSITIVE], 499);
+	assert_non_null(get(w, "f4998."));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +499,7 @@ int main(void)
 		both(test_stale_is_refreshed),
 		both(test_weak),
 		both(test_keep_ttl),
+		both(test_flushed_is_noticed),
 		both(test_many),
 		both(test_many_owners),
 	};

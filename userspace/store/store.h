@@ -8,7 +8,8 @@
  * withdrawn not written again before a grace period has passed (grace.h).
  *
  * Every entry has an element in the index, so whoever deletes there (`nodens
- * flush`) flushes the agent's memory too. Of an answer that is larger than the programs
+ * flush`) flushes the agent's memory too: at once as far as anybody is answered, and within two
+ * rounds (26 s) as far as entries are counted. Of an answer that is larger than the programs
  * send (NODENS_MAX_MSG), or than bufsize, the slot has the first records, and
  * the agent keeps the whole for those who take more, over TCP at least.
  * For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.

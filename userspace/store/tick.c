@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * What time brings: refreshes before the expiry, the end of entries, refreshes
- * of stale ones that are used, and a slow look at everyone's hit samples.
+ * of stale ones that are used, and a slow look at everyone's hit samples, and at who was flushed.
  *
  * Contract: see store.h. Nothing here is O(entries) in one call: timers that
  * are due, and shares of two rounds. config.refresh may change the store, so
@@ -17,7 +17,8 @@
 #define LOOKS_MAX_BPF 2048 /* the same where samples are read by bpf(): 8 us each */
 #define WALK_NS	      (13 * NSEC_PER_SEC)
 #define STALE_NS      NSEC_PER_SEC
-#define PREFETCH      8 /* slots ahead in a round */
+#define PREFETCH      8	   /* slots ahead in a round */
+#define SAMPLES	      1024 /* of a round, that are looked for in the index */
 
 /* Between two refreshes of an entry that come to nothing: 5.4 s, in last_use's unit. */
 #define RETRY_USE_UNITS 5
@@ -201,6 +202,25 @@ static void prefetch_cell(const struct store *store, uint32_t cell)
 		__builtin_prefetch(store_slot(store, cells_slot(store, cell, i)));
 }
 
+/*
+ * Whoever flushes tells the agent nothing, and what nobody asks for again would count, and have its
+ * place, until it ends. So some are looked for in the index, and where one is gone, then all for a
+ * round. True: it went here, too.
+ */
+static bool was_flushed(struct store *store, uint32_t slot)
+{
+	uint64_t live = store->stats.entries[0] + store->stats.entries[1];
+	struct walk *walk = &store->walk;
+
+	if (!walk->all && walk->skipped++ < live / SAMPLES)
+		return false;
+	walk->skipped = 0;
+	if (entry_published(store, slot))
+		return false;
+	walk->all = store->cells.n;
+	return true;
+}
+
 static void look_at_cell(struct store *store, uint32_t cell, uint64_t now_ns)
 {
 	uint32_t last_use;
@@ -210,7 +230,7 @@ static void look_at_cell(struct store *store, uint32_t cell, uint64_t now_ns)
 		uint32_t slot = cells_slot(store, cell, i);
 		struct slot_meta *meta = store_meta(store, slot);
 
-		if (meta->state != SLOT_LIVE)
+		if (meta->state != SLOT_LIVE || was_flushed(store, slot))
 			continue;
 		entry_look(store, slot, &last_use);
 		if (run_over(meta, now_ns))
@@ -226,6 +246,7 @@ static void run_walk(struct store *store, uint64_t now_ns)
 	/* what was never taken is not looked at, but counts: so a round takes its time */
 	while (due--) {
 		look_at_cell(store, walk->cell, now_ns);
+		walk->all -= !!walk->all;
 		if (++walk->cell >= store->cells.n)
 			walk->cell = 0;
 	}
