@@ -114,8 +114,6 @@ int datapath__open_pinned(const char *pin_dir, struct datapath **out, struct err
 	}
 	dp->features.mmapable = dp->map_def[MAP_CTL].flags & BPF_F_MMAPABLE;
 	dp->adopted = true;
-	/* Needed by flush alone, and there only to wait: without it there is a sleep. */
-	maps_create_grace(dp, NULL);
 	*out = dp;
 	return 0;
 }
