@@ -29,6 +29,9 @@ def test_one_node_from_end_to_end(kubectl, agent_a, p1, shell):
     assert kubectl("stats", "--node", "node-a").stdout.split()[0] == run(NODENS, "stats").stdout.split()[0]
     p1.ask(f"n5.{D}")
     assert f"n5.{D}" in kubectl("dump", "--node=node-a").stdout
+    records = kubectl("dump", "*.svc.cluster.local", "--answers", "-n", "shop", "cart").stdout
+    assert re.search(rf"^n5\.{D}\.\t\d+\tIN\tA\t10\.100\.0\.5$", records, re.M)
+    assert [kubectl("flush", "--tree", f"n5.{D}", "--node", "node-a").returncode for _ in range(2)] == [0, 1]
 
 
 def test_status_of_all(kubectl, agent_a, p1):
