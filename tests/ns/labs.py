@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Runs pytest on files of tests, each in a lab of its own, two at a time; what fails is run once more, alone.
+"""Runs pytest on files of tests, each in a lab of its own, three at a time; what fails is run once more, alone.
 
-Files of MEASURING, and what is run once more, wait until nobody holds the lock of the file $NODENS_AFTER: tests/run holds it
-as long as guests are emulated, each of which takes a CPU.
+Files of MEASURING come two at a time. They, and what is run once more, wait until nobody holds the lock of the file
+$NODENS_AFTER: tests/run holds it as long as guests are emulated, each of which takes a CPU.
 
 Contract: called by harness.py for a pytest outside of any lab. The last line is "N passed, N failed, N skipped"; what
 failed beside others and passed alone is named as flaky above it, and counts as failed where CI is set in the environment.
@@ -21,7 +21,7 @@ import xml.etree.ElementTree
 import lab
 
 JUNIT = lab.BUILD / "junit"
-AT_A_TIME = 2
+AT_A_TIME, MEASURE_AT_A_TIME = 3, 2  # most wait
 # In the order in which they begin; the others come before them, LONG ones first.
 MEASURING = ("test_path", "test_node", "test_floods", "test_front", "test_attach", "test_steady", "test_takeover", "test_shares",
              "test_kill", "test_upgrade", "test_race", "test_top", "test_report")
@@ -78,10 +78,12 @@ def wait_for_quiet():
             fcntl.flock(file, fcntl.LOCK_SH)
 
 
-def run_beside_another(path, arguments):
-    if path.stem in MEASURING:
+def run_beside_others(path, arguments, measure):
+    if path.stem not in MEASURING:
+        return run_file(path, arguments)
+    with measure:
         wait_for_quiet()
-    return run_file(path, arguments)
+        return run_file(path, arguments)
 
 
 def split(config):
@@ -111,8 +113,10 @@ def main(config):
         _, result = run_file(path, [*options, *tests], quiet=False)
         return finish({path: result}, {})
     results = {}
+    measure = threading.Semaphore(MEASURE_AT_A_TIME)
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-        begun = {pool.submit(run_beside_another, path, [*options, *chosen[path]]): path for path in sorted(chosen, key=order)}
+        begun = {pool.submit(run_beside_others, path, [*options, *chosen[path]], measure): path
+                 for path in sorted(chosen, key=order)}
         for future in concurrent.futures.as_completed(begun):
             out, results[begun[future]] = future.result()
             show(begun[future], out, results[begun[future]])
