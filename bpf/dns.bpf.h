@@ -16,6 +16,9 @@
 #define DNS_F_RD     0x0100
 #define DNS_F_AD     0x0020
 #define DNS_F_CD     0x0010
+#define DNS_RCODE    0x000f
+
+#define DNS_NXDOMAIN 3 /* RFC 1035, 4.1.1 */
 
 #define EDNS_OPT      41
 #define EDNS_OPT_LEN  11 /* without options */

@@ -88,6 +88,22 @@ struct {
 	__type(value, __u32);
 } nodens_claims SEC(".maps");
 
+/* Device -> the number that it is counted under. Writer: the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NODENS_DEVICE_SETS);
+	__type(key, __u32);
+	__type(value, struct nodens_device_set);
+} nodens_devnum SEC(".maps");
+
+/* What is counted by device. Writers: the programs, each CPU its own; the agent, of new ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NODENS_DEVICE_NUMBERS);
+	__type(key, __u32);
+	__type(value, struct nodens_device_counts);
+} nodens_devcount SEC(".maps");
+
 /* Writer: viewers, each its own entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -132,6 +148,7 @@ const volatile bool cfg_steer = true;	       /* misses go to the agent's namespa
 const volatile bool cfg_redirect_peer = false; /* answer into the pod, past its qdiscs */
 const volatile bool cfg_behind_xdp = false;    /* tc beside xdp_nodens: steers, counts no outcome */
 const volatile bool cfg_xdp_generic = false;   /* XDP over skbs, which may be CHECKSUM_PARTIAL */
+const volatile bool cfg_count_devices = true;  /* what comes to each device is counted */
 const volatile __u32 cfg_index_shift = 61;     /* of a hash: what is left names its home bucket */
 
 static __always_inline struct nodens_percpu *percpu_get(void)
@@ -167,5 +184,19 @@ static __always_inline void count(struct nodens_percpu *pc, enum nodens_counter 
 	if (i < NODENS_CTR_COUNT)
 		pc->counters[i]++;
 }
+
+/*
+ * Element @at of an array whose length is a power of 2. VERIFIER(5.10): the mask stands next to its
+ * use, since bounds of what was spilled are forgotten
+ */
+#define ELEMENT(array, at)                                                   \
+	(*({                                                                 \
+		__u64 _at = (at);                                            \
+                                                                             \
+		asm volatile("%0 &= %1"                                      \
+			     : "+r"(_at)                                     \
+			     : "i"(sizeof(array) / sizeof((array)[0]) - 1)); \
+		&(array)[_at];                                               \
+	}))
 
 #endif /* NODENS_MAPS_BPF_H */

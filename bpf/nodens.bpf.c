@@ -7,7 +7,7 @@
  * (but on nd0, see steer_return(); and dropped where half a reply is in it). Follow one from
  * packet(): pkt.bpf.h (is it DNS for us?), dns.bpf.h (what does it ask?), store.bpf.h and
  * nx_below.bpf.h (do we know?), reply.bpf.h (say so), and for what we do not know steer.bpf.h;
- * observe.bpf.h shows it to whoever looks on.
+ * observe.bpf.h shows it to whoever looks on. series.bpf.h and device.bpf.h count.
  */
 #include "vmlinux.h"
 
@@ -23,6 +23,7 @@
 #include "reply.bpf.h"
 #include "checksum.bpf.h"
 #include "series.bpf.h"
+#include "device.bpf.h"
 #include "steer.bpf.h"
 #include "event.bpf.h"
 #include "observe.bpf.h"
@@ -83,6 +84,7 @@ struct work {
 	__u64 outcome;
 	__u64 measured_from; /* ns; 0: this packet is not measured */
 	__u64 hit_flags;     /* NODENS_EVENT_*, of a hit */
+	__u64 nxdomain;	     /* 1: the hit's rcode is NXDOMAIN */
 	__s64 action;	     /* of the hook: what tc_observe is to return */
 };
 
@@ -164,6 +166,7 @@ static __always_inline long question_answer(void *ctx, bool xdp, struct nodens_p
 	w->hit_flags = (!w->r.ttl * NODENS_EVENT_STALE) |
 		       (f.slot->key_flags & NODENS_KEY_NX_BELOW) /
 			       (NODENS_KEY_NX_BELOW / NODENS_EVENT_NX_BELOW);
+	w->nxdomain = (f.slot->flags & bpf_htons(DNS_RCODE)) == bpf_htons(DNS_NXDOMAIN);
 	return w->r.truncated ? NODENS_CTR_HIT_TC : NODENS_CTR_HIT;
 }
 
@@ -180,8 +183,6 @@ static __always_inline __u64 outcome_of(struct nodens_percpu *pc, __u64 outcome)
 #define NAME_UNSEEN                                                                               \
 	(1ull << NODENS_CTR_MISS | 1ull << NODENS_CTR_AGENT_EDNS | 1ull << NODENS_CTR_AGENT_ECS | \
 	 1ull << NODENS_CTR_SHORT | 1ull << NODENS_CTR_QCLASS | 1ull << NODENS_CTR_ADDITIONAL)
-
-_Static_assert(NODENS_CTR_COUNT <= 64, "masks of outcomes");
 
 /* Of a UDP packet to a served address whose lengths agree: its outcome. */
 static __always_inline long answer(void *ctx, bool xdp, struct nodens_percpu *pc,
@@ -304,6 +305,7 @@ int xdp_nodens(struct xdp_md *ctx)
 	work_of(pc)->p.l4 = 0;
 	outcome = outcome_of(pc, packet(ctx, true, pc));
 	count(pc, outcome);
+	device_count(ctx->ingress_ifindex, outcome, work_of(pc)->nxdomain);
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
@@ -355,8 +357,11 @@ int tc_nodens(struct __sk_buff *skb)
 		outcome = NODENS_CTR_DISARMED;
 	}
 	pc = percpu_get();
-	if (!cfg_behind_xdp && pc)
+	if (!cfg_behind_xdp && pc) {
 		count(pc, outcome);
+		if (outcome == NODENS_CTR_DISARMED)
+			device_count(skb->ifindex, outcome, 0);
+	}
 	return TC_ACT_UNSPEC;
 }
 
@@ -394,8 +399,10 @@ int tc_dns(struct __sk_buff *skb)
 	if (!pc)
 		return action;
 	outcome = outcome_of(pc, packet(skb, false, pc));
-	if (!cfg_behind_xdp)
+	if (!cfg_behind_xdp) {
 		count(pc, outcome);
+		device_count(skb->ifindex, outcome, work_of(pc)->nxdomain);
+	}
 	switch (outcome) {
 	case NODENS_CTR_HIT:
 	case NODENS_CTR_HIT_TC:
@@ -412,6 +419,7 @@ int tc_dns(struct __sk_buff *skb)
 		if (cfg_steer) {
 			bpf_tail_call(skb, &nodens_tail, NODENS_TAIL_STEER);
 			count(pc, NODENS_CTR_STEER_ERROR);
+			device_count_steer(skb->ifindex, NODENS_CTR_STEER_ERROR);
 			kind = NODENS_EVENT_PASSED;
 			outcome = NODENS_CTR_STEER_ERROR;
 		}
@@ -436,6 +444,7 @@ int tc_steer(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	reason = steer_miss(skb, &work_of(pc)->p, ctl);
 	count(pc, reason);
+	device_count_steer(skb->ifindex, reason);
 	if (reason != NODENS_CTR_STEERED)
 		return tc_end(skb, pc, NODENS_EVENT_PASSED, reason, skb->ifindex, TC_ACT_UNSPEC);
 	return tc_end(skb, pc, NODENS_EVENT_TO_AGENT, work_of(pc)->outcome, skb->ifindex,

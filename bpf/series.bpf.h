@@ -29,20 +29,6 @@ static __always_inline __u64 qtype_number(__be16 type)
 	return qtype <= NODENS_QTYPE_MAX ? qtype_numbers[qtype] : NODENS_QTYPE_OTHER;
 }
 
-/*
- * Element @at of an array whose length is a power of 2. VERIFIER(5.10): the mask stands next to its
- * use, since bounds of what was spilled are forgotten
- */
-#define ELEMENT(array, at)                                                   \
-	(*({                                                                 \
-		__u64 _at = (at);                                            \
-                                                                             \
-		asm volatile("%0 &= %1"                                      \
-			     : "+r"(_at)                                     \
-			     : "i"(sizeof(array) / sizeof((array)[0]) - 1)); \
-		&(array)[_at];                                               \
-	}))
-
 /* By its series and by its kind. */
 static __always_inline void hit_count(struct nodens_percpu *pc, const struct pkt *p,
 				      const struct question *q, const struct found *f,

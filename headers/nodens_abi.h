@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "nodens_counters.h"
+#include "nodens_device.h"
 #include "nodens_sessions.h"
 #include "nodens_series.h"
 

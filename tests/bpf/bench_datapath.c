@@ -24,7 +24,10 @@
 #define MANY_NAMES (1u << 20)
 
 static struct env env;
+static struct env not_counted; /* the same answers, from programs that count nothing by device */
 static struct wrap_bpf *wrap;
+
+static struct env *filled = &env; /* where answers are stored */
 
 static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const char *answer,
 		       const char *authority)
@@ -40,7 +43,7 @@ static void store_text(const char *qname, uint16_t qtype, uint16_t rcode, const 
 	struct answer *a = NULL;
 
 	if (answer__decode(wire, wire__build(wire, &m), &name, qtype, 0, &got_verdict, &a) ||
-	    store__put(env.store, a,
+	    store__put(filled->store, a,
 		       &(struct store_put){ .kind = answer ? NODENS_POSITIVE : NODENS_NEGATIVE,
 					    .ttl_s = 3600 },
 		       mono_ns()))
@@ -86,8 +89,8 @@ static void store_nx_below(const char *qname, const char *below, const char *aut
 
 	if (answer__decode(wire, wire__build(wire, &m), &name, 1, 0, &got_verdict, &a) ||
 	    answer__make_nx_below(a, &at, 0, &nx) ||
-	    store__put(env.store, nx, &(struct store_put){ .kind = NODENS_NEGATIVE, .ttl_s = 3600 },
-		       mono_ns()))
+	    store__put(filled->store, nx,
+		       &(struct store_put){ .kind = NODENS_NEGATIVE, .ttl_s = 3600 }, mono_ns()))
 		die(qname);
 	answer__free(a);
 }
@@ -177,8 +180,8 @@ static int by_value(const void *a, const void *b)
  * three; the difference of their medians, and of the least of each, which a busy machine spoils
  * least.
  */
-static void net_ns(enum test_hook hook, const struct frame *in, uint32_t want, double *median,
-		   double *least)
+static void net_ns(struct env *at, enum test_hook hook, const struct frame *in, uint32_t want,
+		   double *median, double *least)
 {
 	int null_fd =
 		bpf_program__fd(hook == TEST_XDP ? wrap->progs.null_xdp : wrap->progs.null_tc);
@@ -189,9 +192,9 @@ static void net_ns(enum test_hook hook, const struct frame *in, uint32_t want, d
 	for (int i = 0; i < rounds; i++) {
 		uint32_t zero = 0, by;
 
-		env__beat(&env);
+		env__beat(at);
 		base[i] = round_ns(hook, null_fd, in, passed_on(hook));
-		total[i] = round_ns(hook, env.fd[hook], in, want);
+		total[i] = round_ns(hook, at->fd[hook], in, want);
 		by = out_len - in->len;
 		bpf_map_update_elem(bpf_map__fd(wrap->maps.wrap_grow), &zero, &by, 0);
 		grow[i] = by ? round_ns(hook, grow_fd, in, passed_on(hook)) : base[i];
@@ -210,6 +213,7 @@ static const struct row {
 	void (*mutate)(struct frame *f);
 	uint32_t names;	 /* one of so many at random */
 	uint32_t one_in; /* a viewer takes one in so many; 0: nobody looks on */
+	bool not_counted;
 } * row;
 
 static void to_tcp(struct frame *f)
@@ -240,6 +244,10 @@ static const struct row rows[] = {
 	{ "UDP, another port", "api.payments-production.example.com.", 1, 0, 0, 0, to_other_port },
 	{ "one A, a viewer takes 1 in 64", "api.payments-production.example.com.", 1, 0, 0, 1, NULL,
 	  0, 64 },
+	{ "one A, not counted by device", "api.payments-production.example.com.", 1, 0, 0, 1, NULL,
+	  0, 0, true },
+	{ "miss, not counted by device", "not-there.payments-prod.example.com.", 1, 0, 0, 0, NULL,
+	  0, 0, true },
 	{ "one A, a viewer takes each", "api.payments-production.example.com.", 1, 0, 0, 1, NULL, 0,
 	  1 },
 };
@@ -328,8 +336,8 @@ static void measure(const struct row *from, size_t n, const char *part)
 				printf(" %16s", "-");
 				continue;
 			}
-			net_ns(hook, &in, row->hit ? sent_back(hook) : passed_on(hook), &median,
-			       &least);
+			net_ns(row->not_counted ? &not_counted : &env, hook, &in,
+			       row->hit ? sent_back(hook) : passed_on(hook), &median, &least);
 			printf(" %8.1f %7.1f", median, least);
 			fflush(stdout);
 		}
@@ -375,7 +383,13 @@ int main(int argc, char **argv)
 	rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
 	if (rounds < 1 || rounds > ROUNDS)
 		die("1 to 25 rounds");
+	env_count_devices = false;
+	env__open(&not_counted, NULL, 65536);
+	filled = &not_counted;
+	fill_rows();
+	env_count_devices = true;
 	env__open(&env, NULL, 65536);
+	filled = &env;
 	wrap = wrap_bpf__open_and_load();
 	if (!wrap)
 		die("wrapper does not load");
@@ -391,6 +405,7 @@ int main(int argc, char **argv)
 		measure(random_rows, sizeof(random_rows) / sizeof(random_rows[0]), part);
 		env__close(&env);
 	}
+	env__close(&not_counted);
 	wrap_bpf__destroy(wrap);
 	return 0;
 }

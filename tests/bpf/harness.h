@@ -29,12 +29,15 @@
 #include "base/clock.h"
 #include "dns/answer.h"
 #include "datapath/datapath.h"
+#include "datapath/device_counts.h"
 #include "dns/slot.h"
 #include "link/netns.h"
 #include "store/store.h"
 
 enum test_hook { TEST_TC, TEST_XDP, TEST_HOOKS };
 static const char *const hook_name[TEST_HOOKS] = { "tc", "xdp" };
+
+#define LOOPBACK 1 /* its ifindex in each network namespace */
 
 struct env {
 	char pin_dir[64];
@@ -43,6 +46,8 @@ struct env {
 	struct bpf_object *xdp; /* NULL where the kernel cannot grow a packet in XDP */
 	int fd[TEST_HOOKS];
 	struct nodens_ctl *ctl;
+	struct device_counts *counts; /* of lo, which frames come from unless a test says otherwise;
+					 others are without a number */
 };
 
 /* To be closed. */
@@ -82,6 +87,9 @@ static int n_passed, n_failed, n_skipped;
 /* store_config's, for a test that sets it before env__open(). */
 static struct store_series (*env_series)(void *ctx, const struct nodens_slot *slot,
 					 uint16_t partition);
+
+/* Programs of an env that is opened count by device; devices are added by whoever looks. */
+static bool env_count_devices = true;
 
 static inline void __attribute__((format(printf, 2, 3))) verdict(bool ok, const char *fmt, ...)
 {
@@ -135,7 +143,8 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 {
 	struct datapath_config config = { .pin_dir = env->pin_dir,
 					  .pretend = pretend,
-					  .capacity = { capacity, capacity } };
+					  .capacity = { capacity, capacity },
+					  .count_devices = env_count_devices };
 	struct store_config store = { .capacity = { capacity, capacity },
 				      .bufsize = 4096,
 				      .series = env_series };
@@ -166,6 +175,9 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 	if (datapath__publisher(env->datapath, &publisher) ||
 	    store__open(publisher, &store, clock_now(), &env->store))
 		die("store__open");
+	if (device_counts__open(env->datapath, &env->counts) ||
+	    device_counts__add(env->counts, LOOPBACK))
+		die("counts by device");
 	env->fd[TEST_TC] = datapath__tc_prog_fd(env->datapath, DATAPATH_TC_POD, true, &err);
 	if (env->fd[TEST_TC] < 0)
 		die(err.text);
@@ -186,6 +198,7 @@ static inline void env__open(struct env *env, const char *pretend, uint32_t capa
 static inline void env__close(struct env *env)
 {
 	store__close(env->store);
+	device_counts__close(env->counts);
 	bpf_object__close(env->xdp);
 	datapath__close(env->datapath);
 	datapath__unpin(env->pin_dir);
@@ -311,7 +324,28 @@ struct run {
 	uint32_t retval;
 	int error; /* BPF_PROG_RUN itself refused the frame */
 	int64_t moved[NODENS_CTR_COUNT];
+	struct nodens_device_counts device; /* the same by device, as it moved */
 };
+
+/* Of the device; where it has no number, of all such. */
+static inline void device_counts(const struct env *env, uint32_t ifindex,
+				 struct nodens_device_counts *counts)
+{
+	if (device_counts__get(env->datapath, ifindex ? ifindex : LOOPBACK, counts) &&
+	    device_counts__get_others(env->datapath, counts))
+		die("no counts by device");
+}
+
+/* @sum += now - before. */
+static inline void device_moved(struct nodens_device_counts *sum,
+				const struct nodens_device_counts *before,
+				const struct nodens_device_counts *now)
+{
+	__u64 *to = (__u64 *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += ((const __u64 *)now)[i] - ((const __u64 *)before)[i];
+}
 
 static const char *const counter_name[] = {
 #define X(id, name, help) name,
@@ -323,6 +357,7 @@ static inline void run_frame_on(struct env *env, enum test_hook hook, const stru
 				uint32_t ifindex, struct run *run)
 {
 	uint64_t before[NODENS_CTR_COUNT], after[NODENS_CTR_COUNT];
+	struct nodens_device_counts device_before, device_after;
 	struct __sk_buff skb = { .ifindex = ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->at, .data_size_in = in->len,
 		    .data_out = run->out.at, .data_size_out = FRAME_ROOM, .repeat = 1);
@@ -333,11 +368,14 @@ static inline void run_frame_on(struct env *env, enum test_hook hook, const stru
 	}
 	memset(run, 0, sizeof(*run));
 	datapath__counters(env->datapath, before);
+	device_counts(env, ifindex, &device_before);
 	if (bpf_prog_test_run_opts(env->fd[hook], &opts)) {
 		run->error = -errno;
 		return;
 	}
 	datapath__counters(env->datapath, after);
+	device_counts(env, ifindex, &device_after);
+	device_moved(&run->device, &device_before, &device_after);
 	run->out.len = opts.data_size_out;
 	run->out.l3 = in->l3;
 	run->out.l4 = in->l4;
@@ -352,6 +390,29 @@ static inline void run_frame(struct env *env, enum test_hook hook, const struct 
 			     struct run *run)
 {
 	run_frame_on(env, hook, in, 0, run);
+}
+
+/* What moved of the counters in @mask. */
+static inline uint64_t moved_of(const struct run *run, uint64_t mask)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < NODENS_CTR_COUNT; i++)
+		sum += mask >> i & 1 ? run->moved[i] : 0;
+	return sum;
+}
+
+/* What was counted at the device is what was counted at all, and NXDOMAIN what the reply says. */
+static inline bool device_agrees(const struct run *run)
+{
+	const struct nodens_device_counts *at = &run->device;
+	bool nxdomain = at->hits && (run->out.at[run->out.dns + 3] & 15) == 3;
+
+	return at->hits == moved_of(run, NODENS_DEVICE_HITS) &&
+	       at->misses == moved_of(run, NODENS_DEVICE_MISSES) &&
+	       at->tcp == moved_of(run, NODENS_DEVICE_TCP) &&
+	       at->unsteered == moved_of(run, NODENS_DEVICE_UNSTEERED) &&
+	       at->passed == moved_of(run, NODENS_DEVICE_PASSED) && at->nxdomain == nxdomain;
 }
 
 /* Exactly one outcome, this one; and this steer counter (or none: -1). */
@@ -372,7 +433,9 @@ static inline bool counted(const struct run *run, int outcome, int steer, char *
 			return false;
 		}
 	}
-	return true;
+	if (!device_agrees(run))
+		snprintf(why, size, "another count by device");
+	return device_agrees(run);
 }
 
 static inline bool unchanged(const struct frame *in, const struct run *run)

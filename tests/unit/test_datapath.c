@@ -415,7 +415,7 @@ static void test_pinned_only(void **state)
 	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
 	assert_int_equal(datapath__agent_runs(PIN_DIR, &pid), 0);
 	close(fd);
-	assert_int_equal(datapath__unpin(PIN_DIR), ring_buffers ? 11 : 10);
+	assert_int_equal(datapath__unpin(PIN_DIR), ring_buffers ? 13 : 12);
 	assert_int_equal(datapath__unpin(PIN_DIR), 0);
 	assert_int_equal(access(PIN_DIR, F_OK), -1);
 }

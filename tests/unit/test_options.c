@@ -444,6 +444,7 @@ static void test_printed(void **state)
 		"-bufsize=4096",
 		"-lease=3",
 		"-persist=true",
+		"-device-counts=false",
 		"-bpffs=/b",
 		"-pretend-kernel=5.4",
 		"-cni-results=/r",

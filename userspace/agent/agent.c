@@ -118,6 +118,7 @@ static int open_datapath(struct run *run)
 		.pin_dir = agent->opts->bpffs,
 		.pretend = agent->opts->pretend_kernel,
 		.adopt = true,
+		.count_devices = agent->opts->device_counts != NO,
 	};
 	struct error err = { .text = "" };
 	bool rights;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "datapath/attach.h"
 #include "datapath/clients.h"
+#include "datapath/device_counts.h"
 
 struct device {
 	struct list link;
@@ -40,9 +41,10 @@ struct devices {
 	struct event *readable; /* NULL: the first list is coming in */
 	struct list list;	/* those to be looked at first come first */
 	struct list by_ifindex[BUCKETS];
-	struct device_sum sum;	 /* of those that came and went since it was said */
-	unsigned int n, touched; /* devices; of them at the head of the list */
-	uint32_t *gone;		 /* whose clients are still to be forgotten */
+	struct device_counts *counts; /* NULL: nothing is counted by device */
+	struct device_sum sum;	      /* of those that came and went since it was said */
+	unsigned int n, touched;      /* devices; of them at the head of the list */
+	uint32_t *gone;		      /* whose clients are still to be forgotten */
 	size_t n_gone, cap_gone;
 	int error;
 };
@@ -116,6 +118,14 @@ static void count_left(struct devices *devices)
 	device_sum_left(&devices->sum, loop__now(devices->config.loop));
 }
 
+static void count_device(struct devices *devices, const struct device *device)
+{
+	int ret = devices->counts ? device_counts__add(devices->counts, device->info.ifindex) : 0;
+
+	if (ret)
+		log_debug("%s: not counted by itself: %s", device->info.name, strerror(-ret));
+}
+
 /* @first: a failure is logged. */
 static void device_attach(struct devices *devices, struct device *device, bool first)
 {
@@ -134,6 +144,7 @@ static void device_attach(struct devices *devices, struct device *device, bool f
 	/* From its first packet on, nobody else may claim addresses that are routed
 	 * to it. */
 	clients__add_device(devices->config.datapath, device->info.ifindex);
+	count_device(devices, device);
 	memcpy(request.ifname, device->info.name, sizeof(request.ifname));
 	ret = attachment__open(devices->config.datapath, &request, &device->attachment, note,
 			       sizeof(note), &err);
@@ -217,6 +228,8 @@ static void device_leave(struct devices *devices, struct device *device, const c
 		count_left(devices);
 	log_debug("%s: %s", device->info.name, why);
 	device_free(devices, device, detach);
+	if (devices->counts)
+		device_counts__remove(devices->counts, ifindex);
 	forget_clients_of(devices, ifindex);
 }
 
@@ -385,6 +398,31 @@ static int watch(struct devices *devices)
 	return 0;
 }
 
+static bool is_device(void *ctx, uint32_t ifindex)
+{
+	return find(ctx, ifindex);
+}
+
+static bool is_none(void *ctx, uint32_t ifindex)
+{
+	(void)ctx, (void)ifindex;
+	return false;
+}
+
+static void open_counts(struct devices *devices)
+{
+	int ret = device_counts__open(devices->config.datapath, &devices->counts);
+
+	if (ret)
+		log_warn("nothing is counted by device: %s", strerror(-ret));
+	if (ret || devices->config.opts->device_counts != NO)
+		return;
+	/* what an agent before this one counted is no longer true */
+	device_counts__keep(devices->counts, is_none, NULL);
+	device_counts__close(devices->counts);
+	devices->counts = NULL;
+}
+
 int devices_open(const struct devices_config *config, struct devices **out)
 {
 	struct devices *devices = calloc(1, sizeof(*devices));
@@ -399,7 +437,11 @@ int devices_open(const struct devices_config *config, struct devices **out)
 	for (unsigned int i = 0; i < BUCKETS; i++)
 		list__init(&devices->by_ifindex[i]);
 	*out = devices;
+	open_counts(devices);
 	ret = watch(devices);
+	/* of an agent before this one, devices that went meanwhile */
+	if (devices->counts)
+		device_counts__keep(devices->counts, is_device, devices);
 	device_sum_say_first(&devices->sum);
 	if (!ret && !devices->error)
 		warn_missing(devices);
@@ -455,6 +497,7 @@ void devices_close(struct devices *devices, bool detach)
 	if (devices->readable)
 		event_free(devices->readable);
 	monitor__close(devices->monitor);
+	device_counts__close(devices->counts);
 	free(devices->gone);
 	free(devices);
 }

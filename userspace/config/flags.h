@@ -112,6 +112,7 @@ struct run_options {
 	uint16_t bufsize;
 	uint32_t lease_s;
 	bool persist;
+	enum tristate device_counts;
 	const char *bpffs;
 	const char *pretend_kernel; /* NULL: the running one */
 	const char *pidfile;	    /* NULL: none */

@@ -225,6 +225,10 @@ static const struct option_row run_rows[] = {
 	  86400 },
 	{ "persist", NULL, "keep programs and cache in place when the agent ends",
 	  .kind = &option_switch, AT(persist) },
+	{ "device-counts", NULL,
+	  "count what comes to each device, for nodens status and top; costs an answer some "
+	  "nanoseconds (true)",
+	  .kind = &tristate, AT(device_counts) },
 	{ "bpffs", "DIR", "where maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
 	  AT(bpffs), "is not an absolute path" },
 	{ "pretend-kernel", "VERSION", "use nothing that is newer than this kernel",
@@ -368,7 +372,11 @@ static const char *check_tls(const struct metrics_tls *tls)
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct error *err)
 {
 	struct run_options parsed = {
-		.bufsize = 4096, .lease_s = 60, .log_level = LOG_LEVEL_INFO, .dns_port = 53
+		.bufsize = 4096,
+		.lease_s = 60,
+		.device_counts = YES,
+		.log_level = LOG_LEVEL_INFO,
+		.dns_port = 53,
 	};
 	const char *why;
 	int first, ret;

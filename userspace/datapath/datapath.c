@@ -78,6 +78,7 @@ int datapath__open(const struct datapath_config *config, struct datapath **out, 
 
 	if (!dp)
 		return -ENOMEM;
+	dp->count_devices = config->count_devices;
 	ret = datapath_features__probe(&dp->features, config->pretend, err);
 	if (!ret)
 		ret = pins_prepare(dp, err);
@@ -179,9 +180,8 @@ int datapath__ctl_commit(struct datapath *dp)
 	return bpf_map_update_elem(dp->map_fd[MAP_CTL], &zero, dp->ctl, BPF_ANY) ? -errno : 0;
 }
 
-/* The values of all CPUs, @size bytes each (a multiple of 8), added up as words. */
-static int sum_cpus(const struct datapath *dp, enum datapath_map map, uint32_t key, size_t size,
-		    uint64_t *sum)
+int datapath_sum_cpus(const struct datapath *dp, enum datapath_map map, uint32_t key, size_t size,
+		      uint64_t *sum)
 {
 	int cpus = libbpf_num_possible_cpus(), ret = 0;
 	uint64_t *values;
@@ -205,7 +205,7 @@ static int sum_cpus(const struct datapath *dp, enum datapath_map map, uint32_t k
 int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
 {
 	struct nodens_percpu sum;
-	int ret = sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
+	int ret = datapath_sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
 
 	if (!ret)
 		memcpy(counters, sum.counters, sizeof(sum.counters));
@@ -215,7 +215,7 @@ int datapath__counters(struct datapath *dp, uint64_t counters[NODENS_CTR_COUNT])
 int datapath__times(const struct datapath *dp, struct nodens_times *times)
 {
 	struct nodens_percpu sum;
-	int ret = sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
+	int ret = datapath_sum_cpus(dp, MAP_PERCPU, 0, sizeof(sum), (uint64_t *)&sum);
 
 	if (!ret)
 		*times = sum.times;
@@ -229,7 +229,7 @@ uint32_t datapath__series_count(const struct datapath *dp)
 
 int datapath__series(const struct datapath *dp, uint32_t number, struct nodens_series *sum)
 {
-	return sum_cpus(dp, MAP_SERIES, number, sizeof(*sum), (uint64_t *)sum);
+	return datapath_sum_cpus(dp, MAP_SERIES, number, sizeof(*sum), (uint64_t *)sum);
 }
 
 int datapath__zone(const struct datapath *dp, uint32_t number, struct nodens_zone *zone)

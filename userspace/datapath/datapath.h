@@ -47,8 +47,9 @@ struct datapath_config {
 	const char *pin_dir; /* NULL: NODENS_PIN_DIR */
 	const char *pretend;
 	uint32_t capacity[2];
-	uint32_t series; /* needed: one a server and zone, and others'; there may be fewer */
-	bool adopt;	 /* use pinned maps of the same layout; else start anew */
+	uint32_t series;    /* needed: one a server and zone, and others'; there may be fewer */
+	bool adopt;	    /* use pinned maps of the same layout; else start anew */
+	bool count_devices; /* programs count by device, too (device_counts.h) */
 };
 
 struct datapath;

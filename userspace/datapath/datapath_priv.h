@@ -24,6 +24,8 @@ enum datapath_map {
 	MAP_PERCPU,
 	MAP_CLIENTS,
 	MAP_CLAIMS,
+	MAP_DEVNUM,
+	MAP_DEVCOUNT,
 	MAP_SERIES,
 	MAP_ZONES,
 	MAP_SESSIONS,
@@ -52,6 +54,7 @@ struct datapath {
 	struct map_def map_def[MAP_COUNT];
 	int grace_fd, grace_inner_fd;
 	bool adopted;
+	bool count_devices;
 	bool ctl_mapped;
 	struct nodens_ctl *ctl;
 	bool xdp_single; /* libxdp's dispatcher was tried and is refused here */
@@ -64,6 +67,10 @@ struct datapath {
 	} return_filter; /* without tcx */
 	struct nl rtnl;	 /* of attach.c, opened when it is first needed */
 };
+
+/* datapath.c: the values of all CPUs, @size bytes each (a multiple of 8), added up as words. */
+int datapath_sum_cpus(const struct datapath *dp, enum datapath_map map, uint32_t key, size_t size,
+		      uint64_t *sum);
 
 /* bpf_log.c */
 void bpf_log_init(void); /* once; silences libbpf and libxdp */

@@ -22,7 +22,8 @@ const char *const map_names[MAP_COUNT] = {
 	[MAP_CLIENTS] = "nodens_clients",   [MAP_CLAIMS] = "nodens_claims",
 	[MAP_SERIES] = "nodens_series",	    [MAP_ZONES] = "nodens_zones",
 	[MAP_SESSIONS] = "nodens_sessions", [MAP_SEEN] = "nodens_seen",
-	[MAP_RINGS] = "nodens_rings",
+	[MAP_RINGS] = "nodens_rings",	    [MAP_DEVNUM] = "nodens_devnum",
+	[MAP_DEVCOUNT] = "nodens_devcount",
 };
 
 /* Programs of an agent before this one may still add to a map while it is emptied. */

@@ -141,6 +141,7 @@ static int open_instance(struct datapath *dp, const struct settings *set, struct
 	skel->rodata->cfg_redirect_peer = set->redirect_peer;
 	skel->rodata->cfg_behind_xdp = set->behind_xdp;
 	skel->rodata->cfg_xdp_generic = set->xdp_generic;
+	skel->rodata->cfg_count_devices = dp->count_devices;
 	skel->rodata->cfg_index_shift = 64 - __builtin_ctz(dp->map_def[MAP_INDEX].max_entries);
 	while ((prog = bpf_object__next_program(skel->obj, prog)))
 		bpf_program__set_autoload(prog, false);
