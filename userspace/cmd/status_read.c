@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
+#include "datapath/device_counts.h"
 #include "link/node_lock.h"
 #include "publish/table.h"
 
@@ -57,6 +58,21 @@ static void read_devices(struct status *status, const char *dir)
 	}
 	status->devices = rows;
 	status->n_devices = used;
+}
+
+static void read_counts(struct status *status, const struct datapath *dp)
+{
+	bool any = false;
+
+	status->counts = calloc(status->n_devices + 1, sizeof(*status->counts));
+	for (size_t i = 0; status->counts && i < status->n_devices; i++) {
+		struct status_counts *counts = &status->counts[i];
+
+		counts->known = !device_counts__get(dp, status->devices[i].ifindex, &counts->n);
+		any |= counts->known;
+	}
+	/* without any the programs count nothing there, either */
+	status->others.known = any && !device_counts__get_others(dp, &status->others.n);
 }
 
 static void read_upstreams(struct status *status, const char *dir)
@@ -217,6 +233,7 @@ static int read_with_maps(const char *bpffs, struct status *status)
 	status->now_ns = clock_now();
 	judge_agent(status, runs);
 	status->pid = ctl->agent_pid;
+	read_counts(status, dp);
 	read_rates(status, dp, datapath__dir(dp));
 	count_cache(status, bpffs, dp);
 	datapath__close(dp);
@@ -305,8 +322,10 @@ void status__free(struct status *status)
 {
 	free(status->devices);
 	free(status->pods);
+	free(status->counts);
 	free(status->upstreams);
 	status->devices = NULL;
 	status->pods = NULL;
+	status->counts = NULL;
 	status->upstreams = NULL;
 }

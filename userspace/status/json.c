@@ -55,6 +55,18 @@ static json_t *served_json(const struct publish_info *info)
 	return list;
 }
 
+static json_t *counts_json(const struct status_counts *counts)
+{
+	const struct nodens_device_counts *n = &counts->n;
+
+	if (!counts->known)
+		return json_null();
+	return json_pack("{sI sI sI sI sI sI}", "hits", (json_int_t)n->hits, "nxdomain",
+			 (json_int_t)n->nxdomain, "misses", (json_int_t)n->misses, "tcp",
+			 (json_int_t)n->tcp, "unsteered", (json_int_t)n->unsteered, "passed",
+			 (json_int_t)n->passed);
+}
+
 static json_t *devices_json(const struct status *status)
 {
 	static const char *const states[] = { "", "attached", "not_attached", "excluded" };
@@ -69,14 +81,15 @@ static json_t *devices_json(const struct status *status)
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{so si ss? ss so so so so si so}", "name", text(device->name),
+			json_pack("{so si ss? ss so so so so si so so}", "name", text(device->name),
 				  "ifindex", (int)device->ifindex, "pod",
 				  status__pod(status, i, pod), "state", states[device->state],
 				  "hook", attached ? text(device->hook) : json_null(), "ahead",
 				  device->ahead[0] ? text(device->ahead) : json_null(), "error",
 				  device->error[0] ? text(device->error) : json_null(), "for_s",
 				  age(status, device->since_ns), "lost", (int)device->lost,
-				  "lost_s_ago", age(status, device->lost_ns)));
+				  "lost_s_ago", age(status, device->lost_ns), "counts",
+				  status->counts ? counts_json(&status->counts[i]) : json_null()));
 	}
 	return list;
 }
@@ -155,7 +168,8 @@ json_t *status__json(const struct status *status, const struct problems *problem
 	json_t *ready = json_pack("{sb so}", "ok", (int)info->ready, "why",
 				  info->ready ? json_null() : text(info->why_not_ready));
 	json_t *json = json_pack(
-		"{si so so so ss ss? ss sb sb sI so so so sb so so so so so so so s{sI sI sI} so}",
+		"{si so so so ss ss? ss sb sb sI so so so sb so so so so so so so so s{sI sI sI} "
+		"so}",
 		"schema", 1, "version", text(info->version), "revision", text(info->revision),
 		"node", text(info->node), "agent", agents[status->agent], "state",
 		known ? states[info->state] : NULL, "mode",
@@ -167,9 +181,10 @@ json_t *status__json(const struct status *status, const struct problems *problem
 		"steering", (int)info->steering, "ready", ready, "as_of_s",
 		age(status, info->written_ns), "config", config_json(info), "served",
 		served_json(info), "problems", problems_json(status, problems), "devices",
-		devices_json(status), "upstreams", upstreams_json(status), "cache", "entries",
-		(json_int_t)status->entries, "capacity", (json_int_t)status->capacity, "bytes",
-		(json_int_t)status->bytes, "rates", rates_json(status));
+		devices_json(status), "other_devices", counts_json(&status->others), "upstreams",
+		upstreams_json(status), "cache", "entries", (json_int_t)status->entries, "capacity",
+		(json_int_t)status->capacity, "bytes", (json_int_t)status->bytes, "rates",
+		rates_json(status));
 
 	return json;
 }

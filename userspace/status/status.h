@@ -32,6 +32,12 @@ struct status_rates {
 	double queries, kernel, agent, passed, servfail, evicted; /* a second */
 };
 
+/* What came to a device since it is attached to (headers/nodens_device.h). */
+struct status_counts {
+	bool known; /* else it has no number, or nothing is counted by device */
+	struct nodens_device_counts n;
+};
+
 struct status {
 	uint64_t now_ns; /* CLOCK_MONOTONIC */
 	int64_t now_s;	 /* since 1970 */
@@ -41,6 +47,8 @@ struct status {
 	struct publish_device *devices; /* excluded ones too */
 	size_t n_devices;
 	struct pod_behind *pods; /* of the devices, in their order; NULL: no pod is to be named */
+	struct status_counts *counts; /* of the devices, in their order; NULL: nothing is known */
+	struct status_counts others;  /* of all devices without a number */
 	struct publish_upstream *upstreams;
 	size_t n_upstreams;
 	bool has_maps; /* the kernel's side, with these: */
