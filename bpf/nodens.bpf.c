@@ -442,7 +442,8 @@ int tc_steer(struct __sk_buff *skb)
 
 	if (!pc || !ctl)
 		return TC_ACT_UNSPEC;
-	reason = steer_miss(skb, &work_of(pc)->p, ctl);
+	/* VERIFIER: what made the reason is no matter from here on */
+	reason = forget(steer_miss(skb, &work_of(pc)->p, ctl), pc->draw);
 	count(pc, reason);
 	device_count_steer(skb->ifindex, reason);
 	if (reason != NODENS_CTR_STEERED)
