@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What nodens counts by device is what each pod sent, as dnsperf counted it, to the last packet: while pods come and go, over
 restarts, and together what the programs counted at all (series.py, which looks after every test of this folder)."""
+import json
+import re
 import socket
+import time
 
+import jsonschema
 import pytest
 
-from agent import cluster_corefile, detach
+from agent import NODENS, cluster_corefile, detach
 from cluster import D
-from lab import DNS4, DNS6, ip, output, wait_until
+from lab import DNS4, DNS6, ip, output, running, wait_until
 from load import dnsperf
 from query import unique
 from series import BY_DEVICE, COUNTERS
-from test_status import status
+from test_status import schema, screen, status
 from way import VARIANTS
 
 KINDS = "hits", "nxdomain", "misses", "tcp", "unsteered", "passed"
@@ -157,6 +161,36 @@ def test_a_new_agent_goes_on(at_work, nodens, lab, p1, p2, end):
     ask(lab, p1, FOUND)
     assert gained(p1, before) == some(hits=200, misses=1, unsteered=1)
     assert gone.veth not in counts()
+
+
+def test_views(at_work, nodens, lab, p1, p2):
+    """Who is the busiest: nodens top, once as JSON and once as a table, and nodens status."""
+    at_work("--hook", "tc")
+    for flags in ("--json",), ():
+        log = lab.dir / "top"
+        with running(NODENS, "top", "-s", "devices", "-d", "6", "--once", *flags, log=log) as top:
+            time.sleep(1)
+            ask(lab, p1, (FOUND + GONE) * 20)
+            ask(lab, p2, FOUND * 6)
+            assert top.wait(20) == 0
+        if flags:
+            page = json.loads(log.read_text())
+            jsonschema.validate(page, schema("top"), cls=jsonschema.Draft7Validator)
+            shown = [(device["name"], *(round(device[kind] * 6) for kind in ("qps", "kernel", "nxdomain", "passed")))
+                     for device in page["devices"][:2]]
+            assert [name for name, *_ in shown] == [p1.veth, p2.veth]
+            # of 6 s and what the reading took
+            assert all(got <= sent <= got * 1.1 for (_, *gots), sents in zip(shown, ((1500, 1500, 500, 0), (300, 300, 0, 0)))
+                       for got, sent in zip(gots, sents)), shown
+        else:
+            lines = log.read_text().splitlines()
+            heading = next(i for i, line in enumerate(lines) if line.split()[:1] == ["Q/S"])
+            first, second = (line.split() for line in lines[heading + 1:heading + 3])
+            assert (first[-1], first[1:4]) == (p1.veth, ["33", "100", "0.0"])
+            assert (second[-1], second[1:4]) == (p2.veth, ["0", "100", "0.0"])
+    assert re.search(rf"^busiest   {p1.veth} \d+/s [(]NXDOMAIN 33 %[)]   {p2.veth} \d+/s$", screen(120), re.M), screen(120)
+    rates = {device["name"]: device["rates"] for device in status()[0]["devices"]}
+    assert rates[p1.veth]["queries_per_s"] > rates[p2.veth]["queries_per_s"] > 0 == rates[p2.veth]["nxdomain_per_s"]
 
 
 def test_off(at_work, nodens, lab, p1):

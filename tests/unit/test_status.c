@@ -574,6 +574,49 @@ static const char *text_of(const struct problems *problems, const char *code)
 	return "";
 }
 
+/* Two readings of a device's counts make its rates; the busiest come first, as far as they have
+ * any. */
+static void test_counts(void **state)
+{
+	const struct nodens_device_counts before = { .hits = 1000, .nxdomain = 500, .misses = 10 };
+	struct status_counts counts[ARRAY_SIZE(devices)] = {
+		[1] = { .known = true, .n = { 3000, 1300, 110, 7, .unsteered = 50, .passed = 3 } },
+	};
+	struct status s = healthy();
+	struct problems problems;
+	json_t *json, *device, *rates;
+
+	(void)state;
+	status__rates_by_device(&counts[0], 10, &before);
+	assert_true(counts[0].seconds == 0);
+	status__rates_by_device(&counts[1], 0, &before);
+	assert_true(counts[1].seconds == 0);
+	status__rates_by_device(&counts[1], 10, &before);
+	s.counts = counts;
+	status__problems(&s, &problems);
+	json = status__json(&s, &problems);
+	device = json_array_get(json_object_get(json, "devices"), 1);
+	rates = json_object_get(device, "rates");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(device, "counts"), "unsteered")),
+		50);
+	assert_true(json_real_value(json_object_get(rates, "queries_per_s")) == 210);
+	assert_true(json_real_value(json_object_get(rates, "kernel_per_s")) == 200);
+	assert_true(json_real_value(json_object_get(rates, "nxdomain_per_s")) == 80);
+	assert_true(json_real_value(json_object_get(rates, "passed_per_s")) == 5);
+	device = json_array_get(json_object_get(json, "devices"), 0);
+	assert_true(json_is_null(json_object_get(device, "counts")));
+	assert_true(json_is_null(json_object_get(device, "rates")));
+	json_decref(json);
+	print(&s, 80);
+	assert_non_null(strstr(screen, "\nbusiest   veth1 210/s (NXDOMAIN 38 %)\n"));
+	counts[0] = (struct status_counts){ .queries = 1200 };
+	counts[2] = (struct status_counts){ .queries = 300 };
+	print(&s, 80);
+	assert_non_null(
+		strstr(screen, "\nbusiest   veth0 1,200/s   veth2 300/s   veth1 210/s (NXDOMAIN"));
+}
+
 /* Behind one device nobody knows who is; behind the other whoever has the longest name. */
 static void test_pods(void **state)
 {
@@ -638,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_each_code_is_explained),
 		cmocka_unit_test(test_lines_fit),
 		cmocka_unit_test(test_nothing_raw),
+		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_spans),
 	};

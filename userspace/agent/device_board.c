@@ -157,6 +157,18 @@ void device_board_ahead(struct device_board *board, const struct netdev *device,
 	put(board, row);
 }
 
+void device_board_counted(struct device_board *board, const struct netdev *device, uint64_t at_ns,
+			  const struct nodens_device_counts *counts)
+{
+	struct publish_device *row = row_of(board, device);
+
+	if (!row)
+		return;
+	row->base_ns = at_ns;
+	row->base = *counts;
+	put(board, row);
+}
+
 void device_board_excluded(struct device_board *board, const struct netdev *device, uint64_t now)
 {
 	struct publish_device *row = row_of(board, device);

@@ -2,8 +2,8 @@
 /*
  * What others see of the devices: a row each in the agent's table (publish/records.h).
  *
- * Contract: costs something when a device changes, nothing while none does. A board that could not
- * be made says nothing and takes everything.
+ * Contract: costs something when a device changes, and each ten seconds; nothing else. A board that
+ * could not be made says nothing and takes everything.
  */
 #ifndef NODENS_DEVICE_BOARD_H
 #define NODENS_DEVICE_BOARD_H
@@ -29,6 +29,9 @@ void device_board_lost(struct device_board *board, const struct netdev *device, 
 /* Somebody's program may come before ours, or go, at any time. */
 void device_board_ahead(struct device_board *board, const struct netdev *device,
 			const struct attachment *attachment);
+/* What had been counted there at @at_ns: counts of now less these are a rate. */
+void device_board_counted(struct device_board *board, const struct netdev *device, uint64_t at_ns,
+			  const struct nodens_device_counts *counts);
 /* It would be attached to, but for -exclude. */
 void device_board_excluded(struct device_board *board, const struct netdev *device,
 			   uint64_t now_ns);

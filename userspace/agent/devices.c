@@ -24,6 +24,8 @@ struct device {
 	struct attachment *attachment; /* NULL: failed, see the log */
 	uint64_t lost_ns;	       /* when it was last logged that its program was gone */
 	bool warned;		       /* of what is odd about it */
+	uint64_t counted_ns;	       /* when its counts were read last; 0: never */
+	struct nodens_device_counts counted;
 };
 
 /* There at start and attached to by the best way, before there are too many for that. */
@@ -31,6 +33,9 @@ struct device {
 /* Looked at in a second, besides those that were touched: 500 devices take 8 s. */
 #define REVIEW_MAX 64
 #define BUCKETS	   256
+
+/* Counts are read as often, so those of the time before are 10 to 20 s old. */
+#define COUNTED_NS (10 * NSEC_PER_SEC)
 
 /* Who takes programs off again and again is named once in this time. */
 #define LOST_LOG_NS (60 * NSEC_PER_SEC)
@@ -448,6 +453,22 @@ int devices_open(const struct devices_config *config, struct devices **out)
 	return ret ? ret : devices->error;
 }
 
+/* For rates: what had been counted when it was looked at the last time but one. */
+static void note_counts(struct devices *devices, struct device *device, uint64_t now)
+{
+	struct nodens_device_counts counts;
+
+	if (!devices->counts || (device->counted_ns && now - device->counted_ns < COUNTED_NS) ||
+	    device_counts__get(devices->config.datapath, device->info.ifindex, &counts))
+		return;
+	if (!device->counted_ns)
+		device->counted = counts;
+	device_board_counted(devices->config.board, &device->info,
+			     device->counted_ns ? device->counted_ns : now, &device->counted);
+	device->counted = counts;
+	device->counted_ns = now;
+}
+
 static void review(struct devices *devices, struct device *device, uint64_t now)
 {
 	enum attachment_state state;
@@ -465,6 +486,7 @@ static void review(struct devices *devices, struct device *device, uint64_t now)
 		count_came(devices, device);
 		return;
 	}
+	note_counts(devices, device, now);
 	state = attachment__state(device->attachment);
 	if (state != ATTACHMENT_PRESENT)
 		put_back(devices, device, state == ATTACHMENT_BEHIND, now);

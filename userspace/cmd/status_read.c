@@ -22,6 +22,8 @@
 #define STARTING_NS (60 * NSEC_PER_SEC)
 /* What an agent that hangs left as a base is no longer near now. */
 #define BASE_MAX_NS (15 * NSEC_PER_SEC)
+/* The same of a device's counts: one of many has its turn later. */
+#define DEVICE_BASE_MAX_NS (40 * NSEC_PER_SEC)
 
 /* ---- the tables ---- */
 
@@ -60,6 +62,18 @@ static void read_devices(struct status *status, const char *dir)
 	status->n_devices = used;
 }
 
+/* @counts: as they are now. */
+static void set_rates(const struct status *status, const struct publish_device *device,
+		      struct status_counts *counts)
+{
+	uint64_t now_ns = clock_now();
+
+	if (status->agent == STATUS_ALIVE && device->base_ns &&
+	    now_ns - device->base_ns < DEVICE_BASE_MAX_NS)
+		status__rates_by_device(counts, (double)(now_ns - device->base_ns) / NSEC_PER_SEC,
+					&device->base);
+}
+
 static void read_counts(struct status *status, const struct datapath *dp)
 {
 	bool any = false;
@@ -70,6 +84,7 @@ static void read_counts(struct status *status, const struct datapath *dp)
 
 		counts->known = !device_counts__get(dp, status->devices[i].ifindex, &counts->n);
 		any |= counts->known;
+		set_rates(status, &status->devices[i], counts);
 	}
 	/* without any the programs count nothing there, either */
 	status->others.known = any && !device_counts__get_others(dp, &status->others.n);

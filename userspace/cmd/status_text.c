@@ -207,6 +207,50 @@ static void print_devices(const struct status *status, unsigned int columns)
 	print_labelled("devices", text__printable(clean, sizeof(clean), line), columns);
 }
 
+#define BUSIEST 3
+
+/* Indices of the devices with the most queries a second, at most BUSIEST: how many. */
+static unsigned int find_busiest(const struct status *status, size_t busiest[BUSIEST])
+{
+	const struct status_counts *counts = status->counts;
+	unsigned int n = 0, at;
+
+	for (size_t i = 0; counts && i < status->n_devices; i++) {
+		if (counts[i].queries < 0.5)
+			continue;
+		for (at = n; at && counts[busiest[at - 1]].queries < counts[i].queries; at--) {
+			if (at < BUSIEST)
+				busiest[at] = busiest[at - 1];
+		}
+		if (at < BUSIEST)
+			busiest[at] = i;
+		n += n < BUSIEST;
+	}
+	return n;
+}
+
+static void print_busiest(const struct status *status, unsigned int columns)
+{
+	char line[3 * (POD_TEXT + 48)] = "", pod[POD_TEXT], name[16], n[32];
+	size_t busiest[BUSIEST];
+	unsigned int found = find_busiest(status, busiest);
+
+	for (unsigned int i = 0; i < found; i++) {
+		const struct status_counts *counts = &status->counts[busiest[i]];
+		const char *who = status__pod(status, busiest[i], pod);
+
+		append(line, "%s%s %s/s", i ? "   " : "",
+		       who ? who
+			   : text__printable(name, sizeof(name), status->devices[busiest[i]].name),
+		       grouped((uint64_t)(counts->queries + 0.5), n));
+		if (counts->nxdomain >= counts->queries / 100)
+			append(line, " (NXDOMAIN %.0f %%)",
+			       100 * counts->nxdomain / counts->queries);
+	}
+	if (found)
+		print_labelled("busiest", line, columns);
+}
+
 static void print_cache(const struct status *status, unsigned int columns)
 {
 	char line[256], n[32], of[32];
@@ -335,6 +379,7 @@ void status__print(const struct status *status, const struct problems *problems,
 		return;
 	print_served(status, columns);
 	print_devices(status, columns);
+	print_busiest(status, columns);
 	print_cache(status, columns);
 	print_rates(status, columns);
 	print_upstreams(status, columns);

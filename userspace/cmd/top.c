@@ -109,7 +109,8 @@ static const char about[] =
 	"Shows what is asked most on this node, and by whom: hot names, names that do not exist,\n"
 	"clients (as NAMESPACE/POD where that is known), what misses waited for longest, "
 	"timeouts,\n"
-	"upstreams. On a terminal as a screen (keys 1 to 6 or s: what is shown; /: names below a\n"
+	"upstreams, devices. On a terminal as a screen (keys 1 to 7 or s: what is shown; /: names "
+	"below a\n"
 	"suffix; r: since the start or of the last interval; q: end), else as a table each\n"
 	"interval.\n"
 	"\n"
@@ -117,16 +118,17 @@ static const char about[] =
 	"names\n"
 	"are counted by samples of their slots: +-% says two standard deviations. Shares and "
 	"rcodes\n"
-	"of the head are exact.";
+	"of the head, and what is said of devices, are exact.";
 
 static const struct option_row rows[] = {
 	{ "n", "ROWS", "so many rows (20)", .kind = &option_u32, offsetof(struct top_options, rows),
 	  "is not from 1 to 1000", 1, 1000 },
 	{ "d", "SECONDS", "an interval (1)", .kind = &option_u32,
 	  offsetof(struct top_options, interval_s), "is not from 1 to 3600", 1, 3600 },
-	{ "s", "WHAT", "names, nx, clients, slow, timeouts or upstreams (names)",
+	{ "s", "WHAT", "names, nx, clients, slow, timeouts, upstreams or devices (names)",
 	  .kind = &option_choice, offsetof(struct top_options, view),
-	  "is none of names, nx, clients, slow, timeouts, upstreams", 0, TOP_VIEWS - 1, top_views },
+	  "is none of names, nx, clients, slow, timeouts, upstreams, devices", 0, TOP_VIEWS - 1,
+	  top_views },
 	{ "f", "SUFFIX", "names below it alone", .kind = &option_text,
 	  offsetof(struct top_options, suffix), "is no name" },
 	{ "p", "POD", "of this NAMESPACE/POD, or address, alone", .kind = &option_text,

@@ -9,7 +9,16 @@
 
 #include "cmd/traffic.h"
 
-enum top_view { TOP_NAMES, TOP_NX, TOP_CLIENTS, TOP_SLOW, TOP_TIMEOUTS, TOP_UPSTREAMS, TOP_VIEWS };
+enum top_view {
+	TOP_NAMES,
+	TOP_NX,
+	TOP_CLIENTS,
+	TOP_SLOW,
+	TOP_TIMEOUTS,
+	TOP_UPSTREAMS,
+	TOP_DEVICES,
+	TOP_VIEWS
+};
 extern const char *const top_views[TOP_VIEWS];
 
 struct top_options {

@@ -102,6 +102,26 @@ static json_t *upstreams_json(const struct top *top)
 	return rows;
 }
 
+static json_t *devices_json(const struct top *top)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < top->traffic->n_devices && i < top->rows; i++) {
+		const struct traffic_device *device = &top->traffic->devices[i];
+		const struct status_counts *counts = &device->counts;
+		char pod[POD_TEXT], name[sizeof(device->name)];
+
+		json_array_append_new(
+			rows,
+			json_pack("{ss ss? sf sf sf sf sf}", "name",
+				  text__printable(name, sizeof(name), device->name), "pod",
+				  traffic__device_pod(top->traffic, device, pod), "qps",
+				  counts->queries, "nxdomain", counts->nxdomain, "kernel",
+				  counts->kernel, "passed", counts->passed, "tcp", device->tcp));
+	}
+	return rows;
+}
+
 static json_t *rcodes_json(const struct top *top)
 {
 	json_t *rcodes = json_object();
@@ -135,5 +155,6 @@ json_t *top__json(const struct top *top)
 	json_object_set_new(json, "slow", list_json(top, TRAFFIC_SLOW));
 	json_object_set_new(json, "timeouts", list_json(top, TRAFFIC_TIMEOUTS));
 	json_object_set_new(json, "upstreams", upstreams_json(top));
+	json_object_set_new(json, "devices", devices_json(top));
 	return json;
 }

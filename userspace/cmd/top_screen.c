@@ -17,7 +17,7 @@
 
 #include "cmd/top.h"
 
-#define KEYS "[1]names [2]nxdomain [3]clients [4]upstreams [5]slow [6]timeouts"
+#define KEYS "[1]names [2]nxdomain [3]clients [4]upstreams [5]slow [6]timeouts [7]devices"
 
 #define ALTERNATE "\033[?1049h\033[?25l" /* screen, and no cursor */
 #define BACK	  "\033[?25h\033[?1049l"
@@ -120,15 +120,15 @@ static void type_suffix(struct top *top, char key)
 /* False: the end. */
 static bool press(struct top *top, char key)
 {
-	static const unsigned int views[] = { TOP_NAMES,     TOP_NX,   TOP_CLIENTS,
-					      TOP_UPSTREAMS, TOP_SLOW, TOP_TIMEOUTS };
+	static const unsigned int views[] = { TOP_NAMES, TOP_NX,       TOP_CLIENTS, TOP_UPSTREAMS,
+					      TOP_SLOW,	 TOP_TIMEOUTS, TOP_DEVICES };
 
 	if (screen.typing) {
 		type_suffix(top, key);
 		return true;
 	}
 	screen.said = NULL;
-	if (key >= '1' && key <= '6')
+	if (key >= '1' && key <= '7')
 		top->view = views[key - '1'];
 	else if (key == 's')
 		top->view = (top->view + 1) % TOP_VIEWS;

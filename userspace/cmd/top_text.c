@@ -15,9 +15,8 @@
 #define NAME_USUAL	48
 #define WHO_WIDTH	34
 
-const char *const top_views[TOP_VIEWS] = {
-	"names", "nx", "clients", "slow", "timeouts", "upstreams"
-};
+const char *const top_views[TOP_VIEWS] = { "names",    "nx",	    "clients", "slow",
+					   "timeouts", "upstreams", "devices" };
 
 static const enum traffic_list list_of[] = {
 	[TOP_NAMES] = TRAFFIC_NAMES,	   [TOP_NX] = TRAFFIC_NX,
@@ -102,7 +101,8 @@ void top__head(const struct top *top, top_line *print, void *ctx)
 			append(line, "What is not listed has at most %.0f/s.",
 			       (double)bound / seconds(top));
 	}
-	if (top->traffic->no_session && top->view != TOP_NAMES && top->view != TOP_UPSTREAMS)
+	if (top->traffic->no_session && top->view != TOP_NAMES && top->view != TOP_UPSTREAMS &&
+	    top->view != TOP_DEVICES)
 		append(line, "%s", top->traffic->no_session);
 	if (line[0])
 		print_cut(top, line, print, ctx);
@@ -243,6 +243,10 @@ static void print_heading(const struct top *top, top_line *print, void *ctx)
 	else if (top->view == TOP_UPSTREAMS)
 		snprintf(line, sizeof(line), "%-28s %-8s %8s %8s %8s %9s %8s  %s", "UPSTREAM",
 			 "STATE", "Q/S", "p50 ms", "p99 ms", "TIMEOUT/S", "FAIL/S", "ZONES");
+	else if (top->view == TOP_DEVICES)
+		snprintf(line, sizeof(line),
+			 "      Q/S NXDOMAIN%% KERNEL%% PASSED/S    TCP/S  %-*s  %s",
+			 (int)WHO_WIDTH, "POD", "DEVICE");
 	else
 		snprintf(line, sizeof(line), "%s  %-*s  %-8s  %s", headings[top->view].numbers,
 			 (int)name_width(top, headings[top->view].before), "NAME", "TYPE",
@@ -281,6 +285,25 @@ static void print_upstreams(const struct top *top, top_line *print, void *ctx)
 	}
 }
 
+static void print_devices(const struct top *top, top_line *print, void *ctx)
+{
+	for (size_t i = 0; i < top->traffic->n_devices && i < top->rows; i++) {
+		const struct traffic_device *device = &top->traffic->devices[i];
+		const struct status_counts *counts = &device->counts;
+		char line[LINE_MAX_OCTETS], text[POD_TEXT], name[sizeof(device->name)];
+		const char *pod = traffic__device_pod(top->traffic, device, text);
+
+		snprintf(line, sizeof(line), "%9.1f %9.0f %7.0f %8.1f %8.1f  %-*s  %s",
+			 counts->queries, per_cent(counts->nxdomain, counts->queries),
+			 per_cent(counts->kernel, counts->queries), counts->passed, device->tcp,
+			 (int)WHO_WIDTH, pod ? pod : "-",
+			 text__printable(name, sizeof(name), device->name));
+		print_cut(top, line, print, ctx);
+	}
+	if (!top->traffic->n_devices)
+		print(ctx, "nothing is counted by device: no kernel path, or -device-counts=false");
+}
+
 void top__table(const struct top *top, top_line *print, void *ctx)
 {
 	static void (*const rows[])(const struct top *, const struct heavy_item *, char *,
@@ -294,6 +317,10 @@ void top__table(const struct top *top, top_line *print, void *ctx)
 	print_heading(top, print, ctx);
 	if (top->view == TOP_UPSTREAMS) {
 		print_upstreams(top, print, ctx);
+		return;
+	}
+	if (top->view == TOP_DEVICES) {
+		print_devices(top, print, ctx);
 		return;
 	}
 	n = heavy__top(top->tally->lists[list_of[top->view]], items,

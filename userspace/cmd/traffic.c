@@ -227,6 +227,7 @@ static int start(struct traffic_work *work)
 	if (ret < 0)
 		return ret;
 	read_upstreams(work);
+	traffic_devices_read(work);
 	work->current.one_in = work->one_in;
 	work->looked_ns = clock_now();
 	work->saw = sees(work, work->which);
@@ -288,6 +289,7 @@ void traffic__close(struct traffic *traffic)
 	tally_close(&traffic->last);
 	tally_close(&traffic->all);
 	free(traffic->upstreams);
+	free(traffic->devices);
 	free((char *)traffic->no_session);
 	free(work->upstreams);
 	free(work->hits);
@@ -403,6 +405,7 @@ int traffic__interval(struct traffic *traffic)
 	}
 	close_tallies(work);
 	read_upstreams(work);
+	traffic_devices_read(work);
 	one_in = one_in_for(work->current.rates.queries);
 	if (work->current.lost && one_in <= work->one_in && work->one_in < TRAFFIC_ONE_IN_MAX)
 		one_in = 2 * work->one_in;

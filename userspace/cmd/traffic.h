@@ -17,6 +17,7 @@
 #include "cmd/status.h"
 #include "dns/name.h"
 #include "dns/rcode.h"
+#include "link/pods.h"
 #include "watch/heavy.h"
 
 #define TRAFFIC_EXACT	   10000 /* queries a second */
@@ -88,6 +89,14 @@ struct traffic_upstream {
 	double queries, timeouts, failures; /* a second */
 };
 
+/* What came in at a device, exactly. */
+struct traffic_device {
+	uint32_t ifindex;
+	char name[16];
+	struct status_counts counts; /* rates are the last interval's */
+	double tcp;		     /* packets a second */
+};
+
 struct traffic_options {
 	const char *bpffs, *cni_results;
 	const char *pod;	/* NAMESPACE/NAME or address: of its queries alone; NULL: all */
@@ -99,6 +108,8 @@ struct traffic {
 	struct tally last, all; /* the last interval; since the start */
 	struct traffic_upstream *upstreams;
 	size_t n_upstreams;
+	struct traffic_device *devices; /* that are counted, the busiest first */
+	size_t n_devices;
 	char node[64];
 	const char *no_session; /* why not all is seen, or NULL */
 	const char *in_short;	/* then, what is */
@@ -121,6 +132,9 @@ const char *traffic__client_text(struct traffic *traffic, const struct traffic_c
 				 char text[DNS_NAME_TEXT]);
 /* Who asked for it most, and the share of the queries that it had at least; NULL: not known. */
 const struct traffic_who *traffic__top_client(const struct traffic_name *name, double *share);
+/* The pod behind it, or NULL: not known. */
+const char *traffic__device_pod(struct traffic *traffic, const struct traffic_device *device,
+				char text[POD_TEXT]);
 const struct traffic_upstream *traffic__upstream(const struct traffic *traffic, uint16_t number);
 
 /* Two standard deviations of what is sampled, in queries of the span. */

@@ -65,6 +65,7 @@ struct traffic_work {
 	struct publish_upstream *upstreams;
 	uint32_t n_upstreams;
 	uint64_t upstreams_ns;
+	uint64_t devices_read_ns;
 	/* slots */
 	struct slot_hits *hits;
 	size_t n_hits;
@@ -97,6 +98,9 @@ void traffic_search_note(struct tally *tally, struct traffic_name *name,
 			 uint64_t n);
 /* Of names that were asked for themselves only later. */
 void traffic_search_all(struct tally *tally);
+
+/* traffic_devices.c: what was counted by device since the last reading. */
+void traffic_devices_read(struct traffic_work *work);
 
 /* traffic_slots.c: adds to the names what was hit since the last reading. -errno, said. */
 int traffic_slots_read(struct traffic_work *work);

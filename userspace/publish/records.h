@@ -107,6 +107,8 @@ struct publish_device {
 	uint64_t lost_ns;  /* when its program was last found to be gone or behind another */
 	uint32_t lost;	   /* how often that was */
 	uint32_t pad;
+	uint64_t base_ns; /* 0: nothing is counted; else base is what had been counted then, */
+	struct nodens_device_counts base; /* 20 s ago or less */
 };
 
 /* ---- its upstreams ---- */

@@ -67,13 +67,24 @@ static json_t *counts_json(const struct status_counts *counts)
 			 (json_int_t)n->passed);
 }
 
+static json_t *device_rates_json(const struct status_counts *counts)
+{
+	if (counts->seconds <= 0)
+		return json_null();
+	return json_pack("{sf sf sf sf sf}", "seconds", counts->seconds, "queries_per_s",
+			 counts->queries, "kernel_per_s", counts->kernel, "nxdomain_per_s",
+			 counts->nxdomain, "passed_per_s", counts->passed);
+}
+
 static json_t *devices_json(const struct status *status)
 {
 	static const char *const states[] = { "", "attached", "not_attached", "excluded" };
+	static const struct status_counts unknown;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < status->n_devices; i++) {
 		const struct publish_device *device = &status->devices[i];
+		const struct status_counts *counts = status->counts ? &status->counts[i] : &unknown;
 		bool attached = device->state == PUBLISH_ATTACHED;
 		char pod[POD_TEXT];
 
@@ -81,15 +92,15 @@ static json_t *devices_json(const struct status *status)
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{so si ss? ss so so so so si so so}", "name", text(device->name),
-				  "ifindex", (int)device->ifindex, "pod",
+			json_pack("{so si ss? ss so so so so si so so so}", "name",
+				  text(device->name), "ifindex", (int)device->ifindex, "pod",
 				  status__pod(status, i, pod), "state", states[device->state],
 				  "hook", attached ? text(device->hook) : json_null(), "ahead",
 				  device->ahead[0] ? text(device->ahead) : json_null(), "error",
 				  device->error[0] ? text(device->error) : json_null(), "for_s",
 				  age(status, device->since_ns), "lost", (int)device->lost,
 				  "lost_s_ago", age(status, device->lost_ns), "counts",
-				  status->counts ? counts_json(&status->counts[i]) : json_null()));
+				  counts_json(counts), "rates", device_rates_json(counts)));
 	}
 	return list;
 }

@@ -28,6 +28,21 @@ static double per_second(uint64_t now, uint64_t before, double seconds)
 	return now > before ? (double)(now - before) / seconds : 0;
 }
 
+/* Queries by TCP are not known: packets are counted. */
+void status__rates_by_device(struct status_counts *counts, double seconds,
+			     const struct nodens_device_counts *before)
+{
+	const struct nodens_device_counts *now = &counts->n;
+
+	if (!counts->known || seconds <= 0)
+		return;
+	counts->seconds = seconds;
+	counts->kernel = per_second(now->hits, before->hits, seconds);
+	counts->nxdomain = per_second(now->nxdomain, before->nxdomain, seconds);
+	counts->passed = per_second(now->unsteered, before->unsteered, seconds);
+	counts->queries = counts->kernel + per_second(now->misses, before->misses, seconds);
+}
+
 void status__rates_between(struct status_rates *rates, const struct publish_base *before,
 			   const struct publish_base *after)
 {

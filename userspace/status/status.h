@@ -36,6 +36,8 @@ struct status_rates {
 struct status_counts {
 	bool known; /* else it has no number, or nothing is counted by device */
 	struct nodens_device_counts n;
+	double seconds;				  /* 0: nothing is known of: */
+	double queries, kernel, nxdomain, passed; /* a second */
 };
 
 struct status {
@@ -70,6 +72,9 @@ uint64_t status__hits(const struct publish_base *at);
 uint64_t status__passed_on(const struct publish_base *at);
 /* What pod is behind a device, as text, POD_TEXT bytes; NULL: not known, or not to be named. */
 const char *status__pod(const struct status *status, size_t device, char *text);
+/* The same of a device, @seconds after it was @before. Of TCP there are packets, so no queries. */
+void status__rates_by_device(struct status_counts *counts, double seconds,
+			     const struct nodens_device_counts *before);
 /* All but from_agent; nothing where no time lies between. */
 void status__rates_between(struct status_rates *rates, const struct publish_base *before,
 			   const struct publish_base *after);
