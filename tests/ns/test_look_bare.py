@@ -341,6 +341,19 @@ def test_report(lab, bare, p1):
     assert "search_path" in {finding["code"] for finding in page["findings"]}, page
 
 
+# ---- what there is not -----------------------------------------------------------------------------------
+
+
+def test_not_to_be_had(bare):
+    """Each says so, and nothing says that nodens does not run."""
+    for words, said in ((["clients"], "keeps no list of clients: `nodens top -s clients`"), (["dump"], "in its own memory"),
+                        (["flush", "a.example.org"], "in its own memory")):
+        status, out, text = looked(*words)
+        assert (status, out) == (1, "") and said in text and "not running" not in text, (words, text)
+    text = looked("explain", f"n1.{D}")[1]
+    assert "no kernel path. What it has cached" in text, text
+
+
 # ---- programs, and no rings ------------------------------------------------------------------------------
 
 

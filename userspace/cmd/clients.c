@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/config.h"
+#include "cmd/look.h"
 #include "cmd/pinned.h"
 #include "datapath/clients.h"
 #include "link/pods.h"
@@ -97,6 +98,25 @@ static int list(struct pinned *pinned, struct listing *listing)
 	return ret;
 }
 
+/* -1, or an exit status, and it has been said why. */
+static int open_clients(struct pinned *pinned, const char *command, const char *bpffs)
+{
+	struct look look;
+	int ret = look__open(&look, command, bpffs);
+	bool has_maps = !ret && look.datapath;
+
+	look__close(&look);
+	if (ret)
+		return ret;
+	if (has_maps)
+		return pinned__open(pinned, command, bpffs);
+	fprintf(stderr,
+		"nodens %s: the agent is without the kernel path and keeps no list of clients: "
+		"`nodens top -s clients` counts them as they ask\n",
+		command);
+	return EXIT_FAILURE;
+}
+
 static const char about[] =
 	"Prints who has asked for something that was not cached: address, seconds since the\n"
 	"last time, and the pod (NAMESPACE/NAME) or, where that is not known, ADDRESS@DEVICE.";
@@ -123,7 +143,7 @@ int cmd_clients(int argc, char **argv)
 
 	if (ret >= 0)
 		return ret;
-	ret = pinned__open(&pinned, argv[0], opts.bpffs);
+	ret = open_clients(&pinned, argv[0], opts.bpffs);
 	if (ret >= 0)
 		return ret;
 	ret = pods__open(NULL, opts.cni_results, &listing.pods);

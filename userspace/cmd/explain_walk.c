@@ -232,7 +232,10 @@ static void see_agent(struct explain *ex)
 			     ex->status.agent == STATUS_DEAD ? "dead" : "hangs",
 			     status__span(status__beat_age_ns(&ex->status), span));
 	else if (!info->kernel_path)
-		explain_step(ex, "agent", EXPLAIN_OPEN, "answers on its sockets: no kernel path");
+		explain_step(
+			ex, "agent", EXPLAIN_OPEN,
+			"answers on its sockets: no kernel path. What it has cached it answers "
+			"at once; that is in its own memory, and not seen here");
 	else if (info->mode == PUBLISH_STEER && !info->steering)
 		explain_step(ex, "agent", passes(ex), "misses are not steered to it: %s",
 			     info->why_not_ready);
