@@ -10,11 +10,13 @@ import time
 
 import pytest
 
+import watch
 from agent import NODENS, block, directive
 from cluster import D
 from dnstap import Reader
-from lab import DNS4, UP4, output, wait_until
-from query import unique
+from lab import DNS4, POD_SIDE4, POD_SIDE6, UP4, note, output, wait_until
+from load import dnsperf
+from query import SILENCE, unique
 from test_trace import Burst, observed, tracing
 
 COREFILE = block(".:53", "errors", directive("cache", "success 9984 3600 1", "denial 9984 5 1"), f"bind {DNS4}", f"forward . {UP4}")
@@ -177,3 +179,172 @@ def test_trace_reader_that_does_not_read(lab, steered, p1, reader):
     reader.end()
     not_taken = int((re.findall(TAKEN, viewer.err.read_text(), re.M) or ["0"])[0])
     assert 0 < not_taken and len(reader.messages()) + not_taken == 4000
+
+
+# ---- the directive ---------------------------------------------------------------------------------------
+
+SERVE = f"bind {POD_SIDE4} {POD_SIDE6}"
+
+
+def tapping(reader, *options, full="full", more=()):
+    where = f"tcp://127.0.0.1:{reader.tcp[1]}" if reader.tcp else reader.socket
+    return block(".:53", SERVE, "cache 30", *more, directive(f"dnstap {where} {full}", *options), "forward . 10.50.0.1")
+
+
+@pytest.fixture
+def tapped(serve, nodens, reader):
+    def start(*options, **how):
+        serve(tapping(reader, *options, **how))
+        nodens.wait_said("dnstap: .* takes messages")
+    return start
+
+
+def counted(messages, kind):
+    return collections.Counter(m.question[0] for m in messages if m.type == kind)
+
+
+def test_burst(tapped, nodens, cli, upstreams, reader):
+    """Hits and misses, both families, UDP and TCP, with EDNS and without: each query and each reply once, with the octets that
+    the client got; and what the upstream was asked, as often as it says."""
+    tapped()
+    names = [f"n{i}.example.org" for i in range(30)] + [f"NX.n{i}.Example.org" for i in range(10)]
+    rng, sent, before = random.Random(10), {}, time.time_ns()
+    with nodens.counting() as gains:
+        for i in range(1000):
+            ip6 = rng.random() < 0.3
+            answer = cli.ask(rng.choice(names), rng.choice(["A", "A", "AAAA"]), POD_SIDE6 if ip6 else POD_SIDE4,
+                             tcp=rng.random() < 0.05, ignore_tc=True, qid=i, dnssec=rng.random() < 0.2,
+                             payload=rng.choice([None, 512, 1232]))
+            sent[i] = answer, ip6
+    assert gains["kernel.hits"] >= 500 and gains["agent.queries"] >= 100
+    time.sleep(0.5)
+    reader.end()
+    messages = reader.messages()
+    clients = [m for m in messages if m.type.startswith("CLIENT")]
+    times = collections.Counter((m.type, m.id) for m in clients)
+    assert times == {(kind, i): 1 for kind in ("CLIENT_QUERY", "CLIENT_RESPONSE") for i in sent}
+    payload = reader.files[0].read_bytes()
+    for m in clients:
+        answer, ip6 = sent[m.id]
+        asked = answer.message.question[0]
+        assert m.question[0] == asked.name.to_text() and m.proto == ("TCP" if answer.tcp else "UDP")
+        assert m.querier.startswith(f"{cli.ip6 if ip6 else cli.ip4}#") and m.responder == f"{POD_SIDE6 if ip6 else POD_SIDE4}#53"
+        assert before - 10**9 < m.time_ns < time.time_ns() and m.identity == output("hostname").strip()
+        assert m.type == "CLIENT_QUERY" or (m.rcode == answer.status and 0 <= m.latency_ns < 10**9 and answer.wire in payload)
+    for m in messages:
+        if m.type.startswith("FORWARDER"):
+            assert m.responder == "10.50.0.1#53" and m.proto == "UDP" and re.match(r"10\.\d+\.\d+\.\d+#\d+$", m.querier)
+    upstream = {name.lower(): sum(upstreams[1].asked(name.lower())) for name in names}
+    queries, responses = counted(messages, "FORWARDER_QUERY"), counted(messages, "FORWARDER_RESPONSE")
+    assert {name: queries[f"{name}."] for name in upstream} == upstream and queries == responses
+    assert nodens.stat("agent.dnstap_lost") == nodens.stat("agent.log_hits_lost") == 0
+    note(f"{gains['kernel.hits']} hits in the kernel of 1000, {sum(queries.values())} queries to the upstream")
+
+
+def test_options(tapped, nodens, cli, reader):
+    """Without `full` no message is there; who says it, and what besides, is as the Corefile has it."""
+    tapped("identity node-x", "version v9", 'extra "asked {type} {name} by {remote}"', full="")
+    for _ in range(2):
+        cli.ask("www.example.org", qid=4242)
+    time.sleep(0.3)
+    reader.end()
+    messages = reader.messages()
+    types = collections.Counter(m.type for m in messages)
+    assert types["CLIENT_QUERY"] == types["CLIENT_RESPONSE"] == 2 and types["FORWARDER_QUERY"] >= 1
+    assert all(m.identity == "node-x" and m.version == "v9" and not m.dns for m in messages)
+    payload = reader.files[0].read_bytes()
+    assert payload.count(f"asked A www.example.org. by {cli.ip4}".encode()) == 4
+    assert payload.count(b"asked A www.example.org. by -") == 2
+
+
+def test_unanswered(tapped, nodens, cli, upstreams, reader):
+    """A query that an acl drops, and one that no upstream answers: there are queries alone."""
+    tapped(more=[directive("acl", "drop type TXT net *", "allow net *")])
+    with pytest.raises(SILENCE):
+        cli.ask("www.example.org", "TXT", timeout=0.5)
+    upstreams[1].freeze()
+    assert cli.ask("silent.example.org", timeout=9).status == "SERVFAIL"
+    time.sleep(0.3)
+    reader.end()
+    messages = reader.messages()
+    types = collections.Counter((m.type, *m.question) for m in messages if m.question[0] in ("www.example.org.", "silent.example.org."))
+    assert types[("CLIENT_QUERY", "www.example.org.", "TXT")] == 1 and types[("CLIENT_RESPONSE", "www.example.org.", "TXT")] == 0
+    assert types[("FORWARDER_QUERY", "silent.example.org.", "A")] >= 2
+    assert types[("FORWARDER_RESPONSE", "silent.example.org.", "A")] == 0
+    assert [m.rcode for m in messages if m.type == "CLIENT_RESPONSE" and m.question[0] == "silent.example.org."] == ["SERVFAIL"]
+
+
+def test_reader_gone_and_back(tapped, nodens, cli, reader):
+    """Answers go on, each message that has no reader is counted, and those after it is back are there."""
+    tapped()
+    cli.ask("www.example.org")
+    reader.kill()
+    nodens.wait_said("dnstap: .*: its reader closed the connection; it is tried again each second")
+    with nodens.counting() as gains:
+        for _ in range(50):
+            cli.ask("www.example.org")
+        time.sleep(0.3)
+    assert gains["kernel.hits"] == 50 and gains["agent.dnstap_lost"] == 100
+    reader.start()
+    wait_until(5, lambda: nodens.times_said("takes messages") == 2, nodens.log_tail)
+    for i in range(20):
+        cli.ask(f"back{i}.example.org")
+    time.sleep(0.3)
+    reader.end()
+    back = counted(reader.messages(), "CLIENT_RESPONSE")
+    assert {name: n for name, n in back.items() if name.startswith("back")} == {f"back{i}.example.org.": 1 for i in range(20)}
+
+
+def test_reader_that_does_not_read(tapped, nodens, cli, lab, reader):
+    """It costs its own messages and a bounded queue: not one answer, nor a reload's time."""
+    tapped()
+    cli.ask("www.example.org")
+    before = nodens.rss()
+    reader.process.send_signal(signal.SIGSTOP)
+    sent = dnsperf(lab, cli, [("www.example.org", "A")] * 1000, "-l", 3, "-n", 1000000, "-q", 100)
+    assert sent["Queries completed"] == sent["Queries sent"] > 20000
+    wait_until(5, lambda: nodens.stat("agent.dnstap_lost") > 10000, lambda: nodens.stat("agent.dnstap_lost"))
+    for i in range(20):
+        begin = time.monotonic()
+        assert cli.ask(f"m{i}.example.org", timeout=2).status == "NOERROR"
+        assert time.monotonic() - begin < 1
+    note(f"{nodens.stat('agent.dnstap_lost')} lost, {nodens.rss() - before} KB more resident")
+    assert nodens.rss() - before < 12 << 10
+    nodens.corefile.write_text(tapping(reader, full="").replace("dnstap", "# dnstap", 1))
+    reloads, begin = nodens.stat("agent.reloads"), time.monotonic()
+    nodens.signal("HUP")
+    nodens.wait_stat("agent.reloads", reloads + 1)
+    assert time.monotonic() - begin < 2
+    wait_until(10, lambda: watch.sessions() == 0, "its session is still open")
+    reader.process.send_signal(signal.SIGCONT)
+
+
+def test_reload(tapped, nodens, cli, reader):
+    """At a reload a message goes to one reader once, and the cache stays."""
+    tapped("identity before")
+    cli.ask("www.example.org")
+    nodens.corefile.write_text(tapping(reader, "identity after", more=['log . "{name}"']))
+    reloads = nodens.stat("agent.reloads")
+    nodens.signal("HUP")
+    nodens.wait_stat("agent.reloads", reloads + 1)
+    wait_until(5, lambda: nodens.times_said("takes messages") == 2, nodens.log_tail)
+    assert watch.sessions() == 1, "log and dnstap share it"
+    with nodens.counting() as gains:
+        for _ in range(10):
+            cli.ask("www.example.org")
+    assert gains["kernel.hits"] == 10 and gains["agent.upstream_exchanges"] == 0
+    time.sleep(0.3)
+    reader.end()
+    said = collections.Counter(m.identity for m in reader.messages() if m.type == "CLIENT_RESPONSE")
+    assert said == {"before": 1, "after": 10}
+    assert nodens.printed.read_text().count("www.example.org.") == 10
+
+
+def test_tcp(lab, serve, nodens, cli):
+    reader = Reader(lab.dir, "tcp", ("127.0.0.1", 6053))
+    serve(tapping(reader))
+    nodens.wait_said("dnstap: tcp://127.0.0.1:6053 takes messages")
+    cli.ask("www.example.org")
+    time.sleep(0.3)
+    reader.end()
+    assert counted(reader.messages(), "CLIENT_RESPONSE") == {"www.example.org.": 1}

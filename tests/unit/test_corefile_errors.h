@@ -3,10 +3,10 @@
  * Wrong Corefiles, each with its message.
  * Contract: included by test_corefile_errors.c once, for its table.
  */
-#define DIRECTIVES                                                                          \
-	"acl, any, bind, bufsize, cache, debug, dns64, errors, forward, health, hosts, "    \
-	"loadbalance, log, loop, nxdomain_cut, probe, prometheus, ready, reload, rewrite, " \
-	"template, "                                                                        \
+#define DIRECTIVES                                                                               \
+	"acl, any, bind, bufsize, cache, debug, dns64, dnstap, errors, forward, health, hosts, " \
+	"loadbalance, log, loop, nxdomain_cut, probe, prometheus, ready, reload, rewrite, "      \
+	"template, "                                                                             \
 	"timeouts, whoami"
 #define FORWARD_OPTIONS                                                                       \
 	"doh_method, except, expire, failfast_all_unhealthy_upstreams, failover, force_tcp, " \
@@ -34,6 +34,7 @@
 	"lines"
 #define DURATION_FORMS "a number with a unit (ns, us, ms, s, m, h), as in 500ms or 1h30m"
 #define PORTS	       "write a number from 1 to 65535"
+#define TAP	       "dnstap SOCKET [full [WRITEBUFFER [QUEUE]]]"
 #define TTLS	       "write a number from 1 to 2147483647"
 #define DIFFERENT      "give the two different zones, ports or bind addresses"
 #define NAMES	       "write names divided by one comma or by blanks"
@@ -392,8 +393,34 @@ static const struct {
 	{ IN("timeouts {\nlinger 5s\n}"),
 	  "Corefile:3: timeouts: linger: unknown option; allowed: idle, maxtcpqueries, read, "
 	  "write" },
-	{ IN("dnstap /run/tap.sock"), "Corefile:2: dnstap: not supported by nodens; take it out, "
-				      "or start nodens with -ignore-unsupported" },
+	{ IN("dnstap"), "Corefile:2: dnstap: 0 arguments are given; write " TAP },
+	{ IN("dnstap /run/tap.sock all"), "Corefile:2: dnstap: 'all' is not known; write " TAP },
+	{ IN("dnstap /run/tap.sock full 1025"),
+	  "Corefile:2: dnstap: '1025' is not a valid write buffer in MiB; write a number from 1 to "
+	  "1024" },
+	{ IN("dnstap /run/tap.sock full 1 0"), "Corefile:2: dnstap: '0' is not a valid queue in "
+					       "10,000 messages; write a number from 1 to "
+					       "4096" },
+	{ IN("dnstap /run/tap.sock full 1 1 1"),
+	  "Corefile:2: dnstap: too many arguments; write " TAP },
+	{ IN("dnstap listen tcp://127.0.0.1:6000"),
+	  "Corefile:2: dnstap: 'listen' would open a port for readers, which nodens does not; have "
+	  "the reader listen, and write where" },
+	{ IN("dnstap tls://127.0.0.1:6000 full"),
+	  "Corefile:2: dnstap: 'tls://127.0.0.1:6000' is over TLS, which nodens does not speak to "
+	  "readers of dnstap; write a socket of this node (unix://) or tcp://, and have the reader "
+	  "there pass it on over TLS" },
+	{ IN("dnstap tcp://collector.example:6000"),
+	  "Corefile:2: dnstap: 'tcp://collector.example:6000' is no address with a port; write "
+	  "tcp://10.0.0.9:6000, with no name: to look it up DNS would have to be there already" },
+	{ IN("dnstap /run/tap.sock {\ntls cert key\n}"),
+	  "Corefile:3: dnstap: tls: not supported by nodens: take it out; it is for `dnstap "
+	  "listen`, and nodens opens no port for readers" },
+	{ IN("dnstap /run/tap.sock {\nidentity\n}"),
+	  "Corefile:3: dnstap: identity: 0 arguments are given; write identity TEXT" },
+	{ IN("dnstap /run/tap.sock {\nidentitiy x\n}"),
+	  "Corefile:3: dnstap: identitiy: unknown option; allowed: extra, identity, skipverify, "
+	  "version" },
 	{ IN("trace"), "Corefile:2: trace: not supported by nodens; take it out, or start nodens "
 		       "with -ignore-unsupported" },
 	{ IN("pprof"), "Corefile:2: pprof: not supported by nodens; take it out, or start nodens "

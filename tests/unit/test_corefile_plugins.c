@@ -582,10 +582,39 @@ static void test_forward(void **state)
 	corefile__free(cf);
 }
 
+static void test_dnstap(void **state)
+{
+	struct corefile *cf =
+		read_twice("dnstap /run/a.sock\n"
+			   "dnstap unix:///run/b.sock full {\nidentity x\n"
+			   "version \"v 1\"\nextra \"{type} {name}\"\n}\n"
+			   "dnstap tcp://[::1]:6000 full 2 3 {\nextra plain\nskipverify\n}");
+	const struct corefile_dnstap *taps = cf->blocks[0].dnstaps;
+	char text[TAP_ENDPOINT_TEXT];
+
+	(void)state;
+	assert_int_equal(cf->blocks[0].dnstaps_len, 3);
+	assert_string_equal(tap_endpoint__text(&taps[0].to, text, sizeof(text)),
+			    "unix:///run/a.sock");
+	assert_false(taps[0].full);
+	assert_null(taps[0].identity);
+	assert_int_equal(taps[0].write_buffer, 0);
+	assert_int_equal(taps[0].queue, 1);
+	assert_true(taps[1].full);
+	assert_string_equal(taps[1].identity, "x");
+	assert_string_equal(taps[1].version, "v 1");
+	assert_string_equal(taps[1].extra, "{type} {name}");
+	assert_string_equal(tap_endpoint__text(&taps[2].to, text, sizeof(text)),
+			    "tcp://[::1]:6000");
+	assert_int_equal(taps[2].write_buffer, 2);
+	assert_int_equal(taps[2].queue, 3);
+	corefile__free(cf);
+}
+
 /* Refused by name; where it is asked for, left out with their blocks, and said. */
 static void test_unsupported(void **state)
 {
-	static const char text[] = ". {\ndnstap /run/tap full {\nidentity x {\n}\n}\ntrace\n"
+	static const char text[] = ". {\ntrace zipkin {\nevery 1 {\n}\n}\n"
 				   "pprof :6053\nmetadata a.example\nforward . 192.0.2.1\n}\n";
 	struct corefile_options lenient = options;
 	struct error err = { "" };
@@ -593,12 +622,11 @@ static void test_unsupported(void **state)
 
 	(void)state;
 	assert_int_equal(try(text, &cf, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "Corefile:2: dnstap: not supported by nodens"));
+	assert_non_null(strstr(err.text, "Corefile:2: trace: not supported by nodens"));
 	lenient.ignore_unsupported = true;
 	assert_int_equal(corefile__parse(&lenient, "Corefile", text, strlen(text), &cf, &err), 0);
-	assert_int_equal(cf->warnings_len, 4);
-	assert_string_equal(cf->warnings[0],
-			    "Corefile:2: dnstap: not supported by nodens: ignored");
+	assert_int_equal(cf->warnings_len, 3);
+	assert_string_equal(cf->warnings[0], "Corefile:2: trace: not supported by nodens: ignored");
 	assert_int_equal(cf->blocks[0].forwards_len, 1);
 	corefile__free(cf);
 }
@@ -626,8 +654,8 @@ int main(void)
 		cmocka_unit_test(test_rewrite_names), cmocka_unit_test(test_rewrite_fields),
 		cmocka_unit_test(test_acl),	      cmocka_unit_test(test_dns64),
 		cmocka_unit_test(test_forward),	      cmocka_unit_test(test_forward_source),
-		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_unsupported),
-		cmocka_unit_test(test_unprintable),
+		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_dnstap),
+		cmocka_unit_test(test_unsupported),   cmocka_unit_test(test_unprintable),
 	};
 
 	return cmocka_run_group_tests_name("corefile plugins", tests, NULL, NULL);

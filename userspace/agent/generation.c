@@ -45,12 +45,29 @@ static int open_upstreams(const struct generation_config *from, struct generatio
 		.deadline_ns = UPSTREAM_DEADLINE_NS,
 		.changed = from->upstream_changed,
 		.dropped = from->dropped,
+		.exchanged = gen->taps ? from->exchanged : NULL,
 		.ctx = from->ctx,
 	};
 	int ret = upstreams__open(&config, &gen->upstreams);
 
 	if (ret)
 		log_error("cannot set up the upstreams: %s", strerror(-ret));
+	return ret;
+}
+
+static int open_taps(const struct generation_config *from, struct generation *gen)
+{
+	struct taps_config config = {
+		.loop = from->loop,
+		.cf = gen->cf,
+		.lost = &from->stats->v[AGENT_STAT_DNSTAP_LOST],
+		.changed = from->tap_changed,
+		.ctx = from->ctx,
+	};
+	int ret = taps__open(&config, &gen->taps);
+
+	if (ret)
+		log_error("dnstap: %s", strerror(-ret));
 	return ret;
 }
 
@@ -145,7 +162,9 @@ int generation_open(const struct generation_config *config, struct corefile *cf,
 	}
 	gen->cf = cf;
 	gen->plan = *plan;
-	ret = open_upstreams(config, gen);
+	ret = open_taps(config, gen);
+	if (!ret)
+		ret = open_upstreams(config, gen);
 	if (!ret)
 		ret = open_resolver(config, gen);
 	if (!ret)
@@ -168,6 +187,7 @@ void generation_close(struct generation *gen)
 	prober__close(gen->prober);
 	upstreams__close(gen->upstreams);
 	close_logs(gen);
+	taps__close(gen->taps);
 	corefile__free(gen->cf);
 	free(gen);
 }

@@ -14,6 +14,7 @@
 #include "config/plan.h"
 #include "observe/errlog.h"
 #include "observe/querylog.h"
+#include "observe/taps.h"
 #include "resolver/prober.h"
 #include "resolver/resolver.h"
 
@@ -35,6 +36,8 @@ struct generation_config {
 	void (*looped)(void *ctx, const struct client *client, const char *zone,
 		       const struct dns_name *probe);
 	void (*probe_problem)(void *ctx, const char *text); /* resolver/prober.h */
+	void (*exchanged)(void *ctx, const struct upstream_exchanged *exchanged);
+	void (*tap_changed)(void *ctx, const char *to, int error); /* observe/taps.h */
 	void (*error_line)(void *ctx, enum log_level level, const char *text);
 	void *ctx;
 };
@@ -47,6 +50,7 @@ struct generation {
 	struct resolver *resolver;
 	struct prober *prober;	     /* NULL: nothing is probed */
 	struct querylog **querylogs; /* of each block; NULL: it has no log */
+	struct taps *taps;	     /* NULL: no block has dnstap */
 	struct errlog *errlog;
 	uint64_t *templates_seen; /* three numbers for each template of each block, as
 				     counted */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The log plugin's session. Contract: hit_log.h.
+ * The session of the plugins log and dnstap. Contract: hit_log.h.
  *
  * The ring is read at short intervals, not when it has something: at 50 reads a second a hit wakes
  * nobody, and the ring has room for what 400,000 hits a second bring meanwhile.
@@ -67,6 +67,7 @@ static bool find_reply(struct hit_log *log, const struct nodens_event *raw, stru
 	    raw->packet_len - at > REPLY_MAX)
 		return false;
 	*captured = raw->captured - at;
+	hit->whole = raw->captured == raw->packet_len;
 	hit->size = raw->packet_len - at;
 	hit->reply = raw->packet + at;
 	if (*captured == hit->size)
@@ -80,7 +81,7 @@ static bool find_reply(struct hit_log *log, const struct nodens_event *raw, stru
 static void on_event(void *ctx, const struct nodens_event *raw)
 {
 	struct hit_log *log = ctx;
-	struct hit hit = { .ifindex = raw->ifindex };
+	struct hit hit = { .ifindex = raw->ifindex, .time_ns = raw->time_ns };
 	struct watch_event event;
 	size_t captured;
 
@@ -126,8 +127,8 @@ static void tell_lost(struct hit_log *log, uint64_t now)
 {
 	if (!log->untold || (log->told_ns && now - log->told_ns < TELL_NS))
 		return;
-	log_warn("log: %llu answers from the kernel are not in the log: they came faster than "
-		 "lines are made. Log fewer: `log ZONE`, or `class denial error`",
+	log_warn("log, dnstap: %llu answers from the kernel are not in the log: they came faster "
+		 "than lines or messages are made. Log fewer: `log ZONE`, or `class denial error`",
 		 (unsigned long long)log->untold);
 	log->untold = 0;
 	log->told_ns = now;
@@ -157,7 +158,8 @@ static void begin(struct hit_log *log)
 	if (ret) {
 		log->session = NULL;
 		if (ret != log->refused)
-			log_warn("log: what the kernel answers is not logged: %s", err.text);
+			log_warn("log, dnstap: what the kernel answers is not logged: %s",
+				 err.text);
 		log->refused = ret;
 		return;
 	}
@@ -167,7 +169,7 @@ static void begin(struct hit_log *log)
 	loop_timer__set(&log->timer, READ_NS);
 }
 
-/* The hits that some block's log is for, or more. False: there is no log. */
+/* The hits that some block's log or dnstap is for, or more. False: there is neither. */
 static bool filter_for(const struct corefile *cf, struct nodens_filter *filter)
 {
 	const struct corefile_zone *zone = NULL;
@@ -180,10 +182,12 @@ static bool filter_for(const struct corefile *cf, struct nodens_filter *filter)
 	for (size_t i = 0; i < cf->blocks_len; i++) {
 		const struct corefile_block *block = &cf->blocks[i];
 
-		if (!block->logs_len)
+		if (!block->logs_len && !block->dnstaps_len)
 			continue;
 		zone = &block->zones[0];
 		zones += block->zones_len;
+		if (block->dnstaps_len)
+			classes |= COREFILE_LOG_ALL;
 		for (size_t k = 0; k < block->logs_len; k++)
 			classes |= block->logs[k].classes;
 	}

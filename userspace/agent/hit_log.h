@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Queries that the programs answered, for the log plugin: a session of the agent's own.
+ * Queries that the programs answered, for the plugins log and dnstap: a session of the agent's own.
  *
- * Contract: it is open only while a block of the configuration has `log`, since each hit then costs
- * an event and the agent a line. What comes faster than the agent reads is lost to the log alone,
- * counted (AGENT_STAT_LOG_HITS_LOST), and said once a minute at most.
+ * Contract: it is open only while a block of the configuration has `log` or `dnstap`, since each
+ * hit then costs an event and the agent a line or two messages. What comes faster than the agent
+ * reads is lost to these alone, counted (AGENT_STAT_LOG_HITS_LOST), and said once a minute at most.
  */
 #ifndef NODENS_HIT_LOG_H
 #define NODENS_HIT_LOG_H
@@ -23,6 +23,8 @@ struct hit {
 	struct dns_query query; /* with EDNS edns_size is not known: 0 */
 	const uint8_t *reply;	/* of which what was not captured is zero */
 	size_t size;
+	bool whole;	  /* all of it was captured */
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
 };
 
 struct hit_log_config {

@@ -60,6 +60,52 @@ static void log_query(struct observe *observe, const struct querylog *log,
 	json_decref(record.fields);
 }
 
+static void tap_client(const struct generation *gen, const struct resolver_event *event)
+{
+	uint64_t now = clock_now();
+	struct taps_client client = {
+		.client = event->client,
+		.query = event->query,
+		.rcode = event->rcode,
+		.reply = event->reply,
+		.size = event->size,
+		.whole = true,
+		.query_ns = now - event->duration_ns,
+		.reply_ns = now,
+	};
+
+	if (gen->taps)
+		taps__client(gen->taps, event->sb->config - gen->cf->blocks, &client);
+}
+
+void observe_dropped(const struct generation *gen, const struct resolver_event *event)
+{
+	tap_client(gen, event);
+}
+
+void observe_exchanged(const struct generation *gen, const struct upstream_exchanged *exchanged)
+{
+	while (gen && !taps__exchanged(gen->taps, exchanged))
+		gen = gen->older;
+}
+
+static void tap_hit(const struct generation *gen, size_t block, const struct hit *hit)
+{
+	struct taps_client client = {
+		.client = &hit->client,
+		.query = &hit->query,
+		.hit = true,
+		.rcode = hit->query.flags & DNS_RCODE,
+		.reply = hit->reply,
+		.size = hit->size,
+		.whole = hit->whole,
+		.query_ns = hit->time_ns,
+		.reply_ns = hit->time_ns,
+	};
+
+	taps__client(gen->taps, block, &client);
+}
+
 void observe_replied(struct observe *observe, const struct generation *gen,
 		     const struct resolver_event *event)
 {
@@ -77,6 +123,7 @@ void observe_replied(struct observe *observe, const struct generation *gen,
 			      event->query->qtype, event->error, loop__now(observe->config.loop));
 	if (gen->querylogs[block])
 		log_query(observe, gen->querylogs[block], event->client, 0, query);
+	tap_client(gen, event);
 }
 
 void observe_hit(struct observe *observe, const struct generation *gen, const struct hit *hit)
@@ -89,13 +136,17 @@ void observe_hit(struct observe *observe, const struct generation *gen, const st
 		.rcode = hit->query.flags & DNS_RCODE,
 	};
 	struct dns_name lower = hit->query.qname;
-	const struct corefile_block *block;
+	const struct corefile_block *found;
+	size_t block;
 
 	dns_name__lower(&lower);
-	block = corefile__block_at(gen->cf, &lower, &hit->client.local);
-	if (block && gen->querylogs[block - gen->cf->blocks])
-		log_query(observe, gen->querylogs[block - gen->cf->blocks], &hit->client,
-			  hit->ifindex, query);
+	found = corefile__block_at(gen->cf, &lower, &hit->client.local);
+	if (!found)
+		return;
+	block = found - gen->cf->blocks;
+	if (gen->querylogs[block])
+		log_query(observe, gen->querylogs[block], &hit->client, hit->ifindex, query);
+	tap_hit(gen, block, hit);
 }
 
 /* ---- HTTP ---- */

@@ -42,6 +42,10 @@ void observe_error_line(struct observe *observe, enum log_level level, const cha
 /* @gen: the configuration that answered. */
 void observe_replied(struct observe *observe, const struct generation *gen,
 		     const struct resolver_event *event);
+/* There was no reply. */
+void observe_dropped(const struct generation *gen, const struct resolver_event *event);
+/* A query was sent to an upstream. */
+void observe_exchanged(const struct generation *gen, const struct upstream_exchanged *exchanged);
 /* The kernel has answered, under the configuration at work. */
 void observe_hit(struct observe *observe, const struct generation *gen, const struct hit *hit);
 void observe_beat(struct observe *observe); /* ten times a second */

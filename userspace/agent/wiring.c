@@ -13,6 +13,7 @@
 #include "agent_priv.h"
 #include "base/log.h"
 #include "datapath/clients.h"
+#include "dnstap/tap.h"
 
 const struct corefile *agent_corefile(void *ctx)
 {
@@ -366,7 +367,28 @@ static void on_replied(void *ctx, const struct resolver_event *event)
 
 static void on_query_dropped(void *ctx, const struct resolver_event *event)
 {
-	events_replied(((struct agent *)ctx)->events, event);
+	struct agent *agent = ctx;
+	const struct generation *gen = generation_of(agent->gen, event);
+
+	if (gen)
+		observe_dropped(gen, event);
+	events_replied(agent->events, event);
+}
+
+static void on_exchanged(void *ctx, const struct upstream_exchanged *exchanged)
+{
+	observe_exchanged(((struct agent *)ctx)->gen, exchanged);
+}
+
+static void on_tap(void *ctx, const char *to, int error)
+{
+	(void)ctx;
+	if (error)
+		log_warn("dnstap: %s: %s; it is tried again each second, and messages are lost "
+			 "meanwhile",
+			 to, tap__reason(error));
+	else
+		log_info("dnstap: %s takes messages", to);
 }
 
 /* As CoreDNS: one of the upstreams is this very agent. */
@@ -413,6 +435,8 @@ int agent_open_generation(struct agent *agent, struct corefile *cf, const struct
 		.query_dropped = on_query_dropped,
 		.looped = on_loop,
 		.probe_problem = on_probe_problem,
+		.exchanged = on_exchanged,
+		.tap_changed = on_tap,
 		.error_line = on_error_line,
 		.ctx = agent,
 	};

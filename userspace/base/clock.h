@@ -21,4 +21,14 @@ static inline uint64_t clock_now(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/* CLOCK_REALTIME less CLOCK_MONOTONIC: the first may be set, the second stands while the machine
+ * sleeps. */
+static inline int64_t clock_epoch(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now());
+}
+
 #endif /* NODENS_CLOCK_H */

@@ -333,15 +333,6 @@ static void say_losses(struct trace *trace)
 				 (unsigned long long)lost);
 }
 
-/* Of the wall clock, which may be set; and the other one stands while the machine sleeps. */
-static int64_t epoch_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)(now.tv_sec * NSEC_PER_SEC + now.tv_nsec - clock_now());
-}
-
 static const char *why_anew(const struct trace *trace)
 {
 	if (look__at_agent(&trace->look))
@@ -366,7 +357,7 @@ static int each_second(struct trace *trace)
 	uint64_t gap_ns = signals.gap_ns;
 	uint64_t which = look__which(&trace->look);
 
-	trace->print.epoch_ns = epoch_ns();
+	trace->print.epoch_ns = clock_epoch();
 	say_losses(trace);
 	if (gap_ns) {
 		signals.gap_ns -= gap_ns;
@@ -453,7 +444,7 @@ static int begin(struct trace *trace)
 	trace->print = (struct trace_print){
 		.out = &trace->out,
 		.who = &trace->who,
-		.epoch_ns = epoch_ns(),
+		.epoch_ns = clock_epoch(),
 		.sample = trace->opts.sample,
 	};
 	if (look__not_seen(&trace->look))

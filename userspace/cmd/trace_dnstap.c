@@ -38,20 +38,6 @@ struct trace_tap {
 
 /* ---- the reader ---- */
 
-static const char *reason(int error)
-{
-	switch (error) {
-	case -EPIPE:
-		return "its reader closed the connection";
-	case -EPROTO:
-		return "who listens there does not read dnstap";
-	case -ETIMEDOUT:
-		return "who listens there says nothing";
-	default:
-		return strerror(-error);
-	}
-}
-
 static void on_changed(void *ctx, int error)
 {
 	struct trace_tap *tap = ctx;
@@ -59,7 +45,7 @@ static void on_changed(void *ctx, int error)
 
 	tap_endpoint__text(&tap->to, to, sizeof(to));
 	if (error)
-		fprintf(stderr, "nodens trace: %s: %s%s\n", to, reason(error),
+		fprintf(stderr, "nodens trace: %s: %s%s\n", to, tap__reason(error),
 			tap->waited_for ? "; it is tried again each second, and messages are lost "
 					  "meanwhile"
 					: "");

@@ -65,6 +65,8 @@ struct corefile_block {
 	struct errors errors;
 	struct corefile_log *logs;
 	size_t logs_len;
+	struct corefile_dnstap *dnstaps; /* in file order */
+	size_t dnstaps_len;
 	struct corefile_listen health;
 	uint64_t health_lameduck_ns;
 	struct corefile_listen prometheus, ready;
@@ -103,7 +105,7 @@ struct corefile_options {
 	unsigned int (*ifindex)(void *ctx, const char *name);
 	/* the file beside which imports of the text itself are looked for; NULL: `path` */
 	const char *imports_at;
-	bool ignore_unsupported; /* dnstap, trace, pprof, metadata: a warning instead of an error */
+	bool ignore_unsupported; /* trace, pprof, metadata: a warning instead of an error */
 };
 
 /* Files, globs and environment of this machine; default_port 0. */

@@ -161,6 +161,11 @@ COREFILE_SETTER(set_errors);
 COREFILE_SETTER(set_consolidate);
 COREFILE_SETTER(set_log);
 COREFILE_SETTER(set_log_class);
+/* set_dnstap.c */
+COREFILE_SETTER(set_dnstap);
+COREFILE_SETTER(set_dnstap_identity);
+COREFILE_SETTER(set_dnstap_version);
+COREFILE_SETTER(set_dnstap_extra);
 
 /* set_cache.c */
 COREFILE_SETTER(set_cache);

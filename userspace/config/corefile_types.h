@@ -17,6 +17,7 @@
 
 #include "base/sockaddr.h"
 #include "dns/name.h"
+#include "dnstap/endpoint.h"
 
 struct corefile_zone {
 	struct dns_name name; /* lower case */
@@ -286,6 +287,15 @@ struct corefile_log {		     /* one "log" line; a block may have several */
 	struct corefile_zones names; /* none: every name */
 	const char *format;	     /* default: {common} */
 	unsigned int classes;
+};
+
+struct corefile_dnstap {    /* one "dnstap" line; a block may have several */
+	const char *socket; /* as written */
+	struct tap_endpoint to;
+	bool full;				/* with the messages */
+	uint32_t write_buffer;			/* MiB of the socket, 1 to 1024; 0: not given */
+	uint32_t queue;				/* times 10,000 messages, 1 to 4096 */
+	const char *identity, *version, *extra; /* NULL: not given; extra: with placeholders */
 };
 
 /* Where an HTTP endpoint listens. ":PORT" is the IPv6 wildcard, meant for both families. */

@@ -74,6 +74,17 @@ static const struct row dns64_options_rows[] = {
 };
 TABLE(dns64_options, BASE_BLOCK, "option");
 
+static const struct row dnstap_options_rows[] = {
+	{ "extra", "extra TEXT", ONCE, 1, 1, .set = corefile_set_dnstap_extra },
+	{ "identity", "identity TEXT", ONCE, 1, 1, .set = corefile_set_dnstap_identity },
+	/* for tls://, which is refused */
+	{ "skipverify", "skipverify", ONCE, 0, 0, .kind = KIND_NOTHING },
+	{ "tls", "take it out; it is for `dnstap listen`, and nodens opens no port for readers",
+	  REFUSED, 0, MANY, .kind = KIND_NOTHING },
+	{ "version", "version TEXT", ONCE, 1, 1, .set = corefile_set_dnstap_version },
+};
+TABLE(dnstap_options, BASE_BLOCK, "option");
+
 static const struct row errors_options_rows[] = {
 	{ "consolidate", "consolidate DURATION REGEX [LEVEL] [show_first]", 0, 2, 4,
 	  .set = corefile_set_consolidate, .offset = BLOCK(errors), .print = print_consolidate },
@@ -226,7 +237,8 @@ static const struct row directives_rows[] = {
 	{ "debug", "debug", ONCE, 0, 0, .kind = KIND_FLAG, .offset = BLOCK(debug) },
 	{ "dns64", "dns64 [IPV6/LENGTH]", ONCE, 0, 1, .set = corefile_set_dns64,
 	  .options = &dns64_options },
-	{ "dnstap", "", UNSUPPORTED, 0, MANY, .kind = KIND_NOTHING },
+	{ "dnstap", "dnstap SOCKET [full [WRITEBUFFER [QUEUE]]]", 0, 1, MANY,
+	  .set = corefile_set_dnstap, .options = &dnstap_options },
 	{ "errors", "errors [stdout]", ONCE, 0, 1, .set = corefile_set_errors,
 	  .options = &errors_options },
 	{ "forward", "forward FROM TO...", 0, 2, MANY, .set = corefile_set_forward,

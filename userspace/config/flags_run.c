@@ -287,7 +287,7 @@ static const struct option_row run_rows[] = {
 	  AT(dns_port), NO_PORT, 1, UINT16_MAX },
 	{ "p", "PORT", "as -dns.port", .kind = &option_u16, AT(dns_port), NO_PORT, 1, UINT16_MAX,
 	  .other_name = true },
-	{ "ignore-unsupported", NULL, "dnstap, trace, pprof, metadata: ignored with a warning",
+	{ "ignore-unsupported", NULL, "trace, pprof, metadata: ignored with a warning",
 	  .kind = &option_switch, AT(ignore_unsupported) },
 	{ "setupiptables", NULL, "ignored: no iptables rule is needed", .kind = &ignored,
 	  .why = "-setupiptables: ignored: queries are answered and steered before netfilter, so "

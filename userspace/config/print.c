@@ -45,6 +45,31 @@ static void print_log(const struct corefile_log *log, FILE *out)
 	fputs("\n" DIRECTIVE "}\n", out);
 }
 
+static void print_dnstap(const struct corefile_dnstap *dnstap, FILE *out)
+{
+	const struct {
+		const char *name, *text;
+	} options[] = { { "identity", dnstap->identity },
+			{ "version", dnstap->version },
+			{ "extra", dnstap->extra } };
+	bool open = false;
+
+	fputs(DIRECTIVE "dnstap", out);
+	print_text(dnstap->socket, out);
+	fputs(dnstap->full ? " full" : "", out);
+	if (dnstap->write_buffer)
+		fprintf(out, " %u %u", dnstap->write_buffer, dnstap->queue);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (!options[i].text)
+			continue;
+		fprintf(out, "%s" OPTION "%s", open ? "" : " {\n", options[i].name);
+		print_text(options[i].text, out);
+		fputc('\n', out);
+		open = true;
+	}
+	fputs(open ? DIRECTIVE "}\n" : "\n", out);
+}
+
 static void print_listen(const char *name, const struct corefile_listen *listen, FILE *out)
 {
 	if (!listen->enabled)
@@ -284,6 +309,8 @@ static void print_server(const struct corefile_block *b, FILE *out)
 	print_errors(b, out);
 	for (size_t i = 0; i < b->logs_len; i++)
 		print_log(&b->logs[i], out);
+	for (size_t i = 0; i < b->dnstaps_len; i++)
+		print_dnstap(&b->dnstaps[i], out);
 }
 
 /* In the order of execution, as CoreDNS' documentation lists the plugins. */

@@ -19,7 +19,7 @@ static char *block_text(const struct corefile_block *block)
 	if (!out)
 		return NULL;
 	plain.errors = (struct errors){ .enabled = false };
-	plain.logs_len = 0;
+	plain.logs_len = plain.dnstaps_len = 0;
 	plain.debug = plain.loop = false;
 	plain.has_probe = false;
 	plain.health.enabled = plain.prometheus.enabled = plain.ready.enabled = false;

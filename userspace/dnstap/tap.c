@@ -373,6 +373,21 @@ void tap__send(struct tap *tap, const struct tap_message *message)
 
 /* ---- open and close ---- */
 
+const char *tap__reason(int error)
+{
+	switch (error) {
+	case -EPIPE:
+	case -ECONNRESET:
+		return "its reader closed the connection";
+	case -EPROTO:
+		return "who listens there does not read dnstap";
+	case -ETIMEDOUT:
+		return "who listens there says nothing";
+	default:
+		return strerror(-error);
+	}
+}
+
 int tap__open(const struct tap_config *config, struct tap **out)
 {
 	struct tap *tap = calloc(1, sizeof(*tap));

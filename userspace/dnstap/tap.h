@@ -36,6 +36,9 @@ struct tap_config {
 /* All that wait take this many octets at most, for each that may wait. */
 #define TAP_QUEUE_OCTETS 512
 
+/* What of config.changed(), in words. */
+const char *tap__reason(int error);
+
 int tap__open(const struct tap_config *config, struct tap **out); /* -ENOMEM */
 /* What has not been written by now is lost. NULL: nothing. */
 void tap__close(struct tap *tap);

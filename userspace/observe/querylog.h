@@ -26,7 +26,7 @@ struct querylog_event {
 	 * size nor what its client takes, and how long it took of none.
 	 */
 	bool hit;
-	const struct sockaddr *peer, *local;
+	const struct sockaddr *peer, *local; /* NULL: not known */
 	bool tcp;
 	size_t request_size;
 	const uint8_t *reply; /* the message as it left; NULL: there was none */

@@ -39,9 +39,14 @@ static __attribute__((format(printf, 2, 3))) void put_fmt(struct querylog_out *o
 
 static void put_ip(struct querylog_out *out, const struct sockaddr *addr)
 {
-	struct served_addr ip = served_addr__of(addr);
+	struct served_addr ip;
 	char text[INET6_ADDRSTRLEN];
 
+	if (!addr) {
+		querylog_put(out, "-", 1);
+		return;
+	}
+	ip = served_addr__of(addr);
 	served_addr__text(&ip, text, sizeof(text));
 	put_fmt(out, ip.family == AF_INET6 ? "[%s]" : "%s", text);
 }
@@ -100,7 +105,10 @@ static void put_remote(struct querylog_out *out, const struct querylog_event *ev
 
 static void put_port(struct querylog_out *out, const struct querylog_event *event)
 {
-	put_fmt(out, "%u", sockaddr__port(event->peer));
+	if (event->peer)
+		put_fmt(out, "%u", sockaddr__port(event->peer));
+	else
+		querylog_put(out, "-", 1);
 }
 
 static void put_local(struct querylog_out *out, const struct querylog_event *event)

@@ -29,6 +29,8 @@ void attempt_release(struct attempt *attempt, bool clean)
 {
 	if (!attempt->upstream)
 		return;
+	if (attempt->udp || attempt->tcp)
+		attempt_tell(attempt, NULL, 0);
 	list__del(&attempt->by_end);
 	if (attempt->udp)
 		upstream_udp_release(attempt, clean);

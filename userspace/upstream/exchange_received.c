@@ -286,6 +286,7 @@ static bool received(struct attempt *attempt, const uint8_t *msg, size_t len)
 	}
 	now = upstreams_now(exchange_owner(ex));
 	heard(attempt, msg, len, now);
+	attempt_tell(attempt, msg, len);
 	if (no_edns)
 		received_no_edns(attempt, no_edns, now);
 	else if (part)

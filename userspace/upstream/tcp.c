@@ -87,6 +87,11 @@ static void conn_reason(struct tcp_conn *conn, int error)
 			stream__established(conn->stream) ? stream__fd(conn->stream) : -1, error);
 }
 
+int upstream_tcp_fd(const struct attempt *attempt)
+{
+	return stream__fd(attempt->tcp->stream);
+}
+
 void upstream_tcp_reason(const struct attempt *attempt, int error)
 {
 	conn_reason(attempt->tcp, error);

@@ -63,6 +63,7 @@ struct attempt {
 	bool again;  /* a kept TCP connection broke under it: asked anew once */
 	enum edns edns;
 	uint16_t edns_refused; /* the rcode for which it has no OPT; 0: none */
+	bool told;	       /* config.exchanged was called for it */
 };
 
 /* Who was asked, for people; of several exchanges one after another, all together. */
@@ -109,6 +110,17 @@ struct exchange {
 	struct attempt attempts[EXCHANGE_ATTEMPTS];
 };
 
+/* A query to an upstream, and its answer. */
+struct upstream_exchanged {
+	const struct corefile_forward *forward;
+	const struct exchange *exchange;
+	const union sockaddr_any *from, *to; /* from NULL: not known */
+	bool tcp, tls;
+	uint64_t sent_ns, reply_ns;
+	const uint8_t *query, *reply; /* the messages; reply NULL: there was none */
+	size_t query_len, reply_len;
+};
+
 struct upstreams_config {
 	struct loop *loop;
 	struct agent_stats *stats;
@@ -118,6 +130,11 @@ struct upstreams_config {
 	void (*changed)(void *ctx, const union sockaddr_any *addr, bool up, const char *reason);
 	/* A message came that did not answer what was asked. May be NULL. */
 	void (*dropped)(void *ctx, const struct corefile_forward *forward);
+	/*
+	 * Of each query that was sent, but probes: it is over, with an answer or without one. What
+	 * it points to is valid during the call. May be NULL.
+	 */
+	void (*exchanged)(void *ctx, const struct upstream_exchanged *exchanged);
 	void *ctx;
 };
 

@@ -4,10 +4,10 @@
  *
  * Contract: health.c knows who lives and who is next, edns.c how much of EDNS each takes, query.c
  * what is sent; udp.c and tcp.c carry that, in the clear or over TLS, and report the end of an
- * attempt that could be sent by attempt_events, at most once; schedule.c says when, exchange.c what
- * is sent then, and exchange_received.c what came back; probe.c looks after upstreams that are
- * silent, pool.c opens and closes all. Each uses only those named before it, source.c, reason.c and
- * stats.c.
+ * attempt that could be sent by attempt_events, at most once; tell.c tells of it, schedule.c says
+ * when, exchange.c what is sent then, and exchange_received.c what came back; probe.c looks after
+ * upstreams that are silent, pool.c opens and closes all. Each uses only those named before it,
+ * source.c, reason.c and stats.c.
  */
 #ifndef NODENS_UPSTREAM_PRIV_H
 #define NODENS_UPSTREAM_PRIV_H
@@ -232,6 +232,11 @@ void upstream_tcp_reason(const struct attempt *attempt, int error);
 void upstream_tcp_release(struct attempt *attempt, bool clean);
 /* Close what has been idle since @since_ns or longer, or is idle and too old. */
 void upstream_tcp_close_idle(struct upstream *upstream, uint64_t since_ns, uint64_t now);
+
+int upstream_tcp_fd(const struct attempt *attempt);
+
+/* tell.c: config.exchanged, once. @msg NULL: there is no answer. Before it is released. */
+void attempt_tell(struct attempt *attempt, const uint8_t *msg, size_t len);
 
 /* schedule.c */
 /* Set the timer for what is due first: after whatever may be due sooner than all before. */
