@@ -18,6 +18,7 @@ import pytest
 
 from agent import NODENS, block, detach, directive
 from cluster import D
+from dnstap import Reader
 from lab import DNS4, UP4, leftovers, run, wait_until
 from load import dnsperf
 from nodecache import LOCAL4
@@ -233,6 +234,21 @@ def test_pcap(lab, bare, p1):
     replies = collections.Counter(x for x in tshark(theirs, *DNS_FIELDS) if x[5] in ("1", "True"))
     assert seen == replies, (seen - replies, replies - seen)
     assert not tshark_problems(ours)
+
+
+def test_dnstap(lab, bare, p1):
+    """Each query and each reply once; the agent's word is all there is of either."""
+    reader = Reader(lab.dir, "bare")
+    names = [unique("wild.example.org") for _ in range(100)]
+    with tracing(lab, "client", p1.ip4, "--dnstap", f"unix:{reader.socket}") as viewer:
+        p1.ask_all(names, server=LOCAL4)
+        p1.ask(names[0], server=LOCAL4, tcp=True)
+        time.sleep(0.5)
+        viewer.end()
+    reader.end()
+    seen = collections.Counter((m.type, m.question[0]) for m in reader.messages())
+    times = {name: 2 if name == names[0] else 1 for name in names}
+    assert seen == {(kind, f"{name}."): n for name, n in times.items() for kind in ("CLIENT_QUERY", "CLIENT_RESPONSE")}
 
 
 def test_nobody_may(bare):

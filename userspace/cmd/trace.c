@@ -205,7 +205,8 @@ static void on_message(struct trace *trace, const struct nodens_event *raw,
 	if (event->flags & NODENS_EVENT_TCP && event->kind != NODENS_EVENT_AGENT)
 		return;
 	if (wanted(trace, event, &client))
-		trace_tap__event(trace->tap, raw, event, trace->print.epoch_ns);
+		trace_tap__event(trace->tap, raw, event, trace->print.epoch_ns,
+				 look__at_agent(&trace->look));
 }
 
 static void on_event(void *ctx, const struct nodens_event *raw)

@@ -93,8 +93,10 @@ struct nodens_event;
  */
 int trace_tap__open(const char *to, struct trace_tap **out);
 void trace_tap__close(struct trace_tap *tap); /* NULL: nothing; what waits goes to the reader */
+/* @agent_alone: no program says of a query that it goes to the agent, whose word is all there is.
+ */
 void trace_tap__event(struct trace_tap *tap, const struct nodens_event *raw,
-		      const struct watch_event *event, int64_t epoch_ns);
+		      const struct watch_event *event, int64_t epoch_ns, bool agent_alone);
 /* To be called often: what there is goes to the reader, as far as it takes it. */
 void trace_tap__turn(struct trace_tap *tap);
 

@@ -3,8 +3,9 @@
  * Queries and replies of `nodens trace --dnstap`, as messages for a reader. Contract: trace.h.
  *
  * Of a query there is a CLIENT_QUERY, of a reply a CLIENT_RESPONSE. A query that went to the agent,
- * or on, has the octets that were sent. Of one that a program answered, or that came by TCP, nobody
- * has kept them: it is made of the reply, without EDNS.
+ * or on, has the octets that were sent. Of one that a program answered, that came by TCP, or of
+ * which there is the agent's word alone, nobody has kept them: it is made of the reply, without
+ * EDNS.
  */
 #include "cmd/trace.h"
 
@@ -158,7 +159,7 @@ static void send_made_query(struct trace_tap *tap, const struct tap_message *mes
 }
 
 void trace_tap__event(struct trace_tap *tap, const struct nodens_event *raw,
-		      const struct watch_event *event, int64_t epoch_ns)
+		      const struct watch_event *event, int64_t epoch_ns, bool agent_alone)
 {
 	union sockaddr_any client, server;
 	struct tap_message message = {
@@ -183,7 +184,7 @@ void trace_tap__event(struct trace_tap *tap, const struct nodens_event *raw,
 	message.len = len;
 	if (event->kind == NODENS_EVENT_TO_AGENT || event->kind == NODENS_EVENT_PASSED)
 		send_query(tap, message, message.msg, len);
-	else if (!by_agent || event->flags & NODENS_EVENT_TCP)
+	else if (!by_agent || agent_alone || event->flags & NODENS_EVENT_TCP)
 		send_made_query(tap, &message, msg, event);
 	if (event->is_reply && (by_agent || event->kind == NODENS_EVENT_ANSWERED))
 		tap__send(tap->tap, &message);
