@@ -29,7 +29,7 @@ BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-functi
 
 SRC      := $(sort $(wildcard userspace/*/*.c))
 OBJ      := $(SRC:userspace/%.c=$(BUILD)/userspace/%.o)
-SKEL     := $(BUILD)/bpf/nodens.skel.h
+SKEL     := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
 # What protobuf-c makes of dnstap.proto.
 PROTO    := $(BUILD)/proto/dnstap.pb-c
 OBJ      += $(PROTO).o

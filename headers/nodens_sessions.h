@@ -36,6 +36,8 @@ enum nodens_event_kind {
 				*/
 	NODENS_EVENT_AGENT,    /* the agent has done with a query: its reply, behind headers that it
 				  made; without one, the query, its QR clear */
+	NODENS_EVENT_REPLY,    /* a reply that leaves for a client, whoever sent it: to a session
+				  that has bpf/replies.bpf.c at devices, whatever its filter says */
 	NODENS_EVENT_KINDS
 };
 

@@ -12,6 +12,7 @@
 
 #include "datapath/datapath_priv.h"
 #include "nodens.skel.h"
+#include "replies.skel.h"
 
 #define LOG_STATS                                                                      \
 	4 /* BPF_LOG_STATS of include/linux/bpf_verifier.h: since 5.2, only the counts \
@@ -26,9 +27,9 @@ static const struct budget {
 	unsigned int insns;
 	bool functions;
 } budgets[] = {
-	{ "xdp_nodens", 110000, true }, { "tc_nodens", 1500 }, { "tc_dns", 90000 },
-	{ "tc_steer", 4000 },		{ "tc_return", 400 },  { "tc_observe", 20000, true },
-	{ "tc_note", 20000, true },
+	{ "xdp_nodens", 110000, true }, { "tc_nodens", 1500 },	{ "tc_dns", 90000 },
+	{ "tc_steer", 4000 },		{ "tc_return", 400 },	{ "tc_observe", 20000, true },
+	{ "tc_note", 20000, true },	{ "tc_replies", 1000 },
 };
 
 static char log_text[1 << 16];
@@ -121,6 +122,22 @@ static void measure_xdp(struct env *env, bool generic, const char *variant)
 	bpf_object__close(obj);
 }
 
+/* That of a viewer, for the one session that it is loaded for. */
+static void measure_replies(struct env *env)
+{
+	struct replies_bpf *skel = replies_bpf__open();
+	struct datapath_sessions maps;
+
+	datapath__sessions(env->datapath, &maps);
+	if (!skel || bpf_map__reuse_fd(skel->maps.nodens_sessions, maps.sessions_fd) ||
+	    bpf_map__reuse_fd(skel->maps.nodens_seen, maps.seen_fd) ||
+	    bpf_map__reuse_fd(skel->maps.nodens_rings, maps.rings_fd) || replies_bpf__load(skel))
+		verdict(false, "tc_replies does not load");
+	else
+		measure(skel->progs.tc_replies, "viewer");
+	replies_bpf__destroy(skel);
+}
+
 int main(int argc, char **argv)
 {
 	static struct env env;
@@ -136,6 +153,8 @@ int main(int argc, char **argv)
 		measure_xdp(&env, false, "native");
 		measure_xdp(&env, true, "generic");
 	}
+	if (datapath__features(env.datapath)->tcx)
+		measure_replies(&env);
 	env__close(&env);
 	return closing_line();
 }

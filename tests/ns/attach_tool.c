@@ -158,7 +158,7 @@ static int cmd_foreign_tcx(int argc, char **argv)
 	prog = bpf_object__find_program_by_name(obj, name);
 	if (!prog || bpf_object__load(obj))
 		return 1;
-	link = bpf_tcx_link_create(bpf_program__fd(prog), if_nametoindex(argv[0]));
+	link = bpf_tcx_link_create(bpf_program__fd(prog), if_nametoindex(argv[0]), TCX_INGRESS);
 	if (link < 0 || bpf_obj_pin(link, argv[2])) {
 		fprintf(stderr, "tcx: %s\n", strerror(link < 0 ? -link : errno));
 		return 1;

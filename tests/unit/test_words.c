@@ -178,6 +178,49 @@ static void test_match(void **state)
 	}
 }
 
+/* Of what was passed on, with what came back. */
+static void test_replies(void **state)
+{
+	static const struct {
+		const char *words;
+		bool waiting, answered, in_vain; /* whether it is one to show */
+	} cases[] = {
+		{ "", true, true, true },
+		{ "rcode NXDOMAIN", false, true, false },
+		{ "rcode !NXDOMAIN", false, false, false },
+		{ "slower 2ms", false, true, false },
+		{ "slower 4ms", false, false, false },
+		{ "unanswered", false, false, true },
+		{ "outcome passed rcode NXDOMAIN", false, true, false },
+		{ "outcome hit", false, false, false },
+	};
+	struct what w = { "a.example.org.", 1, -1, C4, PASS, 0, 0, NULL, NULL };
+	struct watch_event query = event_of(&w), answered = query, in_vain = query;
+	const struct words_client nobody = { NULL, NULL };
+	struct watch_event reply = { .time_ns = 3000999, .rcode = DNS_NXDOMAIN, .is_reply = true };
+
+	(void)state;
+	event__replied(&answered, &reply);
+	assert_int_equal(answered.took_us, 3000);
+	in_vain.no_reply = true;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nodens_filter filter = { .outcomes = UINT64_MAX,
+						.kinds = UINT32_MAX,
+						.rcodes = NODENS_ALL_RCODES };
+		struct words words;
+		struct error err;
+
+		assert_int_equal(parse(cases[i].words, &words, &err), 0);
+		words.replies = true;
+		words__filter(&words, &filter);
+		assert_int_equal(words__match(&words, &query, &nobody), cases[i].waiting);
+		assert_int_equal(words__match(&words, &answered, &nobody), cases[i].answered);
+		assert_int_equal(words__match(&words, &in_vain, &nobody), cases[i].in_vain);
+		if ((cases[i].answered || cases[i].in_vain) && !let_through(&filter, &query))
+			fail_msg("%s: the programs keep the query back", cases[i].words);
+	}
+}
+
 /* Longer than the programs compare. */
 static void test_long_name(void **state)
 {
@@ -364,6 +407,29 @@ static void test_pending_no_question(void **state)
 	pending__close(pending);
 }
 
+/* A reply to a query that was passed on: that query, the oldest of those that are alike, once. */
+static void test_pending_taken(void **state)
+{
+	struct pending *pending;
+	struct watch_event first = ask(1, S), again = ask(1, 2 * S), other = ask(2, S), query;
+
+	(void)state;
+	n_shown = 0;
+	assert_int_equal(pending__open(on_shown, NULL, &pending), 0);
+	pending__add(pending, &first);
+	pending__add(pending, &again);
+	assert_false(pending__take(pending, &other, &query));
+	assert_true(pending__take(pending, &first, &query));
+	assert_int_equal(query.time_ns, S);
+	pending__tick(pending, 8 * S);
+	assert_int_equal(n_shown, 1);
+	assert_false(pending__take(pending, &first, &query)); /* too late */
+	assert_false(pending__take(pending, &first, &query));
+	pending__tick(pending, UINT64_MAX);
+	assert_int_equal(n_shown, 1);
+	pending__close(pending);
+}
+
 /* One packet again and again: each is found at once, those that were answered are not looked at. */
 static void test_pending_repeated(void **state)
 {
@@ -417,12 +483,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_pending_full),
 		cmocka_unit_test(test_pending_no_question),
+		cmocka_unit_test(test_pending_taken),
 		cmocka_unit_test(test_pending_repeated),
 		cmocka_unit_test(test_pending_answered_go_first),
 	};

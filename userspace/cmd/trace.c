@@ -25,6 +25,7 @@
 #include "cmd/look.h"
 #include "cmd/pinned.h"
 #include "cmd/status.h"
+#include "datapath/replies.h"
 #include "dnstap/endpoint.h"
 #include "watch/pcap.h"
 #include "watch/pending.h"
@@ -44,7 +45,7 @@
 #define MESSAGES (KIND(ANSWERED) | KIND(PASSED) | KIND(TO_AGENT) | KIND(AGENT))
 
 struct trace_options {
-	bool json;
+	bool json, with_replies;
 	const char *bpffs, *cni_results, *pcap, *dnstap;
 	uint32_t count, seconds, sample;
 };
@@ -60,6 +61,9 @@ struct trace {
 	uint64_t lost_said, second_ns;
 	struct pending *pending; /* NULL where packets or messages are written, not queries */
 	struct trace_tap *tap;
+	struct replies *replies; /* NULL: not asked for */
+	struct pending *passed;	 /* wait for those */
+	int replies_error;	 /* said last */
 	struct trace_who who;
 	struct trace_out out;
 	struct trace_print print;
@@ -170,14 +174,41 @@ static void to_agent(struct trace *trace, const struct watch_event *event)
 		pending__add(trace->pending, event);
 }
 
+static void show_passed(void *ctx, const struct watch_event *passed)
+{
+	struct trace *trace = ctx;
+	struct watch_event event = *passed;
+
+	event.no_reply = clock_now() - passed->time_ns >= PENDING_WAIT_NS;
+	if (!trace->opts.pcap)
+		show(trace, &event);
+}
+
+/* To a query that was passed on? All others have their events. @event: that query, with it. */
+static bool is_awaited(struct trace *trace, const struct watch_event *reply,
+		       struct watch_event *event)
+{
+	if (!trace->passed || !pending__take(trace->passed, reply, event))
+		return false;
+	event__replied(event, reply);
+	return true;
+}
+
 static void on_query(struct trace *trace, struct watch_event *event)
 {
+	struct watch_event passed;
+
 	/* a TCP segment is no query; the agent says what came by TCP */
 	if (event->flags & NODENS_EVENT_TCP && event->kind != NODENS_EVENT_AGENT)
 		return;
 	if (event->kind == NODENS_EVENT_TO_AGENT)
 		to_agent(trace, event);
-	else if (event->kind != NODENS_EVENT_AGENT || pending__end(trace->pending, event))
+	else if (event->kind == NODENS_EVENT_REPLY && is_awaited(trace, event, &passed))
+		show(trace, &passed);
+	else if (trace->passed && trace_replies__may_come(event, &trace->words))
+		pending__add(trace->passed, event);
+	else if (event->kind != NODENS_EVENT_REPLY &&
+		 (event->kind != NODENS_EVENT_AGENT || pending__end(trace->pending, event)))
 		show(trace, event);
 }
 
@@ -185,11 +216,19 @@ static void on_packet(struct trace *trace, const struct nodens_event *raw,
 		      const struct watch_event *event)
 {
 	struct pcap_packet head = pcap__packet(raw, trace->print.epoch_ns);
+	struct watch_event passed;
 	struct trace_client client;
 
 	/* of the agent's only replies are packets */
 	if (event->kind == NODENS_EVENT_AGENT && !event->is_reply)
 		return;
+	if (trace->passed && trace_replies__may_come(event, &trace->words))
+		pending__add(trace->passed, event);
+	if (event->kind == NODENS_EVENT_REPLY) {
+		if (!is_awaited(trace, event, &passed))
+			return;
+		event = &passed;
+	}
 	if (!wanted(trace, event, &client))
 		return;
 	trace_out__write(&trace->out, &head, sizeof(head));
@@ -284,15 +323,20 @@ static int open_session(struct trace *trace)
 	signals.expired = 0;
 	signals.renewed_ns = clock_now();
 	signals.session = trace->session;
-	return 0;
+	if (!trace->opts.with_replies)
+		return 0;
+	trace->replies = trace_replies__open(&trace->look, trace->session);
+	return trace->replies ? 0 : EXIT_FAILURE;
 }
 
 /* What is @counted only while the session is still this one's. */
 static void close_session(struct trace *trace)
 {
 	signals.session = NULL;
+	replies__close(trace->replies);
 	session__close(trace->session);
 	look__close(&trace->look);
+	trace->replies = NULL;
 	trace->session = NULL;
 	trace->all.lost += trace->seen.lost;
 	if (trace->words.any)
@@ -365,6 +409,9 @@ static int each_second(struct trace *trace)
 		fprintf(stderr, "nodens trace: stopped for %.1f s, of which it has seen nothing\n",
 			(double)gap_ns / 1e9);
 	}
+	if (trace->replies)
+		trace_replies__follow(trace->replies, trace->look.dir, trace->words.dev,
+				      &trace->replies_error);
 	if (!signals.expired && which == trace->which)
 		return 0;
 	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n", why_anew(trace));
@@ -389,6 +436,8 @@ static int look_on(struct trace *trace)
 		now = clock_now();
 		if (trace->pending)
 			pending__tick(trace->pending, now);
+		if (trace->passed)
+			pending__tick(trace->passed, now);
 		if (now >= trace->second_ns) {
 			trace->second_ns = now + NSEC_PER_SEC;
 			ret = each_second(trace);
@@ -453,6 +502,8 @@ static int begin(struct trace *trace)
 	ret = trace_who__open(&trace->who, trace->opts.cni_results, trace->look.dir);
 	if (!ret && !writes(trace))
 		ret = pending__open(show, trace, &trace->pending);
+	if (!ret && trace->opts.with_replies)
+		ret = pending__open(show_passed, trace, &trace->passed);
 	if (!ret)
 		ret = begin_output(trace);
 	if (!ret)
@@ -483,6 +534,8 @@ static void end(struct trace *trace)
 		read_rest(trace);
 	if (trace->pending && !trace->out.failed)
 		pending__tick(trace->pending, UINT64_MAX);
+	if (trace->passed && !trace->out.failed)
+		pending__tick(trace->passed, UINT64_MAX);
 	close_session(trace);
 	say_summary(trace);
 }
@@ -506,6 +559,7 @@ static int run(struct trace *trace)
 	}
 	trace_tap__close(trace->tap);
 	pending__close(trace->pending);
+	pending__close(trace->passed);
 	trace_who__close(&trace->who);
 	return ret;
 }
@@ -527,6 +581,8 @@ static const struct option_row rows[] = {
 	  offsetof(struct trace_options, sample), "is not a number from 1 to 1000000", 1, 1000000 },
 	{ "json", NULL, "a JSON object a line: docs/schema/trace.json", .kind = &option_switch,
 	  offsetof(struct trace_options, json) },
+	{ "with-replies", NULL, "of what was passed on, what came back as well (Linux 6.6)",
+	  .kind = &option_switch, offsetof(struct trace_options, with_replies) },
 	{ "w", "FILE", "packets, as pcap with nanoseconds; -: to stdout, for a pipe",
 	  .kind = &option_text, offsetof(struct trace_options, pcap), "is no file's name" },
 	{ "dnstap", "SOCKET", "messages to a reader of dnstap: unix:PATH or tcp://IP:PORT",
@@ -589,6 +645,9 @@ static int check_flags(const struct trace *trace)
 	if (writes(trace) && (trace->words.has_slower || trace->words.unanswered))
 		return usage("slower and unanswered are no property of a single packet or message, "
 			     "which is what -w and -dnstap write");
+	if (trace->opts.dnstap && trace->opts.with_replies)
+		return usage("-dnstap has the messages of nodens' own clients and upstreams, so no "
+			     "-with-replies");
 	why = trace->opts.dnstap ? tap_endpoint__parse(trace->opts.dnstap, &to) : NULL;
 	if (!why)
 		return -1;
@@ -611,6 +670,7 @@ int cmd_trace(int argc, char **argv)
 		return ret;
 	if (words__parse(n_words, words, &trace.words, &err))
 		return usage(err.text);
+	trace.words.replies = trace.opts.with_replies;
 	ret = check_flags(&trace);
 	return ret >= 0 ? ret : run(&trace);
 }

@@ -60,6 +60,26 @@ void trace_who__client(struct trace_who *who, const struct watch_event *event,
 /* Row @number less 1 of the agent's table. False: it is not there. */
 bool trace_who__upstream(struct trace_who *who, uint16_t number, struct publish_upstream *up);
 
+/* ---- replies to what was passed on: trace_replies.c ---- */
+
+struct replies;
+struct look;
+struct session;
+
+/* For this session. NULL, and it has been said why. */
+struct replies *trace_replies__open(const struct look *look, const struct session *session);
+/*
+ * At the devices that the agent has programs at, those that @dev (a glob; NULL: any) matches: to be
+ * called each second. *error: what was said last of one where they cannot be seen; 0: nothing.
+ */
+void trace_replies__follow(struct replies *replies, const char *maps_dir, const char *dev,
+			   int *error);
+/*
+ * Of a query that was passed on: a reply may come that makes it one to show. Of a TCP segment, a
+ * response or half a message none is known.
+ */
+bool trace_replies__may_come(const struct watch_event *event, const struct words *words);
+
 /* ---- a query: trace_text.c, trace_json.c ---- */
 
 struct trace_losses {

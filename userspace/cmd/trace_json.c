@@ -16,6 +16,7 @@ static const char *const kinds[NODENS_EVENT_KINDS] = {
 	[NODENS_EVENT_ANSWERED] = "kernel",   [NODENS_EVENT_TO_AGENT] = "to_agent",
 	[NODENS_EVENT_PASSED] = "passed",     [NODENS_EVENT_DROPPED] = "dropped",
 	[NODENS_EVENT_RETURNED] = "returned", [NODENS_EVENT_AGENT] = "agent",
+	[NODENS_EVENT_REPLY] = "reply",
 };
 
 static void put(const struct trace_print *print, json_t *json)
@@ -77,7 +78,7 @@ static void set_message(json_t *json, const struct watch_event *event)
 		json_object_set_new(json, "name", json_string(name));
 		json_object_set_new(json, "type", json_string(rrtype__text(event->qtype, text)));
 	}
-	if (!event->is_reply || event->kind == NODENS_EVENT_PASSED)
+	if (event->kind == NODENS_EVENT_PASSED ? !event->replied : !event->is_reply)
 		return;
 	reply = json_pack("{ss si sb}", "rcode", rcode__text(event->rcode, text), "answers",
 			  (int)event->answers, "truncated", (int)event->truncated);
@@ -115,6 +116,10 @@ void trace_json__event(const struct trace_print *print, const struct watch_event
 	set_message(json, event);
 	if (event->kind == NODENS_EVENT_AGENT)
 		set_agent(print, json, event);
+	if (event->replied)
+		json_object_set_new(json, "took_us", json_integer(event->took_us));
+	if (event->no_reply)
+		json_object_set_new(json, "no_reply", json_true());
 	if (event->kind == NODENS_EVENT_PASSED || event->kind == NODENS_EVENT_DROPPED)
 		json_object_set_new(json, "reason", json_string(trace__reason(event)));
 	json_object_set_new(json, "stale", json_boolean(event->flags & NODENS_EVENT_STALE));

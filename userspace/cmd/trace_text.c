@@ -46,9 +46,13 @@ static void put_answer(const struct watch_event *event, char *text, size_t size)
 {
 	char rcode[RRTYPE_TEXT], ttl[24] = "";
 
-	if (event->kind == NODENS_EVENT_DROPPED || event->kind == NODENS_EVENT_PASSED) {
-		snprintf(text, size, event->kind == NODENS_EVENT_DROPPED ? "dropped" : "passed on");
-	} else if (!event->is_reply) {
+	if (event->kind == NODENS_EVENT_DROPPED ||
+	    (event->kind == NODENS_EVENT_PASSED && !event->replied)) {
+		snprintf(text, size,
+			 event->kind == NODENS_EVENT_DROPPED ? "dropped"
+			 : event->no_reply		     ? "no reply seen"
+							     : "passed on");
+	} else if (!event->is_reply && !event->replied) {
 		snprintf(text, size, event->kind == NODENS_EVENT_AGENT ? "unanswered" : "-");
 	} else {
 		if (event->has_ttl)
@@ -131,7 +135,7 @@ void trace_text__event(const struct trace_print *print, const struct watch_event
 	put_question(event, question, sizeof(question));
 	put_answer(event, answer, sizeof(answer));
 	put_where(print, event, where, sizeof(where));
-	if (event->kind == NODENS_EVENT_AGENT)
+	if (event->kind == NODENS_EVENT_AGENT || event->replied)
 		snprintf(took, sizeof(took), "%u", event->took_us);
 	trace_out__print(print->out, COLUMNS, time, client->text[0] ? client->text : "-", question,
 			 answer, where, took);

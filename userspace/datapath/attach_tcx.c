@@ -82,7 +82,7 @@ int tcx__attach(struct tcx_part *part, const char *dir, int ifindex, const char 
 
 	ret = update_present(ifindex, prog_fd, &new);
 	if (ret) {
-		new.link_fd = bpf_tcx_link_create(prog_fd, ifindex);
+		new.link_fd = bpf_tcx_link_create(prog_fd, ifindex, TCX_INGRESS);
 		if (new.link_fd < 0)
 			return error__set(err, new.link_fd, "%s: cannot attach by tcx: %s", ifname,
 					  strerror(-new.link_fd));

@@ -11,7 +11,6 @@
 #include "bpf_syscall_priv.h"
 
 /* include/uapi/linux/bpf.h as of kernel commit e420bed02507, newer than the build's headers. */
-#define TCX_INGRESS	46	  /* BPF_TCX_INGRESS */
 #define TCX_FLAG_BEFORE (1u << 3) /* BPF_F_BEFORE; relative to nothing: first */
 
 /* The query part of union bpf_attr with the fields that commit added. */
@@ -45,14 +44,14 @@ int bpf_tcx_query(int ifindex, struct tcx_list *list)
 	return 0;
 }
 
-int bpf_tcx_link_create(int prog_fd, int ifindex)
+int bpf_tcx_link_create(int prog_fd, int ifindex, enum tcx_hook hook)
 {
 	union bpf_attr attr = {};
 	int fd;
 
 	attr.link_create.prog_fd = prog_fd;
 	attr.link_create.target_ifindex = ifindex;
-	attr.link_create.attach_type = TCX_INGRESS;
+	attr.link_create.attach_type = hook;
 	attr.link_create.flags = TCX_FLAG_BEFORE;
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	return fd < 0 ? -errno : fd;

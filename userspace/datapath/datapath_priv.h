@@ -80,6 +80,7 @@ const char *bpf_log_last(void); /* the line that says most since bpf_log_clear()
 /* features.c: a map or program that may be refused for RLIMIT_MEMLOCK; raises it if it can. */
 void features_raise_memlock(void);
 const char *features_refusal(int error); /* what to do about EPERM, ENOMEM, E2BIG of bpf() */
+bool features_tcx(void);		 /* tcx links, by trying */
 /* May a program run in the middle of another one on its CPU? By uname()'s strings. */
 bool features_interleaves(const char *release, const char *version);
 

@@ -134,9 +134,14 @@ static bool probe_tcx(void)
 
 	if (fd < 0)
 		return false;
-	link = bpf_tcx_link_create(fd, INT32_MAX);
+	link = bpf_tcx_link_create(fd, INT32_MAX, TCX_INGRESS);
 	close(fd);
 	return link == -ENODEV;
+}
+
+bool features_tcx(void)
+{
+	return probe_tcx();
 }
 
 /* With no locked memory allowed at all, a map can be made only where it is not charged to it. */

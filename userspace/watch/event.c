@@ -24,7 +24,7 @@ static const void *bytes(const struct nodens_event *raw, size_t at, size_t len)
 static bool to_client(const struct nodens_event *raw)
 {
 	return raw->kind == NODENS_EVENT_ANSWERED || raw->kind == NODENS_EVENT_RETURNED ||
-	       raw->kind == NODENS_EVENT_AGENT;
+	       raw->kind == NODENS_EVENT_AGENT || raw->kind == NODENS_EVENT_REPLY;
 }
 
 static bool decode_ip(const struct nodens_event *raw, struct served_addr *from,
@@ -156,6 +156,17 @@ const uint8_t *event__message(const struct nodens_event *raw, size_t *len, size_
 	*len = size;
 	*captured = size < room ? size : room;
 	return udp + sizeof(struct udphdr);
+}
+
+void event__replied(struct watch_event *passed, const struct watch_event *reply)
+{
+	passed->replied = true;
+	passed->rcode = reply->rcode;
+	passed->answers = reply->answers;
+	passed->truncated = reply->truncated;
+	passed->has_ttl = reply->has_ttl;
+	passed->ttl_s = reply->ttl_s;
+	passed->took_us = (uint32_t)((reply->time_ns - passed->time_ns) / 1000);
 }
 
 void event__decode(const struct nodens_event *raw, struct watch_event *out)

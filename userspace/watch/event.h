@@ -37,11 +37,20 @@ struct watch_event {
 	uint16_t answers; /* as the header counts them */
 	uint32_t ttl_s;	  /* of the first answer record */
 
+	/*
+	 * Of NODENS_EVENT_PASSED, where replies are looked at: what above is a reply's, and
+	 * took_us, are of the reply that came; or none has come in time.
+	 */
+	bool replied, no_reply;
+
 	/* Of NODENS_EVENT_AGENT, else 0: see struct nodens_agent_note. */
 	uint32_t took_us;
 	uint16_t upstream; /* row of PUBLISH_UPSTREAMS plus 1 */
 	uint8_t tries;
 };
+
+/* What was @passed on, with the reply that came to it: as above. */
+void event__replied(struct watch_event *passed, const struct watch_event *reply);
 
 /* @raw: a record, with the @captured bytes that it says it has. All of *out is set. */
 void event__decode(const struct nodens_event *raw, struct watch_event *out);

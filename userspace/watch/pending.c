@@ -214,6 +214,20 @@ bool pending__end(struct pending *pending, struct watch_event *said)
 	return !entry->shown;
 }
 
+bool pending__take(struct pending *pending, const struct watch_event *said,
+		   struct watch_event *query)
+{
+	uint32_t at = find(pending, said);
+	bool shown;
+
+	if (at == NONE)
+		return false;
+	shown = pending->entries[at].shown;
+	*query = pending->entries[at].query;
+	release(pending, at);
+	return !shown;
+}
+
 void pending__tick(struct pending *pending, uint64_t now_ns)
 {
 	const struct entry *entries = pending->entries;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Queries that went to the agent, until the agent says what it has done with them: so that each is
- * shown once, also where the agent says nothing.
+ * Queries that went to the agent, until the agent says what it has done with them; or queries that
+ * were passed on, until their replies come: so that each is shown once, also where none does.
  *
  * Contract: single-threaded. Time is that of the events. A query that nothing is said of for
  * PENDING_WAIT_NS is handed out, and what is said of it within PENDING_KEEP_NS is known to be said
@@ -33,6 +33,9 @@ void pending__add(struct pending *pending, const struct watch_event *query);
  * shown already; nothing is to be shown of it any more.
  */
 bool pending__end(struct pending *pending, struct watch_event *said);
+/* The query that @said is the reply to; it waits no more. False: there is none, or it was shown. */
+bool pending__take(struct pending *pending, const struct watch_event *said,
+		   struct watch_event *query);
 /* The time is @now_ns; UINT64_MAX: the end, all that still wait are shown. */
 void pending__tick(struct pending *pending, uint64_t now_ns);
 

@@ -44,7 +44,7 @@ enum watch_outcome watch_outcome__of(const struct watch_event *event)
 
 bool watch__unanswered(const struct watch_event *event)
 {
-	if (event->kind == NODENS_EVENT_TO_AGENT)
+	if (event->kind == NODENS_EVENT_TO_AGENT || event->no_reply)
 		return true;
 	return event->kind == NODENS_EVENT_AGENT &&
 	       (!event->is_reply ||
@@ -265,16 +265,16 @@ static const uint32_t outcome_kinds[WATCH_OUTCOMES] = {
 
 static void filter_kinds(const struct words *words, struct nodens_filter *filter)
 {
-	uint32_t kinds = 0;
+	uint32_t kinds = 0, passed = words->replies ? KIND(PASSED) : 0;
 
 	for (unsigned int i = 0; i < WATCH_OUTCOMES; i++)
 		kinds |= words->outcomes >> i & 1 ? outcome_kinds[i] : 0;
 	if (words->outcomes)
 		filter->kinds &= kinds;
 	if (words->unanswered)
-		filter->kinds &= KIND(TO_AGENT) | KIND(AGENT);
+		filter->kinds &= KIND(TO_AGENT) | KIND(AGENT) | passed;
 	if (words->has_slower)
-		filter->kinds &= KIND(AGENT);
+		filter->kinds &= KIND(AGENT) | passed;
 }
 
 /* What of a name's end the programs compare. */
@@ -288,6 +288,18 @@ static void filter_name(const struct words *words, struct nodens_filter *filter)
 	memcpy(filter->suffix, lower.wire + skip, filter->suffix_len);
 }
 
+static void filter_rcodes(const struct words *words, struct nodens_filter *filter)
+{
+	/* the query must come, for its reply may be it */
+	if (words->replies)
+		return;
+	/* of an rcode above 15 the header, where the programs look, has the lower bits */
+	if (words->has_rcode && !(words->not_rcode && words->rcode > DNS_RCODE))
+		filter->rcodes = 1u << (words->rcode & DNS_RCODE);
+	if (words->not_rcode && words->rcode <= DNS_RCODE)
+		filter->rcodes ^= NODENS_ALL_RCODES;
+}
+
 void words__filter(const struct words *words, struct nodens_filter *filter)
 {
 	filter_kinds(words, filter);
@@ -295,11 +307,7 @@ void words__filter(const struct words *words, struct nodens_filter *filter)
 		filter_name(words, filter);
 	if (words->has_type)
 		filter->qtype = htons(words->type);
-	/* of an rcode above 15 the header, where the programs look, has the lower bits */
-	if (words->has_rcode && !(words->not_rcode && words->rcode > DNS_RCODE))
-		filter->rcodes = 1u << (words->rcode & DNS_RCODE);
-	if (words->not_rcode && words->rcode <= DNS_RCODE)
-		filter->rcodes ^= NODENS_ALL_RCODES;
+	filter_rcodes(words, filter);
 	if (words->has_client) {
 		memcpy(filter->client, words->client, sizeof(filter->client));
 		memcpy(filter->client_mask, words->mask, sizeof(filter->client_mask));
@@ -324,7 +332,7 @@ static bool match_name(const struct words *words, const struct watch_event *even
  */
 static bool match_rcode(const struct words *words, const struct watch_event *event)
 {
-	if (!event->is_reply)
+	if (!event->is_reply && !event->replied)
 		return false;
 	if (words->not_rcode && words->rcode <= DNS_RCODE)
 		return (event->rcode & DNS_RCODE) != words->rcode;
@@ -366,8 +374,8 @@ bool words__match(const struct words *words, const struct watch_event *event,
 		return false;
 	if (words->outcomes && !(words->outcomes >> watch_outcome__of(event) & 1))
 		return false;
-	if (words->has_slower &&
-	    (event->kind != NODENS_EVENT_AGENT || event->took_us * 1000ull <= words->slower_ns))
+	if (words->has_slower && ((event->kind != NODENS_EVENT_AGENT && !event->replied) ||
+				  event->took_us * 1000ull <= words->slower_ns))
 		return false;
 	if (words->unanswered && !watch__unanswered(event))
 		return false;

@@ -29,12 +29,13 @@ extern const char *const watch_outcome_text[WATCH_OUTCOMES];
 enum watch_outcome watch_outcome__of(const struct watch_event *event);
 /*
  * Of what the agent had: there is no reply, or it is SERVFAIL because an upstream did not answer in
- * time.
+ * time. Of what was passed on: no reply came in time.
  */
 bool watch__unanswered(const struct watch_event *event);
 
 struct words {
-	bool any;	      /* there are some */
+	bool any;     /* there are some */
+	bool replies; /* what came back to queries that were passed on is known: not a word */
 	bool has_name, below; /* below: the names below it, not itself */
 	struct dns_name name;
 	bool has_type;
