@@ -462,7 +462,8 @@ def test_screen(serve, lab, cli, screen):
     assert re.match(r"\S+  [0-9]+ q/s  kernel", lines[0]) and "[1]names" in lines[1]
     note("the screen:\n" + "\n".join(lines))
     for key, heading in ("2", "nx[.]a[.]"), ("3", f"CLIENT\n.*{cli.ip4}@"), ("4", "10[.]50[.]0[.]1:53 udp +up"), \
-            ("5", "MISSES/S"), ("6", "TIMEOUT/S"), ("s", "^UPSTREAM"), ("s", "Q/S .* TTL  NAME"):
+            ("5", "MISSES/S"), ("6", "TIMEOUT/S"), ("7", f"Q/S .* DEVICE\n.*{cli.veth}"), ("6", "TIMEOUT/S"), ("s", "^UPSTREAM"), \
+            ("s", "PASSED/S"), ("s", "Q/S .* TTL  NAME"):
         shown.key(key)
         shown_with(shown, load, heading)
     shown.key("r")
