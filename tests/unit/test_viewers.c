@@ -10,9 +10,13 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +25,7 @@
 #include "watch/filter.h"
 #include "watch/session.h"
 #include "watch/viewers.h"
+#include "watch/viewers_priv.h"
 
 static struct loop loop;
 static struct viewers *viewers;
@@ -237,6 +242,8 @@ static void who_does_not_read(void **state)
 	seen = seen_by(lazy);
 	assert_true(seen.lost > 0 && seen.sent > 0);
 	assert_int_equal(seen.lost + seen.sent, 20000);
+	/* each holds more than 512 bytes of the kernel's: 140 of its own, and two heads */
+	assert_in_range(seen.sent, 1, NODENS_RING_BYTES / 512);
 	assert_int_equal(read_all(lazy), seen.sent);
 	assert_int_equal(seen_by(other).sent, 20000);
 	send_reply("10.244.0.9");
@@ -291,27 +298,133 @@ static int raw_socket(void)
 	return fd;
 }
 
+/* The agent's answer to @len bytes; 1: none, and the end. */
+static int answer_to(const void *request, size_t len)
+{
+	struct viewers_answer answer = { .error = 1 };
+	int fd = raw_socket();
+	ssize_t got_len;
+
+	assert_int_equal(send(fd, request, len, 0), len);
+	turn();
+	turn();
+	got_len = recv(fd, &answer, sizeof(answer), 0);
+	if (got_len) {
+		assert_int_equal(got_len, sizeof(answer));
+		if (answer.error)
+			assert_int_equal(recv(fd, &answer.version, 1, 0), 0);
+	}
+	close(fd);
+	turn();
+	assert_false(viewers__wanted(viewers));
+	return answer.error;
+}
+
 /* What is no request is turned away, whatever it is. */
 static void nonsense(void **state)
 {
-	uint32_t answer[2], words[100] = { 2, 0 };
+	union {
+		struct viewers_request request;
+		uint8_t bytes[2 * sizeof(struct viewers_request)];
+	} sent = { .request = { .version = VIEWERS_VERSION + 1, .filter = session__any() } };
+	const size_t right = sizeof(sent.request);
 	int fd;
 
 	(void)state;
-	for (size_t len = 1; len <= sizeof(words); len += 7) {
-		fd = raw_socket();
-		assert_int_equal(send(fd, words, len, 0), len);
-		turn();
-		turn();
-		assert_int_equal(recv(fd, answer, sizeof(answer), 0), sizeof(answer));
-		assert_int_equal((int)answer[1], -EPROTO);
-		assert_int_equal(recv(fd, answer, sizeof(answer), 0), 0);
-		close(fd);
-	}
+	for (size_t len = 1; len <= sizeof(sent); len++)
+		assert_int_equal(answer_to(&sent, len), -EPROTO);
+	sent.request.version = VIEWERS_VERSION;
+	for (size_t len = 1; len <= sizeof(sent); len++)
+		assert_int_equal(answer_to(&sent, len), len == right ? 0 : -EPROTO);
+	assert_int_equal(answer_to(&sent, 0), 1);
 	fd = raw_socket(); /* and one that says nothing is no viewer */
 	turn();
 	assert_false(viewers__wanted(viewers));
 	close(fd);
+}
+
+static void a_suffix_that_is_too_long(void **state)
+{
+	struct nodens_filter filter = session__any();
+	struct session *session;
+
+	(void)state;
+	filter.suffix_len = 255;
+	session = view(filter);
+	send_reply("10.244.0.9");
+	assert_int_equal(read_all(session), 0);
+	assert_int_equal(seen_by(session).filtered, 1);
+	session__close(session);
+}
+
+/* ---- what takes longer ---- */
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* Connects, with a signal each 20 ms; the loop turns only after so many. */
+static int connect_with_signals(unsigned int signals)
+{
+	const struct sigaction action = { .sa_handler = on_signal };
+	struct attempt a = { .filter = session__any() };
+	pthread_t thread;
+
+	sigaction(SIGUSR1, &action, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, attempt, &a), 0);
+	while (!__atomic_load_n(&a.done, __ATOMIC_ACQUIRE)) {
+		pthread_kill(thread, SIGUSR1);
+		usleep(20000);
+		if (!signals)
+			turn();
+		else
+			signals--;
+	}
+	pthread_join(thread, NULL);
+	session__close(a.session);
+	return a.ret;
+}
+
+static void signals_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(connect_with_signals(20), 0);
+	assert_int_equal(connect_with_signals(UINT_MAX), -ETIMEDOUT);
+}
+
+static unsigned int turns_in(long ms)
+{
+	const struct timeval after = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	unsigned int n = 0;
+
+	event_base_loopexit(loop.events, &after);
+	do {
+		event_base_loop(loop.events, EVLOOP_ONCE);
+	} while (++n < 1000 && !event_base_got_exit(loop.events));
+	return n;
+}
+
+/* The agent has better to do than to try again without an end. */
+static void out_of_descriptors(void **state)
+{
+	struct viewers_request request = { .version = VIEWERS_VERSION, .filter = session__any() };
+	struct rlimit before, none;
+	int fd = raw_socket(), next = dup(fd);
+
+	(void)state;
+	send(fd, &request, sizeof(request), 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = next, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_in_range(turns_in(300), 1, 5);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(viewers__wanted(viewers));
+	turns_in(1500);
+	assert_true(viewers__wanted(viewers));
+	close(fd);
+	turn();
 }
 
 /* ---- filters ---- */
@@ -379,6 +492,8 @@ static void filters(void **state)
 static void filters_stay_within(void **state)
 {
 	struct nodens_filter filter = session__any();
+	const size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *pages;
 	size_t all;
 
 	(void)state;
@@ -386,14 +501,17 @@ static void filters_stay_within(void **state)
 	all = sizeof(whole.head) + whole.head.captured;
 	filter.qtype = htons(1);
 	memcpy(filter.suffix, suffix, filter.suffix_len = sizeof(suffix));
+	pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
 	for (size_t len = sizeof(whole.head); len <= all; len++) {
-		struct nodens_event *cut = malloc(len);
+		struct nodens_event *cut = (struct nodens_event *)(pages + page - len);
 
 		memcpy(cut, &whole, len);
 		cut->captured = len - sizeof(*cut);
 		assert_int_equal(filter__matches(&filter, cut), len >= all - 2);
-		free(cut);
 	}
+	munmap(pages, 2 * page);
 }
 
 int main(void)
@@ -408,6 +526,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many, begin, end),
 		cmocka_unit_test_setup_teardown(the_agent_ends, begin, end),
 		cmocka_unit_test_setup_teardown(nonsense, begin, end),
+		cmocka_unit_test_setup_teardown(a_suffix_that_is_too_long, begin, end),
+		cmocka_unit_test_setup_teardown(signals_meanwhile, begin, end),
+		cmocka_unit_test_setup_teardown(out_of_descriptors, begin, end),
 		cmocka_unit_test(filters),
 		cmocka_unit_test(filters_stay_within),
 	};

@@ -40,8 +40,9 @@ int session__open(const struct datapath *dp, const struct nodens_filter *filter,
 		  void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
 		  struct session **out, struct error *err);
 /*
- * Of the agent that has its socket at @path: NODENS_EVENT_AGENT alone. -ENOENT, -ECONNREFUSED:
- * there is no agent; -ETIMEDOUT: it does not answer; -EUSERS; -EPERM; ...
+ * Of the agent that has its socket at @path ("": none has): NODENS_EVENT_AGENT alone. -ENOENT,
+ * -ECONNREFUSED: there is no agent; -ETIMEDOUT: it does not answer; -EUSERS; -EPERM; ... A signal
+ * does not end it.
  */
 int session__connect(const char *path, const struct nodens_filter *filter,
 		     void (*event)(void *ctx, const struct nodens_event *event), void *ctx,

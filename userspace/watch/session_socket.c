@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "session_priv.h"
 #include "viewers_priv.h"
 
@@ -29,12 +30,26 @@ struct session_socket {
 	} record;
 };
 
-static int connect_to(const char *path)
+/* Viewers have a signal each SESSION_RENEW_MS; an agent that begins may take longer to answer. */
+static bool again(uint64_t until_ns)
+{
+	return errno == EINTR && clock_now() < until_ns;
+}
+
+/* -errno as of now, of what waited until ANSWER_S was over. */
+static int failure(void)
+{
+	return errno == EAGAIN || errno == EINTR ? -ETIMEDOUT : -errno;
+}
+
+static int connect_to(const char *path, uint64_t until_ns)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	const struct timeval wait = { .tv_sec = ANSWER_S };
 	int fd, ret;
 
+	if (!path[0]) /* to connect() it would be an abstract one */
+		return -ENOENT;
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
@@ -43,9 +58,10 @@ static int connect_to(const char *path)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	else
+	do {
+		ret = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ? failure() : 0;
+	} while (ret && again(until_ns));
+	if (!ret)
 		ret = viewers_peer_may(fd) ? 0 : -EPERM;
 	if (!ret)
 		return fd;
@@ -54,7 +70,7 @@ static int connect_to(const char *path)
 }
 
 /* The descriptor that came with the answer, or -errno. */
-static int receive_answer(int fd)
+static int receive_answer(int fd, uint64_t until_ns)
 {
 	struct viewers_answer answer;
 	struct iovec iov = { &answer, sizeof(answer) };
@@ -67,14 +83,17 @@ static int receive_answer(int fd)
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control.room) };
 	const struct cmsghdr *head;
-	ssize_t len = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	int seen = -EPROTO;
+	ssize_t len;
 
+	do {
+		len = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	} while (len < 0 && again(until_ns));
 	/* closed with the request unread: what was sent before is there still */
 	if (len < 0 && errno == ECONNRESET)
 		len = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	if (len < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		return failure();
 	if (!len)
 		return -ECONNREFUSED;
 	head = CMSG_FIRSTHDR(&msg);
@@ -87,14 +106,14 @@ static int receive_answer(int fd)
 	return len == sizeof(answer) && answer.error < 0 ? answer.error : -EPROTO;
 }
 
-static int begin(struct session_socket *session)
+static int begin(struct session_socket *session, uint64_t until_ns)
 {
 	const void *seen;
 	int fd, ret = 0;
 
 	/* one that was turned away has its answer all the same */
 	send(session->fd, &session->request, sizeof(session->request), MSG_NOSIGNAL);
-	fd = receive_answer(session->fd);
+	fd = receive_answer(session->fd, until_ns);
 	if (fd < 0)
 		return fd;
 	seen = mmap(NULL, sizeof(*session->seen), PROT_READ, MAP_SHARED, fd, 0);
@@ -111,6 +130,7 @@ int session_socket_open(const char *path, const struct nodens_filter *filter,
 			struct session_socket **out)
 {
 	struct session_socket *session = calloc(1, sizeof(*session));
+	uint64_t until_ns = clock_now() + ANSWER_S * NSEC_PER_SEC;
 	int ret = -ENOMEM;
 
 	if (!session)
@@ -119,9 +139,9 @@ int session_socket_open(const char *path, const struct nodens_filter *filter,
 		(struct viewers_request){ .version = VIEWERS_VERSION, .filter = *filter };
 	session->event = event;
 	session->ctx = ctx;
-	ret = session->fd = connect_to(path);
+	ret = session->fd = connect_to(path, until_ns);
 	if (ret >= 0)
-		ret = begin(session);
+		ret = begin(session, until_ns);
 	if (ret < 0) {
 		session_socket_close(session);
 		return ret;

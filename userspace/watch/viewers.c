@@ -19,6 +19,7 @@
 #include "watch/filter.h"
 
 #define WAITING_MAX NODENS_SESSIONS /* to be accepted */
+#define REST_NS	    NSEC_PER_SEC    /* when none can be accepted */
 
 struct viewer {
 	struct viewers *viewers;
@@ -33,6 +34,7 @@ struct viewers {
 	struct sockaddr_un addr; /* sun_path "": not bound */
 	int fd;
 	struct event readable;
+	struct loop_timer rest; /* until readable is looked at again */
 	struct viewer viewer[NODENS_SESSIONS];
 	unsigned int n; /* of those that look on */
 	uint64_t random;
@@ -131,7 +133,7 @@ static void on_request(evutil_socket_t fd, short what, void *arg)
 {
 	struct viewer *viewer = arg;
 	struct viewers_request request = { .version = 0 };
-	ssize_t len = recv(fd, &request, sizeof(request), MSG_DONTWAIT);
+	ssize_t len = recv(fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
 
 	(void)what;
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
@@ -142,13 +144,31 @@ static void on_request(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the socket ---- */
 
-/* As much waits for it as would in a ring; without CAP_NET_ADMIN as much as anybody may have. */
+/*
+ * As much waits for it as would in a ring; without CAP_NET_ADMIN as much as anybody may have. The
+ * kernel takes twice of what it is told (sock_setsockopt()), and counts its own heads in.
+ */
 static void set_room(int fd)
 {
-	int room = NODENS_RING_BYTES;
+	int room = NODENS_RING_BYTES / 2;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
+static void on_rest_over(void *ctx, uint64_t now)
+{
+	struct viewers *viewers = ctx;
+
+	(void)now;
+	event_add(&viewers->readable, NULL);
+}
+
+/* Out of descriptors or memory: who waits is there still, and the loop would do nothing else. */
+static void rest(struct viewers *viewers)
+{
+	if (!loop_timer__set(&viewers->rest, REST_NS))
+		event_del(&viewers->readable);
 }
 
 static void on_viewer(evutil_socket_t fd, short what, void *arg)
@@ -158,6 +178,8 @@ static void on_viewer(evutil_socket_t fd, short what, void *arg)
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
+	if (peer < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		rest(viewers);
 	if (peer < 0)
 		return;
 	while (viewer < viewers->viewer + NODENS_SESSIONS && viewer->fd >= 0)
@@ -206,6 +228,7 @@ int viewers__open(struct loop *loop, const char *path, struct viewers **out)
 		return -ENOMEM;
 	viewers->loop = loop;
 	viewers->fd = -1;
+	loop_timer__init(&viewers->rest, loop, on_rest_over, viewers);
 	viewers->random = clock_now() | 1;
 	for (int i = 0; i < NODENS_SESSIONS; i++)
 		viewers->viewer[i] = (struct viewer){ .viewers = viewers, .fd = -1 };
@@ -224,6 +247,7 @@ void viewers__close(struct viewers *viewers)
 		return;
 	for (int i = 0; i < NODENS_SESSIONS; i++)
 		viewer_end(&viewers->viewer[i]);
+	loop_timer__stop(&viewers->rest);
 	if (event_initialized(&viewers->readable))
 		event_del(&viewers->readable);
 	if (viewers->addr.sun_path[0])
@@ -240,7 +264,7 @@ bool viewers__wanted(const struct viewers *viewers)
 	return viewers && viewers->n;
 }
 
-/* As the programs draw (bpf/maps.bpf.h): Marsaglia, Xorshift RNGs, 2003. */
+/* Marsaglia, Xorshift RNGs, 2003. */
 static bool drawn(struct viewers *viewers, uint32_t one_in)
 {
 	uint64_t x = viewers->random;
