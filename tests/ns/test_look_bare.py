@@ -295,6 +295,36 @@ def test_agent_is_killed(lab, installed_bare, p1):
     installed_bare.own()
 
 
+def test_agent_is_killed_and_comes_again(lab, installed_bare, p1):
+    """As a container that is started anew: the socket of the killed one is no agent, and the next one is waited for."""
+    with tracing(lab) as viewer:
+        os.kill(installed_bare.pid, signal.SIGKILL)
+        installed_bare.wait_end(5)
+        wait_until(5, lambda: "looks on in a new session" in viewer.err.read_text(), viewer.err.read_text)
+        assert os.path.exists(f"{SOCKETS}/watch")
+        time.sleep(0.5)
+        assert viewer.process.poll() is None, viewer.err.read_text()
+        start(installed_bare, caps=CAPS, own_sys=True)
+        wait_until(8, lambda: counts_of(viewer.process.pid), viewer.err.read_text)
+        name = unique("wild.example.org")
+        p1.ask(name, server=LOCAL4)
+        wait_until(8, lambda: name in viewer.text(), viewer.text)
+        assert viewer.end()[1] == 0
+
+
+@pytest.mark.parametrize("args, number", [((), signal.SIGINT), (("-t", 3), None)])
+def test_told_to_end_while_it_waits(lab, installed_bare, args, number):
+    """For the next agent: it ends as ever."""
+    with tracing(lab, *args) as viewer:
+        os.kill(installed_bare.pid, signal.SIGKILL)
+        installed_bare.wait_end(5)
+        wait_until(5, lambda: "looks on in a new session" in viewer.err.read_text(), viewer.err.read_text)
+        if number:
+            viewer.process.send_signal(number)
+        assert viewer.process.wait(4) == 0, viewer.err.read_text()
+    assert viewer.summary()[1] == 0 and "not running" not in viewer.err.read_text()
+
+
 @pytest.fixture
 def installed_bare(bare):
     """For tests that end it."""

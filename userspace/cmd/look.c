@@ -34,7 +34,6 @@ static int open_agent(struct look *look, struct error *err)
 int look__try(struct look *look, const char *bpffs, struct error *err)
 {
 	struct datapath_sessions maps = { .rings_fd = -1 };
-	char dir[PATH_MAX];
 	int ret;
 
 	*look = (struct look){ .datapath = NULL };
@@ -47,18 +46,13 @@ int look__try(struct look *look, const char *bpffs, struct error *err)
 		snprintf(look->dir, sizeof(look->dir), "%s", datapath__dir(look->datapath));
 		datapath__sessions(look->datapath, &maps);
 	}
-	if (maps.rings_fd >= 0)
-		return 0;
-	publish__run_dir(dir, false);
-	snprintf(look->socket, sizeof(look->socket), "%.*s/" PUBLISH_WATCH, PATH_MAX - 16, dir);
+	look->at_agent = maps.rings_fd < 0;
 	return 0;
 }
 
-int look__open(struct look *look, const char *command, const char *bpffs)
+int look__say(const struct look *look, const char *command, const char *bpffs, int ret,
+	      const struct error *err)
 {
-	struct error err = { .text = "" };
-	int ret = look__try(look, bpffs, &err);
-
 	if (ret == -ENOENT)
 		return pinned__say_no_maps(bpffs);
 	if (ret == -EPERM || ret == -EACCES) {
@@ -66,9 +60,16 @@ int look__open(struct look *look, const char *command, const char *bpffs)
 			look->dir[0] ? look->dir : bpffs);
 		return EXIT_NO_PERMISSION;
 	}
-	if (ret)
-		fprintf(stderr, "nodens %s: %s\n", command, err.text);
-	return ret ? EXIT_FAILURE : 0;
+	fprintf(stderr, "nodens %s: %s\n", command, err->text);
+	return EXIT_FAILURE;
+}
+
+int look__open(struct look *look, const char *command, const char *bpffs)
+{
+	struct error err = { .text = "" };
+	int ret = look__try(look, bpffs, &err);
+
+	return ret ? look__say(look, command, bpffs, ret, &err) : 0;
 }
 
 void look__close(struct look *look)
@@ -79,16 +80,36 @@ void look__close(struct look *look)
 
 bool look__at_agent(const struct look *look)
 {
-	return look->socket[0];
+	return look->at_agent;
+}
+
+/* Its directory comes and goes with the agent. -errno: there is none that is to be trusted. */
+static int find_socket(char path[PATH_MAX])
+{
+	char dir[PATH_MAX];
+	int ret = publish__run_dir(dir, false);
+
+	if (!ret && snprintf(path, PATH_MAX, "%s/" PUBLISH_WATCH, dir) >= PATH_MAX)
+		ret = -ENAMETOOLONG;
+	if (ret)
+		path[0] = '\0';
+	return ret;
 }
 
 int look__session(const struct look *look, const struct nodens_filter *filter,
 		  void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
 		  struct session **out, struct error *err)
 {
-	if (look__at_agent(look))
-		return session__connect(look->socket, filter, event, ctx, out, err);
-	return session__open(look->datapath, filter, event, ctx, out, err);
+	char path[PATH_MAX];
+	int ret;
+
+	if (!look__at_agent(look))
+		return session__open(look->datapath, filter, event, ctx, out, err);
+	ret = find_socket(path);
+	if (ret && ret != -ENOENT)
+		return error__set(err, ret, "cannot look at single packets: the agent's socket: %s",
+				  strerror(-ret));
+	return session__connect(path, filter, event, ctx, out, err);
 }
 
 const char *look__not_seen(const struct look *look)
@@ -101,9 +122,10 @@ const char *look__not_seen(const struct look *look)
 
 uint64_t look__which(const struct look *look)
 {
+	char path[PATH_MAX];
 	struct stat st;
 
 	if (!look__at_agent(look))
 		return pinned__maps(look->dir);
-	return stat(look->socket, &st) ? 0 : st.st_ino;
+	return find_socket(path) || stat(path, &st) ? 0 : st.st_ino;
 }

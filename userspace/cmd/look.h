@@ -18,16 +18,19 @@
 struct look {
 	struct datapath *datapath; /* NULL: the agent is without the kernel path */
 	char dir[PATH_MAX];	   /* of the agent's tables */
-	char socket[PATH_MAX];	   /* sessions are the agent's, by this; "": the programs' */
+	bool at_agent;		   /* sessions are the agent's, by its socket; else the programs' */
 };
 
 /* 0, or an exit status, and it has been said why. */
 int look__open(struct look *look, const char *command, const char *bpffs);
 /* The same without a word: 0, or -errno. -ENOENT: nodens does not run here; -EACCES, -EPERM; ... */
 int look__try(struct look *look, const char *bpffs, struct error *err);
+/* Says what look__try() returned, where that is not 0: an exit status. */
+int look__say(const struct look *look, const char *command, const char *bpffs, int ret,
+	      const struct error *err);
 void look__close(struct look *look); /* also of one that was not opened, all zero */
 
-/* As session__open(). */
+/* As session__open(), or session__connect(). */
 int look__session(const struct look *look, const struct nodens_filter *filter,
 		  void (*event)(void *ctx, const struct nodens_event *event), void *ctx,
 		  struct session **out, struct error *err);

@@ -34,10 +34,13 @@
 #define MAX_WORDS 32
 /* Output is flushed after so many events at the latest. */
 #define TURN_EVENTS 512
-/* What may still be in the ring at the end. */
+/* What may still wait at the end. */
 #define LAST_EVENTS (NODENS_RING_BYTES / NODENS_EVENT_SMALL)
 /* So long the programs go on when it does not renew its session. */
 #define LEASE_NS (SESSION_LEASE_MS * NSEC_PER_MS)
+
+/* The agent that comes after one that has ended, or was killed, takes over in less. */
+#define NEXT_AGENT_NS (5 * NSEC_PER_SEC)
 
 #define KIND(id) (1u << NODENS_EVENT_##id)
 #define SHOWN	 (KIND(ANSWERED) | KIND(PASSED) | KIND(DROPPED) | KIND(AGENT))
@@ -304,18 +307,42 @@ static struct nodens_filter make_filter(const struct trace *trace)
 	return filter;
 }
 
-/* 0, or an exit status, and it has been said why. */
-static int open_session(struct trace *trace)
+/* 0, or -errno; *found false: nodens is not there, or may not be looked at. */
+static int try_session(struct trace *trace, bool *found, struct error *err)
 {
 	struct nodens_filter filter;
-	struct error err = { .text = "" };
-	int ret = look__open(&trace->look, "trace", trace->opts.bpffs);
+	int ret = look__try(&trace->look, trace->opts.bpffs, err);
 
+	*found = !ret;
 	if (ret)
 		return ret;
 	filter = make_filter(trace);
 	trace->which = look__which(&trace->look);
-	if (look__session(&trace->look, &filter, on_event, trace, &trace->session, &err)) {
+	ret = look__session(&trace->look, &filter, on_event, trace, &trace->session, err);
+	if (ret)
+		look__close(&trace->look);
+	return ret;
+}
+
+/*
+ * 0, or an exit status, and it has been said why. Until @until_ns it waits for an agent that is not
+ * there; where it is told to stop meanwhile, 0 and no session.
+ */
+static int open_session(struct trace *trace, uint64_t until_ns)
+{
+	struct error err = { .text = "" };
+	bool found;
+	int ret;
+
+	/* a killed agent leaves its socket behind, at which nobody listens */
+	while ((ret = try_session(trace, &found, &err)) &&
+	       (ret == -ENOENT || ret == -ECONNREFUSED) && !signals.stop && clock_now() < until_ns)
+		poll(NULL, 0, SESSION_READ_MS);
+	if (ret && signals.stop)
+		return 0;
+	if (ret && !found)
+		return look__say(&trace->look, "trace", trace->opts.bpffs, ret, &err);
+	if (ret) {
 		fprintf(stderr, "nodens trace: %s\n", err.text);
 		return EXIT_FAILURE;
 	}
@@ -352,7 +379,7 @@ static void count_losses(struct trace *trace)
 		trace->seen = seen;
 }
 
-/* What is still in its ring, before the session is closed. */
+/* What waits still, before the session is closed. */
 static void read_rest(struct trace *trace)
 {
 	session__read(trace->session, LAST_EVENTS);
@@ -386,16 +413,6 @@ static const char *why_anew(const struct trace *trace)
 			       : "the agent has other maps";
 }
 
-/* The next one takes over in less. */
-static void wait_for_agent(const struct trace *trace)
-{
-	uint64_t until_ns = clock_now() + 5 * NSEC_PER_SEC;
-
-	while (look__at_agent(&trace->look) && !look__which(&trace->look) && !signals.stop &&
-	       clock_now() < until_ns)
-		poll(NULL, 0, SESSION_READ_MS);
-}
-
 /* Whatever cannot be seen again is said. 0 or an exit status. */
 static int each_second(struct trace *trace)
 {
@@ -417,8 +434,7 @@ static int each_second(struct trace *trace)
 	fprintf(stderr, "nodens trace: %s; it looks on in a new session\n", why_anew(trace));
 	read_rest(trace);
 	close_session(trace);
-	wait_for_agent(trace);
-	return open_session(trace);
+	return open_session(trace, look__at_agent(&trace->look) ? clock_now() + NEXT_AGENT_NS : 0);
 }
 
 /* ---- begin, look on, end ---- */
@@ -488,7 +504,7 @@ static int begin(struct trace *trace)
 	int ret = open_output(trace);
 
 	if (!ret)
-		ret = open_session(trace);
+		ret = open_session(trace, 0);
 	if (ret)
 		return ret;
 	trace->print = (struct trace_print){
@@ -527,7 +543,7 @@ static void say_summary(struct trace *trace)
 		fprintf(stderr, "%s\n", line);
 }
 
-/* What is in the ring by now is shown as well. */
+/* What waits by now is shown as well. */
 static void end(struct trace *trace)
 {
 	if (trace->session)
