@@ -28,7 +28,7 @@ from load import dnsperf
 from query import framed, read_message, unique
 from test_status import NOBODY, schema
 
-SUMMARY = r"^-- (\d+) events, (\d+) lost in the ring, (\d+) did not match"
+SUMMARY = r"^-- (\d+) events, (\d+) lost \(viewer too slow\), (\d+) did not match"
 COREFILE = (block("cluster.local:53", "errors", directive("cache", "success 9984 3600 1", "denial 9984 5 1"), f"bind {DNS4}",
                   f"forward . {UP4}")
             + block(".:53", "errors", directive("cache", "success 9984 2 1", "denial 9984 2 1", "serve_stale 1h immediate"),
@@ -302,7 +302,7 @@ def test_reader_that_does_not_read(lab, steered, p1):
     assert observed() == 1
     counted = dnsperf(lab, p1, names)
     text = b""
-    while not (b" lost in the ring\n" in text and not select.select([reader], [], [], 1.5)[0]):
+    while not (b" lost: the viewer was too slow\n" in text and not select.select([reader], [], [], 1.5)[0]):
         text += os.read(reader, 1 << 16)
     viewer.send_signal(signal.SIGTERM)
     while more := os.read(reader, 1 << 16):
@@ -311,7 +311,7 @@ def test_reader_that_does_not_read(lab, steered, p1):
     assert viewer.wait(5) == 0, viewer.stderr.read()
     shown, lost, _ = map(int, re.search(SUMMARY, text.decode(), re.M).groups())
     assert lost > 10000 and shown + lost == len(queries) + len(names), (shown, lost)
-    said = [int(n) for n in re.findall(r"^-- (\d+) lost in the ring$", text.decode(), re.M)]
+    said = [int(n) for n in re.findall(r"^-- (\d+) lost: the viewer was too slow$", text.decode(), re.M)]
     assert sum(said) == lost and text.decode().count(f".{D}. ") == shown
     viewer.stderr.close()
 

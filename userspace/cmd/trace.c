@@ -397,12 +397,11 @@ static void say_losses(struct trace *trace)
 		return;
 	trace->lost_said += lost;
 	if (writes(trace))
-		fprintf(stderr, "-- %llu lost in the ring\n", (unsigned long long)lost);
+		fprintf(stderr, TRACE_LOST "\n", (unsigned long long)lost);
 	else if (trace->opts.json)
 		trace_json__lost(&trace->print, lost);
 	else
-		trace_out__print(&trace->out, "-- %llu lost in the ring\n",
-				 (unsigned long long)lost);
+		trace_out__print(&trace->out, TRACE_LOST "\n", (unsigned long long)lost);
 }
 
 static const char *why_anew(const struct trace *trace)

@@ -82,6 +82,9 @@ bool trace_replies__may_come(const struct watch_event *event, const struct words
 
 /* ---- a query: trace_text.c, trace_json.c ---- */
 
+/* Of an unsigned long long, by a ring or by the agent's socket. */
+#define TRACE_LOST "-- %llu lost: the viewer was too slow"
+
 struct trace_losses {
 	uint64_t shown, lost, unmatched;
 };

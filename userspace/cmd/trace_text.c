@@ -144,7 +144,8 @@ void trace_text__event(const struct trace_print *print, const struct watch_event
 void trace_text__summary(const struct trace_print *print, const struct trace_losses *all,
 			 char *text, size_t size)
 {
-	int len = snprintf(text, size, "-- %llu events, %llu lost in the ring, %llu did not match",
+	int len = snprintf(text, size,
+			   "-- %llu events, %llu lost (viewer too slow), %llu did not match",
 			   (unsigned long long)all->shown, (unsigned long long)all->lost,
 			   (unsigned long long)all->unmatched);
 
