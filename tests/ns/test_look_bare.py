@@ -4,6 +4,7 @@ the agent's socket, and each name's count; viewers that do not read, that are ki
 On a kernel before 5.8 what the agent does, and that the rest is not seen."""
 import collections
 import contextlib
+import inspect
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 
 import jsonschema
@@ -437,6 +439,31 @@ def test_pre58_top(lab, pre58, p1):
     assert all(abs(counted[f"{name}."] - 10) <= 1 for name in names), counted
     text = looked("top", "--once", "-s", "clients")[1]
     assert "cached names by slots" in text and NOT_SEEN in text
+
+
+def test_pre58_directory_of_somebody_else(pre58, p1):
+    """Anybody may make the agent's directory in /dev/shm, and listen there: that is no agent."""
+    pre58.kill()
+    script = f"""
+        mount -t tmpfs none /run && mount -t tmpfs -o mode=1777 none /dev/shm
+        theirs=/dev/shm/nodens/{os.path.basename(SOCKETS)}
+        {' '.join(NOBODY)} {sys.executable} - $theirs <<END &
+        if True:
+            import os, socket, sys, time
+            os.makedirs(sys.argv[1])
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.bind(sys.argv[1] + "/watch")
+            s.listen()
+            time.sleep(20)
+        END
+        until test -S $theirs/watch || ! kill -0 $!; do sleep 0.1; done
+        "$@"
+        status=$?
+        kill $!
+        exit $status
+    """
+    status, _, text = looked("trace", prefix=["unshare", "--mount", "sh", "-c", inspect.cleandoc(script), "sh"])
+    assert status == 1 and "the agent that would tell of them is not there" in text, text
 
 
 def test_pre58_without_an_agent(pre58, p1):
