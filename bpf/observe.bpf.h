@@ -117,7 +117,9 @@ static __always_inline void observe(void *ctx, bool xdp, struct nodens_percpu *p
 	what_asked(data, end, &w->observed, &w->asked);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < NODENS_SESSIONS; i++) {
-		if (!ctl->observe[i])
+		__u8 wants = ctl->observe[i];
+
+		if (!wants || (!at_note && wants == NODENS_OBSERVE_AGENT))
 			continue;
 		if (xdp)
 			session_look_xdp(ctx, i);
