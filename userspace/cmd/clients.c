@@ -122,11 +122,8 @@ static const char about[] =
 	"last time, and the pod (NAMESPACE/NAME) or, where that is not known, ADDRESS@DEVICE.";
 
 static const struct option_row rows[] = {
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  offsetof(struct clients_options, bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, offsetof(struct clients_options, cni_results),
-	  "is no directory's name" },
+	PINNED_BPFFS_ROW(offsetof(struct clients_options, bpffs)),
+	PINNED_CNI_ROW(offsetof(struct clients_options, cni_results)),
 	{ "json", NULL, "one JSON object: docs/schema/clients.json", .kind = &option_switch,
 	  offsetof(struct clients_options, json) },
 };

@@ -136,8 +136,7 @@ static const struct option_row rows[] = {
 	  .kind = &option_switch, AT(stale) },
 	{ "json", NULL, "one JSON object: docs/schema/dump.json", .kind = &option_switch,
 	  AT(json) },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  AT(bpffs), "is not an absolute path" },
+	PINNED_BPFFS_ROW(AT(bpffs)),
 };
 #undef AT
 

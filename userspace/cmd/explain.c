@@ -40,10 +40,8 @@ static const struct option_row rows[] = {
 	  AT(json) },
 	{ "conf", "FILE", "the Corefile (the agent's own)", .kind = &option_text, AT(conf),
 	  "is empty" },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  AT(bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, AT(cni_results), "is no directory's name" },
+	PINNED_BPFFS_ROW(AT(bpffs)),
+	PINNED_CNI_ROW(AT(cni_results)),
 };
 #undef AT
 

@@ -78,8 +78,7 @@ static const struct option_row rows[] = {
 	{ "tree", NULL, "NAME and all names below it", .kind = &option_switch, AT(tree) },
 	{ "nx", NULL, "of these, what says that a name does not exist", .kind = &option_switch,
 	  AT(nx) },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  AT(bpffs), "is not an absolute path" },
+	PINNED_BPFFS_ROW(AT(bpffs)),
 };
 #undef AT
 

@@ -67,9 +67,7 @@ int pinned__options(int argc, char **argv, const char *arguments, const char *ab
 		    const char *json_help, struct pinned_options *opts, int *first)
 {
 	const struct option_row rows[] = {
-		{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")",
-		  .kind = &option_path, offsetof(struct pinned_options, bpffs),
-		  "is not an absolute path" },
+		PINNED_BPFFS_ROW(offsetof(struct pinned_options, bpffs)),
 		{ "json", NULL, json_help, .kind = &option_switch,
 		  offsetof(struct pinned_options, json) },
 	};

@@ -18,6 +18,19 @@
 #include "datapath/datapath.h"
 #include "dns/slot.h"
 
+/* Rows of flags that many commands have: a const char * each, @at its offset. */
+#define PINNED_BPFFS_ROW(at)                                                      \
+	{                                                                         \
+		"bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", \
+			.kind = &option_path, at, "is not an absolute path"       \
+	}
+#define PINNED_CNI_ROW(at)                                                                 \
+	{                                                                                  \
+		"cni-results", "DIR",                                                      \
+			"where the container runtime notes pods (" NODENS_CNI_RESULTS ")", \
+			.kind = &option_text, at, "is no directory's name"                 \
+	}
+
 struct pinned_options {
 	bool json;
 	const char *bpffs;

@@ -48,11 +48,8 @@ static const struct option_row rows[] = {
 	  offsetof(struct report_options, span), "is no time" },
 	{ "json", NULL, "one JSON object: docs/schema/report.json", .kind = &option_switch,
 	  offsetof(struct report_options, json) },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  offsetof(struct report_options, traffic.bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, offsetof(struct report_options, traffic.cni_results),
-	  "is no directory's name" },
+	PINNED_BPFFS_ROW(offsetof(struct report_options, traffic.bpffs)),
+	PINNED_CNI_ROW(offsetof(struct report_options, traffic.cni_results)),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -35,11 +35,8 @@ static const struct option_row rows[] = {
 	  offsetof(struct status_options, json) },
 	{ "watch", NULL, "again every 2 s, until it is stopped", .kind = &option_switch,
 	  offsetof(struct status_options, watch) },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  offsetof(struct status_options, bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, offsetof(struct status_options, cni_results),
-	  "is no directory's name" },
+	PINNED_BPFFS_ROW(offsetof(struct status_options, bpffs)),
+	PINNED_CNI_ROW(offsetof(struct status_options, cni_results)),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -137,11 +137,8 @@ static const struct option_row rows[] = {
 	  offsetof(struct top_options, once) },
 	{ "json", NULL, "one JSON object a line each interval: docs/schema/top.json",
 	  .kind = &option_switch, offsetof(struct top_options, json) },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  offsetof(struct top_options, traffic.bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, offsetof(struct top_options, traffic.cni_results),
-	  "is no directory's name" },
+	PINNED_BPFFS_ROW(offsetof(struct top_options, traffic.bpffs)),
+	PINNED_CNI_ROW(offsetof(struct top_options, traffic.cni_results)),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

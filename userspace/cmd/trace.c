@@ -602,11 +602,8 @@ static const struct option_row rows[] = {
 	  .kind = &option_text, offsetof(struct trace_options, pcap), "is no file's name" },
 	{ "dnstap", "SOCKET", "messages to a reader of dnstap: unix:PATH or tcp://IP:PORT",
 	  .kind = &option_text, offsetof(struct trace_options, dnstap), "is no socket's name" },
-	{ "bpffs", "DIR", "where the maps are pinned (" NODENS_PIN_DIR ")", .kind = &option_path,
-	  offsetof(struct trace_options, bpffs), "is not an absolute path" },
-	{ "cni-results", "DIR", "where the container runtime notes pods (" NODENS_CNI_RESULTS ")",
-	  .kind = &option_text, offsetof(struct trace_options, cni_results),
-	  "is no directory's name" },
+	PINNED_BPFFS_ROW(offsetof(struct trace_options, bpffs)),
+	PINNED_CNI_ROW(offsetof(struct trace_options, cni_results)),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
