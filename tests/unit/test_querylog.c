@@ -62,10 +62,12 @@ static const char *line_of(const struct corefile_log *logs, size_t n,
 {
 	static char line[QUERYLOG_LINE];
 	struct querylog *log = NULL;
+	const struct querylog_rule *rule;
 	size_t len;
 
 	assert_int_equal(querylog__open(logs, n, &log), 0);
-	len = querylog__line(log, event, line, sizeof(line));
+	rule = querylog__rule(log, event);
+	len = rule ? querylog__line(rule, event, line, sizeof(line)) : 0;
 	querylog__close(log);
 	assert_int_equal(len, len ? strlen(line) : 0);
 	return len ? line : NULL;
@@ -238,6 +240,7 @@ static void test_classes(void **state)
 static void test_cut(void **state)
 {
 	struct querylog *log = NULL;
+	const struct querylog_rule *rule;
 	struct sample s;
 	char buf[64], whole[QUERYLOG_LINE];
 	size_t len;
@@ -245,10 +248,12 @@ static void test_cut(void **state)
 	(void)state;
 	make_sample(&s, "example.org.", 0x8180, NULL, NULL);
 	assert_int_equal(querylog__open(&plain, 1, &log), 0);
-	len = querylog__line(log, &s.event, whole, sizeof(whole));
+	rule = querylog__rule(log, &s.event);
+	assert_non_null(rule);
+	len = querylog__line(rule, &s.event, whole, sizeof(whole));
 	for (size_t size = 1; size < sizeof(buf); size++) {
 		memset(buf, 1, sizeof(buf));
-		assert_int_equal(querylog__line(log, &s.event, buf, size), size - 1);
+		assert_int_equal(querylog__line(rule, &s.event, buf, size), size - 1);
 		assert_memory_equal(buf, whole, size - 1);
 		assert_int_equal(buf[size - 1], 0);
 		assert_int_equal(buf[size], 1);
@@ -295,7 +300,7 @@ static json_t *fields_of(const char *text, const struct querylog_event *event)
 
 	line.format = text;
 	assert_int_equal(querylog__open(&line, 1, &log), 0);
-	fields = querylog__fields(log, event);
+	fields = querylog__fields(querylog__rule(log, event), event);
 	querylog__close(log);
 	assert_non_null(fields);
 	return fields;

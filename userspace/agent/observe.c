@@ -40,6 +40,7 @@ static void log_query(struct observe *observe, const struct querylog *log,
 {
 	char text[QUERYLOG_LINE];
 	struct log_record record = { .level = LOG_LEVEL_INFO, .plugin = "log", .text = text };
+	const struct querylog_rule *rule;
 	struct pod_name pod;
 
 	query.peer = &client->peer.sa;
@@ -51,11 +52,12 @@ static void log_query(struct observe *observe, const struct querylog *log,
 		query.pod_namespace = pod.ns;
 		query.pod_name = pod.name;
 	}
-	record.len = querylog__line(log, &query, text, sizeof(text));
+	rule = querylog__rule(log, &query);
+	record.len = rule ? querylog__line(rule, &query, text, sizeof(text)) : 0;
 	if (!record.len)
 		return;
 	if (log__format() == LOG_FORMAT_JSON)
-		record.fields = querylog__fields(log, &query);
+		record.fields = querylog__fields(rule, &query);
 	lines__add(observe->lines, &record);
 	json_decref(record.fields);
 }

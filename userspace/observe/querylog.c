@@ -14,11 +14,11 @@
 
 /* A text, then a placeholder (NULL at the end). */
 struct segment {
-	size_t at, len; /* in rule.text */
+	size_t at, len; /* in querylog_rule.text */
 	const struct querylog_placeholder *placeholder;
 };
 
-struct rule {
+struct querylog_rule {
 	struct corefile_zone *names; /* wire form only */
 	size_t names_len;
 	unsigned int classes;
@@ -30,7 +30,7 @@ struct rule {
 struct querylog {
 	bool names_pods;
 	size_t len;
-	struct rule rules[];
+	struct querylog_rule rules[];
 };
 
 /* {common} and {combined} stand for formats of their own. NULL: out of memory. */
@@ -60,7 +60,7 @@ static char *expand(const char *format)
 	return text;
 }
 
-static int compile(struct rule *rule)
+static int compile(struct querylog_rule *rule)
 {
 	size_t braces = 1, start = 0, at = 0, len;
 
@@ -91,7 +91,7 @@ static int compile(struct rule *rule)
 	return 0;
 }
 
-static bool names_pods(const struct rule *rule)
+static bool names_pods(const struct querylog_rule *rule)
 {
 	for (size_t i = 0; i < rule->segments_len; i++) {
 		const struct querylog_placeholder *placeholder = rule->segments[i].placeholder;
@@ -120,7 +120,7 @@ int querylog__open(const struct corefile_log *logs, size_t n, struct querylog **
 		return -ENOMEM;
 	log->len = n;
 	for (size_t i = 0; i < n; i++) {
-		struct rule *rule = &log->rules[i];
+		struct querylog_rule *rule = &log->rules[i];
 
 		rule->classes = logs[i].classes;
 		rule->names_len = logs[i].names.len;
@@ -184,7 +184,7 @@ unsigned int querylog__class(const uint8_t *reply, size_t len, uint16_t rcode)
 	return rcode == DNS_NOERROR ? COREFILE_LOG_SUCCESS : COREFILE_LOG_ERROR;
 }
 
-static bool names_match(const struct rule *rule, const struct dns_name *lower)
+static bool names_match(const struct querylog_rule *rule, const struct dns_name *lower)
 {
 	for (size_t i = 0; i < rule->names_len; i++) {
 		if (dns_name__within(lower, &rule->names[i].name))
@@ -193,11 +193,11 @@ static bool names_match(const struct rule *rule, const struct dns_name *lower)
 	return !rule->names_len;
 }
 
-/* The line that is for @event; NULL: nothing is to be logged. */
-static const struct rule *rule_for(const struct querylog *log, const struct querylog_event *event)
+const struct querylog_rule *querylog__rule(const struct querylog *log,
+					   const struct querylog_event *event)
 {
 	struct dns_name lower = event->query->qname;
-	const struct rule *rule = NULL;
+	const struct querylog_rule *rule = NULL;
 
 	dns_name__lower(&lower);
 	for (size_t i = 0; log && i < log->len && !rule; i++) {
@@ -211,13 +211,12 @@ static const struct rule *rule_for(const struct querylog *log, const struct quer
 		       : NULL;
 }
 
-size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
-		      size_t size)
+size_t querylog__line(const struct querylog_rule *rule, const struct querylog_event *event,
+		      char *buf, size_t size)
 {
-	const struct rule *rule = rule_for(log, event);
 	struct querylog_out out = { buf, size, 0 };
 
-	if (!rule || !size)
+	if (!size)
 		return 0;
 	for (size_t i = 0; i < rule->segments_len; i++) {
 		const struct segment *segment = &rule->segments[i];
@@ -253,12 +252,12 @@ static json_t *value_of(const struct querylog_placeholder *placeholder,
 	}
 }
 
-struct json_t *querylog__fields(const struct querylog *log, const struct querylog_event *event)
+struct json_t *querylog__fields(const struct querylog_rule *rule,
+				const struct querylog_event *event)
 {
-	const struct rule *rule = rule_for(log, event);
 	json_t *fields = json_object();
 
-	for (size_t i = 0; rule && i < rule->segments_len; i++) {
+	for (size_t i = 0; i < rule->segments_len; i++) {
 		const struct querylog_placeholder *placeholder = rule->segments[i].placeholder;
 
 		if (placeholder && placeholder->field &&

@@ -47,18 +47,24 @@ int querylog__open(const struct corefile_log *logs, size_t n, struct querylog **
 void querylog__close(struct querylog *log);
 
 /*
- * Text (no newline) for the first of the `log` lines whose names the query is at or below, if its
- * classes hold the reply's: its length, cut to size - 1; 0: nothing is to be logged.
+ * The first of the `log` lines whose names the query is at or below, if its classes hold the
+ * reply's; NULL: nothing is to be logged. @log NULL: none.
  */
-size_t querylog__line(const struct querylog *log, const struct querylog_event *event, char *buf,
-		      size_t size);
+struct querylog_rule;
+const struct querylog_rule *querylog__rule(const struct querylog *log,
+					   const struct querylog_event *event);
+
+/* Its text (no newline) for the query: the length, cut to size - 1. */
+size_t querylog__line(const struct querylog_rule *rule, const struct querylog_event *event,
+		      char *buf, size_t size);
 
 /*
  * What the placeholders of that line stand for, an object with a member for each, whose value is
  * null where it is not known; durations are in seconds. The caller lets go of it. NULL: out of
  * memory.
  */
-struct json_t *querylog__fields(const struct querylog *log, const struct querylog_event *event);
+struct json_t *querylog__fields(const struct querylog_rule *rule,
+				const struct querylog_event *event);
 
 /* Whether a format has a placeholder for pod_namespace or pod_name. @log NULL: no. */
 bool querylog__names_pods(const struct querylog *log);

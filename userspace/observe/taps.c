@@ -129,13 +129,14 @@ void taps__close(struct taps *taps)
 static void put_own(const struct line *line, const struct querylog_event *about,
 		    struct tap_message *message, char extra[EXTRA_MAX])
 {
+	const struct querylog_rule *rule = querylog__rule(line->extra, about);
 	const struct corefile_dnstap *config = line->config;
 
 	message->identity = config->identity ? config->identity : line->owner->identity;
 	message->version = config->version ? config->version : line->owner->version;
 	extra[0] = '\0';
-	if (line->extra)
-		querylog__line(line->extra, about, extra, EXTRA_MAX);
+	if (rule)
+		querylog__line(rule, about, extra, EXTRA_MAX);
 	message->extra = extra;
 }
 
