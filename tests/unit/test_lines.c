@@ -137,15 +137,15 @@ static void test_nobody_reads(void **state)
 static void test_long_lines_are_cut(void **state)
 {
 	struct pipe_world *w = *state;
-	char text[3 * LINES_ENOUGH];
+	char text[3 * LOG_LINE];
 
 	memset(text, 'x', sizeof(text));
 	add_text(w, text, sizeof(text));
 	add_text(w, "next", 4);
 	lines__flush(w->lines);
 	drain(w);
-	assert_int_equal(w->len, LINES_ENOUGH + strlen("[INFO] next\n"));
-	assert_string_equal(w->got + LINES_ENOUGH - 1, "\n[INFO] next\n");
+	assert_int_equal(w->len, LOG_LINE + strlen("[INFO] next\n"));
+	assert_string_equal(w->got + LOG_LINE - 1, "\n[INFO] next\n");
 }
 
 static void test_a_reader_that_left(void **state)

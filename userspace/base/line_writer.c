@@ -71,9 +71,9 @@ static bool writable(const struct lines *lines)
 /* The whole lines at the start of @text that go in one write. */
 static size_t piece(const char *text, size_t len)
 {
-	if (len <= LINES_ENOUGH)
+	if (len <= LOG_LINE)
 		return len;
-	return (size_t)((const char *)memrchr(text, '\n', LINES_ENOUGH) - text) + 1;
+	return (size_t)((const char *)memrchr(text, '\n', LOG_LINE) - text) + 1;
 }
 
 void lines__flush(struct lines *lines)
@@ -128,6 +128,6 @@ void lines__add(struct lines *lines, const struct log_record *record)
 	}
 	if (!append(lines, record))
 		drop(lines);
-	if (lines->len >= LINES_ENOUGH)
+	if (lines->len >= LOG_LINE)
 		lines__flush(lines);
 }

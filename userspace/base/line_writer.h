@@ -4,14 +4,12 @@
  * costs lines, which are counted, and no query its answer.
  *
  * Contract: single-threaded; no logging of its own. Lines leave whole, when the buffer holds
- * LINES_ENOUGH and at each lines__flush().
+ * LOG_LINE and at each lines__flush().
  */
 #ifndef NODENS_LINES_H
 #define NODENS_LINES_H
 
 #include "base/log_line.h"
-
-#define LINES_ENOUGH LOG_LINE
 
 struct lines;
 

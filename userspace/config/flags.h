@@ -140,7 +140,6 @@ struct run_options {
 	enum { SHOW_NOTHING, SHOW_VERSION, SHOW_PLUGINS } show; /* and end */
 };
 
-void run_options__defaults(struct run_options *opts);
 /* argv[0] is "run" or another subcommand; else node-cache's way: then -setupinterface is on. */
 int run_options__parse(struct run_options *opts, int argc, char **argv, struct error *err);
 /* What -log-format says before the first flag that is wrong, which is then said in it. */
