@@ -24,9 +24,10 @@ struct upstream_reading {
 	uint64_t queries, timeouts, errors;
 };
 
-/* What is known of an upstream between two seconds; found by what the row is called. */
+/* What is known of an upstream between two seconds; found by its address and protocol. */
 struct upstream_entry {
 	struct publish_upstream row;
+	union sockaddr_any addr;
 	struct upstream_reading reading[READINGS];
 	bool seen; /* in this second */
 };
@@ -110,26 +111,32 @@ static enum publish_proto proto_of(bool tls, bool tcp)
 }
 
 /* n_upstreams: there is none. */
-static uint32_t find(const struct publish *publish, const char *to, enum publish_proto proto)
+static uint32_t find(const struct publish *publish, const union sockaddr_any *addr,
+		     enum publish_proto proto)
 {
 	uint32_t i = 0;
 
-	while (i < publish->n_upstreams && (strcmp(publish->upstreams[i].row.to, to) != 0 ||
-					    publish->upstreams[i].row.proto != proto))
-		i++;
+	for (; i < publish->n_upstreams; i++) {
+		const struct upstream_entry *entry = &publish->upstreams[i];
+
+		if (entry->row.proto == proto &&
+		    sockaddr__port(&entry->addr) == sockaddr__port(addr) &&
+		    sockaddr__same_ip(&entry->addr, addr))
+			break;
+	}
 	return i;
 }
 
 int publish_upstream_row(const struct publish *publish, const struct upstream *upstream)
 {
-	char to[SOCKADDR_TEXT];
+	const union sockaddr_any *addr;
 	bool tls, tcp;
 	uint32_t i;
 
 	if (!publish)
 		return -1;
-	sockaddr__text(upstream__addr(upstream, &tls, &tcp), to, sizeof(to));
-	i = find(publish, to, proto_of(tls, tcp));
+	addr = upstream__addr(upstream, &tls, &tcp);
+	i = find(publish, addr, proto_of(tls, tcp));
 	return i < publish->n_upstreams ? (int)i : -1;
 }
 
@@ -158,19 +165,17 @@ static bool grow(struct publish *publish)
 static struct upstream_entry *entry_of(struct publish *publish, const struct upstream_view *view)
 {
 	enum publish_proto proto = proto_of(view->tls, view->tcp);
+	uint32_t i = find(publish, view->addr, proto);
 	struct upstream_entry *entry;
-	char to[SOCKADDR_TEXT];
-	uint32_t i;
 
-	sockaddr__text(view->addr, to, sizeof(to));
-	i = find(publish, to, proto);
 	if (i < publish->n_upstreams)
 		return &publish->upstreams[i];
 	if (publish->n_upstreams == publish->cap_upstreams && !grow(publish))
 		return NULL;
 	entry = &publish->upstreams[publish->n_upstreams++];
 	memset(entry, 0, sizeof(*entry));
-	memcpy(entry->row.to, to, sizeof(to));
+	entry->addr = *view->addr;
+	sockaddr__text(view->addr, entry->row.to, sizeof(entry->row.to));
 	entry->row.proto = proto;
 	for (int i = 0; i < READINGS; i++)
 		entry->reading[i] =
