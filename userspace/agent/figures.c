@@ -38,13 +38,6 @@ struct figures {
 	int notrack;
 };
 
-static json_t *text(const char *from)
-{
-	char clean[1024];
-
-	return json_string(text__printable(clean, sizeof(clean), from));
-}
-
 /* ---- answers by rcode ---- */
 
 /* Nobody asked for a while: what was then is no longer near. */
@@ -93,7 +86,7 @@ static json_t *certificates_json(const struct figures *figures)
 		if (up.certificate_ends_s)
 			json_array_append_new(
 				list,
-				json_pack("{so sf}", "to", text(up.to), "days",
+				json_pack("{so sf}", "to", text__json(up.to), "days",
 					  (double)(up.certificate_ends_s - time(NULL)) / 86400));
 	}
 	return list;
@@ -116,8 +109,8 @@ static json_t *probe_json(const struct probe_stats *probe)
 			  (json_int_t)probe->outcomes[PROBE_UNEXPECTED], "error",
 			  (json_int_t)probe->outcomes[PROBE_ERROR]);
 
-	return json_pack("{so so so so so so so}", "zone", text(probe->zone), "name",
-			 text(probe->name), "via", text(probe->via), "success",
+	return json_pack("{so so so so so so so}", "zone", text__json(probe->zone), "name",
+			 text__json(probe->name), "via", text__json(probe->via), "success",
 			 probe->known ? json_boolean(probe->success) : json_null(), "outcomes",
 			 outcomes, "mean_us", mean_us(&probe->time), "answer_age_s",
 			 probe->has_age ? json_real((double)probe->age_ns / 1e9) : json_null());
@@ -156,7 +149,7 @@ static json_t *system_json(void)
 
 	if (!uname(&os))
 		snprintf(name, sizeof(name), "%s %s", os.sysname, os.release);
-	return text(name);
+	return text__json(name);
 }
 
 static json_t *figures_json(struct figures *figures, const struct status *status)

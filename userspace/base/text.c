@@ -11,3 +11,10 @@ char *text__printable(char *to, size_t size, const char *from)
 		to[i] = '\0';
 	return to;
 }
+
+json_t *text__json(const char *from)
+{
+	char clean[1024];
+
+	return json_string(text__printable(clean, sizeof(clean), from));
+}

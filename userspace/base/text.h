@@ -5,6 +5,7 @@
 #ifndef NODENS_TEXT_H
 #define NODENS_TEXT_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 /*
@@ -12,5 +13,7 @@
  * escape sequence reaches a terminal, and JSON is UTF-8. Returns @to.
  */
 char *text__printable(char *to, size_t size, const char *from);
+/* The same as a JSON string, of 1,023 octets at most. */
+json_t *text__json(const char *from);
 
 #endif /* NODENS_TEXT_H */

@@ -17,7 +17,7 @@ static json_t *name_json(const struct top *top, enum traffic_list list,
 			 const struct heavy_item *item)
 {
 	const struct traffic_name *name = item->extra;
-	char text[DNS_NAME_TEXT], type_text[RRTYPE_TEXT], client[DNS_NAME_TEXT], to[96];
+	char text[DNS_NAME_TEXT], type_text[RRTYPE_TEXT], client[DNS_NAME_TEXT];
 	const struct traffic_upstream *up = traffic__upstream(top->traffic, name->upstream);
 	uint16_t type = traffic__name_text(item, text);
 	uint64_t n = list == TRAFFIC_SLOW ? name->ended : item->n - item->error;
@@ -46,8 +46,7 @@ static json_t *name_json(const struct top *top, enum traffic_list list,
 		json_object_set_new(json, "tries", json_real((double)name->tries / ended));
 	}
 	if (up)
-		json_object_set_new(json, "upstream",
-				    json_string(text__printable(to, sizeof(to), up->row.to)));
+		json_object_set_new(json, "upstream", text__json(up->row.to));
 	return json;
 }
 

@@ -91,7 +91,6 @@ static void set_agent(const struct trace_print *print, json_t *json,
 		      const struct watch_event *event)
 {
 	struct publish_upstream up;
-	char to[sizeof(up.to)];
 
 	json_object_set_new(json, "took_us", json_integer(event->took_us));
 	json_object_set_new(json, "cached", json_boolean(event->flags & NODENS_EVENT_CACHED));
@@ -99,7 +98,7 @@ static void set_agent(const struct trace_print *print, json_t *json,
 	json_object_set_new(json, "tries", json_integer(event->tries));
 	if (!trace_who__upstream(print->who, event->upstream, &up))
 		return;
-	json_object_set_new(json, "upstream", json_string(text__printable(to, sizeof(to), up.to)));
+	json_object_set_new(json, "upstream", text__json(up.to));
 	json_object_set_new(json, "proto", json_string(publish__proto(&up)));
 }
 
