@@ -163,20 +163,36 @@ bool served_addr__same(const struct served_addr *a, const struct served_addr *b)
 				     : a->v4.s_addr == b->v4.s_addr;
 }
 
+struct served_addr served_addr__of_ip6(const struct in6_addr *ip6)
+{
+	struct served_addr out = { .family = AF_INET6 };
+
+	if (IN6_IS_ADDR_V4MAPPED(ip6)) {
+		out.family = AF_INET;
+		memcpy(&out.v4, &ip6->s6_addr[12], sizeof(out.v4));
+	} else {
+		out.v6 = *ip6;
+	}
+	return out;
+}
+
+struct in6_addr served_addr__ip6(const struct served_addr *addr)
+{
+	struct in6_addr out = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (addr->family == AF_INET6)
+		return addr->v6;
+	memcpy(&out.s6_addr[12], &addr->v4, sizeof(addr->v4));
+	return out;
+}
+
 struct served_addr served_addr__of(const void *addr)
 {
 	const union sockaddr_any *any = addr;
-	struct served_addr out = { .family = any->sa.sa_family };
 
-	if (out.family != AF_INET6) {
-		out.v4 = any->v4.sin_addr;
-	} else if (IN6_IS_ADDR_V4MAPPED(&any->v6.sin6_addr)) {
-		out.family = AF_INET;
-		memcpy(&out.v4, &any->v6.sin6_addr.s6_addr[12], sizeof(out.v4));
-	} else {
-		out.v6 = any->v6.sin6_addr;
-	}
-	return out;
+	if (any->sa.sa_family == AF_INET6)
+		return served_addr__of_ip6(&any->v6.sin6_addr);
+	return (struct served_addr){ .family = any->sa.sa_family, .v4 = any->v4.sin_addr };
 }
 
 union sockaddr_any served_addr__sockaddr(const struct served_addr *addr, uint16_t port)

@@ -59,6 +59,9 @@ size_t served_addr__len(const struct served_addr *addr);
 bool served_addr__same(const struct served_addr *a, const struct served_addr *b);
 /* Whose address it is: ::ffff:a.b.c.d, IPv4 at a socket of both families, is IPv4. */
 struct served_addr served_addr__of(const void *addr);
+/* The same of an address alone, and back: IPv4 is ::ffff:a.b.c.d. */
+struct served_addr served_addr__of_ip6(const struct in6_addr *ip6);
+struct in6_addr served_addr__ip6(const struct served_addr *addr);
 union sockaddr_any served_addr__sockaddr(const struct served_addr *addr, uint16_t port);
 const char *served_addr__text(const struct served_addr *addr, char *text, size_t size);
 

@@ -25,7 +25,7 @@
 
 /* A client, as a key: IPv4 as ::ffff:a.b.c.d, and where its queries come in (0: not known). */
 struct traffic_client {
-	uint8_t addr[16];
+	struct in6_addr addr;
 	uint32_t ifindex;
 };
 

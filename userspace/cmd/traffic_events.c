@@ -47,14 +47,7 @@ bool traffic_wants(const struct traffic_work *work, const struct dns_name *name)
 
 static void client_set(struct traffic_client *client, const struct watch_event *event)
 {
-	memset(client, 0, sizeof(*client));
-	client->ifindex = event->ifindex;
-	if (event->client.family == AF_INET6) {
-		memcpy(client->addr, &event->client.v6, sizeof(client->addr));
-	} else {
-		client->addr[10] = client->addr[11] = 0xff;
-		memcpy(client->addr + 12, &event->client.v4, 4);
-	}
+	*client = (struct traffic_client){ served_addr__ip6(&event->client), event->ifindex };
 }
 
 /*
@@ -64,11 +57,11 @@ static void client_set(struct traffic_client *client, const struct watch_event *
 static void know_device(struct traffic_work *work, struct traffic_client *client)
 {
 	struct traffic_client *known =
-		&work->devices[secret_hash(client->addr, sizeof(client->addr)) % TRAFFIC_DEVICES];
+		&work->devices[secret_hash(&client->addr, sizeof(client->addr)) % TRAFFIC_DEVICES];
 
 	if (client->ifindex)
 		*known = *client;
-	else if (!memcmp(known->addr, client->addr, sizeof(client->addr)))
+	else if (IN6_ARE_ADDR_EQUAL(&known->addr, &client->addr))
 		client->ifindex = known->ifindex;
 }
 

@@ -19,24 +19,10 @@ uint16_t traffic__name_text(const struct heavy_item *item, char text[DNS_NAME_TE
 	return item->key[0] << 8 | item->key[1];
 }
 
-static struct served_addr address_of(const struct traffic_client *client)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct served_addr addr = { .family = AF_INET6 };
-
-	if (!memcmp(client->addr, mapped, sizeof(mapped))) {
-		addr.family = AF_INET;
-		memcpy(&addr.v4, client->addr + 12, sizeof(addr.v4));
-	} else {
-		memcpy(&addr.v6, client->addr, sizeof(addr.v6));
-	}
-	return addr;
-}
-
 const char *traffic__client_text(struct traffic *traffic, const struct traffic_client *client,
 				 char text[DNS_NAME_TEXT])
 {
-	struct served_addr addr = address_of(client);
+	struct served_addr addr = served_addr__of_ip6(&client->addr);
 
 	if (!work_of(traffic)->pods)
 		return served_addr__text(&addr, text, INET6_ADDRSTRLEN);
@@ -46,7 +32,7 @@ const char *traffic__client_text(struct traffic *traffic, const struct traffic_c
 bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,
 		       const char *text)
 {
-	struct served_addr addr = address_of(client);
+	struct served_addr addr = served_addr__of_ip6(&client->addr);
 	char own[DNS_NAME_TEXT];
 
 	return !strcmp(served_addr__text(&addr, own, INET6_ADDRSTRLEN), text) ||

@@ -15,23 +15,13 @@
 
 uint32_t clients__device_of(const struct datapath *dp, const struct sockaddr *peer)
 {
-	struct in6_addr key = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+	struct served_addr addr = served_addr__of(peer);
+	struct in6_addr key = served_addr__ip6(&addr);
 	struct nodens_client found;
 
-	if (peer->sa_family == AF_INET6)
-		key = ((const struct sockaddr_in6 *)peer)->sin6_addr;
-	else
-		key.s6_addr32[3] = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
 	if (bpf_map_lookup_elem(datapath__clients_fd(dp), &key, &found))
 		return 0;
 	return found.ifindex;
-}
-
-static struct served_addr addr_of(const struct in6_addr *key)
-{
-	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = *key };
-
-	return served_addr__of(&addr);
 }
 
 int clients__each(const struct datapath *dp,
@@ -46,7 +36,7 @@ int clients__each(const struct datapath *dp,
 
 	/* A key that went begins the walk anew: it must end all the same. */
 	for (ret = bpf_map_get_next_key(fd, NULL, &keys[0]); !ret && steps < MAX_STEPS; steps++) {
-		struct served_addr addr = addr_of(&keys[at]);
+		struct served_addr addr = served_addr__of_ip6(&keys[at]);
 
 		if (!bpf_map_lookup_elem(fd, &keys[at], &client) && client.ifindex)
 			see(ctx, &addr, &client);

@@ -341,16 +341,13 @@ static bool match_rcode(const struct words *words, const struct watch_event *eve
 
 static bool match_client(const struct words *words, const struct watch_event *event)
 {
-	uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+	struct in6_addr addr;
 
 	if (!event->has_client)
 		return false;
-	if (event->client.family == AF_INET)
-		memcpy(addr + 12, &event->client.v4, 4);
-	else
-		memcpy(addr, &event->client.v6, 16);
+	addr = served_addr__ip6(&event->client);
 	for (size_t i = 0; i < sizeof(addr); i++) {
-		if ((addr[i] & words->mask[i]) != words->client[i])
+		if ((addr.s6_addr[i] & words->mask[i]) != words->client[i])
 			return false;
 	}
 	return true;
