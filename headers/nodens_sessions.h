@@ -115,7 +115,7 @@ struct nodens_filter {
 struct nodens_session {
 	__u64 until_ns; /* CLOCK_MONOTONIC; a viewer renews it; one that is past is free */
 	__u64 owner;	/* drawn by its viewer at random: is it still mine? */
-	__u32 pid;	/* of it, for people */
+	__u32 pid;	/* of it, to be told whose they are */
 	__u32 unused;	/* 0 */
 	struct nodens_filter filter;
 };

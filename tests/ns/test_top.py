@@ -352,6 +352,8 @@ def test_sessions_taken(serve, lab, cli, top):
         watched.wait(3)
         cli.ask("z0.example.org")
         text = run(NODENS, "top", "--once", "-s", "clients").stdout
+        pids = re.search(r"\(their pids: ([0-9 ]+)\)", text).group(1)
+        assert {int(pid) for pid in pids.split()} == {other.pid for other in others}
         assert "all sessions are in use" in text and "single queries were not seen" in text
         for other in others[:2]:
             other.terminate()

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 	struct nodens_filter filter = session__any();
 	struct pollfd in = { .fd = 0, .events = POLLIN };
 	struct session *session;
+	uint32_t pids[NODENS_SESSIONS];
 	struct datapath *dp;
 	struct error err;
 
@@ -38,7 +39,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (argc > 1) {
-		printf("%u\n", session__count(dp));
+		printf("%u\n", session__holders(dp, pids));
 		datapath__close(dp);
 		return 0;
 	}

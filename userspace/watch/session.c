@@ -8,6 +8,7 @@
 #include "watch/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,6 +158,33 @@ static int begin(struct session *session, const struct nodens_filter *filter)
 	return ret;
 }
 
+unsigned int session__holders(const struct datapath *dp, uint32_t pids[NODENS_SESSIONS])
+{
+	struct datapath_sessions maps;
+	struct nodens_session entry;
+	uint64_t now = clock_now();
+	unsigned int n = 0;
+
+	datapath__sessions(dp, &maps);
+	for (uint32_t i = 0; i < NODENS_SESSIONS; i++) {
+		if (!bpf_map_lookup_elem(maps.sessions_fd, &i, &entry) && entry.until_ns > now)
+			pids[n++] = entry.pid;
+	}
+	return n;
+}
+
+/* " (their pids: 12 34)" */
+static void say_holders(const struct datapath *dp, struct error *err)
+{
+	uint32_t pids[NODENS_SESSIONS];
+	unsigned int n = session__holders(dp, pids);
+	size_t len = strlen(err->text);
+
+	for (unsigned int i = 0; i < n && len < sizeof(err->text); i++)
+		len += snprintf(err->text + len, sizeof(err->text) - len, "%s%u%s",
+				i ? " " : " (their pids: ", pids[i], i + 1 < n ? "" : ")");
+}
+
 static const char *refusal(int error)
 {
 	if (error == -EOPNOTSUPP)
@@ -200,7 +228,10 @@ out:
 		return 0;
 	}
 	session__close(session);
-	return error__set(err, ret, "cannot look at single packets: %s", refusal(ret));
+	error__set(err, ret, "cannot look at single packets: %s", refusal(ret));
+	if (ret == -EUSERS && err)
+		say_holders(dp, err);
+	return ret;
 }
 
 static const char *agent_refusal(int error)
@@ -324,17 +355,4 @@ int session__seen(const struct session *session, struct nodens_seen *seen)
 	}
 	free(each);
 	return ret;
-}
-
-unsigned int session__count(const struct datapath *dp)
-{
-	struct datapath_sessions maps;
-	struct nodens_session entry;
-	uint64_t now = clock_now();
-	unsigned int n = 0;
-
-	datapath__sessions(dp, &maps);
-	for (uint32_t i = 0; i < NODENS_SESSIONS; i++)
-		n += !bpf_map_lookup_elem(maps.sessions_fd, &i, &entry) && entry.until_ns > now;
-	return n;
 }

@@ -69,7 +69,10 @@ int session__seen(const struct session *session, struct nodens_seen *seen);
 /* Frees the rings of viewers that ended without session__close(). */
 void session__sweep(const struct datapath *dp);
 
-/* How many sessions are open on this node. */
-unsigned int session__count(const struct datapath *dp);
+/*
+ * How many sessions are open on this node, and whose: their viewers' pids, each as it is in its own
+ * process namespace.
+ */
+unsigned int session__holders(const struct datapath *dp, uint32_t pids[NODENS_SESSIONS]);
 
 #endif /* NODENS_SESSION_H */
