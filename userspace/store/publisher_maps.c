@@ -174,42 +174,24 @@ static void close_maps(struct publisher *publisher)
 	free(publisher);
 }
 
+/* The same whether the agent writes in place or by bpf(). */
+#define WHATEVER_MEMORY                                                                   \
+	.grow = grow, .grow_ahead = grow_ahead, .expect = expect, .publish = publish,     \
+	.withdraw = withdraw, .names = names, .fits = fits, .walk = walk, .begin = begin, \
+	.ticket = ticket, .passed = passed, .hurry = hurry, .close = close_maps
+
 static const struct publisher_ops shared = {
-	.grow = grow,
-	.grow_ahead = grow_ahead,
+	WHATEVER_MEMORY,
 	.write = write_shared,
 	.load = load_shared,
 	.sample = slot_sample_in_place,
-	.expect = expect,
-	.publish = publish,
-	.withdraw = withdraw,
-	.names = names,
-	.fits = fits,
-	.walk = walk,
-	.begin = begin,
-	.ticket = ticket,
-	.passed = passed,
-	.hurry = hurry,
-	.close = close_maps,
 };
 
 static const struct publisher_ops shadowed = {
-	.grow = grow,
-	.grow_ahead = grow_ahead,
+	WHATEVER_MEMORY,
 	.write = write_shadow,
 	.load = load_shadow,
 	.sample = sample_shadow,
-	.expect = expect,
-	.publish = publish,
-	.withdraw = withdraw,
-	.names = names,
-	.fits = fits,
-	.walk = walk,
-	.begin = begin,
-	.ticket = ticket,
-	.passed = passed,
-	.hurry = hurry,
-	.close = close_maps,
 };
 
 /* Is the map as it is said to be? */

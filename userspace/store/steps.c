@@ -214,16 +214,22 @@ static int read_cell(const struct steps *steps, uint32_t slot, uint8_t cell[NODE
 	return bpf_map_lookup_elem(steps->fd[NODENS_SLOT_STEP(slot)], &index, cell) ? -errno : 0;
 }
 
+/* Of the slot, @size from its begin. */
+static int check_range(const struct steps *steps, uint32_t slot, size_t size)
+{
+	if (NODENS_SLOT_STEP(slot) >= steps->n)
+		return -ENOENT;
+	return size > NODENS_CELL - NODENS_SLOT_OFFSET(slot) ? -EINVAL : 0;
+}
+
 int steps__read(const struct steps *steps, uint32_t slot, void *to, size_t size)
 {
 	size_t offset = NODENS_SLOT_OFFSET(slot);
 	uint8_t cell[NODENS_CELL];
-	int err;
+	int err = check_range(steps, slot, size);
 
-	if (NODENS_SLOT_STEP(slot) >= steps->n)
-		return -ENOENT;
-	if (size > NODENS_CELL - offset)
-		return -EINVAL;
+	if (err)
+		return err;
 	if (steps->config.mmapable) {
 		memcpy(to, slot_at(steps, slot), size);
 		return 0;
@@ -239,12 +245,10 @@ int steps__write(struct steps *steps, uint32_t slot, const void *from, size_t si
 	uint32_t index = NODENS_SLOT_CELL(slot);
 	size_t offset = NODENS_SLOT_OFFSET(slot);
 	uint8_t cell[NODENS_CELL];
-	int err;
+	int err = check_range(steps, slot, size);
 
-	if (NODENS_SLOT_STEP(slot) >= steps->n)
-		return -ENOENT;
-	if (size > NODENS_CELL - offset)
-		return -EINVAL;
+	if (err)
+		return err;
 	memcpy(slot_at(steps, slot), from, size);
 	if (steps->config.mmapable)
 		return 0;
