@@ -29,22 +29,6 @@
 	 1ull << NODENS_CTR_STEER_FULL | 1ull << NODENS_CTR_STEER_VLAN | \
 	 1ull << NODENS_CTR_STEER_CONFLICT | 1ull << NODENS_CTR_STEER_ERROR)
 
-void traffic_key__set(struct traffic_key *key, const struct dns_name *name, uint16_t qtype)
-{
-	struct dns_name lower = *name;
-
-	dns_name__lower(&lower);
-	key->octets[0] = qtype >> 8;
-	key->octets[1] = qtype & 0xff;
-	memcpy(key->octets + 2, lower.wire, lower.len);
-	key->len = 2 + lower.len;
-}
-
-bool traffic_wants(const struct traffic_work *work, const struct dns_name *name)
-{
-	return dns_name__within(name, &work->suffix);
-}
-
 static void client_set(struct traffic_client *client, const struct watch_event *event)
 {
 	*client = (struct traffic_client){ served_addr__ip6(&event->client), event->ifindex };

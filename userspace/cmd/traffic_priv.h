@@ -77,6 +77,12 @@ static inline struct traffic_work *work_of(struct traffic *traffic)
 	return (struct traffic_work *)((char *)traffic - offsetof(struct traffic_work, traffic));
 }
 
+/* Is it one that is asked about? */
+static inline bool traffic_wants(const struct traffic_work *work, const struct dns_name *name)
+{
+	return dns_name__within(name, &work->suffix);
+}
+
 /* traffic_events.c */
 /* With one in so many queries. Else traffic->no_session says why there are none. */
 void traffic_sessions_open(struct traffic_work *work, uint32_t one_in);
@@ -90,7 +96,6 @@ void traffic_sessions_count_lost(struct traffic_work *work);
 /* Is @text the client's address, or what traffic__client_text() calls it? */
 bool traffic_is_client(struct traffic *traffic, const struct traffic_client *client,
 		       const char *text);
-bool traffic_wants(const struct traffic_work *work, const struct dns_name *name);
 
 /* traffic_search.c: @name, of TRAFFIC_NX, had @n NXDOMAINs for @client, not yet in its who. */
 void traffic_search_note(struct tally *tally, struct traffic_name *name,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What is read of traffic: names, clients, upstreams, errors. Contract: traffic.h.
+ * What is read of traffic: names and their keys, clients, upstreams, errors. Contract: traffic.h.
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -8,6 +8,17 @@
 
 #include "link/pods.h"
 #include "traffic_priv.h"
+
+void traffic_key__set(struct traffic_key *key, const struct dns_name *name, uint16_t qtype)
+{
+	struct dns_name lower = *name;
+
+	dns_name__lower(&lower);
+	key->octets[0] = qtype >> 8;
+	key->octets[1] = qtype & 0xff;
+	memcpy(key->octets + 2, lower.wire, lower.len);
+	key->len = 2 + lower.len;
+}
 
 uint16_t traffic__name_text(const struct heavy_item *item, char text[DNS_NAME_TEXT])
 {
