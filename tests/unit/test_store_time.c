@@ -444,6 +444,18 @@ static void test_many_owners(void **state)
 	assert_int_equal(stats(w).entries[NODENS_POSITIVE], MANY);
 }
 
+static void put_numbered(struct world *w, unsigned int n)
+{
+	struct store_put how = { .ttl_s = 3000 };
+	char name[16];
+
+	open_refreshing(w, n);
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "f%u.", i);
+		put_as(w, name, &how);
+	}
+}
+
 static void flush_behind_its_back(struct world *w, unsigned int from, unsigned int to)
 {
 	char name[16];
@@ -466,15 +478,9 @@ static void tick_until(struct world *w, double from, double to)
  */
 static void test_flushed_is_noticed(void **state)
 {
-	struct store_put how = { .ttl_s = 3000 };
 	struct world *w = *state;
-	char name[16];
 
-	open_refreshing(w, 5000);
-	for (unsigned int i = 0; i < 5000; i++) {
-		snprintf(name, sizeof(name), "f%u.", i);
-		put_as(w, name, &how);
-	}
+	put_numbered(w, 5000);
 	tick_until(w, 0, 30);
 	assert_int_equal(stats(w).entries[NODENS_POSITIVE], 5000);
 	flush_behind_its_back(w, 0, 4500);
@@ -486,6 +492,23 @@ static void test_flushed_is_noticed(void **state)
 	tick_until(w, 57, 71);
 	assert_int_equal(stats(w).entries[NODENS_POSITIVE], 499);
 	assert_non_null(get(w, "f4998."));
+}
+
+/* Of so many that a round looks at one in twenty, a few that are gone are noticed in some rounds,
+ * wherever they are. */
+static void test_few_flushed_of_many(void **state)
+{
+	static const unsigned int gone[] = { 0, 1, 7777, 13000, 19998 };
+	struct world *w = *state;
+	double s = 0;
+
+	put_numbered(w, 20000);
+	for (unsigned int i = 0; i < ARRAY_SIZE(gone); i++) {
+		flush_behind_its_back(w, gone[i], gone[i] + 1);
+		tick_until(w, s, s + 22.0 * 13);
+		s += 22.0 * 13;
+		assert_int_equal(stats(w).entries[NODENS_POSITIVE], 20000 - 1 - i);
+	}
 }
 
 int main(void)
@@ -500,6 +523,7 @@ int main(void)
 		both(test_weak),
 		both(test_keep_ttl),
 		both(test_flushed_is_noticed),
+		both(test_few_flushed_of_many),
 		both(test_many),
 		both(test_many_owners),
 	};

@@ -8,11 +8,13 @@
  * withdrawn not written again before a grace period has passed (grace.h).
  *
  * Every entry has an element in the index, so whoever deletes there (`nodens
- * flush`) flushes the agent's memory too: at once as far as anybody is answered, and within two
- * rounds (26 s) as far as entries are counted. Of an answer that is larger than the programs
- * send (NODENS_MAX_MSG), or than bufsize, the slot has the first records, and
- * the agent keeps the whole for those who take more, over TCP at least.
- * For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.
+ * flush`) flushes the agent's memory too: at once as far as anybody is answered, and as far as
+ * entries are counted once one is noticed. A round (13 s) looks at up to 1,024 entries, each at
+ * other ones: so of up to 1,023 entries, and most often where 1 % of more are gone, within two
+ * rounds (26 s); where it is fewer, within a round or so for each 1,024 entries, if they do not end
+ * before. Of an answer that is larger than the programs send (NODENS_MAX_MSG), or than bufsize, the
+ * slot has the first records, and the agent keeps the whole for those who take more, over TCP at
+ * least. For these answers there are 12 MiB (positive) and 4 MiB (negative) besides.
  *
  * Partitions. An entry belongs to one section of the configuration (a server
  * block's cache), which has a capacity for each kind of answer. No partition has

@@ -174,6 +174,7 @@ struct stale {
 struct walk {
 	uint32_t cell;
 	uint64_t looked_ns;
+	uint32_t rounds;
 	uint32_t skipped; /* entries since one was looked for in the index */
 	uint32_t all;	  /* cells to go of which each is */
 };

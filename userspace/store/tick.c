@@ -18,7 +18,7 @@
 #define WALK_NS	      (13 * NSEC_PER_SEC)
 #define STALE_NS      NSEC_PER_SEC
 #define PREFETCH      8	   /* slots ahead in a round */
-#define SAMPLES	      1024 /* of a round, that are looked for in the index */
+#define SAMPLES	      1024 /* of a round at most, that are looked for in the index */
 
 /* Between two refreshes of an entry that come to nothing: 5.4 s, in last_use's unit. */
 #define RETRY_USE_UNITS 5
@@ -202,17 +202,22 @@ static void prefetch_cell(const struct store *store, uint32_t cell)
 		__builtin_prefetch(store_slot(store, cells_slot(store, cell, i)));
 }
 
+/* One in how many entries is looked for in the index. */
+static uint32_t stride(const struct store *store)
+{
+	return (store->stats.entries[0] + store->stats.entries[1]) / SAMPLES + 1;
+}
+
 /*
  * Whoever flushes tells the agent nothing, and what nobody asks for again would count, and have its
- * place, until it ends. So some are looked for in the index, and where one is gone, then all for a
- * round. True: it went here, too.
+ * place, until it ends. So some are looked for in the index, other ones in each round, and where
+ * one is gone, then all for a round. True: it went here, too.
  */
 static bool was_flushed(struct store *store, uint32_t slot)
 {
-	uint64_t live = store->stats.entries[0] + store->stats.entries[1];
 	struct walk *walk = &store->walk;
 
-	if (!walk->all && walk->skipped++ < live / SAMPLES)
+	if (!walk->all && ++walk->skipped < stride(store))
 		return false;
 	walk->skipped = 0;
 	if (entry_published(store, slot))
@@ -247,8 +252,10 @@ static void run_walk(struct store *store, uint64_t now_ns)
 	while (due--) {
 		look_at_cell(store, walk->cell, now_ns);
 		walk->all -= !!walk->all;
-		if (++walk->cell >= store->cells.n)
-			walk->cell = 0;
+		if (++walk->cell < store->cells.n)
+			continue;
+		walk->cell = 0;
+		walk->skipped = ++walk->rounds % stride(store);
 	}
 }
 
