@@ -16,7 +16,7 @@ from cluster import D
 from dnstap import Reader
 from lab import DNS4, POD_SIDE4, POD_SIDE6, UP4, note, output, wait_until
 from load import dnsperf
-from query import SILENCE, unique
+from query import SILENCE, make_query, unique
 from test_trace import Burst, observed, tracing
 
 COREFILE = block(".:53", "errors", directive("cache", "success 9984 3600 1", "denial 9984 5 1"), f"bind {DNS4}", f"forward . {UP4}")
@@ -99,6 +99,22 @@ def test_trace_octets(lab, steered, p1, reader):
     assert (query.type, query.id, response.type, response.id) == ("CLIENT_QUERY", 4711, "CLIENT_RESPONSE", 4711)
     payload = reader.files[0].read_bytes()
     assert answer.wire in payload
+
+
+def test_trace_replies_of_others(lab, steered, p1, reader):
+    """A reply that a client sends where queries go is none of its queries."""
+    name = unique("wild.example.org")
+    reply = bytearray(make_query(name).to_wire())
+    reply[2] |= 0x80
+    with tracing(lab, "client", p1.ip4, "--dnstap", f"unix:{reader.socket}") as viewer:
+        with steered.counting() as gains, p1.udp() as sock:
+            sock.send(reply)
+            p1.ask(name)
+            time.sleep(0.3)
+        viewer.end()
+    reader.end()
+    assert gains["kernel.pass_response"] == 1
+    assert sorted((m.type, m.question[0]) for m in reader.messages()) == [("CLIENT_QUERY", f"{name}."), ("CLIENT_RESPONSE", f"{name}.")]
 
 
 def test_trace_in_mode_listen(lab, nodens, cluster, cli, reader):

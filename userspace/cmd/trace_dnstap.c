@@ -177,6 +177,9 @@ void trace_tap__event(struct trace_tap *tap, const struct nodens_event *raw,
 
 	if (!msg || !event->has_client)
 		return;
+	/* somebody's reply that went on: neither a client's query nor a reply of nodens */
+	if (event->kind == NODENS_EVENT_PASSED && event->is_reply)
+		return;
 	client = served_addr__sockaddr(&event->client, event->client_port);
 	server = served_addr__sockaddr(&event->server, event->server_port);
 	message.query_ns = message.response_ns - event->took_us * 1000ull;
