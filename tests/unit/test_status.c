@@ -617,6 +617,26 @@ static void test_counts(void **state)
 		strstr(screen, "\nbusiest   veth0 1,200/s   veth2 300/s   veth1 210/s (NXDOMAIN"));
 }
 
+/* An agent that was started anew with maps of its own begins at 0: no count of before is a base. */
+static void test_counts_go_on(void **state)
+{
+	const struct nodens_device_counts before = { 10, 10, 10, 10, 10, 10 };
+	uint64_t counts[sizeof(before) / sizeof(uint64_t)];
+	struct nodens_device_counts now = before;
+
+	(void)state;
+	assert_true(status__counts_go_on(&before, &now));
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(counts); k++)
+			counts[k] = k == i ? 9 : 1000;
+		memcpy(&now, counts, sizeof(now));
+		assert_false(status__counts_go_on(&before, &now));
+		counts[i] = 10;
+		memcpy(&now, counts, sizeof(now));
+		assert_true(status__counts_go_on(&before, &now));
+	}
+}
+
 /* Behind one device nobody knows who is; behind the other whoever has the longest name. */
 static void test_pods(void **state)
 {
@@ -682,6 +702,7 @@ int main(void)
 		cmocka_unit_test(test_lines_fit),
 		cmocka_unit_test(test_nothing_raw),
 		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_counts_go_on),
 		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_spans),
 	};

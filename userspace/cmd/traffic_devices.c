@@ -29,8 +29,7 @@ static struct nodens_device_counts before_of(const struct traffic *traffic, uint
 	for (size_t i = 0; i < traffic->n_devices; i++) {
 		const struct traffic_device *device = &traffic->devices[i];
 
-		if (device->ifindex == ifindex && device->counts.n.hits <= now->hits &&
-		    device->counts.n.misses <= now->misses)
+		if (device->ifindex == ifindex && status__counts_go_on(&device->counts.n, now))
 			return device->counts.n;
 	}
 	return none;

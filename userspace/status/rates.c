@@ -28,6 +28,14 @@ static double per_second(uint64_t now, uint64_t before, double seconds)
 	return now > before ? (double)(now - before) / seconds : 0;
 }
 
+bool status__counts_go_on(const struct nodens_device_counts *before,
+			  const struct nodens_device_counts *now)
+{
+	return before->hits <= now->hits && before->nxdomain <= now->nxdomain &&
+	       before->misses <= now->misses && before->tcp <= now->tcp &&
+	       before->unsteered <= now->unsteered && before->passed <= now->passed;
+}
+
 /* Queries by TCP are not known: packets are counted. */
 void status__rates_by_device(struct status_counts *counts, double seconds,
 			     const struct nodens_device_counts *before)

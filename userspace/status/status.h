@@ -72,7 +72,11 @@ uint64_t status__hits(const struct publish_base *at);
 uint64_t status__passed_on(const struct publish_base *at);
 /* What pod is behind a device, as text, POD_TEXT bytes; NULL: not known, or not to be named. */
 const char *status__pod(const struct status *status, size_t device, char *text);
-/* The same of a device, @seconds after it was @before. Of TCP there are packets, so no queries. */
+/* Did a device's counts go on from @before? Else they began at 0 again. */
+bool status__counts_go_on(const struct nodens_device_counts *before,
+			  const struct nodens_device_counts *now);
+/* What came in at a device, @seconds after it was @before. Of TCP there are packets, so no queries.
+ */
 void status__rates_by_device(struct status_counts *counts, double seconds,
 			     const struct nodens_device_counts *before);
 /* All but from_agent; nothing where no time lies between. */
