@@ -2,6 +2,7 @@
 """nodens top: names, clients and rcodes against what dnsperf sent, at rates at which all is seen and at which samples are;
 beside a flood of a million names; driven in tmux, where the screen is looked at."""
 import collections
+import contextlib
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ from cni import Network
 from lab import POD_SIDE4, note, run, wait_until
 from load import dnsperf
 from test_status import schema
+from test_trace import observed
 
 SERVED = f"bind {POD_SIDE4}"
 COREFILE = block(".:53", SERVED, "cache 3600", "forward . 10.50.0.1")
@@ -310,6 +312,26 @@ def test_stopped(serve, cli, top):
     assert not any(page["sample"]["gap_s"] for page in other.end())
 
 
+def test_stopped_and_taken(serve, cli, top):
+    """Its sessions ran out and others have all when it goes on: from there on it counts hits by their slots."""
+    serve(COREFILE)
+    cli.ask("z0.example.org")
+    watched = top("-d", 30)
+    wait_until(5, lambda: observed() == 2, watched.err.read_text)
+    watched.process.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    with all_taken():
+        watched.process.send_signal(signal.SIGCONT)
+        time.sleep(2)
+        for _ in range(40):
+            cli.ask("z0.example.org")
+            time.sleep(0.15)  # few enough a second to be counted exactly
+        page, = watched.wait(1)
+    watched.end()
+    assert page["sample"]["slots"] and page["sample"]["one_in"] == 1 and page["sample"]["gap_s"] > 5
+    assert round(summed([page], "names")["z0.example.org."]) == 40
+
+
 def test_new_agent(serve, nodens, cli, top):
     """An agent that is started anew has other maps: top goes on there, its head too, and says for how long it saw nothing."""
     serve(COREFILE)
@@ -340,14 +362,25 @@ def heads_are_sound(pages):
     assert all(0 <= page["rates"][key] < 1000 for page in pages for key in page["rates"])
 
 
-def test_sessions_taken(serve, lab, cli, top):
-    """All eight are others': it says so and shows what it can; once two are free it sees clients."""
-    serve(COREFILE)
+@contextlib.contextmanager
+def all_taken():
+    """Eight others look on; any of them may end before."""
     others = [subprocess.Popen([NODENS, "trace", "name", "none.test"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True) for _ in range(8)]
     try:
         for other in others:
             assert "TIME" in other.stdout.readline()
+        yield others
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
+
+
+def test_sessions_taken(serve, lab, cli, top):
+    """All eight are others': it says so and shows what it can; once two are free it sees clients."""
+    serve(COREFILE)
+    with all_taken() as others:
         watched = top()
         watched.wait(3)
         cli.ask("z0.example.org")
@@ -360,10 +393,6 @@ def test_sessions_taken(serve, lab, cli, top):
             assert other.wait(10) == 0
         asked_until_named(cli, watched, "z1.example.org")
         watched.wait(len(watched.pages()) + 2)
-    finally:
-        for other in others:
-            other.kill()
-            other.communicate()
     pages = watched.end()
     assert pages[0]["sample"]["one_in"] == 0 and 0.9 < pages[0]["sample"]["gap_s"] / pages[0]["seconds"] <= 1.1
     assert pages[-1]["sample"]["one_in"] == 1 and pages[-1]["sample"]["gap_s"] == 0

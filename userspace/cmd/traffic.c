@@ -191,18 +191,13 @@ static uint32_t one_in_for(double rate)
 	return one_in;
 }
 
-/* Sampling needs slots beside it, and those a reading to begin with. */
 static int set_one_in(struct traffic_work *work, uint32_t one_in)
 {
 	if (work->queries && one_in != work->one_in)
 		session__set_one_in(work->queries, one_in);
 	if (work->queries)
 		work->one_in = one_in;
-	if (work->one_in == 1 || !work->look.datapath) {
-		work->hits_known = false;
-		return 0;
-	}
-	return work->hits_known ? 0 : traffic_slots_read(work);
+	return traffic_slots_begin(work);
 }
 
 /* Whether there is nothing of single queries that it might see and does not. */
@@ -222,13 +217,11 @@ static int start(struct traffic_work *work)
 	usleep(MEASURE_US);
 	read_counts(work, &after);
 	status__rates_between(&rates, &before.base, &after.base);
-	traffic_sessions_open(work, one_in_for(rates.queries));
-	ret = set_one_in(work, work->one_in);
+	ret = traffic_sessions_open(work, one_in_for(rates.queries));
 	if (ret < 0)
 		return ret;
 	read_upstreams(work);
 	traffic_devices_read(work);
-	work->current.one_in = work->one_in;
 	work->looked_ns = clock_now();
 	work->saw = sees(work, work->which);
 	read_counts(work, &work->at);
@@ -325,6 +318,8 @@ static bool open_anew(struct traffic_work *work)
 	traffic_sessions_count_lost(work);
 	traffic_sessions_close(work);
 	count(work);
+	if (traffic_by_slots(work))
+		traffic_slots_read(work);
 	pinned__close(&work->pinned);
 	look__close(&work->look);
 	work->pinned = pinned;
@@ -396,7 +391,7 @@ int traffic__interval(struct traffic *traffic)
 
 	traffic_sessions_read(work);
 	look_after(work);
-	if (work->one_in != 1 && !work->opts->pod && work->look.datapath)
+	if (traffic_by_slots(work))
 		ret = traffic_slots_read(work);
 	if (ret < 0) {
 		fprintf(stderr, "nodens %s: cannot read the cache: %s\n", work->command,

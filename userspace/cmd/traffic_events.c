@@ -312,7 +312,7 @@ static void set_seen(struct traffic_work *work, const char *refused)
 		traffic->in_short = "cached names alone, +-% by row";
 }
 
-void traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
+int traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
 {
 	struct error err = { .text = "" };
 	int ret = open_queries(work, one_in, &err);
@@ -328,6 +328,9 @@ void traffic_sessions_open(struct traffic_work *work, uint32_t one_in)
 	else
 		work->one_in = !ret && !work->look.datapath;
 	set_seen(work, err.text);
+	if (work->one_in > work->current.one_in)
+		work->current.one_in = work->one_in;
+	return traffic_slots_begin(work);
 }
 
 void traffic_sessions_close(struct traffic_work *work)

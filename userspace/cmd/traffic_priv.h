@@ -84,8 +84,11 @@ static inline bool traffic_wants(const struct traffic_work *work, const struct d
 }
 
 /* traffic_events.c */
-/* With one in so many queries. Else traffic->no_session says why there are none. */
-void traffic_sessions_open(struct traffic_work *work, uint32_t one_in);
+/*
+ * With one in so many queries. Else traffic->no_session says why there are none. -errno: the slots,
+ * which are needed then, cannot be read; the next reading of them tries again.
+ */
+int traffic_sessions_open(struct traffic_work *work, uint32_t one_in);
 void traffic_sessions_close(struct traffic_work *work);
 /* Where they ran out while this process stood still they are opened anew. */
 void traffic_sessions_read(struct traffic_work *work);
@@ -107,7 +110,15 @@ void traffic_search_all(struct tally *tally);
 /* traffic_devices.c: what was counted by device since the last reading. */
 void traffic_devices_read(struct traffic_work *work);
 
-/* traffic_slots.c: adds to the names what was hit since the last reading. -errno, said. */
+/* Are hits counted by slots? A pod's are not: slots know no clients. */
+static inline bool traffic_by_slots(const struct traffic_work *work)
+{
+	return work->one_in != 1 && !work->opts->pod && work->look.datapath;
+}
+
+/* traffic_slots.c: where hits are counted by slots now and were not, a first reading. -errno. */
+int traffic_slots_begin(struct traffic_work *work);
+/* Adds to the names what was hit since the last reading. -errno. */
 int traffic_slots_read(struct traffic_work *work);
 
 #endif /* NODENS_TRAFFIC_PRIV_H */

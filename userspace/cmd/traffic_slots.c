@@ -111,6 +111,14 @@ int traffic_slots_read(struct traffic_work *work)
 		if (hits && pinned__read(pinned, &entry))
 			count_slot(work, &entry, hits);
 	}
-	work->hits_known = true;
+	work->hits_known = !ret;
 	return ret;
+}
+
+int traffic_slots_begin(struct traffic_work *work)
+{
+	if (traffic_by_slots(work))
+		return work->hits_known ? 0 : traffic_slots_read(work);
+	work->hits_known = false;
+	return 0;
 }

@@ -70,7 +70,7 @@ double traffic__deviation(const struct tally *tally, enum traffic_list list,
 	const struct traffic_name *name = item->extra;
 	double n = (double)(item->n - item->error), by_slot = 0, variance;
 
-	if (tally->one_in == 1 || list == TRAFFIC_SLOW || list == TRAFFIC_TIMEOUTS)
+	if (list == TRAFFIC_SLOW || list == TRAFFIC_TIMEOUTS)
 		return 0;
 	if (list != TRAFFIC_CLIENTS)
 		by_slot = (double)name->sampled;
