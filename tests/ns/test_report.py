@@ -153,6 +153,20 @@ def test_search_path_of_many(serve, cli):
     near(one["figures"]["nxdomain_qps"] * seconds, loud)
 
 
+def test_search_path_of_a_sixth(serve, cli):
+    """Five have findings of their own; the sixth comes alone, under its own name."""
+    serve(NOTHING_IN_TEST + corefile())
+    with many_clients(cli, 6) as sockets:
+        report = Report()
+        nx = search(sockets, "www.s0.example.org", 75)
+        page = report.end()
+    assert [finding["code"] for finding in page["findings"]] == ["search_path"] * 5 + ["search_path_pods"] and page["left_out"] == {}
+    assert {finding["subject"] for finding in page["findings"]} == {f"10.244.9.{i + 1}@{cli.veth}" for i in range(6)}
+    sixth = page["findings"][5]
+    assert re.fullmatch(r"\d+ q/s, \d+ % are search-path NXDOMAINs\.", sixth["text"]) and sixth["figures"]["pods"] == 1
+    near(sixth["figures"]["nxdomain_qps"] * page["seconds"], nx / 6)
+
+
 def test_more_than_five(serve, lab, cli):
     """Of a kind of finding the worst five, and how many more there are."""
     serve(corefile("cache {\n    success 9984 3600 0\n}"))

@@ -163,13 +163,15 @@ static const char *searcher_text(struct traffic *traffic, const struct searcher 
 	return traffic__client_text(traffic, &client, text);
 }
 
-/* Those that have no finding of their own, all together. */
+/* Those that have no finding of their own, all together. One alone comes after others. */
 static void find_many_searchers(struct report *report, struct traffic *traffic,
 				const struct searcher *searchers, size_t n, bool others)
 {
 	double asked_qps = 0, qps = 0, saved = 0;
 	struct finding *finding;
-	char pod[DNS_NAME_TEXT];
+	char text[DNS_NAME_TEXT];
+	const char *worst;
+	json_t *figures;
 
 	for (size_t i = 0; i < n; i++) {
 		asked_qps += asked(traffic, searchers[i].client);
@@ -178,13 +180,18 @@ static void find_many_searchers(struct report *report, struct traffic *traffic,
 	}
 	if (qps < SEARCH_PATH_QPS)
 		return;
-	finding = add(report, "search_path_pods", qps, "",
-		      json_pack("{si sf sf sf sf}", "pods", (int)n, "qps", asked_qps,
-				"nxdomain_qps", qps, "share", qps / asked_qps, "saved_qps", saved),
-		      "%zu %spod%s together: %.0f q/s, %.0f %% are search-path NXDOMAINs, the most "
-		      "of %s.",
-		      n, others ? "other " : "", n == 1 ? "" : "s", asked_qps,
-		      100 * qps / asked_qps, searcher_text(traffic, searchers, pod));
+	worst = searcher_text(traffic, searchers, text);
+	figures = json_pack("{si sf sf sf sf}", "pods", (int)n, "qps", asked_qps, "nxdomain_qps",
+			    qps, "share", qps / asked_qps, "saved_qps", saved);
+	if (n == 1)
+		finding = add(report, "search_path_pods", qps, worst, figures,
+			      "%.0f q/s, %.0f %% are search-path NXDOMAINs.", asked_qps,
+			      100 * qps / asked_qps);
+	else
+		finding = add(report, "search_path_pods", qps, "", figures,
+			      "%zu %spods together: %.0f q/s, %.0f %% are search-path NXDOMAINs, "
+			      "the most of %s.",
+			      n, others ? "other " : "", asked_qps, 100 * qps / asked_qps, worst);
 	set_search_fix(finding, qps, saved);
 }
 
