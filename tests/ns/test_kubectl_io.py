@@ -220,7 +220,7 @@ def test_keys(kubectl, agent_a, p1):
     only(kubectl, "node-a")
     terminal = Terminal(kubectl, "top")
     terminal.shows(r"^      Q/S .* NXDOMAIN% .* NAME")
-    for key, heading in (b"3", "CLIENT"), (b"4", "UPSTREAM"), (b"s", "Q/S .* NAME"), (b"r", "r interval"):
+    for key, heading in (b"3", "CLIENT"), (b"4", "UPSTREAM"), (b"s", "DEVICE"), (b"s", "Q/S .* NAME"), (b"r", "r interval"):
         terminal.key(key)
         terminal.shows(heading)
     terminal.key(b"/")
